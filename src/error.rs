@@ -1,0 +1,427 @@
+//! The one error type of the crate, and every message in it.
+
+use std::fmt;
+use std::sync::Arc;
+
+/// What handlers return as an error, and what [`Error::source`](std::error::Error::source) gives.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync + 'static>;
+
+/// What a handler returns: `?` works on errors of this crate and on the program's own.
+pub type HandlerResult = std::result::Result<(), BoxError>;
+
+/// The result of the crate's methods.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What went wrong, in one small value that is cheap to clone.
+///
+/// `Display` says what was attempted and what to do next; [`kind`](Self::kind) is what a program branches on.
+///
+/// ```
+/// use signalwire_relay::{Client, ErrorKind};
+///
+/// let refused = Client::builder().host("not a host").project("p").token("t").connect().unwrap_err();
+/// assert_eq!(refused.kind(), ErrorKind::Config);
+/// assert!(!refused.may_have_been_sent());
+/// ```
+#[doc(alias = "RelayError")]
+#[derive(Clone)]
+pub struct Error(Arc<Inner>);
+
+struct Inner {
+    kind: ErrorKind,
+    phase: Option<Phase>,
+    code: i64,
+    text: Box<str>,
+    method: Option<Box<str>>,
+    call_id: Option<Box<str>>,
+    server_message: Option<Box<str>>,
+    timeout: bool,
+    source: Option<BoxError>,
+}
+
+/// What sort of error it is. New kinds may come, so a `match` has a `_`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// Something given by the program or its environment is missing or cannot be right; nothing was sent.
+    Config,
+    /// The service could not be reached; [`Error::phase`] says how far it got.
+    Connect,
+    /// The service refused the credentials, for good.
+    AuthRejected,
+    /// The service refused a request, with a [`code`](Error::code) and its own words.
+    Rejected,
+    /// The service does not know this call (any more).
+    CallGone,
+    /// The call is over.
+    CallEnded,
+    /// The time given to a wait is up; what was waited for goes on, and may be waited for again.
+    Timeout,
+    /// The request was sent and no answer came: it may or may not have taken effect. It is never sent again.
+    OutcomeUnknown,
+    /// There was no connection in time, so the request was not sent and will not be.
+    Offline,
+    /// The connection came back without its session: what belonged to it can no longer be followed.
+    SessionLost,
+    /// Nobody answered what was dialled.
+    DialFailed,
+    /// The client is shutting down and starts nothing new.
+    Draining,
+    /// The client was closed.
+    Closed,
+    /// The service said something that cannot be understood.
+    Protocol,
+}
+
+/// How far an attempt to connect had got when it failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Phase {
+    /// Looking up the host's name.
+    Lookup,
+    /// Opening the TCP connection.
+    Tcp,
+    /// The TLS handshake, with the check of the certificate.
+    Tls,
+    /// The upgrade to a WebSocket.
+    Upgrade,
+    /// Authentication: `signalwire.connect`.
+    Auth,
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Lookup => "name lookup",
+            Self::Tcp => "TCP connect",
+            Self::Tls => "TLS handshake",
+            Self::Upgrade => "WebSocket upgrade",
+            Self::Auth => "authentication",
+        })
+    }
+}
+
+/// The code of errors that were found on this side of the connection.
+const LOCAL: i64 = -1;
+
+impl Error {
+    /// What sort of error it is.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    /// The service's code; -1 for what was found locally.
+    #[must_use]
+    pub fn code(&self) -> i64 {
+        self.0.code
+    }
+
+    /// The RELAY method that was attempted, for example `calling.play`.
+    #[must_use]
+    pub fn method(&self) -> Option<&str> {
+        self.0.method.as_deref()
+    }
+
+    /// The call it was about.
+    #[must_use]
+    pub fn call_id(&self) -> Option<&str> {
+        self.0.call_id.as_deref()
+    }
+
+    /// The service's own words.
+    #[must_use]
+    #[doc(alias = "message")]
+    pub fn server_message(&self) -> Option<&str> {
+        self.0.server_message.as_deref()
+    }
+
+    /// For [`ErrorKind::Connect`]: how far the attempt got.
+    #[must_use]
+    pub fn phase(&self) -> Option<Phase> {
+        self.0.phase
+    }
+
+    /// Whether time was up, rather than something having failed.
+    #[must_use]
+    pub fn is_timeout(&self) -> bool {
+        self.0.timeout
+    }
+
+    /// Whether the call is gone or ended: there is nobody left to talk to. The normal way out of a handler.
+    #[must_use]
+    pub fn is_call_gone(&self) -> bool {
+        matches!(self.0.kind, ErrorKind::CallGone | ErrorKind::CallEnded)
+    }
+
+    /// Whether the service may have acted on the request although it did not say so.
+    #[must_use]
+    pub fn may_have_been_sent(&self) -> bool {
+        self.0.kind == ErrorKind::OutcomeUnknown
+    }
+
+    /// Whether the service provably did nothing, and the same request may succeed later.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        match self.0.kind {
+            ErrorKind::Offline | ErrorKind::Connect => true,
+            ErrorKind::Rejected => matches!(self.0.code, -32004 | -32005 | 429 | 503),
+            _ => false,
+        }
+    }
+
+    /// Whether somebody leaving is all that happened: no error in the log is due.
+    pub(crate) fn is_normal_way_out(&self) -> bool {
+        matches!(
+            self.0.kind,
+            ErrorKind::CallGone | ErrorKind::CallEnded | ErrorKind::SessionLost | ErrorKind::Closed
+        )
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.text)
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Inner { kind, phase, code, text, method: _, call_id: _, server_message: _, timeout: _, source } = &*self.0;
+        let mut out = f.debug_struct("Error");
+        out.field("kind", kind);
+        if let Some(phase) = phase {
+            out.field("phase", phase);
+        }
+        if *code != LOCAL {
+            out.field("code", code);
+        }
+        out.field("text", text);
+        if let Some(source) = source {
+            out.field("source", source);
+        }
+        out.finish()
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0.source.as_deref().map(|source| source as &(dyn std::error::Error + 'static))
+    }
+}
+
+/// What is being put together; `done` makes the error of it.
+struct Draft(Inner);
+
+fn draft(kind: ErrorKind, text: impl Into<Box<str>>) -> Draft {
+    Draft(Inner {
+        kind,
+        phase: None,
+        code: LOCAL,
+        text: text.into(),
+        method: None,
+        call_id: None,
+        server_message: None,
+        timeout: false,
+        source: None,
+    })
+}
+
+impl Draft {
+    fn method(mut self, method: &str) -> Self {
+        self.0.method = Some(method.into());
+        self
+    }
+
+    fn call(mut self, call_id: Option<&str>) -> Self {
+        self.0.call_id = call_id.map(Into::into);
+        self
+    }
+
+    fn server(mut self, code: i64, message: &str) -> Self {
+        self.0.code = code;
+        self.0.server_message = Some(message.into());
+        self
+    }
+
+    fn timeout(mut self, is: bool) -> Self {
+        self.0.timeout = is;
+        self
+    }
+
+    fn done(self) -> Error {
+        Error(Arc::new(self.0))
+    }
+}
+
+/// `calling.play on call 3f2a` or `messaging.send`.
+fn attempt(method: &str, call_id: Option<&str>) -> String {
+    match call_id {
+        Some(id) => format!("{method} on call {id}"),
+        None => method.to_owned(),
+    }
+}
+
+// Before anything is sent.
+
+/// Something the program or its environment gave cannot be used; `text` says what and how to mend it.
+pub(crate) fn config(text: impl Into<Box<str>>) -> Error {
+    draft(ErrorKind::Config, text).done()
+}
+
+/// An argument of a request that cannot be right: `why` says how to mend it.
+pub(crate) fn refused(method: &str, why: &str) -> Error {
+    draft(ErrorKind::Config, format!("{method}: not sent: {why}")).method(method).done()
+}
+
+// Connecting.
+
+/// An attempt to reach `host` failed in `phase`.
+pub(crate) fn connect(host: &str, phase: Phase, why: &str, source: Option<BoxError>) -> Error {
+    let mut draft = draft(ErrorKind::Connect, format!("connecting to {host}: {phase} failed: {why}"));
+    draft.0.phase = Some(phase);
+    draft.0.source = source;
+    draft.done()
+}
+
+/// The time for connecting was up in `phase`.
+pub(crate) fn connect_timeout(host: &str, phase: Phase) -> Error {
+    let mut draft = draft(ErrorKind::Connect, format!("connecting to {host}: time is up during {phase}"));
+    draft.0.phase = Some(phase);
+    draft.timeout(true).done()
+}
+
+/// The service answered `signalwire.connect` with a passing refusal, such as being over capacity.
+pub(crate) fn connect_refused(host: &str, code: i64, message: &str) -> Error {
+    let text = format!("connecting to {host}: refused for now ({code}): {message}");
+    let mut draft = draft(ErrorKind::Connect, text).method("signalwire.connect").server(code, message);
+    draft.0.phase = Some(Phase::Auth);
+    draft.done()
+}
+
+/// The service refused the credentials.
+pub(crate) fn auth_rejected(host: &str, code: i64, message: &str) -> Error {
+    let text = format!("{host} refused the credentials ({code}): {message}; check project and token, or the JWT");
+    draft(ErrorKind::AuthRejected, text).method("signalwire.connect").server(code, message).done()
+}
+
+// Requests.
+
+/// The service refused a request.
+pub(crate) fn rejected(method: &str, call_id: Option<&str>, code: i64, message: &str) -> Error {
+    let what = attempt(method, call_id);
+    draft(ErrorKind::Rejected, format!("{what}: rejected ({code}): {message}"))
+        .method(method)
+        .call(call_id)
+        .server(code, message)
+        .done()
+}
+
+/// The service does not know the call.
+pub(crate) fn call_gone(method: &str, call_id: &str, code: i64, message: &str) -> Error {
+    draft(ErrorKind::CallGone, format!("{method} on call {call_id}: the call is gone ({code}): {message}"))
+        .method(method)
+        .call(Some(call_id))
+        .server(code, message)
+        .done()
+}
+
+/// The call was over before, or while, something was wanted of it.
+pub(crate) fn call_ended(what: &str, call_id: &str) -> Error {
+    draft(ErrorKind::CallEnded, format!("{what} on call {call_id}: the call has ended")).call(Some(call_id)).done()
+}
+
+/// The time for a wait is up.
+pub(crate) fn timeout(what: &str) -> Error {
+    let text = format!("{what}: time is up; it goes on, and may be waited for again");
+    draft(ErrorKind::Timeout, text).timeout(true).done()
+}
+
+/// A request was handed to the connection and its answer did not come; `timed_out` tells a deadline from a loss.
+pub(crate) fn outcome_unknown(method: &str, call_id: Option<&str>, timed_out: bool) -> Error {
+    let what = attempt(method, call_id);
+    let why = if timed_out { "no answer in time" } else { "the connection was lost before the answer" };
+    draft(ErrorKind::OutcomeUnknown, format!("{what}: {why}: it may or may not have taken effect, and is not repeated"))
+        .method(method)
+        .call(call_id)
+        .timeout(timed_out)
+        .done()
+}
+
+/// There was no connection before the request's time was up.
+pub(crate) fn offline(method: &str, call_id: Option<&str>) -> Error {
+    let what = attempt(method, call_id);
+    draft(ErrorKind::Offline, format!("{what}: not sent: no connection in time")).method(method).call(call_id).done()
+}
+
+/// Too many requests wait for the connection already.
+pub(crate) fn queue_full(method: &str, call_id: Option<&str>, limit: usize) -> Error {
+    let what = attempt(method, call_id);
+    let text = format!("{what}: not sent: {limit} requests wait for the connection already");
+    draft(ErrorKind::Offline, text).method(method).call(call_id).done()
+}
+
+/// The peer does not read, and the outgoing queue stayed full until the request's time was up.
+pub(crate) fn congested(method: &str, call_id: Option<&str>) -> Error {
+    let what = attempt(method, call_id);
+    let text = format!("{what}: not sent: the connection takes no more data");
+    draft(ErrorKind::Offline, text).method(method).call(call_id).done()
+}
+
+/// The session that something belonged to is gone.
+pub(crate) fn session_lost(what: &str) -> Error {
+    let text = format!("{what}: the session was lost with the connection: it can no longer be followed");
+    draft(ErrorKind::SessionLost, text).done()
+}
+
+/// The client is closed.
+pub(crate) fn closed(what: &str) -> Error {
+    draft(ErrorKind::Closed, format!("{what}: the client is closed")).done()
+}
+
+/// The client is shutting down.
+pub(crate) fn draining(what: &str) -> Error {
+    draft(ErrorKind::Draining, format!("{what}: the client is shutting down and starts nothing new")).done()
+}
+
+/// A dial came to nothing.
+pub(crate) fn dial_failed(tag: &str, why: &str) -> Error {
+    draft(ErrorKind::DialFailed, format!("dial {tag}: {why}")).method("calling.dial").done()
+}
+
+/// Nobody answered within the dial's own limit.
+pub(crate) fn dial_timeout(tag: &str) -> Error {
+    let text = format!("dial {tag}: nobody answered in time; what was ringing is being ended");
+    draft(ErrorKind::DialFailed, text).method("calling.dial").timeout(true).done()
+}
+
+/// The service said something that cannot be understood.
+pub(crate) fn protocol(text: impl Into<Box<str>>) -> Error {
+    draft(ErrorKind::Protocol, text).done()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_is_one_pointer_wide() {
+        assert_eq!(size_of::<Error>(), size_of::<usize>());
+    }
+
+    #[test]
+    fn display_says_what_was_attempted() {
+        let error = rejected("calling.play", Some("3f2a"), 400, "unknown voice");
+        assert_eq!(error.to_string(), "calling.play on call 3f2a: rejected (400): unknown voice");
+        assert_eq!((error.code(), error.method(), error.call_id()), (400, Some("calling.play"), Some("3f2a")));
+        assert_eq!(error.server_message(), Some("unknown voice"));
+    }
+
+    #[test]
+    fn only_what_the_service_provably_did_not_do_is_retryable() {
+        assert!(offline("calling.dial", None).is_retryable());
+        assert!(rejected("calling.dial", None, 503, "busy").is_retryable());
+        assert!(!rejected("calling.dial", None, 400, "bad").is_retryable());
+        assert!(!outcome_unknown("calling.dial", None, true).is_retryable());
+    }
+}
