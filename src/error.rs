@@ -291,6 +291,11 @@ pub(crate) fn connect_timeout(host: &str, phase: Phase) -> Error {
     draft.timeout(true).done()
 }
 
+/// A connection that stood has ended.
+pub(crate) fn link_lost(host: &str, why: &str) -> Error {
+    draft(ErrorKind::Connect, format!("the connection to {host} is lost: {why}")).done()
+}
+
 /// The service answered `signalwire.connect` with a passing refusal, such as being over capacity.
 pub(crate) fn connect_refused(host: &str, code: i64, message: &str) -> Error {
     let text = format!("connecting to {host}: refused for now ({code}): {message}");
@@ -348,23 +353,16 @@ pub(crate) fn outcome_unknown(method: &str, call_id: Option<&str>, timed_out: bo
         .done()
 }
 
-/// There was no connection before the request's time was up.
+/// There was no connection before the request's time was up, or none that took more data.
 pub(crate) fn offline(method: &str, call_id: Option<&str>) -> Error {
     let what = attempt(method, call_id);
-    draft(ErrorKind::Offline, format!("{what}: not sent: no connection in time")).method(method).call(call_id).done()
+    draft(ErrorKind::Offline, format!("{what}: not sent: no connection took it in time")).method(method).call(call_id).done()
 }
 
 /// Too many requests wait for the connection already.
 pub(crate) fn queue_full(method: &str, call_id: Option<&str>, limit: usize) -> Error {
     let what = attempt(method, call_id);
     let text = format!("{what}: not sent: {limit} requests wait for the connection already");
-    draft(ErrorKind::Offline, text).method(method).call(call_id).done()
-}
-
-/// The peer does not read, and the outgoing queue stayed full until the request's time was up.
-pub(crate) fn congested(method: &str, call_id: Option<&str>) -> Error {
-    let what = attempt(method, call_id);
-    let text = format!("{what}: not sent: the connection takes no more data");
     draft(ErrorKind::Offline, text).method(method).call(call_id).done()
 }
 

@@ -1,9 +1,124 @@
 //! Real-time call control and messaging over SignalWire RELAY, for plain threaded Rust.
+//!
+//! Every method blocks until there is something to say, and ends: there is no async runtime, no callback that must
+//! not wait, and no wait without an end. One [`Client`] is one WebSocket; it reconnects by itself.
+//!
+//! ```no_run
+//! use signalwire_relay::{Client, Result, tts};
+//!
+//! fn main() -> Result<()> {
+//!     let client = Client::builder().contexts(["default"]).connect()?;
+//!     client.on_call(|call| {
+//!         call.answer()?;
+//!         call.play(tts("Welcome to SignalWire!"))?.wait(None)?;
+//!         Ok(call.hangup()?)
+//!     });
+//!     client.run()
+//! }
+//! ```
+//!
+//! Credentials come from the environment or the [`Builder`]. Without an account the same program runs against the
+//! [simulator](#trying-it-without-an-account).
+//!
+//! # What there is
+//!
+//! | | |
+//! |---|---|
+//! | [`Client`] | connects; takes calls ([`on_call`](Client::on_call), [`next_call`](Client::next_call)) and messages; [`dial`](Client::dial)s and [sends](Client::send_message) |
+//! | [`Call`] | is answered, played to, asked, recorded, bridged, hung up |
+//! | [`Action`] | something that goes on on a call: [`wait`](Action::wait) for its outcome, or stop it |
+//! | [`Message`] | a text; [`wait`](Message::wait) for the carrier's verdict |
+//! | [`Event`] | what the service tells: [`Call::on`], [`Call::events`], [`Call::wait_for`] |
+//!
+//! What a method needs is its argument, and what is optional is a setter on that argument:
+//! `call.play(tts("Hi"))`, `call.play(Play::new(tts("Hi")).volume(-6.0).loops(3))`. Every set of parameters has
+//! `extra(key, value)` for what the service learns before this crate does.
+//!
+//! # Threads
+//!
+//! A client has two threads: one reads, one writes and keeps the time. They never run the program's code. Handlers,
+//! listeners and callbacks run on threads of their own kind, which come and go with the work: they may block, be slow
+//! or panic without harm to other calls. The handler of an inbound call has a thread for as long as it runs; the
+//! listeners and callbacks of one call run in order, one at a time.
+//!
+//! # Waiting
+//!
+//! `wait(None)` waits as long as it takes, `wait(Duration::from_secs(5))` at most that long. A wait that timed out
+//! changes nothing and may be repeated. Any wait ends early, with an error that says why, when the call ends, the
+//! session is lost or the client is closed.
+//!
+//! # Errors
+//!
+//! One type, [`Error`], whose [`kind`](Error::kind) says what to do next. A caller who has hung up is no error for a
+//! command such as [`Call::hangup`]; what can no longer happen, such as the outcome of a prompt, is
+//! [`CallEnded`](ErrorKind::CallEnded). Nothing that may have reached the service is ever sent again: when an answer
+//! is lost, the error is [`OutcomeUnknown`](ErrorKind::OutcomeUnknown).
+//!
+//! # Reconnecting
+//!
+//! A lost connection is made again, with growing waits, until the client is closed. [`Client::states`] tells. Calls
+//! go on when the service resumes the session, though events sent meanwhile may be missing; otherwise they end with
+//! [`SessionLost`](ErrorKind::SessionLost). Requests wait for the connection as long as their timeout allows.
+//!
+//! # Logging
+//!
+//! Through the [`log`](https://docs.rs/log) crate; no logger is installed. Error: a handler failed, or the client
+//! gave up. Warn: the connection is lost, a call was not claimed, a frame was not understood. Info: connected,
+//! closed. Debug: one line for each request and event. Trace: the frames, without secrets.
+//!
+//! tungstenite, which this crate builds upon, prints whole frames at trace, secrets included. Set
+//! `RUST_LOG=signalwire_relay=trace,tungstenite=info` rather than plain `trace`.
+//!
+//! # Trying it without an account
+//!
+//! With the feature `simulator` the crate contains a RELAY service for one's own machine, with people who call, press
+//! keys and hang up; see [`simulator`](crate::simulator). The examples in the repository run on it.
+//!
+//! # Features
+//!
+//! | feature | | |
+//! |---|---|---|
+//! | `native-tls` | default | TLS by the platform's library |
+//! | `signals` | default | [`Client::run`] ends cleanly on SIGINT and SIGTERM (Unix) |
+//! | `simulator` | | the simulator |
+//! | `vendored-openssl` | | builds OpenSSL from source |
 #![forbid(unsafe_code)]
+#![warn(missing_docs, missing_debug_implementations, unreachable_pub)]
+#![warn(clippy::unwrap_used, clippy::missing_errors_doc, clippy::print_stdout, clippy::print_stderr)]
+#![warn(clippy::dbg_macro, clippy::clone_on_ref_ptr)]
+#![cfg_attr(not(feature = "simulator"), allow(rustdoc::broken_intra_doc_links))]
 
+#[macro_use]
+mod macros;
+
+mod call;
+mod client;
 mod clock;
 mod error;
 mod latch;
+mod mailbox;
+mod message;
+mod protocol;
 mod secret;
+mod session;
+#[cfg(any())]
+pub mod simulator;
+mod stream;
+mod transport;
+mod workers;
 
+pub use call::{
+    Action, Answer, Call, CallEnd, Collect, CollectAction, Connect, Detect, DetectAction, DigitDetector, Disconnect,
+    FaxDetector, Hangup, HasVolume, InputTimers, Listener, Machine, Operation, Pausable, Play, PlayAction, Prompt,
+    Record, RecordAction, SendDigits, StandaloneCollectAction, Stoppable, Verdict, digit_detector, fax_tone, machine,
+};
+pub use client::{Builder, Calls, Client, DEFAULT_HOST, Dial, Dialing, Messages, WeakClient};
 pub use error::{BoxError, Error, ErrorKind, HandlerResult, Phase, Result};
+pub use message::{Message, Sms, sms};
+pub use protocol::device::*;
+pub use protocol::event::*;
+pub use protocol::frame::Reply;
+pub use protocol::media::*;
+pub use protocol::states::*;
+pub use session::{HandlerFailure, LinkState, LinkStates, Stats};
+pub use stream::EventStream;

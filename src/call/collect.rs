@@ -1,0 +1,383 @@
+//! Asking for digits and speech, with and without a prompt.
+
+use serde_json::Value;
+
+use super::action::sealed::Sealed;
+use super::{Action, Call, HasVolume, InputTimers, Operation, Pausable, Stoppable, Verdict};
+use crate::error::Result;
+use crate::protocol::event::{CollectEvent, CollectResult};
+use crate::protocol::fields::Fields;
+use crate::protocol::media::{Audio, Playlist, Tts};
+use crate::protocol::states::{CollectState, SpeechEngine, SpeechModel};
+
+params! {
+    /// What to ask for: keys, speech, or either; for [`Call::collect`], and for [`Call::prompt`] with a prompt.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use signalwire_relay::Collect;
+    ///
+    /// let pin = Collect::digits(4).terminators("#").digit_timeout(Duration::from_secs(3));
+    /// let yes_or_1 = Collect::digits(1).or_speech().hints(["yes", "no"]).language("en-US");
+    /// ```
+    pub struct Collect("calling.collect") new [] {
+        in "digits":
+        /// Keys: the least number of them. With a prompt only.
+        min: u32,
+        /// Keys: those that end the input, for example `"#"`.
+        terminators: String,
+        /// Keys: how long to wait for the next; sent in seconds, 5 by default.
+        digit_timeout: Seconds,
+        in "speech":
+        /// Speech: the silence that ends an utterance; sent in seconds, 1 by default.
+        end_silence_timeout: Seconds,
+        /// Speech: how long an utterance may be; sent in seconds, 60 by default.
+        speech_timeout: Seconds,
+        /// Speech: the language, `en-US` by default.
+        language: String,
+        /// Speech: words that are likely.
+        hints: Strings,
+        /// Speech: the engine. Choosing one is deprecated by the service.
+        engine: SpeechEngine,
+        /// Speech: the model.
+        model: SpeechModel,
+        top:
+        /// How long to wait for the first input; sent in seconds, 4 by default.
+        initial_timeout: Seconds,
+        /// Whether interim results are told, in events of their own.
+        partial_results: bool,
+        /// Whether it goes on after a result, until it is stopped. Each result is an event; `wait` returns the last.
+        /// Without a prompt only.
+        continuous: bool,
+        /// Whether the beginning of input is told, in an event of its own. Without a prompt only.
+        send_start_of_input: bool,
+        /// Whether `initial_timeout` runs from the start. With `false`, "no input" may never come before
+        /// [`start_input_timers`](Action::start_input_timers): give the wait a timeout.
+        start_input_timers: bool,
+        /// Names this operation instead of a generated id.
+        control_id: NonEmpty,
+        /// A webhook for its results.
+        status_url: String,
+    }
+}
+
+/// A collect without a prompt that was started.
+pub type StandaloneCollectAction = Action<Collect>;
+
+/// A prompt with a collect that was started.
+pub type CollectAction = Action<Prompt>;
+
+impl Collect {
+    /// Asks for keys, and for so many at most.
+    pub fn digits(max: u32) -> Self {
+        Self::new().or_digits(max)
+    }
+
+    /// Asks for speech.
+    pub fn speech() -> Self {
+        Self::new().or_speech()
+    }
+
+    /// Takes keys, too, and so many at most.
+    pub fn or_digits(mut self, max: u32) -> Self {
+        self.fields.set("digits", "max", Value::from(max));
+        self
+    }
+
+    /// Takes speech, too.
+    pub fn or_speech(mut self) -> Self {
+        self.fields.object("speech");
+        self
+    }
+}
+
+impl Sealed for Collect {}
+
+impl Operation for Collect {
+    type Outcome = CollectEvent;
+    const METHOD: &'static str = Self::METHOD;
+    const STOP: &'static str = "calling.collect.stop";
+
+    fn fields(&self) -> &Fields {
+        &self.fields
+    }
+
+    fn is_continuous(&self) -> bool {
+        // The second is an older name, which can only be given as an extra.
+        ["continuous", "continue"].iter().any(|key| self.fields.get(key) == Some(&Value::Bool(true)))
+    }
+
+    fn judge(event: &CollectEvent, continuous: bool) -> Verdict {
+        judge(event, continuous)
+    }
+}
+
+impl Stoppable for Collect {}
+
+impl InputTimers for Collect {
+    const START: &'static str = START_INPUT_TIMERS;
+}
+
+params! {
+    /// What is said while input is taken; sent by [`Call::prompt`]. A [`Playlist`], and whatever makes one, is one, too.
+    pub struct Prompt("calling.play_and_collect") {
+        /// The volume of the prompt in dB, from -40 to 40; 0 is unchanged.
+        volume: f64,
+        /// Names this operation instead of a generated id.
+        control_id: NonEmpty,
+        /// A webhook for its results.
+        status_url: String,
+    }
+}
+
+impl Prompt {
+    /// Says this: one medium, or several in a row.
+    pub fn new(what: impl Into<Playlist>) -> Self {
+        let mut fields = Fields::default();
+        fields.set("", "play", what.into().into_json());
+        Self::of(fields)
+    }
+
+    /// The whole request. What names the operation stands beside the settings for input, not among them.
+    fn collecting(mut self, mut collect: Collect) -> Self {
+        for key in ["control_id", "status_url"] {
+            if let Some(value) = collect.fields.take(key).filter(|_| self.fields.get(key).is_none()) {
+                self.fields.set("", key, value);
+            }
+        }
+        self.fields.set("", "collect", collect.fields.to_json());
+        self
+    }
+}
+
+impl<M: Into<Playlist>> From<M> for Prompt {
+    fn from(what: M) -> Self {
+        Self::new(what)
+    }
+}
+
+impl Sealed for Prompt {}
+
+impl Operation for Prompt {
+    type Outcome = CollectEvent;
+    const METHOD: &'static str = Self::METHOD;
+    const STOP: &'static str = "calling.play_and_collect.stop";
+
+    fn fields(&self) -> &Fields {
+        &self.fields
+    }
+
+    fn is_continuous(&self) -> bool {
+        let collect = self.fields.get("collect");
+        ["continuous", "continue"].iter().any(|key| collect.and_then(|c| c.get(key)) == Some(&Value::Bool(true)))
+    }
+
+    fn judge(event: &CollectEvent, continuous: bool) -> Verdict {
+        judge(event, continuous)
+    }
+}
+
+impl Stoppable for Prompt {}
+
+impl Pausable for Prompt {
+    const PAUSE: &'static str = "calling.play_and_collect.pause";
+    const RESUME: &'static str = "calling.play_and_collect.resume";
+}
+
+impl HasVolume for Prompt {
+    const VOLUME: &'static str = "calling.play_and_collect.volume";
+}
+
+impl InputTimers for Prompt {
+    const START: &'static str = START_INPUT_TIMERS;
+}
+
+impl Call {
+    /// Starts to take input without a prompt and returns at once: `calling.collect`. [`wait`](Action::wait) on the
+    /// action returns what came.
+    ///
+    /// ```no_run
+    /// # use signalwire_relay::Collect;
+    /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {
+    /// let pin = call.collect(Collect::digits(4).terminators("#"))?.wait(None)?;
+    /// println!("{:?}", pin.digits());
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// When the service refuses, or the connection is gone. On a call that is over the action ends at once.
+    pub fn collect(&self, what: impl Into<Collect>) -> Result<StandaloneCollectAction> {
+        self.start(what.into())
+    }
+
+    /// Starts to play a prompt and to take input, and returns at once: `calling.play_and_collect`. The first input
+    /// ends the prompt; [`wait`](Action::wait) on the action returns what came. One per call at a time.
+    ///
+    /// ```no_run
+    /// # use std::time::Duration;
+    /// # use signalwire_relay::{Collect, tts};
+    /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {
+    /// let choice = call
+    ///     .prompt(tts("Press 1 or 2."), Collect::digits(1).initial_timeout(Duration::from_secs(10)))?
+    ///     .wait(None)?;
+    /// match choice.digits() {
+    ///     Some("1") => println!("one"),
+    ///     _ => println!("something else"),
+    /// }
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// When the service refuses, or the connection is gone. On a call that is over the action ends at once.
+    pub fn prompt(&self, what: impl Into<Prompt>, collect: impl Into<Collect>) -> Result<CollectAction> {
+        self.start(what.into().collecting(collect.into()))
+    }
+
+    /// The name that the RELAY method has: [`prompt`](Self::prompt).
+    ///
+    /// # Errors
+    ///
+    /// As for [`prompt`](Self::prompt).
+    pub fn play_and_collect(&self, what: impl Into<Prompt>, collect: impl Into<Collect>) -> Result<CollectAction> {
+        self.prompt(what, collect)
+    }
+
+    /// Asks by speech: [`prompt`](Self::prompt) with [`tts`](crate::tts).
+    ///
+    /// # Errors
+    ///
+    /// As for [`prompt`](Self::prompt).
+    pub fn prompt_tts(&self, text: impl Into<Tts>, collect: impl Into<Collect>) -> Result<CollectAction> {
+        self.prompt(text.into(), collect)
+    }
+
+    /// Asks by a file: [`prompt`](Self::prompt) with [`audio`](crate::audio).
+    ///
+    /// # Errors
+    ///
+    /// As for [`prompt`](Self::prompt).
+    pub fn prompt_audio(&self, url: impl Into<Audio>, collect: impl Into<Collect>) -> Result<CollectAction> {
+        self.prompt(url.into(), collect)
+    }
+}
+
+const START_INPUT_TIMERS: &str = "calling.collect.start_input_timers";
+
+/// Whether an event ends the operation: interim results do not, and with `continuous` results do not either.
+fn judge(event: &CollectEvent, continuous: bool) -> Verdict {
+    if event.state == Some(CollectState::Error) {
+        return Verdict::Final;
+    }
+    match &event.result {
+        CollectResult::Error | CollectResult::Finished => Verdict::Final,
+        CollectResult::StartOfInput => Verdict::Progress,
+        CollectResult::None => match event.state {
+            Some(CollectState::Finished | CollectState::NoInput | CollectState::NoMatch) => Verdict::Final,
+            _ => Verdict::Progress,
+        },
+        _ if event.is_final == Some(false) || continuous => Verdict::Progress,
+        _ => Verdict::Final,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::protocol::event::{Event, parse_event};
+
+    #[test]
+    fn a_collect_ends_by_its_rule() {
+        use Verdict::{Final, Progress};
+        for (payload, once, continuous) in [
+            (json!({"result": {"type": "start_of_input"}}), Progress, Progress),
+            (json!({"result": {"type": "digit", "params": {"digits": "1"}}}), Final, Progress),
+            (json!({"result": {"type": "digit", "params": {"digits": "1"}}, "state": "collecting"}), Final, Progress),
+            (json!({"result": {"type": "digit", "params": {"digits": "1"}}, "final": false}), Progress, Progress),
+            (json!({"result": {"type": "speech", "params": {"text": "a"}}, "final": true}), Final, Progress),
+            (json!({"result": {"type": "no_input"}}), Final, Progress),
+            (json!({"result": {"type": "no_match"}}), Final, Progress),
+            (json!({"result": {"type": "error"}}), Final, Final),
+            (json!({"result": {"type": "finished"}}), Final, Final),
+            (json!({"result": {"type": "digit"}, "state": "error"}), Final, Final),
+            (json!({"result": {}, "state": "finished"}), Final, Final),
+            (json!({"state": "no_input"}), Final, Final),
+            (json!({"state": "no_match"}), Final, Final),
+            (json!({"state": "error"}), Final, Final),
+            (json!({"state": "collecting"}), Progress, Progress),
+            (json!({}), Progress, Progress),
+        ] {
+            let event = parse_event(&json!({"event_type": "calling.call.collect", "params": payload}));
+            let Event::Collect(event) = event else { panic!("a collect") };
+            assert_eq!(Collect::judge(&event, false), once, "{payload}");
+            assert_eq!(Prompt::judge(&event, true), continuous, "{payload}");
+        }
+    }
+
+    #[test]
+    fn requests_are_as_on_the_wire() {
+        let seconds = Duration::from_secs;
+        let digits = json!({"max": 4, "digit_timeout": 5, "terminators": "#*"});
+        let speech =
+            json!({"end_silence_timeout": 1, "speech_timeout": 60, "language": "en-US", "hints": ["yes", "no"]});
+        let keys = || Collect::digits(4).digit_timeout(seconds(5)).terminators("#*");
+        let voice = |collect: Collect| {
+            let collect = collect.end_silence_timeout(seconds(1)).speech_timeout(seconds(60));
+            collect.language("en-US").hints(["yes", "no"])
+        };
+        for (collect, params) in [
+            (Collect::new(), json!({})),
+            (keys(), json!({"digits": digits})),
+            (voice(Collect::speech()), json!({"speech": speech})),
+            (
+                Collect::new().start_input_timers(false).control_id("col-1"),
+                json!({"start_input_timers": false, "control_id": "col-1"}),
+            ),
+            (
+                voice(keys().or_speech())
+                    .initial_timeout(seconds(4))
+                    .partial_results(true)
+                    .continuous(false)
+                    .send_start_of_input(true)
+                    .extra("swml", false),
+                json!({"digits": digits, "speech": speech, "initial_timeout": 4, "partial_results": true,
+                    "continuous": false, "send_start_of_input": true, "swml": false}),
+            ),
+            (
+                Collect::speech()
+                    .or_digits(0)
+                    .min(0)
+                    .model(SpeechModel::EnhancedPhoneCall)
+                    .engine("Google.V2")
+                    .hints([""; 0]),
+                json!({"speech": {"model": "enhanced.phone_call", "engine": "Google.V2", "hints": []},
+                    "digits": {"max": 0, "min": 0}}),
+            ),
+        ] {
+            assert_eq!(collect.fields.to_json(), params);
+        }
+        let prompt = Prompt::new(Tts::from("Enter your PIN")).volume(0.0).control_id("").collecting(keys());
+        assert_eq!(
+            prompt.fields.to_json(),
+            json!({"play": [{"type": "tts", "params": {"text": "Enter your PIN"}}], "collect": {"digits": digits}, "volume": 0.0})
+        );
+    }
+
+    #[test]
+    fn what_names_a_prompt_stands_beside_its_settings() {
+        let collect = Collect::digits(1).control_id("k").status_url("u").continuous(true);
+        let request = Prompt::new([] as [Tts; 0]).status_url("v").collecting(collect);
+        assert!(request.is_continuous());
+        assert_eq!(
+            request.fields.to_json(),
+            json!({"play": [], "collect": {"digits": {"max": 1}, "continuous": true}, "control_id": "k", "status_url": "v"})
+        );
+        assert_eq!(Collect::speech().fields.to_json(), json!({"speech": {}}));
+        assert!(Collect::new().extra("continue", true).is_continuous());
+    }
+}

@@ -1,0 +1,788 @@
+//! What the crate keeps of a call: its fields, its state, and what waits on it.
+
+use std::borrow::Borrow;
+use std::hash::{Hash, Hasher};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::Instant;
+
+use parking_lot::Mutex;
+
+use super::action::Running;
+use crate::clock::Deadline;
+use crate::error::{self, Error, Result};
+use crate::latch::Latch;
+use crate::mailbox::Mailbox;
+use crate::protocol::device::RemoteDevice;
+use crate::protocol::event::Event;
+use crate::protocol::fields::Fields;
+use crate::protocol::frame::{self, Envelope, EventHead, Reply};
+use crate::protocol::states::{CallState, Direction, EndReason, EventName};
+use crate::session::{Ask, Effect, Session};
+use crate::stream::{EventStream, Feed};
+
+/// How a call ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CallEnd {
+    /// Why, as the service says; absent when it does not know the call any more and so cannot say.
+    pub reason: Option<EndReason>,
+}
+
+/// Why nothing more will come from a call.
+#[derive(Clone, Debug)]
+pub(crate) enum Over {
+    Ended(CallEnd),
+    /// The service does not know it.
+    Gone,
+    SessionLost,
+    Closed,
+}
+
+impl Over {
+    /// What `what` on this call gets to hear.
+    pub(crate) fn error(&self, what: &str, call_id: &str) -> Error {
+        match self {
+            Self::Ended(_) => error::call_ended(what, call_id),
+            Self::Gone => error::call_gone(what, call_id, 404, "the service does not know it"),
+            Self::SessionLost => error::session_lost(&format!("{what} on call {call_id}")),
+            Self::Closed => error::closed(&format!("{what} on call {call_id}")),
+        }
+    }
+}
+
+pub(crate) struct CallCore {
+    id: Box<str>,
+    session: Weak<Session>,
+    /// How many `Call`s there are. With the last one of an open offer, the offer goes back.
+    handles: AtomicUsize,
+    inner: Mutex<Inner>,
+}
+
+struct Inner {
+    node_id: Box<str>,
+    project_id: Box<str>,
+    context: Box<str>,
+    tag: Box<str>,
+    segment_id: Box<str>,
+    device: RemoteDevice,
+    direction: Direction,
+    state: CallState,
+    was_answered: bool,
+    /// An inbound call about which nothing has been decided yet.
+    open_offer: bool,
+    /// Since when it is not known whether the call still lives, after a resume.
+    unconfirmed: Option<Instant>,
+    over: Option<Over>,
+    /// Made on first use: most calls of a busy program are idle most of the time.
+    live: Option<Box<Live>>,
+}
+
+#[derive(Default)]
+struct Live {
+    operations: Vec<Arc<dyn Running>>,
+    waiters: Vec<StateWaiter>,
+    listeners: Vec<Arc<ListenerEntry>>,
+    streams: Vec<Feed<Event>>,
+    mailbox: Option<Arc<Mailbox>>,
+}
+
+impl Live {
+    fn mailbox(&mut self) -> Arc<Mailbox> {
+        Arc::clone(self.mailbox.get_or_insert_with(Mailbox::new))
+    }
+}
+
+struct StateWaiter {
+    target: CallState,
+    reached: Arc<Latch<Reached>>,
+}
+
+/// What ends a wait for a state.
+#[derive(Clone)]
+pub(crate) enum Reached {
+    /// The state, or one past it.
+    State(CallState),
+    Over(Over),
+}
+
+type Handler = Box<dyn Fn(&Event) + Send + Sync>;
+
+/// One listener of a call.
+pub(crate) struct ListenerEntry {
+    /// Which events; none is all of them.
+    name: Option<EventName>,
+    handler: Handler,
+    removed: AtomicBool,
+}
+
+/// What the lock gave out and is done after it is let go.
+#[derive(Default)]
+struct Departed {
+    operations: Vec<Arc<dyn Running>>,
+    waiters: Vec<StateWaiter>,
+    listeners: Vec<Arc<ListenerEntry>>,
+    streams: Vec<Feed<Event>>,
+    mailbox: Option<Arc<Mailbox>>,
+    /// Operations that stay open for a moment, because their last event often comes after the call's.
+    lingering: bool,
+}
+
+/// What an event did to its call.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Delivered {
+    /// The call goes on.
+    Live,
+    /// The call is over, and operations of it still wait for their last event.
+    Lingering,
+    /// The call is over, and nothing waits any more.
+    Over,
+}
+
+impl CallCore {
+    pub(crate) fn new(session: &Arc<Session>, id: &str, direction: Direction, state: CallState) -> Arc<Self> {
+        let inner = Inner {
+            node_id: Box::default(),
+            project_id: Box::default(),
+            context: Box::default(),
+            tag: Box::default(),
+            segment_id: Box::default(),
+            device: RemoteDevice::default(),
+            was_answered: matches!(state, CallState::Answered | CallState::Ending),
+            direction,
+            state,
+            open_offer: false,
+            unconfirmed: None,
+            over: None,
+            live: None,
+        };
+        Arc::new(Self {
+            id: id.into(),
+            session: Arc::downgrade(session),
+            handles: AtomicUsize::new(0),
+            inner: Mutex::new(inner),
+        })
+    }
+
+    pub(crate) fn id(&self) -> &str {
+        &self.id
+    }
+
+    pub(crate) fn session(&self) -> Option<Arc<Session>> {
+        self.session.upgrade()
+    }
+
+    /// The session, or what the call says when there is none any more.
+    fn session_for(&self, what: &str) -> Result<Arc<Session>> {
+        self.session.upgrade().ok_or_else(|| match &self.inner.lock().over {
+            Some(over) => over.error(what, &self.id),
+            None => Over::Closed.error(what, &self.id),
+        })
+    }
+
+    // Getters.
+
+    pub(crate) fn node_id(&self) -> String {
+        self.inner.lock().node_id.as_ref().to_owned()
+    }
+
+    pub(crate) fn project_id(&self) -> String {
+        self.inner.lock().project_id.as_ref().to_owned()
+    }
+
+    pub(crate) fn context(&self) -> String {
+        self.inner.lock().context.as_ref().to_owned()
+    }
+
+    pub(crate) fn tag(&self) -> String {
+        self.inner.lock().tag.as_ref().to_owned()
+    }
+
+    pub(crate) fn segment_id(&self) -> String {
+        self.inner.lock().segment_id.as_ref().to_owned()
+    }
+
+    pub(crate) fn device(&self) -> RemoteDevice {
+        self.inner.lock().device.clone()
+    }
+
+    pub(crate) fn direction(&self) -> Direction {
+        self.inner.lock().direction.clone()
+    }
+
+    pub(crate) fn state(&self) -> CallState {
+        self.inner.lock().state.clone()
+    }
+
+    pub(crate) fn was_answered(&self) -> bool {
+        self.inner.lock().was_answered
+    }
+
+    pub(crate) fn over(&self) -> Option<Over> {
+        self.inner.lock().over.clone()
+    }
+
+    pub(crate) fn is_confirmed(&self) -> bool {
+        self.inner.lock().unconfirmed.is_none()
+    }
+
+    // Handles, and the offer that an inbound call is.
+
+    pub(crate) fn add_handle(&self) {
+        self.handles.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn drop_handle(self: &Arc<Self>) {
+        if self.handles.fetch_sub(1, Ordering::AcqRel) == 1 && self.settle_offer() {
+            self.pass_back();
+        }
+    }
+
+    pub(crate) fn make_offer(&self) {
+        self.inner.lock().open_offer = true;
+    }
+
+    /// Takes the decision about an open offer; true for the one who takes it.
+    pub(crate) fn settle_offer(&self) -> bool {
+        let mut inner = self.inner.lock();
+        std::mem::take(&mut inner.open_offer) && inner.over.is_none()
+    }
+
+    /// Gives an inbound call back to routing, without waiting for the reply.
+    pub(crate) fn pass_back(self: &Arc<Self>) {
+        let Some(session) = self.session.upgrade().filter(|session| !session.is_closing()) else { return };
+        log::warn!("inbound call {} was not claimed and is passed back", self.id);
+        session.counters.calls_passed.add(1);
+        self.post("calling.pass", "");
+        self.passed();
+    }
+
+    /// Sends a command that nobody waits for; `members` are further members of its parameters.
+    pub(crate) fn post(&self, method: &str, members: &str) {
+        let Some(session) = self.session.upgrade() else { return };
+        let mut params = self.address();
+        if !members.is_empty() {
+            params.push(',');
+            params.push_str(members);
+        }
+        params.push('}');
+        if let Err(error) = session.post(Ask::new(method, &params, Some(&self.id))) {
+            log::debug!("{error}");
+        }
+    }
+
+    /// `{"node_id":…,"call_id":…`, to be continued.
+    fn address(&self) -> String {
+        let mut params = String::with_capacity(128);
+        params.push_str("{\"node_id\":");
+        frame::push_string(&mut params, &self.inner.lock().node_id);
+        params.push_str(",\"call_id\":");
+        frame::push_string(&mut params, &self.id);
+        params
+    }
+
+    // Requests.
+
+    /// The parameters of a request about this call: its address, and what was set. Extra fields may override it.
+    fn params(&self, fields: &Fields) -> String {
+        let overridden = |key| fields.get(key).is_some();
+        let mut params = match (overridden("node_id"), overridden("call_id")) {
+            (false, false) => self.address(),
+            (node, call) => {
+                let mut params = String::from("{");
+                if !node {
+                    params.push_str("\"node_id\":");
+                    frame::push_string(&mut params, &self.inner.lock().node_id);
+                }
+                if !call {
+                    params.push_str("\"call_id\":");
+                    frame::push_string(&mut params, &self.id);
+                }
+                params
+            }
+        };
+        if !fields.is_empty() {
+            if params.len() > 1 {
+                params.push(',');
+            }
+            fields.write_into(&mut params);
+        }
+        params.push('}');
+        params
+    }
+
+    /// Sends a request about this call and waits for the reply, whatever it is.
+    pub(crate) fn request(self: &Arc<Self>, method: &str, fields: &Fields) -> Result<Reply> {
+        self.request_with(method, fields, None)
+    }
+
+    /// The same, with an effect that the reply has before its caller wakes.
+    pub(crate) fn request_with(
+        self: &Arc<Self>,
+        method: &str,
+        fields: &Fields,
+        effect: Option<Effect>,
+    ) -> Result<Reply> {
+        let session = self.session_for(method)?;
+        if session.is_closing() {
+            return Err(self.over().unwrap_or(Over::Closed).error(method, &self.id));
+        }
+        if let Some(over @ Over::SessionLost) = self.over() {
+            return Err(over.error(method, &self.id));
+        }
+        let params = self.params(fields);
+        let mut ask = Ask::new(method, &params, Some(&self.id));
+        ask.effect = effect;
+        let outcome = session.request(ask);
+        if outcome.is_ok() {
+            self.confirm();
+        }
+        // What was waiting when the call ended is told so, though the request ended first by the same cause.
+        match outcome {
+            Err(error) if error.kind() == crate::ErrorKind::Closed => {
+                Err(self.over().unwrap_or(Over::Closed).error(method, &self.id))
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// A command: somebody who left meanwhile is no error. `ends` tells whether 404 means the call itself.
+    pub(crate) fn command(self: &Arc<Self>, method: &str, fields: &Fields, ends: bool) -> Result<Reply> {
+        match self.request(method, fields) {
+            Err(error) if matches!(error.code(), 404 | 410) => {
+                log::debug!("{error}");
+                if ends || error.code() == 410 {
+                    self.gone();
+                }
+                Ok(Reply::empty())
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// The service does not know this call: it ends here.
+    pub(crate) fn gone(self: &Arc<Self>) {
+        let Some(session) = self.session.upgrade() else { return };
+        if self.finish(&session, Over::Gone, None) != Delivered::Live {
+            session.call_over(&self.id);
+        }
+    }
+
+    /// Routing has it back: nothing more is heard of it.
+    pub(crate) fn passed(self: &Arc<Self>) {
+        let Some(session) = self.session.upgrade() else { return };
+        if self.finish(&session, Over::Ended(CallEnd { reason: None }), None) != Delivered::Live {
+            session.call_over(&self.id);
+        }
+    }
+
+    fn confirm(&self) {
+        let mut inner = self.inner.lock();
+        inner.unconfirmed = None;
+    }
+
+    /// After a resume: nobody knows whether the call is still there.
+    pub(crate) fn doubt(&self, now: Instant) {
+        self.inner.lock().unconfirmed.get_or_insert(now);
+    }
+
+    /// Whether the call has been in doubt since before `moment`.
+    pub(crate) fn in_doubt_since(&self, moment: Instant) -> bool {
+        self.inner.lock().unconfirmed.is_some_and(|since| since <= moment)
+    }
+
+    // Operations.
+
+    /// Enters an operation, before its request is written. Refused when the call is over or the id is in use.
+    pub(crate) fn enter(&self, operation: Arc<dyn Running>) -> Result<(), Refusal> {
+        let mut inner = self.inner.lock();
+        if let Some(over) = &inner.over {
+            return Err(Refusal::Over(over.clone()));
+        }
+        let live = inner.live.get_or_insert_default();
+        if live.operations.iter().any(|running| running.control_id() == operation.control_id()) {
+            return Err(Refusal::InUse);
+        }
+        live.operations.push(operation);
+        Ok(())
+    }
+
+    /// Takes an operation out; it gets no more events.
+    pub(crate) fn leave(&self, control_id: &str) {
+        let taken = {
+            let mut inner = self.inner.lock();
+            let Some(live) = inner.live.as_mut() else { return };
+            let Some(at) = live.operations.iter().position(|running| running.control_id() == control_id) else { return };
+            live.operations.swap_remove(at)
+        };
+        drop(taken);
+    }
+
+    // Listeners, streams, the mailbox.
+
+    pub(crate) fn mailbox(&self) -> Arc<Mailbox> {
+        self.inner.lock().live.get_or_insert_default().mailbox()
+    }
+
+    pub(crate) fn listen(self: &Arc<Self>, name: Option<EventName>, handler: Handler) -> Arc<ListenerEntry> {
+        let entry = Arc::new(ListenerEntry { name, handler, removed: AtomicBool::new(false) });
+        let refused = {
+            let mut inner = self.inner.lock();
+            if inner.over.is_none() {
+                inner.live.get_or_insert_default().listeners.push(Arc::clone(&entry));
+                false
+            } else {
+                true
+            }
+        };
+        if refused {
+            entry.removed.store(true, Ordering::Release);
+        }
+        entry
+    }
+
+    pub(crate) fn unlisten(&self, entry: &Arc<ListenerEntry>) {
+        entry.removed.store(true, Ordering::Release);
+        let removed = {
+            let mut inner = self.inner.lock();
+            let Some(live) = inner.live.as_mut() else { return };
+            let at = live.listeners.iter().position(|listener| Arc::ptr_eq(listener, entry));
+            at.map(|at| live.listeners.remove(at))
+        };
+        drop(removed);
+    }
+
+    pub(crate) fn stream(&self) -> EventStream<Event> {
+        let Some(session) = self.session.upgrade() else { return EventStream::ended() };
+        let mut inner = self.inner.lock();
+        if inner.over.is_some() {
+            return EventStream::ended();
+        }
+        let (feed, stream) = Feed::new(&session);
+        inner.live.get_or_insert_default().streams.push(feed);
+        stream
+    }
+
+    // Events.
+
+    /// Fields that any event may carry. Called when the call is made, and with every event of it.
+    pub(crate) fn fill(&self, envelope: &Envelope<'_>, head: &EventHead<'_>) {
+        self.inner.lock().fill(envelope, head);
+    }
+
+    /// One event of this call, on the reader.
+    pub(crate) fn deliver(
+        self: &Arc<Self>,
+        session: &Arc<Session>,
+        envelope: &Envelope<'_>,
+        head: &EventHead<'_>,
+    ) -> Delivered {
+        let mut reached = Vec::new();
+        let mut listeners = Vec::new();
+        let (operation, mailbox, streams, end) = {
+            let mut inner = self.inner.lock();
+            inner.fill(envelope, head);
+            inner.unconfirmed = None;
+            let is_state = envelope.event_type == "calling.call.state";
+            let end = if is_state { inner.enter_state(head, &mut reached) } else { None };
+            match inner.live.as_mut() {
+                None => (None, None, false, end),
+                Some(live) => {
+                    let operation = head.control_id.as_deref().and_then(|id| {
+                        live.operations.iter().find(|running| running.control_id() == id).cloned()
+                    });
+                    for listener in &live.listeners {
+                        if listener.name.as_ref().is_none_or(|name| name.as_str() == envelope.event_type) {
+                            listeners.push(Arc::clone(listener));
+                        }
+                    }
+                    let mailbox = (!listeners.is_empty()).then(|| live.mailbox());
+                    (operation, mailbox, !live.streams.is_empty(), end)
+                }
+            }
+        };
+        for (latch, reached) in reached {
+            latch.set(&session.clock, reached);
+        }
+        if operation.is_some() || mailbox.is_some() || streams {
+            let event = Event::parse(envelope);
+            if let Some(operation) = operation {
+                if operation.feed(session, &event) {
+                    self.leave(operation.control_id());
+                }
+            }
+            let bytes = envelope.params.get().len() + 256;
+            if streams {
+                self.feed_streams(session, &event, bytes, end.is_some());
+            }
+            if let Some(mailbox) = mailbox {
+                notify(session, &mailbox, listeners, event, bytes, end.is_some());
+            }
+        }
+        match end {
+            Some(end) => self.finish(session, Over::Ended(end), None),
+            None => self.standing(),
+        }
+    }
+
+    /// Feeds are taken out while they are fed: the channel send is not done under the lock of the call.
+    fn feed_streams(&self, session: &Arc<Session>, event: &Event, bytes: usize, always: bool) {
+        let streams = {
+            let mut inner = self.inner.lock();
+            inner.live.as_mut().map(|live| std::mem::take(&mut live.streams)).unwrap_or_default()
+        };
+        let kept: Vec<_> = streams.into_iter().filter(|feed| feed.push(session, event.clone(), bytes, always)).collect();
+        let mut inner = self.inner.lock();
+        if inner.over.is_none() {
+            inner.live.get_or_insert_default().streams.extend(kept);
+        }
+    }
+
+    fn standing(&self) -> Delivered {
+        let inner = self.inner.lock();
+        match (&inner.over, &inner.live) {
+            (None, _) => Delivered::Live,
+            (Some(_), Some(live)) if !live.operations.is_empty() => Delivered::Lingering,
+            (Some(_), _) => Delivered::Over,
+        }
+    }
+
+    /// Whether the call is over and operations of it wait for their last event.
+    pub(crate) fn is_lingering(&self) -> bool {
+        self.standing() == Delivered::Lingering
+    }
+
+    /// Raises an outbound leg to answered: the dial says so, whatever the leg's own events have said yet.
+    pub(crate) fn raise_to_answered(&self, session: &Arc<Session>) {
+        let mut reached = Vec::new();
+        {
+            let mut inner = self.inner.lock();
+            if inner.over.is_none() {
+                inner.raise(CallState::Answered, &mut reached);
+            }
+        }
+        for (latch, reached) in reached {
+            latch.set(&session.clock, reached);
+        }
+    }
+
+    /// The call is over. Ends all that waits on it, in this order: state, operations, streams, listeners.
+    ///
+    /// `Live` when it had been over before, so that there was nothing to do.
+    pub(crate) fn finish(self: &Arc<Self>, session: &Arc<Session>, over: Over, last: Option<CallState>) -> Delivered {
+        let departed = {
+            let mut inner = self.inner.lock();
+            if inner.over.is_some() {
+                return Delivered::Live;
+            }
+            inner.over = Some(over.clone());
+            inner.state = last.unwrap_or(CallState::Ended);
+            inner.open_offer = false;
+            // A closed client has no timers to wait with.
+            let grace = matches!(over, Over::Ended(_) | Over::Gone);
+            inner.live.as_mut().map(|live| live.depart(grace)).unwrap_or_default()
+        };
+        for waiter in &departed.waiters {
+            waiter.reached.set(&session.clock, Reached::Over(over.clone()));
+        }
+        for operation in &departed.operations {
+            operation.end(session, &over, &self.id);
+        }
+        let lingering = departed.lingering;
+        drop(departed.streams);
+        // The user's closures go where user code goes, after the notices that are still to be delivered to them.
+        if let Some(mailbox) = departed.mailbox {
+            let listeners = departed.listeners;
+            mailbox.post(&session.workers, Box::new(move || drop(listeners)));
+        }
+        if !lingering {
+            return Delivered::Over;
+        }
+        let core = Arc::clone(self);
+        session.later(session.settings.end_grace, move |session| {
+            core.end_lingering(session, &over);
+            session.call_over(core.id());
+        });
+        Delivered::Lingering
+    }
+
+    /// The second of grace is up, or the client closed meanwhile.
+    pub(crate) fn end_lingering(&self, session: &Arc<Session>, over: &Over) {
+        let operations = {
+            let mut inner = self.inner.lock();
+            inner.live.as_mut().map(|live| std::mem::take(&mut live.operations)).unwrap_or_default()
+        };
+        for operation in operations {
+            operation.end(session, over, &self.id);
+        }
+    }
+
+    // Waiting.
+
+    /// Waits until the call is in a state, or past it, or over.
+    pub(crate) fn wait_for_state(&self, target: CallState, until: Deadline, what: &str) -> Result<Reached> {
+        let reached = {
+            let mut inner = self.inner.lock();
+            if let Some(over) = &inner.over {
+                return Ok(Reached::Over(over.clone()));
+            }
+            if inner.state.rank() >= target.rank() {
+                return Ok(Reached::State(inner.state.clone()));
+            }
+            let reached = Arc::new(Latch::new());
+            let waiter = StateWaiter { target, reached: Arc::clone(&reached) };
+            inner.live.get_or_insert_default().waiters.push(waiter);
+            reached
+        };
+        let session = self.session_for(what)?;
+        let outcome = reached.wait(&session.clock, until);
+        drop(session);
+        outcome.ok_or_else(|| {
+            let mut inner = self.inner.lock();
+            if let Some(live) = inner.live.as_mut() {
+                live.waiters.retain(|waiter| !Arc::ptr_eq(&waiter.reached, &reached));
+            }
+            error::timeout(&format!("{what} on call {}", self.id))
+        })
+    }
+}
+
+impl CallCore {
+    /// Waits until the call is over, however that comes about.
+    pub(crate) fn wait_over(&self, until: Deadline) -> Result<()> {
+        self.wait_for_state(CallState::Ended, until, "waiting for the call to end").map(drop)
+    }
+}
+
+/// Why an operation could not be entered.
+pub(crate) enum Refusal {
+    Over(Over),
+    InUse,
+}
+
+fn notify(
+    session: &Arc<Session>,
+    mailbox: &Arc<Mailbox>,
+    listeners: Vec<Arc<ListenerEntry>>,
+    event: Event,
+    bytes: usize,
+    always: bool,
+) {
+    let charge = session.charge(bytes);
+    if charge.is_none() && !always {
+        return;
+    }
+    mailbox.push(
+        &session.workers,
+        Box::new(move || {
+            let _room = charge;
+            for listener in listeners {
+                if !listener.removed.load(Ordering::Acquire) {
+                    (listener.handler)(&event);
+                }
+            }
+        }),
+    );
+}
+
+impl Live {
+    fn depart(&mut self, grace: bool) -> Departed {
+        let (lingering, ending) =
+            std::mem::take(&mut self.operations).into_iter().partition(|running| grace && running.lingers());
+        self.operations = lingering;
+        let listeners = std::mem::take(&mut self.listeners);
+        let streams = std::mem::take(&mut self.streams);
+        let mailbox = (!listeners.is_empty()).then(|| self.mailbox());
+        Departed {
+            operations: ending,
+            waiters: std::mem::take(&mut self.waiters),
+            listeners,
+            streams,
+            mailbox,
+            lingering: !self.operations.is_empty(),
+        }
+    }
+}
+
+type Woken = Vec<(Arc<Latch<Reached>>, Reached)>;
+
+impl Inner {
+    fn fill(&mut self, envelope: &Envelope<'_>, head: &EventHead<'_>) {
+        let set = |field: &mut Box<str>, value: Option<&str>| {
+            if let Some(value) = value.filter(|value| !value.is_empty() && **value != **field) {
+                *field = value.into();
+            }
+        };
+        set(&mut self.node_id, head.node_id.as_deref());
+        if !matches!(&*envelope.event_type, "calling.call.state" | "calling.call.receive" | "calling.call.dial") {
+            return;
+        }
+        set(&mut self.segment_id, head.segment_id.as_deref());
+        set(&mut self.tag, head.tag.as_deref());
+        set(&mut self.project_id, head.project_id.as_deref().or(envelope.project_id.as_deref()));
+        let context = [head.context.as_deref(), envelope.context.as_deref(), head.protocol.as_deref()];
+        set(&mut self.context, context.into_iter().flatten().find(|context| !context.is_empty()));
+        if let Some(direction) = head.direction.as_deref().filter(|direction| !direction.is_empty()) {
+            self.direction = Direction::from(direction);
+        }
+        // It may be empty while the service does not know what kind it is; it does not change afterwards.
+        if self.device.is_unknown() {
+            self.device = RemoteDevice::read(head.device);
+        }
+    }
+
+    /// Applies a state event. The end, when it is that; ranks never go back.
+    fn enter_state(&mut self, head: &EventHead<'_>, woken: &mut Woken) -> Option<CallEnd> {
+        let state = CallState::from(head.call_state.as_deref()?);
+        if self.over.is_some() {
+            return None;
+        }
+        if state == CallState::Ended {
+            let reason = head.end_reason.as_deref().filter(|reason| !reason.is_empty()).map(EndReason::from);
+            return Some(CallEnd { reason });
+        }
+        self.raise(state, woken);
+        None
+    }
+
+    fn raise(&mut self, state: CallState, woken: &mut Woken) {
+        if state.rank() <= self.state.rank() {
+            return;
+        }
+        self.was_answered |= state.rank() == CallState::Answered.rank();
+        self.state = state.clone();
+        let Some(live) = self.live.as_mut() else { return };
+        let mut at = 0;
+        while at < live.waiters.len() {
+            if live.waiters[at].target.rank() <= state.rank() {
+                let waiter = live.waiters.swap_remove(at);
+                woken.push((waiter.reached, Reached::State(state.clone())));
+            } else {
+                at += 1;
+            }
+        }
+    }
+}
+
+/// A call in a table, found by its id.
+pub(crate) struct ById(pub(crate) Arc<CallCore>);
+
+impl Borrow<str> for ById {
+    fn borrow(&self) -> &str {
+        self.0.id()
+    }
+}
+
+impl Hash for ById {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.id().hash(state);
+    }
+}
+
+impl PartialEq for ById {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.id() == other.0.id()
+    }
+}
+
+impl Eq for ById {}

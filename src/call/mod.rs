@@ -1,0 +1,349 @@
+//! Calls: what a program holds of one, and everything that can be done with it.
+
+pub(crate) mod action;
+mod collect;
+mod connect;
+mod control;
+pub(crate) mod core;
+mod detect;
+mod digits;
+mod play;
+mod record;
+
+use std::fmt;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+pub use self::action::{Action, Operation, Verdict};
+pub use self::collect::{Collect, CollectAction, Prompt, StandaloneCollectAction};
+pub use self::connect::{Connect, Disconnect};
+pub use self::control::{Answer, Hangup, HasVolume, InputTimers, Pausable, Stoppable};
+pub use self::core::CallEnd;
+pub use self::detect::{Detect, DetectAction, DigitDetector, FaxDetector, Machine, digit_detector, fax_tone, machine};
+pub use self::digits::SendDigits;
+pub use self::play::{Play, PlayAction};
+pub use self::record::{Record, RecordAction};
+use self::core::{CallCore, ListenerEntry, Over, Reached};
+use crate::error::{self, Error, Result};
+use crate::protocol::device::RemoteDevice;
+use crate::protocol::event::Event;
+use crate::protocol::fields::Fields;
+use crate::protocol::frame::Reply;
+use crate::protocol::states::{CallState, Direction, EventName};
+use crate::stream::EventStream;
+
+/// A live call, inbound or outbound.
+///
+/// Cheap to clone; clones are the same call. Its methods may be called from any thread, and block until the service
+/// has answered, at most the client's request timeout (10 s).
+///
+/// Dropping a call changes nothing, with one exception: an inbound call that nobody has answered, passed or hung up is
+/// passed back to routing when its last handle is dropped, so that no caller listens to ringing that nobody hears.
+pub struct Call {
+    pub(crate) core: Arc<CallCore>,
+}
+
+impl Call {
+    pub(crate) fn new(core: Arc<CallCore>) -> Self {
+        core.add_handle();
+        Self { core }
+    }
+
+    // Who it is.
+
+    /// Names the call at the service.
+    #[must_use]
+    #[doc(alias = "call_id")]
+    pub fn id(&self) -> &str {
+        self.core.id()
+    }
+
+    /// The node of the service that has the call; part of its address.
+    #[must_use]
+    pub fn node_id(&self) -> String {
+        self.core.node_id()
+    }
+
+    /// The project that the call belongs to, as far as the service said.
+    #[must_use]
+    pub fn project_id(&self) -> String {
+        self.core.project_id()
+    }
+
+    /// The context on which an inbound call arrived.
+    #[must_use]
+    pub fn context(&self) -> String {
+        self.core.context()
+    }
+
+    /// The label given to it when it was dialled or connected.
+    #[must_use]
+    pub fn tag(&self) -> String {
+        self.core.tag()
+    }
+
+    /// Groups calls that belong together.
+    #[must_use]
+    pub fn segment_id(&self) -> String {
+        self.core.segment_id()
+    }
+
+    /// Whether it came in or was dialled.
+    #[must_use]
+    pub fn direction(&self) -> Direction {
+        self.core.direction()
+    }
+
+    /// The other end.
+    #[must_use]
+    pub fn device(&self) -> RemoteDevice {
+        self.core.device()
+    }
+
+    /// Who calls: a number or a SIP address; empty when unknown.
+    #[must_use]
+    pub fn from_number(&self) -> String {
+        self.core.device().from().to_owned()
+    }
+
+    /// Who is called: a number or a SIP address; empty when unknown.
+    #[must_use]
+    pub fn to_number(&self) -> String {
+        self.core.device().to().to_owned()
+    }
+
+    /// The state, as far as events have told.
+    #[must_use]
+    pub fn state(&self) -> CallState {
+        self.core.state()
+    }
+
+    /// How it ended, when it has ended.
+    #[must_use]
+    pub fn end(&self) -> Option<CallEnd> {
+        match self.core.over()? {
+            Over::Ended(end) => Some(end),
+            Over::Gone => Some(CallEnd { reason: None }),
+            Over::SessionLost | Over::Closed => None,
+        }
+    }
+
+    /// Whether the call has been heard of since the connection was last interrupted. A call that is not confirmed may
+    /// have ended unnoticed; it is confirmed by its next event or by any reply to a request about it.
+    #[must_use]
+    pub fn is_confirmed(&self) -> bool {
+        self.core.is_confirmed()
+    }
+
+    // Events.
+
+    /// Has `handler` called with every event of this kind, from now until the call ends.
+    ///
+    /// Handlers of one call run in order, one at a time, on a thread of their own kind: they may block and use any
+    /// method. Events that wait for slow ones count against the client's bound on waiting notices; beyond that they
+    /// are dropped and counted, but never the call's end.
+    ///
+    /// ```no_run
+    /// # fn main() -> signalwire_relay::Result<()> {
+    /// # let client = signalwire_relay::Client::from_env()?;
+    /// # let call = client.next_call(None)?;
+    /// call.on("calling.call.state", |event| println!("{event:?}"));
+    /// # Ok(()) }
+    /// ```
+    pub fn on(&self, event: impl Into<EventName>, handler: impl Fn(&Event) + Send + Sync + 'static) -> Listener {
+        self.listen(Some(event.into()), handler)
+    }
+
+    /// Has `handler` called with every event of this call, from now until it ends; see [`on`](Self::on).
+    pub fn on_any(&self, handler: impl Fn(&Event) + Send + Sync + 'static) -> Listener {
+        self.listen(None, handler)
+    }
+
+    fn listen(&self, name: Option<EventName>, handler: impl Fn(&Event) + Send + Sync + 'static) -> Listener {
+        let entry = self.core.listen(name, Box::new(handler));
+        Listener { call: Arc::downgrade(&self.core), entry: Arc::downgrade(&entry) }
+    }
+
+    /// The events of this call from now on, as an iterator that ends with the call.
+    pub fn events(&self) -> EventStream<Event> {
+        self.core.stream()
+    }
+
+    /// Waits for the next event of this kind for which `predicate` is true; it runs in the waiting thread.
+    ///
+    /// # Errors
+    ///
+    /// `Timeout` when the time is up; `CallEnded`, `CallGone`, `SessionLost` or `Closed` when the event cannot come
+    /// any more.
+    pub fn wait_for(
+        &self,
+        event: impl Into<EventName>,
+        mut predicate: impl FnMut(&Event) -> bool,
+        timeout: impl Into<Option<Duration>>,
+    ) -> Result<Event> {
+        let name = event.into();
+        let mut events = self.core.stream();
+        let until = self.core.session().and_then(|session| session.clock.deadline(timeout.into()));
+        let what = || format!("waiting for {name}");
+        loop {
+            match events.next_until(until) {
+                Ok(event) if event.name() == name && predicate(&event) => return Ok(event),
+                Ok(_) => {}
+                Err(true) => return Err(self.over_error(&what())),
+                Err(false) => return Err(error::timeout(&format!("{} on call {}", what(), self.id()))),
+            }
+        }
+    }
+
+    /// Waits until the call rings, or is past that; at once when it is there already.
+    ///
+    /// # Errors
+    ///
+    /// `Timeout` when the time is up; `CallEnded` and the like when the call is over.
+    pub fn wait_for_ringing(&self, timeout: impl Into<Option<Duration>>) -> Result<CallState> {
+        self.wait_for_state(CallState::Ringing, timeout.into(), "waiting for ringing")
+    }
+
+    /// Waits until the call is answered; at once when it has been.
+    ///
+    /// # Errors
+    ///
+    /// `CallEnded` when it ended without having been answered; `Timeout` when the time is up.
+    pub fn wait_for_answered(&self, timeout: impl Into<Option<Duration>>) -> Result<CallState> {
+        self.wait_for_state(CallState::Answered, timeout.into(), "waiting for an answer")
+    }
+
+    /// Waits until the call is ending, or has ended; at once when it is there already.
+    ///
+    /// # Errors
+    ///
+    /// `Timeout` when the time is up; `SessionLost` or `Closed` when the call can no longer be followed.
+    pub fn wait_for_ending(&self, timeout: impl Into<Option<Duration>>) -> Result<CallState> {
+        self.wait_for_state(CallState::Ending, timeout.into(), "waiting for the call to end")
+    }
+
+    /// Waits until the call has ended; at once when it has. May be called again, also after a time-out.
+    ///
+    /// # Errors
+    ///
+    /// `Timeout` when the time is up; `SessionLost` or `Closed` when the call can no longer be followed.
+    pub fn wait_for_ended(&self, timeout: impl Into<Option<Duration>>) -> Result<CallEnd> {
+        let what = "waiting for the call to end";
+        match self.core.wait_for_state(CallState::Ended, self.deadline(timeout.into()), what)? {
+            Reached::State(_) => Ok(CallEnd { reason: None }),
+            Reached::Over(Over::Ended(end)) => Ok(end),
+            Reached::Over(Over::Gone) => Ok(CallEnd { reason: None }),
+            Reached::Over(over) => Err(over.error(what, self.id())),
+        }
+    }
+
+    fn wait_for_state(&self, target: CallState, timeout: Option<Duration>, what: &str) -> Result<CallState> {
+        let passed = target.rank();
+        match self.core.wait_for_state(target, self.deadline(timeout), what)? {
+            Reached::State(state) => Ok(state),
+            Reached::Over(over @ (Over::Ended(_) | Over::Gone)) => {
+                // Past the state is as good as there, but an answer is not something that a call passes by ending.
+                if passed != CallState::Answered.rank() || self.core.was_answered() {
+                    Ok(CallState::Ended)
+                } else {
+                    Err(over.error(what, self.id()))
+                }
+            }
+            Reached::Over(over) => Err(over.error(what, self.id())),
+        }
+    }
+
+    fn deadline(&self, timeout: Option<Duration>) -> crate::clock::Deadline {
+        self.core.session().and_then(|session| session.clock.deadline(timeout))
+    }
+
+    fn over_error(&self, what: &str) -> Error {
+        self.core.over().unwrap_or(Over::Closed).error(what, self.id())
+    }
+
+    // Requests.
+
+    /// Sends any request about this call: `params` is a JSON object, to which the call's address is added.
+    ///
+    /// The escape hatch for methods that this crate does not know. It gives the service's whole reply.
+    ///
+    /// # Errors
+    ///
+    /// When the service refuses, or the call or the connection is gone.
+    pub fn execute(&self, method: &str, params: serde_json::Value) -> Result<Reply> {
+        let serde_json::Value::Object(members) = params else {
+            return Err(error::refused(method, "its parameters must be a JSON object"));
+        };
+        let mut fields = Fields::default();
+        for (key, value) in members {
+            fields.extra(key, value);
+        }
+        self.core.request(method, &fields)
+    }
+
+    /// A command that is complete when it is acknowledged. That nobody is left to hear it is no error.
+    pub(crate) fn command(&self, method: &'static str, fields: &Fields) -> Result<Reply> {
+        let decides = matches!(method, "calling.answer" | "calling.end" | "calling.pass");
+        if decides {
+            self.core.settle_offer();
+        }
+        let reply = self.core.command(method, fields, decides)?;
+        if method == "calling.pass" {
+            self.core.passed();
+        }
+        Ok(reply)
+    }
+}
+
+impl Clone for Call {
+    fn clone(&self) -> Self {
+        Self::new(Arc::clone(&self.core))
+    }
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        self.core.drop_handle();
+    }
+}
+
+impl PartialEq for Call {
+    /// Whether both are the same call.
+    fn eq(&self, other: &Self) -> bool {
+        self.id() == other.id()
+    }
+}
+
+impl Eq for Call {}
+
+impl fmt::Debug for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Call")
+            .field("id", &self.id())
+            .field("direction", &self.direction())
+            .field("state", &self.state())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Takes a handler away again. Dropping it keeps the handler listening.
+#[derive(Clone)]
+pub struct Listener {
+    call: Weak<CallCore>,
+    entry: Weak<ListenerEntry>,
+}
+
+impl Listener {
+    /// Has the handler called no more. An event that it is handling right now is finished.
+    pub fn remove(&self) {
+        if let (Some(call), Some(entry)) = (self.call.upgrade(), self.entry.upgrade()) {
+            call.unlisten(&entry);
+        }
+    }
+}
+
+impl fmt::Debug for Listener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Listener").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,203 @@
+//! Playing to a call.
+
+use super::action::sealed::Sealed;
+use super::{Action, Call, HasVolume, Operation, Pausable, Stoppable, Verdict};
+use crate::error::Result;
+use crate::protocol::event::PlayEvent;
+use crate::protocol::fields::Fields;
+use crate::protocol::media::{Audio, Playlist, Ringtone, Silence, Tts};
+use crate::protocol::states::{AudioDirection, Gender, PlayState};
+
+params! {
+    /// What to play, and how; sent by [`Call::play`]. A [`Playlist`], and whatever makes one, is one, too.
+    pub struct Play("calling.play") {
+        /// The volume in dB, from -40 to 40; 0 is unchanged.
+        volume: f64,
+        /// Who hears it; by default the party on the call.
+        direction: AudioDirection,
+        /// How often it is played; 0 means until it is stopped.
+        #[doc(alias = "loop")]
+        loops: u32 as "loop",
+        /// Names this playback instead of a generated id.
+        control_id: NonEmpty,
+        /// A webhook for its states.
+        status_url: String,
+        /// The language of speech that names none.
+        language: String,
+        /// The voice of speech that names none.
+        voice: String,
+        /// The gender of the voice of speech that names none.
+        gender: Gender,
+    }
+}
+
+/// A playback that was started.
+pub type PlayAction = Action<Play>;
+
+impl Play {
+    /// Plays this: one medium, or several in a row.
+    pub fn new(what: impl Into<Playlist>) -> Self {
+        let mut fields = Fields::default();
+        fields.set("", "play", what.into().into_json());
+        Self::of(fields)
+    }
+}
+
+impl<M: Into<Playlist>> From<M> for Play {
+    fn from(what: M) -> Self {
+        Self::new(what)
+    }
+}
+
+impl Sealed for Play {}
+
+impl Operation for Play {
+    type Outcome = PlayEvent;
+    const METHOD: &'static str = Self::METHOD;
+    const STOP: &'static str = "calling.play.stop";
+
+    fn fields(&self) -> &Fields {
+        &self.fields
+    }
+
+    fn judge(event: &PlayEvent, _continuous: bool) -> Verdict {
+        match event.state {
+            PlayState::Finished | PlayState::Error => Verdict::Final,
+            _ => Verdict::Progress,
+        }
+    }
+}
+
+impl Stoppable for Play {}
+
+impl Pausable for Play {
+    const PAUSE: &'static str = "calling.play.pause";
+    const RESUME: &'static str = "calling.play.resume";
+}
+
+impl HasVolume for Play {
+    const VOLUME: &'static str = "calling.play.volume";
+}
+
+impl Call {
+    /// Starts to play and returns at once: `calling.play`. [`wait`](Action::wait) on the action returns when it is
+    /// over, also when it was stopped.
+    ///
+    /// ```no_run
+    /// # use std::time::Duration;
+    /// # use signalwire_relay::{Play, silence, tts};
+    /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {
+    /// call.play(tts("Hello!").then(silence(Duration::from_millis(500))).then(tts("Goodbye.")))?.wait(None)?;
+    /// let music = call.play(Play::new(signalwire_relay::audio("https://example.com/hold.mp3")).loops(0).volume(-6.0))?;
+    /// music.stop()?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// When the service refuses, or the connection is gone. On a call that is over the action ends at once.
+    pub fn play(&self, what: impl Into<Play>) -> Result<PlayAction> {
+        self.start(what.into())
+    }
+
+    /// Speaks: [`play`](Self::play) of [`tts`](crate::tts).
+    ///
+    /// # Errors
+    ///
+    /// As for [`play`](Self::play).
+    pub fn play_tts(&self, text: impl Into<Tts>) -> Result<PlayAction> {
+        self.play(text.into())
+    }
+
+    /// Plays a file: [`play`](Self::play) of [`audio`](crate::audio).
+    ///
+    /// # Errors
+    ///
+    /// As for [`play`](Self::play).
+    pub fn play_audio(&self, url: impl Into<Audio>) -> Result<PlayAction> {
+        self.play(url.into())
+    }
+
+    /// Plays silence: [`play`](Self::play) of [`silence`](crate::silence).
+    ///
+    /// # Errors
+    ///
+    /// As for [`play`](Self::play).
+    pub fn play_silence(&self, duration: impl Into<Silence>) -> Result<PlayAction> {
+        self.play(duration.into())
+    }
+
+    /// Plays a ringing tone: [`play`](Self::play) of [`ringtone`](crate::ringtone).
+    ///
+    /// # Errors
+    ///
+    /// As for [`play`](Self::play).
+    pub fn play_ringtone(&self, name: impl Into<Ringtone>) -> Result<PlayAction> {
+        self.play(name.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::protocol::event::{Event, parse_event};
+    use crate::protocol::media::{Media, audio, ringtone, silence, tts};
+
+    #[test]
+    fn requests_are_as_on_the_wire() {
+        let hello = json!({"type": "tts", "params": {"text": "Hello there"}});
+        for (play, params) in [
+            (Play::from(tts("Hello there")), json!({"play": [hello]})),
+            (Play::from(Vec::<Media>::new()), json!({"play": []})),
+            (Play::new([tts("Hello there"), tts("Hello there")]).loops(0), json!({"play": [hello, hello], "loop": 0})),
+            (
+                Play::new(tts("Hello there")).volume(-3.5).direction(AudioDirection::Both).loops(3).control_id("my-1"),
+                json!({"control_id": "my-1", "play": [hello], "volume": -3.5, "direction": "both", "loop": 3}),
+            ),
+            (
+                Play::new(tts("Hello there").language("").gender(Gender::from("")).voice(""))
+                    .volume(0.0)
+                    .control_id(""),
+                json!({"play": [{"type": "tts", "params": {"text": "Hello there", "language": "", "gender": "", "voice": ""}}],
+                    "volume": 0.0}),
+            ),
+            (
+                Play::new(audio("https://cdn.example.com/a%20b.mp3?x=1&y=2"))
+                    .status_url("u")
+                    .extra("loop", "odd")
+                    .loops(2),
+                json!({"play": [{"type": "audio", "params": {"url": "https://cdn.example.com/a%20b.mp3?x=1&y=2"}}],
+                    "status_url": "u", "loop": "odd"}),
+            ),
+            (
+                Play::from(silence(Duration::from_secs(2)).then(ringtone("us").duration(Duration::ZERO))),
+                json!({"play": [
+                    {"type": "silence", "params": {"duration": 2}},
+                    {"type": "ringtone", "params": {"name": "us", "duration": 0}},
+                ]}),
+            ),
+        ] {
+            assert_eq!(play.fields.to_json(), params);
+        }
+    }
+
+    #[test]
+    fn it_ends_when_finished_or_failed() {
+        for (state, verdict) in [
+            ("playing", Verdict::Progress),
+            ("paused", Verdict::Progress),
+            ("new", Verdict::Progress),
+            ("", Verdict::Progress),
+            ("finished", Verdict::Final),
+            ("error", Verdict::Final),
+        ] {
+            let event = parse_event(&json!({"event_type": "calling.call.play", "params": {"state": state}}));
+            let Event::Play(event) = event else { panic!("a play") };
+            assert_eq!(Play::judge(&event, false), verdict, "{state}");
+        }
+    }
+}

@@ -1,0 +1,380 @@
+//! Putting a client together: arguments, environment, settings.
+
+use std::env;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use super::Client;
+use super::router::Router;
+use crate::clock::Clock;
+use crate::error::{self, Result};
+use crate::secret::Secret;
+use crate::session::{Credentials, HandlerFailure, Session, Settings};
+use crate::transport::{Connector, Endpoint, Scheme};
+
+/// The host that is connected to when nothing else is said.
+pub const DEFAULT_HOST: &str = "relay.signalwire.com";
+
+/// Everything a [`Client`] can be told before it connects. Made by [`Client::builder`].
+///
+/// What is set here wins over the environment, and an empty string counts as not set.
+///
+/// | set here | environment | otherwise |
+/// |---|---|---|
+/// | [`project`](Self::project) | `SIGNALWIRE_PROJECT_ID` | required, unless there is a JWT |
+/// | [`token`](Self::token) | `SIGNALWIRE_API_TOKEN` | required, unless there is a JWT |
+/// | [`jwt`](Self::jwt) | `SIGNALWIRE_JWT_TOKEN` | |
+/// | [`host`](Self::host) | `SIGNALWIRE_RELAY_HOST`, then `SIGNALWIRE_SPACE` | `relay.signalwire.com` |
+/// | [`tls`](Self::tls) | `SIGNALWIRE_RELAY_SCHEME` (`wss` or `ws`) | `wss` |
+/// | [`ca_file`](Self::ca_file) | `SIGNALWIRE_RELAY_CA_FILE` | the system's roots alone |
+/// | [`max_active_calls`](Self::max_active_calls) | `RELAY_MAX_ACTIVE_CALLS` | 1,000 |
+/// | | `RELAY_MAX_CONNECTIONS`: how many clients one process may have; read at each `connect` | no limit |
+#[derive(Clone, Debug, Default)]
+#[must_use = "a builder does nothing until `connect`"]
+pub struct Builder {
+    project: Option<Secret>,
+    token: Option<Secret>,
+    jwt: Option<Secret>,
+    host: Option<String>,
+    path: Option<String>,
+    tls: Option<bool>,
+    allow_plaintext: bool,
+    ca_file: Option<PathBuf>,
+    contexts: Vec<String>,
+    max_active_calls: Option<usize>,
+    settings: Settings,
+}
+
+impl Builder {
+    // Who and where.
+
+    /// The project id.
+    pub fn project(mut self, project: impl Into<String>) -> Self {
+        self.project = Some(Secret::new(project.into()));
+        self
+    }
+
+    /// The project's API token.
+    pub fn token(mut self, token: impl Into<String>) -> Self {
+        self.token = Some(Secret::new(token.into()));
+        self
+    }
+
+    /// A JWT, which takes the place of project and token.
+    #[doc(alias = "jwt_token")]
+    pub fn jwt(mut self, jwt: impl Into<String>) -> Self {
+        self.jwt = Some(Secret::new(jwt.into()));
+        self
+    }
+
+    /// The host alone, or `host:port`: a name, or an IP address, IPv6 in brackets.
+    pub fn host(mut self, host: impl Into<String>) -> Self {
+        self.host = Some(host.into());
+        self
+    }
+
+    /// The path of the WebSocket; `/` when not set.
+    pub fn path(mut self, path: impl Into<String>) -> Self {
+        self.path = Some(path.into());
+        self
+    }
+
+    /// Whether to use TLS; yes when not set. Without it only this machine is connected to, unless
+    /// [`allow_plaintext`](Self::allow_plaintext).
+    pub fn tls(mut self, tls: bool) -> Self {
+        self.tls = Some(tls);
+        self
+    }
+
+    /// Lets a connection without TLS go to other machines too: whoever is on the way reads the token.
+    pub fn allow_plaintext(mut self) -> Self {
+        self.allow_plaintext = true;
+        self
+    }
+
+    /// A PEM file of certificates to trust, in addition to the system's.
+    pub fn ca_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.ca_file = Some(path.into());
+        self
+    }
+
+    /// The contexts to subscribe to: inbound calls and messages arrive on them.
+    pub fn contexts(mut self, contexts: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.contexts = contexts.into_iter().map(Into::into).collect();
+        self
+    }
+
+    // Times. Defaults in brackets.
+
+    /// How long one attempt to connect may take, from the name lookup to the service's welcome (10 s).
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.settings.connect_timeout = timeout;
+        self
+    }
+
+    /// How long a request may take until it is answered, waiting for the connection included (10 s).
+    pub fn request_timeout(mut self, timeout: Duration) -> Self {
+        self.settings.request_timeout = timeout;
+        self
+    }
+
+    /// Whether [`connect`](Self::connect) keeps trying when the service cannot be reached (no). For daemons that
+    /// start before the network does. Refused credentials end it all the same.
+    pub fn retry_first_connect(mut self, retry: bool) -> Self {
+        self.settings.retry_first_connect = retry;
+        self
+    }
+
+    /// After how much silence the service is sent a ping (15 s).
+    pub fn ping_after(mut self, silence: Duration) -> Self {
+        self.settings.ping_after = silence;
+        self
+    }
+
+    /// How long the service then has before the connection is given up (10 s).
+    pub fn ping_timeout(mut self, timeout: Duration) -> Self {
+        self.settings.ping_timeout = timeout;
+        self
+    }
+
+    /// How long a caller waits on a silent connection before a ping is sent at once; the service then has as long
+    /// again to answer it (5 s).
+    pub fn suspect_after(mut self, silence: Duration) -> Self {
+        self.settings.suspect_after = silence;
+        self
+    }
+
+    /// The shortest and the longest step of the waits between attempts to reconnect (1 s, 30 s). Steps double, and
+    /// each wait is drawn between a quarter and the whole of its step.
+    #[doc(alias = "RECONNECT_MIN_DELAY")]
+    #[doc(alias = "RECONNECT_MAX_DELAY")]
+    pub fn reconnect_delay(mut self, shortest: Duration, longest: Duration) -> Self {
+        self.settings.reconnect_min = shortest;
+        self.settings.reconnect_max = longest;
+        self
+    }
+
+    /// After how long a connection counts as stable, so that the next loss starts with the shortest step (60 s).
+    pub fn stable_after(mut self, span: Duration) -> Self {
+        self.settings.stable_after = span;
+        self
+    }
+
+    /// How long a peer may take no data before the connection is given up (10 s).
+    pub fn write_stall(mut self, span: Duration) -> Self {
+        self.settings.write_stall = span;
+        self
+    }
+
+    /// How long an inbound call or message waits for somebody to claim it (5 s).
+    pub fn offer_wait(mut self, span: Duration) -> Self {
+        self.settings.offer_wait = span;
+        self
+    }
+
+    /// How long a call may stay unconfirmed after a reconnect before it is given up (4 h).
+    pub fn unconfirmed_limit(mut self, span: Duration) -> Self {
+        self.settings.unconfirmed_limit = span;
+        self
+    }
+
+    /// How long recordings, transcriptions and faxes wait for their last event after the call has ended (1 s).
+    pub fn end_grace(mut self, span: Duration) -> Self {
+        self.settings.end_grace = span;
+        self
+    }
+
+    /// How long a dial may take that has no limit of its own (120 s).
+    pub fn dial_timeout(mut self, span: Duration) -> Self {
+        self.settings.dial_timeout = span;
+        self
+    }
+
+    /// For how long a dial that was given up has a late answer hung up (5 min).
+    pub fn late_winner(mut self, span: Duration) -> Self {
+        self.settings.late_winner = span;
+        self
+    }
+
+    /// How long live calls may go on after a signal has ended [`Client::run`] (30 s).
+    pub fn drain_limit(mut self, span: Duration) -> Self {
+        self.settings.drain_limit = span;
+        self
+    }
+
+    // Bounds.
+
+    /// How many calls may be live before further inbound ones are passed back (1,000).
+    pub fn max_active_calls(mut self, calls: usize) -> Self {
+        self.max_active_calls = Some(calls.max(1));
+        self
+    }
+
+    /// How many inbound calls may wait for somebody to claim them, and how many messages (64).
+    pub fn offer_queue(mut self, offers: usize) -> Self {
+        self.settings.offer_queue = offers;
+        self
+    }
+
+    /// How many requests may wait for the connection (500).
+    pub fn offline_queue(mut self, requests: usize) -> Self {
+        self.settings.offline_queue = requests;
+        self
+    }
+
+    /// How many bytes of requests may wait to be written (1 MiB).
+    pub fn write_queue(mut self, bytes: usize) -> Self {
+        self.settings.write_queue = bytes;
+        self
+    }
+
+    /// How many bytes of events may wait for slow listeners and streams (64 MiB).
+    pub fn notice_bytes(mut self, bytes: usize) -> Self {
+        self.settings.notice_bytes = bytes;
+        self
+    }
+
+    /// How large a frame may be that the service sends; a larger one ends the connection (10 MiB).
+    pub fn max_frame(mut self, bytes: usize) -> Self {
+        self.settings.max_frame = bytes;
+        self
+    }
+
+    // Behaviour.
+
+    /// What becomes of a call whose handler failed or panicked ([`HandlerFailure::EndCall`]).
+    pub fn on_handler_failure(mut self, what: HandlerFailure) -> Self {
+        self.settings.on_handler_failure = what;
+        self
+    }
+
+    /// How the client introduces itself to the service, for example `my-ivr/1.0`.
+    pub fn agent(mut self, agent: impl Into<String>) -> Self {
+        self.settings.agent = agent.into();
+        self
+    }
+
+    /// Everything that leads to a running simulator: host, credentials, certificate.
+    #[cfg(feature = "simulator")]
+    pub fn simulator(mut self, simulator: &crate::simulator::Simulator) -> Self {
+        self.ca_file = simulator.ca_file().map(Into::into);
+        self.host(simulator.host()).tls(simulator.is_tls()).project(simulator.project()).token(simulator.token())
+    }
+
+    /// Connects, and gives a client that is connected and authenticated.
+    ///
+    /// Credentials that are refused are tried three times in all, after 1 and 2 s: services that are being updated
+    /// refuse for a moment. Any other failure is returned at once, unless
+    /// [`retry_first_connect`](Self::retry_first_connect).
+    ///
+    /// # Errors
+    ///
+    /// `Config` when something is missing or cannot be right, and names it; `Connect` when the service cannot be
+    /// reached, with the [`phase`](crate::Error::phase) it got to; `AuthRejected` with the service's words.
+    pub fn connect(self) -> Result<Client> {
+        let credentials = self.credentials()?;
+        let endpoint = self.endpoint()?;
+        let mut settings = self.settings.clone();
+        let calls = variable("RELAY_MAX_ACTIVE_CALLS").and_then(|text| text.parse::<usize>().ok());
+        if let Some(calls) = self.max_active_calls.or(calls) {
+            settings.max_active_calls = calls.max(1);
+        }
+        let slot = ProcessSlot::take()?;
+        let ca = self.ca_file.clone().map(|path| ("Builder::ca_file", path)).or_else(|| {
+            variable("SIGNALWIRE_RELAY_CA_FILE").map(|path| ("SIGNALWIRE_RELAY_CA_FILE", path.into()))
+        });
+        let ca = ca.as_ref().map(|(name, path)| (*name, path.as_path()));
+        let clock = Clock::real();
+        let connector = Connector::new(endpoint, ca, settings.max_frame, clock.clone())?;
+        let router = Router::new();
+        let sink = Arc::clone(&router);
+        let session = Session::new(clock, settings, credentials, unique(self.contexts), connector, sink);
+        session.hold_until_closed(slot);
+        session.start()?;
+        Ok(Client::new(session, router))
+    }
+
+    fn credentials(&self) -> Result<Credentials> {
+        let given = |set: &Option<Secret>, name| {
+            set.clone().filter(|secret| !secret.is_empty()).or_else(|| variable(name).map(Secret::new))
+        };
+        if let Some(jwt) = given(&self.jwt, "SIGNALWIRE_JWT_TOKEN") {
+            return Ok(Credentials::Jwt(jwt));
+        }
+        let required = |what: &str, setter: &str, set: &Option<Secret>, name: &'static str| {
+            given(set, name).ok_or_else(|| {
+                error::config(format!(
+                    "{what} is required: set {name} or use Builder::{setter} (or authenticate with a JWT: \
+                     SIGNALWIRE_JWT_TOKEN, Builder::jwt)"
+                ))
+            })
+        };
+        Ok(Credentials::Project {
+            project: required("project", "project", &self.project, "SIGNALWIRE_PROJECT_ID")?,
+            token: required("token", "token", &self.token, "SIGNALWIRE_API_TOKEN")?,
+        })
+    }
+
+    fn endpoint(&self) -> Result<Endpoint> {
+        let host = self.host.clone().filter(|host| !host.is_empty());
+        let host = host.or_else(|| variable("SIGNALWIRE_RELAY_HOST")).or_else(|| variable("SIGNALWIRE_SPACE"));
+        let scheme = match self.tls {
+            Some(true) => Scheme::Wss,
+            Some(false) => Scheme::Ws,
+            None => match variable("SIGNALWIRE_RELAY_SCHEME").as_deref() {
+                None | Some("wss") => Scheme::Wss,
+                Some("ws") => Scheme::Ws,
+                Some(_) => return Err(error::config("SIGNALWIRE_RELAY_SCHEME must be wss or ws")),
+            },
+        };
+        let path = self.path.as_deref().filter(|path| !path.is_empty()).unwrap_or("/");
+        Endpoint::parse(host.as_deref().unwrap_or(DEFAULT_HOST), scheme, path, self.allow_plaintext)
+    }
+}
+
+/// An environment variable; an empty one counts as unset.
+fn variable(name: &str) -> Option<String> {
+    env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+fn unique(contexts: Vec<String>) -> Vec<String> {
+    let mut kept: Vec<String> = Vec::with_capacity(contexts.len());
+    for context in contexts {
+        if !kept.contains(&context) {
+            kept.push(context);
+        }
+    }
+    kept
+}
+
+/// How many clients this process has.
+static CLIENTS: AtomicUsize = AtomicUsize::new(0);
+
+/// One client of the process, as far as `RELAY_MAX_CONNECTIONS` counts. Given back with the client, or when
+/// connecting fails.
+pub(super) struct ProcessSlot;
+
+impl ProcessSlot {
+    fn take() -> Result<Option<Self>> {
+        let Some(limit) = variable("RELAY_MAX_CONNECTIONS") else {
+            return Ok(None);
+        };
+        let limit = limit.parse::<usize>().unwrap_or(1).max(1);
+        let taken = CLIENTS.fetch_update(Ordering::AcqRel, Ordering::Acquire, |count| (count < limit).then_some(count + 1));
+        match taken {
+            Ok(_) => Ok(Some(Self)),
+            Err(_) => Err(error::config(format!(
+                "RELAY_MAX_CONNECTIONS allows {limit} connected clients in this process, and there are as many: \
+                 disconnect one, raise it or unset it"
+            ))),
+        }
+    }
+}
+
+impl Drop for ProcessSlot {
+    fn drop(&mut self) {
+        CLIENTS.fetch_sub(1, Ordering::AcqRel);
+    }
+}

@@ -1,0 +1,282 @@
+//! Dialling out: one request, legs that come and go, one winner.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use uuid::Uuid;
+
+use super::Client;
+use super::dial_params::Dial;
+use super::router::Router;
+use crate::call::Call;
+use crate::call::core::{CallCore, Over};
+use crate::clock::Deadline;
+use crate::error::{self, Error, Result};
+use crate::latch::Latch;
+use crate::protocol::frame;
+use crate::session::{Answer, Ask, Session};
+
+/// How long a leg that lost may take to report its end before it is dropped.
+const LOSERS: Duration = Duration::from_secs(5);
+
+/// A dial that runs.
+///
+/// Dropping it gives up: what rings is ended, and a leg that answers all the same is hung up. So does
+/// [`cancel`](Self::cancel), the limit of the dial, and the client's end. No phone rings for nobody.
+#[must_use = "dropping a dial cancels it"]
+pub struct Dialing {
+    session: Arc<Session>,
+    router: Arc<Router>,
+    core: Arc<DialCore>,
+}
+
+pub(crate) struct DialCore {
+    tag: Box<str>,
+    outcome: Latch<Result<Arc<CallCore>>>,
+    legs: Mutex<Vec<Arc<CallCore>>>,
+    /// Whether the service was heard of about this dial.
+    heard: AtomicBool,
+    /// Whether the answered call has been handed to the program.
+    taken: AtomicBool,
+}
+
+impl Client {
+    /// Dials and waits until somebody answers: [`start_dial`](Self::start_dial), then [`Dialing::wait`].
+    ///
+    /// The call that it gives is answered, and can be spoken to. RELAY method `calling.dial`.
+    ///
+    /// ```no_run
+    /// use signalwire_relay::{Client, phone, tts};
+    ///
+    /// # fn main() -> signalwire_relay::Result<()> {
+    /// let client = Client::from_env()?;
+    /// let call = client.dial(phone("+15552222222").from("+15551111111"))?;
+    /// call.play(tts("Your order is on its way."))?.wait(None)?;
+    /// call.hangup()
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// `DialFailed` when nobody answers, also within the limit of the dial (120 s); `Config` when what is to be
+    /// dialled cannot be right; `Rejected` when the service refuses; `Offline`, `SessionLost`, `Draining`, `Closed`.
+    pub fn dial(&self, what: impl Into<Dial>) -> Result<Call> {
+        self.start_dial(what)?.wait(None)
+    }
+
+    /// Starts to dial and returns at once.
+    ///
+    /// # Errors
+    ///
+    /// When what is to be dialled cannot be right, or the client is shutting down or closed. What the service says
+    /// comes from [`Dialing::wait`].
+    #[doc(alias = "dial")]
+    pub fn start_dial(&self, what: impl Into<Dial>) -> Result<Dialing> {
+        let mut dial: Dial = what.into();
+        dial.check()?;
+        let (session, router) = (&self.handle.session, &self.handle.router);
+        self.may_start("calling.dial")?;
+        let tag = dial.fields.text("tag").map_or_else(|| Uuid::new_v4().to_string(), str::to_owned);
+        dial.fields.set("", "tag", tag.as_str().into());
+        let tag: Box<str> = tag.into();
+        let limit = dial.limit.unwrap_or(session.settings.dial_timeout);
+        let core = Arc::new(DialCore {
+            tag,
+            outcome: Latch::new(),
+            legs: Mutex::default(),
+            heard: AtomicBool::new(false),
+            taken: AtomicBool::new(false),
+        });
+        if !router.add_dial(&core) {
+            return Err(error::refused("calling.dial", &format!("tag {:?} is in use: choose another", core.tag)));
+        }
+        let (at_limit, its_router) = (Arc::clone(&core), Arc::clone(router));
+        session.later(limit, move |session| {
+            let error = at_limit.limit_error();
+            its_router.give_up(session, &at_limit, error);
+        });
+        let (of_reply, its_router) = (Arc::clone(&core), Arc::clone(router));
+        let its_session = Arc::downgrade(session);
+        let effect = Box::new(move |answer: &Answer| {
+            if let Some(session) = its_session.upgrade() {
+                of_reply.answered_by_service(&session, &its_router, answer);
+            }
+        });
+        let mut params = String::from("{");
+        dial.fields.write_into(&mut params);
+        params.push('}');
+        let posted = session.post(Ask::new("calling.dial", &params, None).with_effect(effect));
+        if let Err(error) = posted {
+            router.end_dial(&core.tag);
+            return Err(error);
+        }
+        Ok(Dialing { session: Arc::clone(session), router: Arc::clone(router), core })
+    }
+}
+
+impl Dialing {
+    /// Waits until somebody answers. `None` waits as long as the dial lasts, which its own limit bounds.
+    ///
+    /// # Errors
+    ///
+    /// `Timeout` when this wait's time is up: the dial goes on. `DialFailed` when nobody answered;
+    /// `OutcomeUnknown` when the service was never heard of about it; what the service refused with; `SessionLost`,
+    /// `Closed`.
+    pub fn wait(&self, timeout: impl Into<Option<Duration>>) -> Result<Call> {
+        let clock = &self.session.clock;
+        match self.core.outcome.wait(clock, clock.deadline(timeout.into())) {
+            None => Err(error::timeout(&format!("dial {}", self.core.tag))),
+            Some(Err(error)) => Err(error),
+            Some(Ok(call)) => {
+                self.core.taken.store(true, Ordering::Relaxed);
+                Ok(Call::new(call))
+            }
+        }
+    }
+
+    /// Gives up: ends what rings. A call that was answered already and not waited for is hung up.
+    pub fn cancel(&self) {
+        let error = error::dial_failed(&self.core.tag, "cancelled");
+        self.router.give_up(&self.session, &self.core, error);
+        if let Some(Ok(call)) = self.core.outcome.get() {
+            if !self.core.taken.swap(true, Ordering::Relaxed) {
+                log::warn!("dial {} was answered and given up: call {} is hung up", self.core.tag, call.id());
+                end_leg(&call);
+            }
+        }
+    }
+
+    /// The label that correlates the dial with its events.
+    #[must_use]
+    pub fn tag(&self) -> &str {
+        &self.core.tag
+    }
+
+    /// The calls that the dial has made so far and that still ring or were answered.
+    #[must_use]
+    pub fn legs(&self) -> Vec<Call> {
+        let legs = self.core.legs.lock().clone();
+        legs.into_iter().filter(|leg| leg.over().is_none()).map(Call::new).collect()
+    }
+}
+
+impl Drop for Dialing {
+    fn drop(&mut self) {
+        self.cancel();
+    }
+}
+
+impl fmt::Debug for Dialing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Dialing")
+            .field("tag", &self.core.tag)
+            .field("done", &self.core.outcome.is_set())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Hangs up a leg that nobody wants.
+fn end_leg(leg: &CallCore) {
+    leg.post("calling.end", "\"reason\":\"cancel\"");
+}
+
+impl DialCore {
+    pub(super) fn tag(&self) -> &str {
+        &self.tag
+    }
+
+    pub(super) fn add_leg(&self, leg: &Arc<CallCore>) {
+        self.heard.store(true, Ordering::Relaxed);
+        let mut legs = self.legs.lock();
+        legs.retain(|known| known.over().is_none());
+        legs.push(Arc::clone(leg));
+    }
+
+    fn limit_error(&self) -> Error {
+        if self.heard.load(Ordering::Relaxed) {
+            error::dial_timeout(&self.tag)
+        } else {
+            error::outcome_unknown("calling.dial", None, true)
+        }
+    }
+
+    /// The reply to the request, on the thread that completes it.
+    fn answered_by_service(&self, session: &Arc<Session>, router: &Router, answer: &Answer) {
+        match answer {
+            Answer::Reply(_) => self.heard.store(true, Ordering::Relaxed),
+            // The service may be dialling: its events will tell, or the limit will.
+            Answer::Lost | Answer::Late => {}
+            refused => {
+                if let Err(error) = session.judge("calling.dial", None, refused.clone()) {
+                    router.end_dial(&self.tag);
+                    self.fail(session, error);
+                    // An answer overtook the refusal: that leg belongs to nobody.
+                    self.end_legs(session);
+                }
+            }
+        }
+    }
+
+    /// Waits until the dial has an outcome, whatever it is.
+    pub(super) fn wait_over(&self, session: &Session, until: Deadline) {
+        drop(self.outcome.wait(&session.clock, until));
+    }
+
+    pub(super) fn heard(&self) {
+        self.heard.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn fail(&self, session: &Session, error: Error) -> bool {
+        self.outcome.set(&session.clock, Err(error))
+    }
+
+    /// Somebody answered. The legs that lost leave the tables when they end, or a little later.
+    pub(super) fn won(&self, session: &Arc<Session>, winner: &Arc<CallCore>) -> bool {
+        winner.raise_to_answered(session);
+        if !self.outcome.set(&session.clock, Ok(Arc::clone(winner))) {
+            return false;
+        }
+        self.drop_losers(session, Some(winner));
+        true
+    }
+
+    /// Ends the known legs of a dial that was given up.
+    pub(super) fn end_legs(&self, session: &Arc<Session>) {
+        let legs = self.legs.lock().clone();
+        for leg in legs.iter().filter(|leg| leg.over().is_none()) {
+            end_leg(leg);
+        }
+        self.drop_losers(session, None);
+    }
+
+    pub(super) fn drop_losers(&self, session: &Arc<Session>, winner: Option<&Arc<CallCore>>) {
+        let mut losers = std::mem::take(&mut *self.legs.lock());
+        losers.retain(|leg| winner.is_none_or(|winner| !Arc::ptr_eq(leg, winner)) && leg.over().is_none());
+        if losers.is_empty() {
+            return;
+        }
+        session.later(LOSERS, move |session| {
+            for leg in losers {
+                leg.finish(session, Over::Gone, None);
+                session.call_over(leg.id());
+            }
+        });
+    }
+}
+
+/// Hangs up a leg of a dial that nobody waits for any more.
+pub(super) fn hang_up_late(session: &Arc<Session>, node_id: &str, call_id: &str) {
+    log::warn!("call {call_id} belongs to a dial that was given up, and is hung up");
+    let mut params = String::from("{\"node_id\":");
+    frame::push_string(&mut params, node_id);
+    params.push_str(",\"call_id\":");
+    frame::push_string(&mut params, call_id);
+    params.push_str(",\"reason\":\"cancel\"}");
+    // Nobody is there to be told: a closed client cannot send it, and a full queue has said so in the log.
+    if let Err(error) = session.post(Ask::new("calling.end", &params, Some(call_id))) {
+        log::warn!("{error}");
+    }
+}

@@ -1,0 +1,470 @@
+//! The client: connecting, what comes in, what goes out, stopping.
+
+mod builder;
+mod dial;
+mod dial_params;
+mod inbox;
+mod router;
+#[cfg(all(feature = "signals", unix))]
+mod signals;
+
+use std::any::Any;
+use std::fmt;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+pub use self::builder::{Builder, DEFAULT_HOST};
+pub use self::dial::Dialing;
+pub use self::dial_params::Dial;
+use self::router::Router;
+use crate::call::Call;
+use crate::error::{self, HandlerResult, Result};
+use crate::message::{Message, Sms};
+use crate::protocol::frame::Reply;
+use crate::session::{Answer, Ask, Credentials, LinkState, LinkStates, Session, Stats};
+
+/// How long a call that was hung up at the end of a shutdown has to report its end.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// A connection to RELAY: calls and messages, in and out, over one WebSocket.
+///
+/// Cheap to clone; clones share the connection. It is connected when it is made, and from then on reconnects by
+/// itself until it is closed: by [`disconnect`](Self::disconnect), [`shutdown`](Self::shutdown), or by dropping the
+/// last clone. Dropping only signals; the connection is gone a moment later.
+///
+/// Any method may be called from any thread, handlers included.
+#[derive(Clone)]
+pub struct Client {
+    pub(crate) handle: Arc<Handle>,
+}
+
+/// What the clones of a client share. The threads do not hold it: when it goes, the client is closed.
+pub(crate) struct Handle {
+    pub(crate) session: Arc<Session>,
+    pub(crate) router: Arc<Router>,
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.session.close();
+    }
+}
+
+/// A [`Client`] that does not keep the connection open. Made by [`Client::downgrade`].
+#[derive(Clone)]
+pub struct WeakClient(Weak<Handle>);
+
+impl WeakClient {
+    /// The client, unless its last clone has been dropped.
+    #[must_use]
+    pub fn upgrade(&self) -> Option<Client> {
+        Some(Client { handle: self.0.upgrade()? })
+    }
+}
+
+impl fmt::Debug for WeakClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WeakClient").finish_non_exhaustive()
+    }
+}
+
+impl Client {
+    /// Starts to put a client together.
+    ///
+    /// ```no_run
+    /// use signalwire_relay::Client;
+    ///
+    /// # fn main() -> signalwire_relay::Result<()> {
+    /// let client = Client::builder().project("project id").token("API token").contexts(["default"]).connect()?;
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    #[doc(alias = "RelayClient")]
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// Connects with what the environment says: `Client::builder().connect()`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Builder::connect`].
+    pub fn from_env() -> Result<Self> {
+        Self::builder().connect()
+    }
+
+    pub(crate) fn new(session: Arc<Session>, router: Arc<Router>) -> Self {
+        let handle = Arc::new(Handle { session, router });
+        let weak: Weak<Handle> = Arc::downgrade(&handle);
+        handle.session.set_owner(weak);
+        Self { handle }
+    }
+
+    // Who we are.
+
+    /// The project that the client belongs to; `None` when it authenticates with a JWT.
+    #[must_use]
+    pub fn project(&self) -> Option<&str> {
+        match &self.handle.session.credentials {
+            Credentials::Project { project, .. } => Some(project.expose()),
+            Credentials::Jwt(_) => None,
+        }
+    }
+
+    /// The host that it is connected to.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        self.handle.session.host()
+    }
+
+    /// The contexts that it is subscribed to: those it was built with, and what [`receive`](Self::receive) and
+    /// [`unreceive`](Self::unreceive) made of them.
+    #[must_use]
+    pub fn contexts(&self) -> Vec<String> {
+        self.handle.session.contexts()
+    }
+
+    /// The service's name for the session. It is part of no secret, and the default context of messages.
+    #[must_use]
+    #[doc(alias = "relay_protocol")]
+    pub fn protocol(&self) -> String {
+        self.handle.session.protocol()
+    }
+
+    // The link.
+
+    /// Whether it is connected, right now.
+    #[must_use]
+    pub fn state(&self) -> LinkState {
+        self.handle.session.board.get()
+    }
+
+    /// The states of the connection, from the present one on, until the client is closed.
+    #[must_use]
+    pub fn states(&self) -> LinkStates {
+        self.handle.session.board.stream(&self.handle.session.clock)
+    }
+
+    /// What the client has done and holds: counters, and the fill of every table and queue.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        let mut stats = self.handle.session.stats();
+        self.handle.router.count(&mut stats);
+        stats
+    }
+
+    // What comes in.
+
+    /// Has `handler` called with every inbound call, in place of the one before, if there was one.
+    ///
+    /// Each call has its handler run on a thread of its own kind: it may block as long as it likes, and use any
+    /// method. A caller who hangs up makes the methods of the call return an error that `?` passes on; that is the
+    /// normal way out and is not logged as an error. A handler that fails otherwise, or panics, has its call ended
+    /// ([`Builder::on_handler_failure`]). What it leaves unanswered is passed back to routing.
+    ///
+    /// While there is no handler, calls wait for [`next_call`](Self::next_call) or [`calls`](Self::calls), at most
+    /// 5 s and 64 of them (settings); then they are passed back.
+    ///
+    /// ```no_run
+    /// use signalwire_relay::{Client, tts};
+    ///
+    /// # fn main() -> signalwire_relay::Result<()> {
+    /// let client = Client::builder().contexts(["default"]).connect()?;
+    /// client.on_call(|call| {
+    ///     call.answer()?;
+    ///     call.play(tts("Welcome!"))?.wait(None)?;
+    ///     // No clone of the client is needed, and none keeps it open:
+    ///     println!("{:?}", call.client()?.state());
+    ///     Ok(call.hangup()?)
+    /// });
+    /// client.run()
+    /// # }
+    /// ```
+    pub fn on_call(&self, handler: impl Fn(Call) -> HandlerResult + Send + Sync + 'static) {
+        self.handle.router.calls.handle(&self.handle.session, handler);
+    }
+
+    /// Has `handler` called with every inbound message; otherwise as [`on_call`](Self::on_call). A message that nobody
+    /// claims is dropped and counted.
+    pub fn on_message(&self, handler: impl Fn(Message) -> HandlerResult + Send + Sync + 'static) {
+        self.handle.router.messages.handle(&self.handle.session, handler);
+    }
+
+    /// Waits for the next inbound call. `None` waits for ever.
+    ///
+    /// # Errors
+    ///
+    /// `Timeout` when the time is up, `Closed` when the client is closed.
+    pub fn next_call(&self, timeout: impl Into<Option<Duration>>) -> Result<Call> {
+        let session = &self.handle.session;
+        self.handle.router.calls.next(session, session.clock.deadline(timeout.into()))
+    }
+
+    /// Waits for the next inbound message. `None` waits for ever.
+    ///
+    /// # Errors
+    ///
+    /// `Timeout` when the time is up, `Closed` when the client is closed.
+    pub fn next_message(&self, timeout: impl Into<Option<Duration>>) -> Result<Message> {
+        let session = &self.handle.session;
+        self.handle.router.messages.next(session, session.clock.deadline(timeout.into()))
+    }
+
+    /// Inbound calls as an iterator that ends when the client is closed.
+    ///
+    /// ```no_run
+    /// # fn menu(call: signalwire_relay::Call) {}
+    /// # fn main() -> signalwire_relay::Result<()> {
+    /// # let client = signalwire_relay::Client::from_env()?;
+    /// for call in client.calls() {
+    ///     std::thread::spawn(move || menu(call));
+    /// }
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn calls(&self) -> Calls {
+        Calls { session: Arc::clone(&self.handle.session), router: Arc::clone(&self.handle.router) }
+    }
+
+    /// Inbound messages as an iterator that ends when the client is closed.
+    #[must_use]
+    pub fn messages(&self) -> Messages {
+        Messages { session: Arc::clone(&self.handle.session), router: Arc::clone(&self.handle.router) }
+    }
+
+    /// Subscribes to more contexts, on this connection and every later one. RELAY method `signalwire.receive`.
+    ///
+    /// # Errors
+    ///
+    /// When the service refuses or cannot be reached; the contexts are wanted all the same, and subscribed with the
+    /// next connection. No contexts are no request.
+    pub fn receive(&self, contexts: impl IntoIterator<Item = impl Into<String>>) -> Result<()> {
+        let contexts: Vec<String> = contexts.into_iter().map(Into::into).collect();
+        self.handle.session.want(&contexts);
+        self.subscribe("signalwire.receive", &contexts)
+    }
+
+    /// Ends the subscription to contexts. RELAY method `signalwire.unreceive`.
+    ///
+    /// # Errors
+    ///
+    /// When the service refuses or cannot be reached. No contexts are no request.
+    pub fn unreceive(&self, contexts: impl IntoIterator<Item = impl Into<String>>) -> Result<()> {
+        let contexts: Vec<String> = contexts.into_iter().map(Into::into).collect();
+        self.handle.session.unwant(&contexts);
+        self.subscribe("signalwire.unreceive", &contexts)
+    }
+
+    fn subscribe(&self, method: &str, contexts: &[String]) -> Result<()> {
+        if contexts.is_empty() {
+            return Ok(());
+        }
+        let params = serde_json::json!({ "contexts": contexts }).to_string();
+        self.handle.session.request(Ask::new(method, &params, None))?;
+        Ok(())
+    }
+
+    // What goes out.
+
+    /// Sends a text message, and returns when the service has taken it. RELAY method `messaging.send`.
+    ///
+    /// ```no_run
+    /// use std::time::Duration;
+    /// use signalwire_relay::{Client, sms};
+    ///
+    /// # fn main() -> signalwire_relay::Result<()> {
+    /// let client = Client::from_env()?;
+    /// let message = client.send_message(sms("+15552222222").from("+15551111111").body("Your code is 4711"))?;
+    /// println!("{}", message.wait(Duration::from_secs(60))?.state);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// `Config` when it has neither body nor media, or no proper recipient; `Rejected` when the service refuses;
+    /// `OutcomeUnknown` when its answer did not come: then the text may have been sent, and is not sent again.
+    pub fn send_message(&self, sms: impl Into<Sms>) -> Result<Message> {
+        const METHOD: &str = "messaging.send";
+        let mut sms: Sms = sms.into();
+        sms.check()?;
+        self.may_start(METHOD)?;
+        let session = &self.handle.session;
+        if sms.fields.text("context").is_none() {
+            let protocol = session.protocol();
+            let context = if protocol.is_empty() { "default" } else { &protocol };
+            sms.fields.set("", "context", context.into());
+        }
+        let message = Message::outbound(session, &sms.fields);
+        let mut params = String::from("{");
+        sms.fields.write_into(&mut params);
+        params.push('}');
+        let (of_reply, router, its_session) =
+            (Arc::clone(message.core()), Arc::clone(&self.handle.router), Arc::downgrade(session));
+        // On the reader, before the next frame is looked at: a state that follows finds its message.
+        let effect = Box::new(move |answer: &Answer| {
+            let (Answer::Reply(reply), Some(session)) = (answer, its_session.upgrade()) else { return };
+            match reply.text("message_id").filter(|id| !id.is_empty()) {
+                Some(id) => {
+                    of_reply.set_id(&id);
+                    router.track_message(&session, &id, &of_reply);
+                }
+                None => {
+                    let error = error::protocol("messaging.send: taken, but the service did not name the message");
+                    of_reply.settle(&session, Err(error));
+                }
+            }
+        });
+        session.request(Ask::new(METHOD, &params, None).with_effect(effect))?;
+        Ok(message)
+    }
+
+    /// Sends any request: the escape hatch for methods that this crate does not know. `params` is a JSON object.
+    ///
+    /// # Errors
+    ///
+    /// When the service refuses, or does not answer within the request timeout, or cannot be reached in that time.
+    pub fn execute(&self, method: &str, params: serde_json::Value) -> Result<Reply> {
+        if !params.is_object() {
+            return Err(error::refused(method, "its parameters must be a JSON object"));
+        }
+        self.handle.session.request(Ask::new(method, &params.to_string(), None))
+    }
+
+    /// Refuses what would start something new while the client is shutting down.
+    fn may_start(&self, what: &str) -> Result<()> {
+        if self.handle.session.is_closing() {
+            return Err(error::closed(what));
+        }
+        if self.handle.router.is_draining() { Err(error::draining(what)) } else { Ok(()) }
+    }
+
+    // Stopping.
+
+    /// Blocks until the client is closed.
+    ///
+    /// With the feature `signals`, on by default, SIGINT and SIGTERM end it cleanly on Unix: as
+    /// [`shutdown`](Self::shutdown) with the builder's [`drain_limit`](Builder::drain_limit). A second one ends the
+    /// process at once. No signal handler is installed unless this is called.
+    ///
+    /// # Errors
+    ///
+    /// What closed the client, when nobody asked for it.
+    pub fn run(&self) -> Result<()> {
+        #[cfg(all(feature = "signals", unix))]
+        let _watch = signals::Watch::start(self)?;
+        match self.handle.session.wait_ended() {
+            None => Ok(()),
+            Some(cause) => Err(cause),
+        }
+    }
+
+    /// Closes the connection. Whatever waits on this client ends with `Closed`; calls are not hung up, but what a
+    /// dial makes ring is.
+    ///
+    /// Returns when reader and writer have ended, within 2 s. It does not wait for handlers; called from one, or from
+    /// any thread of the crate, it does not wait at all. May be called again.
+    pub fn disconnect(&self) {
+        self.handle.session.close();
+        self.handle.session.join();
+    }
+
+    /// Ends work in progress, then closes: new inbound calls are passed back, new dials and messages refused with
+    /// `Draining`; calls that live may finish until `limit`, and are hung up then.
+    pub fn shutdown(&self, limit: Duration) {
+        let (session, router) = (&self.handle.session, &self.handle.router);
+        router.drain();
+        let until = session.clock.after(limit);
+        log::info!("shutting down, within {limit:?}");
+        for dial in router.running_dials() {
+            dial.wait_over(session, until);
+        }
+        self.wait_for_calls(until);
+        let left = router.live_calls();
+        if !left.is_empty() {
+            log::warn!("{} calls are hung up at the limit", left.len());
+        }
+        for call in &left {
+            call.post("calling.end", "\"reason\":\"hangup\"");
+        }
+        self.wait_for_calls(session.clock.after(if left.is_empty() { Duration::ZERO } else { LAST_WORDS }));
+        self.disconnect();
+    }
+
+    fn wait_for_calls(&self, until: crate::clock::Deadline) {
+        for call in self.handle.router.live_calls() {
+            // Whether it ended or the time is up: what is left is looked at afterwards.
+            let _ = call.wait_over(until);
+        }
+    }
+
+    /// A handle that does not keep the client open.
+    #[must_use]
+    pub fn downgrade(&self) -> WeakClient {
+        WeakClient(Arc::downgrade(&self.handle))
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client")
+            .field("host", &self.host())
+            .field("contexts", &self.contexts())
+            .field("state", &self.state())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Call {
+    /// The client that the call belongs to.
+    ///
+    /// # Errors
+    ///
+    /// `Closed` when the last clone of the client has been dropped.
+    pub fn client(&self) -> Result<Client> {
+        let owner: Option<Arc<dyn Any + Send + Sync>> = self.core.session().and_then(|session| session.owner());
+        let handle = owner.and_then(|owner| owner.downcast::<Handle>().ok());
+        handle.map(|handle| Client { handle }).ok_or_else(|| error::closed("the client of a call"))
+    }
+}
+
+/// Inbound calls, one after another, until the client is closed. Made by [`Client::calls`]; it does not keep the
+/// client open.
+pub struct Calls {
+    session: Arc<Session>,
+    router: Arc<Router>,
+}
+
+impl Iterator for Calls {
+    type Item = Call;
+
+    fn next(&mut self) -> Option<Call> {
+        self.router.calls.next(&self.session, None).ok()
+    }
+}
+
+impl fmt::Debug for Calls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Calls").finish_non_exhaustive()
+    }
+}
+
+/// Inbound messages, one after another, until the client is closed. Made by [`Client::messages`]; it does not keep
+/// the client open.
+pub struct Messages {
+    session: Arc<Session>,
+    router: Arc<Router>,
+}
+
+impl Iterator for Messages {
+    type Item = Message;
+
+    fn next(&mut self) -> Option<Message> {
+        self.router.messages.next(&self.session, None).ok()
+    }
+}
+
+impl fmt::Debug for Messages {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Messages").finish_non_exhaustive()
+    }
+}

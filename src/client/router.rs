@@ -1,0 +1,599 @@
+//! Where events go: the tables of calls, dials and messages, and what waits to be known.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+use serde_json::value::RawValue;
+
+use super::dial::{DialCore, hang_up_late};
+use super::inbox::{Inbox, Offered};
+use crate::call::Call;
+use crate::call::core::{ById, CallCore, Delivered, Over};
+use crate::error::{self, Error};
+use crate::message::{Message, MessageCore};
+use crate::protocol::event::Event;
+use crate::protocol::frame::{Envelope, EventHead};
+use crate::protocol::states::{CallState, Direction};
+use crate::session::{Counters, EventSink, HandlerFailure, Session, Stats};
+
+/// How long an event waits for its call or message to become known.
+const EARLY: Duration = Duration::from_secs(2);
+/// How many events do.
+const EARLY_EVENTS: usize = 1024;
+/// How many ids of ended calls are kept, so that late events of theirs do not count as early ones.
+const TOMBSTONES: usize = 1024;
+/// How many ids of inbound messages are kept, so that one that is delivered again is not handled again.
+const RECENT_MESSAGES: usize = 1024;
+/// How many tags of dials that were given up are kept.
+const GIVEN_UP: usize = 1024;
+
+pub(crate) struct Router {
+    tables: Mutex<Tables>,
+    pub(super) calls: Arc<Inbox<Call>>,
+    pub(super) messages: Arc<Inbox<Message>>,
+    draining: AtomicBool,
+}
+
+#[derive(Default)]
+struct Tables {
+    calls: HashSet<ById>,
+    /// Calls that are over, with operations that still wait for their last event.
+    lingering: HashSet<ById>,
+    tombstones: Recent,
+    early: VecDeque<Early>,
+    dials: HashMap<Box<str>, Arc<DialCore>>,
+    given_up: VecDeque<GivenUp>,
+    messages: HashMap<Box<str>, Arc<MessageCore>>,
+    received: Recent,
+    closed: bool,
+}
+
+/// An event for somebody who is not known yet.
+struct Early {
+    /// Of a call or a message.
+    id: Box<str>,
+    raw: Box<RawValue>,
+    until: Instant,
+}
+
+/// A dial that nobody waits for: its legs are hung up.
+struct GivenUp {
+    tag: Box<str>,
+    until: Instant,
+    /// The legs that were hung up already.
+    ended: Vec<Box<str>>,
+}
+
+/// The last so many ids.
+#[derive(Default)]
+struct Recent {
+    known: HashSet<Arc<str>>,
+    order: VecDeque<Arc<str>>,
+}
+
+impl Recent {
+    /// False when it was there already.
+    fn insert(&mut self, id: &str, limit: usize) -> bool {
+        if self.known.contains(id) {
+            return false;
+        }
+        let id: Arc<str> = id.into();
+        self.known.insert(Arc::clone(&id));
+        self.order.push_back(id);
+        if self.order.len() > limit {
+            if let Some(oldest) = self.order.pop_front() {
+                self.known.remove(&oldest);
+            }
+        }
+        true
+    }
+
+    fn contains(&self, id: &str) -> bool {
+        self.known.contains(id)
+    }
+}
+
+impl Router {
+    pub(super) fn new() -> Arc<Self> {
+        Arc::new(Self {
+            tables: Mutex::default(),
+            calls: Arc::new(Inbox::new()),
+            messages: Arc::new(Inbox::new()),
+            draining: AtomicBool::new(false),
+        })
+    }
+
+    pub(super) fn drain(&self) {
+        self.draining.store(true, Ordering::Release);
+    }
+
+    pub(super) fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Acquire)
+    }
+
+    pub(super) fn live_calls(&self) -> Vec<Arc<CallCore>> {
+        self.tables.lock().calls.iter().map(|call| Arc::clone(&call.0)).collect()
+    }
+
+    pub(super) fn running_dials(&self) -> Vec<Arc<DialCore>> {
+        self.tables.lock().dials.values().cloned().collect()
+    }
+
+    pub(super) fn count(&self, stats: &mut Stats) {
+        {
+            let tables = self.tables.lock();
+            stats.calls = tables.calls.len() + tables.lingering.len();
+            stats.messages = tables.messages.len();
+            stats.dials = tables.dials.len();
+            stats.dials_given_up = tables.given_up.len();
+            stats.early_events = tables.early.len();
+        }
+        stats.offers = self.calls.len() + self.messages.len();
+    }
+
+    // Dials.
+
+    /// False when a dial of that tag runs, or was given up and may still be answered.
+    pub(super) fn add_dial(&self, dial: &Arc<DialCore>) -> bool {
+        let mut tables = self.tables.lock();
+        if tables.dials.contains_key(dial.tag()) || tables.given_up.iter().any(|old| *old.tag == *dial.tag()) {
+            return false;
+        }
+        tables.dials.insert(dial.tag().into(), Arc::clone(dial));
+        true
+    }
+
+    pub(super) fn end_dial(&self, tag: &str) -> Option<Arc<DialCore>> {
+        self.tables.lock().dials.remove(tag)
+    }
+
+    /// Gives a dial up: its legs are ended, and a late winner will be.
+    pub(super) fn give_up(&self, session: &Arc<Session>, dial: &Arc<DialCore>, why: Error) {
+        let until = session.clock.after(session.settings.late_winner);
+        {
+            let mut tables = self.tables.lock();
+            if tables.dials.remove(dial.tag()).is_none() {
+                return;
+            }
+            if let Some(until) = until {
+                tables.given_up.push_back(GivenUp { tag: dial.tag().into(), until, ended: Vec::new() });
+                if tables.given_up.len() > GIVEN_UP {
+                    tables.given_up.pop_front();
+                }
+            }
+        }
+        if dial.fail(session, why) {
+            dial.end_legs(session);
+        }
+        if let Some(until) = until {
+            let tag: Box<str> = dial.tag().into();
+            session.at(until, Box::new(move |session| session.sink().forget_dial(session, &tag)));
+        }
+    }
+
+    /// A leg of a dial that was given up: hung up, once.
+    fn late_leg(&self, session: &Arc<Session>, head: &EventHead<'_>) -> bool {
+        let (Some(tag), Some(call_id)) = (head.tag.as_deref(), head.call_id.as_deref()) else { return false };
+        let alive = head.call_state.as_deref() != Some(CallState::Ended.as_str());
+        {
+            let mut tables = self.tables.lock();
+            let Some(dial) = tables.given_up.iter_mut().find(|dial| *dial.tag == *tag) else { return false };
+            if !alive || dial.ended.iter().any(|ended| **ended == *call_id) {
+                return true;
+            }
+            dial.ended.push(call_id.into());
+        }
+        hang_up_late(session, head.node_id.as_deref().unwrap_or_default(), call_id);
+        true
+    }
+
+    fn dialled(&self, session: &Arc<Session>, envelope: &Envelope<'_>, head: &EventHead<'_>) {
+        let tag = head.tag.as_deref().unwrap_or_default();
+        let leg = head.call.map(|call| EventHead::parse(call));
+        let dial = self.tables.lock().dials.get(tag).cloned();
+        let Some(dial) = dial else {
+            // A late winner, or news of a call that was won long ago.
+            if let Some(mut leg) = leg.filter(|leg| leg.call_id.is_some()) {
+                leg.tag = leg.tag.or(head.tag.clone());
+                leg.node_id = leg.node_id.or(head.node_id.clone());
+                let wanted = leg.call_id.as_deref().and_then(|id| self.find(id));
+                match wanted {
+                    Some(call) => self.delivered(&call, call.deliver(session, envelope, &leg)),
+                    None if head.dial_state.as_deref() != Some("failed") => drop(self.late_leg(session, &leg)),
+                    None => {}
+                }
+            }
+            return;
+        };
+        dial.heard();
+        match head.dial_state.as_deref() {
+            Some("answered") => {
+                let Some(mut leg) = leg.filter(|leg| leg.call_id.as_deref().is_some_and(|id| !id.is_empty())) else {
+                    return;
+                };
+                leg.tag = leg.tag.or(head.tag.clone());
+                leg.node_id = leg.node_id.or(head.node_id.clone());
+                let Some(call) = self.leg(session, &dial, envelope, &leg) else { return };
+                call.fill(envelope, &leg);
+                self.end_dial(tag);
+                if !dial.won(session, &call) {
+                    // Given up in this very moment.
+                    call.post("calling.end", "\"reason\":\"cancel\"");
+                }
+            }
+            Some("failed") => {
+                self.end_dial(tag);
+                let reason = head.reason.as_deref().filter(|reason| !reason.is_empty());
+                let why = reason.map_or_else(|| "nobody answered".to_owned(), |reason| format!("nobody answered: {reason}"));
+                dial.fail(session, error::dial_failed(tag, &why));
+                dial.drop_losers(session, None);
+            }
+            _ => {}
+        }
+    }
+
+    /// The leg of a dial that an event tells of, made if it is new.
+    fn leg(
+        &self,
+        session: &Arc<Session>,
+        dial: &Arc<DialCore>,
+        envelope: &Envelope<'_>,
+        head: &EventHead<'_>,
+    ) -> Option<Arc<CallCore>> {
+        let id = head.call_id.as_deref()?;
+        if let Some(known) = self.find(id) {
+            return Some(known);
+        }
+        let call = CallCore::new(session, id, Direction::Outbound, CallState::Created);
+        call.fill(envelope, head);
+        self.enter(session, &call);
+        dial.add_leg(&call);
+        Some(call)
+    }
+
+    // Calls.
+
+    pub(super) fn find(&self, id: &str) -> Option<Arc<CallCore>> {
+        let tables = self.tables.lock();
+        tables.calls.get(id).or_else(|| tables.lingering.get(id)).map(|call| Arc::clone(&call.0))
+    }
+
+    /// Puts a new call into the table and gives it the events that came before it.
+    fn enter(&self, session: &Arc<Session>, call: &Arc<CallCore>) {
+        let early = {
+            let mut tables = self.tables.lock();
+            if tables.closed {
+                None
+            } else {
+                tables.calls.insert(ById(Arc::clone(call)));
+                Some(tables.take_early(call.id()))
+            }
+        };
+        let Some(early) = early else {
+            call.finish(session, Over::Closed, None);
+            return;
+        };
+        for event in early {
+            if let Some(envelope) = Envelope::parse(&event.raw) {
+                let head = EventHead::parse(envelope.params);
+                self.delivered(call, call.deliver(session, &envelope, &head));
+            }
+        }
+    }
+
+    /// What an event did to its call decides where the call belongs.
+    fn delivered(&self, call: &Arc<CallCore>, outcome: Delivered) {
+        if outcome != Delivered::Live {
+            self.settle(call.id());
+        }
+    }
+
+    fn settle(&self, id: &str) {
+        let gone = {
+            let mut tables = self.tables.lock();
+            let Some(call) = tables.calls.take(id).or_else(|| tables.lingering.take(id)) else { return };
+            tables.tombstones.insert(id, TOMBSTONES);
+            if call.0.is_lingering() {
+                tables.lingering.insert(call);
+                None
+            } else {
+                Some(call)
+            }
+        };
+        drop(gone);
+    }
+
+    fn offered(&self, session: &Arc<Session>, envelope: &Envelope<'_>, head: &EventHead<'_>) {
+        let Some(id) = head.call_id.as_deref().filter(|id| !id.is_empty()) else {
+            session.counters.frames_malformed.add(1);
+            return;
+        };
+        if let Some(known) = self.find(id) {
+            // Delivered again: the call that we have goes on.
+            known.fill(envelope, head);
+            return;
+        }
+        let crowded = {
+            let tables = self.tables.lock();
+            if tables.closed || tables.tombstones.contains(id) {
+                return;
+            }
+            tables.calls.len() >= session.settings.max_active_calls
+        };
+        let state = head.call_state.as_deref().filter(|state| !state.is_empty()).map_or(CallState::Created, Into::into);
+        let call = CallCore::new(session, id, Direction::Inbound, state);
+        call.fill(envelope, head);
+        call.make_offer();
+        let offer = Call::new(Arc::clone(&call));
+        if crowded || self.is_draining() {
+            log::warn!("inbound call {id} is passed back: {}", if crowded { "too many calls" } else { "shutting down" });
+            // The last handle goes, and the call with it.
+            drop(offer);
+            return;
+        }
+        self.enter(session, &call);
+        self.calls.offer(session, offer);
+    }
+
+    fn of_call(&self, session: &Arc<Session>, raw: &RawValue, envelope: &Envelope<'_>, head: &EventHead<'_>) {
+        let Some(id) = head.call_id.as_deref().filter(|id| !id.is_empty()) else {
+            session.counters.events_unclaimed.add(1);
+            return;
+        };
+        let (call, dial, known) = {
+            let tables = self.tables.lock();
+            let call = tables.calls.get(id).or_else(|| tables.lingering.get(id)).map(|call| Arc::clone(&call.0));
+            let is_state = envelope.event_type == "calling.call.state";
+            let tag = head.tag.as_deref().filter(|_| call.is_none() && is_state);
+            let dial = tag.and_then(|tag| tables.dials.get(tag)).cloned();
+            (call, dial, tables.tombstones.contains(id))
+        };
+        let call = match (call, dial) {
+            (Some(call), _) => Some(call),
+            (None, _) if known => None,
+            (None, Some(dial)) => self.leg(session, &dial, envelope, head),
+            (None, None) => None,
+        };
+        match call {
+            Some(call) => self.delivered(&call, call.deliver(session, envelope, head)),
+            None if known => session.counters.events_unclaimed.add(1),
+            None if envelope.event_type == "calling.call.state" && self.late_leg(session, head) => {}
+            None => self.keep_early(session, id, raw),
+        }
+    }
+
+    // Messages.
+
+    pub(super) fn track_message(&self, session: &Arc<Session>, id: &str, message: &Arc<MessageCore>) {
+        let early = {
+            let mut tables = self.tables.lock();
+            if tables.closed {
+                None
+            } else {
+                tables.messages.insert(id.into(), Arc::clone(message));
+                Some(tables.take_early(id))
+            }
+        };
+        let Some(early) = early else {
+            message.end(session, &Over::Closed);
+            return;
+        };
+        for event in early {
+            if let Some(envelope) = Envelope::parse(&event.raw) {
+                self.message_event(session, message, &envelope);
+            }
+        }
+    }
+
+    fn message_event(&self, session: &Arc<Session>, message: &Arc<MessageCore>, envelope: &Envelope<'_>) {
+        if let Event::MessageState(event) = Event::parse(envelope) {
+            if message.deliver(session, event, envelope.params.get().len() + 256) {
+                self.tables.lock().messages.remove(&*message.id());
+            }
+        }
+    }
+
+    fn of_message(&self, session: &Arc<Session>, raw: &RawValue, envelope: &Envelope<'_>, head: &EventHead<'_>) {
+        let Some(id) = head.message_id.as_deref().filter(|id| !id.is_empty()) else {
+            session.counters.events_unclaimed.add(1);
+            return;
+        };
+        let message = self.tables.lock().messages.get(id).cloned();
+        match message {
+            Some(message) => self.message_event(session, &message, envelope),
+            None => self.keep_early(session, id, raw),
+        }
+    }
+
+    fn received(&self, session: &Arc<Session>, envelope: &Envelope<'_>, head: &EventHead<'_>) {
+        let id = head.message_id.as_deref().unwrap_or_default();
+        {
+            let mut tables = self.tables.lock();
+            if tables.closed || (!id.is_empty() && !tables.received.insert(id, RECENT_MESSAGES)) {
+                return;
+            }
+        }
+        if let Event::MessageReceive(event) = Event::parse(envelope) {
+            self.messages.offer(session, Message::received(session, event));
+        }
+    }
+
+    // Early events.
+
+    fn keep_early(&self, session: &Arc<Session>, id: &str, raw: &RawValue) {
+        let Some(until) = session.clock.after(EARLY) else { return };
+        let (dropped, first) = {
+            let mut tables = self.tables.lock();
+            let dropped = (tables.early.len() >= EARLY_EVENTS).then(|| tables.early.pop_front()).flatten();
+            tables.early.push_back(Early { id: id.into(), raw: raw.to_owned(), until });
+            (dropped, tables.early.len() == 1)
+        };
+        if dropped.is_some() {
+            session.counters.events_unclaimed.add(1);
+        }
+        if first {
+            session.at(until, Box::new(|session| session.sink().sweep(session)));
+        }
+    }
+
+}
+
+impl Tables {
+    fn take_early(&mut self, id: &str) -> Vec<Early> {
+        if self.early.iter().all(|early| *early.id != *id) {
+            return Vec::new();
+        }
+        let all = std::mem::take(&mut self.early);
+        let (taken, kept): (VecDeque<_>, _) = all.into_iter().partition(|early| *early.id == *id);
+        self.early = kept;
+        taken.into()
+    }
+}
+
+impl EventSink for Router {
+    fn event(&self, session: &Arc<Session>, raw: &RawValue, envelope: &Envelope<'_>) {
+        let head = EventHead::parse(envelope.params);
+        match &*envelope.event_type {
+            "calling.call.receive" => self.offered(session, envelope, &head),
+            "calling.call.dial" => self.dialled(session, envelope, &head),
+            "messaging.receive" => self.received(session, envelope, &head),
+            "messaging.state" => self.of_message(session, raw, envelope, &head),
+            _ => self.of_call(session, raw, envelope, &head),
+        }
+    }
+
+    fn call_over(&self, call_id: &str) {
+        self.settle(call_id);
+    }
+
+    fn sweep(&self, session: &Arc<Session>) {
+        let now = session.clock.now();
+        let (dropped, next) = {
+            let mut tables = self.tables.lock();
+            let mut dropped = Vec::new();
+            while tables.early.front().is_some_and(|early| early.until <= now) {
+                dropped.extend(tables.early.pop_front());
+            }
+            (dropped, tables.early.front().map(|early| early.until))
+        };
+        for early in &dropped {
+            log::debug!("an event for {} was dropped: nobody knows it", early.id);
+            session.counters.events_unclaimed.add(1);
+        }
+        if let Some(next) = next {
+            session.at(next, Box::new(|session| session.sink().sweep(session)));
+        }
+    }
+
+    fn forget_dial(&self, session: &Arc<Session>, tag: &str) {
+        let now = session.clock.now();
+        self.tables.lock().given_up.retain(|dial| *dial.tag != *tag || dial.until > now);
+    }
+
+    fn resumed(&self, session: &Arc<Session>) {
+        let now = session.clock.now();
+        for call in self.live_calls() {
+            call.doubt(now);
+        }
+        session.later(session.settings.unconfirmed_limit, move |session| session.sink().end_doubtful(session, now));
+    }
+
+    fn end_doubtful(&self, session: &Arc<Session>, since: Instant) {
+        for call in self.live_calls() {
+            if call.in_doubt_since(since) {
+                log::warn!("call {} was not heard of for too long and is given up", call.id());
+                call.finish(session, Over::SessionLost, None);
+                self.settle(call.id());
+            }
+        }
+    }
+
+    fn session_lost(&self, session: &Arc<Session>) {
+        self.end_all(session, &Over::SessionLost);
+        self.calls.clear();
+    }
+
+    fn closing(&self, session: &Arc<Session>) {
+        for dial in self.running_dials() {
+            self.give_up(session, &dial, error::closed(&format!("dial {}", dial.tag())));
+        }
+    }
+
+    fn closed(&self, session: &Arc<Session>) {
+        self.tables.lock().closed = true;
+        self.end_all(session, &Over::Closed);
+        self.calls.close(session);
+        self.messages.close(session);
+    }
+}
+
+impl Router {
+    /// Ends everything that belongs to the session.
+    fn end_all(&self, session: &Arc<Session>, over: &Over) {
+        let (calls, lingering, dials, messages) = {
+            let mut tables = self.tables.lock();
+            tables.early.clear();
+            tables.given_up.clear();
+            (
+                std::mem::take(&mut tables.calls),
+                std::mem::take(&mut tables.lingering),
+                std::mem::take(&mut tables.dials),
+                std::mem::take(&mut tables.messages),
+            )
+        };
+        for (tag, dial) in dials {
+            let what = format!("dial {tag}");
+            dial.fail(session, if matches!(over, Over::Closed) { error::closed(&what) } else { error::session_lost(&what) });
+        }
+        for call in calls {
+            call.0.finish(session, over.clone(), None);
+        }
+        for call in lingering {
+            call.0.end_lingering(session, over);
+        }
+        for message in messages.into_values() {
+            message.end(session, over);
+        }
+    }
+}
+
+impl Offered for Call {
+    const WHAT: &'static str = "call";
+
+    fn unclaimed(&self, _counters: &Counters) {
+        // Dropping its last handle passes it back, and counts that.
+    }
+
+    fn failed(&self, session: &Session) {
+        if session.settings.on_handler_failure == HandlerFailure::Leave || self.core.over().is_some() {
+            return;
+        }
+        if self.core.settle_offer() {
+            self.core.pass_back();
+        } else {
+            self.core.post("calling.end", "\"reason\":\"error\"");
+        }
+    }
+
+    fn id(&self) -> String {
+        Self::id(self).to_owned()
+    }
+}
+
+impl Offered for Message {
+    const WHAT: &'static str = "message";
+
+    fn unclaimed(&self, counters: &Counters) {
+        log::warn!("inbound message {} was dropped: nobody asked for it", self.id());
+        counters.messages_dropped.add(1);
+    }
+
+    fn failed(&self, _session: &Session) {}
+
+    fn id(&self) -> String {
+        Self::id(self)
+    }
+}

@@ -1,0 +1,338 @@
+//! Text messages: what a program holds of one.
+
+mod sms;
+
+use std::fmt;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use serde_json::Value;
+
+pub use self::sms::{Sms, sms};
+use crate::call::core::Over;
+use crate::error::{self, Error, Result};
+use crate::latch::Latch;
+use crate::mailbox::Mailbox;
+use crate::protocol::fields::Fields;
+use crate::protocol::event::{MessageReceiveEvent, MessageStateEvent};
+use crate::protocol::states::{Direction, MessageState};
+use crate::session::Session;
+
+/// A text message, sent or received.
+///
+/// Cheap to clone; clones are the same message. Dropping it changes nothing: a sent message goes its way.
+#[derive(Clone)]
+pub struct Message {
+    core: Arc<MessageCore>,
+}
+
+type Callback = Box<dyn FnOnce(&Result<MessageStateEvent>) + Send>;
+type Handler = Arc<dyn Fn(&MessageStateEvent) + Send + Sync>;
+
+pub(crate) struct MessageCore {
+    session: Weak<Session>,
+    outcome: Latch<Result<MessageStateEvent>>,
+    inner: Mutex<Inner>,
+}
+
+struct Inner {
+    id: Box<str>,
+    context: String,
+    direction: Direction,
+    from: String,
+    to: String,
+    body: String,
+    media: Vec<String>,
+    segments: i64,
+    state: MessageState,
+    reason: Option<String>,
+    tags: Vec<String>,
+    handlers: Vec<Handler>,
+    callbacks: Vec<Callback>,
+    mailbox: Option<Arc<Mailbox>>,
+}
+
+impl Message {
+    /// A message that is about to be sent.
+    pub(crate) fn outbound(session: &Arc<Session>, fields: &Fields) -> Self {
+        let text = |key| fields.text(key).unwrap_or_default().to_owned();
+        let texts = |key| {
+            let texts = fields.get(key).and_then(Value::as_array).into_iter().flatten();
+            texts.filter_map(Value::as_str).map(str::to_owned).collect()
+        };
+        Self::new(session, Inner {
+            id: Box::default(),
+            context: text("context"),
+            direction: Direction::Outbound,
+            from: text("from_number"),
+            to: text("to_number"),
+            body: text("body"),
+            media: texts("media"),
+            segments: 0,
+            state: MessageState::Queued,
+            reason: None,
+            tags: texts("tags"),
+            handlers: Vec::new(),
+            callbacks: Vec::new(),
+            mailbox: None,
+        })
+    }
+
+    pub(crate) fn received(session: &Arc<Session>, event: MessageReceiveEvent) -> Self {
+        Self::new(session, Inner {
+            id: event.message_id.into(),
+            context: event.context,
+            direction: event.direction,
+            from: event.from_number,
+            to: event.to_number,
+            body: event.body,
+            media: event.media,
+            segments: event.segments,
+            state: event.state,
+            reason: None,
+            tags: event.tags,
+            handlers: Vec::new(),
+            callbacks: Vec::new(),
+            mailbox: None,
+        })
+    }
+
+    fn new(session: &Arc<Session>, inner: Inner) -> Self {
+        let core = MessageCore { session: Arc::downgrade(session), outcome: Latch::new(), inner: Mutex::new(inner) };
+        Self { core: Arc::new(core) }
+    }
+
+    pub(crate) fn core(&self) -> &Arc<MessageCore> {
+        &self.core
+    }
+
+    /// Names the message at the service.
+    #[must_use]
+    #[doc(alias = "message_id")]
+    pub fn id(&self) -> String {
+        self.core.id().into()
+    }
+
+    /// The context on which it arrived, or to which its states are delivered.
+    #[must_use]
+    pub fn context(&self) -> String {
+        self.core.inner.lock().context.clone()
+    }
+
+    /// Whether it was sent or received.
+    #[must_use]
+    pub fn direction(&self) -> Direction {
+        self.core.inner.lock().direction.clone()
+    }
+
+    /// The sender's number.
+    #[must_use]
+    pub fn from_number(&self) -> String {
+        self.core.inner.lock().from.clone()
+    }
+
+    /// The recipient's number.
+    #[must_use]
+    pub fn to_number(&self) -> String {
+        self.core.inner.lock().to.clone()
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn body(&self) -> String {
+        self.core.inner.lock().body.clone()
+    }
+
+    /// The URLs of its media.
+    #[must_use]
+    pub fn media(&self) -> Vec<String> {
+        self.core.inner.lock().media.clone()
+    }
+
+    /// How many segments it was split into; 0 when not known.
+    #[must_use]
+    pub fn segments(&self) -> i64 {
+        self.core.inner.lock().segments
+    }
+
+    /// Its labels.
+    #[must_use]
+    pub fn tags(&self) -> Vec<String> {
+        self.core.inner.lock().tags.clone()
+    }
+
+    /// How far it has come, as far as events have told.
+    #[must_use]
+    pub fn state(&self) -> MessageState {
+        self.core.inner.lock().state.clone()
+    }
+
+    /// Why it was not delivered, when the carrier said so.
+    #[must_use]
+    pub fn reason(&self) -> Option<String> {
+        self.core.inner.lock().reason.clone()
+    }
+
+    /// Waits for the carrier's verdict: delivered, undelivered or failed. `None` waits for ever.
+    ///
+    /// May be called again, from any thread; once there is a verdict it returns at once.
+    ///
+    /// # Errors
+    ///
+    /// `Timeout` when the time is up: the message goes its way and may be waited for again. `SessionLost` or `Closed`
+    /// when it can no longer be followed; `Protocol` when the service did not name it, so that it never could be.
+    pub fn wait(&self, timeout: impl Into<Option<Duration>>) -> Result<MessageStateEvent> {
+        if let Some(outcome) = self.core.outcome.get() {
+            return outcome;
+        }
+        if self.direction() == Direction::Inbound {
+            return Err(error::refused("messaging.state", "a received message has no states to wait for"));
+        }
+        let Some(session) = self.core.session.upgrade() else {
+            return self.core.outcome.get().unwrap_or_else(|| Err(error::closed(&self.core.what())));
+        };
+        let until = session.clock.deadline(timeout.into());
+        self.core.outcome.wait(&session.clock, until).unwrap_or_else(|| Err(error::timeout(&self.core.what())))
+    }
+
+    /// Whether there is a verdict.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        self.core.outcome.is_set() || self.state() == MessageState::Received
+    }
+
+    /// The verdict, if there is one yet: what [`wait`](Self::wait) returns.
+    #[must_use]
+    pub fn result(&self) -> Option<Result<MessageStateEvent>> {
+        self.core.outcome.get()
+    }
+
+    /// Has `handler` called with every state from now on, in order, until the last.
+    ///
+    /// It runs on a thread of its own kind, and may block and use any method.
+    pub fn on(&self, handler: impl Fn(&MessageStateEvent) + Send + Sync + 'static) {
+        if !self.core.outcome.is_set() {
+            self.core.inner.lock().handlers.push(Arc::new(handler));
+        }
+    }
+
+    /// Has `callback` called once with the verdict, also when it is there already; never inline.
+    pub fn on_completed(&self, callback: impl FnOnce(&Result<MessageStateEvent>) + Send + 'static) {
+        let callback: Callback = Box::new(callback);
+        let ready = {
+            let mut inner = self.core.inner.lock();
+            match self.core.outcome.get() {
+                Some(outcome) => Some((inner.mailbox(), outcome, callback)),
+                None => {
+                    inner.callbacks.push(callback);
+                    None
+                }
+            }
+        };
+        let Some((mailbox, outcome, callback)) = ready else { return };
+        match self.core.session.upgrade() {
+            Some(session) => mailbox.post(&session.workers, Box::new(move || callback(&outcome))),
+            None => callback(&outcome),
+        }
+    }
+}
+
+impl Inner {
+    fn mailbox(&mut self) -> Arc<Mailbox> {
+        Arc::clone(self.mailbox.get_or_insert_with(Mailbox::new))
+    }
+}
+
+impl MessageCore {
+    pub(crate) fn id(&self) -> Box<str> {
+        self.inner.lock().id.clone()
+    }
+
+    fn what(&self) -> String {
+        format!("message {}", self.id())
+    }
+
+    pub(crate) fn set_id(&self, id: &str) {
+        self.inner.lock().id = id.into();
+    }
+
+    /// A state of this message, on the reader; true when it was the last.
+    pub(crate) fn deliver(&self, session: &Arc<Session>, event: MessageStateEvent, bytes: usize) -> bool {
+        if self.outcome.is_set() {
+            return true;
+        }
+        let last = event.state.is_terminal();
+        let (handlers, mailbox) = {
+            let mut inner = self.inner.lock();
+            inner.state = event.state.clone();
+            if event.segments > 0 {
+                inner.segments = event.segments;
+            }
+            if event.reason.is_some() {
+                inner.reason.clone_from(&event.reason);
+            }
+            let handlers = if last { std::mem::take(&mut inner.handlers) } else { inner.handlers.clone() };
+            let mailbox = (!handlers.is_empty()).then(|| inner.mailbox());
+            (handlers, mailbox)
+        };
+        if last {
+            self.settle(session, Ok(event.clone()));
+        }
+        if let Some(mailbox) = mailbox {
+            let room = session.charge(bytes);
+            if room.is_some() || last {
+                mailbox.push(
+                    &session.workers,
+                    Box::new(move || {
+                        let _room = room;
+                        for handler in handlers {
+                            handler(&event);
+                        }
+                    }),
+                );
+            }
+        }
+        last
+    }
+
+    pub(crate) fn settle(&self, session: &Arc<Session>, outcome: Result<MessageStateEvent>) {
+        if !self.outcome.set(&session.clock, outcome.clone()) {
+            return;
+        }
+        let (callbacks, mailbox) = {
+            let mut inner = self.inner.lock();
+            let callbacks = std::mem::take(&mut inner.callbacks);
+            let mailbox = (!callbacks.is_empty()).then(|| inner.mailbox());
+            (callbacks, mailbox)
+        };
+        let Some(mailbox) = mailbox else { return };
+        for callback in callbacks {
+            let outcome = outcome.clone();
+            mailbox.push(&session.workers, Box::new(move || callback(&outcome)));
+        }
+        session.workers.kick();
+    }
+
+    /// What it belongs to is over.
+    pub(crate) fn end(&self, session: &Arc<Session>, over: &Over) {
+        let what = self.what();
+        let error: Error = if matches!(over, Over::Closed) { error::closed(&what) } else { error::session_lost(&what) };
+        let handlers = std::mem::take(&mut self.inner.lock().handlers);
+        self.settle(session, Err(error));
+        if !handlers.is_empty() {
+            // The program's closures are dropped where its code runs.
+            session.workers.run(move || drop(handlers));
+        }
+    }
+}
+
+impl fmt::Debug for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Message")
+            .field("id", &self.id())
+            .field("direction", &self.direction())
+            .field("state", &self.state())
+            .finish_non_exhaustive()
+    }
+}

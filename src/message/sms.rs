@@ -1,0 +1,108 @@
+//! A text message to send.
+
+use serde_json::Value;
+
+use crate::error::{self, Result};
+use crate::protocol::device::address_fault;
+use crate::protocol::fields::Fields;
+
+/// A text message to this number.
+///
+/// ```
+/// use signalwire_relay::sms;
+///
+/// let message = sms("+15552222222").from("+15551111111").body("Your code is 4711");
+/// ```
+pub fn sms(to: impl Into<String>) -> Sms {
+    let mut fields = Fields::default();
+    fields.set("", "to_number", Value::String(to.into()));
+    Sms::of(fields)
+}
+
+params! {
+    /// A text message to send; made by [`sms`]. It needs a sender, and a body or media.
+    pub struct Sms("messaging.send") {
+        /// The number it is sent from, which has to be one of the project's.
+        #[doc(alias = "from_number")]
+        from: String as "from_number",
+        /// The text.
+        body: String,
+        /// URLs of media, 8 at most.
+        media: NonEmptyStrings,
+        /// Labels.
+        tags: NonEmptyStrings,
+        /// The region it is sent from.
+        region: NonEmpty,
+        /// The context that its states are delivered on, instead of this client's own.
+        context: NonEmpty,
+        /// One label that its states carry.
+        tag: String,
+        /// A webhook for its states.
+        status_callback: String,
+        /// Whether it is sent as MMS in any case.
+        send_as_mms: bool,
+        /// The kind of a WhatsApp message.
+        message_type: String,
+        /// The template of a WhatsApp message.
+        template_id: String,
+        /// What stands in the header of the template.
+        header_template_parameters: Json,
+        /// What stands in the body of the template.
+        body_template_parameters: Json,
+        /// What stands in the buttons of the template.
+        button_template_parameters: Json,
+    }
+}
+
+impl Sms {
+    /// Refuses what certainly cannot be sent.
+    pub(crate) fn check(&self) -> Result<()> {
+        let refused = |why| Err(error::refused(Self::METHOD, why));
+        let to = self.fields.get("to_number").and_then(Value::as_str);
+        if let Some(why) = to.and_then(address_fault) {
+            return refused(why);
+        }
+        let has_media = self.fields.get("media").and_then(Value::as_array).is_some_and(|media| !media.is_empty());
+        // A template brings its own text.
+        if self.fields.text("body").is_none() && !has_media && self.fields.text("template_id").is_none() {
+            return refused("it has neither body nor media: give it one");
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn requests_are_as_on_the_wire() {
+        for (message, params) in [
+            (sms("+1").from("+2").body("Hello"), json!({"to_number": "+1", "from_number": "+2", "body": "Hello"})),
+            (
+                sms("+1").from("+2").body("a").media(["u", "v"]).tags(["t"]).region("us").context("office"),
+                json!({"to_number": "+1", "from_number": "+2", "body": "a", "media": ["u", "v"], "tags": ["t"],
+                    "region": "us", "context": "office"}),
+            ),
+            (
+                sms("+1").from("+2").body("a").media([""; 0]).tags([""; 0]).region("").context(""),
+                json!({"to_number": "+1", "from_number": "+2", "body": "a"}),
+            ),
+            (sms("+1").media(["u"]).body(""), json!({"to_number": "+1", "media": ["u"], "body": ""})),
+        ] {
+            assert_eq!(message.fields.to_json(), params);
+            assert!(message.check().is_ok());
+        }
+    }
+
+    #[test]
+    fn only_what_cannot_be_sent_is_refused() {
+        for message in [sms("+1"), sms("+1").body(""), sms("").body("a"), sms("+1 2").body("a"), sms("+1\n").body("a")]
+        {
+            assert_eq!(message.check().map_err(|error| error.kind()), Err(crate::ErrorKind::Config), "{message:?}");
+        }
+        assert!(sms("nonsense").body("a").check().is_ok());
+    }
+}

@@ -1,0 +1,493 @@
+//! Whom to call: one device, and devices tried in order or at once.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+
+use super::fields::Fields;
+use super::object::Object;
+use super::redact;
+use super::states::{DeviceKind, Encryption};
+
+/// A telephone number, in the form `+15551234567`.
+///
+/// ```
+/// use std::time::Duration;
+/// use signalwire_relay::phone;
+///
+/// let agent = phone("+15552222222").from("+15551111111").timeout(Duration::from_secs(30));
+/// ```
+pub fn phone(to: impl Into<String>) -> Phone {
+    Phone::of(with("to_number", to))
+}
+
+/// A SIP endpoint, by its URI.
+pub fn sip(to: impl Into<String>) -> Sip {
+    Sip::of(with("to", to))
+}
+
+/// A resource of the project, by its address, such as `/private/support`.
+pub fn fabric(to: impl Into<String>) -> Fabric {
+    Fabric::of(with("to", to))
+}
+
+/// A browser or app, by its address; only older versions of the service know it.
+pub fn webrtc(to: impl Into<String>) -> WebRtc {
+    WebRtc::of(with("to", to))
+}
+
+/// An Agora channel; only older versions of the service know it.
+pub fn agora(app_id: impl Into<String>, channel: impl Into<String>) -> Agora {
+    let mut fields = with("appid", app_id);
+    fields.set("", "channel", Value::String(channel.into()));
+    Agora::of(fields)
+}
+
+/// A call that exists, to be bridged with another.
+pub fn existing_call(node_id: impl Into<String>, call_id: impl Into<String>) -> ExistingCall {
+    let mut fields = with("node_id", node_id);
+    fields.set("", "call_id", Value::String(call_id.into()));
+    ExistingCall::of(fields)
+}
+
+/// A queue of calls, whose first call is to be bridged.
+pub fn queue(node_id: impl Into<String>, name: impl Into<String>) -> QueuedCall {
+    let mut fields = with("node_id", node_id);
+    fields.set("", "queue_name", Value::String(name.into()));
+    QueuedCall::of(fields)
+}
+
+/// A WebSocket, by its `wss` URL, that takes the call's audio and answers with its own.
+pub fn stream_to(url: impl Into<String>) -> StreamDevice {
+    StreamDevice::of(with("url", url))
+}
+
+fn with(key: &str, value: impl Into<String>) -> Fields {
+    let mut fields = Fields::default();
+    fields.set("", key, Value::String(value.into()));
+    fields
+}
+
+params! {
+    /// A telephone number to call; made by [`phone`].
+    pub struct Phone {
+        /// The number that the call comes from. Without it the service picks one.
+        #[doc(alias = "from_number")]
+        from: String as "from_number",
+        /// How long it may ring; sent in whole seconds, 30 by default.
+        timeout: WholeSeconds,
+        /// A webhook for the states of this leg.
+        call_state_url: String,
+        /// The states that the webhook is told; only `ended` by default.
+        call_state_events: Strings,
+        /// What the callee hears before the two are bridged, and may refuse: an SWML URL or document.
+        confirm: Json,
+        /// How long the callee may take to confirm; sent in whole seconds.
+        confirm_timeout: WholeSeconds,
+        /// How long the leg may last. Only older documents have it, and they leave the unit open.
+        max_duration: u32,
+    }
+}
+
+params! {
+    /// A SIP endpoint to call; made by [`sip`].
+    pub struct Sip {
+        /// The SIP URI that the call comes from.
+        from: String,
+        /// The name that is shown for the caller.
+        from_name: String,
+        /// How long it may ring; sent in whole seconds, 30 by default.
+        timeout: WholeSeconds,
+        /// The codecs to offer, best first: names, or [`Codec`](crate::Codec)s.
+        codecs: Strings,
+        /// Whether the endpoint speaks WebRTC.
+        webrtc_media: bool,
+        /// Whether the media are encrypted.
+        encryption: Encryption,
+        /// The user name for the endpoint.
+        username: String,
+        /// The password for the endpoint. It is not shown by `Debug`.
+        password: String,
+        /// The session timer of SIP; sent in whole seconds.
+        session_timeout: WholeSeconds,
+        /// A webhook for the states of this leg.
+        call_state_url: String,
+        /// The states that the webhook is told; only `ended` by default.
+        call_state_events: Strings,
+        /// What the callee hears before the two are bridged, and may refuse: an SWML URL or document.
+        confirm: Json,
+        /// How long the callee may take to confirm; sent in whole seconds.
+        confirm_timeout: WholeSeconds,
+    }
+}
+
+impl Sip {
+    /// Adds a SIP header, whose name begins with `X-`. `X-SignalWire` and `X-CID` are the service's own.
+    #[doc(alias = "headers")]
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        let headers = self.fields.object("").entry("headers").or_insert_with(|| Value::Array(Vec::new()));
+        if let Value::Array(headers) = headers {
+            headers.push(json!({ "name": name.into(), "value": value.into() }));
+        }
+        self
+    }
+}
+
+params! {
+    /// A resource of the project to call; made by [`fabric`].
+    pub struct Fabric {
+        /// Whom the call comes from.
+        from: String,
+        /// How long it may ring; sent in whole seconds, 30 by default.
+        timeout: WholeSeconds,
+        /// A webhook for the states of this leg.
+        call_state_url: String,
+        /// The states that the webhook is told; only `ended` by default.
+        call_state_events: Strings,
+        /// What the callee hears before the two are bridged, and may refuse: an SWML URL or document.
+        confirm: Json,
+        /// How long the callee may take to confirm; sent in whole seconds.
+        confirm_timeout: WholeSeconds,
+    }
+}
+
+params! {
+    /// A browser or app to call; made by [`webrtc`].
+    pub struct WebRtc {
+        /// Whom the call comes from.
+        from: String,
+        /// How long it may ring; sent in whole seconds.
+        timeout: WholeSeconds,
+        /// The codecs to offer, best first.
+        codecs: Strings,
+    }
+}
+
+params! {
+    /// An Agora channel to call; made by [`agora`].
+    pub struct Agora {
+        /// Whom the call comes from; required by the service.
+        from: String,
+        /// Whom it is for.
+        to: String,
+        /// How long it may ring; sent in whole seconds.
+        timeout: WholeSeconds,
+    }
+}
+
+params! {
+    /// A call that exists; made by [`existing_call`].
+    pub struct ExistingCall {}
+}
+
+params! {
+    /// A queue of calls; made by [`queue`].
+    pub struct QueuedCall {
+        /// The queue's id.
+        queue_id: String,
+        /// What is done after the queue.
+        execute_after_queue: Json,
+    }
+}
+
+params! {
+    /// A WebSocket for audio; made by [`stream_to`].
+    pub struct StreamDevice {
+        /// A name for the stream.
+        name: String,
+        /// The codec, perhaps with an interval and a rate: `L16@24000h@40i`. PCMU by default.
+        codec: String,
+        /// A webhook for the stream's states.
+        status_url: String,
+        /// How the webhook is called: `POST`, the default, or `GET`.
+        status_url_method: String,
+        /// Whether audio is sent as fast as it comes, without a buffer.
+        realtime: bool,
+        /// A token for the WebSocket's `Authorization` header. It is not shown by `Debug`.
+        authorization_bearer_token: String,
+        /// An object that is passed to the WebSocket.
+        custom_parameters: Json,
+    }
+}
+
+/// One destination: a [`phone`], a [`sip`] endpoint or one of the others, or JSON.
+#[derive(Clone, PartialEq)]
+#[must_use]
+pub struct Device(Value);
+
+impl Device {
+    /// A device given as JSON, with `type` and `params`; sent as it is.
+    pub fn raw(json: impl Into<Value>) -> Self {
+        Self(json.into())
+    }
+
+    fn of(kind: DeviceKind, fields: &Fields) -> Self {
+        Self(json!({ "type": kind.as_str(), "params": fields.to_json() }))
+    }
+}
+
+impl fmt::Debug for Device {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut json = self.0.clone();
+        redact::mask_keys(&mut json);
+        write!(f, "Device({json})")
+    }
+}
+
+/// What is wrong with a number or an address, if it certainly cannot be one; all else is for the service to judge.
+pub(crate) fn address_fault(to: &str) -> Option<&'static str> {
+    if to.is_empty() {
+        return Some("`to` is empty: give a number or an address");
+    }
+    let odd = |c: char| c.is_whitespace() || c.is_control();
+    to.contains(odd).then_some("`to` has white space or control characters in it: remove them")
+}
+
+/// What is wrong with the JSON of devices, if they certainly cannot be called.
+pub(crate) fn devices_fault(devices: Option<&Value>) -> Option<&'static str> {
+    let groups = devices?.as_array()?;
+    if groups.is_empty() {
+        return Some("there is no device: give at least one");
+    }
+    let groups: Vec<&Vec<Value>> = groups.iter().filter_map(Value::as_array).collect();
+    if groups.iter().any(|group| group.is_empty()) {
+        return Some("a group has no device: give it one, or leave it out");
+    }
+    let addresses = groups.into_iter().flatten().filter_map(|device| {
+        let params = device.get("params")?;
+        params.get("to_number").or_else(|| params.get("to"))?.as_str()
+    });
+    addresses.into_iter().find_map(address_fault)
+}
+
+/// Destinations: groups that are tried one after another, the devices of a group at once. Whoever answers first wins.
+///
+/// ```
+/// use signalwire_relay::{Devices, phone, sip};
+///
+/// let one_after_another = Devices::in_order([phone("+15552222222"), phone("+15553333333")]);
+/// let first_both_then_sip =
+///     Devices::at_once([phone("+15552222222"), phone("+15553333333")]).then(sip("sip:desk@pbx.example"));
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+#[must_use]
+pub struct Devices(Vec<Vec<Device>>);
+
+impl Devices {
+    /// One after another; each may itself be a group made by [`at_once`](Self::at_once).
+    #[doc(alias = "serial")]
+    pub fn in_order(devices: impl IntoIterator<Item = impl Into<Self>>) -> Self {
+        Self(devices.into_iter().flat_map(|devices| devices.into().0).collect())
+    }
+
+    /// All at the same time.
+    #[doc(alias = "parallel")]
+    pub fn at_once(devices: impl IntoIterator<Item = impl Into<Device>>) -> Self {
+        Self(vec![devices.into_iter().map(Into::into).collect()])
+    }
+
+    /// These, and when none of them answers, the `next`.
+    pub fn then(mut self, next: impl Into<Self>) -> Self {
+        self.0.extend(next.into().0);
+        self
+    }
+
+    pub(crate) fn into_json(self) -> Value {
+        self.0.into_iter().map(|group| group.into_iter().map(|Device(json)| json).collect::<Value>()).collect()
+    }
+}
+
+impl From<Phone> for Device {
+    fn from(device: Phone) -> Self {
+        Self::of(DeviceKind::Phone, &device.fields)
+    }
+}
+
+impl From<Sip> for Device {
+    fn from(device: Sip) -> Self {
+        Self::of(DeviceKind::Sip, &device.fields)
+    }
+}
+
+impl From<Fabric> for Device {
+    fn from(device: Fabric) -> Self {
+        Self::of(DeviceKind::Fabric, &device.fields)
+    }
+}
+
+impl From<WebRtc> for Device {
+    fn from(device: WebRtc) -> Self {
+        Self::of(DeviceKind::WebRtc, &device.fields)
+    }
+}
+
+impl From<Agora> for Device {
+    fn from(device: Agora) -> Self {
+        Self::of(DeviceKind::Agora, &device.fields)
+    }
+}
+
+impl From<ExistingCall> for Device {
+    fn from(device: ExistingCall) -> Self {
+        Self::of(DeviceKind::Call, &device.fields)
+    }
+}
+
+impl From<QueuedCall> for Device {
+    fn from(device: QueuedCall) -> Self {
+        Self::of(DeviceKind::Queue, &device.fields)
+    }
+}
+
+impl From<StreamDevice> for Device {
+    fn from(device: StreamDevice) -> Self {
+        Self::of(DeviceKind::Stream, &device.fields)
+    }
+}
+
+impl<D: Into<Device>> From<D> for Devices {
+    fn from(device: D) -> Self {
+        Self(vec![vec![device.into()]])
+    }
+}
+
+/// The other end of a call, as the service describes it. Cheap to clone.
+#[derive(Clone, Default)]
+pub struct RemoteDevice(Option<Arc<Described>>);
+
+struct Described {
+    kind: DeviceKind,
+    from: Box<str>,
+    to: Box<str>,
+    params: Box<str>,
+}
+
+impl RemoteDevice {
+    /// Of the `device` of an event, which may be anything.
+    pub(crate) fn read(raw: Option<&RawValue>) -> Self {
+        let Some(raw) = raw.filter(|raw| raw.get().starts_with('{')) else { return Self(None) };
+        let device = Object::parse(raw);
+        if device.is_empty() {
+            return Self(None);
+        }
+        let params = device.object("params");
+        let either = |first, second| {
+            let text = params.text(first).filter(|text| !text.is_empty()).or_else(|| params.text(second));
+            text.unwrap_or_default().into()
+        };
+        Self(Some(Arc::new(Described {
+            kind: device.state("type"),
+            from: either("from_number", "from"),
+            to: either("to_number", "to"),
+            params: device.get("params").map_or("{}", RawValue::get).into(),
+        })))
+    }
+
+    /// What kind of endpoint it is; `Other` without text when the service did not say.
+    #[must_use]
+    pub fn kind(&self) -> DeviceKind {
+        self.0.as_ref().map_or_else(|| DeviceKind::from(""), |device| device.kind.clone())
+    }
+
+    /// The number or address that the call comes from; empty when unknown.
+    #[must_use]
+    pub fn from(&self) -> &str {
+        self.0.as_ref().map_or("", |device| &device.from)
+    }
+
+    /// The number or address that the call goes to; empty when unknown.
+    #[must_use]
+    pub fn to(&self) -> &str {
+        self.0.as_ref().map_or("", |device| &device.to)
+    }
+
+    /// All that the service says about it, as JSON.
+    #[must_use]
+    pub fn params(&self) -> Value {
+        self.0.as_ref().and_then(|device| serde_json::from_str(&device.params).ok()).unwrap_or_else(|| json!({}))
+    }
+
+    /// Whether the service said nothing about it.
+    #[must_use]
+    pub fn is_unknown(&self) -> bool {
+        self.0.is_none()
+    }
+}
+
+impl fmt::Debug for RemoteDevice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut params = self.params();
+        redact::mask_keys(&mut params);
+        write!(f, "RemoteDevice({} {params})", self.kind())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn read(json: &str) -> RemoteDevice {
+        RemoteDevice::read(serde_json::from_str(json).ok())
+    }
+
+    #[test]
+    fn devices_nest_in_order_and_at_once() {
+        let first = phone("+1").from("+2").timeout(Duration::from_millis(29_500));
+        let first_json = json!({"type": "phone", "params": {"to_number": "+1", "from_number": "+2", "timeout": 30}});
+        let desk = sip("sip:a@b").header("X-A", "1").header("X-B", "2").codecs([crate::Codec::Opus]);
+        let desk_json = json!({"type": "sip", "params": {
+            "to": "sip:a@b",
+            "headers": [{"name": "X-A", "value": "1"}, {"name": "X-B", "value": "2"}],
+            "codecs": ["OPUS"],
+        }});
+        assert_eq!(Devices::from(first.clone()).into_json(), json!([[first_json]]));
+        assert_eq!(Devices::in_order([first.clone(), first.clone()]).into_json(), json!([[first_json], [first_json]]));
+        let both = Devices::at_once([Device::from(first.clone()), desk.clone().into()]);
+        assert_eq!(
+            Devices::in_order([both, Devices::from(desk)]).then(first).into_json(),
+            json!([[first_json, desk_json], [desk_json], [first_json]])
+        );
+    }
+
+    #[test]
+    fn only_what_cannot_be_an_address_is_refused() {
+        let fault = |devices: Devices| devices_fault(Some(&devices.into_json()));
+        for to in ["", "+1 555", "a\u{7}", " "] {
+            assert!(fault(phone(to).into()).is_some(), "{to:?}");
+            assert!(fault(sip(to).into()).is_some(), "{to:?}");
+        }
+        for to in ["+15551234567", "555", "nonsense", "sip:ä@b"] {
+            assert_eq!(fault(phone(to).into()), None);
+        }
+        assert!(fault(Devices::in_order([] as [Phone; 0])).is_some());
+        assert!(fault(Devices::at_once([] as [Phone; 0]).then(phone("+1"))).is_some());
+        assert_eq!(fault(Device::raw(json!("odd")).into()), None);
+    }
+
+    #[test]
+    fn debug_shows_no_password() {
+        let desk = sip("sip:a@b").username("u").password("canary");
+        let stream = stream_to("wss://x").authorization_bearer_token("canary");
+        let seen = read(r#"{"type":"sip","params":{"password":"canary"}}"#);
+        let text = format!("{desk:?} {:?} {stream:?} {seen:?}", Devices::from(desk.clone()));
+        assert!(!text.contains("canary"), "{text}");
+    }
+
+    #[test]
+    fn remote_devices_never_fail() {
+        let device = read(r#"{"type":"phone","params":{"from_number":"+1","to_number":"+2"}}"#);
+        assert_eq!((device.kind(), device.from(), device.to()), (DeviceKind::Phone, "+1", "+2"));
+        let device = read(r#"{"type":"sip","params":{"from":"sip:a","to":"sip:b","x":1}}"#);
+        assert_eq!((device.from(), device.to(), device.params()["x"].clone()), ("sip:a", "sip:b", json!(1)));
+        for odd in ["{}", "null", "[]", "5", r#""x""#] {
+            assert!(read(odd).is_unknown(), "{odd}");
+            assert_eq!((read(odd).from(), read(odd).params()), ("", json!({})));
+        }
+        let device = read(r#"{"type":5,"params":[1]}"#);
+        assert_eq!((device.kind().as_str(), device.from(), device.params()), ("", "", json!([1])));
+    }
+}

@@ -1,0 +1,119 @@
+//! Events of messages.
+
+use super::super::frame::Envelope;
+use super::super::object::Object;
+use super::super::states::{Direction, EventName, MessageState};
+use super::{Event, RawEvent, TypedEvent, or_envelope};
+
+/// A text message came in.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct MessageReceiveEvent {
+    /// The message's id.
+    pub message_id: String,
+    /// The context it came in on.
+    pub context: String,
+    /// Which way it goes: inbound.
+    pub direction: Direction,
+    /// The sender's number.
+    pub from_number: String,
+    /// The number it was sent to.
+    pub to_number: String,
+    /// Its text, which may be empty.
+    pub body: String,
+    /// URLs of its media.
+    pub media: Vec<String>,
+    /// How many segments it took.
+    pub segments: i64,
+    /// Its state: received.
+    #[doc(alias = "message_state")]
+    pub state: MessageState,
+    /// Its tags.
+    pub tags: Vec<String>,
+    /// The event as it came.
+    pub raw: RawEvent,
+}
+
+impl MessageReceiveEvent {
+    pub(super) fn read(raw: RawEvent, payload: &Object<'_>, envelope: &Envelope<'_>) -> Self {
+        Self {
+            message_id: payload.string("message_id"),
+            context: or_envelope(payload.text("context"), envelope.context.as_ref()),
+            direction: payload.optional_state("direction").unwrap_or(Direction::Inbound),
+            from_number: payload.string("from_number"),
+            to_number: payload.string("to_number"),
+            body: payload.string("body"),
+            media: payload.strings("media"),
+            segments: payload.integer("segments"),
+            state: payload.optional_state("message_state").unwrap_or(MessageState::Received),
+            tags: payload.strings("tags"),
+            raw,
+        }
+    }
+}
+
+impl TypedEvent for MessageReceiveEvent {
+    const NAME: EventName = EventName::MessageReceive;
+
+    fn from_event(event: &Event) -> Option<&Self> {
+        if let Event::MessageReceive(event) = event { Some(event) } else { None }
+    }
+}
+
+/// A text message that was sent is in a new state.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct MessageStateEvent {
+    /// The message's id.
+    pub message_id: String,
+    /// The context that its states are delivered on.
+    pub context: String,
+    /// Which way it goes: outbound.
+    pub direction: Direction,
+    /// The number it is sent from.
+    pub from_number: String,
+    /// The number it is sent to.
+    pub to_number: String,
+    /// Its text, which may be empty.
+    pub body: String,
+    /// URLs of its media.
+    pub media: Vec<String>,
+    /// How many segments it took.
+    pub segments: i64,
+    /// The state it is in now.
+    #[doc(alias = "message_state")]
+    pub state: MessageState,
+    /// Why it was not delivered, or could not be sent.
+    pub reason: Option<String>,
+    /// Its tags.
+    pub tags: Vec<String>,
+    /// The event as it came.
+    pub raw: RawEvent,
+}
+
+impl MessageStateEvent {
+    pub(super) fn read(raw: RawEvent, payload: &Object<'_>, envelope: &Envelope<'_>) -> Self {
+        Self {
+            message_id: payload.string("message_id"),
+            context: or_envelope(payload.text("context"), envelope.context.as_ref()),
+            direction: payload.optional_state("direction").unwrap_or(Direction::Outbound),
+            from_number: payload.string("from_number"),
+            to_number: payload.string("to_number"),
+            body: payload.string("body"),
+            media: payload.strings("media"),
+            segments: payload.integer("segments"),
+            state: payload.state("message_state"),
+            reason: payload.optional("reason").filter(|reason| !reason.is_empty()),
+            tags: payload.strings("tags"),
+            raw,
+        }
+    }
+}
+
+impl TypedEvent for MessageStateEvent {
+    const NAME: EventName = EventName::MessageState;
+
+    fn from_event(event: &Event) -> Option<&Self> {
+        if let Event::MessageState(event) = event { Some(event) } else { None }
+    }
+}

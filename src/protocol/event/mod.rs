@@ -1,0 +1,559 @@
+//! Events: typed where the type is known, raw always.
+
+mod call;
+mod message;
+
+use std::borrow::Cow;
+use std::fmt::{self, Debug};
+use std::sync::Arc;
+
+use serde_json::Value;
+
+pub use self::call::*;
+pub use self::message::*;
+use super::frame::Envelope;
+use super::object::Object;
+use super::redact;
+use super::states::EventName;
+
+/// Something that happened, as told by the service.
+///
+/// Fields that the service left out, or sent with another type, have their empty value: "", 0, `false` or `None`.
+/// What came is always in [`raw`](Self::raw).
+#[doc(alias = "RelayEvent")]
+#[derive(Clone)]
+#[non_exhaustive]
+pub enum Event {
+    /// A call is in a new state.
+    CallState(CallStateEvent),
+    /// A call came in.
+    CallReceive(CallReceiveEvent),
+    /// A playback went on or ended.
+    Play(PlayEvent),
+    /// A recording went on or ended.
+    Record(RecordEvent),
+    /// Something was pressed or said.
+    Collect(CollectEvent),
+    /// A bridge went on or ended.
+    Connect(ConnectEvent),
+    /// A detector heard something.
+    Detect(DetectEvent),
+    /// A fax went on or ended.
+    Fax(FaxEvent),
+    /// A tap started or ended.
+    Tap(TapEvent),
+    /// A media stream started or ended.
+    Stream(StreamEvent),
+    /// Digits were sent.
+    SendDigits(SendDigitsEvent),
+    /// A dial went on or ended.
+    Dial(DialEvent),
+    /// A SIP REFER went on or ended.
+    Refer(ReferEvent),
+    /// Noise reduction was switched.
+    Denoise(DenoiseEvent),
+    /// A payment went on or ended.
+    Pay(PayEvent),
+    /// Something about a queue.
+    Queue(QueueEvent),
+    /// An echo started or ended.
+    Echo(EchoEvent),
+    /// A transcription started or ended.
+    Transcribe(TranscribeEvent),
+    /// Hold was switched.
+    Hold(HoldEvent),
+    /// Something about a conference.
+    Conference(ConferenceEvent),
+    /// Something failed that no request waits for.
+    CallingError(CallingErrorEvent),
+    /// A message came in.
+    MessageReceive(MessageReceiveEvent),
+    /// A message is in a new state.
+    MessageState(MessageStateEvent),
+    /// An AI session ended.
+    Ai(AiEvent),
+    /// Any other event, as it came.
+    Other(RawEvent),
+}
+
+/// Reads the envelope of an event: the object with `event_type` and `params`. Never fails; what is not understood is
+/// [`Event::Other`], or has empty fields.
+///
+/// ```
+/// use signalwire_relay::{Event, PlayState, parse_event};
+/// use serde_json::json;
+///
+/// let event = parse_event(&json!({
+///     "event_type": "calling.call.play",
+///     "params": { "call_id": "c", "control_id": "p", "state": "finished" },
+/// }));
+/// assert!(matches!(event, Event::Play(play) if play.state == PlayState::Finished));
+/// ```
+#[must_use]
+pub fn parse_event(envelope: &Value) -> Event {
+    let text = envelope.to_string();
+    match Envelope::parse_text(&text).or_else(|| Envelope::parse_text("{}")) {
+        Some(envelope) => Event::parse(&envelope),
+        None => Event::Other(RawEvent::empty()),
+    }
+}
+
+impl Event {
+    /// Reads the payload by its type, once.
+    pub(crate) fn parse(envelope: &Envelope<'_>) -> Self {
+        let payload = Object::parse(envelope.params);
+        let raw = RawEvent::new(envelope, &payload);
+        match raw.name() {
+            EventName::CallState => Self::CallState(CallStateEvent::read(raw, &payload)),
+            EventName::CallReceive => Self::CallReceive(CallReceiveEvent::read(raw, &payload, envelope)),
+            EventName::Play => Self::Play(PlayEvent::read(raw, &payload)),
+            EventName::Record => Self::Record(RecordEvent::read(raw, &payload)),
+            EventName::Collect => Self::Collect(CollectEvent::read(raw, &payload)),
+            EventName::Connect => Self::Connect(ConnectEvent::read(raw, &payload)),
+            EventName::Detect => Self::Detect(DetectEvent::read(raw, &payload)),
+            EventName::Fax => Self::Fax(FaxEvent::read(raw, &payload)),
+            EventName::Tap => Self::Tap(TapEvent::read(raw, &payload)),
+            EventName::Stream => Self::Stream(StreamEvent::read(raw, &payload)),
+            EventName::SendDigits => Self::SendDigits(SendDigitsEvent::read(raw, &payload)),
+            EventName::Dial => Self::Dial(DialEvent::read(raw, &payload)),
+            EventName::Refer => Self::Refer(ReferEvent::read(raw, &payload)),
+            EventName::Denoise => Self::Denoise(DenoiseEvent::read(raw, &payload)),
+            EventName::Pay => Self::Pay(PayEvent::read(raw, &payload)),
+            EventName::Queue => Self::Queue(QueueEvent::read(raw, &payload)),
+            EventName::Echo => Self::Echo(EchoEvent::read(raw, &payload)),
+            EventName::Transcribe => Self::Transcribe(TranscribeEvent::read(raw, &payload)),
+            EventName::Hold => Self::Hold(HoldEvent::read(raw, &payload)),
+            EventName::Conference => Self::Conference(ConferenceEvent::read(raw, &payload)),
+            EventName::CallingError => Self::CallingError(CallingErrorEvent::read(raw, &payload)),
+            EventName::MessageReceive => Self::MessageReceive(MessageReceiveEvent::read(raw, &payload, envelope)),
+            EventName::MessageState => Self::MessageState(MessageStateEvent::read(raw, &payload, envelope)),
+            EventName::Ai => Self::Ai(AiEvent::read(raw, &payload)),
+            _ => Self::Other(raw),
+        }
+    }
+
+    /// The event as it came.
+    #[must_use]
+    pub fn raw(&self) -> &RawEvent {
+        match self {
+            Self::CallState(event) => &event.raw,
+            Self::CallReceive(event) => &event.raw,
+            Self::Play(event) => &event.raw,
+            Self::Record(event) => &event.raw,
+            Self::Collect(event) => &event.raw,
+            Self::Connect(event) => &event.raw,
+            Self::Detect(event) => &event.raw,
+            Self::Fax(event) => &event.raw,
+            Self::Tap(event) => &event.raw,
+            Self::Stream(event) => &event.raw,
+            Self::SendDigits(event) => &event.raw,
+            Self::Dial(event) => &event.raw,
+            Self::Refer(event) => &event.raw,
+            Self::Denoise(event) => &event.raw,
+            Self::Pay(event) => &event.raw,
+            Self::Queue(event) => &event.raw,
+            Self::Echo(event) => &event.raw,
+            Self::Transcribe(event) => &event.raw,
+            Self::Hold(event) => &event.raw,
+            Self::Conference(event) => &event.raw,
+            Self::CallingError(event) => &event.raw,
+            Self::MessageReceive(event) => &event.raw,
+            Self::MessageState(event) => &event.raw,
+            Self::Ai(event) => &event.raw,
+            Self::Other(raw) => raw,
+        }
+    }
+
+    /// The type of the event.
+    #[must_use]
+    #[doc(alias = "event_type")]
+    pub fn name(&self) -> EventName {
+        self.raw().name().clone()
+    }
+
+    /// The call it is about, when it is about one.
+    #[must_use]
+    pub fn call_id(&self) -> Option<&str> {
+        self.raw().call_id()
+    }
+
+    /// The operation it belongs to, when it belongs to one.
+    #[must_use]
+    pub fn control_id(&self) -> Option<&str> {
+        self.raw().control_id()
+    }
+
+    /// When the service sent it, in seconds since 1970; 0 when it did not say.
+    #[must_use]
+    pub fn timestamp(&self) -> f64 {
+        self.raw().timestamp()
+    }
+}
+
+impl Debug for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::CallState(event) => Debug::fmt(event, f),
+            Self::CallReceive(event) => Debug::fmt(event, f),
+            Self::Play(event) => Debug::fmt(event, f),
+            Self::Record(event) => Debug::fmt(event, f),
+            Self::Collect(event) => Debug::fmt(event, f),
+            Self::Connect(event) => Debug::fmt(event, f),
+            Self::Detect(event) => Debug::fmt(event, f),
+            Self::Fax(event) => Debug::fmt(event, f),
+            Self::Tap(event) => Debug::fmt(event, f),
+            Self::Stream(event) => Debug::fmt(event, f),
+            Self::SendDigits(event) => Debug::fmt(event, f),
+            Self::Dial(event) => Debug::fmt(event, f),
+            Self::Refer(event) => Debug::fmt(event, f),
+            Self::Denoise(event) => Debug::fmt(event, f),
+            Self::Pay(event) => Debug::fmt(event, f),
+            Self::Queue(event) => Debug::fmt(event, f),
+            Self::Echo(event) => Debug::fmt(event, f),
+            Self::Transcribe(event) => Debug::fmt(event, f),
+            Self::Hold(event) => Debug::fmt(event, f),
+            Self::Conference(event) => Debug::fmt(event, f),
+            Self::CallingError(event) => Debug::fmt(event, f),
+            Self::MessageReceive(event) => Debug::fmt(event, f),
+            Self::MessageState(event) => Debug::fmt(event, f),
+            Self::Ai(event) => Debug::fmt(event, f),
+            Self::Other(raw) => Debug::fmt(raw, f),
+        }
+    }
+}
+
+/// An event as it came. Cheap to clone.
+#[derive(Clone)]
+pub struct RawEvent(Arc<Came>);
+
+struct Came {
+    name: EventName,
+    timestamp: f64,
+    /// The payload and what else is kept of the event, in one piece, because most events are never looked into.
+    text: Box<str>,
+    payload_end: usize,
+    call_id_end: usize,
+    control_id_end: usize,
+}
+
+impl RawEvent {
+    pub(crate) fn new(envelope: &Envelope<'_>, payload: &Object<'_>) -> Self {
+        let call_id = payload.text("call_id").unwrap_or_default();
+        let control_id = payload.text("control_id").unwrap_or_default();
+        let channel = envelope.event_channel.as_deref().unwrap_or_default();
+        let json = envelope.params.get();
+        let payload_end = json.len();
+        let call_id_end = payload_end + call_id.len();
+        let control_id_end = call_id_end + control_id.len();
+        let mut text = String::with_capacity(control_id_end + channel.len());
+        for part in [json, &call_id, &control_id, channel] {
+            text.push_str(part);
+        }
+        let timestamp = envelope.timestamp.or_else(|| payload.optional_number("timestamp")).unwrap_or_default();
+        Self(Arc::new(Came {
+            name: EventName::from(&*envelope.event_type),
+            timestamp,
+            text: text.into(),
+            payload_end,
+            call_id_end,
+            control_id_end,
+        }))
+    }
+
+    /// An event that says nothing.
+    fn empty() -> Self {
+        Self(Arc::new(Came {
+            name: EventName::from(""),
+            timestamp: 0.0,
+            text: "{}".into(),
+            payload_end: 2,
+            call_id_end: 2,
+            control_id_end: 2,
+        }))
+    }
+
+    /// The type of the event.
+    #[must_use]
+    #[doc(alias = "event_type")]
+    pub fn name(&self) -> &EventName {
+        &self.0.name
+    }
+
+    /// The call it is about, when it is about one.
+    #[must_use]
+    pub fn call_id(&self) -> Option<&str> {
+        Some(&self.0.text[self.0.payload_end..self.0.call_id_end]).filter(|id| !id.is_empty())
+    }
+
+    /// The operation it belongs to, when it belongs to one.
+    #[must_use]
+    pub fn control_id(&self) -> Option<&str> {
+        Some(&self.0.text[self.0.call_id_end..self.0.control_id_end]).filter(|id| !id.is_empty())
+    }
+
+    /// When the service sent it, in seconds since 1970; 0 when it did not say.
+    #[must_use]
+    pub fn timestamp(&self) -> f64 {
+        self.0.timestamp
+    }
+
+    /// The channel that the service delivered it on; empty when it did not say.
+    #[must_use]
+    pub fn event_channel(&self) -> &str {
+        &self.0.text[self.0.control_id_end..]
+    }
+
+    /// The payload as it came: JSON, and nearly always an object. Of a payment it may hold card data.
+    #[must_use]
+    pub fn json(&self) -> &str {
+        &self.0.text[..self.0.payload_end]
+    }
+
+    /// The payload, parsed.
+    #[must_use]
+    #[doc(alias = "params")]
+    pub fn value(&self) -> Value {
+        // It was cut from a frame that had been parsed.
+        serde_json::from_str(self.json()).unwrap_or_default()
+    }
+
+    /// One member of the payload; `None` when it is absent or `null`.
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<Value> {
+        let raw = Object::parse_text(self.json()).get(key)?;
+        serde_json::from_str(raw.get()).ok()
+    }
+}
+
+impl Debug for RawEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.name() {
+            EventName::Pay => write!(f, "{} <payload not shown>", self.name()),
+            name => write!(f, "{name} {}", redact::redact(self.json(), &[])),
+        }
+    }
+}
+
+/// An event type that a program can ask for by its Rust type. It cannot be implemented elsewhere.
+pub trait TypedEvent: Clone + Debug + Send + Sync + 'static {
+    /// The type on the wire.
+    const NAME: EventName;
+
+    /// The typed event in `event`, if it is one of this type.
+    fn from_event(event: &Event) -> Option<&Self>;
+}
+
+/// An id that the service may leave out in the payload, and have in the envelope.
+fn or_envelope(payload: Option<Cow<'_, str>>, envelope: Option<&Cow<'_, str>>) -> String {
+    let text = payload.filter(|text| !text.is_empty());
+    text.map(Cow::into_owned).or_else(|| envelope.map(|text| text.clone().into_owned())).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::states::*;
+    use super::*;
+
+    fn event(name: &str, payload: Value) -> Event {
+        parse_event(&json!({ "event_type": name, "params": payload, "timestamp": 5.5, "event_channel": "ch" }))
+    }
+
+    /// What every type makes of everything: an event of its type, with empty fields.
+    #[test]
+    fn no_payload_makes_an_event_fail() {
+        let odd = [json!(null), json!([1, {"a": 2}]), json!(5), json!("x"), json!({"x": 1}), json!(true)];
+        for name in EventName::ALL {
+            let expected = std::mem::discriminant(&event(name.as_str(), json!({})));
+            for payload in &odd {
+                let event = event(name.as_str(), payload.clone());
+                assert_eq!((event.name(), event.raw().value()), (name.clone(), payload.clone()));
+                assert_eq!(std::mem::discriminant(&event), expected);
+                assert_eq!((event.call_id(), event.control_id(), event.timestamp()), (None, None, 5.5));
+            }
+            for value in odd.iter().chain([&json!({}), &json!(-1.5)]) {
+                let keys = [
+                    "call_id",
+                    "control_id",
+                    "state",
+                    "call_state",
+                    "device",
+                    "end_reason",
+                    "peer",
+                    "parent",
+                    "call",
+                    "tag",
+                    "url",
+                    "duration",
+                    "size",
+                    "record",
+                    "result",
+                    "final",
+                    "detect",
+                    "fax",
+                    "tap",
+                    "status",
+                    "name",
+                    "position",
+                    "media",
+                    "tags",
+                    "segments",
+                    "message_state",
+                    "reason",
+                    "code",
+                    "message",
+                    "error",
+                    "fatal",
+                ];
+                let payload: Value = keys.iter().map(|key| ((*key).to_owned(), value.clone())).collect();
+                assert_eq!(std::mem::discriminant(&event(name.as_str(), payload)), expected);
+            }
+        }
+        for envelope in [json!(null), json!([]), json!({}), json!({"event_type": 5}), json!({"event_type": null})] {
+            assert!(matches!(parse_event(&envelope), Event::Other(raw) if raw.name().as_str().is_empty()));
+        }
+        assert!(
+            matches!(event("Calling.Call.Play", json!({"call_id": "c"})), Event::Other(raw) if raw.call_id() == Some("c"))
+        );
+    }
+
+    #[test]
+    fn an_event_keeps_what_came() {
+        let payload = json!({"call_id": "c", "control_id": "k", "state": "playing", "new": {"a": [1]}});
+        let event = event("calling.call.play", payload.clone());
+        assert_eq!((event.call_id(), event.control_id(), event.raw().event_channel()), (Some("c"), Some("k"), "ch"));
+        assert_eq!((event.raw().value(), event.raw().get("new")), (payload, Some(json!({"a": [1]}))));
+        let late = parse_event(&json!({"event_type": "x", "params": {"timestamp": 7.25}}));
+        assert_eq!(late.timestamp(), 7.25);
+    }
+
+    #[test]
+    fn call_states_are_read() {
+        let Event::CallState(state) = event(
+            "calling.call.state",
+            json!({
+                "call_id": "c", "node_id": "n", "call_state": "ended", "direction": "outbound", "end_reason": "maxDuration",
+                "device": {"type": "phone", "params": {"from_number": "+1", "to_number": "+2"}}, "dial_winner": "true",
+                "start_time": 1_760_871_190_110_i64, "audio_in_mos": 4.38, "peer": {"call_id": "d"}, "parent": {},
+            }),
+        ) else {
+            panic!("a call state")
+        };
+        assert_eq!((state.state, state.direction), (CallState::Ended, Direction::Outbound));
+        assert_eq!(state.end_reason, Some(EndReason::MaxDuration));
+        assert_eq!((state.device.from(), state.is_dial_winner, state.start_time), ("+1", true, 1_760_871_190_110));
+        assert_eq!(state.peer.map(|peer| peer.call_id).as_deref(), Some("d"));
+        assert!(state.parent.is_none() && state.audio_in_mos == Some(4.38));
+    }
+
+    #[test]
+    fn an_offer_takes_its_context_where_it_finds_it() {
+        for (payload, envelope, context) in [
+            (json!({"context": "a", "protocol": "p"}), json!("b"), "a"),
+            (json!({"context": "", "protocol": "p"}), json!("b"), "b"),
+            (json!({"protocol": "p"}), json!(null), "p"),
+        ] {
+            let name = "calling.call.receive";
+            let event = parse_event(&json!({"event_type": name, "params": payload, "context": envelope}));
+            let Event::CallReceive(offer) = event else { panic!("an offer") };
+            assert_eq!(
+                (offer.context.as_str(), offer.state, offer.direction),
+                (context, CallState::Created, Direction::Inbound)
+            );
+        }
+    }
+
+    #[test]
+    fn a_recording_is_read_nested_first() {
+        let top = json!({"state": "finished", "url": "top", "duration": 17.42, "size": 139360});
+        let Event::Record(recording) = event("calling.call.record", top) else { panic!("a recording") };
+        assert_eq!((recording.url.as_str(), recording.duration, recording.size), ("top", 17.42, 139_360));
+        let nested = json!({"url": "top", "size": 1, "record": {"url": "nested", "duration": 2}});
+        let Event::Record(recording) = event("calling.call.record", nested) else { panic!("a recording") };
+        assert_eq!((recording.url.as_str(), recording.duration, recording.size), ("nested", 2.0, 1));
+    }
+
+    #[test]
+    fn collect_results_are_typed() {
+        for (payload, result, is_final) in [
+            (
+                json!({"result": {"type": "digit", "params": {"digits": "4021", "terminator": "#"}}}),
+                CollectResult::Digits { digits: "4021".into(), terminator: "#".into() },
+                None,
+            ),
+            (
+                json!({"result": {"type": "speech", "params": {"text": "yes", "confidence": 83.2}}, "final": false}),
+                CollectResult::Speech { text: "yes".into(), confidence: 83.2 },
+                Some(false),
+            ),
+            (json!({"result": {"type": "no_input"}, "final": true}), CollectResult::NoInput, Some(true)),
+            (json!({"result": {}}), CollectResult::None, None),
+            (json!({"result": {"type": "new"}}), CollectResult::Other("new".into()), None),
+        ] {
+            let Event::Collect(collect) = event("calling.call.collect", payload) else { panic!("a collect") };
+            assert_eq!((collect.result, collect.is_final), (result, is_final));
+        }
+    }
+
+    #[test]
+    fn detectors_hear() {
+        for (detect, heard) in [
+            (json!({"type": "machine", "params": {"event": "HUMAN"}}), Heard::Human),
+            (json!({"type": "machine", "params": {"event": "NOT_READY"}}), Heard::NotReady),
+            (json!({"type": "digit", "params": {"event": "#"}}), Heard::Digit('#')),
+            (json!({"type": "fax", "params": {"event": "CED"}}), Heard::Ced),
+            (json!({"type": "machine", "params": {"event": "finished"}}), Heard::Finished),
+            (json!({"type": "machine"}), Heard::Other("".into())),
+            (json!({}), Heard::None),
+        ] {
+            let Event::Detect(event) = event("calling.call.detect", json!({"detect": detect})) else {
+                panic!("a detect")
+            };
+            assert_eq!(event.heard, heard);
+        }
+        let ready = json!({"detect": {"type": "machine", "params": {"event": "READY", "beep": true}}});
+        let Event::Detect(ready) = event("calling.call.detect", ready) else { panic!("a detect") };
+        assert!(ready.beep && ready.heard == Heard::Ready && ready.kind == DetectKind::Machine);
+        let Event::Detect(end) = event("calling.call.detect", json!({"state": "finished"})) else { panic!("a detect") };
+        assert_eq!(end.heard, Heard::Finished);
+    }
+
+    #[test]
+    fn both_shapes_of_errors_are_read() {
+        for (payload, code, message, fatal) in [
+            (json!({"code": "500", "message": "m"}), "500", "m", None),
+            (json!({"code": 500, "error": "e", "fatal": true}), "500", "e", Some(true)),
+            (json!({"error": {"a": 1}}), "", r#"{"a":1}"#, None),
+        ] {
+            let Event::CallingError(error) = event("calling.error", payload) else { panic!("an error") };
+            assert_eq!((error.code.as_str(), error.message.as_str(), error.is_fatal), (code, message, fatal));
+        }
+    }
+
+    #[test]
+    fn message_states_are_read() {
+        let payload =
+            json!({"message_id": "m", "message_state": "undelivered", "reason": "r", "tags": ["a", 1], "media": ["u"]});
+        let Event::MessageState(state) = event("messaging.state", payload) else { panic!("a message state") };
+        assert_eq!((state.state, state.reason.as_deref()), (MessageState::Undelivered, Some("r")));
+        assert_eq!((state.tags, state.media), (vec!["a".to_owned()], vec!["u".to_owned()]));
+        let Event::MessageReceive(message) = event("messaging.receive", json!({"body": "ü"})) else {
+            panic!("a message")
+        };
+        assert_eq!((message.body.as_str(), message.state), ("ü", MessageState::Received));
+    }
+
+    #[test]
+    fn debug_shows_no_secret() {
+        let device = json!({"type": "sip", "params": {"password": "canary"}});
+        let payload =
+            json!({"device": device, "call": {"device": device}, "peer": {"device": device}, "token": "canary"});
+        for name in EventName::ALL {
+            let shown = format!("{:?}", event(name.as_str(), payload.clone()));
+            assert!(!shown.contains("canary"), "{shown}");
+        }
+        let shown = format!("{:?}", event("calling.call.pay", json!({"security_code": "canary", "x": "canary"})));
+        assert!(!shown.contains("canary"), "{shown}");
+    }
+}

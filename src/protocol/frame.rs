@@ -1,0 +1,633 @@
+//! Frames: taking apart what comes in, putting together what goes out. This is the hot path: everything is borrowed
+//! from the text of the frame, and nothing is looked into before somebody asks.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde_json::Value;
+use serde_json::value::RawValue;
+use uuid::Uuid;
+
+use super::object::{self, Number, Object, Text};
+pub(crate) use super::redact::{mask_values, redact};
+
+/// A text frame, by what has to be done with it.
+pub(crate) enum Incoming<'a> {
+    /// The service wants something, or tells something; it waits for an answer if there is an `id`.
+    Request { id: Option<&'a RawValue>, method: Cow<'a, str>, params: Option<&'a RawValue> },
+    /// The answer to a request.
+    Reply { id: ReplyId, body: Result<&'a RawValue, WireError> },
+    /// Not understood; says why, without any of the payload.
+    Malformed(&'static str),
+}
+
+/// Which request a reply answers. All of ours have a UUID.
+#[derive(Debug)]
+pub(crate) enum ReplyId {
+    Ours(Uuid),
+    Other,
+}
+
+/// A failure as the service tells it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct WireError {
+    /// -1 when the service gave none, or none that is a number.
+    pub(crate) code: i64,
+    pub(crate) message: String,
+}
+
+const NO_CODE: i64 = -1;
+const NO_MESSAGE: &str = "Unknown error";
+
+impl<'a> Incoming<'a> {
+    pub(crate) fn parse(text: &'a str) -> Self {
+        let frame: Frame<'a> = match serde_json::from_str(text) {
+            Ok(frame) => frame,
+            Err(error) if error.is_data() => return Self::Malformed("not a JSON object"),
+            Err(_) => return Self::Malformed("not JSON"),
+        };
+        // `method` first: the service may use an id that one of our own requests has.
+        if let Some(method) = frame.method {
+            return match object::text_of(method) {
+                Some(method) => Self::Request { id: frame.id, method, params: frame.params },
+                None => Self::Malformed("its method is not a string"),
+            };
+        }
+        let body = match (frame.error, frame.result) {
+            (Some(error), Some(result)) if is_null(error) => Ok(result),
+            (Some(error), _) => Err(WireError::of(error)),
+            (None, Some(result)) => Ok(result),
+            (None, None) => return Self::Malformed("neither method nor result nor error"),
+        };
+        match frame.id {
+            Some(id) => Self::Reply { id: ReplyId::of(id), body },
+            None => Self::Malformed("a reply without id"),
+        }
+    }
+}
+
+impl ReplyId {
+    fn of(raw: &RawValue) -> Self {
+        match object::text_of(raw).and_then(|text| Uuid::try_parse(&text).ok()) {
+            Some(id) => Self::Ours(id),
+            None => Self::Other,
+        }
+    }
+}
+
+impl WireError {
+    /// Of the `error` member, which may be anything.
+    fn of(raw: &RawValue) -> Self {
+        if !raw.get().starts_with('{') {
+            let message = object::text_of(raw).map_or_else(|| raw.get().to_owned(), Cow::into_owned);
+            return Self { code: NO_CODE, message };
+        }
+        let error = Object::parse(raw);
+        Self { code: code_of(error.get("code")).unwrap_or(NO_CODE), message: message_of(&error) }
+    }
+}
+
+/// What the answer to a request means.
+pub(crate) fn judge(body: Result<&RawValue, WireError>) -> Result<Reply, WireError> {
+    let result = body?;
+    if !result.get().starts_with('{') {
+        return Ok(Reply::of(result));
+    }
+    let outer = Object::parse(result);
+    // Older servers wrap the result once more.
+    let inner = if outer.get("code").is_none() { outer.object("result") } else { Object::default() };
+    let judged = if inner.get("code").is_some() { inner } else { outer };
+    match judged.get("code") {
+        Some(code) if !is_success(code) => {
+            Err(WireError { code: code_of(Some(code)).unwrap_or(NO_CODE), message: message_of(&judged) })
+        }
+        _ => Ok(Reply::of(result)),
+    }
+}
+
+/// Whether a code, a string or a number, is of the form 2xx.
+fn is_success(raw: &RawValue) -> bool {
+    match object::text_of(raw) {
+        Some(text) => matches!(text.as_bytes(), [b'2', b'0'..=b'9', b'0'..=b'9']),
+        None => code_of(Some(raw)).is_some_and(|code| (200..=299).contains(&code)),
+    }
+}
+
+fn code_of(raw: Option<&RawValue>) -> Option<i64> {
+    let raw = raw?;
+    match object::text_of(raw) {
+        Some(text) => text.trim().parse().ok(),
+        None => object::number_of(raw).filter(|code| code.fract() == 0.0).map(|code| code as i64),
+    }
+}
+
+fn message_of(object: &Object<'_>) -> String {
+    match object.get("message") {
+        Some(raw) => object::text_of(raw).map_or_else(|| raw.get().to_owned(), Cow::into_owned),
+        None => NO_MESSAGE.to_owned(),
+    }
+}
+
+/// `null` is absence.
+fn present(raw: &RawValue) -> Option<&RawValue> {
+    (!is_null(raw)).then_some(raw)
+}
+
+fn is_null(raw: &RawValue) -> bool {
+    raw.get() == "null"
+}
+
+/// The service's whole answer to a request that it accepted. Cheap to clone.
+#[derive(Clone, Default)]
+pub struct Reply(Option<Arc<str>>);
+
+impl Reply {
+    fn of(result: &RawValue) -> Self {
+        if result.get().starts_with('{') {
+            return Self(Some(result.get().into()));
+        }
+        Self(Some(format!("{{\"raw\":{}}}", result.get()).into()))
+    }
+
+    /// The answer that says nothing: `{}`.
+    #[must_use]
+    pub(crate) fn empty() -> Self {
+        Self(None)
+    }
+
+    /// The result as it came: the text of a JSON object. A result that was no object stands under `raw`.
+    #[must_use]
+    pub fn json(&self) -> &str {
+        self.0.as_deref().unwrap_or("{}")
+    }
+
+    /// The result as a JSON object.
+    #[must_use]
+    pub fn value(&self) -> Value {
+        // The text was cut from a frame that had been parsed.
+        serde_json::from_str(self.json()).unwrap_or_default()
+    }
+
+    /// One member of the result; `None` when it is absent or `null`.
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<Value> {
+        let raw = Object::parse_text(self.json()).get(key)?;
+        serde_json::from_str(raw.get()).ok()
+    }
+
+    /// A member that is a string.
+    #[must_use]
+    pub fn text(&self, key: &str) -> Option<String> {
+        Object::parse_text(self.json()).optional(key)
+    }
+
+    /// The service's words. They differ between its versions: nothing should depend on them.
+    #[must_use]
+    pub fn message(&self) -> Option<String> {
+        self.text("message")
+    }
+
+    /// The code that the service gave, usually 200.
+    #[must_use]
+    pub fn code(&self) -> Option<i64> {
+        code_of(Object::parse_text(self.json()).get("code"))
+    }
+}
+
+impl fmt::Debug for Reply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Reply({})", redact(self.json(), &[]))
+    }
+}
+
+/// The `params` of `signalwire.event`: what surrounds the payload of an event.
+#[derive(Clone, Debug)]
+pub(crate) struct Envelope<'a> {
+    /// Empty when the service gave none.
+    pub(crate) event_type: Cow<'a, str>,
+    /// The payload as it came; `{}` when there is none. Not necessarily an object.
+    pub(crate) params: &'a RawValue,
+    pub(crate) timestamp: Option<f64>,
+    pub(crate) event_channel: Option<Cow<'a, str>>,
+    pub(crate) context: Option<Cow<'a, str>>,
+    pub(crate) project_id: Option<Cow<'a, str>>,
+}
+
+impl<'a> Envelope<'a> {
+    /// `None` when `params` is no object.
+    pub(crate) fn parse(params: &'a RawValue) -> Option<Self> {
+        Self::parse_text(params.get())
+    }
+
+    pub(crate) fn parse_text(json: &'a str) -> Option<Self> {
+        serde_json::from_str(json).ok()
+    }
+}
+
+/// Of an event's payload, what it takes to find out whom it concerns. `null` and wrong types count as absent.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct EventHead<'a> {
+    pub(crate) call_id: Option<Cow<'a, str>>,
+    pub(crate) node_id: Option<Cow<'a, str>>,
+    pub(crate) control_id: Option<Cow<'a, str>>,
+    pub(crate) tag: Option<Cow<'a, str>>,
+    pub(crate) call_state: Option<Cow<'a, str>>,
+    pub(crate) state: Option<Cow<'a, str>>,
+    pub(crate) segment_id: Option<Cow<'a, str>>,
+    pub(crate) message_id: Option<Cow<'a, str>>,
+    pub(crate) message_state: Option<Cow<'a, str>>,
+    pub(crate) dial_state: Option<Cow<'a, str>>,
+    pub(crate) direction: Option<Cow<'a, str>>,
+    pub(crate) end_reason: Option<Cow<'a, str>>,
+    pub(crate) reason: Option<Cow<'a, str>>,
+    pub(crate) context: Option<Cow<'a, str>>,
+    pub(crate) protocol: Option<Cow<'a, str>>,
+    pub(crate) project_id: Option<Cow<'a, str>>,
+    pub(crate) conference_id: Option<Cow<'a, str>>,
+    pub(crate) authorization_state: Option<Cow<'a, str>>,
+    /// The leg of a dial event, to be read with [`EventHead::parse`] again.
+    pub(crate) call: Option<&'a RawValue>,
+    pub(crate) device: Option<&'a RawValue>,
+}
+
+impl<'a> EventHead<'a> {
+    /// Empty when the payload is no object.
+    pub(crate) fn parse(payload: &'a RawValue) -> Self {
+        Self::parse_text(payload.get())
+    }
+
+    pub(crate) fn parse_text(json: &'a str) -> Self {
+        serde_json::from_str(json).unwrap_or_default()
+    }
+}
+
+// Out.
+
+/// A request of ours; `params` is the text of an object.
+pub(crate) fn request(id: Uuid, method: &str, params: &str) -> String {
+    let mut out = String::with_capacity(params.len() + method.len() + 96);
+    out.push_str(r#"{"jsonrpc":"2.0","id":""#);
+    out.push_str(id.hyphenated().encode_lower(&mut Uuid::encode_buffer()));
+    out.push_str(r#"","method":"#);
+    push_string(&mut out, method);
+    out.push_str(r#","params":"#);
+    out.push_str(params);
+    out.push('}');
+    out
+}
+
+/// "Received", for an event or a request that wants no more.
+pub(crate) fn ack(id: &RawValue) -> String {
+    reply(id, "{}")
+}
+
+/// The answer to `signalwire.ping`, with what the ping brought along.
+pub(crate) fn pong(id: &RawValue, params: Option<&RawValue>) -> String {
+    let params = params.map(Object::parse).unwrap_or_default();
+    let mut result = String::from("{");
+    for key in ["timestamp", "payload"] {
+        if let Some(value) = params.get(key) {
+            if result.len() > 1 {
+                result.push(',');
+            }
+            push_string(&mut result, key);
+            result.push(':');
+            result.push_str(value.get());
+        }
+    }
+    result.push('}');
+    reply(id, &result)
+}
+
+/// The answer to a request whose method is unknown here.
+pub(crate) fn method_not_found(id: &RawValue) -> String {
+    let id = id.get();
+    format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{{"code":-32601,"message":"Method not found"}}}}"#)
+}
+
+fn reply(id: &RawValue, result: &str) -> String {
+    let id = id.get();
+    let mut out = String::with_capacity(id.len() + result.len() + 36);
+    out.push_str(r#"{"jsonrpc":"2.0","id":"#);
+    out.push_str(id);
+    out.push_str(r#","result":"#);
+    out.push_str(result);
+    out.push('}');
+    out
+}
+
+/// Appends `text` as a JSON string.
+pub(crate) fn push_string(out: &mut String, text: &str) {
+    let is_plain = |byte: u8| (0x20..0x7f).contains(&byte) && byte != b'"' && byte != b'\\';
+    if text.bytes().all(is_plain) {
+        out.push('"');
+        out.push_str(text);
+        out.push('"');
+    } else {
+        out.push_str(&Value::from(text).to_string());
+    }
+}
+
+// In.
+
+#[derive(Default)]
+struct Frame<'a> {
+    id: Option<&'a RawValue>,
+    method: Option<&'a RawValue>,
+    params: Option<&'a RawValue>,
+    result: Option<&'a RawValue>,
+    error: Option<&'a RawValue>,
+}
+
+impl<'de> Deserialize<'de> for Frame<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(FrameVisitor)
+    }
+}
+
+struct FrameVisitor;
+
+impl<'de> Visitor<'de> for FrameVisitor {
+    type Value = Frame<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON-RPC frame")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut frame = Frame::default();
+        while let Some(Text(key)) = map.next_key()? {
+            // `null` is a result, and an error; elsewhere it is absence.
+            match key.as_deref().unwrap_or_default() {
+                "id" => frame.id = present(map.next_value()?),
+                "method" => frame.method = present(map.next_value()?),
+                "params" => frame.params = present(map.next_value()?),
+                "result" => frame.result = Some(map.next_value()?),
+                "error" => frame.error = Some(map.next_value()?),
+                _ => {
+                    map.next_value::<IgnoredAny>()?;
+                }
+            }
+        }
+        Ok(frame)
+    }
+}
+
+impl<'de> Deserialize<'de> for Envelope<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(EnvelopeVisitor)
+    }
+}
+
+struct EnvelopeVisitor;
+
+impl<'de> Visitor<'de> for EnvelopeVisitor {
+    type Value = Envelope<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an event")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        // The literal is an object.
+        let empty = serde_json::from_str("{}").map_err(serde::de::Error::custom)?;
+        let mut envelope = Envelope {
+            event_type: Cow::Borrowed(""),
+            params: empty,
+            timestamp: None,
+            event_channel: None,
+            context: None,
+            project_id: None,
+        };
+        while let Some(Text(key)) = map.next_key()? {
+            match key.as_deref().unwrap_or_default() {
+                "event_type" => envelope.event_type = map.next_value::<Text<'de>>()?.0.unwrap_or_default(),
+                "params" => envelope.params = map.next_value()?,
+                "timestamp" => envelope.timestamp = map.next_value::<Number>()?.0,
+                "event_channel" => envelope.event_channel = map.next_value::<Text<'de>>()?.0,
+                "context" => envelope.context = map.next_value::<Text<'de>>()?.0,
+                "project_id" => envelope.project_id = map.next_value::<Text<'de>>()?.0,
+                _ => {
+                    map.next_value::<IgnoredAny>()?;
+                }
+            }
+        }
+        Ok(envelope)
+    }
+}
+
+impl<'de> Deserialize<'de> for EventHead<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(HeadVisitor)
+    }
+}
+
+struct HeadVisitor;
+
+impl<'de> Visitor<'de> for HeadVisitor {
+    type Value = EventHead<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the payload of an event")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut head = EventHead::default();
+        while let Some(Text(key)) = map.next_key()? {
+            let slot = match key.as_deref().unwrap_or_default() {
+                "call_id" => &mut head.call_id,
+                "node_id" => &mut head.node_id,
+                "control_id" => &mut head.control_id,
+                "tag" => &mut head.tag,
+                "call_state" => &mut head.call_state,
+                "state" => &mut head.state,
+                "segment_id" => &mut head.segment_id,
+                "message_id" => &mut head.message_id,
+                "message_state" => &mut head.message_state,
+                "dial_state" => &mut head.dial_state,
+                "direction" => &mut head.direction,
+                "end_reason" => &mut head.end_reason,
+                "reason" => &mut head.reason,
+                "context" => &mut head.context,
+                "protocol" => &mut head.protocol,
+                "project_id" => &mut head.project_id,
+                "conference_id" => &mut head.conference_id,
+                "authorization_state" => &mut head.authorization_state,
+                "call" => {
+                    head.call = present(map.next_value()?);
+                    continue;
+                }
+                "device" => {
+                    head.device = present(map.next_value()?);
+                    continue;
+                }
+                _ => {
+                    map.next_value::<IgnoredAny>()?;
+                    continue;
+                }
+            };
+            *slot = map.next_value::<Text<'de>>()?.0;
+        }
+        Ok(head)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn judged(response: &str) -> Result<Value, (i64, String)> {
+        let frame = format!(r#"{{"id":"6f0c2e44-8a5e-4f39-9f0e-5d2f6f6b7a10",{response}}}"#);
+        let Incoming::Reply { id: ReplyId::Ours(_), body } = Incoming::parse(&frame) else {
+            panic!("{frame} is a reply to one of our requests");
+        };
+        judge(body, false).map(|reply| reply.value()).map_err(|error| (error.code, error.message))
+    }
+
+    #[test]
+    fn replies_are_judged_by_code() {
+        for (response, value) in [
+            (r#""result":{"code":"200","message":"OK"}"#, json!({"code": "200", "message": "OK"})),
+            (r#""result":{"code":200}"#, json!({"code": 200})),
+            (r#""result":{"code":"202","url":"https://x/y"}"#, json!({"code": "202", "url": "https://x/y"})),
+            (r#""result":{"call_id":"c","any":[1,{"a":null}]}"#, json!({"call_id": "c", "any": [1, {"a": null}]})),
+            (r#""result":{"code":null}"#, json!({"code": null})),
+            (r#""result":{}"#, json!({})),
+            (r#""result":null"#, json!({"raw": null})),
+            (r#""result":5"#, json!({"raw": 5})),
+            (r#""result":[1,2]"#, json!({"raw": [1, 2]})),
+            (r#""result":"text""#, json!({"raw": "text"})),
+            (r#""result":{"result":{"code":"200"}}"#, json!({"result": {"code": "200"}})),
+            (r#""result":{"code":"200"},"error":null"#, json!({"code": "200"})),
+        ] {
+            assert_eq!(judged(response), Ok(value), "{response}");
+        }
+        for (response, code, message) in [
+            (r#""result":{"code":"403","message":"Forbidden"}"#, 403, "Forbidden"),
+            (r#""result":{"code":410,"message":"Gone"}"#, 410, "Gone"),
+            (r#""result":{"code":"503"}"#, 503, "Unknown error"),
+            (r#""result":{"code":true,"message":"bool"}"#, -1, "bool"),
+            (r#""result":{"code":0,"message":"zero"}"#, 0, "zero"),
+            (r#""result":{"code":-1,"message":"neg"}"#, -1, "neg"),
+            (r#""result":{"code":"odd","message":"odd"}"#, -1, "odd"),
+            (r#""result":{"code":"2000","message":"long"}"#, 2000, "long"),
+            (r#""result":{"code":"500","message":12}"#, 500, "12"),
+            (r#""result":{"result":{"code":"404","message":"inner"}}"#, 404, "inner"),
+            (r#""error":{"code":-32601,"message":"Method not found"}"#, -32601, "Method not found"),
+            (r#""error":{"code":"500","message":"text code"}"#, 500, "text code"),
+            (r#""error":{"message":"no code"}"#, -1, "no code"),
+            (r#""error":{"code":-32603}"#, -32603, "Unknown error"),
+            (r#""error":{"code":null,"message":"null code"}"#, -1, "null code"),
+            (r#""error":{}"#, -1, "Unknown error"),
+            (r#""error":"plain text""#, -1, "plain text"),
+            (r#""error":[1]"#, -1, "[1]"),
+            (r#""result":{"code":"200"},"error":{"code":1,"message":"both"}"#, 1, "both"),
+        ] {
+            assert_eq!(judged(response), Err((code, message.to_owned())), "{response}");
+        }
+    }
+
+    #[test]
+    fn the_answer_to_connect_is_not_judged_by_code() {
+        let raw: &RawValue = serde_json::from_str(r#"{"code":"500","protocol":"p"}"#).expect("JSON");
+        let reply = judge(Ok(raw), true).expect("never a failure");
+        assert_eq!(reply.text("protocol").as_deref(), Some("p"));
+        assert_eq!((reply.code(), reply.message(), reply.get("none")), (Some(500), None, None));
+        assert_eq!(Reply::empty().value(), json!({}));
+    }
+
+    #[test]
+    fn requests_keep_any_id() {
+        for id in ["1", "\"ev-71\"", "\"\\u00e4\u{1f389}\"", "-1.5e3", "{\"a\":[]}", "true"] {
+            let text = format!(r#"{{"method":"signalwire.event","id":{id},"params":{{}},"result":{{}}}}"#);
+            let Incoming::Request { id: Some(raw), method, params: Some(_) } = Incoming::parse(&text) else {
+                panic!("{text}")
+            };
+            assert_eq!((raw.get(), &*method), (id, "signalwire.event"));
+            assert_eq!(ack(raw), format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{}}}}"#));
+        }
+        let text = r#"{"method":"x","id":null}"#;
+        assert!(matches!(Incoming::parse(text), Incoming::Request { id: None, params: None, .. }));
+    }
+
+    #[test]
+    fn odd_frames_are_malformed_and_nothing_worse() {
+        for text in ["", "nonsense", "[]", "5", "null", "{}", r#"{"id":1}"#, r#"{"result":{}}"#, r#"{"method":5}"#, "{"]
+        {
+            assert!(matches!(Incoming::parse(text), Incoming::Malformed(_)), "{text}");
+        }
+        let text = r#"{"id":7,"result":{}}"#;
+        assert!(matches!(Incoming::parse(text), Incoming::Reply { id: ReplyId::Other(_), body: Ok(_) }));
+    }
+
+    #[test]
+    fn envelopes_and_heads_take_anything() {
+        let envelope = Envelope::parse_text(r#"{"event_type":5,"timestamp":"x","params":[1],"context":"c\u0061"}"#)
+            .expect("an object");
+        assert_eq!((&*envelope.event_type, envelope.timestamp, envelope.params.get()), ("", None, "[1]"));
+        assert_eq!(envelope.context.as_deref(), Some("ca"));
+        assert!(EventHead::parse(envelope.params).call_id.is_none());
+        assert_eq!(Envelope::parse_text("{}").map(|envelope| envelope.params.get()), Some("{}"));
+        assert!(Envelope::parse_text("[]").is_none());
+
+        let head = EventHead::parse_text(
+            r#"{"call_id":"c","node_id":null,"tag":{"a":1},"call":{"call_id":"d"},"device":null,"state":["x"]}"#,
+        );
+        assert_eq!(head.call_id.as_deref(), Some("c"));
+        assert!(head.node_id.is_none() && head.tag.is_none() && head.device.is_none() && head.state.is_none());
+        let leg = head.call.map(EventHead::parse).unwrap_or_default();
+        assert_eq!(leg.call_id.as_deref(), Some("d"));
+    }
+
+    #[test]
+    fn frames_go_out_as_json() {
+        let text = request(Uuid::nil(), "odd \"method\"", r#"{"a":1}"#);
+        let value: Value = serde_json::from_str(&text).expect("JSON");
+        assert_eq!(
+            value,
+            json!({"jsonrpc": "2.0", "id": Uuid::nil().to_string(), "method": "odd \"method\"", "params": {"a": 1}})
+        );
+        let id: &RawValue = serde_json::from_str("\"p-1\"").expect("JSON");
+        let params: &RawValue = serde_json::from_str(r#"{"timestamp":1.5,"payload":[1],"x":2}"#).expect("JSON");
+        assert_eq!(pong(id, None), r#"{"jsonrpc":"2.0","id":"p-1","result":{}}"#);
+        assert_eq!(pong(id, Some(params)), r#"{"jsonrpc":"2.0","id":"p-1","result":{"timestamp":1.5,"payload":[1]}}"#);
+        assert!(method_not_found(id).contains("-32601"));
+    }
+}
+#[cfg(test)]
+mod scratch_bench {
+    use super::*;
+    #[test]
+    fn speed() {
+        let text = r#"{"jsonrpc":"2.0","id":"6f0c2e44-8a5e-4f39-9f0e-5d2f6f6b7a10","method":"signalwire.event","params":{"event_type": "calling.call.play", "event_channel": "signalwire_f3b0c1_6a2d40f7-1c55-4be0-8a4e-90d7b2c85e61_7d1f0b52-93c4-4f1e-8f55-2a6c0e9b1d44", "timestamp": 1760871234.512, "project_id": "7d1f0b52-93c4-4f1e-8f55-2a6c0e9b1d44", "space_id": "1e0c6f3a-58b7-4d0a-9a61-c4d2b7f08e13", "params": {"node_id": "n-7c2a91:eu-3", "call_id": "5b1e7c90-2f4d-4a86-b3d1-9c60f2a7e418", "control_id": "8f3d2b6e-1c47-49a0-b5e2-7a90c4d61f38", "state": "playing"}}}"#;
+        let n = 300_000;
+        for round in 0..4 {
+            let t = std::time::Instant::now();
+            let mut sum = 0;
+            for _ in 0..n {
+                let Incoming::Request { id, params, .. } = Incoming::parse(text) else { panic!() };
+                if round >= 1 {
+                    let e = Envelope::parse(params.unwrap()).unwrap();
+                    if round >= 2 { sum += EventHead::parse(e.params).call_id.unwrap().len(); }
+                    if round >= 3 { let ev = super::super::event::Event::parse(&e); sum += ev.call_id().unwrap().len(); }
+                }
+                sum += ack(id.unwrap()).len();
+            }
+            eprintln!("round {round}: {:?} per event {sum}", t.elapsed() / n);
+        }
+        let t = std::time::Instant::now();
+        for _ in 0..n { let v: Value = serde_json::from_str(text).unwrap(); std::hint::black_box(v); }
+        eprintln!("value: {:?}", t.elapsed() / n);
+        let r = r#"{"jsonrpc":"2.0","id":"6f0c2e44-8a5e-4f39-9f0e-5d2f6f6b7a10","result":{"code":"200","message":"Playing","call_id":"5b1e7c90-2f4d-4a86-b3d1-9c60f2a7e418"}}"#;
+        let t = std::time::Instant::now();
+        for _ in 0..n { let Incoming::Reply { body, .. } = Incoming::parse(r) else { panic!() }; std::hint::black_box(judge(body, false).unwrap()); }
+        eprintln!("reply: {:?}", t.elapsed() / n);
+        let t = std::time::Instant::now();
+        for _ in 0..n { std::hint::black_box(request(Uuid::new_v4(), "calling.play", r)); }
+        eprintln!("request: {:?}", t.elapsed() / n);
+    }
+}

@@ -1,0 +1,276 @@
+//! What can be played: speech, audio files, silence, ringing tones, and lists of them.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::fields::Fields;
+use super::states::Gender;
+
+/// Speech made of text: plain text, or SSML.
+///
+/// ```
+/// use signalwire_relay::tts;
+///
+/// let hello = tts("Hello!").voice("en-US-Neural2-A");
+/// let hello_and_bye = hello.then(tts("Goodbye."));
+/// ```
+pub fn tts(text: impl Into<String>) -> Tts {
+    let mut fields = Fields::default();
+    fields.set("", "text", Value::String(text.into()));
+    Tts::of(fields)
+}
+
+/// An audio file, by its http or https URL.
+pub fn audio(url: impl Into<String>) -> Audio {
+    let mut fields = Fields::default();
+    fields.set("", "url", Value::String(url.into()));
+    Audio::of(fields)
+}
+
+/// Silence for a while.
+pub fn silence(duration: Duration) -> Silence {
+    let mut fields = Fields::default();
+    fields.set("", "duration", super::units::seconds(duration));
+    Silence::of(fields)
+}
+
+/// A ringing tone, by the code of its country, such as `us`.
+pub fn ringtone(name: impl Into<String>) -> Ringtone {
+    let mut fields = Fields::default();
+    fields.set("", "name", Value::String(name.into()));
+    Ringtone::of(fields)
+}
+
+params! {
+    /// Speech made of text; made by [`tts`]. A string is one, too.
+    pub struct Tts {
+        /// The language, such as `en-US`, which is the service's default.
+        language: String,
+        /// The gender of the voice, where none is named. The service's default is female.
+        gender: Gender,
+        /// The voice, which also decides the gender.
+        voice: String,
+    }
+}
+
+params! {
+    /// An audio file; made by [`audio`]. A string is one, too: its URL.
+    pub struct Audio {}
+}
+
+params! {
+    /// Silence; made by [`silence`].
+    pub struct Silence {}
+}
+
+params! {
+    /// A ringing tone; made by [`ringtone`].
+    pub struct Ringtone {
+        /// How long it rings; sent in seconds.
+        duration: Seconds,
+    }
+}
+
+/// One thing to play.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Media {
+    /// Speech.
+    Tts(Tts),
+    /// An audio file.
+    Audio(Audio),
+    /// Silence.
+    Silence(Silence),
+    /// A ringing tone.
+    Ringtone(Ringtone),
+    /// What this version does not know: the JSON of the whole item, with `type` and `params`.
+    Raw(Value),
+}
+
+impl Media {
+    /// An item given as JSON, with `type` and `params`; sent as it is.
+    pub fn raw(json: impl Into<Value>) -> Self {
+        Self::Raw(json.into())
+    }
+
+    /// This, and then something else.
+    pub fn then(self, next: impl Into<Playlist>) -> Playlist {
+        Playlist::from(self).then(next)
+    }
+
+    fn into_json(self) -> Value {
+        let (kind, fields) = match self {
+            Self::Tts(Tts { fields }) => ("tts", fields),
+            Self::Audio(Audio { fields }) => ("audio", fields),
+            Self::Silence(Silence { fields }) => ("silence", fields),
+            Self::Ringtone(Ringtone { fields }) => ("ringtone", fields),
+            Self::Raw(json) => return json,
+        };
+        json!({ "type": kind, "params": fields.to_json() })
+    }
+}
+
+/// Things to play, one after another. One [`Media`], a [`tts`] or [`audio`] and the like, an array and a `Vec` are
+/// playlists; `then` puts different ones in a row:
+///
+/// ```
+/// use std::time::Duration;
+/// use signalwire_relay::{Playlist, audio, silence, tts};
+///
+/// let list: Playlist = tts("One.").then(silence(Duration::from_millis(500))).then(audio("https://example.com/two.mp3"));
+/// ```
+#[derive(Clone, Debug, Default, PartialEq)]
+#[must_use]
+pub struct Playlist(Vec<Media>);
+
+impl Playlist {
+    /// This, and then something else.
+    pub fn then(mut self, next: impl Into<Self>) -> Self {
+        self.0.extend(next.into().0);
+        self
+    }
+
+    pub(crate) fn into_json(self) -> Value {
+        self.0.into_iter().map(Media::into_json).collect()
+    }
+}
+
+impl Tts {
+    /// This, and then something else.
+    pub fn then(self, next: impl Into<Playlist>) -> Playlist {
+        Playlist::from(self).then(next)
+    }
+}
+
+impl Audio {
+    /// This, and then something else.
+    pub fn then(self, next: impl Into<Playlist>) -> Playlist {
+        Playlist::from(self).then(next)
+    }
+}
+
+impl Silence {
+    /// This, and then something else.
+    pub fn then(self, next: impl Into<Playlist>) -> Playlist {
+        Playlist::from(self).then(next)
+    }
+}
+
+impl Ringtone {
+    /// This, and then something else.
+    pub fn then(self, next: impl Into<Playlist>) -> Playlist {
+        Playlist::from(self).then(next)
+    }
+}
+
+impl From<&str> for Tts {
+    fn from(text: &str) -> Self {
+        tts(text)
+    }
+}
+
+impl From<String> for Tts {
+    fn from(text: String) -> Self {
+        tts(text)
+    }
+}
+
+impl From<&str> for Audio {
+    fn from(url: &str) -> Self {
+        audio(url)
+    }
+}
+
+impl From<String> for Audio {
+    fn from(url: String) -> Self {
+        audio(url)
+    }
+}
+
+impl From<&str> for Ringtone {
+    fn from(name: &str) -> Self {
+        ringtone(name)
+    }
+}
+
+impl From<Duration> for Silence {
+    fn from(duration: Duration) -> Self {
+        silence(duration)
+    }
+}
+
+impl From<Tts> for Media {
+    fn from(media: Tts) -> Self {
+        Self::Tts(media)
+    }
+}
+
+impl From<Audio> for Media {
+    fn from(media: Audio) -> Self {
+        Self::Audio(media)
+    }
+}
+
+impl From<Silence> for Media {
+    fn from(media: Silence) -> Self {
+        Self::Silence(media)
+    }
+}
+
+impl From<Ringtone> for Media {
+    fn from(media: Ringtone) -> Self {
+        Self::Ringtone(media)
+    }
+}
+
+impl<M: Into<Media>> From<M> for Playlist {
+    fn from(media: M) -> Self {
+        Self(vec![media.into()])
+    }
+}
+
+impl<M: Into<Media>> From<Vec<M>> for Playlist {
+    fn from(media: Vec<M>) -> Self {
+        media.into_iter().collect()
+    }
+}
+
+impl<M: Into<Media>, const N: usize> From<[M; N]> for Playlist {
+    fn from(media: [M; N]) -> Self {
+        media.into_iter().collect()
+    }
+}
+
+impl<M: Into<Media>> FromIterator<M> for Playlist {
+    fn from_iter<I: IntoIterator<Item = M>>(media: I) -> Self {
+        Self(media.into_iter().map(Into::into).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn media_travel_with_type_and_params() {
+        let list = tts("a")
+            .language("en-US")
+            .gender(Gender::Female)
+            .then(silence(Duration::from_millis(1500)))
+            .then(audio("https://x/y.mp3"))
+            .then([ringtone("us").duration(Duration::from_secs(4))])
+            .then(Media::raw(json!({"type": "new", "params": {"a": 1}})));
+        assert_eq!(
+            list.into_json(),
+            json!([
+                {"type": "tts", "params": {"text": "a", "language": "en-US", "gender": "female"}},
+                {"type": "silence", "params": {"duration": 1.5}},
+                {"type": "audio", "params": {"url": "https://x/y.mp3"}},
+                {"type": "ringtone", "params": {"name": "us", "duration": 4}},
+                {"type": "new", "params": {"a": 1}},
+            ])
+        );
+        assert_eq!(Playlist::from(Vec::<Media>::new()).into_json(), json!([]));
+    }
+}

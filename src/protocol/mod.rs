@@ -1,0 +1,11 @@
+//! The wire as data: frames, events, the values in them. No I/O, no threads.
+
+pub(crate) mod device;
+pub(crate) mod event;
+pub(crate) mod fields;
+pub(crate) mod frame;
+pub(crate) mod media;
+pub(crate) mod object;
+pub(crate) mod redact;
+pub(crate) mod states;
+pub(crate) mod units;

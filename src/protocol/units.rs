@@ -1,0 +1,37 @@
+//! Time as the wire has it: numbers of seconds.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+/// Seconds: a whole number where they are whole, else with a fraction.
+pub(crate) fn seconds(span: Duration) -> Value {
+    if span.subsec_nanos() == 0 { Value::from(span.as_secs()) } else { Value::from(span.as_secs_f64()) }
+}
+
+/// Whole seconds, rounded up, so that a short time does not become none.
+pub(crate) fn whole_seconds(span: Duration) -> Value {
+    let up = u64::from(span.subsec_nanos() > 0);
+    Value::from(span.as_secs().saturating_add(up))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn seconds_are_whole_where_they_can_be() {
+        assert_eq!(seconds(Duration::from_secs(5)), json!(5));
+        assert_eq!(seconds(Duration::from_millis(2500)), json!(2.5));
+        assert_eq!(seconds(Duration::ZERO), json!(0));
+    }
+
+    #[test]
+    fn whole_seconds_round_up() {
+        assert_eq!(whole_seconds(Duration::from_millis(1)), json!(1));
+        assert_eq!(whole_seconds(Duration::from_secs(30)), json!(30));
+        assert_eq!(whole_seconds(Duration::MAX), json!(u64::MAX));
+    }
+}

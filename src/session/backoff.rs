@@ -1,0 +1,62 @@
+//! How long to wait before the next attempt to connect.
+
+use std::hash::{BuildHasher, RandomState};
+use std::time::Duration;
+
+/// Steps double from the shortest to the longest; each wait is drawn between a quarter and the whole of its step, so
+/// that clients that lost the service together do not come back together.
+#[derive(Debug)]
+pub(crate) struct Backoff {
+    shortest: Duration,
+    longest: Duration,
+    step: Duration,
+    random: u64,
+}
+
+impl Backoff {
+    pub(crate) fn new(shortest: Duration, longest: Duration) -> Self {
+        let longest = longest.max(shortest);
+        // The keys of a `RandomState` are the standard library's own source of randomness.
+        let random = RandomState::new().hash_one(0u8) | 1;
+        Self { shortest, longest, step: shortest, random }
+    }
+
+    /// The wait before the next attempt.
+    pub(crate) fn next(&mut self) -> Duration {
+        let step = self.step;
+        self.step = step.saturating_mul(2).min(self.longest);
+        step.mul_f64(0.25 + 0.75 * self.draw())
+    }
+
+    /// Starts again with the shortest step, after the connection has proved stable.
+    pub(crate) fn reset(&mut self) {
+        self.step = self.shortest;
+    }
+
+    /// A number from 0 up to 1, by xorshift.
+    fn draw(&mut self) -> f64 {
+        self.random ^= self.random << 13;
+        self.random ^= self.random >> 7;
+        self.random ^= self.random << 17;
+        f64::from(u32::try_from(self.random >> 32).unwrap_or(0)) / (f64::from(u32::MAX) + 1.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_lie_between_a_quarter_and_the_whole_of_a_doubling_step() {
+        for _ in 0..1000 {
+            let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(30));
+            for step in [1, 2, 4, 8, 16, 30, 30, 30] {
+                let step = Duration::from_secs(step);
+                let wait = backoff.next();
+                assert!(step / 4 <= wait && wait <= step, "{wait:?} for a step of {step:?}");
+            }
+            backoff.reset();
+            assert!(backoff.next() <= Duration::from_secs(1));
+        }
+    }
+}

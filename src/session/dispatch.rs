@@ -1,0 +1,173 @@
+//! One frame, on the reader: understood, acknowledged, and handed to where it belongs.
+
+use std::collections::{HashSet, VecDeque};
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::sync::Arc;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::{Answer, Session};
+use crate::protocol::frame::{self, Envelope, Incoming, ReplyId, WireError};
+use crate::transport::Out;
+
+/// How many events are remembered to recognise a repeat.
+const WINDOW: usize = 4096;
+/// After this many events without a pause somebody is sent to the jobs they made.
+const BURST: u32 = 32;
+
+/// What the service wants to happen to the link.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wish {
+    GoOn,
+    /// `signalwire.disconnect`: it is about to close the socket.
+    Leave { restart: bool },
+}
+
+/// The reader's own memory, across the generations of a link.
+pub(super) struct Dispatch {
+    session: Arc<Session>,
+    pub(super) generation: u64,
+    seen: Seen,
+    burst: u32,
+}
+
+impl Dispatch {
+    pub(super) fn new(session: Arc<Session>) -> Self {
+        Self { session, generation: 0, seen: Seen::default(), burst: 0 }
+    }
+
+    /// Another session: its events repeat nothing.
+    pub(super) fn forget(&mut self) {
+        self.seen = Seen::default();
+    }
+
+    pub(super) fn text(&mut self, text: &str) -> Wish {
+        let session = &self.session;
+        session.counters.frames_received.add(1);
+        session.trace("←", text);
+        match Incoming::parse(text) {
+            Incoming::Request { id, method, params } => match &*method {
+                "signalwire.event" => self.event(id, params),
+                "signalwire.ping" => {
+                    if let Some(id) = id {
+                        self.post(frame::pong(id, params));
+                    }
+                }
+                "signalwire.disconnect" => {
+                    if let Some(id) = id {
+                        self.post(frame::ack(id));
+                    }
+                    return Wish::Leave { restart: params.is_some_and(wants_restart) };
+                }
+                other => {
+                    log::debug!("the service asked for {other:.60}, which is not known here");
+                    if let Some(id) = id {
+                        self.post(frame::method_not_found(id));
+                    }
+                }
+            },
+            Incoming::Reply { id: ReplyId::Ours(id), body } => self.reply(id.as_u128(), body),
+            Incoming::Reply { id: ReplyId::Other, .. } => log::debug!("a reply came to no request of ours"),
+            Incoming::Malformed(why) => {
+                session.counters.frames_malformed.add(1);
+                log::warn!("a frame of {} bytes was not understood: {why}", text.len());
+            }
+        }
+        Wish::GoOn
+    }
+
+    fn post(&self, text: String) {
+        self.session.trace("→", &text);
+        self.session.writer.post(self.generation, Out::Text(text));
+    }
+
+    fn reply(&self, id: u128, body: Result<&RawValue, WireError>) {
+        let Some(owed) = self.session.pending.answered(id) else {
+            // The answer to a ping, or to a request whose caller gave up.
+            return;
+        };
+        let answer = match frame::judge(body) {
+            Ok(reply) => Answer::Reply(reply),
+            Err(refusal) => Answer::Refused(refusal),
+        };
+        owed.complete(&self.session.clock, answer);
+    }
+
+    fn event(&mut self, id: Option<&RawValue>, params: Option<&RawValue>) {
+        let session = Arc::clone(&self.session);
+        session.counters.events_received.add(1);
+        if let Some(id) = id {
+            self.post(frame::ack(id));
+        }
+        let Some((raw, envelope)) = params.and_then(|raw| Some((raw, Envelope::parse(raw)?))) else {
+            session.counters.frames_malformed.add(1);
+            log::warn!("an event without a type was dropped");
+            return;
+        };
+        if id.is_some_and(|id| !self.seen.is_new(id, &envelope)) {
+            session.counters.events_repeated.add(1);
+            return;
+        }
+        log::debug!("event {}", envelope.event_type);
+        if envelope.event_type == "signalwire.authorization.state" {
+            #[derive(Deserialize)]
+            struct State {
+                authorization_state: String,
+            }
+            if let Ok(state) = serde_json::from_str::<State>(envelope.params.get()) {
+                session.keep_authorization(&state.authorization_state);
+            }
+            return;
+        }
+        session.sink.event(&session, raw, &envelope);
+        self.burst += 1;
+        if self.burst >= BURST {
+            self.pause();
+        }
+    }
+
+    /// The reader is about to block: what it has queued for others goes on its way now.
+    pub(super) fn pause(&mut self) {
+        self.burst = 0;
+        self.session.writer.ring();
+        self.session.workers.kick();
+    }
+}
+
+fn wants_restart(params: &RawValue) -> bool {
+    #[derive(Deserialize)]
+    struct Params {
+        restart: Option<bool>,
+    }
+    serde_json::from_str::<Params>(params.get()).is_ok_and(|params| params.restart == Some(true))
+}
+
+/// The last events of this session. A repeat has the same id, type and payload: ids alone are not unique everywhere.
+#[derive(Default)]
+struct Seen {
+    hasher: RandomState,
+    known: HashSet<u64>,
+    order: VecDeque<u64>,
+}
+
+impl Seen {
+    fn is_new(&mut self, id: &RawValue, envelope: &Envelope<'_>) -> bool {
+        let mut hasher = self.hasher.build_hasher();
+        for part in [id.get(), &*envelope.event_type, envelope.params.get()] {
+            hasher.write(part.as_bytes());
+            hasher.write_u8(0xff);
+        }
+        let print = hasher.finish();
+        if !self.known.insert(print) {
+            return false;
+        }
+        self.order.push_back(print);
+        if self.order.len() > WINDOW {
+            if let Some(oldest) = self.order.pop_front() {
+                self.known.remove(&oldest);
+            }
+        }
+        true
+    }
+}

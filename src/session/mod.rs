@@ -1,0 +1,671 @@
+//! One authenticated session over one link at a time: requests and replies, events, pings, reconnecting.
+
+mod auth;
+mod backoff;
+mod dispatch;
+mod pending;
+mod reconnect;
+mod settings;
+mod state;
+mod stats;
+mod timers;
+
+use std::any::Any;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+use serde_json::value::RawValue;
+use uuid::Uuid;
+
+pub(crate) use self::pending::{Answer, Effect};
+use self::pending::{Owed, Pending, Registered, Request, Slot, Withdrawn};
+pub use self::settings::HandlerFailure;
+pub(crate) use self::settings::{Credentials, Settings};
+use self::state::Board;
+pub use self::state::{LinkState, LinkStates};
+pub use self::stats::Stats;
+pub(crate) use self::stats::Counters;
+use self::timers::{Task, Timers};
+use crate::clock::{Clock, Deadline};
+use crate::error::{self, Error, Result};
+use crate::latch::Latch;
+use crate::protocol::frame::{self, Envelope, Reply};
+use crate::secret::Secret;
+use crate::transport::{Connector, Cutoff, Keeper, NotSent, Out, Pulse, Socket, Writer, WriterSettings};
+use crate::workers::{self, Workers};
+
+/// How long `disconnect()` waits for the reader and the writer to end.
+const JOIN_LIMIT: Duration = Duration::from_secs(2);
+/// How long the service has to answer our Close before the socket is cut.
+const GOODBYE: Duration = Duration::from_millis(250);
+/// A tick this late means that the process was frozen, and that silence says nothing about the peer.
+const FROZEN: Duration = Duration::from_secs(2);
+
+/// Where events go. Called on the reader: nothing here may block or run user code.
+pub(crate) trait EventSink: Send + Sync {
+    fn event(&self, session: &Arc<Session>, raw: &RawValue, envelope: &Envelope<'_>);
+    /// A call is over, or its last operation is.
+    fn call_over(&self, call_id: &str);
+    /// The client is about to be closed: the last moment to send something.
+    fn closing(&self, session: &Arc<Session>);
+    /// Events that waited too long for somebody to know them are dropped.
+    fn sweep(&self, session: &Arc<Session>);
+    /// A dial that was given up long ago can no longer be answered.
+    fn forget_dial(&self, session: &Arc<Session>, tag: &str);
+    /// Calls that nothing was heard of since a resume at this time are given up.
+    fn end_doubtful(&self, session: &Arc<Session>, since: Instant);
+    /// The session goes on after a gap.
+    fn resumed(&self, session: &Arc<Session>);
+    /// Another session has taken its place: all that belonged to it ends.
+    fn session_lost(&self, session: &Arc<Session>);
+    /// The client is closed. Called on any thread.
+    fn closed(&self, session: &Arc<Session>);
+}
+
+/// What a client and everything that belongs to it share.
+pub(crate) struct Session {
+    pub(crate) clock: Clock,
+    pub(crate) settings: Settings,
+    pub(crate) credentials: Credentials,
+    pub(crate) workers: Workers,
+    pub(crate) counters: Counters,
+    pub(crate) board: Board,
+    sink: Arc<dyn EventSink>,
+    connector: Connector,
+    cutoff: Cutoff,
+    writer: Writer,
+    pending: Pending,
+    timers: Timers,
+    identity: Mutex<Identity>,
+    watch: Mutex<Watch>,
+    suspected: AtomicBool,
+    closing: Latch<()>,
+    /// Set by the reader when the first connection stands, or failed for good.
+    ready: Latch<Result<()>>,
+    /// Set when reader and writer are done.
+    ended: Latch<Option<Error>>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+    ids: Ids,
+    /// Bytes of notices that wait for listeners and streams.
+    notices: AtomicUsize,
+    owner: OnceLock<Weak<dyn Any + Send + Sync>>,
+    /// Given back when the client is closed.
+    held: Mutex<Option<Box<dyn Send>>>,
+}
+
+/// What the service knows this client by.
+#[derive(Default)]
+struct Identity {
+    /// The contexts wanted, in the order they were asked for.
+    contexts: Vec<String>,
+    /// The protocol string of the session, empty before the first.
+    protocol: String,
+    /// Whether `protocol` may be sent to resume.
+    resumable: bool,
+    authorization_state: Secret,
+}
+
+/// What the writer thread knows of the link's life.
+#[derive(Default)]
+struct Watch {
+    link: Option<Watched>,
+    /// When the next tick was to be.
+    expected: Deadline,
+}
+
+struct Watched {
+    generation: u64,
+    pulse: Pulse,
+    socket: Socket,
+    ping: Option<Ping>,
+    /// Why the link was cut from this side, if it was.
+    cut: Option<&'static str>,
+}
+
+#[derive(Clone, Copy)]
+struct Ping {
+    sent: Instant,
+    until: Instant,
+}
+
+/// Request ids: UUIDs of the random kind, one random base and a counter, because asking the system for randomness
+/// costs more than the rest of a request.
+struct Ids {
+    base: [u8; 16],
+    made: AtomicU64,
+}
+
+impl Ids {
+    fn next(&self) -> Uuid {
+        let mut bytes = self.base;
+        let count = self.made.fetch_add(1, Ordering::Relaxed).to_be_bytes();
+        for (byte, count) in bytes[10..].iter_mut().zip(&count[2..]) {
+            *byte ^= count;
+        }
+        uuid::Builder::from_random_bytes(bytes).into_uuid()
+    }
+}
+
+/// One request, as it is asked for.
+pub(crate) struct Ask<'a> {
+    pub(crate) method: &'a str,
+    /// The JSON object of its parameters.
+    pub(crate) params: &'a str,
+    pub(crate) call_id: Option<&'a str>,
+    pub(crate) effect: Option<Effect>,
+}
+
+impl<'a> Ask<'a> {
+    pub(crate) fn new(method: &'a str, params: &'a str, call_id: Option<&'a str>) -> Self {
+        Self { method, params, call_id, effect: None }
+    }
+
+    pub(crate) fn with_effect(mut self, effect: Effect) -> Self {
+        self.effect = Some(effect);
+        self
+    }
+}
+
+impl Session {
+    pub(crate) fn new(
+        clock: Clock,
+        settings: Settings,
+        credentials: Credentials,
+        contexts: Vec<String>,
+        connector: Connector,
+        sink: Arc<dyn EventSink>,
+    ) -> Arc<Self> {
+        let writer = WriterSettings {
+            queue_bytes: settings.write_queue,
+            stall: settings.write_stall,
+            hand_over: Duration::from_millis(250),
+            control_bytes: 4 << 20,
+        };
+        Arc::new(Self {
+            workers: Workers::new(clock.clone()),
+            counters: Counters::default(),
+            board: Board::new(),
+            sink,
+            connector,
+            cutoff: Cutoff::new(clock.clone()),
+            writer: Writer::new(clock.clone(), writer),
+            pending: Pending::new(settings.offline_queue),
+            timers: Timers::default(),
+            identity: Mutex::new(Identity { contexts, ..Identity::default() }),
+            watch: Mutex::default(),
+            suspected: AtomicBool::new(false),
+            closing: Latch::new(),
+            ready: Latch::new(),
+            ended: Latch::new(),
+            threads: Mutex::default(),
+            ids: Ids { base: Uuid::new_v4().into_bytes(), made: AtomicU64::new(0) },
+            notices: AtomicUsize::new(0),
+            owner: OnceLock::new(),
+            held: Mutex::new(None),
+            credentials,
+            clock,
+            settings,
+        })
+    }
+
+    /// Starts the two threads and waits for the first connection.
+    pub(crate) fn start(self: &Arc<Self>) -> Result<()> {
+        let keeper = Arc::clone(self);
+        self.spawn("signalwire-relay-writer", move || keeper.writer.run(&keeper))?;
+        let reader = Arc::clone(self);
+        let made = self.spawn("signalwire-relay-reader", move || reconnect::supervise(&reader));
+        if let Err(error) = made {
+            self.close();
+            self.finish(None);
+            return Err(error);
+        }
+        let outcome = self.ready.wait(&self.clock, None).unwrap_or_else(|| Err(error::closed("connect")));
+        if outcome.is_err() {
+            self.close();
+            self.join();
+        }
+        outcome
+    }
+
+    fn spawn(&self, name: &str, body: impl FnOnce() + Send + 'static) -> Result<()> {
+        let body = move || {
+            workers::mark_our_thread();
+            body();
+        };
+        let thread = std::thread::Builder::new().name(name.into()).spawn(body);
+        let thread = thread.map_err(|e| error::config(format!("the system refused a thread ({name}): {e}")))?;
+        self.threads.lock().push(thread);
+        Ok(())
+    }
+
+    // What the service knows of us.
+
+    pub(crate) fn protocol(&self) -> String {
+        self.identity.lock().protocol.clone()
+    }
+
+    pub(crate) fn contexts(&self) -> Vec<String> {
+        self.identity.lock().contexts.clone()
+    }
+
+    /// Adds to the contexts that this and every later connection subscribes to.
+    pub(crate) fn want(&self, contexts: &[String]) {
+        let mut identity = self.identity.lock();
+        for context in contexts {
+            if !identity.contexts.contains(context) {
+                identity.contexts.push(context.clone());
+            }
+        }
+    }
+
+    pub(crate) fn unwant(&self, contexts: &[String]) {
+        self.identity.lock().contexts.retain(|context| !contexts.contains(context));
+    }
+
+    pub(crate) fn host(&self) -> &str {
+        self.connector.endpoint().host()
+    }
+
+    /// Where events go.
+    pub(crate) fn sink(&self) -> &dyn EventSink {
+        &*self.sink
+    }
+
+    /// What the `Client` of this session can be found by; set once.
+    pub(crate) fn set_owner(&self, owner: Weak<dyn Any + Send + Sync>) {
+        let _twice = self.owner.set(owner);
+    }
+
+    pub(crate) fn owner(&self) -> Option<Arc<dyn Any + Send + Sync>> {
+        self.owner.get()?.upgrade()
+    }
+
+    /// Everything that must not be printed, for masking by value.
+    fn secrets(&self) -> Vec<Secret> {
+        let mut secrets: Vec<Secret> = self.credentials.secrets().cloned().collect();
+        let state = self.identity.lock().authorization_state.clone();
+        if !state.is_empty() {
+            secrets.push(state);
+        }
+        secrets
+    }
+
+    /// The service's own words, without our secrets in them.
+    pub(crate) fn clean(&self, text: &str) -> String {
+        let secrets = self.secrets();
+        frame::mask_values(text, &secrets.iter().map(Secret::expose).collect::<Vec<_>>())
+    }
+
+    fn trace(&self, arrow: &str, text: &str) {
+        if log::log_enabled!(target: "signalwire_relay::wire", log::Level::Trace) {
+            let secrets = self.secrets();
+            let text = frame::redact(text, &secrets.iter().map(Secret::expose).collect::<Vec<_>>());
+            log::trace!(target: "signalwire_relay::wire", "{arrow} {text}");
+        }
+    }
+
+    // Requests.
+
+    /// Sends a request and waits for its reply, at most as long as the request timeout.
+    pub(crate) fn request(&self, ask: Ask<'_>) -> Result<Reply> {
+        let Ask { method, params, call_id, effect } = ask;
+        let slot = Slot::of_this_thread();
+        let until = self.clock.after(self.settings.request_timeout);
+        let id = self.ids.next();
+        let text = frame::request(id, method, params);
+        self.trace("→", &text);
+        let request = Request {
+            id: id.as_u128(),
+            text,
+            until,
+            of_session: call_id.is_some(),
+            waiter: Some(slot.sender.clone()),
+            effect,
+        };
+        let answer = match self.pending.register(request) {
+            Registered::Closed => return Err(error::closed(method)),
+            Registered::Full => return Err(error::queue_full(method, call_id, self.settings.offline_queue)),
+            Registered::Queued => None,
+            Registered::Online(generation, text) => self.hand_over(id.as_u128(), generation, text, until),
+        };
+        let answer = match answer {
+            Some(answer) => answer,
+            None => self.wait_for_answer(&slot, id.as_u128(), until),
+        };
+        self.judge(method, call_id, answer)
+    }
+
+    /// Turns the end of a request into what its caller gets.
+    pub(crate) fn judge(&self, method: &str, call_id: Option<&str>, answer: Answer) -> Result<Reply> {
+        let outcome = match answer {
+            Answer::Reply(reply) => Ok(reply),
+            Answer::Refused(refusal) => {
+                let message = self.clean(&refusal.message);
+                Err(match (refusal.code, call_id) {
+                    (404 | 410, Some(call_id)) => error::call_gone(method, call_id, refusal.code, &message),
+                    (code, call_id) => error::rejected(method, call_id, code, &message),
+                })
+            }
+            Answer::Lost => Err(error::outcome_unknown(method, call_id, false)),
+            Answer::Late => Err(error::outcome_unknown(method, call_id, true)),
+            Answer::Unsent => Err(error::offline(method, call_id)),
+            Answer::SessionLost => Err(error::session_lost(method)),
+            Answer::Closed => Err(error::closed(method)),
+        };
+        match &outcome {
+            Ok(_) => log::debug!("{method}: done"),
+            Err(error) => log::debug!("{method}: {:?} ({})", error.kind(), error.code()),
+        }
+        outcome
+    }
+
+    /// Sends a request that nobody waits for; its effect is told how it ended. Never blocks.
+    pub(crate) fn post(self: &Arc<Self>, ask: Ask<'_>) -> Result<()> {
+        let Ask { method, params, call_id, effect } = ask;
+        let until = self.clock.after(self.settings.request_timeout);
+        let id = self.ids.next();
+        let text = frame::request(id, method, params);
+        self.trace("→", &text);
+        let id = id.as_u128();
+        let request = Request { id, text, until, of_session: call_id.is_some(), waiter: None, effect };
+        match self.pending.register(request) {
+            Registered::Online(mut generation, mut text) => {
+                while let Err(back) = self.writer.post_request(generation, id, text) {
+                    let Some(next) = self.pending.again(id, back) else { break };
+                    (generation, text) = next;
+                }
+            }
+            Registered::Queued => {}
+            Registered::Full => return Err(error::queue_full(method, call_id, self.settings.offline_queue)),
+            Registered::Closed => return Err(error::closed(method)),
+        }
+        if let Some(until) = until {
+            self.at(until, Box::new(move |session| session.expire(id)));
+        }
+        Ok(())
+    }
+
+    /// The time of a posted request is up.
+    fn expire(&self, id: u128) {
+        match self.pending.withdraw(id) {
+            Withdrawn::Answered => {}
+            Withdrawn::Unsent(owed) => owed.complete(&self.clock, Answer::Unsent),
+            Withdrawn::Handed(_, owed) => owed.complete(&self.clock, Answer::Late),
+        }
+    }
+
+    /// Gives a registered request to the writer. An answer, if it came to one without a reply.
+    fn hand_over(&self, id: u128, mut generation: u64, mut text: String, until: Deadline) -> Option<Answer> {
+        loop {
+            match self.writer.send(generation, id, text, self.pending.count(), until) {
+                Ok(()) => return None,
+                Err(NotSent::Gone(back)) => (generation, text) = self.pending.again(id, back)?,
+                Err(NotSent::Full) => {
+                    return match self.pending.withdraw(id) {
+                        Withdrawn::Unsent(owed) | Withdrawn::Handed(_, owed) => {
+                            owed.complete_here(&Answer::Unsent);
+                            Some(Answer::Unsent)
+                        }
+                        Withdrawn::Answered => None,
+                    };
+                }
+            }
+        }
+    }
+
+    fn wait_for_answer(&self, slot: &Slot, id: u128, until: Deadline) -> Answer {
+        let suspicious = self.clock.after(self.settings.suspect_after);
+        let first = match (suspicious, until) {
+            (Some(suspicious), Some(until)) => Some(suspicious.min(until)),
+            (suspicious, until) => suspicious.or(until),
+        };
+        if let Some(answer) = slot.wait(&self.clock, id, first) {
+            return answer;
+        }
+        if !self.clock.is_past(until) {
+            self.suspect();
+            if let Some(answer) = slot.wait(&self.clock, id, until) {
+                return answer;
+            }
+        }
+        let (answer, owed) = match self.pending.withdraw(id) {
+            // Whoever took it completes it: the answer is on its way.
+            Withdrawn::Answered => return slot.wait(&self.clock, id, None).unwrap_or(Answer::Closed),
+            Withdrawn::Unsent(owed) => (Answer::Unsent, owed),
+            Withdrawn::Handed(generation, owed) => {
+                let unsent = self.writer.withdraw(generation, id);
+                (if unsent { Answer::Unsent } else { Answer::Late }, owed)
+            }
+        };
+        owed.complete_here(&answer);
+        answer
+    }
+
+    /// A caller has waited for a while: if the link is silent as well, the writer asks the peer now.
+    fn suspect(&self) {
+        self.suspected.store(true, Ordering::Relaxed);
+        self.writer.wake();
+    }
+
+    fn complete(&self, owed: Vec<Owed>, answer: &Answer) {
+        for owed in owed {
+            owed.complete(&self.clock, answer.clone());
+        }
+    }
+
+    // Later.
+
+    /// Has a task run at a time, on the writer thread: it must not block and must not call user code.
+    pub(crate) fn at(&self, at: Instant, task: Task) {
+        if self.timers.add(at, task) {
+            self.writer.wake();
+        }
+    }
+
+    /// Has a task run after a time, on the writer thread.
+    pub(crate) fn later(&self, span: Duration, task: impl FnOnce(&Arc<Self>) + Send + 'static) {
+        if let Some(at) = self.clock.after(span) {
+            self.at(at, Box::new(task));
+        }
+    }
+
+    // Notices that wait for slow listeners.
+
+    /// Takes room for a notice of this many bytes; none, and the drop is counted, when there is no more.
+    pub(crate) fn charge(self: &Arc<Self>, bytes: usize) -> Option<Charge> {
+        let limit = self.settings.notice_bytes;
+        let taken = self.notices.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |held| {
+            held.checked_add(bytes).filter(|sum| *sum <= limit)
+        });
+        if taken.is_err() {
+            self.counters.notices_dropped.add(1);
+            return None;
+        }
+        Some(Charge { session: Arc::downgrade(self), bytes })
+    }
+
+    // Ending.
+
+    /// A call is over: it leaves the tables.
+    pub(crate) fn call_over(&self, call_id: &str) {
+        self.sink.call_over(call_id);
+    }
+
+    pub(crate) fn is_closing(&self) -> bool {
+        self.closing.is_set()
+    }
+
+    /// Ends everything that waits and has the threads stop; returns at once. Whoever is first does it.
+    pub(crate) fn close(self: &Arc<Self>) {
+        if !self.closing.set(&self.clock, ()) {
+            return;
+        }
+        log::info!("closing the connection to {}", self.host());
+        self.sink.closing(self);
+        self.cutoff.cut();
+        self.complete(self.pending.close(), &Answer::Closed);
+        self.sink.closed(self);
+        let generation = self.watch.lock().link.as_ref().map(|link| link.generation);
+        if let Some(generation) = generation {
+            self.writer.post(generation, Out::Close(1000));
+            self.later(GOODBYE, move |session| session.cut(generation, "closed"));
+        }
+        self.writer.wake();
+    }
+
+    /// Keeps something until the client is closed.
+    pub(crate) fn hold_until_closed(&self, what: impl Send + 'static) {
+        *self.held.lock() = Some(Box::new(what));
+    }
+
+    /// Waits for reader and writer to end, unless this thread is one that they or a handler run on.
+    pub(crate) fn join(&self) {
+        if workers::is_our_thread() {
+            return;
+        }
+        if self.ended.wait(&self.clock, self.clock.after(JOIN_LIMIT)).is_none() {
+            log::warn!("the connection to {} takes long to close; no longer waiting for it", self.host());
+            return;
+        }
+        let threads = std::mem::take(&mut *self.threads.lock());
+        for thread in threads {
+            // A thread that panicked has said so in the log.
+            let _panicked = thread.join();
+        }
+    }
+
+    /// Blocks until the client is closed; gives the reason if nobody asked for it.
+    pub(crate) fn wait_ended(&self) -> Option<Error> {
+        self.ended.wait(&self.clock, None).flatten()
+    }
+
+    /// The end of the reader: nothing of this session runs after it but user code.
+    fn finish(self: &Arc<Self>, cause: Option<Error>) {
+        self.close();
+        for task in self.timers.take_all() {
+            drop(task);
+        }
+        match &cause {
+            None => log::info!("the connection to {} is closed", self.host()),
+            Some(cause) => log::error!("the client gives up: {cause}"),
+        }
+        self.board.set(&self.clock, LinkState::Closed { cause: cause.clone() });
+        self.writer.stop();
+        self.workers.leave();
+        let held = self.held.lock().take();
+        drop(held);
+        self.ready.set(&self.clock, Err(cause.clone().unwrap_or_else(|| error::closed("connect"))));
+        self.ended.set(&self.clock, cause);
+    }
+
+    /// Cuts the socket of a generation; the reader notices and goes on from there.
+    fn cut(&self, generation: u64, why: &'static str) {
+        let socket = {
+            let mut watch = self.watch.lock();
+            let Some(link) = watch.link.as_mut().filter(|link| link.generation == generation) else { return };
+            link.cut.get_or_insert(why);
+            link.socket.clone()
+        };
+        socket.shutdown();
+    }
+
+    pub(crate) fn stats(&self) -> Stats {
+        let mut stats = self.counters.read();
+        stats.pending_requests = self.pending.count();
+        stats.offline_requests = self.pending.queued();
+        stats.write_queue_bytes = self.writer.queued_bytes();
+        stats.notice_bytes = self.notices.load(Ordering::Relaxed);
+        stats.timers = self.timers.len();
+        stats.workers = self.workers.threads();
+        stats.jobs_waiting = self.workers.waiting();
+        stats.panics = self.workers.panics();
+        stats
+    }
+}
+
+/// Room that a waiting notice takes; given back when the notice is.
+pub(crate) struct Charge {
+    session: Weak<Session>,
+    bytes: usize,
+}
+
+impl Drop for Charge {
+    fn drop(&mut self) {
+        if let Some(session) = self.session.upgrade() {
+            session.notices.fetch_sub(self.bytes, Ordering::Relaxed);
+        }
+    }
+}
+
+/// What the writer thread does besides writing: timers, and the watch over the link.
+impl Keeper for Arc<Session> {
+    fn tick(&self) -> Deadline {
+        let now = self.clock.now();
+        while let Some(task) = self.timers.due(now) {
+            task(self);
+        }
+        if self.workers.is_stuck() {
+            self.workers.kick();
+        }
+        let retry = self.workers.is_stuck().then(|| now + Duration::from_millis(200));
+        let watch = self.keep_watch(now);
+        let next = [self.timers.next(), watch, retry].into_iter().flatten().min();
+        self.watch.lock().expected = next;
+        next
+    }
+}
+
+impl Session {
+    /// Any byte received is life. Silence is answered with a ping, and no answer to that with the end of the link.
+    fn keep_watch(self: &Arc<Self>, now: Instant) -> Deadline {
+        let suspected = self.suspected.swap(false, Ordering::Relaxed);
+        let (generation, act, next) = {
+            let mut watch = self.watch.lock();
+            let frozen = watch.expected.is_some_and(|expected| now.saturating_duration_since(expected) > FROZEN);
+            let link = watch.link.as_mut()?;
+            let (act, next) = link.look(now, &self.settings, suspected, frozen);
+            (link.generation, act, next)
+        };
+        match act {
+            Act::Nothing => {}
+            Act::Ping => {
+                let text = frame::request(self.ids.next(), "signalwire.ping", "{}");
+                self.counters.pings_sent.add(1);
+                self.writer.post(generation, Out::Text(text));
+                self.writer.ring();
+            }
+            Act::Cut => self.cut(generation, "the peer is silent and does not answer a ping"),
+        }
+        next
+    }
+}
+
+enum Act {
+    Nothing,
+    Ping,
+    Cut,
+}
+
+impl Watched {
+    fn look(&mut self, now: Instant, settings: &Settings, suspected: bool, frozen: bool) -> (Act, Deadline) {
+        let last = self.pulse.last();
+        let silence = now.saturating_duration_since(last);
+        if self.ping.is_some_and(|ping| last > ping.sent) {
+            self.ping = None;
+        }
+        let patience = match self.ping {
+            Some(ping) if now < ping.until => return (Act::Nothing, Some(ping.until)),
+            Some(_) if !frozen => return (Act::Cut, None),
+            Some(_) => settings.ping_timeout,
+            None if silence >= settings.ping_after => settings.ping_timeout,
+            None if suspected && silence >= settings.suspect_after => settings.suspect_after,
+            None => return (Act::Nothing, last.checked_add(settings.ping_after)),
+        };
+        let until = now + patience;
+        self.ping = Some(Ping { sent: now, until });
+        (Act::Ping, Some(until))
+    }
+}

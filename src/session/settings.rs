@@ -1,0 +1,108 @@
+//! What a client is built with: credentials, times and bounds.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::secret::Secret;
+
+/// How the client says who it is.
+#[derive(Clone)]
+pub(crate) enum Credentials {
+    Project { project: Secret, token: Secret },
+    Jwt(Secret),
+}
+
+impl Credentials {
+    /// Everything in them that must not be printed.
+    pub(crate) fn secrets(&self) -> impl Iterator<Item = &Secret> {
+        match self {
+            Self::Project { project, token } => [Some(project), Some(token)],
+            Self::Jwt(jwt) => [Some(jwt), None],
+        }
+        .into_iter()
+        .flatten()
+    }
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Project { project: _, token: _ } => "<project and token>",
+            Self::Jwt(_) => "<jwt>",
+        })
+    }
+}
+
+/// What becomes of a call whose handler failed or panicked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum HandlerFailure {
+    /// A call that was not answered is passed back to routing, an answered one is hung up.
+    #[default]
+    EndCall,
+    /// Nothing is sent; the call goes on until somebody ends it.
+    Leave,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub(crate) agent: String,
+    pub(crate) connect_timeout: Duration,
+    pub(crate) request_timeout: Duration,
+    pub(crate) retry_first_connect: bool,
+    /// Silence after which the service is asked whether it is there.
+    pub(crate) ping_after: Duration,
+    /// How long it may take to answer that.
+    pub(crate) ping_timeout: Duration,
+    /// Silence that makes a waiting caller suspicious, and how long the service then has.
+    pub(crate) suspect_after: Duration,
+    pub(crate) reconnect_min: Duration,
+    pub(crate) reconnect_max: Duration,
+    pub(crate) stable_after: Duration,
+    pub(crate) offline_queue: usize,
+    pub(crate) write_queue: usize,
+    pub(crate) write_stall: Duration,
+    pub(crate) max_frame: usize,
+    pub(crate) max_active_calls: usize,
+    pub(crate) offer_wait: Duration,
+    pub(crate) offer_queue: usize,
+    pub(crate) unconfirmed_limit: Duration,
+    pub(crate) end_grace: Duration,
+    pub(crate) dial_timeout: Duration,
+    pub(crate) late_winner: Duration,
+    pub(crate) notice_bytes: usize,
+    pub(crate) drain_limit: Duration,
+    pub(crate) on_handler_failure: HandlerFailure,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        let secs = Duration::from_secs;
+        Self {
+            agent: concat!("signalwire-relay-rust/", env!("CARGO_PKG_VERSION")).into(),
+            connect_timeout: secs(10),
+            request_timeout: secs(10),
+            retry_first_connect: false,
+            ping_after: secs(15),
+            ping_timeout: secs(10),
+            suspect_after: secs(5),
+            reconnect_min: secs(1),
+            reconnect_max: secs(30),
+            stable_after: secs(60),
+            offline_queue: 500,
+            write_queue: 1 << 20,
+            write_stall: secs(10),
+            max_frame: 10 << 20,
+            max_active_calls: 1000,
+            offer_wait: secs(5),
+            offer_queue: 64,
+            unconfirmed_limit: secs(4 * 60 * 60),
+            end_grace: secs(1),
+            dial_timeout: secs(120),
+            late_winner: secs(5 * 60),
+            notice_bytes: 64 << 20,
+            drain_limit: secs(30),
+            on_handler_failure: HandlerFailure::EndCall,
+        }
+    }
+}

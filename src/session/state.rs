@@ -1,0 +1,128 @@
+//! Whether the client is connected, readable at any time and as a stream.
+
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, Sender, unbounded};
+use parking_lot::Mutex;
+
+use crate::clock::Clock;
+use crate::error::Error;
+
+/// How many states a stream keeps for a reader that does not come.
+const KEPT: usize = 1024;
+
+/// The state of a client's link to the service.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum LinkState {
+    /// The first connection is being made.
+    Connecting,
+    /// Connected and authenticated; contexts are subscribed.
+    Online {
+        /// Whether an earlier session goes on. Then its calls go on too, and events that were sent while there was no
+        /// connection may be missing. Otherwise the session is new, and calls of an earlier one have ended.
+        resumed: bool,
+    },
+    /// The connection is lost, and the client waits before it tries again.
+    Reconnecting {
+        /// Counts from 1 at each loss.
+        attempt: u32,
+        /// How long it waits before this attempt.
+        next: Duration,
+        /// What ended the connection, or the last attempt.
+        cause: Error,
+    },
+    /// The client is closed, for good.
+    Closed {
+        /// Why, unless it was asked to.
+        cause: Option<Error>,
+    },
+}
+
+impl LinkState {
+    /// Whether requests go out at once.
+    #[must_use]
+    pub fn is_online(&self) -> bool {
+        matches!(self, Self::Online { .. })
+    }
+
+    /// Whether the client is closed.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        matches!(self, Self::Closed { .. })
+    }
+}
+
+/// The states of a client's link, from the one it is in when this is made; ends after [`LinkState::Closed`].
+///
+/// Dropping it ends the subscription. A reader that is 1,024 states behind misses what comes until it has caught up,
+/// but never the last.
+#[derive(Debug)]
+pub struct LinkStates {
+    clock: Clock,
+    from: Receiver<LinkState>,
+    ended: bool,
+}
+
+impl LinkStates {
+    /// Waits for the next state; `None` when the time is up, or after the last.
+    pub fn next_within(&mut self, timeout: impl Into<Option<Duration>>) -> Option<LinkState> {
+        if self.ended {
+            return None;
+        }
+        let state = self.clock.recv(&self.from, self.clock.deadline(timeout.into())).ok()?;
+        self.ended = state.is_closed();
+        Some(state)
+    }
+}
+
+impl Iterator for LinkStates {
+    type Item = LinkState;
+
+    fn next(&mut self) -> Option<LinkState> {
+        self.next_within(None)
+    }
+}
+
+/// Where the state is kept and announced.
+pub(crate) struct Board(Mutex<Inner>);
+
+struct Inner {
+    current: LinkState,
+    streams: Vec<Sender<LinkState>>,
+}
+
+impl Board {
+    pub(crate) fn new() -> Self {
+        Self(Mutex::new(Inner { current: LinkState::Connecting, streams: Vec::new() }))
+    }
+
+    pub(crate) fn get(&self) -> LinkState {
+        self.0.lock().current.clone()
+    }
+
+    /// Announces a state; nothing comes after `Closed`.
+    pub(crate) fn set(&self, clock: &Clock, state: LinkState) {
+        let mut inner = self.0.lock();
+        if inner.current.is_closed() {
+            return;
+        }
+        let last = state.is_closed();
+        // The channels are unbounded, so nothing here waits.
+        inner.streams.retain(|to| (!last && to.len() >= KEPT) || clock.send(to, state.clone()).is_ok());
+        inner.current = state;
+        if last {
+            inner.streams.clear();
+        }
+    }
+
+    pub(crate) fn stream(&self, clock: &Clock) -> LinkStates {
+        let (to, from) = unbounded();
+        let mut inner = self.0.lock();
+        let _first = clock.send(&to, inner.current.clone());
+        if !inner.current.is_closed() {
+            inner.streams.push(to);
+        }
+        LinkStates { clock: clock.clone(), from, ended: false }
+    }
+}

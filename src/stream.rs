@@ -1,0 +1,75 @@
+//! Events as an iterator.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, Sender, unbounded};
+
+use crate::clock::{Clock, Deadline};
+use crate::session::{Charge, Session};
+
+/// The events of a call, a message or an action, as they come; ends with what it belongs to.
+///
+/// It gets what comes after it was made. What waits in it counts against the client's bound on waiting notices
+/// ([`Builder::notice_bytes`](crate::Builder::notice_bytes)): beyond that events are dropped and counted, but never
+/// the last. Dropping the stream ends the subscription.
+#[derive(Debug)]
+#[must_use]
+pub struct EventStream<T> {
+    source: Option<(Clock, Receiver<Held<T>>)>,
+}
+
+impl<T> EventStream<T> {
+    /// A stream of something that is over.
+    pub(crate) fn ended() -> Self {
+        Self { source: None }
+    }
+
+    /// Waits for the next event; `None` when the time is up, or when there will be none any more.
+    pub fn next_within(&mut self, timeout: impl Into<Option<Duration>>) -> Option<T> {
+        let until = self.source.as_ref()?.0.deadline(timeout.into());
+        self.next_until(until).ok()
+    }
+
+    /// As the iterator, with a deadline. `Err(true)`: there will be none any more.
+    pub(crate) fn next_until(&mut self, until: Deadline) -> Result<T, bool> {
+        let (clock, from) = self.source.as_ref().ok_or(true)?;
+        match clock.recv(from, until) {
+            Ok(held) => Ok(held.event),
+            Err(error) => Err(error == crossbeam_channel::RecvTimeoutError::Disconnected),
+        }
+    }
+}
+
+impl<T> Iterator for EventStream<T> {
+    type Item = T;
+
+    fn next(&mut self) -> Option<T> {
+        self.next_until(None).ok()
+    }
+}
+
+/// An event that waits, with the room that it takes.
+struct Held<T> {
+    event: T,
+    _room: Option<Charge>,
+}
+
+/// The end of a stream that events are put into.
+pub(crate) struct Feed<T>(Sender<Held<T>>);
+
+impl<T> Feed<T> {
+    pub(crate) fn new(session: &Session) -> (Self, EventStream<T>) {
+        let (to, from) = unbounded();
+        (Self(to), EventStream { source: Some((session.clock.clone(), from)) })
+    }
+
+    /// False when nobody reads any more. `always` is for the last one, which is never dropped.
+    pub(crate) fn push(&self, session: &Arc<Session>, event: T, bytes: usize, always: bool) -> bool {
+        let room = session.charge(bytes);
+        if room.is_none() && !always {
+            return true;
+        }
+        session.clock.send(&self.0, Held { event, _room: room }).is_ok()
+    }
+}

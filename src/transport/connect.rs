@@ -1,0 +1,405 @@
+//! From an address to a WebSocket, within one deadline.
+
+use std::io;
+use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream, ToSocketAddrs};
+use std::path::Path;
+use std::sync::{Arc, Weak};
+use std::thread;
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+use parking_lot::Mutex;
+use tungstenite::handshake::HandshakeError;
+use tungstenite::{Error as WsError, client};
+
+use super::address::{Endpoint, Scheme};
+use super::pipe::{Tls, Trust};
+use super::reader::{Inlet, ReadHalf, Wire};
+use super::frame_settings;
+use super::writer::WriteHalf;
+use crate::clock::{Clock, Deadline};
+use crate::error::{self, BoxError, Error, Phase, Result};
+use crate::latch::Latch;
+
+/// The least that one address gets before the next is tried.
+const ADDRESS_MIN: Duration = Duration::from_secs(2);
+
+/// How much of a refusal's body is shown.
+const BODY_SHOWN: usize = 256;
+
+/// An established WebSocket.
+pub(crate) struct Connection {
+    pub(crate) reader: ReadHalf,
+    pub(crate) writer: WriteHalf,
+    pub(crate) socket: Socket,
+}
+
+/// A handle on the socket that can only cut it.
+#[derive(Clone)]
+pub(crate) struct Socket(Arc<TcpStream>);
+
+impl Socket {
+    /// Ends both directions: whoever blocks in the socket returns, and the peer is told.
+    pub(crate) fn shutdown(&self) {
+        // It fails only when there is nothing to cut any more.
+        let _ = self.0.shutdown(Shutdown::Both);
+    }
+}
+
+/// Ends an attempt to connect from another thread, because the client closes.
+pub(crate) struct Cutoff {
+    clock: Clock,
+    cut: Latch<()>,
+    attempt: Mutex<Attempt>,
+}
+
+/// What the running attempt waits on.
+enum Attempt {
+    Idle,
+    Waiting(Sender<Step>),
+    Talking(Weak<TcpStream>),
+}
+
+impl Cutoff {
+    pub(crate) fn new(clock: Clock) -> Self {
+        Self { clock, cut: Latch::new(), attempt: Mutex::new(Attempt::Idle) }
+    }
+
+    /// Ends the running attempt, and every later one. The socket of the last attempt is shut down even when it
+    /// succeeded, unless [`let_go`](Self::let_go) came first, so that authentication is ended too.
+    pub(crate) fn cut(&self) {
+        self.cut.set(&self.clock, ());
+        let attempt = std::mem::replace(&mut *self.attempt.lock(), Attempt::Idle);
+        match attempt {
+            Attempt::Idle => {}
+            Attempt::Waiting(steps) => {
+                // A full channel has a step in it, and after each step the attempt looks at the latch.
+                let _ = self.clock.send(&steps, Step::Cut);
+            }
+            Attempt::Talking(socket) => {
+                if let Some(socket) = socket.upgrade() {
+                    Socket(socket).shutdown();
+                }
+            }
+        }
+    }
+
+    pub(crate) fn is_cut(&self) -> bool {
+        self.cut.is_set()
+    }
+
+    /// Forgets the socket: the connection is up, and ends in its own way from now on.
+    pub(crate) fn let_go(&self) {
+        *self.attempt.lock() = Attempt::Idle;
+    }
+
+    /// Remembers what the attempt waits on; an error when it is cut already.
+    fn watch(&self, attempt: Attempt) -> Result<()> {
+        *self.attempt.lock() = attempt;
+        // Looked at afterwards, so that a cut in between is seen here or finds the attempt.
+        self.check()
+    }
+
+    fn check(&self) -> Result<()> {
+        if self.is_cut() { Err(error::closed("connecting")) } else { Ok(()) }
+    }
+}
+
+/// What an attempt is told by the threads that do for it what cannot be interrupted.
+enum Step {
+    Found(Result<Vec<SocketAddr>, Arc<io::Error>>),
+    Connected(TcpStream),
+    Unreachable { tried: usize, last: Option<io::Error> },
+    Cut,
+}
+
+type Find = dyn Fn(&str, u16) -> io::Result<Vec<SocketAddr>> + Send + Sync;
+
+/// The name lookups of one client. The system's cannot be interrupted, so it may outlive the attempt it was for;
+/// later attempts then wait for it instead of starting another.
+struct Lookups {
+    find: Box<Find>,
+    state: Mutex<LookupState>,
+}
+
+#[derive(Default)]
+struct LookupState {
+    running: bool,
+    waiting: Vec<Sender<Step>>,
+}
+
+/// Makes connections to one endpoint; built once per client, because loading the system's certificates takes long.
+pub(crate) struct Connector {
+    endpoint: Endpoint,
+    trust: Option<Trust>,
+    max_frame: usize,
+    clock: Clock,
+    lookups: Arc<Lookups>,
+}
+
+impl Connector {
+    /// `ca` is a file of roots to trust besides the system's, after the name of the setting or variable it came by.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) when that file cannot be read or holds no certificate, or when
+    /// `wss` is wanted of a build without TLS.
+    pub(crate) fn new(endpoint: Endpoint, ca: Option<(&str, &Path)>, max_frame: usize, clock: Clock) -> Result<Self> {
+        let trust = match endpoint.scheme() {
+            Scheme::Wss => Some(Trust::new(ca)?),
+            Scheme::Ws => None,
+        };
+        let find = Box::new(|host: &str, port| (host, port).to_socket_addrs().map(Iterator::collect));
+        let lookups = Arc::new(Lookups { find, state: Mutex::default() });
+        Ok(Self { endpoint, trust, max_frame, clock, lookups })
+    }
+
+    pub(crate) fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    /// Makes one attempt: a fresh lookup, each address in turn, TLS and the upgrade, all until `until`.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Connect`](crate::ErrorKind::Connect) with the phase; `Config` when plain text would have to leave
+    /// this machine; `Closed` when it was cut.
+    pub(crate) fn connect(&self, until: Deadline, cutoff: &Cutoff) -> Result<Connection> {
+        let result = self.attempt(until, cutoff);
+        if result.is_err() {
+            cutoff.let_go();
+            // Whatever a cut made fail, the cut is the reason.
+            cutoff.check()?;
+        }
+        result
+    }
+
+    fn attempt(&self, until: Deadline, cutoff: &Cutoff) -> Result<Connection> {
+        let addresses = self.look_up(until, cutoff)?;
+        let socket = Arc::new(self.dial(addresses, until, cutoff)?);
+        cutoff.watch(Attempt::Talking(Arc::downgrade(&socket)))?;
+        let mut wire = Wire::new(Arc::clone(&socket), self.clock.clone(), until);
+        let tls = match &self.trust {
+            None => None,
+            Some(trust) => Some(Arc::new(self.secure(trust, &mut wire)?)),
+        };
+        let reader = self.upgrade(wire, tls.clone())?;
+        let writer = WriteHalf::new(Arc::clone(&socket), tls, self.max_frame, self.clock.clone());
+        Ok(Connection { reader, writer, socket: Socket(socket) })
+    }
+
+    /// Has names looked up by `find`.
+    #[cfg(test)]
+    pub(super) fn find_with(
+        &mut self,
+        find: impl Fn(&str, u16) -> io::Result<Vec<SocketAddr>> + Send + Sync + 'static,
+    ) {
+        self.lookups = Arc::new(Lookups { find: Box::new(find), state: Mutex::default() });
+    }
+
+    /// Whether more than so many attempts were promised the answer of the running lookup.
+    #[cfg(test)]
+    pub(super) fn is_anyone_waiting_beyond(&self, count: usize) -> bool {
+        self.lookups.state.lock().waiting.len() > count
+    }
+
+    fn look_up(&self, until: Deadline, cutoff: &Cutoff) -> Result<Vec<SocketAddr>> {
+        if let Some(address) = self.endpoint.literal() {
+            return Ok(vec![SocketAddr::new(address, self.endpoint.port())]);
+        }
+        let (steps, outcome) = bounded(2);
+        cutoff.watch(Attempt::Waiting(steps.clone()))?;
+        self.lookups
+            .join(&self.endpoint, steps, &self.clock)
+            .map_err(|e| self.failed(Phase::Lookup, "no thread for it", Some(Box::new(e))))?;
+        match self.next_step(&outcome, Phase::Lookup, until, cutoff)? {
+            Step::Found(Ok(found)) if found.is_empty() => {
+                Err(self.failed(Phase::Lookup, "the name has no address", None))
+            }
+            Step::Found(Ok(found)) => Ok(alternate(found)),
+            Step::Found(Err(e)) => Err(self.failed(Phase::Lookup, &e.to_string(), Some(Box::new(e)))),
+            _ => Err(self.failed(Phase::Lookup, "it was given up", None)),
+        }
+    }
+
+    fn dial(&self, mut addresses: Vec<SocketAddr>, until: Deadline, cutoff: &Cutoff) -> Result<TcpStream> {
+        addresses.retain(|address| self.endpoint.may_use(address.ip()));
+        if addresses.is_empty() {
+            return Err(self.plaintext_refused());
+        }
+        let (steps, outcome) = bounded(2);
+        cutoff.watch(Attempt::Waiting(steps.clone()))?;
+        let clock = self.clock.clone();
+        let wanted = Arc::new(());
+        let still_wanted = Arc::downgrade(&wanted);
+        thread::Builder::new()
+            .name("signalwire-relay-connect".into())
+            .spawn(move || dial_each(&addresses, until, &clock, &steps, &still_wanted))
+            .map_err(|e| self.failed(Phase::Tcp, "no thread for it", Some(Box::new(e))))?;
+        match self.next_step(&outcome, Phase::Tcp, until, cutoff)? {
+            Step::Connected(socket) => {
+                // What was connected to decides, not what was asked for.
+                let peer = socket.peer_addr().map_err(|e| self.failed(Phase::Tcp, &e.to_string(), None))?;
+                if !self.endpoint.may_use(peer.ip()) {
+                    return Err(self.plaintext_refused());
+                }
+                socket.set_nodelay(true).map_err(|e| self.failed(Phase::Tcp, &e.to_string(), None))?;
+                Ok(socket)
+            }
+            Step::Unreachable { tried, last } => {
+                if self.clock.is_past(until) {
+                    return Err(self.timed_out(Phase::Tcp));
+                }
+                let why = match &last {
+                    Some(last) if tried > 1 => format!("{tried} addresses tried, the last said: {last}"),
+                    Some(last) => last.to_string(),
+                    None => "no address was tried".to_owned(),
+                };
+                Err(self.failed(Phase::Tcp, &why, last.map(|last| Box::new(last) as BoxError)))
+            }
+            _ => Err(self.failed(Phase::Tcp, "it was given up", None)),
+        }
+    }
+
+    fn next_step(&self, outcome: &Receiver<Step>, phase: Phase, until: Deadline, cutoff: &Cutoff) -> Result<Step> {
+        let step = self.clock.recv(outcome, until);
+        cutoff.check()?;
+        step.map_err(|e| match e {
+            RecvTimeoutError::Timeout => self.timed_out(phase),
+            RecvTimeoutError::Disconnected => self.failed(phase, "its thread ended", None),
+        })
+    }
+
+    fn secure(&self, trust: &Trust, wire: &mut Wire) -> Result<Tls> {
+        trust.shake(self.endpoint.host(), wire).map_err(|e| self.broken(Phase::Tls, e))
+    }
+
+    fn upgrade(&self, wire: Wire, tls: Option<Arc<Tls>>) -> Result<ReadHalf> {
+        let settings = frame_settings(self.max_frame, 16 << 10);
+        match client::client_with_config(self.endpoint.url(), Inlet::new(wire, tls), Some(settings)) {
+            Ok((frames, _response)) => Ok(ReadHalf::new(frames)),
+            Err(HandshakeError::Failure(WsError::Io(e))) => Err(self.broken(Phase::Upgrade, e)),
+            Err(HandshakeError::Failure(WsError::Http(response))) => {
+                let mut why = format!("HTTP {}", response.status().as_u16());
+                let body = response.body().as_deref().map(sanitised).unwrap_or_default();
+                if !body.is_empty() {
+                    why.push_str(": ");
+                    why.push_str(&body);
+                }
+                Err(self.failed(Phase::Upgrade, &why, None))
+            }
+            Err(HandshakeError::Failure(WsError::AttackAttempt)) => {
+                Err(self.failed(Phase::Upgrade, "the answer is too large, or comes in too many small pieces", None))
+            }
+            Err(HandshakeError::Failure(e)) => Err(self.failed(Phase::Upgrade, &e.to_string(), None)),
+            // The stream blocks during the upgrade, so that nothing interrupts it.
+            Err(HandshakeError::Interrupted(_)) => Err(self.failed(Phase::Upgrade, "it was interrupted", None)),
+        }
+    }
+
+    fn failed(&self, phase: Phase, why: &str, source: Option<BoxError>) -> Error {
+        error::connect(&self.endpoint.to_string(), phase, why, source)
+    }
+
+    fn timed_out(&self, phase: Phase) -> Error {
+        error::connect_timeout(&self.endpoint.to_string(), phase)
+    }
+
+    fn broken(&self, phase: Phase, e: io::Error) -> Error {
+        match e.kind() {
+            io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => self.timed_out(phase),
+            io::ErrorKind::UnexpectedEof => self.failed(phase, "the peer closed the connection", None),
+            _ => self.failed(phase, &e.to_string(), Some(Box::new(e))),
+        }
+    }
+
+    fn plaintext_refused(&self) -> Error {
+        error::config(format!(
+            "connecting to {}: ws:// sends credentials in plain text, so it is for this machine only; \
+             use wss, or ask for it with allow_plaintext()",
+            self.endpoint
+        ))
+    }
+}
+
+impl Lookups {
+    /// Has the answer to a lookup that ends from now on sent to `steps`; starts one if none runs.
+    fn join(self: &Arc<Self>, endpoint: &Endpoint, steps: Sender<Step>, clock: &Clock) -> io::Result<()> {
+        let starts = {
+            let mut state = self.state.lock();
+            state.waiting.push(steps);
+            !std::mem::replace(&mut state.running, true)
+        };
+        if !starts {
+            return Ok(());
+        }
+        let (this, clock) = (Arc::clone(self), clock.clone());
+        let (host, port) = (endpoint.host().to_owned(), endpoint.port());
+        let spawned = thread::Builder::new().name("signalwire-relay-lookup".into()).spawn(move || {
+            let found = (this.find)(&host, port).map_err(Arc::new);
+            for steps in this.finish() {
+                // An attempt that gave up is not there any more.
+                let _ = clock.send(&steps, Step::Found(found.clone()));
+            }
+        });
+        spawned.map(|_| ()).inspect_err(|_| drop(self.finish()))
+    }
+
+    fn finish(&self) -> Vec<Sender<Step>> {
+        let mut state = self.state.lock();
+        state.running = false;
+        std::mem::take(&mut state.waiting)
+    }
+}
+
+/// Tries one address after the other, each for its share of the time.
+fn dial_each(addresses: &[SocketAddr], until: Deadline, clock: &Clock, steps: &Sender<Step>, wanted: &Weak<()>) {
+    let mut last = None;
+    let mut tried = 0;
+    for (index, address) in addresses.iter().enumerate() {
+        if wanted.strong_count() == 0 {
+            return;
+        }
+        let share = match clock.left(until) {
+            Some(Duration::ZERO) => break,
+            None => ADDRESS_MIN * 5,
+            Some(left) => {
+                let waiting = u32::try_from(addresses.len() - index).unwrap_or(u32::MAX);
+                (left / waiting).max(ADDRESS_MIN).min(left)
+            }
+        };
+        tried += 1;
+        match TcpStream::connect_timeout(address, share.max(Duration::from_millis(1))) {
+            Ok(socket) => {
+                // An attempt that gave up is not there any more; the socket closes by being dropped.
+                let _ = clock.send(steps, Step::Connected(socket));
+                return;
+            }
+            Err(e) => last = Some(e),
+        }
+    }
+    let _ = clock.send(steps, Step::Unreachable { tried, last });
+}
+
+/// The same addresses with the two families taking turns, so that one that leads nowhere costs one share only.
+fn alternate(found: Vec<SocketAddr>) -> Vec<SocketAddr> {
+    let first_is_v6 = found.first().is_some_and(SocketAddr::is_ipv6);
+    let (first, second): (Vec<_>, Vec<_>) =
+        found.into_iter().partition(|address| matches!(address.ip(), IpAddr::V6(_)) == first_is_v6);
+    let (mut first, mut second) = (first.into_iter(), second.into_iter());
+    let mut mixed = Vec::new();
+    loop {
+        match (first.next(), second.next()) {
+            (None, None) => return mixed,
+            (a, b) => mixed.extend(a.into_iter().chain(b)),
+        }
+    }
+}
+
+/// The beginning of a body as one line of printable text.
+fn sanitised(body: &[u8]) -> String {
+    let shown = &body[..body.len().min(BODY_SHOWN)];
+    let text = String::from_utf8_lossy(shown);
+    let printable: String = text.chars().map(|c| if c.is_control() || c == '\u{fffd}' { ' ' } else { c }).collect();
+    printable.split_whitespace().collect::<Vec<_>>().join(" ")
+}

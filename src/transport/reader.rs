@@ -1,0 +1,312 @@
+//! The read half: frames out of a blocking `recv`, with no lock held while it blocks.
+
+use std::fmt;
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::TcpStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use tungstenite::{Bytes, Error as WsError, Message, Utf8Bytes, WebSocket};
+
+use super::pipe::Tls;
+use crate::clock::{Clock, Deadline};
+
+/// How much one `recv` takes at most.
+const RECV: usize = 32 << 10;
+
+/// What came in.
+#[derive(Debug)]
+pub(crate) enum Frame {
+    /// Shares the read buffer: copy what outlives the dispatch, or a small piece pins the whole buffer.
+    Text(Utf8Bytes),
+    /// Only how long it was: RELAY has no binary frames.
+    Binary(usize),
+    /// To be answered with the same bytes.
+    Ping(Bytes),
+    Pong,
+    Close(Option<(u16, String)>),
+}
+
+/// Why a link ended, seen from one of its halves. `Display` never shows what was sent or received.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum LinkEnd {
+    /// The peer closed it, or it was shut down here.
+    Closed,
+    /// The deadline of a read, or of a write before the link was up, has passed.
+    TimedOut,
+    /// The peer took no data for too long.
+    Stalled,
+    /// A frame was larger than the limit.
+    TooLarge,
+    /// The peer broke the rules of WebSocket or TLS.
+    Protocol(Box<str>),
+    /// The socket failed.
+    Io(Box<str>),
+}
+
+impl fmt::Display for LinkEnd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Closed => f.write_str("the connection was closed"),
+            Self::TimedOut => f.write_str("time is up"),
+            Self::Stalled => f.write_str("the peer takes no data"),
+            Self::TooLarge => f.write_str("a frame was larger than the limit"),
+            Self::Protocol(why) => write!(f, "the peer broke the protocol: {why}"),
+            Self::Io(why) => write!(f, "the connection failed: {why}"),
+        }
+    }
+}
+
+impl From<io::Error> for LinkEnd {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            // A timeout of the socket is one on Unix and the other on Windows.
+            ErrorKind::TimedOut | ErrorKind::WouldBlock => Self::TimedOut,
+            ErrorKind::UnexpectedEof | ErrorKind::WriteZero => Self::Closed,
+            _ => Self::Io(error.to_string().into()),
+        }
+    }
+}
+
+impl From<WsError> for LinkEnd {
+    fn from(error: WsError) -> Self {
+        use tungstenite::error::ProtocolError;
+        match error {
+            WsError::ConnectionClosed
+            | WsError::AlreadyClosed
+            | WsError::Protocol(ProtocolError::ResetWithoutClosingHandshake | ProtocolError::SendAfterClosing) => {
+                Self::Closed
+            }
+            WsError::Io(error) => error.into(),
+            WsError::Capacity(_) => Self::TooLarge,
+            WsError::Protocol(why) => Self::Protocol(why.to_string().into()),
+            WsError::Utf8(_) => Self::Protocol("a text frame is not UTF-8".into()),
+            other => Self::Protocol(other.to_string().into()),
+        }
+    }
+}
+
+/// When the last byte was received; any byte is life.
+#[derive(Clone, Debug)]
+pub(crate) struct Pulse {
+    base: Instant,
+    nanos: Arc<AtomicU64>,
+}
+
+impl Pulse {
+    fn new(now: Instant) -> Self {
+        Self { base: now, nanos: Arc::new(AtomicU64::new(0)) }
+    }
+
+    fn beat(&self, now: Instant) {
+        let nanos = now.saturating_duration_since(self.base).as_nanos();
+        self.nanos.store(u64::try_from(nanos).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    pub(crate) fn last(&self) -> Instant {
+        self.base + Duration::from_nanos(self.nanos.load(Ordering::Relaxed))
+    }
+}
+
+/// The socket as the reading thread uses it: blocking, but never beyond a deadline if there is one.
+pub(super) struct Wire {
+    socket: Arc<TcpStream>,
+    clock: Clock,
+    until: Deadline,
+    /// Whether the socket has a read timeout now: taking it away costs a system call, once.
+    timed: bool,
+}
+
+impl Wire {
+    pub(super) fn new(socket: Arc<TcpStream>, clock: Clock, until: Deadline) -> Self {
+        Self { socket, clock, until, timed: false }
+    }
+
+    /// Zero when the peer has closed; `TimedOut` when the deadline has passed.
+    pub(super) fn recv(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        // On Windows a shutdown does not wake a `recv` that blocks already: a `wait_readable()` with a closing flag
+        // belongs here once somebody can run it there.
+        loop {
+            if let Some(left) = self.time_left()? {
+                self.socket.set_read_timeout(Some(left))?;
+                self.timed = true;
+            } else if self.timed {
+                self.socket.set_read_timeout(None)?;
+                self.timed = false;
+            }
+            match (&*self.socket).read(into) {
+                Err(e) if is_again(&e) => {}
+                result => return result,
+            }
+        }
+    }
+
+    pub(super) fn send_all(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+        while !bytes.is_empty() {
+            let left = self.time_left()?;
+            self.socket.set_write_timeout(left)?;
+            match (&*self.socket).write(bytes) {
+                Ok(0) => return Err(ErrorKind::WriteZero.into()),
+                Ok(count) => bytes = &bytes[count..],
+                Err(e) if is_again(&e) => {}
+                Err(e) => return Err(e),
+            }
+        }
+        Ok(())
+    }
+
+    /// The time left as a timeout for the socket, which must not be zero.
+    fn time_left(&self) -> io::Result<Option<Duration>> {
+        match self.clock.left(self.until) {
+            Some(Duration::ZERO) => Err(ErrorKind::TimedOut.into()),
+            left => Ok(left.map(|left| left.max(Duration::from_millis(1)))),
+        }
+    }
+}
+
+/// Whether a system call only has to be made again; what its timeout is called depends on the system.
+pub(super) fn is_again(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted)
+}
+
+/// What tungstenite reads from. It blocks, and writes, only during the upgrade; after that it says `WouldBlock` when
+/// its buffer is empty, so that something can be done before the thread really blocks, and swallows what tungstenite
+/// answers by itself: pongs and closes are the write half's.
+pub(super) struct Inlet {
+    wire: Wire,
+    tls: Option<Arc<Tls>>,
+    /// Received and not yet used: ciphertext, or the text itself without TLS.
+    buffer: Box<[u8]>,
+    start: usize,
+    end: usize,
+    /// TLS has nothing more to give without another `recv`.
+    hungry: bool,
+    upgrading: bool,
+    pulse: Pulse,
+}
+
+impl Inlet {
+    pub(super) fn new(wire: Wire, tls: Option<Arc<Tls>>) -> Self {
+        let pulse = Pulse::new(wire.clock.now());
+        let buffer = vec![0; RECV].into_boxed_slice();
+        Self { wire, tls, buffer, start: 0, end: 0, hungry: false, upgrading: true, pulse }
+    }
+
+    /// Blocks in `recv`; to be called when the buffer is empty.
+    fn fill(&mut self) -> io::Result<()> {
+        let count = self.wire.recv(&mut self.buffer)?;
+        if count == 0 {
+            return Err(ErrorKind::UnexpectedEof.into());
+        }
+        (self.start, self.end) = (0, count);
+        self.pulse.beat(self.wire.clock.now());
+        Ok(())
+    }
+
+    /// What can be had without blocking.
+    fn take(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let waiting = &self.buffer[self.start..self.end];
+        let Some(tls) = &self.tls else {
+            if waiting.is_empty() {
+                return Err(ErrorKind::WouldBlock.into());
+            }
+            let count = waiting.len().min(into.len());
+            into[..count].copy_from_slice(&waiting[..count]);
+            self.start += count;
+            return Ok(count);
+        };
+        if self.hungry && waiting.is_empty() {
+            return Err(ErrorKind::WouldBlock.into());
+        }
+        let opened = tls.open(waiting, into);
+        self.start = self.end;
+        let (count, last) = match opened {
+            Err(e) if e.kind() == ErrorKind::WouldBlock => (Err(e), true),
+            Err(e) => return Err(e),
+            Ok((count, last)) => (Ok(count), last),
+        };
+        self.hungry = last;
+        count
+    }
+}
+
+impl Read for Inlet {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        loop {
+            match self.take(into) {
+                Err(e) if self.upgrading && e.kind() == ErrorKind::WouldBlock => self.fill()?,
+                result => return result,
+            }
+        }
+    }
+}
+
+impl Write for Inlet {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.upgrading {
+            match &self.tls {
+                None => self.wire.send_all(bytes)?,
+                Some(tls) => {
+                    let mut cipher = Vec::new();
+                    tls.seal(bytes, &mut cipher)?;
+                    self.wire.send_all(&cipher)?;
+                }
+            }
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The reading side of a link, owned by the reader thread.
+pub(crate) struct ReadHalf {
+    frames: WebSocket<Inlet>,
+}
+
+impl ReadHalf {
+    /// Goes on with the WebSocket of the upgrade, which may hold frames already.
+    pub(super) fn new(mut frames: WebSocket<Inlet>) -> Self {
+        frames.get_mut().upgrading = false;
+        Self { frames }
+    }
+
+    /// The next frame: one that is buffered already, or else one out of a blocking `recv`, just before each of which
+    /// `before_blocking` is called.
+    ///
+    /// # Errors
+    ///
+    /// How the link ended. Only after [`LinkEnd::TimedOut`] can it be called again: nothing is lost by that.
+    pub(crate) fn next(&mut self, before_blocking: &mut dyn FnMut()) -> Result<Frame, LinkEnd> {
+        loop {
+            match self.frames.read() {
+                Ok(Message::Text(text)) => return Ok(Frame::Text(text)),
+                Ok(Message::Binary(bytes)) => return Ok(Frame::Binary(bytes.len())),
+                Ok(Message::Ping(bytes)) => return Ok(Frame::Ping(bytes)),
+                Ok(Message::Pong(_)) => return Ok(Frame::Pong),
+                Ok(Message::Close(close)) => {
+                    return Ok(Frame::Close(close.map(|c| (c.code.into(), c.reason.as_str().to_owned()))));
+                }
+                // Reading never gives one.
+                Ok(Message::Frame(_)) => {}
+                Err(WsError::Io(e)) if e.kind() == ErrorKind::WouldBlock => {
+                    before_blocking();
+                    self.frames.get_mut().fill()?;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// Until when [`next`](Self::next) may take; `None` is for ever.
+    pub(crate) fn set_deadline(&mut self, until: Deadline) {
+        self.frames.get_mut().wire.until = until;
+    }
+
+    pub(crate) fn pulse(&self) -> Pulse {
+        self.frames.get_ref().pulse.clone()
+    }
+}

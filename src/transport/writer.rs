@@ -1,0 +1,1052 @@
+//! The write half and the queue before it, shared by every thread that has something to send.
+//!
+//! A lone caller writes its frame itself; when there is more to do, callers only queue, and the writer thread sends
+//! what has gathered in one flush. Whoever writes takes the write half out of the state and puts it back, so that no
+//! lock is held while the socket blocks.
+
+use std::collections::VecDeque;
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::TcpStream;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use parking_lot::{Condvar, Mutex};
+use tungstenite::protocol::{CloseFrame, Role};
+use tungstenite::{Bytes, Message, Utf8Bytes, WebSocket};
+
+use super::connect::Socket;
+use super::frame_settings;
+use super::pipe::Tls;
+use super::reader::{LinkEnd, is_again};
+use crate::clock::{Clock, Deadline};
+
+/// With more requests in flight than this, callers leave the writing to the writer thread: sharing a flush is then
+/// worth more than saving the hop.
+const DIRECT: usize = 3;
+
+/// So many bytes go to the encoder at once. What is still queued when the link breaks is known not to have been sent,
+/// so a stalled peer should not draw the whole queue into the encoder.
+const BATCH: usize = 64 << 10;
+
+/// So many posted frames ring the writer even if the reader has not come to its end yet.
+const RING_AT: usize = 64;
+
+/// A buffer that one huge frame has grown beyond this is given back.
+const KEPT: usize = 256 << 10;
+
+/// What one posted frame costs besides its bytes; without it, empty pongs would be free.
+const FRAME_COST: usize = 32;
+
+/// What goes out.
+#[derive(Debug)]
+pub(crate) enum Out {
+    Text(String),
+    Pong(Bytes),
+    Close(u16),
+}
+
+/// In-memory end of the encoder.
+#[derive(Default)]
+struct Sink(Vec<u8>);
+
+impl Read for Sink {
+    fn read(&mut self, _into: &mut [u8]) -> io::Result<usize> {
+        Err(ErrorKind::WouldBlock.into())
+    }
+}
+
+impl Write for Sink {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The writing side of a link: encodes frames, encrypts them, and remembers what the socket has not taken yet.
+pub(crate) struct WriteHalf {
+    frames: WebSocket<Sink>,
+    tls: Option<Arc<Tls>>,
+    socket: Arc<TcpStream>,
+    clock: Clock,
+    max_frame: usize,
+    /// Bytes as they go to the socket, of which `sent` have gone.
+    out: Vec<u8>,
+    sent: usize,
+    /// Since when the socket has taken nothing.
+    stuck: Option<Instant>,
+    /// Taken out of the queue and about to be encoded.
+    batch: Vec<Out>,
+    closing: bool,
+}
+
+impl WriteHalf {
+    pub(super) fn new(socket: Arc<TcpStream>, tls: Option<Arc<Tls>>, max_frame: usize, clock: Clock) -> Self {
+        let frames = encoder(max_frame);
+        let (out, batch) = (Vec::new(), Vec::new());
+        Self { frames, tls, socket, clock, max_frame, out, sent: 0, stuck: None, batch, closing: false }
+    }
+
+    /// Writes one frame before the half is published, for authentication.
+    ///
+    /// # Errors
+    ///
+    /// How the link ended; a time-out is fatal too, because a part of the frame may have gone.
+    pub(crate) fn write_now(&mut self, out: Out, until: Deadline) -> Result<(), LinkEnd> {
+        self.batch.push(out);
+        self.encode()?;
+        while self.sent < self.out.len() {
+            let left = self.clock.left(until);
+            if left.is_some_and(|left| left.is_zero()) {
+                return Err(LinkEnd::TimedOut);
+            }
+            self.socket.set_write_timeout(left.map(|left| left.max(Duration::from_millis(1))))?;
+            match (&*self.socket).write(&self.out[self.sent..]) {
+                Ok(0) => return Err(LinkEnd::Closed),
+                Ok(count) => self.sent += count,
+                Err(e) if is_again(&e) => {}
+                Err(e) => return Err(e.into()),
+            }
+        }
+        self.all_sent();
+        Ok(())
+    }
+
+    /// Encodes and encrypts the batch, and what TLS wants to say.
+    fn encode(&mut self) -> Result<(), LinkEnd> {
+        for out in self.batch.drain(..) {
+            if self.closing {
+                // Nothing may follow a close frame.
+                continue;
+            }
+            match out {
+                Out::Text(text) => self.frames.write(Message::Text(Utf8Bytes::from(text)))?,
+                Out::Pong(bytes) => self.frames.write(Message::Pong(bytes))?,
+                Out::Close(code) => {
+                    self.closing = true;
+                    self.frames.close(Some(CloseFrame { code: code.into(), reason: Utf8Bytes::default() }))?;
+                }
+            }
+        }
+        self.frames.flush()?;
+        let plain = &mut self.frames.get_mut().0;
+        match &self.tls {
+            Some(tls) => {
+                tls.seal(plain, &mut self.out)?;
+                plain.clear();
+            }
+            None if self.out.is_empty() => std::mem::swap(plain, &mut self.out),
+            None => self.out.append(plain),
+        }
+        Ok(())
+    }
+
+    /// Sends what waits. False when the socket did not take it all within `hand_over`, which is the socket's own
+    /// write timeout too: to be called again.
+    fn push(&mut self, hand_over: Duration, stall: Duration) -> Result<bool, LinkEnd> {
+        let mut began = None;
+        while self.sent < self.out.len() {
+            match (&*self.socket).write(&self.out[self.sent..]) {
+                Ok(0) => return Err(LinkEnd::Closed),
+                Ok(count) => {
+                    self.sent += count;
+                    self.stuck = None;
+                    if self.sent < self.out.len() {
+                        let now = self.clock.now();
+                        if now.saturating_duration_since(*began.get_or_insert(now)) >= hand_over {
+                            return Ok(false);
+                        }
+                    }
+                }
+                Err(e) if e.kind() == ErrorKind::Interrupted => {}
+                Err(e) if is_again(&e) => {
+                    let now = self.clock.now();
+                    if now.saturating_duration_since(*self.stuck.get_or_insert(now)) >= stall {
+                        return Err(LinkEnd::Stalled);
+                    }
+                    return Ok(false);
+                }
+                Err(e) => return Err(e.into()),
+            }
+        }
+        self.all_sent();
+        Ok(true)
+    }
+
+    fn write_batch(&mut self, settings: &WriterSettings) -> Result<bool, LinkEnd> {
+        // Without this, each round of a stalled link would take another batch into the encoder.
+        if !self.batch.is_empty() || self.tls_talks() {
+            self.encode()?;
+        }
+        self.push(settings.hand_over, settings.stall)
+    }
+
+    fn all_sent(&mut self) {
+        if self.out.capacity() > KEPT {
+            // The encoder's own buffer cannot be shrunk, and has grown as much.
+            self.out = Vec::new();
+            if !self.closing {
+                self.frames = encoder(self.max_frame);
+            }
+        }
+        self.out.clear();
+        self.sent = 0;
+    }
+
+    fn tls_talks(&self) -> bool {
+        self.tls.as_ref().is_some_and(|tls| tls.talks())
+    }
+
+    fn is_partial(&self) -> bool {
+        self.sent < self.out.len()
+    }
+
+    /// Whether there is something to send although nobody queued anything.
+    fn is_pending(&self) -> bool {
+        self.is_partial() || self.tls_talks()
+    }
+
+    /// The goodbye of TLS, if the socket takes it at once; the peer then knows that nothing was cut off.
+    fn farewell(&self) {
+        if let Some(tls) = &self.tls {
+            let bytes = tls.farewell();
+            if !bytes.is_empty() && self.socket.set_nonblocking(true).is_ok() {
+                let _ = (&*self.socket).write(&bytes);
+            }
+        }
+    }
+}
+
+fn encoder(max_frame: usize) -> WebSocket<Sink> {
+    // Nothing is ever read from it.
+    WebSocket::from_raw_socket(Sink::default(), Role::Client, Some(frame_settings(max_frame, 0)))
+}
+
+/// The bounds of a [`Writer`].
+#[derive(Clone, Debug)]
+pub(crate) struct WriterSettings {
+    /// So many bytes of requests may wait; more, and senders wait for room.
+    pub queue_bytes: usize,
+    /// So long the peer may take nothing before the link is cut.
+    pub stall: Duration,
+    /// So long a caller writes itself before it leaves the rest to the writer thread.
+    pub hand_over: Duration,
+    /// So many bytes of acknowledgements and pongs may wait; more, and the link is cut.
+    pub control_bytes: usize,
+}
+
+impl Default for WriterSettings {
+    fn default() -> Self {
+        Self {
+            queue_bytes: 1 << 20,
+            stall: Duration::from_secs(10),
+            hand_over: Duration::from_millis(250),
+            control_bytes: 4 << 20,
+        }
+    }
+}
+
+/// The timers of the client, which the writer thread keeps.
+pub(crate) trait Keeper: Send + Sync {
+    /// Runs what is due, with no lock of the writer held; returns when it wants to be called next.
+    fn tick(&self) -> Deadline;
+}
+
+/// Why a request was not sent; the text comes back.
+#[derive(Debug)]
+pub(crate) enum NotSent {
+    /// That generation of the link is over, or is closing.
+    Gone(String),
+    /// There was no room until the deadline.
+    Full,
+}
+
+/// What is left of a generation.
+#[derive(Debug, Default)]
+pub(crate) struct Closed {
+    /// The requests that never reached the encoder, in order.
+    pub(crate) unsent: Vec<(u128, String)>,
+    /// What first went wrong on the writing side, if anything did.
+    pub(crate) cause: Option<LinkEnd>,
+}
+
+struct Item {
+    /// Requests have one; acknowledgements, pongs and closes do not.
+    id: Option<u128>,
+    out: Out,
+}
+
+impl Item {
+    fn bytes(&self) -> usize {
+        let bytes = match &self.out {
+            Out::Text(text) => text.len(),
+            Out::Pong(bytes) => bytes.len(),
+            Out::Close(_) => 0,
+        };
+        if self.id.is_some() { bytes } else { bytes + FRAME_COST }
+    }
+}
+
+#[derive(Default)]
+struct State {
+    generation: Option<u64>,
+    /// `None` before it is published, while somebody writes, and after it failed.
+    half: Option<Box<WriteHalf>>,
+    socket: Option<Socket>,
+    cause: Option<LinkEnd>,
+    /// A close frame is queued or sent.
+    closing: bool,
+    queue: VecDeque<Item>,
+    requests: usize,
+    request_bytes: usize,
+    control_bytes: usize,
+    /// Somebody has the half.
+    busy: bool,
+    /// Work came while somebody had the half: who puts it back rings.
+    wanted: bool,
+    /// More requests are in flight than callers write themselves.
+    crowded: bool,
+    /// Frames queued, taken and sent since the beginning, for those who wait for a flush.
+    pushed: u64,
+    taken: u64,
+    done: u64,
+
+    /// The writer thread waits, and nobody has rung for it yet.
+    parked: bool,
+    woken: bool,
+    stopped: bool,
+    /// Who waits for room or for a flush.
+    waiting: usize,
+}
+
+impl State {
+    fn is_current(&self, generation: u64) -> bool {
+        self.generation == Some(generation) && self.cause.is_none()
+    }
+
+    fn push(&mut self, item: Item) {
+        let bytes = item.bytes();
+        if item.id.is_some() {
+            self.requests += 1;
+            self.request_bytes += bytes;
+        } else {
+            self.control_bytes += bytes;
+        }
+        self.pushed += 1;
+        self.queue.push_back(item);
+    }
+
+    /// Has the books show that `item` is not queued any more.
+    fn forget(&mut self, item: &Item) {
+        let bytes = item.bytes();
+        if item.id.is_some() {
+            self.requests -= 1;
+            self.request_bytes -= bytes;
+        } else {
+            self.control_bytes -= bytes;
+        }
+        self.taken += 1;
+    }
+
+    /// Takes the half out, with as much of the queue as goes at once.
+    fn take(&mut self) -> Option<Box<WriteHalf>> {
+        let mut half = self.half.take()?;
+        self.busy = true;
+        let mut bytes = 0;
+        // The rest of what was taken before goes first.
+        while bytes < BATCH && !half.is_partial() {
+            let Some(item) = self.queue.pop_front() else { break };
+            bytes += item.bytes();
+            self.forget(&item);
+            half.batch.push(item.out);
+        }
+        self.wanted = !self.queue.is_empty();
+        Some(half)
+    }
+
+    /// Whether everything went out. A withdrawn frame leaves no other trace of that.
+    fn is_idle(&self) -> bool {
+        self.queue.is_empty() && self.half.as_ref().is_some_and(|half| !half.is_partial())
+    }
+
+    fn has_work(&self) -> bool {
+        self.half.as_ref().is_some_and(|half| !self.queue.is_empty() || half.is_pending())
+    }
+
+    /// Whether the writer thread has to be rung for the work there is. True only once per wait: the first who asks
+    /// is the one who rings.
+    fn rouse(&mut self) -> bool {
+        if self.busy {
+            self.wanted = true;
+            return false;
+        }
+        self.has_work() && std::mem::take(&mut self.parked)
+    }
+}
+
+/// The way out of one client, through all generations of its link.
+pub(crate) struct Writer {
+    clock: Clock,
+    settings: WriterSettings,
+    state: Mutex<State>,
+    /// Rings for the writer thread.
+    bell: Condvar,
+    /// Rings for those who wait for room or for a flush.
+    room: Condvar,
+    /// How often the writer thread was woken.
+    #[cfg(test)]
+    wakes: std::sync::atomic::AtomicUsize,
+}
+
+impl Writer {
+    pub(crate) fn new(clock: Clock, settings: WriterSettings) -> Self {
+        Self {
+            clock,
+            settings,
+            state: Mutex::default(),
+            bell: Condvar::new(),
+            room: Condvar::new(),
+            #[cfg(test)]
+            wakes: std::sync::atomic::AtomicUsize::new(0),
+        }
+    }
+
+    /// Accepts frames for this generation, and keeps them queued until [`open`](Self::open). The one before must have
+    /// been closed.
+    pub(crate) fn prepare(&self, generation: u64) {
+        let mut state = self.state.lock();
+        debug_assert!(state.generation.is_none(), "the generation before was not closed");
+        state.generation = Some(generation);
+    }
+
+    /// Publishes the write half; `first` goes in front of everything queued since [`prepare`](Self::prepare).
+    ///
+    /// # Errors
+    ///
+    /// `first`, when the generation ended in the meantime; the socket is shut down then.
+    pub(crate) fn open(
+        &self,
+        generation: u64,
+        half: WriteHalf,
+        socket: Socket,
+        first: Vec<(u128, String)>,
+    ) -> Result<(), Vec<(u128, String)>> {
+        let timeout = self.settings.hand_over.max(Duration::from_millis(1));
+        let ready = half.socket.set_write_timeout(Some(timeout)).is_ok();
+        let half = Box::new(half);
+        let ring = {
+            let mut state = self.state.lock();
+            if !ready || !state.is_current(generation) || state.half.is_some() || state.busy {
+                drop(state);
+                socket.shutdown();
+                return Err(first);
+            }
+            state.half = Some(half);
+            state.socket = Some(socket);
+            let queued = std::mem::take(&mut state.queue);
+            state.queue.reserve(first.len() + queued.len());
+            for (id, text) in first {
+                state.push(Item { id: Some(id), out: Out::Text(text) });
+            }
+            state.queue.extend(queued);
+            state.rouse()
+        };
+        self.ring_if(ring);
+        Ok(())
+    }
+
+    /// Ends the generation, as often as wanted: shuts its socket down, wakes the senders that wait, and gives back
+    /// what never went out.
+    pub(crate) fn close(&self, generation: u64) -> Closed {
+        let (half, socket, queue, cause, waiting) = {
+            let mut state = self.state.lock();
+            if state.generation != Some(generation) {
+                return Closed::default();
+            }
+            state.generation = None;
+            state.closing = false;
+            (state.requests, state.request_bytes, state.control_bytes) = (0, 0, 0);
+            // Whoever has the half finds the generation gone and drops it.
+            (state.busy, state.wanted) = (false, false);
+            (state.pushed, state.taken, state.done) = (0, 0, 0);
+            let queue = std::mem::take(&mut state.queue);
+            (state.half.take(), state.socket.take(), queue, state.cause.take(), state.waiting > 0)
+        };
+        if let Some(half) = half {
+            if cause.is_none() && !half.is_partial() {
+                half.farewell();
+            }
+        }
+        if let Some(socket) = socket {
+            socket.shutdown();
+        }
+        if waiting {
+            self.clock.wake_all(&self.room);
+        }
+        let unsent = queue
+            .into_iter()
+            .filter_map(|item| match (item.id, item.out) {
+                (Some(id), Out::Text(text)) => Some((id, text)),
+                _ => None,
+            })
+            .collect();
+        Closed { unsent, cause }
+    }
+
+    /// Sends a request: writes it here and now when the link is quiet, else queues it, for which it waits for room
+    /// until `until`. `in_flight` counts the requests that wait for an answer, this one included.
+    ///
+    /// `Ok` means that it will go to the encoder, or already has: only [`withdraw`](Self::withdraw) and
+    /// [`close`](Self::close) tell whether it did not. A frame larger than the whole bound is taken when no other
+    /// request waits.
+    ///
+    /// # Errors
+    ///
+    /// The text, which was certainly not sent.
+    pub(crate) fn send(
+        &self,
+        generation: u64,
+        id: u128,
+        text: String,
+        in_flight: usize,
+        until: Deadline,
+    ) -> Result<(), NotSent> {
+        let bytes = text.len();
+        let mut state = self.state.lock();
+        let mut in_time = true;
+        loop {
+            if !state.is_current(generation) || state.closing {
+                return Err(NotSent::Gone(text));
+            }
+            if state.requests == 0 || state.request_bytes + bytes <= self.settings.queue_bytes {
+                break;
+            }
+            if !in_time {
+                return Err(NotSent::Full);
+            }
+            state.waiting += 1;
+            in_time = self.clock.wait(&self.room, &mut state, until);
+            state.waiting -= 1;
+        }
+        state.crowded = in_flight > DIRECT;
+        state.push(Item { id: Some(id), out: Out::Text(text) });
+        let direct = in_flight <= DIRECT
+            && state.requests == 1
+            && state.control_bytes < BATCH
+            && state.half.as_ref().is_some_and(|half| !half.is_partial());
+        if direct {
+            if let Some(half) = state.take() {
+                drop(state);
+                self.write(generation, half);
+                return Ok(());
+            }
+        }
+        let ring = state.rouse();
+        drop(state);
+        self.ring_if(ring);
+        Ok(())
+    }
+
+    /// Takes a request out of the queue because its time is up: true when it was there, so that it is certainly not
+    /// sent.
+    pub(crate) fn withdraw(&self, generation: u64, id: u128) -> bool {
+        let waiting = {
+            let mut state = self.state.lock();
+            if state.generation != Some(generation) {
+                return false;
+            }
+            let Some(at) = state.queue.iter().position(|item| item.id == Some(id)) else { return false };
+            if let Some(item) = state.queue.remove(at) {
+                state.forget(&item);
+            }
+            state.waiting > 0
+        };
+        if waiting {
+            self.clock.wake_all(&self.room);
+        }
+        true
+    }
+
+    /// Queues an acknowledgement, a pong or a close. Never waits, and rings the writer only when many have gathered:
+    /// see [`ring`](Self::ring). Too many behind a peer that does not read end the link.
+    pub(crate) fn post(&self, generation: u64, out: Out) {
+        let (ring, cut) = {
+            let mut state = self.state.lock();
+            if !state.is_current(generation) {
+                return;
+            }
+            state.closing |= matches!(out, Out::Close(_));
+            state.push(Item { id: None, out });
+            if state.control_bytes > self.settings.control_bytes {
+                state.cause = Some(LinkEnd::Stalled);
+                (false, Some((state.socket.clone(), state.waiting > 0)))
+            } else {
+                let many = state.queue.len() - state.requests >= RING_AT;
+                (many && state.rouse(), None)
+            }
+        };
+        self.ring_if(ring);
+        if let Some((socket, waiting)) = cut {
+            self.cut(socket, waiting);
+        }
+    }
+
+    /// Queues a request that nobody waits for, beyond the bound if it must be, and rings. Never waits.
+    ///
+    /// # Errors
+    ///
+    /// The text, when that generation is over or closing.
+    pub(crate) fn post_request(&self, generation: u64, id: u128, text: String) -> Result<(), String> {
+        let ring = {
+            let mut state = self.state.lock();
+            if !state.is_current(generation) || state.closing {
+                return Err(text);
+            }
+            state.push(Item { id: Some(id), out: Out::Text(text) });
+            state.rouse()
+        };
+        self.ring_if(ring);
+        Ok(())
+    }
+
+    /// Rings the writer thread if something waits to be sent; the reader does so before it blocks.
+    pub(crate) fn ring(&self) {
+        let ring = self.state.lock().rouse();
+        self.ring_if(ring);
+    }
+
+    /// Has the writer thread ask the keeper anew.
+    pub(crate) fn wake(&self) {
+        let ring = {
+            let mut state = self.state.lock();
+            state.woken = true;
+            std::mem::take(&mut state.parked)
+        };
+        self.ring_if(ring);
+    }
+
+    /// The body of the writer thread; returns after [`stop`](Self::stop).
+    pub(crate) fn run(&self, keeper: &dyn Keeper) {
+        let mut due = keeper.tick();
+        loop {
+            match self.next_job(due) {
+                Job::Stop => return,
+                Job::Tick => due = keeper.tick(),
+                Job::Write(generation, half, waiting) => {
+                    if waiting {
+                        self.clock.wake_all(&self.room);
+                    }
+                    self.write(generation, half);
+                }
+            }
+        }
+    }
+
+    pub(crate) fn stop(&self) {
+        {
+            let mut state = self.state.lock();
+            state.stopped = true;
+            state.parked = false;
+        }
+        self.clock.wake_all(&self.bell);
+    }
+
+    /// Waits until everything queued so far went to the socket, at most until `until`; false when it did not.
+    pub(crate) fn flush(&self, generation: u64, until: Deadline) -> bool {
+        let mut state = self.state.lock();
+        let target = state.pushed;
+        let ring = state.rouse();
+        drop(state);
+        self.ring_if(ring);
+        let mut state = self.state.lock();
+        let mut in_time = true;
+        loop {
+            if !state.is_current(generation) {
+                return false;
+            }
+            if state.done >= target || state.is_idle() {
+                return true;
+            }
+            if !in_time {
+                return false;
+            }
+            state.waiting += 1;
+            in_time = self.clock.wait(&self.room, &mut state, until);
+            state.waiting -= 1;
+        }
+    }
+
+    /// The bytes that wait, for the counters.
+    pub(crate) fn queued_bytes(&self) -> usize {
+        let state = self.state.lock();
+        state.request_bytes + state.control_bytes
+    }
+
+    fn next_job(&self, due: Deadline) -> Job {
+        let mut state = self.state.lock();
+        let mut yielded = false;
+        loop {
+            if state.stopped {
+                return Job::Stop;
+            }
+            if state.woken || self.clock.is_past(due) {
+                state.woken = false;
+                return Job::Tick;
+            }
+            if state.has_work() {
+                if !yielded && (state.crowded || state.queue.len() > DIRECT) {
+                    // Lets the callers that are about to send do so: their frames then share a flush. Without it
+                    // every request becomes a wake-up and a system call of its own.
+                    yielded = true;
+                    drop(state);
+                    std::thread::yield_now();
+                    state = self.state.lock();
+                    continue;
+                }
+                if let (Some(generation), Some(half)) = (state.generation, state.take()) {
+                    return Job::Write(generation, half, state.waiting > 0);
+                }
+            }
+            yielded = false;
+            state.parked = true;
+            self.clock.wait(&self.bell, &mut state, due);
+            state.parked = false;
+            #[cfg(test)]
+            self.wakes.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        }
+    }
+
+    /// Writes with the half that was taken, and puts it back. No lock is held meanwhile.
+    fn write(&self, generation: u64, mut half: Box<WriteHalf>) {
+        let result = half.write_batch(&self.settings);
+        let mut cut = None;
+        let (mut ring, mut waiting) = (false, false);
+        // What is not put back is dropped without the lock.
+        let _dropped = {
+            let mut state = self.state.lock();
+            if state.generation != Some(generation) {
+                Some(half)
+            } else {
+                state.busy = false;
+                waiting = state.waiting > 0;
+                match result {
+                    Ok(all) => {
+                        if all {
+                            state.done = state.taken;
+                        }
+                        let more = state.wanted || half.is_pending();
+                        state.half = Some(half);
+                        ring = more && state.rouse();
+                        None
+                    }
+                    Err(end) => {
+                        state.cause.get_or_insert(end);
+                        cut = state.socket.clone();
+                        Some(half)
+                    }
+                }
+            }
+        };
+        self.ring_if(ring);
+        if cut.is_some() {
+            self.cut(cut, waiting);
+        } else if waiting {
+            self.clock.wake_all(&self.room);
+        }
+    }
+
+    /// Cuts the link, so that the reader sees its end, and wakes whoever waits for it to take something.
+    fn cut(&self, socket: Option<Socket>, waiting: bool) {
+        if let Some(socket) = socket {
+            socket.shutdown();
+        }
+        if waiting {
+            self.clock.wake_all(&self.room);
+        }
+    }
+
+    fn ring_if(&self, ring: bool) {
+        if ring {
+            self.clock.wake_one(&self.bell);
+        }
+    }
+}
+
+enum Job {
+    Stop,
+    Tick,
+    /// Somebody may wait for the room that this made.
+    Write(u64, Box<WriteHalf>, bool),
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::Ordering;
+    use std::thread;
+
+    use crossbeam_channel::{Sender, unbounded};
+
+    use super::super::tests::{next, pair, within};
+    use super::*;
+
+    const LONG: Duration = Duration::from_secs(20);
+
+    fn writer(change: impl FnOnce(&mut WriterSettings)) -> Writer {
+        let mut settings = WriterSettings::default();
+        change(&mut settings);
+        Writer::new(Clock::real(), settings)
+    }
+
+    /// Has nothing to do, and says when it was asked.
+    struct Ticks(Sender<()>, Option<Duration>);
+
+    impl Keeper for Ticks {
+        fn tick(&self) -> Deadline {
+            let _ = self.0.send(());
+            self.1.and_then(within)
+        }
+    }
+
+    /// Runs `test` beside the writer thread, and stops that afterwards, also when the test failed.
+    fn beside<T>(
+        writer: &Writer,
+        every: Option<Duration>,
+        test: impl FnOnce(&crossbeam_channel::Receiver<()>) -> T,
+    ) -> T {
+        struct Stop<'a>(&'a Writer);
+        impl Drop for Stop<'_> {
+            fn drop(&mut self) {
+                self.0.stop();
+            }
+        }
+        let (ticked, ticks) = unbounded();
+        let keeper = Ticks(ticked, every);
+        thread::scope(|scope| {
+            scope.spawn(|| writer.run(&keeper));
+            let _stop = Stop(writer);
+            test(&ticks)
+        })
+    }
+
+    fn text(message: Message) -> String {
+        message.into_text().expect("a text").as_str().to_owned()
+    }
+
+    #[test]
+    fn queued_frames_follow_what_authentication_sent_in_order() {
+        let writer = writer(|_| ());
+        let (link, mut peer) = pair();
+        assert!(matches!(writer.send(1, 1, "early".into(), 1, None), Err(NotSent::Gone(text)) if text == "early"));
+        writer.prepare(1);
+        writer.post(1, Out::Text("ack".into()));
+        for id in 1..=3 {
+            writer.send(1, id, format!("queued {id}"), 1, None).expect("queued");
+        }
+        assert!(writer.queued_bytes() > 0);
+        assert!(writer.withdraw(1, 2) && !writer.withdraw(1, 2) && !writer.withdraw(2, 1));
+        assert!(!writer.flush(1, within(Duration::ZERO)));
+        writer.open(1, link.writer, link.socket, vec![(8, "first".into()), (9, "second".into())]).expect("open");
+        beside(&writer, None, |_| {
+            for expected in ["first", "second", "ack", "queued 1", "queued 3"] {
+                assert_eq!(text(peer.read().expect("a frame")), expected);
+            }
+            assert!(writer.flush(1, within(LONG)));
+            assert_eq!(writer.queued_bytes(), 0);
+            writer.post(1, Out::Pong(Bytes::from_static(b"!")));
+            writer.post(1, Out::Close(1000));
+            assert!(matches!(writer.send(1, 4, "late".into(), 1, None), Err(NotSent::Gone(_))));
+            writer.ring();
+            assert_eq!(peer.read().expect("a frame"), Message::Pong(Bytes::from_static(b"!")));
+            assert!(peer.read().expect("a frame").is_close());
+        });
+        let closed = writer.close(1);
+        assert!(closed.unsent.is_empty() && closed.cause.is_none());
+        assert!(writer.close(1).unsent.is_empty());
+        assert!(!writer.flush(1, within(LONG)));
+    }
+
+    #[test]
+    fn a_lone_caller_writes_its_frame_itself() {
+        let writer = writer(|_| ());
+        let (link, mut peer) = pair();
+        writer.prepare(7);
+        writer.open(7, link.writer, link.socket, Vec::new()).expect("open");
+        // No writer thread runs.
+        writer.post(7, Out::Text("ack".into()));
+        writer.send(7, 1, "direct".into(), 1, None).expect("sent");
+        assert_eq!(text(peer.read().expect("a frame")), "ack");
+        assert_eq!(text(peer.read().expect("a frame")), "direct");
+        assert!(writer.flush(7, within(LONG)));
+        writer.send(7, 2, "crowded".into(), DIRECT + 1, None).expect("queued");
+        assert_eq!(writer.close(7).unsent, [(2, "crowded".to_owned())]);
+    }
+
+    #[test]
+    fn each_thread_s_frames_keep_their_order() {
+        let writer = writer(|settings| settings.queue_bytes = 2000);
+        let (link, mut peer) = pair();
+        writer.prepare(1);
+        writer.open(1, link.writer, link.socket, Vec::new()).expect("open");
+        beside(&writer, None, |_| {
+            thread::scope(|scope| {
+                for thread in 0..8 {
+                    let writer = &writer;
+                    scope.spawn(move || {
+                        for index in 0..2000 {
+                            let id = u128::from(thread * 10_000u64 + index);
+                            let in_flight = 1 + (index % 6) as usize;
+                            writer.send(1, id, format!("{thread} {index}"), in_flight, within(LONG)).expect("sent");
+                        }
+                    });
+                }
+                let mut last = [0u64; 8];
+                for _ in 0..8 * 2000 {
+                    let text = text(peer.read().expect("a frame"));
+                    let (thread, index) = text.split_once(' ').expect("two numbers");
+                    let (thread, index): (usize, u64) = (thread.parse().expect("one"), index.parse().expect("two"));
+                    assert_eq!(last[thread], index);
+                    last[thread] += 1;
+                }
+            });
+            assert!(writer.flush(1, within(LONG)));
+        });
+    }
+
+    /// Fills everything between here and a peer that does not read; the number of requests that were accepted.
+    fn fill(writer: &Writer, generation: u64) -> u128 {
+        for id in 0.. {
+            match writer.send(generation, id, "x".repeat(60_000), 1, within(Duration::from_millis(500))) {
+                Ok(()) => {}
+                Err(NotSent::Full) => {
+                    assert_eq!(text.len(), 60_000);
+                    return id;
+                }
+                Err(NotSent::Gone(_)) => panic!("the link is gone"),
+            }
+        }
+        0
+    }
+
+    #[test]
+    fn a_peer_that_does_not_read_fills_the_queue_and_close_frees_everything() {
+        let writer = writer(|_| ());
+        let (link, peer) = pair();
+        writer.prepare(1);
+        writer.open(1, link.writer, link.socket, Vec::new()).expect("open");
+        beside(&writer, None, |_| {
+            let accepted = fill(&writer, 1);
+            assert!(writer.queued_bytes() <= 1 << 20);
+            assert!(!writer.flush(1, within(Duration::from_millis(50))));
+            thread::scope(|scope| {
+                let stuck = scope.spawn(|| writer.send(1, accepted, "y".repeat(60_000), 1, None));
+                while writer.state.lock().waiting == 0 {
+                    thread::yield_now();
+                }
+                let closed = writer.close(1);
+                assert_eq!(closed.cause, None);
+                assert!(matches!(stuck.join().expect("it returns"), Err(NotSent::Gone(text)) if text.len() == 60_000));
+                let ids: Vec<_> = closed.unsent.iter().map(|(id, _)| *id).collect();
+                assert!(!ids.is_empty() && ids.iter().copied().eq(accepted - ids.len() as u128..accepted), "{ids:?}");
+            });
+            // The next generation is not bothered by what the one before left.
+            let (link, mut second) = pair();
+            writer.prepare(2);
+            writer.open(2, link.writer, link.socket, Vec::new()).expect("open");
+            writer.send(2, 1, "anew".into(), 1, None).expect("sent");
+            assert_eq!(text(second.read().expect("a frame")), "anew");
+        });
+        drop(peer);
+    }
+
+    #[test]
+    fn a_stalled_link_is_cut_and_a_caller_gets_away_before() {
+        let writer = writer(|settings| {
+            settings.stall = Duration::from_secs(1);
+            settings.hand_over = Duration::from_millis(50);
+            settings.queue_bytes = 100 << 20;
+        });
+        let (mut link, peer) = pair();
+        writer.prepare(1);
+        writer.open(1, link.writer, link.socket, Vec::new()).expect("open");
+        beside(&writer, None, |_| {
+            let began = Clock::real().now();
+            writer.send(1, 1, "x".repeat(40 << 20), 1, None).expect("sent");
+            assert!(began.elapsed() < LONG / 4);
+            writer.send(1, 2, "behind".into(), 1, None).expect("queued");
+            assert_eq!(next(&mut link.reader).err(), Some(LinkEnd::Closed));
+            assert!(matches!(writer.send(1, 3, String::new(), 1, None), Err(NotSent::Gone(_))));
+            let closed = writer.close(1);
+            assert_eq!(closed.cause, Some(LinkEnd::Stalled));
+            assert_eq!(closed.unsent, [(2, "behind".to_owned())]);
+        });
+        drop(peer);
+    }
+
+    #[test]
+    fn too_many_acknowledgements_behind_a_stalled_write_cut_the_link() {
+        let writer = writer(|settings| settings.control_bytes = 1000);
+        let (mut link, _peer) = pair();
+        writer.prepare(1);
+        writer.open(1, link.writer, link.socket.clone(), Vec::new()).expect("open");
+        for _ in 0..100 {
+            writer.post(1, Out::Pong(Bytes::new()));
+        }
+        assert_eq!(next(&mut link.reader).err(), Some(LinkEnd::Closed));
+        assert!(writer.queued_bytes() < 2000);
+        assert_eq!(writer.close(1).cause, Some(LinkEnd::Stalled));
+    }
+
+    #[test]
+    fn a_frame_larger_than_the_bound_goes_when_nothing_waits() {
+        let writer = writer(|settings| settings.queue_bytes = 1000);
+        let (link, mut peer) = pair();
+        writer.prepare(1);
+        writer.send(1, 1, "small".into(), 1, None).expect("queued");
+        let large = "x".repeat(3 << 20);
+        let soon = within(Duration::from_millis(20));
+        assert!(matches!(writer.send(1, 2, large.clone(), 9, soon), Err(NotSent::Full)));
+        writer.open(1, link.writer, link.socket, Vec::new()).expect("open");
+        beside(&writer, None, |_| {
+            thread::scope(|scope| {
+                scope.spawn(|| writer.send(1, 2, large.clone(), 9, within(LONG)).expect("sent"));
+                assert_eq!(text(peer.read().expect("a frame")), "small");
+                assert_eq!(text(peer.read().expect("a frame")), large);
+            });
+        });
+    }
+
+    #[test]
+    fn opening_what_has_ended_gives_the_frames_back() {
+        let writer = writer(|_| ());
+        let (mut link, _peer) = pair();
+        writer.prepare(1);
+        writer.close(1);
+        let back = writer.open(1, link.writer, link.socket, vec![(1, "first".into())]);
+        assert_eq!(back, Err(vec![(1, "first".to_owned())]));
+        assert_eq!(next(&mut link.reader).err(), Some(LinkEnd::Closed));
+    }
+
+    #[test]
+    fn an_idle_writer_wakes_only_for_its_keeper() {
+        let writer = writer(|_| ());
+        beside(&writer, None, |ticks| {
+            Clock::real().recv(ticks, within(LONG)).expect("the first tick");
+            writer.wake();
+            Clock::real().recv(ticks, within(LONG)).expect("it was woken");
+            writer.ring();
+        });
+        let busy_with_one_timer = writer.wakes.swap(0, Ordering::Relaxed);
+        assert!(busy_with_one_timer <= 2, "{busy_with_one_timer}");
+
+        let writer = Writer::new(Clock::real(), WriterSettings::default());
+        beside(&writer, Some(Duration::from_millis(100)), |ticks| {
+            for _ in 0..4 {
+                Clock::real().recv(ticks, within(LONG)).expect("a tick");
+            }
+            assert!(writer.wakes.load(Ordering::Relaxed) <= 4);
+        });
+    }
+}

@@ -1,0 +1,238 @@
+//! Runs user code: handlers, listeners and callbacks. Never the reader, never the writer.
+//!
+//! One run queue and cached threads. A job is queued before a thread is made for it, so a thread that the system
+//! refuses loses nothing: the job waits for the next worker that is free. Whoever queues wakes or makes at most one
+//! worker, and a worker that takes a job while more are waiting wakes or makes the next.
+
+use std::any::Any;
+use std::cell::Cell;
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use parking_lot::{Condvar, Mutex};
+
+use crate::clock::Clock;
+
+/// How long a worker with nothing to do stays.
+const IDLE: Duration = Duration::from_secs(2);
+
+pub(crate) type Job = Box<dyn FnOnce() + Send>;
+
+thread_local! {
+    static OURS: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether this thread is one of the crate's own: waiting on it for the crate's threads to end would never end.
+pub(crate) fn is_our_thread() -> bool {
+    OURS.with(Cell::get)
+}
+
+/// Says that this thread is one of the crate's own.
+pub(crate) fn mark_our_thread() {
+    OURS.with(|ours| ours.set(true));
+}
+
+/// What a panic said, as far as it said anything.
+pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> &str {
+    panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("no message")
+}
+
+#[derive(Clone)]
+pub(crate) struct Workers(Arc<Shared>);
+
+struct Shared {
+    clock: Clock,
+    queue: Mutex<Queue>,
+    bell: Condvar,
+    panics: AtomicU64,
+}
+
+#[derive(Default)]
+struct Queue {
+    jobs: VecDeque<Job>,
+    /// Workers that wait for a job.
+    idle: usize,
+    /// Workers that were woken, or made, and have not come for their job yet.
+    woken: usize,
+    threads: usize,
+    /// Idle workers leave at once, because the client is closed.
+    leaving: bool,
+}
+
+impl Workers {
+    pub(crate) fn new(clock: Clock) -> Self {
+        Self(Arc::new(Shared { clock, queue: Mutex::default(), bell: Condvar::new(), panics: AtomicU64::new(0) }))
+    }
+
+    /// Queues a job and sees to it that somebody takes it.
+    pub(crate) fn run(&self, job: impl FnOnce() + Send + 'static) {
+        self.push(Box::new(job));
+        self.kick();
+    }
+
+    /// Queues a job without waking anyone; [`kick`](Self::kick) follows, once per burst.
+    pub(crate) fn push(&self, job: Job) {
+        self.0.queue.lock().jobs.push_back(job);
+    }
+
+    /// Wakes or makes one worker, if there is work that nobody was woken for.
+    pub(crate) fn kick(&self) {
+        let make = {
+            let mut queue = self.0.queue.lock();
+            if queue.jobs.is_empty() || queue.woken > 0 {
+                return;
+            }
+            if queue.idle > 0 {
+                queue.idle -= 1;
+                queue.woken += 1;
+                false
+            } else {
+                queue.threads += 1;
+                queue.woken += 1;
+                true
+            }
+        };
+        if make {
+            self.make();
+        } else {
+            self.0.clock.wake_one(&self.0.bell);
+        }
+    }
+
+    /// Whether jobs wait and no thread is there that would ever take them: the system refused to make one.
+    pub(crate) fn is_stuck(&self) -> bool {
+        let queue = self.0.queue.lock();
+        queue.threads == 0 && !queue.jobs.is_empty()
+    }
+
+    /// From now on a worker with nothing to do leaves at once.
+    pub(crate) fn leave(&self) {
+        self.0.queue.lock().leaving = true;
+        self.0.clock.wake_all(&self.0.bell);
+    }
+
+    pub(crate) fn threads(&self) -> usize {
+        self.0.queue.lock().threads
+    }
+
+    pub(crate) fn waiting(&self) -> usize {
+        self.0.queue.lock().jobs.len()
+    }
+
+    pub(crate) fn panics(&self) -> u64 {
+        self.0.panics.load(Ordering::Relaxed)
+    }
+
+    fn make(&self) {
+        let workers = self.clone();
+        let made = std::thread::Builder::new().name("signalwire-relay-worker".into()).spawn(move || workers.work());
+        if let Err(error) = made {
+            let mut queue = self.0.queue.lock();
+            queue.threads -= 1;
+            queue.woken -= 1;
+            drop(queue);
+            log::warn!("no thread for user code, its work waits: {error}");
+        }
+    }
+
+    fn work(&self) {
+        mark_our_thread();
+        // This thread is the one that was made for somebody's kick.
+        self.0.queue.lock().woken -= 1;
+        while let Some(job) = self.next() {
+            // More work and nobody on the way to it: this worker may be busy for minutes, so it sends the next one.
+            self.kick();
+            if let Err(panic) = catch_unwind(AssertUnwindSafe(job)) {
+                self.0.panics.fetch_add(1, Ordering::Relaxed);
+                log::error!("user code panicked: {}", panic_text(&*panic));
+                // The payload is the user's own value, and dropping it is user code too.
+                if catch_unwind(AssertUnwindSafe(|| drop(panic))).is_err() {
+                    log::error!("user code panicked again while its panic was dropped");
+                }
+            }
+        }
+    }
+
+    fn next(&self) -> Option<Job> {
+        let mut queue = self.0.queue.lock();
+        if let Some(job) = queue.jobs.pop_front() {
+            return Some(job);
+        }
+        let until = self.0.clock.after(IDLE);
+        queue.idle += 1;
+        while !queue.leaving {
+            let in_time = self.0.clock.wait(&self.0.bell, &mut queue, until);
+            if queue.woken > 0 {
+                // `kick` took one of the idle out of their count, and it is this one.
+                queue.woken -= 1;
+                if let Some(job) = queue.jobs.pop_front() {
+                    return Some(job);
+                }
+                queue.idle += 1;
+            }
+            if !in_time {
+                break;
+            }
+        }
+        queue.idle -= 1;
+        let job = queue.jobs.pop_front();
+        if job.is_none() {
+            queue.threads -= 1;
+        }
+        job
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    #[test]
+    fn every_job_runs_though_the_one_before_it_blocks() {
+        let workers = Workers::new(Clock::real());
+        let (done, ended) = mpsc::channel();
+        let (release, gate) = mpsc::channel::<()>();
+        workers.run(move || drop(gate.recv()));
+        for n in 0..100 {
+            let done = done.clone();
+            workers.run(move || drop(done.send(n)));
+        }
+        let mut seen: Vec<i32> = ended.iter().take(100).collect();
+        seen.sort_unstable();
+        assert_eq!(seen, (0..100).collect::<Vec<_>>());
+        drop(release);
+    }
+
+    #[test]
+    fn a_panic_is_counted_and_hurts_nobody() {
+        let workers = Workers::new(Clock::real());
+        let (done, ended) = mpsc::channel();
+        workers.run(|| panic!("on purpose"));
+        workers.run(move || drop(done.send(())));
+        assert!(ended.recv().is_ok());
+    }
+
+    #[test]
+    fn idle_workers_leave_at_once_when_told_to() {
+        let workers = Workers::new(Clock::real());
+        let (done, ended) = mpsc::channel();
+        for _ in 0..8 {
+            let done = done.clone();
+            workers.run(move || drop(done.send(())));
+        }
+        assert_eq!(ended.iter().take(8).count(), 8);
+        workers.leave();
+        while workers.threads() > 0 {
+            std::thread::yield_now();
+        }
+    }
+}
