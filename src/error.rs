@@ -172,10 +172,7 @@ impl Error {
 
     /// Whether somebody leaving is all that happened: no error in the log is due.
     pub(crate) fn is_normal_way_out(&self) -> bool {
-        matches!(
-            self.0.kind,
-            ErrorKind::CallGone | ErrorKind::CallEnded | ErrorKind::SessionLost | ErrorKind::Closed
-        )
+        matches!(self.0.kind, ErrorKind::CallGone | ErrorKind::CallEnded | ErrorKind::SessionLost | ErrorKind::Closed)
     }
 }
 
@@ -356,7 +353,10 @@ pub(crate) fn outcome_unknown(method: &str, call_id: Option<&str>, timed_out: bo
 /// There was no connection before the request's time was up, or none that took more data.
 pub(crate) fn offline(method: &str, call_id: Option<&str>) -> Error {
     let what = attempt(method, call_id);
-    draft(ErrorKind::Offline, format!("{what}: not sent: no connection took it in time")).method(method).call(call_id).done()
+    draft(ErrorKind::Offline, format!("{what}: not sent: no connection took it in time"))
+        .method(method)
+        .call(call_id)
+        .done()
 }
 
 /// Too many requests wait for the connection already.

@@ -101,7 +101,7 @@ mod message;
 mod protocol;
 mod secret;
 mod session;
-#[cfg(any())]
+#[cfg(feature = "simulator")]
 pub mod simulator;
 mod stream;
 mod transport;

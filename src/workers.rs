@@ -201,10 +201,12 @@ mod tests {
         let workers = Workers::new(Clock::real());
         let (done, ended) = mpsc::channel();
         let (release, gate) = mpsc::channel::<()>();
-        workers.run(move || drop(gate.recv()));
+        workers.run(move || {
+            let _ = gate.recv();
+        });
         for n in 0..100 {
             let done = done.clone();
-            workers.run(move || drop(done.send(n)));
+            workers.run(move || done.send(n).unwrap_or_default());
         }
         let mut seen: Vec<i32> = ended.iter().take(100).collect();
         seen.sort_unstable();
@@ -217,7 +219,7 @@ mod tests {
         let workers = Workers::new(Clock::real());
         let (done, ended) = mpsc::channel();
         workers.run(|| panic!("on purpose"));
-        workers.run(move || drop(done.send(())));
+        workers.run(move || done.send(()).unwrap_or_default());
         assert!(ended.recv().is_ok());
     }
 
@@ -227,7 +229,7 @@ mod tests {
         let (done, ended) = mpsc::channel();
         for _ in 0..8 {
             let done = done.clone();
-            workers.run(move || drop(done.send(())));
+            workers.run(move || done.send(()).unwrap_or_default());
         }
         assert_eq!(ended.iter().take(8).count(), 8);
         workers.leave();

@@ -412,7 +412,9 @@ impl CallCore {
         let taken = {
             let mut inner = self.inner.lock();
             let Some(live) = inner.live.as_mut() else { return };
-            let Some(at) = live.operations.iter().position(|running| running.control_id() == control_id) else { return };
+            let Some(at) = live.operations.iter().position(|running| running.control_id() == control_id) else {
+                return;
+            };
             live.operations.swap_remove(at)
         };
         drop(taken);
@@ -488,9 +490,10 @@ impl CallCore {
             match inner.live.as_mut() {
                 None => (None, None, false, end),
                 Some(live) => {
-                    let operation = head.control_id.as_deref().and_then(|id| {
-                        live.operations.iter().find(|running| running.control_id() == id).cloned()
-                    });
+                    let operation = head
+                        .control_id
+                        .as_deref()
+                        .and_then(|id| live.operations.iter().find(|running| running.control_id() == id).cloned());
                     for listener in &live.listeners {
                         if listener.name.as_ref().is_none_or(|name| name.as_str() == envelope.event_type) {
                             listeners.push(Arc::clone(listener));
@@ -531,7 +534,8 @@ impl CallCore {
             let mut inner = self.inner.lock();
             inner.live.as_mut().map(|live| std::mem::take(&mut live.streams)).unwrap_or_default()
         };
-        let kept: Vec<_> = streams.into_iter().filter(|feed| feed.push(session, event.clone(), bytes, always)).collect();
+        let kept: Vec<_> =
+            streams.into_iter().filter(|feed| feed.push(session, event.clone(), bytes, always)).collect();
         let mut inner = self.inner.lock();
         if inner.over.is_none() {
             inner.live.get_or_insert_default().streams.extend(kept);

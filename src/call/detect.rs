@@ -304,6 +304,7 @@ mod tests {
             (json!({"detect": {}, "state": "error"}), Verdict::Final),
             (json!({"detect": {}}), Verdict::Progress),
             (json!({"state": "detecting"}), Verdict::Progress),
+            (json!({"state": "FINISHED"}), Verdict::Progress),
         ] {
             let event = parse_event(&json!({"event_type": "calling.call.detect", "params": payload}));
             let Event::Detect(event) = event else { panic!("a detect") };

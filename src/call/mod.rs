@@ -19,11 +19,11 @@ pub use self::collect::{Collect, CollectAction, Prompt, StandaloneCollectAction}
 pub use self::connect::{Connect, Disconnect};
 pub use self::control::{Answer, Hangup, HasVolume, InputTimers, Pausable, Stoppable};
 pub use self::core::CallEnd;
+use self::core::{CallCore, ListenerEntry, Over, Reached};
 pub use self::detect::{Detect, DetectAction, DigitDetector, FaxDetector, Machine, digit_detector, fax_tone, machine};
 pub use self::digits::SendDigits;
 pub use self::play::{Play, PlayAction};
 pub use self::record::{Record, RecordAction};
-use self::core::{CallCore, ListenerEntry, Over, Reached};
 use crate::error::{self, Error, Result};
 use crate::protocol::device::RemoteDevice;
 use crate::protocol::event::Event;

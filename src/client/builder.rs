@@ -282,9 +282,11 @@ impl Builder {
             settings.max_active_calls = calls.max(1);
         }
         let slot = ProcessSlot::take()?;
-        let ca = self.ca_file.clone().map(|path| ("Builder::ca_file", path)).or_else(|| {
-            variable("SIGNALWIRE_RELAY_CA_FILE").map(|path| ("SIGNALWIRE_RELAY_CA_FILE", path.into()))
-        });
+        let ca = self
+            .ca_file
+            .clone()
+            .map(|path| ("Builder::ca_file", path))
+            .or_else(|| variable("SIGNALWIRE_RELAY_CA_FILE").map(|path| ("SIGNALWIRE_RELAY_CA_FILE", path.into())));
         let ca = ca.as_ref().map(|(name, path)| (*name, path.as_path()));
         let clock = Clock::real();
         let connector = Connector::new(endpoint, ca, settings.max_frame, clock.clone())?;
@@ -362,7 +364,8 @@ impl ProcessSlot {
             return Ok(None);
         };
         let limit = limit.parse::<usize>().unwrap_or(1).max(1);
-        let taken = CLIENTS.fetch_update(Ordering::AcqRel, Ordering::Acquire, |count| (count < limit).then_some(count + 1));
+        let taken =
+            CLIENTS.fetch_update(Ordering::AcqRel, Ordering::Acquire, |count| (count < limit).then_some(count + 1));
         match taken {
             Ok(_) => Ok(Some(Self)),
             Err(_) => Err(error::config(format!(

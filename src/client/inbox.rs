@@ -192,7 +192,6 @@ fn run<T: Offered>(session: &Arc<Session>, handler: &Handler<T>, offer: T) {
     }));
 }
 
-
 fn is_normal_way_out(error: &BoxError) -> bool {
     error.downcast_ref::<Error>().is_some_and(Error::is_normal_way_out)
 }

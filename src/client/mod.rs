@@ -78,7 +78,6 @@ impl Client {
     /// let client = Client::builder().project("project id").token("API token").contexts(["default"]).connect()?;
     /// # Ok(()) }
     /// ```
-    #[must_use]
     #[doc(alias = "RelayClient")]
     pub fn builder() -> Builder {
         Builder::default()

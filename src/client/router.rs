@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
-use serde_json::value::RawValue;
 
 use super::dial::{DialCore, hang_up_late};
 use super::inbox::{Inbox, Offered};
@@ -15,7 +14,7 @@ use crate::call::core::{ById, CallCore, Delivered, Over};
 use crate::error::{self, Error};
 use crate::message::{Message, MessageCore};
 use crate::protocol::event::Event;
-use crate::protocol::frame::{Envelope, EventHead};
+use crate::protocol::frame::{Envelope, EventHead, OwnedEnvelope};
 use crate::protocol::states::{CallState, Direction};
 use crate::session::{Counters, EventSink, HandlerFailure, Session, Stats};
 
@@ -55,7 +54,7 @@ struct Tables {
 struct Early {
     /// Of a call or a message.
     id: Box<str>,
-    raw: Box<RawValue>,
+    envelope: OwnedEnvelope,
     until: Instant,
 }
 
@@ -192,7 +191,7 @@ impl Router {
 
     fn dialled(&self, session: &Arc<Session>, envelope: &Envelope<'_>, head: &EventHead<'_>) {
         let tag = head.tag.as_deref().unwrap_or_default();
-        let leg = head.call.map(|call| EventHead::parse(call));
+        let leg = head.call.map(EventHead::parse);
         let dial = self.tables.lock().dials.get(tag).cloned();
         let Some(dial) = dial else {
             // A late winner, or news of a call that was won long ago.
@@ -227,7 +226,8 @@ impl Router {
             Some("failed") => {
                 self.end_dial(tag);
                 let reason = head.reason.as_deref().filter(|reason| !reason.is_empty());
-                let why = reason.map_or_else(|| "nobody answered".to_owned(), |reason| format!("nobody answered: {reason}"));
+                let why =
+                    reason.map_or_else(|| "nobody answered".to_owned(), |reason| format!("nobody answered: {reason}"));
                 dial.fail(session, error::dial_failed(tag, &why));
                 dial.drop_losers(session, None);
             }
@@ -277,10 +277,9 @@ impl Router {
             return;
         };
         for event in early {
-            if let Some(envelope) = Envelope::parse(&event.raw) {
-                let head = EventHead::parse(envelope.params);
-                self.delivered(call, call.deliver(session, &envelope, &head));
-            }
+            let envelope = event.envelope.borrow();
+            let head = EventHead::parse(envelope.params);
+            self.delivered(call, call.deliver(session, &envelope, &head));
         }
     }
 
@@ -329,7 +328,10 @@ impl Router {
         call.make_offer();
         let offer = Call::new(Arc::clone(&call));
         if crowded || self.is_draining() {
-            log::warn!("inbound call {id} is passed back: {}", if crowded { "too many calls" } else { "shutting down" });
+            log::warn!(
+                "inbound call {id} is passed back: {}",
+                if crowded { "too many calls" } else { "shutting down" }
+            );
             // The last handle goes, and the call with it.
             drop(offer);
             return;
@@ -338,7 +340,7 @@ impl Router {
         self.calls.offer(session, offer);
     }
 
-    fn of_call(&self, session: &Arc<Session>, raw: &RawValue, envelope: &Envelope<'_>, head: &EventHead<'_>) {
+    fn of_call(&self, session: &Arc<Session>, envelope: &Envelope<'_>, head: &EventHead<'_>) {
         let Some(id) = head.call_id.as_deref().filter(|id| !id.is_empty()) else {
             session.counters.events_unclaimed.add(1);
             return;
@@ -361,7 +363,7 @@ impl Router {
             Some(call) => self.delivered(&call, call.deliver(session, envelope, head)),
             None if known => session.counters.events_unclaimed.add(1),
             None if envelope.event_type == "calling.call.state" && self.late_leg(session, head) => {}
-            None => self.keep_early(session, id, raw),
+            None => self.keep_early(session, id, envelope),
         }
     }
 
@@ -382,9 +384,7 @@ impl Router {
             return;
         };
         for event in early {
-            if let Some(envelope) = Envelope::parse(&event.raw) {
-                self.message_event(session, message, &envelope);
-            }
+            self.message_event(session, message, &event.envelope.borrow());
         }
     }
 
@@ -396,7 +396,7 @@ impl Router {
         }
     }
 
-    fn of_message(&self, session: &Arc<Session>, raw: &RawValue, envelope: &Envelope<'_>, head: &EventHead<'_>) {
+    fn of_message(&self, session: &Arc<Session>, envelope: &Envelope<'_>, head: &EventHead<'_>) {
         let Some(id) = head.message_id.as_deref().filter(|id| !id.is_empty()) else {
             session.counters.events_unclaimed.add(1);
             return;
@@ -404,7 +404,7 @@ impl Router {
         let message = self.tables.lock().messages.get(id).cloned();
         match message {
             Some(message) => self.message_event(session, &message, envelope),
-            None => self.keep_early(session, id, raw),
+            None => self.keep_early(session, id, envelope),
         }
     }
 
@@ -423,12 +423,12 @@ impl Router {
 
     // Early events.
 
-    fn keep_early(&self, session: &Arc<Session>, id: &str, raw: &RawValue) {
+    fn keep_early(&self, session: &Arc<Session>, id: &str, envelope: &Envelope<'_>) {
         let Some(until) = session.clock.after(EARLY) else { return };
         let (dropped, first) = {
             let mut tables = self.tables.lock();
             let dropped = (tables.early.len() >= EARLY_EVENTS).then(|| tables.early.pop_front()).flatten();
-            tables.early.push_back(Early { id: id.into(), raw: raw.to_owned(), until });
+            tables.early.push_back(Early { id: id.into(), envelope: envelope.to_owned(), until });
             (dropped, tables.early.len() == 1)
         };
         if dropped.is_some() {
@@ -438,7 +438,6 @@ impl Router {
             session.at(until, Box::new(|session| session.sink().sweep(session)));
         }
     }
-
 }
 
 impl Tables {
@@ -454,14 +453,14 @@ impl Tables {
 }
 
 impl EventSink for Router {
-    fn event(&self, session: &Arc<Session>, raw: &RawValue, envelope: &Envelope<'_>) {
+    fn event(&self, session: &Arc<Session>, envelope: &Envelope<'_>) {
         let head = EventHead::parse(envelope.params);
         match &*envelope.event_type {
             "calling.call.receive" => self.offered(session, envelope, &head),
             "calling.call.dial" => self.dialled(session, envelope, &head),
             "messaging.receive" => self.received(session, envelope, &head),
-            "messaging.state" => self.of_message(session, raw, envelope, &head),
-            _ => self.of_call(session, raw, envelope, &head),
+            "messaging.state" => self.of_message(session, envelope, &head),
+            _ => self.of_call(session, envelope, &head),
         }
     }
 
@@ -546,7 +545,10 @@ impl Router {
         };
         for (tag, dial) in dials {
             let what = format!("dial {tag}");
-            dial.fail(session, if matches!(over, Over::Closed) { error::closed(&what) } else { error::session_lost(&what) });
+            dial.fail(
+                session,
+                if matches!(over, Over::Closed) { error::closed(&what) } else { error::session_lost(&what) },
+            );
         }
         for call in calls {
             call.0.finish(session, over.clone(), None);

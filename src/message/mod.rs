@@ -14,8 +14,8 @@ use crate::call::core::Over;
 use crate::error::{self, Error, Result};
 use crate::latch::Latch;
 use crate::mailbox::Mailbox;
-use crate::protocol::fields::Fields;
 use crate::protocol::event::{MessageReceiveEvent, MessageStateEvent};
+use crate::protocol::fields::Fields;
 use crate::protocol::states::{Direction, MessageState};
 use crate::session::Session;
 
@@ -61,41 +61,47 @@ impl Message {
             let texts = fields.get(key).and_then(Value::as_array).into_iter().flatten();
             texts.filter_map(Value::as_str).map(str::to_owned).collect()
         };
-        Self::new(session, Inner {
-            id: Box::default(),
-            context: text("context"),
-            direction: Direction::Outbound,
-            from: text("from_number"),
-            to: text("to_number"),
-            body: text("body"),
-            media: texts("media"),
-            segments: 0,
-            state: MessageState::Queued,
-            reason: None,
-            tags: texts("tags"),
-            handlers: Vec::new(),
-            callbacks: Vec::new(),
-            mailbox: None,
-        })
+        Self::new(
+            session,
+            Inner {
+                id: Box::default(),
+                context: text("context"),
+                direction: Direction::Outbound,
+                from: text("from_number"),
+                to: text("to_number"),
+                body: text("body"),
+                media: texts("media"),
+                segments: 0,
+                state: MessageState::Queued,
+                reason: None,
+                tags: texts("tags"),
+                handlers: Vec::new(),
+                callbacks: Vec::new(),
+                mailbox: None,
+            },
+        )
     }
 
     pub(crate) fn received(session: &Arc<Session>, event: MessageReceiveEvent) -> Self {
-        Self::new(session, Inner {
-            id: event.message_id.into(),
-            context: event.context,
-            direction: event.direction,
-            from: event.from_number,
-            to: event.to_number,
-            body: event.body,
-            media: event.media,
-            segments: event.segments,
-            state: event.state,
-            reason: None,
-            tags: event.tags,
-            handlers: Vec::new(),
-            callbacks: Vec::new(),
-            mailbox: None,
-        })
+        Self::new(
+            session,
+            Inner {
+                id: event.message_id.into(),
+                context: event.context,
+                direction: event.direction,
+                from: event.from_number,
+                to: event.to_number,
+                body: event.body,
+                media: event.media,
+                segments: event.segments,
+                state: event.state,
+                reason: None,
+                tags: event.tags,
+                handlers: Vec::new(),
+                callbacks: Vec::new(),
+                mailbox: None,
+            },
+        )
     }
 
     fn new(session: &Arc<Session>, inner: Inner) -> Self {

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
-use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 use serde_json::value::RawValue;
 use uuid::Uuid;
@@ -15,7 +15,10 @@ pub(crate) use super::redact::{mask_values, redact};
 
 /// A text frame, by what has to be done with it.
 pub(crate) enum Incoming<'a> {
-    /// The service wants something, or tells something; it waits for an answer if there is an `id`.
+    /// `signalwire.event`, whose frame is by far the most frequent: the envelope is read in the same pass.
+    Event { id: Option<&'a RawValue>, envelope: Envelope<'a> },
+    /// The service wants something else, or tells something; it waits for an answer if there is an `id`. An event
+    /// without an envelope is one of these, too.
     Request { id: Option<&'a RawValue>, method: Cow<'a, str>, params: Option<&'a RawValue> },
     /// The answer to a request.
     Reply { id: ReplyId, body: Result<&'a RawValue, WireError> },
@@ -38,6 +41,8 @@ pub(crate) struct WireError {
     pub(crate) message: String,
 }
 
+const EVENT: &str = "signalwire.event";
+const EVENT_JSON: &str = "\"signalwire.event\"";
 const NO_CODE: i64 = -1;
 const NO_MESSAGE: &str = "Unknown error";
 
@@ -49,8 +54,15 @@ impl<'a> Incoming<'a> {
             Err(_) => return Self::Malformed("not JSON"),
         };
         // `method` first: the service may use an id that one of our own requests has.
+        if let Some(envelope) = frame.envelope {
+            return Self::Event { id: frame.id, envelope };
+        }
         if let Some(method) = frame.method {
             return match object::text_of(method) {
+                Some(method) if method == EVENT => match frame.params.and_then(Envelope::parse) {
+                    Some(envelope) => Self::Event { id: frame.id, envelope },
+                    None => Self::Request { id: frame.id, method, params: frame.params },
+                },
                 Some(method) => Self::Request { id: frame.id, method, params: frame.params },
                 None => Self::Malformed("its method is not a string"),
             };
@@ -203,7 +215,7 @@ impl fmt::Debug for Reply {
 }
 
 /// The `params` of `signalwire.event`: what surrounds the payload of an event.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Envelope<'a> {
     /// Empty when the service gave none.
     pub(crate) event_type: Cow<'a, str>,
@@ -226,8 +238,45 @@ impl<'a> Envelope<'a> {
     }
 }
 
+/// An envelope that outlives its frame.
+pub(crate) struct OwnedEnvelope {
+    event_type: Box<str>,
+    params: Box<RawValue>,
+    timestamp: Option<f64>,
+    event_channel: Option<Box<str>>,
+    context: Option<Box<str>>,
+    project_id: Option<Box<str>>,
+}
+
+impl Envelope<'_> {
+    pub(crate) fn to_owned(&self) -> OwnedEnvelope {
+        let owned = |text: &Option<Cow<'_, str>>| text.as_deref().map(Box::from);
+        OwnedEnvelope {
+            event_type: (*self.event_type).into(),
+            params: self.params.to_owned(),
+            timestamp: self.timestamp,
+            event_channel: owned(&self.event_channel),
+            context: owned(&self.context),
+            project_id: owned(&self.project_id),
+        }
+    }
+}
+
+impl OwnedEnvelope {
+    pub(crate) fn borrow(&self) -> Envelope<'_> {
+        Envelope {
+            event_type: Cow::Borrowed(&self.event_type),
+            params: &self.params,
+            timestamp: self.timestamp,
+            event_channel: self.event_channel.as_deref().map(Cow::Borrowed),
+            context: self.context.as_deref().map(Cow::Borrowed),
+            project_id: self.project_id.as_deref().map(Cow::Borrowed),
+        }
+    }
+}
+
 /// Of an event's payload, what it takes to find out whom it concerns. `null` and wrong types count as absent.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub(crate) struct EventHead<'a> {
     pub(crate) call_id: Option<Cow<'a, str>>,
     pub(crate) node_id: Option<Cow<'a, str>>,
@@ -337,6 +386,8 @@ struct Frame<'a> {
     id: Option<&'a RawValue>,
     method: Option<&'a RawValue>,
     params: Option<&'a RawValue>,
+    /// In place of `params`, where it was known before them that this is an event.
+    envelope: Option<Envelope<'a>>,
     result: Option<&'a RawValue>,
     error: Option<&'a RawValue>,
 }
@@ -363,6 +414,9 @@ impl<'de> Visitor<'de> for FrameVisitor {
             match key.as_deref().unwrap_or_default() {
                 "id" => frame.id = present(map.next_value()?),
                 "method" => frame.method = present(map.next_value()?),
+                "params" if frame.method.is_some_and(|method| method.get() == EVENT_JSON) => {
+                    frame.envelope = map.next_value::<MaybeEnvelope<'de>>()?.0;
+                }
                 "params" => frame.params = present(map.next_value()?),
                 "result" => frame.result = Some(map.next_value()?),
                 "error" => frame.error = Some(map.next_value()?),
@@ -391,30 +445,79 @@ impl<'de> Visitor<'de> for EnvelopeVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        // The literal is an object.
-        let empty = serde_json::from_str("{}").map_err(serde::de::Error::custom)?;
-        let mut envelope = Envelope {
-            event_type: Cow::Borrowed(""),
-            params: empty,
-            timestamp: None,
-            event_channel: None,
-            context: None,
-            project_id: None,
-        };
+        let (mut event_type, mut params, mut timestamp) = (None, None, None);
+        let (mut event_channel, mut context, mut project_id) = (None, None, None);
         while let Some(Text(key)) = map.next_key()? {
             match key.as_deref().unwrap_or_default() {
-                "event_type" => envelope.event_type = map.next_value::<Text<'de>>()?.0.unwrap_or_default(),
-                "params" => envelope.params = map.next_value()?,
-                "timestamp" => envelope.timestamp = map.next_value::<Number>()?.0,
-                "event_channel" => envelope.event_channel = map.next_value::<Text<'de>>()?.0,
-                "context" => envelope.context = map.next_value::<Text<'de>>()?.0,
-                "project_id" => envelope.project_id = map.next_value::<Text<'de>>()?.0,
+                "event_type" => event_type = map.next_value::<Text<'de>>()?.0,
+                "params" => params = Some(map.next_value()?),
+                "timestamp" => timestamp = map.next_value::<Number>()?.0,
+                "event_channel" => event_channel = map.next_value::<Text<'de>>()?.0,
+                "context" => context = map.next_value::<Text<'de>>()?.0,
+                "project_id" => project_id = map.next_value::<Text<'de>>()?.0,
                 _ => {
                     map.next_value::<IgnoredAny>()?;
                 }
             }
         }
-        Ok(envelope)
+        let params = match params {
+            Some(params) => params,
+            None => serde_json::from_str("{}").map_err(serde::de::Error::custom)?,
+        };
+        let event_type = event_type.unwrap_or_default();
+        Ok(Envelope { event_type, params, timestamp, event_channel, context, project_id })
+    }
+}
+
+/// The envelope of an event, or nothing where there is something else in its place.
+struct MaybeEnvelope<'a>(Option<Envelope<'a>>);
+
+impl<'de> Deserialize<'de> for MaybeEnvelope<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(MaybeEnvelopeVisitor)
+    }
+}
+
+struct MaybeEnvelopeVisitor;
+
+impl<'de> Visitor<'de> for MaybeEnvelopeVisitor {
+    type Value = MaybeEnvelope<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any JSON")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+        EnvelopeVisitor.visit_map(map).map(|envelope| MaybeEnvelope(Some(envelope)))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+        while seq.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(MaybeEnvelope(None))
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Self::Value, E> {
+        Ok(MaybeEnvelope(None))
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
+        Ok(MaybeEnvelope(None))
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
+        Ok(MaybeEnvelope(None))
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
+        Ok(MaybeEnvelope(None))
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
+        Ok(MaybeEnvelope(None))
+    }
+
+    fn visit_unit<E>(self) -> Result<Self::Value, E> {
+        Ok(MaybeEnvelope(None))
     }
 }
 
@@ -485,7 +588,7 @@ mod tests {
         let Incoming::Reply { id: ReplyId::Ours(_), body } = Incoming::parse(&frame) else {
             panic!("{frame} is a reply to one of our requests");
         };
-        judge(body, false).map(|reply| reply.value()).map_err(|error| (error.code, error.message))
+        judge(body).map(|reply| reply.value()).map_err(|error| (error.code, error.message))
     }
 
     #[test]
@@ -532,26 +635,38 @@ mod tests {
     }
 
     #[test]
-    fn the_answer_to_connect_is_not_judged_by_code() {
-        let raw: &RawValue = serde_json::from_str(r#"{"code":"500","protocol":"p"}"#).expect("JSON");
-        let reply = judge(Ok(raw), true).expect("never a failure");
-        assert_eq!(reply.text("protocol").as_deref(), Some("p"));
-        assert_eq!((reply.code(), reply.message(), reply.get("none")), (Some(500), None, None));
-        assert_eq!(Reply::empty().value(), json!({}));
-    }
-
-    #[test]
     fn requests_keep_any_id() {
         for id in ["1", "\"ev-71\"", "\"\\u00e4\u{1f389}\"", "-1.5e3", "{\"a\":[]}", "true"] {
-            let text = format!(r#"{{"method":"signalwire.event","id":{id},"params":{{}},"result":{{}}}}"#);
+            let text = format!(r#"{{"method":"signalwire.ping","id":{id},"params":{{}},"result":{{}}}}"#);
             let Incoming::Request { id: Some(raw), method, params: Some(_) } = Incoming::parse(&text) else {
                 panic!("{text}")
             };
-            assert_eq!((raw.get(), &*method), (id, "signalwire.event"));
+            assert_eq!((raw.get(), &*method), (id, "signalwire.ping"));
             assert_eq!(ack(raw), format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{}}}}"#));
         }
         let text = r#"{"method":"x","id":null}"#;
         assert!(matches!(Incoming::parse(text), Incoming::Request { id: None, params: None, .. }));
+    }
+
+    #[test]
+    fn events_come_with_their_envelope_in_any_order_of_keys() {
+        for text in [
+            r#"{"method":"signalwire.event","id":1,"params":{"event_type":"x","params":{"a":1}}}"#,
+            r#"{"params":{"params":{"a":1},"event_type":"x"},"id":1,"method":"signalwire.event"}"#,
+            r#"{"method":"signalwire\u002eevent","id":1,"params":{"event_type":"x","params":{"a":1}}}"#,
+            r#"{"result":{},"method":"signalwire.event","id":1,"params":{"event_type":"x","params":{"a":1}},"error":{}}"#,
+        ] {
+            let Incoming::Event { id: Some(id), envelope } = Incoming::parse(text) else { panic!("{text}") };
+            assert_eq!((id.get(), &*envelope.event_type, envelope.params.get()), ("1", "x", r#"{"a":1}"#));
+        }
+        for params in ["null", "5", "-5", "1.5", "true", "\"x\"", "[1,{}]"] {
+            for text in [
+                format!(r#"{{"method":"signalwire.event","params":{params},"id":2}}"#),
+                format!(r#"{{"params":{params},"method":"signalwire.event","id":2}}"#),
+            ] {
+                assert!(matches!(Incoming::parse(&text), Incoming::Request { id: Some(_), .. }), "{text}");
+            }
+        }
     }
 
     #[test]
@@ -561,7 +676,7 @@ mod tests {
             assert!(matches!(Incoming::parse(text), Incoming::Malformed(_)), "{text}");
         }
         let text = r#"{"id":7,"result":{}}"#;
-        assert!(matches!(Incoming::parse(text), Incoming::Reply { id: ReplyId::Other(_), body: Ok(_) }));
+        assert!(matches!(Incoming::parse(text), Incoming::Reply { id: ReplyId::Other, body: Ok(_) }));
     }
 
     #[test]
@@ -596,38 +711,5 @@ mod tests {
         assert_eq!(pong(id, None), r#"{"jsonrpc":"2.0","id":"p-1","result":{}}"#);
         assert_eq!(pong(id, Some(params)), r#"{"jsonrpc":"2.0","id":"p-1","result":{"timestamp":1.5,"payload":[1]}}"#);
         assert!(method_not_found(id).contains("-32601"));
-    }
-}
-#[cfg(test)]
-mod scratch_bench {
-    use super::*;
-    #[test]
-    fn speed() {
-        let text = r#"{"jsonrpc":"2.0","id":"6f0c2e44-8a5e-4f39-9f0e-5d2f6f6b7a10","method":"signalwire.event","params":{"event_type": "calling.call.play", "event_channel": "signalwire_f3b0c1_6a2d40f7-1c55-4be0-8a4e-90d7b2c85e61_7d1f0b52-93c4-4f1e-8f55-2a6c0e9b1d44", "timestamp": 1760871234.512, "project_id": "7d1f0b52-93c4-4f1e-8f55-2a6c0e9b1d44", "space_id": "1e0c6f3a-58b7-4d0a-9a61-c4d2b7f08e13", "params": {"node_id": "n-7c2a91:eu-3", "call_id": "5b1e7c90-2f4d-4a86-b3d1-9c60f2a7e418", "control_id": "8f3d2b6e-1c47-49a0-b5e2-7a90c4d61f38", "state": "playing"}}}"#;
-        let n = 300_000;
-        for round in 0..4 {
-            let t = std::time::Instant::now();
-            let mut sum = 0;
-            for _ in 0..n {
-                let Incoming::Request { id, params, .. } = Incoming::parse(text) else { panic!() };
-                if round >= 1 {
-                    let e = Envelope::parse(params.unwrap()).unwrap();
-                    if round >= 2 { sum += EventHead::parse(e.params).call_id.unwrap().len(); }
-                    if round >= 3 { let ev = super::super::event::Event::parse(&e); sum += ev.call_id().unwrap().len(); }
-                }
-                sum += ack(id.unwrap()).len();
-            }
-            eprintln!("round {round}: {:?} per event {sum}", t.elapsed() / n);
-        }
-        let t = std::time::Instant::now();
-        for _ in 0..n { let v: Value = serde_json::from_str(text).unwrap(); std::hint::black_box(v); }
-        eprintln!("value: {:?}", t.elapsed() / n);
-        let r = r#"{"jsonrpc":"2.0","id":"6f0c2e44-8a5e-4f39-9f0e-5d2f6f6b7a10","result":{"code":"200","message":"Playing","call_id":"5b1e7c90-2f4d-4a86-b3d1-9c60f2a7e418"}}"#;
-        let t = std::time::Instant::now();
-        for _ in 0..n { let Incoming::Reply { body, .. } = Incoming::parse(r) else { panic!() }; std::hint::black_box(judge(body, false).unwrap()); }
-        eprintln!("reply: {:?}", t.elapsed() / n);
-        let t = std::time::Instant::now();
-        for _ in 0..n { std::hint::black_box(request(Uuid::new_v4(), "calling.play", r)); }
-        eprintln!("request: {:?}", t.elapsed() / n);
     }
 }

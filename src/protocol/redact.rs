@@ -64,7 +64,8 @@ fn mask_texts(value: &mut Value, secrets: &[&str]) {
                 .collect();
         }
         Value::Number(number) => {
-            if secrets.contains(&number.to_string().as_str()) {
+            let digits = number.to_string();
+            if digits.len() >= SHORTEST_SECRET && secrets.contains(&digits.as_str()) {
                 *value = Value::from(MASK);
             }
         }
@@ -119,9 +120,9 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_secret_stays() {
-        let shown = redact(r#"{"method":"calling.play","params":{"call_id":"c"}}"#, &["abc", ""]);
-        assert_eq!(shown, r#"{"method":"calling.play","params":{"call_id":"c"}}"#);
+    fn only_what_is_long_enough_is_looked_for_in_texts() {
+        let shown = redact(r#"{"method":"calling.play","params":{"call_id":"c","n":1}}"#, &["call", "1", ""]);
+        assert_eq!(shown, r#"{"method":"<secret>ing.play","params":{"<secret>_id":"c","n":1}}"#);
     }
 
     #[test]

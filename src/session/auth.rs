@@ -58,6 +58,8 @@ impl Session {
                     let (protocol, restored) = self.verdict(frame::judge(body), sent_protocol.is_some())?;
                     let resumed = sent_protocol.is_some_and(|sent| restored.unwrap_or(sent == protocol));
                     connection.reader.set_deadline(None);
+                    // From here on the link ends with a goodbye instead of a cut.
+                    self.cutoff.let_go();
                     return Ok(Accepted { connection, early, protocol, resumed });
                 }
                 // A service that pings during authentication waits for its answer.
@@ -103,11 +105,7 @@ impl Session {
     }
 
     /// The protocol string of the session, and whether the service says that it is the old one.
-    fn verdict(
-        &self,
-        answer: Result<Reply, WireError>,
-        resume: bool,
-    ) -> Result<(String, Option<bool>), Failure> {
+    fn verdict(&self, answer: Result<Reply, WireError>, resume: bool) -> Result<(String, Option<bool>), Failure> {
         let host = self.host();
         match answer {
             Ok(reply) => {

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{Answer, Session};
-use crate::protocol::frame::{self, Envelope, Incoming, ReplyId, WireError};
+use crate::protocol::frame::{self, Envelope, EventHead, Incoming, ReplyId, WireError};
 use crate::transport::Out;
 
 /// How many events are remembered to recognise a repeat.
@@ -21,7 +21,9 @@ const BURST: u32 = 32;
 pub(super) enum Wish {
     GoOn,
     /// `signalwire.disconnect`: it is about to close the socket.
-    Leave { restart: bool },
+    Leave {
+        restart: bool,
+    },
 }
 
 /// The reader's own memory, across the generations of a link.
@@ -47,8 +49,15 @@ impl Dispatch {
         session.counters.frames_received.add(1);
         session.trace("←", text);
         match Incoming::parse(text) {
+            Incoming::Event { id, envelope } => self.event(id, &envelope),
             Incoming::Request { id, method, params } => match &*method {
-                "signalwire.event" => self.event(id, params),
+                "signalwire.event" => {
+                    if let Some(id) = id {
+                        self.post(frame::ack(id));
+                    }
+                    session.counters.frames_malformed.add(1);
+                    log::warn!("an event without an envelope was dropped");
+                }
                 "signalwire.ping" => {
                     if let Some(id) = id {
                         self.post(frame::pong(id, params));
@@ -94,33 +103,29 @@ impl Dispatch {
         owed.complete(&self.session.clock, answer);
     }
 
-    fn event(&mut self, id: Option<&RawValue>, params: Option<&RawValue>) {
+    fn event(&mut self, id: Option<&RawValue>, envelope: &Envelope<'_>) {
         let session = Arc::clone(&self.session);
         session.counters.events_received.add(1);
         if let Some(id) = id {
             self.post(frame::ack(id));
         }
-        let Some((raw, envelope)) = params.and_then(|raw| Some((raw, Envelope::parse(raw)?))) else {
+        if envelope.event_type.is_empty() {
             session.counters.frames_malformed.add(1);
             log::warn!("an event without a type was dropped");
             return;
-        };
-        if id.is_some_and(|id| !self.seen.is_new(id, &envelope)) {
+        }
+        if id.is_some_and(|id| !self.seen.is_new(id, envelope)) {
             session.counters.events_repeated.add(1);
             return;
         }
         log::debug!("event {}", envelope.event_type);
         if envelope.event_type == "signalwire.authorization.state" {
-            #[derive(Deserialize)]
-            struct State {
-                authorization_state: String,
-            }
-            if let Ok(state) = serde_json::from_str::<State>(envelope.params.get()) {
-                session.keep_authorization(&state.authorization_state);
+            if let Some(state) = EventHead::parse(envelope.params).authorization_state {
+                session.keep_authorization(&state);
             }
             return;
         }
-        session.sink.event(&session, raw, &envelope);
+        session.sink.event(&session, envelope);
         self.burst += 1;
         if self.burst >= BURST {
             self.pause();

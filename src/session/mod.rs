@@ -17,7 +17,6 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
-use serde_json::value::RawValue;
 use uuid::Uuid;
 
 pub(crate) use self::pending::{Answer, Effect};
@@ -26,8 +25,8 @@ pub use self::settings::HandlerFailure;
 pub(crate) use self::settings::{Credentials, Settings};
 use self::state::Board;
 pub use self::state::{LinkState, LinkStates};
-pub use self::stats::Stats;
 pub(crate) use self::stats::Counters;
+pub use self::stats::Stats;
 use self::timers::{Task, Timers};
 use crate::clock::{Clock, Deadline};
 use crate::error::{self, Error, Result};
@@ -46,7 +45,7 @@ const FROZEN: Duration = Duration::from_secs(2);
 
 /// Where events go. Called on the reader: nothing here may block or run user code.
 pub(crate) trait EventSink: Send + Sync {
-    fn event(&self, session: &Arc<Session>, raw: &RawValue, envelope: &Envelope<'_>);
+    fn event(&self, session: &Arc<Session>, envelope: &Envelope<'_>);
     /// A call is over, or its last operation is.
     fn call_over(&self, call_id: &str);
     /// The client is about to be closed: the last moment to send something.
@@ -511,6 +510,7 @@ impl Session {
         let generation = self.watch.lock().link.as_ref().map(|link| link.generation);
         if let Some(generation) = generation {
             self.writer.post(generation, Out::Close(1000));
+            self.writer.ring();
             self.later(GOODBYE, move |session| session.cut(generation, "closed"));
         }
         self.writer.wake();

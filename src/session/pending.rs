@@ -257,9 +257,11 @@ impl Pending {
     }
 }
 
+type Ends = (Sender<(u128, Answer)>, Receiver<(u128, Answer)>);
+
 thread_local! {
     /// A thread waits for one reply at a time, so one slot a thread is enough.
-    static SLOT: RefCell<Option<(Sender<(u128, Answer)>, Receiver<(u128, Answer)>)>> = const { RefCell::new(None) };
+    static SLOT: RefCell<Option<Ends>> = const { RefCell::new(None) };
 }
 
 /// The reply channel of the calling thread.

@@ -10,7 +10,7 @@ use super::backoff::Backoff;
 use super::dispatch::{Dispatch, Wish};
 use super::state::LinkState;
 use super::{Answer, Session, Watch, Watched};
-use crate::error::{self, Error};
+use crate::error::{self, Error, ErrorKind};
 use crate::transport::{Frame, LinkEnd, Out, ReadHalf};
 use crate::workers::panic_text;
 
@@ -82,6 +82,8 @@ impl Reader {
                     Some(wait) => (error, *wait),
                     None => return Err(error),
                 },
+                // A mistake of the program's own does not pass.
+                Err(Failure::Passing(error)) if error.kind() == ErrorKind::Config => return Err(error),
                 Err(Failure::Passing(error)) if session.settings.retry_first_connect => (error, self.backoff.next()),
                 Err(Failure::Passing(error)) => return Err(error),
             };

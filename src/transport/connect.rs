@@ -13,9 +13,9 @@ use tungstenite::handshake::HandshakeError;
 use tungstenite::{Error as WsError, client};
 
 use super::address::{Endpoint, Scheme};
+use super::frame_settings;
 use super::pipe::{Tls, Trust};
 use super::reader::{Inlet, ReadHalf, Wire};
-use super::frame_settings;
 use super::writer::WriteHalf;
 use crate::clock::{Clock, Deadline};
 use crate::error::{self, BoxError, Error, Phase, Result};

@@ -52,7 +52,13 @@ mod tests {
 
     /// Serves one connection.
     fn serve<T: Send + 'static>(peer: impl FnOnce(TcpStream) -> T + Send + 'static) -> (SocketAddr, JoinHandle<T>) {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        serve_on(TcpListener::bind("127.0.0.1:0").expect("a port"), peer)
+    }
+
+    fn serve_on<T: Send + 'static>(
+        listener: TcpListener,
+        peer: impl FnOnce(TcpStream) -> T + Send + 'static,
+    ) -> (SocketAddr, JoinHandle<T>) {
         let address = listener.local_addr().expect("an address");
         (address, thread::spawn(move || peer(listener.accept().expect("a connection").0)))
     }
@@ -435,12 +441,6 @@ mod tests {
 
         #[test]
         fn large_frames_cross_and_the_goodbye_is_clean() {
-            struct Never;
-            impl Keeper for Never {
-                fn tick(&self) -> Deadline {
-                    None
-                }
-            }
             let authority = Authority::new();
             let acceptor = authority.acceptor("127.0.0.1");
             let (address, peer) = serve(move |socket| {
@@ -458,27 +458,45 @@ mod tests {
             let writer = Writer::new(Clock::real(), WriterSettings::default());
             writer.prepare(1);
             writer.open(1, link.writer, link.socket, Vec::new()).expect("open");
-            thread::scope(|scope| {
-                scope.spawn(|| writer.run(&Never));
-                for thread in 0..4 {
-                    let writer = &writer;
-                    scope.spawn(move || {
-                        for index in 0..25 {
-                            let text = "x".repeat(400_000);
-                            writer.send(1, thread * 100 + index, text, 1, within(LONG)).expect("sent");
-                        }
-                    });
-                }
-                for _ in 0..100 {
-                    link.reader.set_deadline(within(LONG));
-                    let frame = link.reader.next(&mut || writer.ring());
-                    assert!(matches!(frame, Ok(Frame::Text(text)) if text.len() == 400_000));
-                }
+            writer::tests::beside(&writer, None, |_| {
+                thread::scope(|scope| {
+                    for thread in 0..4 {
+                        let writer = &writer;
+                        scope.spawn(move || {
+                            for index in 0..25 {
+                                let text = "x".repeat(400_000);
+                                writer.send(1, thread * 100 + index, text, 1, within(LONG)).expect("sent");
+                            }
+                        });
+                    }
+                    for _ in 0..100 {
+                        link.reader.set_deadline(within(LONG));
+                        let frame = link.reader.next(&mut || writer.ring());
+                        assert!(matches!(frame, Ok(Frame::Text(text)) if text.len() == 400_000));
+                    }
+                });
                 assert!(writer.flush(1, within(LONG)));
-                writer.close(1);
-                writer.stop();
+                assert_eq!(writer.close(1).cause, None);
             });
             assert_eq!(peer.join().expect("the peer"), LinkEnd::Closed);
+        }
+
+        #[test]
+        fn an_ipv6_address_is_checked_without_its_brackets() {
+            // Not every machine has IPv6.
+            let Ok(listener) = TcpListener::bind("[::1]:0") else { return };
+            let authority = Authority::new();
+            let acceptor = authority.acceptor("::1");
+            let (address, peer) = serve_on(listener, move |socket| {
+                let mut stream = acceptor.accept(socket).expect("TLS");
+                let mut start = vec![0; 16 << 10];
+                let count = stream.read(&mut start).expect("a request");
+                String::from_utf8_lossy(&start[..count]).into_owned()
+            });
+            let connector = secure(&address.to_string(), Some(&authority.file)).expect("a connector");
+            assert_eq!(refused(attempt(&connector, LONG)).phase(), Some(Phase::Upgrade));
+            let request = peer.join().expect("the peer");
+            assert!(request.contains(&format!("Host: [::1]:{}\r\n", address.port())), "{request}");
         }
 
         #[test]

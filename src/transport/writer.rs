@@ -229,13 +229,13 @@ fn encoder(max_frame: usize) -> WebSocket<Sink> {
 #[derive(Clone, Debug)]
 pub(crate) struct WriterSettings {
     /// So many bytes of requests may wait; more, and senders wait for room.
-    pub queue_bytes: usize,
+    pub(crate) queue_bytes: usize,
     /// So long the peer may take nothing before the link is cut.
-    pub stall: Duration,
+    pub(crate) stall: Duration,
     /// So long a caller writes itself before it leaves the rest to the writer thread.
-    pub hand_over: Duration,
+    pub(crate) hand_over: Duration,
     /// So many bytes of acknowledgements and pongs may wait; more, and the link is cut.
-    pub control_bytes: usize,
+    pub(crate) control_bytes: usize,
 }
 
 impl Default for WriterSettings {
@@ -251,7 +251,8 @@ impl Default for WriterSettings {
 
 /// The timers of the client, which the writer thread keeps.
 pub(crate) trait Keeper: Send + Sync {
-    /// Runs what is due, with no lock of the writer held; returns when it wants to be called next.
+    /// Runs what is due, with no lock of the writer held; returns when it wants to be called next, which must lie
+    /// ahead: nothing is written before it is done.
     fn tick(&self) -> Deadline;
 }
 
@@ -309,16 +310,11 @@ struct State {
     wanted: bool,
     /// More requests are in flight than callers write themselves.
     crowded: bool,
-    /// Frames queued, taken and sent since the beginning, for those who wait for a flush.
-    pushed: u64,
-    taken: u64,
-    done: u64,
-
     /// The writer thread waits, and nobody has rung for it yet.
     parked: bool,
     woken: bool,
     stopped: bool,
-    /// Who waits for room or for a flush.
+    /// How many wait for room.
     waiting: usize,
 }
 
@@ -335,7 +331,6 @@ impl State {
         } else {
             self.control_bytes += bytes;
         }
-        self.pushed += 1;
         self.queue.push_back(item);
     }
 
@@ -348,7 +343,6 @@ impl State {
         } else {
             self.control_bytes -= bytes;
         }
-        self.taken += 1;
     }
 
     /// Takes the half out, with as much of the queue as goes at once.
@@ -367,7 +361,8 @@ impl State {
         Some(half)
     }
 
-    /// Whether everything went out. A withdrawn frame leaves no other trace of that.
+    /// Whether everything went out.
+    #[cfg(test)]
     fn is_idle(&self) -> bool {
         self.queue.is_empty() && self.half.as_ref().is_some_and(|half| !half.is_partial())
     }
@@ -394,7 +389,7 @@ pub(crate) struct Writer {
     state: Mutex<State>,
     /// Rings for the writer thread.
     bell: Condvar,
-    /// Rings for those who wait for room or for a flush.
+    /// Rings for those who wait for room.
     room: Condvar,
     /// How often the writer thread was woken.
     #[cfg(test)]
@@ -471,7 +466,6 @@ impl Writer {
             (state.requests, state.request_bytes, state.control_bytes) = (0, 0, 0);
             // Whoever has the half finds the generation gone and drops it.
             (state.busy, state.wanted) = (false, false);
-            (state.pushed, state.taken, state.done) = (0, 0, 0);
             let queue = std::mem::take(&mut state.queue);
             (state.half.take(), state.socket.take(), queue, state.cause.take(), state.waiting > 0)
         };
@@ -654,10 +648,10 @@ impl Writer {
         self.clock.wake_all(&self.bell);
     }
 
-    /// Waits until everything queued so far went to the socket, at most until `until`; false when it did not.
+    /// Waits until everything that is queued went to the socket, at most until `until`; false when it did not.
+    #[cfg(test)]
     pub(crate) fn flush(&self, generation: u64, until: Deadline) -> bool {
         let mut state = self.state.lock();
-        let target = state.pushed;
         let ring = state.rouse();
         drop(state);
         self.ring_if(ring);
@@ -667,7 +661,7 @@ impl Writer {
             if !state.is_current(generation) {
                 return false;
             }
-            if state.done >= target || state.is_idle() {
+            if state.is_idle() {
                 return true;
             }
             if !in_time {
@@ -733,10 +727,7 @@ impl Writer {
                 state.busy = false;
                 waiting = state.waiting > 0;
                 match result {
-                    Ok(all) => {
-                        if all {
-                            state.done = state.taken;
-                        }
+                    Ok(_) => {
                         let more = state.wanted || half.is_pending();
                         state.half = Some(half);
                         ring = more && state.rouse();
@@ -783,7 +774,7 @@ enum Job {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::sync::atomic::Ordering;
     use std::thread;
 
@@ -811,7 +802,7 @@ mod tests {
     }
 
     /// Runs `test` beside the writer thread, and stops that afterwards, also when the test failed.
-    fn beside<T>(
+    pub(in super::super) fn beside<T>(
         writer: &Writer,
         every: Option<Duration>,
         test: impl FnOnce(&crossbeam_channel::Receiver<()>) -> T,
@@ -920,10 +911,7 @@ mod tests {
         for id in 0.. {
             match writer.send(generation, id, "x".repeat(60_000), 1, within(Duration::from_millis(500))) {
                 Ok(()) => {}
-                Err(NotSent::Full) => {
-                    assert_eq!(text.len(), 60_000);
-                    return id;
-                }
+                Err(NotSent::Full) => return id,
                 Err(NotSent::Gone(_)) => panic!("the link is gone"),
             }
         }

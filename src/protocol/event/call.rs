@@ -434,7 +434,7 @@ impl DetectEvent {
         let detect = payload.object("detect");
         let params = detect.object("params");
         // A state beside it, which only older servers send, counts where it says that the detector ended.
-        let state = || payload.text("state").filter(|state| Heard::from(&**state).is_end());
+        let state = || payload.text("state").filter(|state| matches!(&**state, "finished" | "error"));
         let heard = match params.text("event").or_else(state) {
             Some(text) => Heard::from(&*text),
             None if detect.is_empty() => Heard::None,

@@ -353,7 +353,7 @@ fn or_envelope(payload: Option<Cow<'_, str>>, envelope: Option<&Cow<'_, str>>) -
 mod tests {
     use serde_json::json;
 
-    use super::super::states::*;
+    use super::super::states::{CallState, DetectKind, Direction, EndReason, MessageState};
     use super::*;
 
     fn event(name: &str, payload: Value) -> Event {

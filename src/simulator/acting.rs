@@ -1,0 +1,424 @@
+//! How people act out their scripts.
+
+use std::collections::HashSet;
+use std::time::{Duration, Instant};
+
+use super::calls::State;
+use super::operations::{Operation, speaking_seconds};
+use super::world::{CallId, World, span};
+
+/// How much of what was heard is kept for a number.
+const HEARD_KEPT: usize = 10_000;
+
+/// One step of a script.
+#[derive(Clone, Debug)]
+pub enum Step {
+    WhenAskedForDigits,
+    WhenAskedToSpeak,
+    AfterHearing(String),
+    WhileHearing(String),
+    WhenRecorded,
+    WhenPutThrough,
+    Waits(Duration),
+    Presses(String),
+    Says(String),
+    HangsUp,
+}
+
+/// What is at the other end of a line.
+#[derive(Clone, Debug, Default)]
+pub(super) enum Kind {
+    #[default]
+    Person,
+    Machine {
+        greeting: String,
+        beep: bool,
+    },
+    Fax,
+    Silent,
+}
+
+/// What a number does when it is dialled.
+#[derive(Clone, Debug)]
+pub(super) enum Manner {
+    Answers(Duration),
+    Busy,
+    NoAnswer,
+    Declines,
+    NotFound,
+}
+
+/// What is known of a number, before and after its calls.
+#[derive(Debug)]
+pub(super) struct NumberPlan {
+    pub(super) manner: Manner,
+    pub(super) kind: Kind,
+    pub(super) script: Vec<Step>,
+    pub(super) times_called: usize,
+    pub(super) said_over_greeting: Vec<String>,
+    pub(super) heard: Vec<String>,
+    pub(super) digits_heard: String,
+}
+
+impl Default for NumberPlan {
+    fn default() -> Self {
+        Self {
+            manner: Manner::Answers(Duration::from_secs(2)),
+            kind: Kind::Person,
+            script: Vec::new(),
+            times_called: 0,
+            said_over_greeting: Vec::new(),
+            heard: Vec::new(),
+            digits_heard: String::new(),
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Ending {
+    pub(super) reason: String,
+    pub(super) by_program: bool,
+}
+
+/// How long a machine's greeting waits, in real time, for the program to do something on the call.
+///
+/// The program's own reaction is not scaled: without this, at a high speed the greeting would be over before the
+/// fastest program could have listened to it.
+const GREETING_WAITS: Duration = Duration::from_millis(250);
+
+/// How far a machine is with its greeting.
+#[derive(Clone, Copy, Debug)]
+enum Greeting {
+    None,
+    /// It is about to begin, and will last so long in real time.
+    Due(Duration),
+    Ends(Option<Instant>),
+}
+
+/// Somebody on a call.
+pub(super) struct Person {
+    name: String,
+    pub(super) call: CallId,
+    pub(super) kind: Kind,
+    script: Vec<Step>,
+    at: usize,
+    /// A step is under way.
+    busy: bool,
+    pub(super) heard: Vec<String>,
+    heard_out: Vec<String>,
+    heard_used: usize,
+    heard_out_used: usize,
+    pub(super) digits_heard: String,
+    /// Operations that a step has waited for already.
+    used: HashSet<u64>,
+    greeting: Greeting,
+    pub(super) passed: bool,
+    pub(super) answered: bool,
+    pub(super) ending: Option<Ending>,
+    /// Handles that may still ask about them.
+    pub(super) handles: usize,
+}
+
+impl Person {
+    pub(super) fn new(name: &str, kind: Kind, script: Vec<Step>) -> Self {
+        Self {
+            name: name.to_owned(),
+            call: String::new(),
+            kind,
+            script,
+            at: 0,
+            busy: false,
+            heard: Vec::new(),
+            heard_out: Vec::new(),
+            heard_used: 0,
+            heard_out_used: 0,
+            digits_heard: String::new(),
+            used: HashSet::new(),
+            greeting: Greeting::None,
+            passed: false,
+            answered: false,
+            ending: None,
+            handles: 0,
+        }
+    }
+}
+
+/// Finds a text among what was heard since the last time, and uses it up.
+fn find(heard: &[String], used: &mut usize, wanted: &str) -> bool {
+    match heard.iter().skip(*used).position(|text| text.to_lowercase().contains(wanted)) {
+        Some(at) => {
+            *used += at + 1;
+            true
+        }
+        None => false,
+    }
+}
+
+impl World {
+    pub(super) fn person_name(&self, person: u64) -> String {
+        self.people.get(&person).map_or_else(String::new, |person| person.name.clone())
+    }
+
+    /// Goes on with the script of the person of a call.
+    pub(super) fn act_at(&mut self, call_id: &str) {
+        if let Some(person) = self.calls.get(call_id).map(|leg| leg.person) {
+            self.act(person);
+        }
+    }
+
+    /// Goes on with a script as far as it goes now.
+    pub(super) fn act(&mut self, person: u64) {
+        while self.one_step(person) {}
+    }
+
+    /// Does one step; false when the person is busy, waits for something, or is done.
+    fn one_step(&mut self, id: u64) -> bool {
+        let Some(person) = self.people.get_mut(&id) else { return false };
+        if person.busy || person.ending.is_some() || !person.answered {
+            return false;
+        }
+        let Some(step) = person.script.get(person.at).cloned() else { return false };
+        let happened = match &step {
+            Step::AfterHearing(text) => find(&person.heard_out, &mut person.heard_out_used, text),
+            Step::WhileHearing(text) => find(&person.heard, &mut person.heard_used, text),
+            Step::WhenAskedForDigits => self.use_operation(id, Operation::asks_for_digits),
+            Step::WhenAskedToSpeak => self.use_operation(id, Operation::asks_for_words),
+            Step::WhenRecorded => self.use_operation(id, Operation::is_recording),
+            Step::WhenPutThrough => {
+                let call = person.call.clone();
+                self.calls.get(&call).is_some_and(|leg| leg.peer.is_some())
+            }
+            Step::Waits(_) | Step::Presses(_) | Step::Says(_) | Step::HangsUp => true,
+        };
+        if !happened {
+            return false;
+        }
+        let Some(person) = self.people.get_mut(&id) else { return false };
+        person.at += 1;
+        match step {
+            Step::Waits(wait) => self.busy_for(id, wait),
+            Step::Presses(keys) => self.press_slowly(id, keys),
+            Step::Says(text) => {
+                let lasts = self.say(id, text);
+                self.busy_for(id, lasts);
+            }
+            Step::HangsUp => self.hang_up(id),
+            _ => {}
+        }
+        true
+    }
+
+    /// Finds a running operation of the person's call that no step has waited for yet.
+    fn use_operation(&mut self, id: u64, fits: fn(&Operation) -> bool) -> bool {
+        let Some(person) = self.people.get_mut(&id) else { return false };
+        let Some(leg) = self.calls.get(&person.call) else { return false };
+        let found = leg.operations.values().find(|operation| fits(operation) && !person.used.contains(&operation.key));
+        found.is_some_and(|operation| person.used.insert(operation.key))
+    }
+
+    fn busy_for(&mut self, id: u64, wait: Duration) {
+        if let Some(person) = self.people.get_mut(&id) {
+            person.busy = true;
+            self.after(wait, move |world| {
+                if let Some(person) = world.people.get_mut(&id) {
+                    person.busy = false;
+                }
+                world.act(id);
+            });
+        }
+    }
+
+    fn press_slowly(&mut self, id: u64, keys: String) {
+        let Some(person) = self.people.get_mut(&id) else { return };
+        let name = person.name.clone();
+        person.busy = true;
+        let mut wait = Duration::ZERO;
+        let mut pressed = String::new();
+        for key in keys.chars() {
+            pressed.push(key);
+            wait += Duration::from_millis(250);
+            let so_far = if pressed.len() == keys.len() { Some(format!("{name} pressed {pressed}")) } else { None };
+            self.after(wait, move |world| {
+                if let Some(line) = so_far.filter(|_| world.is_on_call(id)) {
+                    world.tell(line);
+                }
+                world.press_key(id, key);
+            });
+        }
+        self.after(wait, move |world| {
+            if let Some(person) = world.people.get_mut(&id) {
+                person.busy = false;
+            }
+            world.act(id);
+        });
+    }
+
+    fn is_on_call(&self, id: u64) -> bool {
+        self.people.get(&id).is_some_and(|person| person.ending.is_none())
+    }
+
+    fn press_key(&mut self, id: u64, key: char) {
+        if let Some(call) = self.people.get(&id).map(|person| person.call.clone()) {
+            self.key_pressed(&call, key);
+        }
+    }
+
+    /// Presses keys at once.
+    pub(super) fn press(&mut self, id: u64, keys: &str) {
+        if !self.is_on_call(id) {
+            return;
+        }
+        let name = self.person_name(id);
+        self.tell(format!("{name} pressed {keys}"));
+        keys.chars().for_each(|key| self.press_key(id, key));
+    }
+
+    /// Begins to speak; gives how long it will take.
+    pub(super) fn say(&mut self, id: u64, text: String) -> Duration {
+        let lasts = span(speaking_seconds(&text));
+        let Some(call) =
+            self.people.get(&id).filter(|person| person.ending.is_none()).map(|person| person.call.clone())
+        else {
+            return lasts;
+        };
+        let name = self.person_name(id);
+        self.tell(format!("{name} says: {text}"));
+        self.speech_begins(&call, &text);
+        self.after(lasts, move |world| world.speech_ends(&call, &text));
+        lasts
+    }
+
+    pub(super) fn hang_up(&mut self, id: u64) {
+        let Some(person) = self.people.get(&id).filter(|person| person.ending.is_none()) else { return };
+        let (call, name) = (person.call.clone(), person.name.clone());
+        let answered = person.answered;
+        self.tell(format!("{name} hung up"));
+        self.end_call(&call, if answered { "hangup" } else { "abandoned" }, "inbound");
+    }
+
+    pub(super) fn hang_up_number(&mut self, number: &str) {
+        let mut there: Vec<u64> = self
+            .people
+            .iter()
+            .filter(|(_, person)| person.name == number && person.answered)
+            .map(|(id, _)| *id)
+            .collect();
+        there.sort_unstable();
+        for id in there {
+            self.hang_up(id);
+        }
+    }
+
+    /// Somebody's patience is over.
+    pub(super) fn gives_up(&mut self, call_id: &str) {
+        if let Some(person) = self.calls.get(call_id).filter(|leg| leg.state < State::Answered).map(|leg| leg.person) {
+            self.hang_up(person);
+        }
+    }
+
+    // What happens to people.
+
+    pub(super) fn person_answered(&mut self, id: u64) {
+        let Some(person) = self.people.get_mut(&id) else { return };
+        person.answered = true;
+        if let Kind::Machine { greeting, .. } = &person.kind {
+            let lasts = span(speaking_seconds(greeting));
+            let lasts = self.real(lasts);
+            if let Some(person) = self.people.get_mut(&id) {
+                person.greeting = Greeting::Due(lasts);
+            }
+            self.after_real(GREETING_WAITS, move |world| world.greeting_begins(id));
+        }
+        self.act(id);
+    }
+
+    /// A machine begins its greeting, unless it has.
+    pub(super) fn greeting_begins(&mut self, id: u64) {
+        let Some(person) = self.people.get_mut(&id) else { return };
+        if let Greeting::Due(lasts) = person.greeting {
+            person.greeting = Greeting::Ends(self.clock.after(lasts));
+        }
+    }
+
+    /// How much of a machine's greeting is still to come, in simulated seconds.
+    pub(super) fn greeting_left(&self, call_id: &str) -> f64 {
+        let left = match self.calls.get(call_id).and_then(|leg| self.people.get(&leg.person)).map(|p| p.greeting) {
+            Some(Greeting::Due(lasts)) => lasts,
+            Some(Greeting::Ends(Some(ends))) => ends.saturating_duration_since(self.clock.now()),
+            _ => Duration::ZERO,
+        };
+        left.as_secs_f64() * self.settings.speed
+    }
+
+    /// Somebody begins to hear something.
+    pub(super) fn hears(&mut self, id: u64, text: &str) {
+        let now = self.clock.now();
+        let Some(person) = self.people.get_mut(&id) else { return };
+        let name = person.name.clone();
+        let over_greeting = match person.greeting {
+            Greeting::None => false,
+            Greeting::Due(_) => true,
+            Greeting::Ends(ends) => ends.is_none_or(|ends| now < ends),
+        };
+        if !over_greeting {
+            person.heard.push(text.to_owned());
+        }
+        if let Some(plan) = self.plans.get_mut(&name) {
+            let list = if over_greeting { &mut plan.said_over_greeting } else { &mut plan.heard };
+            if list.len() < HEARD_KEPT {
+                list.push(text.to_owned());
+            }
+        }
+        let how = if over_greeting { "greeting was talked over with" } else { "heard" };
+        self.tell(format!("{name} {how}: {text}"));
+        self.act(id);
+    }
+
+    /// Something that a person heard is over.
+    pub(super) fn heard_out(&mut self, id: u64, text: Option<String>) {
+        if let (Some(person), Some(text)) = (self.people.get_mut(&id), text) {
+            person.heard_out.push(text);
+        }
+        self.act(id);
+    }
+
+    pub(super) fn hears_digits(&mut self, id: u64, digits: &str) {
+        let Some(person) = self.people.get_mut(&id) else { return };
+        person.digits_heard.push_str(digits);
+        let name = person.name.clone();
+        if let Some(plan) = self.plans.get_mut(&name) {
+            if plan.digits_heard.len() < HEARD_KEPT {
+                plan.digits_heard.push_str(digits);
+            }
+        }
+        self.tell(format!("{name} heard the digits {digits}"));
+    }
+
+    /// A person's call has ended.
+    pub(super) fn person_left(&mut self, id: u64, ending: Ending) {
+        let Some(person) = self.people.get_mut(&id) else { return };
+        let name = person.name.clone();
+        let line = match (ending.by_program, person.answered) {
+            (true, true) => Some(format!("{name} was hung up on by the program ({})", ending.reason)),
+            (true, false) => Some(format!("the call of {name} was ended by the program ({})", ending.reason)),
+            _ => None,
+        };
+        person.ending = Some(ending);
+        if person.handles == 0 {
+            self.people.remove(&id);
+        }
+        if let Some(line) = line {
+            self.tell(line);
+        }
+    }
+
+    /// A handle on a person is gone.
+    pub(super) fn let_go(&mut self, id: u64) {
+        if let Some(person) = self.people.get_mut(&id) {
+            person.handles = person.handles.saturating_sub(1);
+            if person.handles == 0 && person.ending.is_some() {
+                self.people.remove(&id);
+            }
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! Texts, in and out.
+
+use serde_json::{Map, Value, json};
+
+use super::session::{Verdict, refuse, reply};
+use super::wire::{list, text};
+use super::world::World;
+
+/// What becomes of a text to a number.
+#[derive(Clone, Debug, Default)]
+pub(super) enum Outlook {
+    #[default]
+    Delivered,
+    Undelivered(String),
+    Failed(String),
+}
+
+/// A text that the program sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Text {
+    /// Who sent it.
+    pub from: String,
+    /// Whom it was for.
+    pub to: String,
+    /// What it says; empty when it is only media.
+    pub body: String,
+    /// The addresses of its media.
+    pub media: Vec<String>,
+}
+
+impl World {
+    pub(super) fn on_send(&mut self, session: &str, params: &Map<String, Value>) -> Verdict {
+        let own = |key| text(params, key).unwrap_or_default().to_owned();
+        let (from, to, body) = (own("from_number"), own("to_number"), own("body"));
+        let media: Vec<String> = list(params, "media").iter().filter_map(Value::as_str).map(str::to_owned).collect();
+        if body.is_empty() && media.is_empty() {
+            return refuse(400, "body and media are both missing");
+        }
+        if media.len() > 8 {
+            return refuse(400, "more than 8 media");
+        }
+        if let Some(bad) = [&from, &to].into_iter().find(|number| !is_number(number)) {
+            return refuse(400, format!("{bad:?} is not a phone number"));
+        }
+        let context = Some(own("context")).filter(|context| !context.is_empty()).unwrap_or_else(|| "default".into());
+        let message_id = format!("msg-{}", self.fresh_id(0x3e55));
+        self.tell(format!("{to} is sent: {body}"));
+        let base = json!({
+            "message_id": message_id,
+            "context": context,
+            "direction": "outbound",
+            "from_number": from,
+            "to_number": to,
+            "body": body,
+            "media": media,
+            "segments": segments(&body),
+            "tags": list(params, "tags"),
+        });
+        let outlook = self.outlooks.get(&to).cloned().unwrap_or_default();
+        self.texts_sent.push(Text { from, to: to.clone(), body, media });
+        let (last, reason) = match outlook {
+            Outlook::Delivered => ("delivered", None),
+            Outlook::Undelivered(reason) => ("undelivered", Some(reason)),
+            Outlook::Failed(reason) => ("failed", Some(reason)),
+        };
+        let steps: &[(f64, &'static str)] = &[(0.0, "queued"), (0.1, "initiated"), (0.3, "sent"), (0.8, last)];
+        for (wait, state) in steps {
+            let (session, context, to, state) = (session.to_owned(), context.clone(), to.clone(), *state);
+            let mut event = base.clone();
+            event["message_state"] = state.into();
+            let ends = state == last;
+            if let Some(reason) = reason.as_ref().filter(|_| ends) {
+                event["reason"] = reason.clone().into();
+            }
+            let job = move |world: &mut Self| {
+                if ends {
+                    world.tell(format!("the text to {to} was {state}"));
+                }
+                world.emit_in(&session, "messaging.state", Some(context), event);
+            };
+            // What comes at once still comes after the reply.
+            if *wait == 0.0 { job(self) } else { self.after_seconds(*wait, job) }
+        }
+        let mut fields = reply("Message accepted");
+        fields.insert("message_id".into(), message_id.into());
+        Ok(fields)
+    }
+
+    /// Somebody sends a text to the program; gives its id.
+    pub(super) fn text_in(&mut self, context: &str, from: &str, to: &str, body: &str) -> String {
+        let message_id = format!("msg-{}", self.fresh_id(0x3e56));
+        self.tell(format!("{from} texts {to}: {body}"));
+        let event = json!({
+            "message_id": message_id,
+            "context": context,
+            "direction": "inbound",
+            "tags": [],
+            "from_number": from,
+            "to_number": to,
+            "body": body,
+            "media": [],
+            "segments": segments(body),
+            "message_state": "received",
+        });
+        self.unrouted_texts.push_back((context.to_owned(), event));
+        self.route_texts();
+        message_id
+    }
+
+    pub(super) fn route_texts(&mut self) {
+        for (context, event) in std::mem::take(&mut self.unrouted_texts) {
+            match self.next_session(&context, &[]) {
+                Some(session) => self.emit_in(&session, "messaging.receive", Some(context), event),
+                None => self.unrouted_texts.push_back((context, event)),
+            }
+        }
+    }
+}
+
+fn is_number(number: &str) -> bool {
+    let digits = number.strip_prefix('+').unwrap_or(number);
+    (3..=20).contains(&digits.len()) && digits.chars().all(|digit| digit.is_ascii_digit())
+}
+
+fn segments(body: &str) -> usize {
+    body.chars().count().div_ceil(160).max(1)
+}

@@ -1,0 +1,341 @@
+//! Sockets and threads: one that accepts, and for each connection one that reads and one that writes.
+//!
+//! The reader never writes once the handshakes are done, so a client that does not read cannot stop it. Nothing polls:
+//! readers block in `recv`, writers on their queue, and all are freed by shutting the sockets down.
+
+use std::collections::HashMap;
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, Sender, unbounded};
+use parking_lot::{Condvar, Mutex};
+use tungstenite::protocol::{Role, WebSocketConfig};
+use tungstenite::{Message, WebSocket};
+
+#[cfg(feature = "native-tls")]
+use super::tls;
+use super::world::{Conn, Out, Shared};
+
+/// A client that takes no byte for this long is given up.
+const WRITE_LIMIT: Duration = Duration::from_secs(10);
+
+/// How many frames are written before they are flushed together.
+const BATCH: usize = 256;
+
+pub(super) struct Server {
+    shared: Arc<Shared>,
+    address: SocketAddr,
+    #[cfg(feature = "native-tls")]
+    tls: Option<tls::Acceptor>,
+    sockets: Mutex<HashMap<u64, Arc<TcpStream>>>,
+    next_socket: AtomicUsize,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+    listening: Mutex<Option<Listening>>,
+    closed: AtomicBool,
+}
+
+struct Listening {
+    stop: Arc<AtomicBool>,
+    thread: JoinHandle<()>,
+}
+
+impl Server {
+    pub(super) fn start(
+        shared: Arc<Shared>,
+        #[cfg(feature = "native-tls")] tls: Option<tls::Acceptor>,
+    ) -> io::Result<Arc<Self>> {
+        let listener = TcpListener::bind(("127.0.0.1", 0))?;
+        let server = Arc::new(Self {
+            shared,
+            address: listener.local_addr()?,
+            #[cfg(feature = "native-tls")]
+            tls,
+            sockets: Mutex::new(HashMap::new()),
+            next_socket: AtomicUsize::new(0),
+            threads: Mutex::new(Vec::new()),
+            listening: Mutex::new(None),
+            closed: AtomicBool::new(false),
+        });
+        let timer = Arc::clone(&server.shared);
+        server.spawn("simulator-timer", move || timer.keep_time())?;
+        server.listen(listener)?;
+        Ok(server)
+    }
+
+    pub(super) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    fn spawn(&self, name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<()> {
+        let thread = std::thread::Builder::new().name(name.into()).spawn(body)?;
+        let mut threads = self.threads.lock();
+        threads.retain(|thread| !thread.is_finished());
+        threads.push(thread);
+        Ok(())
+    }
+
+    fn listen(self: &Arc<Self>, listener: TcpListener) -> io::Result<()> {
+        let stop = Arc::new(AtomicBool::new(false));
+        let (server, stopped) = (Arc::downgrade(self), Arc::clone(&stop));
+        let clock = self.shared.clock.clone();
+        let thread = std::thread::Builder::new().name("simulator-accept".into()).spawn(move || {
+            let (pause, bell) = (Mutex::new(()), Condvar::new());
+            loop {
+                let accepted = listener.accept();
+                if stopped.load(Ordering::Acquire) {
+                    return;
+                }
+                let Some(server) = server.upgrade() else { return };
+                match accepted {
+                    Ok((socket, _)) => server.take(socket),
+                    Err(_) => {
+                        // Such as too many open files: there is nobody to wake this early.
+                        let mut guard = pause.lock();
+                        clock.wait(&bell, &mut guard, clock.after(Duration::from_millis(10)));
+                    }
+                }
+            }
+        })?;
+        *self.listening.lock() = Some(Listening { stop, thread });
+        Ok(())
+    }
+
+    /// Refuses new connections until [`listen_again`](Self::listen_again).
+    pub(super) fn stop_listening(&self) {
+        let Some(listening) = self.listening.lock().take() else { return };
+        listening.stop.store(true, Ordering::Release);
+        // The accepting thread is woken by a connection, and by a full queue of them if this one is refused.
+        let _ = TcpStream::connect_timeout(&self.address, Duration::from_secs(1));
+        join(listening.thread);
+    }
+
+    pub(super) fn listen_again(self: &Arc<Self>) -> io::Result<()> {
+        if self.listening.lock().is_some() {
+            return Ok(());
+        }
+        self.listen(TcpListener::bind(self.address)?)
+    }
+
+    fn take(self: &Arc<Self>, socket: TcpStream) {
+        let socket = Arc::new(socket);
+        let number = self.next_socket.fetch_add(1, Ordering::Relaxed) as u64;
+        self.sockets.lock().insert(number, Arc::clone(&socket));
+        if self.closed.load(Ordering::Acquire) {
+            let _ = socket.shutdown(Shutdown::Both);
+        }
+        let server = Arc::clone(self);
+        let spawned = self.spawn("simulator-reader", move || {
+            server.serve(&socket);
+            let _ = socket.shutdown(Shutdown::Both);
+            server.sockets.lock().remove(&number);
+        });
+        if spawned.is_err() {
+            self.sockets.lock().remove(&number);
+        }
+    }
+
+    /// The whole life of a connection, on its reader thread.
+    fn serve(self: &Arc<Self>, socket: &Arc<TcpStream>) {
+        let (out, queue) = unbounded();
+        if socket.set_nodelay(true).is_err() || socket.set_write_timeout(Some(WRITE_LIMIT)).is_err() {
+            return;
+        }
+        let Some((reading, writing)) = self.halves(socket, &out) else { return };
+        let limits = WebSocketConfig::default().read_buffer_size(16 << 10);
+        let Ok(mut websocket) =
+            tungstenite::accept_with_config(ReadHalf { io: reading, established: false }, Some(limits))
+        else {
+            return;
+        };
+        websocket.get_mut().established = true;
+        let unread = Arc::new(AtomicUsize::new(0));
+        let connection = Conn::new(out.clone(), Arc::clone(&unread), Arc::clone(socket));
+        let conn = self.shared.with(|world| world.connected(connection));
+        let (shared, raw) = (Arc::clone(&self.shared), Arc::clone(socket));
+        let writer = self.spawn("simulator-writer", move || {
+            let websocket = WebSocket::from_raw_socket(WriteHalf { io: writing }, Role::Server, None);
+            // After a close in good order, the reader goes on until the client has closed its side too.
+            let end = if write(&shared, websocket, &queue, &unread) { Shutdown::Write } else { Shutdown::Both };
+            let _ = raw.shutdown(end);
+        });
+        if writer.is_ok() {
+            self.read(conn, &mut websocket, &out);
+        }
+        self.shared.with(|world| world.gone(conn));
+        let _ = out.send(Out::Close);
+    }
+
+    fn read(&self, conn: u64, websocket: &mut WebSocket<ReadHalf>, out: &Sender<Out>) {
+        loop {
+            match websocket.read() {
+                Ok(Message::Text(text)) => self.shared.with(|world| world.on_text(conn, text.as_str())),
+                Ok(Message::Binary(_)) => self.shared.with(|world| world.on_binary(conn)),
+                Ok(Message::Ping(payload)) => {
+                    let _ = out.send(Out::Pong(payload.to_vec()));
+                }
+                Ok(Message::Pong(_) | Message::Frame(_)) => {}
+                Ok(Message::Close(_)) | Err(_) => return,
+            }
+        }
+    }
+
+    #[cfg(feature = "native-tls")]
+    fn halves(&self, socket: &Arc<TcpStream>, out: &Sender<Out>) -> Option<(Io, Io)> {
+        match &self.tls {
+            None => Some((Io::Plain(Arc::clone(socket)), Io::Plain(Arc::clone(socket)))),
+            Some(acceptor) => {
+                let (reading, writing) = acceptor.accept(socket, out)?;
+                Some((Io::Tls(reading), Io::Tls(writing)))
+            }
+        }
+    }
+
+    #[cfg(not(feature = "native-tls"))]
+    fn halves(&self, socket: &Arc<TcpStream>, _out: &Sender<Out>) -> Option<(Io, Io)> {
+        Some((Io::Plain(Arc::clone(socket)), Io::Plain(Arc::clone(socket))))
+    }
+
+    /// Ends everything, and waits for the threads.
+    pub(super) fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+        self.stop_listening();
+        self.shared.with(|world| world.stopping = true);
+        let sockets: Vec<_> = self.sockets.lock().values().map(Arc::clone).collect();
+        for socket in sockets {
+            let _ = socket.shutdown(Shutdown::Both);
+        }
+        self.shared.with(|world| {
+            // Writers end when their queue has no other end.
+            let conns: Vec<u64> = world.conns.keys().copied().collect();
+            conns.into_iter().for_each(|conn| world.cut(conn));
+        });
+        loop {
+            let threads = std::mem::take(&mut *self.threads.lock());
+            if threads.is_empty() {
+                return;
+            }
+            threads.into_iter().for_each(join);
+        }
+    }
+}
+
+/// Waits for a thread, unless that is the one that asks.
+fn join(thread: JoinHandle<()>) {
+    if thread.thread().id() != std::thread::current().id() {
+        // A thread that panicked has ended too.
+        let _ = thread.join();
+    }
+}
+
+/// The body of a writer thread; true when the connection was closed in good order.
+fn write(shared: &Shared, mut websocket: WebSocket<WriteHalf>, queue: &Receiver<Out>, unread: &AtomicUsize) -> bool {
+    while let Ok(first) = shared.clock.recv(queue, None) {
+        let mut next = Some(first);
+        let mut taken = 0;
+        while let Some(out) = next {
+            let done = match out {
+                Out::Text(text) => {
+                    unread.fetch_sub(text.len(), Ordering::Relaxed);
+                    websocket.write(Message::text(text))
+                }
+                Out::Binary(bytes) => websocket.write(Message::binary(bytes)),
+                Out::Pong(payload) => websocket.write(Message::Pong(payload.into())),
+                #[cfg(feature = "native-tls")]
+                Out::Flush => websocket.get_mut().io.flush_deferred().map_err(Into::into),
+                Out::Close => {
+                    let _ = websocket.close(None);
+                    return websocket.flush().is_ok();
+                }
+            };
+            if done.is_err() {
+                return false;
+            }
+            taken += 1;
+            next = if taken < BATCH { queue.try_recv().ok() } else { None };
+        }
+        if websocket.flush().is_err() {
+            return false;
+        }
+    }
+    false
+}
+
+/// One direction of a connection.
+enum Io {
+    Plain(Arc<TcpStream>),
+    #[cfg(feature = "native-tls")]
+    Tls(tls::Half),
+}
+
+impl Io {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(socket) => (&**socket).read(into),
+            #[cfg(feature = "native-tls")]
+            Self::Tls(half) => half.read(into),
+        }
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(socket) => (&**socket).write(bytes),
+            #[cfg(feature = "native-tls")]
+            Self::Tls(half) => half.write(bytes),
+        }
+    }
+
+    #[cfg(feature = "native-tls")]
+    fn flush_deferred(&mut self) -> io::Result<()> {
+        match self {
+            Self::Plain(_) => Ok(()),
+            Self::Tls(half) => half.flush_deferred(),
+        }
+    }
+}
+
+/// What the reader's WebSocket reads from. What it would answer by itself is answered by the writer instead.
+struct ReadHalf {
+    io: Io,
+    established: bool,
+}
+
+impl Read for ReadHalf {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        self.io.read(into)
+    }
+}
+
+impl Write for ReadHalf {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.established { Ok(bytes.len()) } else { self.io.write(bytes) }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// What the writer's WebSocket writes to.
+struct WriteHalf {
+    io: Io,
+}
+
+impl Read for WriteHalf {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        Err(io::ErrorKind::WouldBlock.into())
+    }
+}
+
+impl Write for WriteHalf {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.io.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,510 @@
+//! The simulated service itself: all its state behind one lock, and the heap of what is due.
+//!
+//! Everything happens under that lock, one thing after the other; what must not happen under it (closing sockets,
+//! waking threads) is collected and done after. No code of the program runs here.
+
+use std::cmp::{Ordering, Reverse};
+use std::collections::{BTreeMap, BinaryHeap, HashMap, HashSet, VecDeque};
+use std::net::{Shutdown, TcpStream};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::Sender;
+use parking_lot::{Condvar, Mutex};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::calls::{Attempt, Leg};
+use super::faults::Faults;
+use super::journal::{Direction, EntryKind, Frame, Log};
+use super::messages::Outlook;
+use super::people::{NumberPlan, Person};
+use super::session::Session;
+use super::wire;
+use crate::clock::{Clock, Deadline};
+use crate::secret::Secret;
+
+/// A client that does not read is cut when this much waits for it.
+const UNREAD_LIMIT: usize = 64 << 20;
+
+/// How many lines the transcript keeps.
+const LINES_KEPT: usize = 10_000;
+
+/// How many ids of requests are remembered for each connection, to find repeated ones.
+const IDS_KEPT: usize = 65_536;
+
+pub(super) type SessionId = String;
+pub(super) type CallId = String;
+
+/// What the writer of a connection is told.
+pub(super) enum Out {
+    Text(String),
+    Binary(Vec<u8>),
+    Pong(Vec<u8>),
+    Close,
+    /// TLS has something to say of its own.
+    #[cfg(feature = "native-tls")]
+    Flush,
+}
+
+pub(super) struct Settings {
+    pub(super) speed: f64,
+    pub(super) project: String,
+    pub(super) token: Secret,
+    pub(super) any_credentials: bool,
+    pub(super) allow_unknown_fields: bool,
+    pub(super) ping_every: Duration,
+    pub(super) ping_limit: Duration,
+    pub(super) replays_missed_events: bool,
+    pub(super) echo_secrets: bool,
+}
+
+/// A connection that has finished its handshakes.
+pub(super) struct Conn {
+    pub(super) out: Sender<Out>,
+    pub(super) unread: Arc<std::sync::atomic::AtomicUsize>,
+    pub(super) socket: Arc<TcpStream>,
+    pub(super) session: Option<SessionId>,
+    pub(super) event_acks: bool,
+    pub(super) major: i64,
+    pub(super) unacked: HashMap<String, Instant>,
+    pub(super) ping: Option<String>,
+    ids: HashSet<String>,
+    id_order: VecDeque<String>,
+}
+
+impl Conn {
+    pub(super) fn new(out: Sender<Out>, unread: Arc<std::sync::atomic::AtomicUsize>, socket: Arc<TcpStream>) -> Self {
+        Self {
+            out,
+            unread,
+            socket,
+            session: None,
+            event_acks: false,
+            major: 0,
+            unacked: HashMap::new(),
+            ping: None,
+            ids: HashSet::new(),
+            id_order: VecDeque::new(),
+        }
+    }
+
+    /// False when the id was used before.
+    pub(super) fn note_id(&mut self, id: &str) -> bool {
+        if !self.ids.insert(id.to_owned()) {
+            return false;
+        }
+        self.id_order.push_back(id.to_owned());
+        if self.id_order.len() > IDS_KEPT {
+            if let Some(old) = self.id_order.pop_front() {
+                self.ids.remove(&old);
+            }
+        }
+        true
+    }
+}
+
+type Job = Box<dyn FnOnce(&mut World) + Send>;
+
+struct Timer {
+    at: Instant,
+    sequence: u64,
+    job: Job,
+}
+
+impl PartialEq for Timer {
+    fn eq(&self, other: &Self) -> bool {
+        self.sequence == other.sequence
+    }
+}
+
+impl Eq for Timer {}
+
+impl PartialOrd for Timer {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Timer {
+    fn cmp(&self, other: &Self) -> Ordering {
+        (self.at, self.sequence).cmp(&(other.at, other.sequence))
+    }
+}
+
+/// Whether an event of this type and payload is the one that is waited for.
+pub(super) type Trigger = Box<dyn Fn(&str, &Value) -> bool + Send>;
+
+/// A reply that is kept until something else has been sent.
+pub(super) struct LateReply {
+    pub(super) conn: u64,
+    pub(super) method: String,
+    pub(super) frame: Value,
+    /// The event after which it goes out, when it is not released by hand.
+    pub(super) after: Option<Trigger>,
+}
+
+struct PendingEvent {
+    session: SessionId,
+    event_type: &'static str,
+    context: Option<String>,
+    params: Value,
+}
+
+pub(super) struct World {
+    pub(super) clock: Clock,
+    pub(super) settings: Settings,
+    started: Instant,
+    run: Uuid,
+    counter: u64,
+    timers: BinaryHeap<Reverse<Timer>>,
+    pub(super) conns: BTreeMap<u64, Conn>,
+    pub(super) connected_ever: u64,
+    pub(super) sessions: BTreeMap<SessionId, Session>,
+    pub(super) calls: HashMap<CallId, Leg>,
+    pub(super) unrouted: VecDeque<CallId>,
+    pub(super) attempts: BTreeMap<u64, Attempt>,
+    pub(super) people: HashMap<u64, Person>,
+    pub(super) plans: HashMap<String, NumberPlan>,
+    pub(super) outlooks: HashMap<String, Outlook>,
+    pub(super) texts_sent: Vec<super::messages::Text>,
+    pub(super) unrouted_texts: VecDeque<(String, Value)>,
+    pub(super) faults: Faults,
+    pub(super) log: Log,
+    pub(super) claimed: HashMap<String, u64>,
+    pub(super) violations: Vec<String>,
+    pub(super) slowest_ack: Duration,
+    pub(super) lines: VecDeque<String>,
+    pub(super) listeners: Vec<Sender<String>>,
+    pub(super) late: Vec<LateReply>,
+    /// Ids, as JSON, of frames pushed by hand: answers to them are in order, however often they come.
+    pub(super) by_hand: HashSet<String>,
+    corked: Option<Vec<PendingEvent>>,
+    to_close: Vec<Arc<TcpStream>>,
+    pub(super) stopping: bool,
+}
+
+/// What is shared by the simulator, its threads and the handles on its people.
+pub(super) struct Shared {
+    pub(super) clock: Clock,
+    pub(super) world: Mutex<World>,
+    /// Rung after every change.
+    pub(super) bell: Condvar,
+    /// Rung when the timer thread has to look again.
+    pub(super) timer_bell: Condvar,
+}
+
+impl Shared {
+    pub(super) fn new(clock: Clock, settings: Settings) -> Self {
+        let world = World {
+            started: clock.now(),
+            clock: clock.clone(),
+            settings,
+            run: Uuid::new_v4(),
+            counter: 0,
+            timers: BinaryHeap::new(),
+            conns: BTreeMap::new(),
+            connected_ever: 0,
+            sessions: BTreeMap::new(),
+            calls: HashMap::new(),
+            unrouted: VecDeque::new(),
+            attempts: BTreeMap::new(),
+            people: HashMap::new(),
+            plans: HashMap::new(),
+            outlooks: HashMap::new(),
+            texts_sent: Vec::new(),
+            unrouted_texts: VecDeque::new(),
+            faults: Faults::default(),
+            log: Log::default(),
+            claimed: HashMap::new(),
+            violations: Vec::new(),
+            slowest_ack: Duration::ZERO,
+            lines: VecDeque::new(),
+            listeners: Vec::new(),
+            late: Vec::new(),
+            by_hand: HashSet::new(),
+            corked: None,
+            to_close: Vec::new(),
+            stopping: false,
+        };
+        Self { clock, world: Mutex::new(world), bell: Condvar::new(), timer_bell: Condvar::new() }
+    }
+
+    /// Does something to the world, and afterwards what may not be done under its lock.
+    pub(super) fn with<R>(&self, job: impl FnOnce(&mut World) -> R) -> R {
+        let mut world = self.world.lock();
+        let before = world.next_due();
+        let answer = job(&mut world);
+        let sockets = std::mem::take(&mut world.to_close);
+        let wake_timer = world.stopping || world.next_due() != before;
+        drop(world);
+        for socket in sockets {
+            // A socket that is closed already is as good.
+            let _ = socket.shutdown(Shutdown::Both);
+        }
+        if wake_timer {
+            self.clock.wake_all(&self.timer_bell);
+        }
+        self.clock.wake_all(&self.bell);
+        answer
+    }
+
+    /// Waits until `look` finds something; `None` when the deadline came first or the simulator stopped.
+    pub(super) fn wait_for<R>(&self, until: Deadline, mut look: impl FnMut(&mut World) -> Option<R>) -> Option<R> {
+        let mut world = self.world.lock();
+        loop {
+            if let Some(found) = look(&mut world) {
+                return Some(found);
+            }
+            if world.stopping {
+                return None;
+            }
+            if !self.clock.wait(&self.bell, &mut world, until) {
+                return look(&mut world);
+            }
+        }
+    }
+
+    /// The body of the timer thread.
+    pub(super) fn keep_time(&self) {
+        loop {
+            {
+                let mut world = self.world.lock();
+                loop {
+                    if world.stopping {
+                        return;
+                    }
+                    let due = world.next_due();
+                    if due.is_some_and(|at| at <= self.clock.now()) {
+                        break;
+                    }
+                    self.clock.wait(&self.timer_bell, &mut world, due);
+                }
+            }
+            self.with(World::run_due);
+        }
+    }
+}
+
+impl World {
+    // Time.
+
+    fn next_due(&self) -> Option<Instant> {
+        self.timers.peek().map(|Reverse(timer)| timer.at)
+    }
+
+    fn run_due(&mut self) {
+        // What becomes due meanwhile has its turn after the lock was free once.
+        let now = self.clock.now();
+        while self.timers.peek().is_some_and(|Reverse(timer)| timer.at <= now) {
+            if let Some(Reverse(timer)) = self.timers.pop() {
+                (timer.job)(self);
+            }
+        }
+    }
+
+    /// Does something after a span of simulated time.
+    pub(super) fn after(&mut self, span: Duration, job: impl FnOnce(&mut Self) + Send + 'static) {
+        self.after_real(self.real(span), job);
+    }
+
+    /// What a span of simulated time takes on the real clock.
+    pub(super) fn real(&self, span: Duration) -> Duration {
+        Duration::try_from_secs_f64(span.as_secs_f64() / self.settings.speed).unwrap_or(Duration::MAX)
+    }
+
+    /// Does something after a span of seconds of simulated time.
+    pub(super) fn after_seconds(&mut self, seconds: f64, job: impl FnOnce(&mut Self) + Send + 'static) {
+        self.after(span(seconds), job);
+    }
+
+    pub(super) fn after_real(&mut self, span: Duration, job: impl FnOnce(&mut Self) + Send + 'static) {
+        // Something further away than time goes never happens.
+        let Some(at) = self.clock.after(span) else { return };
+        self.counter += 1;
+        self.timers.push(Reverse(Timer { at, sequence: self.counter, job: Box::new(job) }));
+    }
+
+    /// Simulated seconds since a moment.
+    pub(super) fn seconds_since(&self, moment: Instant) -> f64 {
+        self.clock.now().saturating_duration_since(moment).as_secs_f64() * self.settings.speed
+    }
+
+    /// Epoch milliseconds, as calls carry them.
+    pub(super) fn millis(&self) -> u64 {
+        // A date in this millennium fits with room to spare, and fractions are not wanted.
+        (self.clock.unix() * 1000.0) as u64
+    }
+
+    pub(super) fn elapsed(&self) -> Duration {
+        self.clock.now().saturating_duration_since(self.started)
+    }
+
+    // Names.
+
+    /// A fresh id that looks like the service's and says what it is for: the first group is `mark`.
+    pub(super) fn fresh_id(&mut self, mark: u32) -> String {
+        self.counter += 1;
+        let (_, a, b, _) = self.run.as_fields();
+        format!("{mark:08x}-{a:04x}-{b:04x}-8000-{:012x}", self.counter)
+    }
+
+    pub(super) fn number(&mut self) -> u64 {
+        self.counter += 1;
+        self.counter
+    }
+
+    /// The signature in the names of sessions.
+    pub(super) fn signature(&self) -> String {
+        format!("{:06x}", self.run.as_fields().0 & 0x00ff_ffff)
+    }
+
+    pub(super) fn project_id(&self) -> String {
+        self.settings.project.clone()
+    }
+
+    // What people and tests read.
+
+    /// Adds a line to the transcript.
+    pub(super) fn tell(&mut self, line: String) {
+        if self.lines.len() == LINES_KEPT {
+            self.lines.pop_front();
+        }
+        self.listeners.retain(|listener| listener.send(line.clone()).is_ok());
+        self.lines.push_back(line);
+    }
+
+    pub(super) fn violation(&mut self, what: String) {
+        if self.violations.len() < LINES_KEPT {
+            self.violations.push(what);
+        }
+    }
+
+    // Sending.
+
+    /// Puts a frame into the queue of a connection and into the journal.
+    pub(super) fn send(&mut self, conn: u64, kind: EntryKind, method: &str, frame: Value) {
+        if self.faults.frozen {
+            return;
+        }
+        let Some(connection) = self.conns.get(&conn) else { return };
+        let text = frame.to_string();
+        let waiting = connection.unread.fetch_add(text.len(), std::sync::atomic::Ordering::Relaxed);
+        if waiting > UNREAD_LIMIT {
+            self.violation(format!("connection {conn} did not read: {waiting} bytes wait for it, so it was cut"));
+            self.cut(conn);
+            return;
+        }
+        // A connection whose writer has gone is about to be removed by its reader.
+        let _ = connection.out.send(Out::Text(text));
+        self.note(Direction::ToClient, kind, conn, method, frame);
+    }
+
+    pub(super) fn note(&mut self, direction: Direction, kind: EntryKind, conn: u64, method: &str, mut frame: Value) {
+        if wire::may_carry_secrets(method) {
+            wire::redact(&mut frame);
+        }
+        let at = self.elapsed();
+        self.log.add(at, direction, kind, conn, method, Frame::Json(frame));
+    }
+
+    /// Closes a connection at once: what is queued is lost.
+    pub(super) fn cut(&mut self, conn: u64) {
+        if let Some(connection) = self.conns.remove(&conn) {
+            self.to_close.push(Arc::clone(&connection.socket));
+            self.left(conn, &connection);
+        }
+    }
+
+    /// Keeps events back, until [`uncork`](Self::uncork), so that a reply can go out before them.
+    pub(super) fn cork(&mut self) {
+        self.corked = Some(Vec::new());
+    }
+
+    pub(super) fn uncork(&mut self) {
+        for event in self.corked.take().unwrap_or_default() {
+            self.push(&event.session, event.event_type, event.context, event.params);
+        }
+    }
+
+    /// Sends an event of a call.
+    pub(super) fn emit(&mut self, session: &str, event_type: &'static str, params: Value) {
+        self.emit_in(session, event_type, None, params);
+    }
+
+    /// Sends an event whose envelope names a context.
+    pub(super) fn emit_in(&mut self, session: &str, event_type: &'static str, context: Option<String>, params: Value) {
+        match &mut self.corked {
+            Some(waiting) => waiting.push(PendingEvent { session: session.to_owned(), event_type, context, params }),
+            None => self.push(session, event_type, context, params),
+        }
+    }
+
+    fn push(&mut self, session: &str, event_type: &'static str, context: Option<String>, params: Value) {
+        let releases: Vec<bool> =
+            self.late.iter().map(|reply| reply.after.as_ref().is_some_and(|fits| fits(event_type, &params))).collect();
+        let (id, frame) = self.envelope(session, event_type, context, params);
+        self.deliver(session, event_type, id, frame);
+        if releases.contains(&true) {
+            let mut at = 0;
+            let (ready, kept) = std::mem::take(&mut self.late).into_iter().partition(|_| {
+                at += 1;
+                releases[at - 1]
+            });
+            self.late = kept;
+            let ready: Vec<LateReply> = ready;
+            for reply in ready {
+                self.send(reply.conn, EntryKind::Reply, &reply.method, reply.frame);
+            }
+        }
+    }
+
+    /// Builds the request that carries an event.
+    pub(super) fn envelope(
+        &mut self,
+        session: &str,
+        event_type: &str,
+        context: Option<String>,
+        params: Value,
+    ) -> (String, Value) {
+        let id = self.fresh_id(0xe7e7);
+        let mut envelope = json!({
+            "event_type": event_type,
+            "timestamp": self.clock.unix(),
+            "project_id": self.settings.project,
+            "space_id": "51500000-0000-4000-8000-000000000001",
+            "params": params,
+        });
+        if let Some(context) = context {
+            envelope["context"] = context.into();
+        }
+        if !event_type.starts_with("messaging.") {
+            envelope["event_channel"] = session.into();
+        }
+        let frame = wire::request(&id, "signalwire.event", envelope);
+        (id, frame)
+    }
+
+    /// Sends an event to the connection of a session, or keeps it for a resume when that was asked for.
+    pub(super) fn deliver(&mut self, session: &str, event_type: &str, id: String, frame: Value) {
+        let Some(known) = self.sessions.get_mut(session) else { return };
+        let Some(conn) = known.conn else {
+            if self.settings.replays_missed_events {
+                known.missed.push((event_type.to_owned(), id, frame));
+            }
+            return;
+        };
+        let now = self.clock.now();
+        if let Some(connection) = self.conns.get_mut(&conn).filter(|_| !self.faults.frozen) {
+            if connection.event_acks && connection.unacked.len() < IDS_KEPT {
+                connection.unacked.insert(id, now);
+            }
+        }
+        self.send(conn, EntryKind::Event, event_type, frame);
+    }
+}
+
+/// Seconds as a `Duration`; nonsense counts as zero, far too much as a year.
+pub(super) fn span(seconds: f64) -> Duration {
+    Duration::try_from_secs_f64(seconds.min(31_536_000.0)).unwrap_or_default()
+}
