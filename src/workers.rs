@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
 
-use crate::clock::Clock;
+use crate::clock::{Clock, Deadline};
 
 /// How long a worker with nothing to do stays.
 const IDLE: Duration = Duration::from_secs(2);
@@ -51,6 +51,8 @@ struct Shared {
     clock: Clock,
     queue: Mutex<Queue>,
     bell: Condvar,
+    /// Rings when a job is done.
+    done: Condvar,
     panics: AtomicU64,
 }
 
@@ -62,13 +64,29 @@ struct Queue {
     /// Workers that were woken, or made, and have not come for their job yet.
     woken: usize,
     threads: usize,
+    /// Jobs that run.
+    busy: usize,
     /// Idle workers leave at once, because the client is closed.
     leaving: bool,
 }
 
+impl Queue {
+    fn take(&mut self) -> Option<Job> {
+        let job = self.jobs.pop_front()?;
+        self.busy += 1;
+        Some(job)
+    }
+}
+
 impl Workers {
     pub(crate) fn new(clock: Clock) -> Self {
-        Self(Arc::new(Shared { clock, queue: Mutex::default(), bell: Condvar::new(), panics: AtomicU64::new(0) }))
+        Self(Arc::new(Shared {
+            clock,
+            queue: Mutex::default(),
+            bell: Condvar::new(),
+            done: Condvar::new(),
+            panics: AtomicU64::new(0),
+        }))
     }
 
     /// Queues a job and sees to it that somebody takes it.
@@ -110,6 +128,22 @@ impl Workers {
     pub(crate) fn is_stuck(&self) -> bool {
         let queue = self.0.queue.lock();
         queue.threads == 0 && !queue.jobs.is_empty()
+    }
+
+    /// Waits until no job waits or runs but the one that asks; false when the time is up.
+    pub(crate) fn wait_quiet(&self, until: Deadline) -> bool {
+        let own = usize::from(is_our_thread());
+        let mut queue = self.0.queue.lock();
+        let mut in_time = true;
+        loop {
+            if queue.jobs.is_empty() && queue.busy <= own {
+                return true;
+            }
+            if !in_time {
+                return false;
+            }
+            in_time = self.0.clock.wait(&self.0.done, &mut queue, until);
+        }
     }
 
     /// From now on a worker with nothing to do leaves at once.
@@ -157,12 +191,14 @@ impl Workers {
                     log::error!("user code panicked again while its panic was dropped");
                 }
             }
+            self.0.queue.lock().busy -= 1;
+            self.0.clock.wake_all(&self.0.done);
         }
     }
 
     fn next(&self) -> Option<Job> {
         let mut queue = self.0.queue.lock();
-        if let Some(job) = queue.jobs.pop_front() {
+        if let Some(job) = queue.take() {
             return Some(job);
         }
         let until = self.0.clock.after(IDLE);
@@ -172,7 +208,7 @@ impl Workers {
             if queue.woken > 0 {
                 // `kick` took one of the idle out of their count, and it is this one.
                 queue.woken -= 1;
-                if let Some(job) = queue.jobs.pop_front() {
+                if let Some(job) = queue.take() {
                     return Some(job);
                 }
                 queue.idle += 1;
@@ -182,7 +218,7 @@ impl Workers {
             }
         }
         queue.idle -= 1;
-        let job = queue.jobs.pop_front();
+        let job = queue.take();
         if job.is_none() {
             queue.threads -= 1;
         }

@@ -368,7 +368,8 @@ impl Client {
     }
 
     /// Ends work in progress, then closes: new inbound calls are passed back, new dials and messages refused with
-    /// `Draining`; calls that live may finish until `limit`, and are hung up then.
+    /// `Draining`; calls that live may finish until `limit`, and are hung up then. Handlers and listeners that still run
+    /// may finish until then too, so that what they are about to store is stored.
     pub fn shutdown(&self, limit: Duration) {
         let (session, router) = (&self.handle.session, &self.handle.router);
         router.drain();
@@ -385,7 +386,12 @@ impl Client {
         for call in &left {
             call.post("calling.end", "\"reason\":\"hangup\"");
         }
-        self.wait_for_calls(session.clock.after(if left.is_empty() { Duration::ZERO } else { LAST_WORDS }));
+        if !left.is_empty() {
+            self.wait_for_calls(session.clock.after(LAST_WORDS));
+        }
+        if !session.workers.wait_quiet(until) {
+            log::warn!("handlers still run at the limit, and are left to themselves");
+        }
         self.disconnect();
     }
 
