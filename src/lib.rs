@@ -72,7 +72,7 @@
 //! # Trying it without an account
 //!
 //! With the feature `simulator` the crate contains a RELAY service for one's own machine, with people who call, press
-//! keys and hang up; see [`simulator`](crate::simulator). The examples in the repository run on it.
+//! keys and hang up; see the module `simulator`. The examples in the repository run on it.
 //!
 //! # Features
 //!
@@ -86,7 +86,6 @@
 #![warn(missing_docs, missing_debug_implementations, unreachable_pub)]
 #![warn(clippy::unwrap_used, clippy::missing_errors_doc, clippy::print_stdout, clippy::print_stderr)]
 #![warn(clippy::dbg_macro, clippy::clone_on_ref_ptr)]
-#![cfg_attr(not(feature = "simulator"), allow(rustdoc::broken_intra_doc_links))]
 
 #[macro_use]
 mod macros;

@@ -166,7 +166,7 @@ impl Workers {
 
     fn make(&self) {
         let workers = self.clone();
-        let made = std::thread::Builder::new().name("signalwire-relay-worker".into()).spawn(move || workers.work());
+        let made = std::thread::Builder::new().name("relay-worker".into()).spawn(move || workers.work());
         if let Err(error) = made {
             let mut queue = self.0.queue.lock();
             queue.threads -= 1;

@@ -138,19 +138,9 @@ impl<O: Operation> Action<O> {
             return;
         };
         let mailbox = self.call.core.mailbox();
-        let callback: Callback<O::Outcome> = Box::new(callback);
-        let ended = {
-            let mut inner = self.core.inner.lock();
-            match self.core.outcome.get() {
-                Some(ended) => Some((ended, callback)),
-                None => {
-                    inner.callbacks.push((Arc::clone(&mailbox), callback));
-                    None
-                }
-            }
-        };
-        if let Some((ended, callback)) = ended {
-            mailbox.post(&session.workers, Box::new(move || callback(&ended)));
+        self.core.inner.lock().callbacks.push((mailbox, Box::new(callback)));
+        if let Some(ended) = self.core.outcome.get() {
+            self.core.call_back(&session, &ended);
         }
     }
 
@@ -255,7 +245,12 @@ impl<O: Operation> OpCore<O> {
         if !self.outcome.set(&session.clock, outcome.clone()) {
             return;
         }
-        // After the latch is set: a callback that comes now finds the outcome and goes to the mailbox by itself.
+        self.call_back(session, &outcome);
+    }
+
+    /// Posts the callbacks there are. Called when the outcome is set, and by whoever adds one after that: each is taken
+    /// out once.
+    fn call_back(&self, session: &Arc<Session>, outcome: &Result<O::Outcome>) {
         let callbacks = std::mem::take(&mut self.inner.lock().callbacks);
         for (mailbox, callback) in callbacks {
             let outcome = outcome.clone();

@@ -93,10 +93,12 @@ impl Client {
         if !router.add_dial(&core) {
             return Err(error::refused("calling.dial", &format!("tag {:?} is in use: choose another", core.tag)));
         }
-        let (at_limit, its_router) = (Arc::clone(&core), Arc::clone(router));
+        // Weakly, so that a dial that is over leaves nothing behind until its limit.
+        let (at_limit, its_router) = (Arc::downgrade(&core), Arc::downgrade(router));
         session.later(limit, move |session| {
-            let error = at_limit.limit_error();
-            its_router.give_up(session, &at_limit, error);
+            if let (Some(dial), Some(router)) = (at_limit.upgrade(), its_router.upgrade()) {
+                router.give_up(session, &dial, dial.limit_error());
+            }
         });
         let (of_reply, its_router) = (Arc::clone(&core), Arc::clone(router));
         let its_session = Arc::downgrade(session);

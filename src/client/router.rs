@@ -20,8 +20,9 @@ use crate::session::{Counters, EventSink, HandlerFailure, Session, Stats};
 
 /// How long an event waits for its call or message to become known.
 const EARLY: Duration = Duration::from_secs(2);
-/// How many events do.
+/// How many events do, and how many bytes of them.
 const EARLY_EVENTS: usize = 1024;
+const EARLY_BYTES: usize = 4 << 20;
 /// How many ids of ended calls are kept, so that late events of theirs do not count as early ones.
 const TOMBSTONES: usize = 1024;
 /// How many ids of inbound messages are kept, so that one that is delivered again is not handled again.
@@ -43,6 +44,7 @@ struct Tables {
     lingering: HashSet<ById>,
     tombstones: Recent,
     early: VecDeque<Early>,
+    early_bytes: usize,
     dials: HashMap<Box<str>, Arc<DialCore>>,
     given_up: VecDeque<GivenUp>,
     messages: HashMap<Box<str>, Arc<MessageCore>>,
@@ -56,6 +58,12 @@ struct Early {
     id: Box<str>,
     envelope: OwnedEnvelope,
     until: Instant,
+}
+
+impl Early {
+    fn bytes(&self) -> usize {
+        self.envelope.borrow().params.get().len()
+    }
 }
 
 /// A dial that nobody waits for: its legs are hung up.
@@ -427,13 +435,15 @@ impl Router {
         let Some(until) = session.clock.after(EARLY) else { return };
         let (dropped, first) = {
             let mut tables = self.tables.lock();
-            let dropped = (tables.early.len() >= EARLY_EVENTS).then(|| tables.early.pop_front()).flatten();
+            tables.early_bytes += envelope.params.get().len();
             tables.early.push_back(Early { id: id.into(), envelope: envelope.to_owned(), until });
+            let mut dropped = Vec::new();
+            while tables.early.len() > EARLY_EVENTS || tables.early_bytes > EARLY_BYTES {
+                dropped.extend(tables.drop_early());
+            }
             (dropped, tables.early.len() == 1)
         };
-        if dropped.is_some() {
-            session.counters.events_unclaimed.add(1);
-        }
+        session.counters.events_unclaimed.add(dropped.len() as u64);
         if first {
             session.at(until, Box::new(|session| session.sink().sweep(session)));
         }
@@ -448,7 +458,14 @@ impl Tables {
         let all = std::mem::take(&mut self.early);
         let (taken, kept): (VecDeque<_>, _) = all.into_iter().partition(|early| *early.id == *id);
         self.early = kept;
+        self.early_bytes -= taken.iter().map(Early::bytes).sum::<usize>();
         taken.into()
+    }
+
+    fn drop_early(&mut self) -> Option<Early> {
+        let oldest = self.early.pop_front()?;
+        self.early_bytes -= oldest.bytes();
+        Some(oldest)
     }
 }
 
@@ -474,7 +491,7 @@ impl EventSink for Router {
             let mut tables = self.tables.lock();
             let mut dropped = Vec::new();
             while tables.early.front().is_some_and(|early| early.until <= now) {
-                dropped.extend(tables.early.pop_front());
+                dropped.extend(tables.drop_early());
             }
             (dropped, tables.early.front().map(|early| early.until))
         };
@@ -535,6 +552,7 @@ impl Router {
         let (calls, lingering, dials, messages) = {
             let mut tables = self.tables.lock();
             tables.early.clear();
+            tables.early_bytes = 0;
             tables.given_up.clear();
             (
                 std::mem::take(&mut tables.calls),

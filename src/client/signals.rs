@@ -41,7 +41,7 @@ impl Watch {
                 client.shutdown(limit);
             }
         };
-        let thread = std::thread::Builder::new().name("signalwire-relay-signals".into()).spawn(body);
+        let thread = std::thread::Builder::new().name("relay-signals".into()).spawn(body);
         let thread = thread.map_err(refused)?;
         Ok(Self { signals: handle, armed, thread: Some(thread) })
     }

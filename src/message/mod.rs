@@ -225,21 +225,16 @@ impl Message {
 
     /// Has `callback` called once with the verdict, also when it is there already; never inline.
     pub fn on_completed(&self, callback: impl FnOnce(&Result<MessageStateEvent>) + Send + 'static) {
-        let callback: Callback = Box::new(callback);
-        let ready = {
-            let mut inner = self.core.inner.lock();
-            match self.core.outcome.get() {
-                Some(outcome) => Some((inner.mailbox(), outcome, callback)),
-                None => {
-                    inner.callbacks.push(callback);
-                    None
-                }
+        let Some(session) = self.core.session.upgrade() else {
+            // The client is gone, and its threads for user code with it: what is over is told here.
+            if let Some(outcome) = self.result() {
+                callback(&outcome);
             }
+            return;
         };
-        let Some((mailbox, outcome, callback)) = ready else { return };
-        match self.core.session.upgrade() {
-            Some(session) => mailbox.post(&session.workers, Box::new(move || callback(&outcome))),
-            None => callback(&outcome),
+        self.core.inner.lock().callbacks.push(Box::new(callback));
+        if let Some(outcome) = self.core.outcome.get() {
+            self.core.call_back(&session, &outcome);
         }
     }
 }
@@ -306,6 +301,12 @@ impl MessageCore {
         if !self.outcome.set(&session.clock, outcome.clone()) {
             return;
         }
+        self.call_back(session, &outcome);
+    }
+
+    /// Posts the callbacks there are. Called when the verdict is set, and by whoever adds one after that: each is taken
+    /// out once.
+    fn call_back(&self, session: &Arc<Session>, outcome: &Result<MessageStateEvent>) {
         let (callbacks, mailbox) = {
             let mut inner = self.inner.lock();
             let callbacks = std::mem::take(&mut inner.callbacks);
@@ -315,9 +316,8 @@ impl MessageCore {
         let Some(mailbox) = mailbox else { return };
         for callback in callbacks {
             let outcome = outcome.clone();
-            mailbox.push(&session.workers, Box::new(move || callback(&outcome)));
+            mailbox.post(&session.workers, Box::new(move || callback(&outcome)));
         }
-        session.workers.kick();
     }
 
     /// What it belongs to is over.

@@ -213,9 +213,9 @@ impl Session {
     /// Starts the two threads and waits for the first connection.
     pub(crate) fn start(self: &Arc<Self>) -> Result<()> {
         let keeper = Arc::clone(self);
-        self.spawn("signalwire-relay-writer", move || keeper.writer.run(&keeper))?;
+        self.spawn("relay-writer", move || keeper.writer.run(&keeper))?;
         let reader = Arc::clone(self);
-        let made = self.spawn("signalwire-relay-reader", move || reconnect::supervise(&reader));
+        let made = self.spawn("relay-reader", move || reconnect::supervise(&reader));
         if let Err(error) = made {
             self.close();
             self.finish(None);
@@ -550,6 +550,8 @@ impl Session {
         }
         match &cause {
             None => log::info!("the connection to {} is closed", self.host()),
+            // Who waits in `connect` is told there.
+            Some(cause) if !self.ready.is_set() => log::debug!("{cause}"),
             Some(cause) => log::error!("the client gives up: {cause}"),
         }
         self.board.set(&self.clock, LinkState::Closed { cause: cause.clone() });

@@ -4,7 +4,8 @@ use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use super::calls::State;
-use super::operations::{Operation, speaking_seconds};
+use super::operations::Operation;
+use super::playing::speaking_seconds;
 use super::world::{CallId, World, span};
 
 /// How much of what was heard is kept for a number.
@@ -296,17 +297,16 @@ impl World {
         self.end_call(&call, if answered { "hangup" } else { "abandoned" }, "inbound");
     }
 
-    pub(super) fn hang_up_number(&mut self, number: &str) {
+    /// Everybody who is on a call at this number, in the order of the calls.
+    pub(super) fn people_at(&self, number: &str) -> Vec<u64> {
         let mut there: Vec<u64> = self
             .people
             .iter()
-            .filter(|(_, person)| person.name == number && person.answered)
+            .filter(|(_, person)| person.name == number && person.answered && person.ending.is_none())
             .map(|(id, _)| *id)
             .collect();
         there.sort_unstable();
-        for id in there {
-            self.hang_up(id);
-        }
+        there
     }
 
     /// Somebody's patience is over.

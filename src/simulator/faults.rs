@@ -1,6 +1,14 @@
 //! What can go wrong on demand.
 
 use std::collections::{HashMap, HashSet};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::journal::{Direction, EntryKind, Frame, Missed};
+use super::world::{Out, World};
+use super::{Simulator, people};
+use crate::error::{self, Result};
 
 /// How many of the next requests something applies to.
 #[derive(Clone, Copy, Debug)]
@@ -60,5 +68,247 @@ impl Faults {
 
     pub(super) fn refuses_credentials(&mut self) -> bool {
         self.refuse_credentials.as_mut().is_some_and(Times::take)
+    }
+}
+
+/// The link, and what can go wrong with it.
+impl Simulator {
+    /// How many connections there are now.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.shared.with(|world| world.conns.len())
+    }
+
+    /// How many connections there ever were that came as far as a WebSocket.
+    #[must_use]
+    pub fn connections_ever(&self) -> u64 {
+        self.shared.with(|world| world.connected_ever)
+    }
+
+    /// The protocol strings of all sessions that are remembered, connected or not.
+    #[must_use]
+    pub fn sessions(&self) -> Vec<String> {
+        self.shared.with(|world| world.sessions.keys().cloned().collect())
+    }
+
+    /// Waits until so many clients are connected and authenticated.
+    ///
+    /// # Errors
+    ///
+    /// When `timeout` of real time passed before.
+    pub fn wait_connected(&self, clients: usize, timeout: Duration) -> Result<(), Missed> {
+        people::wait(&self.shared, timeout, &format!("a state with {clients} clients connected"), |world| {
+            (world.conns.values().filter(|conn| conn.session.is_some()).count() == clients).then_some(())
+        })
+    }
+
+    /// Cuts every connection, now.
+    pub fn drop_link(&self) {
+        self.shared.with(|world| {
+            let conns: Vec<u64> = world.conns.keys().copied().collect();
+            conns.into_iter().for_each(|conn| world.cut(conn));
+        });
+    }
+
+    /// Cuts the connection that sends the next request of this method, after the request took effect and instead of
+    /// the reply.
+    pub fn drop_link_after_request(&self, method: &str) {
+        self.shared.with(|world| world.faults.drop_after.insert(method.to_owned()));
+    }
+
+    /// Cuts the connection that sends the next request of this method, before the request takes any effect.
+    pub fn drop_link_before_request(&self, method: &str) {
+        self.shared.with(|world| world.faults.drop_before.insert(method.to_owned()));
+    }
+
+    /// Refuses new connections; those that exist stay.
+    pub fn stop_listening(&self) {
+        self.server.stop_listening();
+    }
+
+    /// Accepts connections again, on the same port.
+    ///
+    /// # Errors
+    ///
+    /// [`Config`](crate::ErrorKind::Config) when another process has taken the port.
+    pub fn listen_again(&self) -> Result<()> {
+        self.server
+            .listen_again()
+            .map_err(|error| error::config(format!("the simulator cannot listen on {} again: {error}", self.host())))
+    }
+
+    /// Swallows everything in both directions without closing anything, as a half-open link does, until it is called
+    /// with `false`. What was swallowed does not come back.
+    pub fn freeze_link(&self, frozen: bool) {
+        self.shared.with(|world| world.faults.frozen = frozen);
+    }
+
+    /// Forgets all sessions, so that the next reconnect is not a resume; their calls end without an event.
+    pub fn forget_sessions(&self) {
+        self.shared.with(World::forget_sessions);
+    }
+
+    /// Refuses the credentials of the next `times` connects.
+    pub fn refuse_credentials(&self, times: usize) {
+        self.shared.with(|world| world.faults.refuse_credentials = Some(Times::Next(times)));
+    }
+
+    /// Refuses all credentials, until [`accept_credentials`](Self::accept_credentials).
+    pub fn refuse_all_credentials(&self) {
+        self.shared.with(|world| world.faults.refuse_credentials = Some(Times::Always));
+    }
+
+    /// Ends the refusal of credentials.
+    pub fn accept_credentials(&self) {
+        self.shared.with(|world| world.faults.refuse_credentials = None);
+    }
+
+    /// Sends `signalwire.disconnect` to every client and closes a moment later; with `restart`, sessions are
+    /// forgotten.
+    pub fn ask_to_reconnect(&self, restart: bool) {
+        self.shared.with(|world| world.ask_to_reconnect(restart));
+    }
+
+    /// Refuses the next request of a method: a negative code becomes a JSON-RPC error, another one the `code` of the
+    /// result. Several of these are used up in order.
+    pub fn fail(&self, method: &str, code: i64, message: &str) {
+        self.add_failure(method, Times::Next(1), code, message);
+    }
+
+    /// Refuses every request of a method, until [`fail_no_more`](Self::fail_no_more).
+    pub fn fail_always(&self, method: &str, code: i64, message: &str) {
+        self.add_failure(method, Times::Always, code, message);
+    }
+
+    /// Ends the refusals of a method.
+    pub fn fail_no_more(&self, method: &str) {
+        self.shared.with(|world| world.faults.failures.remove(method));
+    }
+
+    fn add_failure(&self, method: &str, times: Times, code: i64, message: &str) {
+        let failure = Failure { times, code, message: message.to_owned() };
+        self.shared.with(|world| world.faults.failures.entry(method.to_owned()).or_default().push(failure));
+    }
+
+    /// Carries the requests of a method out but keeps the replies back, until [`release_replies`](Self::release_replies).
+    pub fn hold_replies(&self, method: &str) {
+        self.shared.with(|world| world.faults.held.insert(method.to_owned()));
+    }
+
+    /// Sends the replies of a method that were kept back, in order, and keeps back no more.
+    pub fn release_replies(&self, method: &str) {
+        self.shared.with(|world| {
+            world.faults.held.remove(method);
+            let (ready, kept): (Vec<_>, Vec<_>) =
+                std::mem::take(&mut world.late).into_iter().partition(|reply| reply.method == method);
+            world.late = kept;
+            for reply in ready {
+                world.send(reply.conn, EntryKind::Reply, &reply.method, reply.frame);
+            }
+        });
+    }
+
+    /// Takes the requests of a method and does nothing at all, until [`answer_again`](Self::answer_again).
+    pub fn never_answer(&self, method: &str) {
+        self.shared.with(|world| world.faults.unanswered.insert(method.to_owned()));
+    }
+
+    /// Ends [`never_answer`](Self::never_answer) for a method.
+    pub fn answer_again(&self, method: &str) {
+        self.shared.with(|world| world.faults.unanswered.remove(method));
+    }
+
+    /// Whether to leave the pings of clients unanswered.
+    pub fn ignore_pings(&self, ignore: bool) {
+        self.shared.with(|world| world.faults.ignore_pings = ignore);
+    }
+
+    /// Sends the reply to each request of a method only after the last event that it causes: `answered` beats the
+    /// reply to `calling.dial`, `delivered` the one to `messaging.send`, `finished` the one to `calling.play`.
+    pub fn events_before_reply(&self, method: &str) {
+        self.shared.with(|world| world.faults.events_first.insert(method.to_owned()));
+    }
+
+    /// Whether calls end without the last events of their operations.
+    pub fn end_calls_abruptly(&self, abruptly: bool) {
+        self.shared.with(|world| world.faults.abrupt_ends = abruptly);
+    }
+
+    /// Whether a recording that the end of its call cuts short reports that before `ended`, rather than after it.
+    pub fn finish_recordings_before_ended(&self, before: bool) {
+        self.shared.with(|world| world.faults.recordings_end_first = before);
+    }
+
+    /// Sends an event with this payload, in a proper envelope: to the session of the call in `params.call_id` when
+    /// there is such a call, else to every session.
+    pub fn push_event(&self, event_type: &str, params: Value) {
+        self.shared.with(|world| {
+            let call = params["call_id"].as_str().and_then(|call_id| world.calls.get(call_id));
+            let sessions = match call {
+                Some(leg) => vec![leg.session.clone()],
+                None => world.sessions.keys().cloned().collect(),
+            };
+            for session in sessions {
+                let context = params["context"].as_str().map(str::to_owned);
+                let (id, frame) = world.envelope(&session, event_type, context, params.clone());
+                world.by_hand.insert(json!(id).to_string());
+                world.deliver(&session, event_type, id, frame);
+            }
+        });
+    }
+
+    /// Sends a text frame as it is to every connection.
+    pub fn push_raw(&self, text: &str) {
+        self.shared.with(|world| {
+            // A frame that is a request after all may be answered.
+            if let Ok(Value::Object(frame)) = serde_json::from_str::<Value>(text) {
+                world.by_hand.extend(frame.get("id").map(Value::to_string));
+            }
+            let at = world.elapsed();
+            for (conn, connection) in &world.conns {
+                let _ = connection.out.send(Out::Text(text.to_owned()));
+                connection.unread.fetch_add(text.len(), std::sync::atomic::Ordering::Relaxed);
+                let frame = Frame::Text(text.to_owned());
+                world.log.add(at, Direction::ToClient, EntryKind::Raw, *conn, "", frame);
+            }
+        });
+    }
+
+    /// Sends a binary frame to every connection; the service never does.
+    pub fn push_binary(&self, bytes: &[u8]) {
+        self.shared.with(|world| {
+            for connection in world.conns.values() {
+                let _ = connection.out.send(Out::Binary(bytes.to_vec()));
+            }
+        });
+    }
+
+    /// Sends the last event of this type once more, with the same id and the same text; false when there was none.
+    pub fn resend_last_event(&self, event_type: &str) -> bool {
+        self.again(event_type, false)
+    }
+
+    /// Sends the last event of this type once more under a new id, as a service does that delivers again after a
+    /// resume; false when there was none.
+    pub fn redeliver_last_event(&self, event_type: &str) -> bool {
+        self.again(event_type, true)
+    }
+
+    fn again(&self, event_type: &str, fresh_id: bool) -> bool {
+        self.shared.with(|world| {
+            let last = world.log.last(|entry| entry.kind() == EntryKind::Event && entry.method() == event_type);
+            let Some(mut frame) = last.and_then(|entry| serde_json::from_str::<Value>(&entry.text()).ok()) else {
+                return false;
+            };
+            if fresh_id {
+                frame["id"] = world.fresh_id(0xe7e7).into();
+            }
+            world.by_hand.insert(frame["id"].to_string());
+            let conns: Vec<u64> = world.conns.keys().copied().collect();
+            for conn in conns {
+                world.send(conn, EntryKind::Event, event_type, frame.clone());
+            }
+            true
+        })
     }
 }

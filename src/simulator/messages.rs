@@ -6,6 +6,9 @@ use super::session::{Verdict, refuse, reply};
 use super::wire::{list, text};
 use super::world::World;
 
+/// How many of the program's texts are kept.
+const TEXTS_KEPT: usize = 50_000;
+
 /// What becomes of a text to a number.
 #[derive(Clone, Debug, Default)]
 pub(super) enum Outlook {
@@ -58,7 +61,9 @@ impl World {
             "tags": list(params, "tags"),
         });
         let outlook = self.outlooks.get(&to).cloned().unwrap_or_default();
-        self.texts_sent.push(Text { from, to: to.clone(), body, media });
+        if self.texts_sent.len() < TEXTS_KEPT {
+            self.texts_sent.push(Text { from, to: to.clone(), body, media });
+        }
         let (last, reason) = match outlook {
             Outlook::Delivered => ("delivered", None),
             Outlook::Undelivered(reason) => ("undelivered", Some(reason)),

@@ -306,7 +306,22 @@ impl Callee {
 
     /// Hangs up on every call they are on, now.
     pub fn hang_up(&self) {
-        self.shared.with(|world| world.hang_up_number(&self.number));
+        self.shared.with(|world| world.people_at(&self.number).into_iter().for_each(|person| world.hang_up(person)));
+    }
+
+    /// Presses keys on every call they are on, now and all at once. Keys that nothing waits for are lost.
+    pub fn press(&self, keys: &str) {
+        self.shared
+            .with(|world| world.people_at(&self.number).into_iter().for_each(|person| world.press(person, keys)));
+    }
+
+    /// Begins to say something on every call they are on, now.
+    pub fn say(&self, text: &str) {
+        self.shared.with(|world| {
+            for person in world.people_at(&self.number) {
+                world.say(person, text.to_owned());
+            }
+        });
     }
 
     /// Waits until they have heard something that contains `text`, on any call.

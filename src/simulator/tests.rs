@@ -656,6 +656,58 @@ fn a_drop_frees_every_connection_whatever_its_state() {
     while client.try_frame() {}
 }
 
+#[test]
+fn a_frozen_link_swallows_everything_and_a_resume_may_bring_what_was_missed() {
+    let sim = Simulator::builder().speed(100.0).replays_missed_events().start().expect("a simulator");
+    let ann = sim.caller("+15551230000").dials();
+    let mut client = Bare::open(&sim);
+    let protocol = client.connect(json!({"contexts": ["default"]}))["result"]["protocol"].clone();
+    let call = client.answered();
+    sim.freeze_link(true);
+    client.send("signalwire.ping", json!({}));
+    sim.push_event("calling.call.levitate", call.clone());
+    sim.drop_link();
+    sim.freeze_link(false);
+    assert!(client.try_event("calling.call.levitate", |_| true).is_none());
+    ann.hang_up();
+    let mut client = Bare::open(&sim);
+    client.connect(json!({"protocol": protocol}));
+    assert_eq!(client.state(&call, "ended")["end_source"], "inbound");
+    assert_eq!(sim.violations(), [""; 0]);
+}
+
+#[test]
+fn a_caller_may_interrupt_a_prompt_and_lose_patience() {
+    let sim = fast();
+    let hasty = sim.caller("+15551230000").gives_up_after(Duration::from_secs(1)).context("nobody").dials();
+    assert_eq!(hasty.wait_ended(LONG).expect("an end"), "abandoned");
+    let long = "Thank you for calling. ".repeat(100);
+    let _ann = sim.caller("+15551230000").while_hearing("thank you").presses("5").waits(Duration::MAX).dials();
+    let mut client = Bare::connected(&sim);
+    let call = client.answered();
+    let prompt = json!({"control_id": "p", "play": tts(&long), "collect": {"digits": {"max": 1}}});
+    client.on(&call, "calling.play_and_collect", prompt.clone());
+    let second = client.ask("calling.play_and_collect", with(&call, with(&prompt, json!({"control_id": "q"}))));
+    assert_eq!(second["result"]["code"], "409");
+    assert_eq!(client.event("calling.call.collect", |_| true)["result"]["params"]["digits"], "5");
+}
+
+#[test]
+fn nothing_that_is_printed_shows_the_token() {
+    fn shared<T: Send + Sync + 'static>(_: &T) {}
+    let builder = Simulator::builder().project("p").token("canary-4711").echoes_secrets();
+    let mut printed = format!("{builder:?}");
+    let sim = builder.start().expect("a simulator");
+    shared(&sim);
+    let mut client = Bare::open(&sim);
+    let reply = client.connect(json!({"authentication": {"jwt_token": "canary-4711"}}));
+    assert!(reply.to_string().contains("canary-4711"), "the echo is asked for");
+    let journal = sim.journal();
+    let caller = sim.caller("+1555");
+    printed += &format!("{sim:?} {caller:?} {:?} {journal}", sim.callee("+1556"));
+    assert!(!printed.contains("canary"), "{printed}");
+}
+
 #[cfg(feature = "native-tls")]
 #[test]
 fn tls_is_offered_with_a_certificate_that_the_authority_vouches_for() {

@@ -14,7 +14,8 @@ use parking_lot::{Condvar, Mutex};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::calls::{Attempt, Leg};
+use super::calls::Leg;
+use super::dialing::Attempt;
 use super::faults::Faults;
 use super::journal::{Direction, EntryKind, Frame, Log};
 use super::messages::Outlook;
@@ -403,6 +404,11 @@ impl World {
     pub(super) fn note(&mut self, direction: Direction, kind: EntryKind, conn: u64, method: &str, mut frame: Value) {
         if wire::may_carry_secrets(method) {
             wire::redact(&mut frame);
+            if self.settings.echo_secrets {
+                if let Some(identity) = frame.pointer_mut("/result/identity") {
+                    *identity = "<secret>".into();
+                }
+            }
         }
         let at = self.elapsed();
         self.log.add(at, direction, kind, conn, method, Frame::Json(frame));

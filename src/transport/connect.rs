@@ -233,7 +233,7 @@ impl Connector {
         let wanted = Arc::new(());
         let still_wanted = Arc::downgrade(&wanted);
         thread::Builder::new()
-            .name("signalwire-relay-connect".into())
+            .name("relay-connect".into())
             .spawn(move || dial_each(&addresses, until, &clock, &steps, &still_wanted))
             .map_err(|e| self.failed(Phase::Tcp, "no thread for it", Some(Box::new(e))))?;
         match self.next_step(&outcome, Phase::Tcp, until, cutoff)? {
@@ -335,7 +335,7 @@ impl Lookups {
         }
         let (this, clock) = (Arc::clone(self), clock.clone());
         let (host, port) = (endpoint.host().to_owned(), endpoint.port());
-        let spawned = thread::Builder::new().name("signalwire-relay-lookup".into()).spawn(move || {
+        let spawned = thread::Builder::new().name("relay-lookup".into()).spawn(move || {
             let found = (this.find)(&host, port).map_err(Arc::new);
             for steps in this.finish() {
                 // An attempt that gave up is not there any more.

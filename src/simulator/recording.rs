@@ -1,0 +1,129 @@
+//! Recording.
+
+use std::time::Instant;
+
+use serde_json::{Map, Value, json};
+
+use super::calls::settings;
+use super::operations::{Operation, What, started};
+use super::session::{Refusal, Verdict, refuse};
+use super::wire::{seconds, text};
+use super::world::World;
+
+pub(super) struct Recording {
+    id: String,
+    audio: Map<String, Value>,
+    start: f64,
+    counted: f64,
+    running_since: Option<Instant>,
+    pub(super) spoke: bool,
+    pub(super) terminators: String,
+    pub(super) end_silence: f64,
+}
+
+impl World {
+    pub(super) fn on_record(&mut self, call_id: &str, params: &Map<String, Value>) -> Verdict {
+        let audio = settings(params, &["record", "audio"]).cloned().unwrap_or_default();
+        let spoke = self.calls.get(call_id).is_some_and(|leg| leg.speaking.is_some());
+        let recording = Recording {
+            id: self.fresh_id(0x2ec0),
+            start: self.clock.unix(),
+            counted: 0.0,
+            running_since: Some(self.clock.now()),
+            spoke,
+            terminators: text(&audio, "terminators").unwrap_or("#").to_owned(),
+            end_silence: seconds(&audio, "end_silence_timeout").unwrap_or(0.0),
+            audio,
+        };
+        let (initial, longest) =
+            (seconds(&recording.audio, "initial_timeout"), seconds(&recording.audio, "max_length"));
+        let key = self.start(call_id, params, What::Record(recording))?;
+        self.emit_recording(call_id, key, "recording");
+        let id = call_id.to_owned();
+        if let Some(initial) = initial.filter(|limit| *limit > 0.0) {
+            let id = id.clone();
+            self.after_seconds(initial, move |world| {
+                if world.recording(&id, key).is_some_and(|recording| !recording.spoke) {
+                    world.finish_recording(&id, key, "no_input");
+                }
+            });
+        }
+        if let Some(longest) = longest.filter(|limit| *limit > 0.0) {
+            self.after_seconds(longest, move |world| world.finish_recording(&id, key, "finished"));
+        }
+        self.act_at(call_id);
+        Ok(started("Recording", call_id, params))
+    }
+
+    pub(super) fn pause_recording(&mut self, call_id: &str, key: u64, pause: bool) -> Result<(), Refusal> {
+        let now = self.clock.now();
+        let speed = self.settings.speed;
+        let Some(recording) = self.recording(call_id, key) else { return refuse(404, "No such operation") };
+        match (pause, recording.running_since) {
+            (true, Some(since)) => {
+                recording.counted += now.saturating_duration_since(since).as_secs_f64() * speed;
+                recording.running_since = None;
+            }
+            (false, None) => recording.running_since = Some(now),
+            _ => return refuse(409, if pause { "It is paused" } else { "It is not paused" }),
+        }
+        self.emit_recording(call_id, key, if pause { "paused" } else { "recording" });
+        Ok(())
+    }
+
+    fn recording(&mut self, call_id: &str, key: u64) -> Option<&mut Recording> {
+        match &mut self.operation(call_id, key)?.what {
+            What::Record(recording) => Some(recording),
+            _ => None,
+        }
+    }
+
+    fn emit_recording(&mut self, call_id: &str, key: u64, state: &str) {
+        if let Some(recording) = self.recording(call_id, key) {
+            let event = json!({"state": state, "recording_id": recording.id, "record": {"audio": recording.audio}});
+            self.emit_operation(call_id, key, "calling.call.record", event);
+        }
+    }
+
+    pub(super) fn finish_recording(&mut self, call_id: &str, key: u64, state: &str) {
+        if self.recording(call_id, key).is_none() {
+            return;
+        }
+        if let Some(operation) = self.take(call_id, key) {
+            let Some(event) = self.recorded(&operation, state) else { return };
+            self.tell_operation(call_id, "calling.call.record", &operation, event);
+            if let Some(person) = self.calls.get(call_id).map(|leg| leg.person) {
+                self.tell_recorded(person, &operation);
+            }
+        }
+    }
+
+    fn recorded_seconds(&self, recording: &Recording) -> f64 {
+        let running = recording.running_since.map_or(0.0, |since| self.seconds_since(since));
+        ((recording.counted + running) * 1000.0).round() / 1000.0
+    }
+
+    pub(super) fn recorded(&self, operation: &Operation, state: &str) -> Option<Value> {
+        let What::Record(recording) = &operation.what else { return None };
+        let duration = self.recorded_seconds(recording);
+        let format = text(&recording.audio, "format").unwrap_or("mp3");
+        Some(json!({
+            "state": state,
+            "recording_id": recording.id,
+            "url": format!("https://files.simulator.invalid/{}.{format}", recording.id),
+            "duration": duration,
+            // Bytes of a recording of this length; it is a positive number of a sane size.
+            "size": (duration * 8000.0) as u64,
+            "start_time": recording.start,
+            "end_time": recording.start + duration,
+            "record": {"audio": recording.audio},
+        }))
+    }
+
+    pub(super) fn tell_recorded(&mut self, person: u64, operation: &Operation) {
+        if let What::Record(recording) = &operation.what {
+            let (name, lasts) = (self.person_name(person), self.recorded_seconds(recording));
+            self.tell(format!("{lasts:.1} s of {name} were recorded"));
+        }
+    }
+}
