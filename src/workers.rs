@@ -7,7 +7,7 @@
 use std::any::Any;
 use std::cell::Cell;
 use std::collections::VecDeque;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -33,6 +33,19 @@ pub(crate) fn is_our_thread() -> bool {
 /// Says that this thread is one of the crate's own.
 pub(crate) fn mark_our_thread() {
     OURS.with(|ours| ours.set(true));
+}
+
+/// Runs each of these; one that panics does not keep the others from running, and its panic goes on afterwards.
+pub(crate) fn run_each<T>(all: impl IntoIterator<Item = T>, mut run: impl FnMut(T)) {
+    let mut first = None;
+    for one in all {
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| run(one))) {
+            first.get_or_insert(panic);
+        }
+    }
+    if let Some(panic) = first {
+        resume_unwind(panic);
+    }
 }
 
 /// What a panic said, as far as it said anything.

@@ -20,6 +20,7 @@ use crate::protocol::frame::{self, Envelope, EventHead, Reply};
 use crate::protocol::states::{CallState, Direction, EndReason, EventName};
 use crate::session::{Ask, Effect, Session};
 use crate::stream::{EventStream, Feed};
+use crate::workers::run_each;
 
 /// How a call ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,6 +84,8 @@ struct Live {
     operations: Vec<Arc<dyn Running>>,
     waiters: Vec<StateWaiter>,
     listeners: Vec<Arc<ListenerEntry>>,
+    /// How many events were posted to listeners.
+    posted: u64,
     streams: Vec<Feed<Event>>,
     mailbox: Option<Arc<Mailbox>>,
 }
@@ -113,7 +116,15 @@ pub(crate) struct ListenerEntry {
     /// Which events; none is all of them.
     name: Option<EventName>,
     handler: Handler,
+    /// How many events had been posted when it came: those are not for it.
+    since: u64,
     removed: AtomicBool,
+}
+
+impl ListenerEntry {
+    fn wants(&self, event_type: &str) -> bool {
+        self.name.as_ref().is_none_or(|name| name.as_str() == event_type)
+    }
 }
 
 /// What the lock gave out and is done after it is let go.
@@ -121,8 +132,8 @@ pub(crate) struct ListenerEntry {
 struct Departed {
     operations: Vec<Arc<dyn Running>>,
     waiters: Vec<StateWaiter>,
-    listeners: Vec<Arc<ListenerEntry>>,
     streams: Vec<Feed<Event>>,
+    /// There when there are listeners to be dropped.
     mailbox: Option<Arc<Mailbox>>,
     /// Operations that stay open for a moment, because their last event often comes after the call's.
     lingering: bool,
@@ -426,20 +437,16 @@ impl CallCore {
         self.inner.lock().live.get_or_insert_default().mailbox()
     }
 
-    pub(crate) fn listen(self: &Arc<Self>, name: Option<EventName>, handler: Handler) -> Arc<ListenerEntry> {
-        let entry = Arc::new(ListenerEntry { name, handler, removed: AtomicBool::new(false) });
-        let refused = {
-            let mut inner = self.inner.lock();
-            if inner.over.is_none() {
-                inner.live.get_or_insert_default().listeners.push(Arc::clone(&entry));
-                false
-            } else {
-                true
-            }
-        };
-        if refused {
-            entry.removed.store(true, Ordering::Release);
+    pub(crate) fn listen(&self, name: Option<EventName>, handler: Handler) -> Arc<ListenerEntry> {
+        let entry = |since| Arc::new(ListenerEntry { name, handler, since, removed: AtomicBool::new(false) });
+        let mut inner = self.inner.lock();
+        if inner.over.is_some() {
+            drop(inner);
+            return entry(0);
         }
+        let live = inner.live.get_or_insert_default();
+        let entry = entry(live.posted);
+        live.listeners.push(Arc::clone(&entry));
         entry
     }
 
@@ -480,8 +487,7 @@ impl CallCore {
         head: &EventHead<'_>,
     ) -> Delivered {
         let mut reached = Vec::new();
-        let mut listeners = Vec::new();
-        let (operation, mailbox, streams, end) = {
+        let (operation, notice, streams, end) = {
             let mut inner = self.inner.lock();
             inner.fill(envelope, head);
             inner.unconfirmed = None;
@@ -494,20 +500,19 @@ impl CallCore {
                         .control_id
                         .as_deref()
                         .and_then(|id| live.operations.iter().find(|running| running.control_id() == id).cloned());
-                    for listener in &live.listeners {
-                        if listener.name.as_ref().is_none_or(|name| name.as_str() == envelope.event_type) {
-                            listeners.push(Arc::clone(listener));
-                        }
-                    }
-                    let mailbox = (!listeners.is_empty()).then(|| live.mailbox());
-                    (operation, mailbox, !live.streams.is_empty(), end)
+                    let notice =
+                        live.listeners.iter().any(|listener| listener.wants(&envelope.event_type)).then(|| {
+                            live.posted += 1;
+                            (live.mailbox(), live.posted)
+                        });
+                    (operation, notice, !live.streams.is_empty(), end)
                 }
             }
         };
         for (latch, reached) in reached {
             latch.set(&session.clock, reached);
         }
-        if operation.is_some() || mailbox.is_some() || streams {
+        if operation.is_some() || notice.is_some() || streams {
             let event = Event::parse(envelope);
             if let Some(operation) = operation {
                 if operation.feed(session, &event) {
@@ -518,14 +523,50 @@ impl CallCore {
             if streams {
                 self.feed_streams(session, &event, bytes, end.is_some());
             }
-            if let Some(mailbox) = mailbox {
-                notify(session, &mailbox, listeners, event, bytes, end.is_some());
+            if let Some((mailbox, number)) = notice {
+                self.notify(session, &mailbox, number, event, bytes, end.is_some());
             }
         }
         match end {
             Some(end) => self.finish(session, Over::Ended(end), None),
             None => self.standing(),
         }
+    }
+
+    /// Has listeners told of an event. Who they are is looked up where they run: the reader never holds a closure of
+    /// the program's, not even the last one of it.
+    fn notify(
+        self: &Arc<Self>,
+        session: &Arc<Session>,
+        mailbox: &Arc<Mailbox>,
+        number: u64,
+        event: Event,
+        bytes: usize,
+        always: bool,
+    ) {
+        let room = session.charge(bytes);
+        if room.is_none() && !always {
+            return;
+        }
+        let call = Arc::clone(self);
+        mailbox.push(
+            &session.workers,
+            Box::new(move || {
+                let _room = room;
+                run_each(call.listeners_for(&event, number), |listener| {
+                    if !listener.removed.load(Ordering::Acquire) {
+                        (listener.handler)(&event);
+                    }
+                });
+            }),
+        );
+    }
+
+    fn listeners_for(&self, event: &Event, number: u64) -> Vec<Arc<ListenerEntry>> {
+        let inner = self.inner.lock();
+        let listeners = inner.live.iter().flat_map(|live| &live.listeners);
+        let name = event.raw().name();
+        listeners.filter(|listener| listener.since < number && listener.wants(name.as_str())).cloned().collect()
     }
 
     /// Feeds are taken out while they are fed: the channel send is not done under the lock of the call.
@@ -594,10 +635,10 @@ impl CallCore {
         }
         let lingering = departed.lingering;
         drop(departed.streams);
-        // The user's closures go where user code goes, after the notices that are still to be delivered to them.
+        // The program's closures go where its code runs, after the notices that are still to be delivered to them.
         if let Some(mailbox) = departed.mailbox {
-            let listeners = departed.listeners;
-            mailbox.post(&session.workers, Box::new(move || drop(listeners)));
+            let call = Arc::clone(self);
+            mailbox.post(&session.workers, Box::new(move || drop(call.take_listeners())));
         }
         if !lingering {
             return Delivered::Over;
@@ -608,6 +649,10 @@ impl CallCore {
             session.call_over(core.id());
         });
         Delivered::Lingering
+    }
+
+    fn take_listeners(&self) -> Vec<Arc<ListenerEntry>> {
+        self.inner.lock().live.as_mut().map(|live| std::mem::take(&mut live.listeners)).unwrap_or_default()
     }
 
     /// The second of grace is up, or the client closed meanwhile.
@@ -664,43 +709,16 @@ pub(crate) enum Refusal {
     InUse,
 }
 
-fn notify(
-    session: &Arc<Session>,
-    mailbox: &Arc<Mailbox>,
-    listeners: Vec<Arc<ListenerEntry>>,
-    event: Event,
-    bytes: usize,
-    always: bool,
-) {
-    let charge = session.charge(bytes);
-    if charge.is_none() && !always {
-        return;
-    }
-    mailbox.push(
-        &session.workers,
-        Box::new(move || {
-            let _room = charge;
-            for listener in listeners {
-                if !listener.removed.load(Ordering::Acquire) {
-                    (listener.handler)(&event);
-                }
-            }
-        }),
-    );
-}
-
 impl Live {
     fn depart(&mut self, grace: bool) -> Departed {
         let (lingering, ending) =
             std::mem::take(&mut self.operations).into_iter().partition(|running| grace && running.lingers());
         self.operations = lingering;
-        let listeners = std::mem::take(&mut self.listeners);
         let streams = std::mem::take(&mut self.streams);
-        let mailbox = (!listeners.is_empty()).then(|| self.mailbox());
+        let mailbox = (!self.listeners.is_empty()).then(|| self.mailbox());
         Departed {
             operations: ending,
             waiters: std::mem::take(&mut self.waiters),
-            listeners,
             streams,
             mailbox,
             lingering: !self.operations.is_empty(),

@@ -18,6 +18,7 @@ use crate::protocol::event::{MessageReceiveEvent, MessageStateEvent};
 use crate::protocol::fields::Fields;
 use crate::protocol::states::{Direction, MessageState};
 use crate::session::Session;
+use crate::workers::run_each;
 
 /// A text message, sent or received.
 ///
@@ -287,9 +288,7 @@ impl MessageCore {
                     &session.workers,
                     Box::new(move || {
                         let _room = room;
-                        for handler in handlers {
-                            handler(&event);
-                        }
+                        run_each(handlers, |handler| handler(&event));
                     }),
                 );
             }
