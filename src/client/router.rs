@@ -323,19 +323,25 @@ impl Router {
             known.fill(envelope, head);
             return;
         }
+        let draining = self.is_draining();
         let crowded = {
-            let tables = self.tables.lock();
+            let mut tables = self.tables.lock();
             if tables.closed || tables.tombstones.contains(id) {
                 return;
             }
-            tables.calls.len() >= session.settings.max_active_calls
+            let crowded = tables.calls.len() >= session.settings.max_active_calls;
+            if crowded || draining {
+                // Its end will be told, and it may be offered again.
+                tables.tombstones.insert(id, TOMBSTONES);
+            }
+            crowded
         };
         let state = head.call_state.as_deref().filter(|state| !state.is_empty()).map_or(CallState::Created, Into::into);
         let call = CallCore::new(session, id, Direction::Inbound, state);
         call.fill(envelope, head);
         call.make_offer();
         let offer = Call::new(Arc::clone(&call));
-        if crowded || self.is_draining() {
+        if crowded || draining {
             log::warn!(
                 "inbound call {id} is passed back: {}",
                 if crowded { "too many calls" } else { "shutting down" }
