@@ -259,6 +259,12 @@ impl CallCore {
         std::mem::take(&mut inner.open_offer) && inner.over.is_none()
     }
 
+    /// The decision about an offer was refused, or not sent: somebody else may take it.
+    pub(crate) fn reopen_offer(&self) {
+        let mut inner = self.inner.lock();
+        inner.open_offer = inner.over.is_none() && inner.state.rank() < CallState::Answered.rank();
+    }
+
     /// Gives an inbound call back to routing, without waiting for the reply.
     pub(crate) fn pass_back(self: &Arc<Self>) {
         let Some(session) = self.session.upgrade().filter(|session| !session.is_closing()) else { return };
@@ -772,6 +778,8 @@ impl Inner {
             return;
         }
         self.was_answered |= state.rank() == CallState::Answered.rank();
+        // Whoever answered it, and by whatever request: it is no offer any more.
+        self.open_offer &= state.rank() < CallState::Answered.rank();
         self.state = state.clone();
         let Some(live) = self.live.as_mut() else { return };
         let mut at = 0;

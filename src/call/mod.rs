@@ -278,20 +278,33 @@ impl Call {
         for (key, value) in members {
             fields.extra(key, value);
         }
-        self.core.request(method, &fields)
+        self.deciding(method, |decides| {
+            let outcome = self.core.request(method, &fields);
+            match &outcome {
+                Err(error) if error.code() == 410 || (decides && error.code() == 404) => self.core.gone(),
+                _ => {}
+            }
+            outcome
+        })
     }
 
     /// A command that is complete when it is acknowledged. That nobody is left to hear it is no error.
     pub(crate) fn command(&self, method: &'static str, fields: &Fields) -> Result<Reply> {
+        self.deciding(method, |decides| self.core.command(method, fields, decides))
+    }
+
+    /// Sends what may decide about an open offer, and is told whether it does.
+    fn deciding(&self, method: &str, send: impl FnOnce(bool) -> Result<Reply>) -> Result<Reply> {
         let decides = matches!(method, "calling.answer" | "calling.end" | "calling.pass");
-        if decides {
-            self.core.settle_offer();
+        let was_open = decides && self.core.settle_offer();
+        let outcome = send(decides);
+        match &outcome {
+            Ok(_) if method == "calling.pass" => self.core.passed(),
+            // Nothing came of it: the caller still hears it ringing.
+            Err(error) if was_open && !error.may_have_been_sent() => self.core.reopen_offer(),
+            _ => {}
         }
-        let reply = self.core.command(method, fields, decides)?;
-        if method == "calling.pass" {
-            self.core.passed();
-        }
-        Ok(reply)
+        outcome
     }
 }
 

@@ -40,7 +40,8 @@ pub enum HandlerFailure {
     /// A call that was not answered is passed back to routing, an answered one is hung up.
     #[default]
     EndCall,
-    /// Nothing is sent; the call goes on until somebody ends it.
+    /// Nothing is sent; the call goes on until somebody ends it. One that was not answered, and that no handle is left
+    /// of, is passed back all the same.
     Leave,
 }
 
