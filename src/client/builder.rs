@@ -25,7 +25,7 @@ pub const DEFAULT_HOST: &str = "relay.signalwire.com";
 /// |---|---|---|
 /// | [`project`](Self::project) | `SIGNALWIRE_PROJECT_ID` | required, unless there is a JWT |
 /// | [`token`](Self::token) | `SIGNALWIRE_API_TOKEN` | required, unless there is a JWT |
-/// | [`jwt`](Self::jwt) | `SIGNALWIRE_JWT_TOKEN` | |
+/// | [`jwt`](Self::jwt) | `SIGNALWIRE_JWT_TOKEN`, unless project and token are both set here | |
 /// | [`host`](Self::host) | `SIGNALWIRE_RELAY_HOST`, then `SIGNALWIRE_SPACE` | `relay.signalwire.com` |
 /// | [`tls`](Self::tls) | `SIGNALWIRE_RELAY_SCHEME` (`wss` or `ws`) | `wss` |
 /// | [`ca_file`](Self::ca_file) | `SIGNALWIRE_RELAY_CA_FILE` | the system's roots alone |
@@ -302,8 +302,12 @@ impl Builder {
         let given = |set: &Option<Secret>, name| {
             set.clone().filter(|secret| !secret.is_empty()).or_else(|| variable(name).map(Secret::new))
         };
-        if let Some(jwt) = given(&self.jwt, "SIGNALWIRE_JWT_TOKEN") {
-            return Ok(Credentials::Jwt(jwt));
+        let set = |set: &Option<Secret>| set.as_ref().is_some_and(|secret| !secret.is_empty());
+        // A program that says itself who it is means that, whatever JWT the environment has.
+        if set(&self.jwt) || !(set(&self.project) && set(&self.token)) {
+            if let Some(jwt) = given(&self.jwt, "SIGNALWIRE_JWT_TOKEN") {
+                return Ok(Credentials::Jwt(jwt));
+            }
         }
         let required = |what: &str, setter: &str, set: &Option<Secret>, name: &'static str| {
             given(set, name).ok_or_else(|| {
