@@ -1,8 +1,8 @@
 //! Dialling out: one request, legs that come and go, one winner.
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -36,6 +36,10 @@ pub struct Dialing {
 pub(crate) struct DialCore {
     tag: Box<str>,
     outcome: Latch<Result<Arc<CallCore>>>,
+    /// The request that started it.
+    request: OnceLock<u128>,
+    /// Whether that was taken back before it was sent.
+    retracted: AtomicBool,
     legs: Mutex<Vec<Arc<CallCore>>>,
     /// Whether the service was heard of about this dial.
     heard: AtomicBool,
@@ -86,6 +90,8 @@ impl Client {
         let core = Arc::new(DialCore {
             tag,
             outcome: Latch::new(),
+            request: OnceLock::new(),
+            retracted: AtomicBool::new(false),
             legs: Mutex::default(),
             heard: AtomicBool::new(false),
             taken: AtomicBool::new(false),
@@ -97,7 +103,8 @@ impl Client {
         let (at_limit, its_router) = (Arc::downgrade(&core), Arc::downgrade(router));
         session.later(limit, move |session| {
             if let (Some(dial), Some(router)) = (at_limit.upgrade(), its_router.upgrade()) {
-                router.give_up(session, &dial, dial.limit_error());
+                let error = dial.limit_error(session);
+                router.give_up(session, &dial, error);
             }
         });
         let (of_reply, its_router) = (Arc::clone(&core), Arc::clone(router));
@@ -111,9 +118,16 @@ impl Client {
         dial.fields.write_into(&mut params);
         params.push('}');
         let posted = session.post(Ask::new("calling.dial", &params, None).with_effect(effect));
-        if let Err(error) = posted {
-            router.end_dial(&core.tag);
-            return Err(error);
+        match posted {
+            Ok(request) => drop(core.request.set(request)),
+            Err(error) => {
+                router.end_dial(&core.tag);
+                return Err(error);
+            }
+        }
+        if core.outcome.is_set() {
+            // It was given up while it was being posted.
+            core.retract(session);
         }
         Ok(Dialing { session: Arc::clone(session), router: Arc::clone(router), core })
     }
@@ -197,8 +211,23 @@ impl DialCore {
         legs.push(Arc::clone(leg));
     }
 
-    fn limit_error(&self) -> Error {
-        if self.heard.load(Ordering::Relaxed) {
+    /// Whether its request waits for the link: then it belongs to no session yet.
+    pub(super) fn is_queued(&self, session: &Session) -> bool {
+        self.request.get().is_none_or(|request| session.is_queued(*request))
+    }
+
+    /// Takes its request back if it was not sent yet; true when nobody will be rung by it.
+    pub(super) fn retract(&self, session: &Session) -> bool {
+        if self.request.get().is_some_and(|request| session.retract(*request)) {
+            self.retracted.store(true, Ordering::Relaxed);
+        }
+        self.retracted.load(Ordering::Relaxed)
+    }
+
+    fn limit_error(&self, session: &Session) -> Error {
+        if self.retract(session) {
+            error::offline("calling.dial", None)
+        } else if self.heard.load(Ordering::Relaxed) {
             error::dial_timeout(&self.tag)
         } else {
             error::outcome_unknown("calling.dial", None, true)

@@ -159,7 +159,8 @@ impl Router {
 
     /// Gives a dial up: its legs are ended, and a late winner will be.
     pub(super) fn give_up(&self, session: &Arc<Session>, dial: &Arc<DialCore>, why: Error) {
-        let until = session.clock.after(session.settings.late_winner);
+        // What was never sent cannot be answered late.
+        let until = if dial.retract(session) { None } else { session.clock.after(session.settings.late_winner) };
         {
             let mut tables = self.tables.lock();
             if tables.dials.remove(dial.tag()).is_none() {
@@ -555,6 +556,11 @@ impl EventSink for Router {
 impl Router {
     /// Ends everything that belongs to the session.
     fn end_all(&self, session: &Arc<Session>, over: &Over) {
+        // A dial that waits for the link belongs to no session yet, and goes out in the next. One that comes while
+        // this looks is such a one: there is no link.
+        let closed = matches!(over, Over::Closed);
+        let mut ending = self.running_dials();
+        ending.retain(|dial| !dial.is_queued(session));
         let (calls, lingering, dials, messages) = {
             let mut tables = self.tables.lock();
             tables.early.clear();
@@ -563,16 +569,17 @@ impl Router {
             (
                 std::mem::take(&mut tables.calls),
                 std::mem::take(&mut tables.lingering),
-                std::mem::take(&mut tables.dials),
+                if closed {
+                    std::mem::take(&mut tables.dials).into_values().collect()
+                } else {
+                    ending.iter().filter_map(|dial| tables.dials.remove(dial.tag())).collect::<Vec<_>>()
+                },
                 std::mem::take(&mut tables.messages),
             )
         };
-        for (tag, dial) in dials {
-            let what = format!("dial {tag}");
-            dial.fail(
-                session,
-                if matches!(over, Over::Closed) { error::closed(&what) } else { error::session_lost(&what) },
-            );
+        for dial in dials {
+            let what = format!("dial {}", dial.tag());
+            dial.fail(session, if closed { error::closed(&what) } else { error::session_lost(&what) });
         }
         for call in calls {
             call.0.finish(session, over.clone(), None);

@@ -361,8 +361,8 @@ impl Session {
         outcome
     }
 
-    /// Sends a request that nobody waits for; its effect is told how it ended. Never blocks.
-    pub(crate) fn post(self: &Arc<Self>, ask: Ask<'_>) -> Result<()> {
+    /// Sends a request that nobody waits for; its effect is told how it ended. Never blocks. Gives its id.
+    pub(crate) fn post(self: &Arc<Self>, ask: Ask<'_>) -> Result<u128> {
         let Ask { method, params, call_id, effect } = ask;
         let until = self.clock.after(self.settings.request_timeout);
         let id = self.ids.next();
@@ -384,7 +384,18 @@ impl Session {
         if let Some(until) = until {
             self.at(until, Box::new(move |session| session.expire(id)));
         }
-        Ok(())
+        Ok(id)
+    }
+
+    /// Whether a posted request still waits for the link.
+    pub(crate) fn is_queued(&self, id: u128) -> bool {
+        self.pending.is_queued(id)
+    }
+
+    /// Takes a posted request back that still waits for the link; false when it is too late for that. Its effect is
+    /// told nothing.
+    pub(crate) fn retract(&self, id: u128) -> bool {
+        self.pending.retract(id).is_some()
     }
 
     /// The time of a posted request is up.

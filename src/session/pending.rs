@@ -191,6 +191,18 @@ impl Pending {
         }
     }
 
+    /// Whether this request waits for the link.
+    pub(crate) fn is_queued(&self, id: u128) -> bool {
+        self.table.lock().entries.get(&id).is_some_and(|entry| matches!(entry.place, Place::Queued(_)))
+    }
+
+    /// Takes a request back that still waits for the link; none when it was sent or answered.
+    pub(crate) fn retract(&self, id: u128) -> Option<Owed> {
+        let mut table = self.table.lock();
+        let queued = table.entries.get(&id).is_some_and(|entry| matches!(entry.place, Place::Queued(_)));
+        if queued { self.remove(&mut table, id).map(|(owed, _)| owed) } else { None }
+    }
+
     /// The link is up: from here on requests go to this generation. Gives what waited for it, in order.
     pub(crate) fn online(&self, generation: u64, now: Instant) -> Vec<(u128, String)> {
         let mut table = self.table.lock();
