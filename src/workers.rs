@@ -102,6 +102,13 @@ impl Workers {
         }))
     }
 
+    /// Runs a job of something whose client is gone, and its threads with it, on a thread that is made for it.
+    pub(crate) fn run_alone(job: impl FnOnce() + Send + 'static) {
+        let workers = Self::new(Clock::real());
+        workers.leave();
+        workers.run(job);
+    }
+
     /// Queues a job and sees to it that somebody takes it.
     pub(crate) fn run(&self, job: impl FnOnce() + Send + 'static) {
         self.push(Box::new(job));

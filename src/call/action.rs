@@ -17,6 +17,7 @@ use crate::protocol::fields::Fields;
 use crate::protocol::frame::Reply;
 use crate::session::{Answer, Session};
 use crate::stream::{EventStream, Feed};
+use crate::workers::Workers;
 
 /// What an event means for the operation it belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -131,9 +132,8 @@ impl<O: Operation> Action<O> {
     /// may block and use any method.
     pub fn on_completed(&self, callback: impl FnOnce(&Result<O::Outcome>) + Send + 'static) {
         let Some(session) = self.call.core.session() else {
-            // The client is gone, and its threads for user code with it: what is over is told here.
             if let Some(ended) = self.result() {
-                callback(&ended);
+                Workers::run_alone(move || callback(&ended));
             }
             return;
         };

@@ -18,7 +18,7 @@ use crate::protocol::event::{MessageReceiveEvent, MessageStateEvent};
 use crate::protocol::fields::Fields;
 use crate::protocol::states::{Direction, MessageState};
 use crate::session::Session;
-use crate::workers::run_each;
+use crate::workers::{Workers, run_each};
 
 /// A text message, sent or received.
 ///
@@ -219,17 +219,19 @@ impl Message {
     ///
     /// It runs on a thread of its own kind, and may block and use any method.
     pub fn on(&self, handler: impl Fn(&MessageStateEvent) + Send + Sync + 'static) {
-        if !self.core.outcome.is_set() {
-            self.core.inner.lock().handlers.push(Arc::new(handler));
+        self.core.inner.lock().handlers.push(Arc::new(handler));
+        if self.core.outcome.is_set() {
+            // It came too late, and is dropped here, where it came from.
+            let handlers = std::mem::take(&mut self.core.inner.lock().handlers);
+            drop(handlers);
         }
     }
 
     /// Has `callback` called once with the verdict, also when it is there already; never inline.
     pub fn on_completed(&self, callback: impl FnOnce(&Result<MessageStateEvent>) + Send + 'static) {
         let Some(session) = self.core.session.upgrade() else {
-            // The client is gone, and its threads for user code with it: what is over is told here.
             if let Some(outcome) = self.result() {
-                callback(&outcome);
+                Workers::run_alone(move || callback(&outcome));
             }
             return;
         };
@@ -323,8 +325,8 @@ impl MessageCore {
     pub(crate) fn end(&self, session: &Arc<Session>, over: &Over) {
         let what = self.what();
         let error: Error = if matches!(over, Over::Closed) { error::closed(&what) } else { error::session_lost(&what) };
-        let handlers = std::mem::take(&mut self.inner.lock().handlers);
         self.settle(session, Err(error));
+        let handlers = std::mem::take(&mut self.inner.lock().handlers);
         if !handlers.is_empty() {
             // The program's closures are dropped where its code runs.
             session.workers.run(move || drop(handlers));
