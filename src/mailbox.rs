@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use crate::workers::{Job, Workers};
 
 /// How many notices one job delivers before others get their turn.
-const TURN: usize = 32;
+const TURN: usize = 256;
 
 pub(crate) struct Mailbox(Mutex<Inner>);
 
@@ -48,30 +48,49 @@ impl Mailbox {
     }
 
     fn deliver(self: &Arc<Self>, workers: &Workers) {
-        let turn = Turn { mailbox: self, workers };
+        let mut turn = Turn { mailbox: self, workers, notices: VecDeque::new() };
         for _ in 0..TURN {
-            let notice = {
+            if turn.notices.is_empty() {
                 let mut inner = self.0.lock();
-                let Some(notice) = inner.notices.pop_front() else {
+                // All at once: the reader, which puts them in, is after the same lock.
+                std::mem::swap(&mut turn.notices, &mut inner.notices);
+                if turn.notices.is_empty() {
                     inner.delivering = false;
-                    std::mem::forget(turn);
+                    drop(inner);
+                    turn.is_over();
                     return;
-                };
-                notice
-            };
-            notice();
+                }
+            }
+            if let Some(notice) = turn.notices.pop_front() {
+                notice();
+            }
         }
     }
 }
 
-/// Has the rest delivered by another job: after a full turn, and when a notice panicked.
+/// One job's work. Has the rest delivered by another: after a full turn, and when a notice panicked.
 struct Turn<'a> {
     mailbox: &'a Arc<Mailbox>,
     workers: &'a Workers,
+    /// Taken out of the mailbox, and in front of what is in it.
+    notices: VecDeque<Job>,
+}
+
+impl Turn<'_> {
+    /// Nothing is left, and the next notice starts a job of its own.
+    fn is_over(mut self) {
+        drop(std::mem::take(&mut self.notices));
+        std::mem::forget(self);
+    }
 }
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
+        if !self.notices.is_empty() {
+            let mut inner = self.mailbox.0.lock();
+            self.notices.append(&mut inner.notices);
+            std::mem::swap(&mut self.notices, &mut inner.notices);
+        }
         self.mailbox.go_on(self.workers);
         self.workers.kick();
     }

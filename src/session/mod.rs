@@ -89,7 +89,7 @@ pub(crate) struct Session {
     threads: Mutex<Vec<JoinHandle<()>>>,
     ids: Ids,
     /// Bytes of notices that wait for listeners and streams.
-    notices: AtomicUsize,
+    notices: Arc<AtomicUsize>,
     owner: OnceLock<Weak<dyn Any + Send + Sync>>,
     /// Given back when the client is closed.
     held: Mutex<Option<Box<dyn Send>>>,
@@ -201,7 +201,7 @@ impl Session {
             ended: Latch::new(),
             threads: Mutex::default(),
             ids: Ids { base: Uuid::new_v4().into_bytes(), made: AtomicU64::new(0) },
-            notices: AtomicUsize::new(0),
+            notices: Arc::default(),
             owner: OnceLock::new(),
             held: Mutex::new(None),
             credentials,
@@ -485,7 +485,7 @@ impl Session {
     // Notices that wait for slow listeners.
 
     /// Takes room for a notice of this many bytes; none, and the drop is counted, when there is no more.
-    pub(crate) fn charge(self: &Arc<Self>, bytes: usize) -> Option<Charge> {
+    pub(crate) fn charge(&self, bytes: usize) -> Option<Charge> {
         let limit = self.settings.notice_bytes;
         let taken = self.notices.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |held| {
             held.checked_add(bytes).filter(|sum| *sum <= limit)
@@ -494,7 +494,7 @@ impl Session {
             self.counters.notices_dropped.add(1);
             return None;
         }
-        Some(Charge { session: Arc::downgrade(self), bytes })
+        Some(Charge { held: Arc::clone(&self.notices), bytes })
     }
 
     // Ending.
@@ -601,15 +601,14 @@ impl Session {
 
 /// Room that a waiting notice takes; given back when the notice is.
 pub(crate) struct Charge {
-    session: Weak<Session>,
+    /// The counter alone: the session itself is passed from hand to hand too often as it is.
+    held: Arc<AtomicUsize>,
     bytes: usize,
 }
 
 impl Drop for Charge {
     fn drop(&mut self) {
-        if let Some(session) = self.session.upgrade() {
-            session.notices.fetch_sub(self.bytes, Ordering::Relaxed);
-        }
+        self.held.fetch_sub(self.bytes, Ordering::Relaxed);
     }
 }
 
