@@ -52,7 +52,8 @@ fn listen(serve: impl Fn(TcpStream) + Clone + Send + 'static) -> u16 {
 }
 
 fn talk<S: Read + Write>(stream: S) {
-    let settings = WebSocketConfig::default().read_buffer_size(16 << 10);
+    // Frames go to `Lazy` at once; that gathers them.
+    let settings = WebSocketConfig::default().read_buffer_size(16 << 10).write_buffer_size(0);
     let Ok(socket) = tungstenite::accept_with_config(Lazy { stream, out: Vec::new() }, Some(settings)) else { return };
     // An error means that the client is gone.
     let _gone = Peer { socket, events: 0, calls: 0, held: 0 }.serve();
@@ -198,7 +199,6 @@ impl<S: Read + Write> Peer<S> {
             self.event("calling.call.play", &payload)?;
             open += 1;
             if sent % BATCH == 0 || sent == params.count {
-                self.socket.flush()?;
                 self.socket.get_mut().send().map_err(tungstenite::Error::from)?;
                 let allowed = if sent == params.count { 0 } else { WINDOW };
                 while open > allowed {
