@@ -26,7 +26,7 @@ pub fn serve() -> ! {
     let (certificate, key) = (made.cert.pem(), made.key_pair.serialize_pem());
     let identity = Identity::from_pkcs8(certificate.as_bytes(), key.as_bytes()).expect("an identity");
     let acceptor = TlsAcceptor::new(identity).expect("TLS");
-    let ws = listen(|socket| talk(socket));
+    let ws = listen(talk);
     let wss = listen(move |socket| {
         if let Ok(stream) = acceptor.accept(socket) {
             talk(stream);
@@ -133,10 +133,7 @@ impl<S: Read + Write> Peer<S> {
 
     /// Takes one frame; true when it was an acknowledgement.
     fn next(&mut self) -> Result<bool, Box<tungstenite::Error>> {
-        let text = match self.socket.read()? {
-            Message::Text(text) => text,
-            _ => return Ok(false),
-        };
+        let Message::Text(text) = self.socket.read()? else { return Ok(false) };
         let frame: Frame<'_> = serde_json::from_str(&text).expect("a frame of JSON-RPC");
         let Some(method) = frame.method else { return Ok(true) };
         let params: Params<'_> = frame.params.map(|raw| parse(raw.get())).unwrap_or_default();
