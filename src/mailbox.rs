@@ -57,7 +57,7 @@ impl Mailbox {
                 if turn.notices.is_empty() {
                     inner.delivering = false;
                     drop(inner);
-                    turn.is_over();
+                    turn.finish();
                     return;
                 }
             }
@@ -78,7 +78,7 @@ struct Turn<'a> {
 
 impl Turn<'_> {
     /// Nothing is left, and the next notice starts a job of its own.
-    fn is_over(mut self) {
+    fn finish(mut self) {
         drop(std::mem::take(&mut self.notices));
         std::mem::forget(self);
     }

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use uuid::Uuid;
 
 use super::Call;
 use super::core::{Over, Refusal};
@@ -327,7 +326,7 @@ impl Call {
             return Err(call.over().unwrap_or(Over::Closed).error(O::METHOD, self.id()));
         };
         let given = operation.control_id().map(Box::from);
-        let control_id: Box<str> = given.unwrap_or_else(|| Uuid::new_v4().to_string().into());
+        let control_id: Box<str> = given.unwrap_or_else(|| session.new_id().into());
         let core = Arc::new(OpCore::<O> {
             control_id,
             continuous: operation.is_continuous(),

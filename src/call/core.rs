@@ -14,7 +14,7 @@ use crate::error::{self, Error, Result};
 use crate::latch::Latch;
 use crate::mailbox::Mailbox;
 use crate::protocol::device::RemoteDevice;
-use crate::protocol::event::Event;
+use crate::protocol::event::{Event, Unread};
 use crate::protocol::fields::Fields;
 use crate::protocol::frame::{self, Envelope, EventHead, Reply};
 use crate::protocol::states::{CallState, Direction, EndReason, EventName};
@@ -61,11 +61,7 @@ pub(crate) struct CallCore {
 }
 
 struct Inner {
-    node_id: Box<str>,
-    project_id: Box<str>,
-    context: Box<str>,
-    tag: Box<str>,
-    segment_id: Box<str>,
+    names: Names,
     device: RemoteDevice,
     direction: Direction,
     state: CallState,
@@ -77,6 +73,49 @@ struct Inner {
     over: Option<Over>,
     /// Made on first use: most calls of a busy program are idle most of the time.
     live: Option<Box<Live>>,
+}
+
+/// The names that a call has besides its id, in the order in which [`Names::update`] takes them.
+#[derive(Clone, Copy)]
+enum Name {
+    Node,
+    Project,
+    Context,
+    Tag,
+    Segment,
+}
+
+/// The names of a call in one piece of memory: a call that nobody uses should cost little.
+#[derive(Default)]
+struct Names {
+    text: Box<str>,
+    ends: [u32; 5],
+}
+
+impl Names {
+    fn get(&self, name: Name) -> &str {
+        let at = name as usize;
+        let start = if at == 0 { 0 } else { self.ends[at - 1] };
+        self.text.get(start as usize..self.ends[at] as usize).unwrap_or_default()
+    }
+
+    /// Takes over what is given, not empty and new.
+    fn update(&mut self, given: [Option<&str>; 5]) {
+        let present = [Name::Node, Name::Project, Name::Context, Name::Tag, Name::Segment].map(|name| self.get(name));
+        let wanted = |at: usize| given[at].filter(|name| !name.is_empty()).unwrap_or(present[at]);
+        let wanted: [&str; 5] = std::array::from_fn(wanted);
+        if wanted == present {
+            return;
+        }
+        let text = wanted.concat();
+        let mut end = 0;
+        // A frame is far smaller than 4 GiB.
+        self.ends = wanted.map(|name| {
+            end += name.len();
+            u32::try_from(end).unwrap_or(u32::MAX)
+        });
+        self.text = text.into();
+    }
 }
 
 #[derive(Default)]
@@ -153,11 +192,7 @@ pub(crate) enum Delivered {
 impl CallCore {
     pub(crate) fn new(session: &Arc<Session>, id: &str, direction: Direction, state: CallState) -> Arc<Self> {
         let inner = Inner {
-            node_id: Box::default(),
-            project_id: Box::default(),
-            context: Box::default(),
-            tag: Box::default(),
-            segment_id: Box::default(),
+            names: Names::default(),
             device: RemoteDevice::default(),
             was_answered: matches!(state, CallState::Answered | CallState::Ending),
             direction,
@@ -194,23 +229,23 @@ impl CallCore {
     // Getters.
 
     pub(crate) fn node_id(&self) -> String {
-        self.inner.lock().node_id.as_ref().to_owned()
+        self.inner.lock().names.get(Name::Node).to_owned()
     }
 
     pub(crate) fn project_id(&self) -> String {
-        self.inner.lock().project_id.as_ref().to_owned()
+        self.inner.lock().names.get(Name::Project).to_owned()
     }
 
     pub(crate) fn context(&self) -> String {
-        self.inner.lock().context.as_ref().to_owned()
+        self.inner.lock().names.get(Name::Context).to_owned()
     }
 
     pub(crate) fn tag(&self) -> String {
-        self.inner.lock().tag.as_ref().to_owned()
+        self.inner.lock().names.get(Name::Tag).to_owned()
     }
 
     pub(crate) fn segment_id(&self) -> String {
-        self.inner.lock().segment_id.as_ref().to_owned()
+        self.inner.lock().names.get(Name::Segment).to_owned()
     }
 
     pub(crate) fn device(&self) -> RemoteDevice {
@@ -292,7 +327,7 @@ impl CallCore {
     fn address(&self) -> String {
         let mut params = String::with_capacity(128);
         params.push_str("{\"node_id\":");
-        frame::push_string(&mut params, &self.inner.lock().node_id);
+        frame::push_string(&mut params, self.inner.lock().names.get(Name::Node));
         params.push_str(",\"call_id\":");
         frame::push_string(&mut params, &self.id);
         params
@@ -309,7 +344,7 @@ impl CallCore {
                 let mut params = String::from("{");
                 if !node {
                     params.push_str("\"node_id\":");
-                    frame::push_string(&mut params, &self.inner.lock().node_id);
+                    frame::push_string(&mut params, self.inner.lock().names.get(Name::Node));
                 }
                 if !call {
                     params.push_str("\"call_id\":");
@@ -519,18 +554,25 @@ impl CallCore {
             latch.set(&session.clock, reached);
         }
         if operation.is_some() || notice.is_some() || streams {
-            let event = Event::parse(envelope);
-            if let Some(operation) = operation {
-                if operation.feed(session, &event) {
-                    self.leave(operation.control_id());
-                }
-            }
             let bytes = envelope.params.get().len() + 256;
-            if streams {
-                self.feed_streams(session, &event, bytes, end.is_some());
-            }
+            let last = end.is_some();
+            // What only listeners get is looked into on their thread, not here.
+            let event = if operation.is_none() && !streams {
+                Unread::new(envelope, head)
+            } else {
+                let event = Event::parse(envelope);
+                if let Some(operation) = operation {
+                    if operation.feed(session, &event) {
+                        self.leave(operation.control_id());
+                    }
+                }
+                if streams {
+                    self.feed_streams(session, &event, bytes, last);
+                }
+                Unread::from(event)
+            };
             if let Some((mailbox, number)) = notice {
-                self.notify(session, &mailbox, number, event, bytes, end.is_some());
+                self.notify(session, &mailbox, number, event, bytes, last);
             }
         }
         match end {
@@ -546,7 +588,7 @@ impl CallCore {
         session: &Arc<Session>,
         mailbox: &Arc<Mailbox>,
         number: u64,
-        event: Event,
+        event: Unread,
         bytes: usize,
         always: bool,
     ) {
@@ -559,6 +601,7 @@ impl CallCore {
             &session.workers,
             Box::new(move || {
                 let _room = room;
+                let event = event.read();
                 run_each(call.listeners_for(&event, number), |listener| {
                     if !listener.removed.load(Ordering::Acquire) {
                         (listener.handler)(&event);
@@ -736,20 +779,18 @@ type Woken = Vec<(Arc<Latch<Reached>>, Reached)>;
 
 impl Inner {
     fn fill(&mut self, envelope: &Envelope<'_>, head: &EventHead<'_>) {
-        let set = |field: &mut Box<str>, value: Option<&str>| {
-            if let Some(value) = value.filter(|value| !value.is_empty() && **value != **field) {
-                *field = value.into();
-            }
-        };
-        set(&mut self.node_id, head.node_id.as_deref());
         if !matches!(&*envelope.event_type, "calling.call.state" | "calling.call.receive" | "calling.call.dial") {
+            self.names.update([head.node_id.as_deref(), None, None, None, None]);
             return;
         }
-        set(&mut self.segment_id, head.segment_id.as_deref());
-        set(&mut self.tag, head.tag.as_deref());
-        set(&mut self.project_id, head.project_id.as_deref().or(envelope.project_id.as_deref()));
-        let context = [head.context.as_deref(), envelope.context.as_deref(), head.protocol.as_deref()];
-        set(&mut self.context, context.into_iter().flatten().find(|context| !context.is_empty()));
+        let contexts = [head.context.as_deref(), envelope.context.as_deref(), head.protocol.as_deref()];
+        self.names.update([
+            head.node_id.as_deref(),
+            head.project_id.as_deref().or(envelope.project_id.as_deref()),
+            contexts.into_iter().flatten().find(|context| !context.is_empty()),
+            head.tag.as_deref(),
+            head.segment_id.as_deref(),
+        ]);
         if let Some(direction) = head.direction.as_deref().filter(|direction| !direction.is_empty()) {
             self.direction = Direction::from(direction);
         }

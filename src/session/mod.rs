@@ -240,6 +240,11 @@ impl Session {
         Ok(())
     }
 
+    /// A new id, for an operation or a dial.
+    pub(crate) fn new_id(&self) -> String {
+        self.ids.next().to_string()
+    }
+
     // What the service knows of us.
 
     pub(crate) fn protocol(&self) -> String {

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 pub use self::call::*;
 pub use self::message::*;
-use super::frame::Envelope;
+use super::frame::{Envelope, EventHead};
 use super::object::Object;
 use super::redact;
 use super::states::EventName;
@@ -104,30 +104,37 @@ impl Event {
         let payload = Object::parse(envelope.params);
         let raw = RawEvent::new(envelope, &payload);
         match raw.name() {
-            EventName::CallState => Self::CallState(CallStateEvent::read(raw, &payload)),
             EventName::CallReceive => Self::CallReceive(CallReceiveEvent::read(raw, &payload, envelope)),
-            EventName::Play => Self::Play(PlayEvent::read(raw, &payload)),
-            EventName::Record => Self::Record(RecordEvent::read(raw, &payload)),
-            EventName::Collect => Self::Collect(CollectEvent::read(raw, &payload)),
-            EventName::Connect => Self::Connect(ConnectEvent::read(raw, &payload)),
-            EventName::Detect => Self::Detect(DetectEvent::read(raw, &payload)),
-            EventName::Fax => Self::Fax(FaxEvent::read(raw, &payload)),
-            EventName::Tap => Self::Tap(TapEvent::read(raw, &payload)),
-            EventName::Stream => Self::Stream(StreamEvent::read(raw, &payload)),
-            EventName::SendDigits => Self::SendDigits(SendDigitsEvent::read(raw, &payload)),
-            EventName::Dial => Self::Dial(DialEvent::read(raw, &payload)),
-            EventName::Refer => Self::Refer(ReferEvent::read(raw, &payload)),
-            EventName::Denoise => Self::Denoise(DenoiseEvent::read(raw, &payload)),
-            EventName::Pay => Self::Pay(PayEvent::read(raw, &payload)),
-            EventName::Queue => Self::Queue(QueueEvent::read(raw, &payload)),
-            EventName::Echo => Self::Echo(EchoEvent::read(raw, &payload)),
-            EventName::Transcribe => Self::Transcribe(TranscribeEvent::read(raw, &payload)),
-            EventName::Hold => Self::Hold(HoldEvent::read(raw, &payload)),
-            EventName::Conference => Self::Conference(ConferenceEvent::read(raw, &payload)),
-            EventName::CallingError => Self::CallingError(CallingErrorEvent::read(raw, &payload)),
             EventName::MessageReceive => Self::MessageReceive(MessageReceiveEvent::read(raw, &payload, envelope)),
             EventName::MessageState => Self::MessageState(MessageStateEvent::read(raw, &payload, envelope)),
-            EventName::Ai => Self::Ai(AiEvent::read(raw, &payload)),
+            _ => Self::read(raw, &payload),
+        }
+    }
+
+    /// The same of all events whose payload says everything.
+    fn read(raw: RawEvent, payload: &Object<'_>) -> Self {
+        match raw.name() {
+            EventName::CallState => Self::CallState(CallStateEvent::read(raw, payload)),
+            EventName::Play => Self::Play(PlayEvent::read(raw, payload)),
+            EventName::Record => Self::Record(RecordEvent::read(raw, payload)),
+            EventName::Collect => Self::Collect(CollectEvent::read(raw, payload)),
+            EventName::Connect => Self::Connect(ConnectEvent::read(raw, payload)),
+            EventName::Detect => Self::Detect(DetectEvent::read(raw, payload)),
+            EventName::Fax => Self::Fax(FaxEvent::read(raw, payload)),
+            EventName::Tap => Self::Tap(TapEvent::read(raw, payload)),
+            EventName::Stream => Self::Stream(StreamEvent::read(raw, payload)),
+            EventName::SendDigits => Self::SendDigits(SendDigitsEvent::read(raw, payload)),
+            EventName::Dial => Self::Dial(DialEvent::read(raw, payload)),
+            EventName::Refer => Self::Refer(ReferEvent::read(raw, payload)),
+            EventName::Denoise => Self::Denoise(DenoiseEvent::read(raw, payload)),
+            EventName::Pay => Self::Pay(PayEvent::read(raw, payload)),
+            EventName::Queue => Self::Queue(QueueEvent::read(raw, payload)),
+            EventName::Echo => Self::Echo(EchoEvent::read(raw, payload)),
+            EventName::Transcribe => Self::Transcribe(TranscribeEvent::read(raw, payload)),
+            EventName::Hold => Self::Hold(HoldEvent::read(raw, payload)),
+            EventName::Conference => Self::Conference(ConferenceEvent::read(raw, payload)),
+            EventName::CallingError => Self::CallingError(CallingErrorEvent::read(raw, payload)),
+            EventName::Ai => Self::Ai(AiEvent::read(raw, payload)),
             _ => Self::Other(raw),
         }
     }
@@ -222,6 +229,43 @@ impl Debug for Event {
     }
 }
 
+/// An event on its way to a listener: what the listener's thread can do is not done on the reader.
+pub(crate) enum Unread {
+    Raw(RawEvent),
+    Read(Box<Event>),
+}
+
+impl From<Event> for Unread {
+    fn from(event: Event) -> Self {
+        Self::Read(Box::new(event))
+    }
+}
+
+impl Unread {
+    pub(crate) fn new(envelope: &Envelope<'_>, head: &EventHead<'_>) -> Self {
+        match (&*envelope.event_type, envelope.timestamp) {
+            ("calling.call.receive" | "messaging.receive" | "messaging.state", _) | (_, None) => {
+                Self::from(Event::parse(envelope))
+            }
+            (_, Some(timestamp)) => {
+                let call_id = head.call_id.as_deref().unwrap_or_default();
+                let control_id = head.control_id.as_deref().unwrap_or_default();
+                Self::Raw(RawEvent::of(envelope, call_id, control_id, timestamp))
+            }
+        }
+    }
+
+    pub(crate) fn read(self) -> Event {
+        match self {
+            Self::Read(event) => *event,
+            Self::Raw(raw) => {
+                let text = raw.clone();
+                Event::read(raw, &Object::parse_text(text.json()))
+            }
+        }
+    }
+}
+
 /// An event as it came. Cheap to clone.
 #[derive(Clone)]
 pub struct RawEvent(Arc<Came>);
@@ -240,16 +284,20 @@ impl RawEvent {
     pub(crate) fn new(envelope: &Envelope<'_>, payload: &Object<'_>) -> Self {
         let call_id = payload.text("call_id").unwrap_or_default();
         let control_id = payload.text("control_id").unwrap_or_default();
+        let timestamp = envelope.timestamp.or_else(|| payload.optional_number("timestamp")).unwrap_or_default();
+        Self::of(envelope, &call_id, &control_id, timestamp)
+    }
+
+    fn of(envelope: &Envelope<'_>, call_id: &str, control_id: &str, timestamp: f64) -> Self {
         let channel = envelope.event_channel.as_deref().unwrap_or_default();
         let json = envelope.params.get();
         let payload_end = json.len();
         let call_id_end = payload_end + call_id.len();
         let control_id_end = call_id_end + control_id.len();
         let mut text = String::with_capacity(control_id_end + channel.len());
-        for part in [json, &call_id, &control_id, channel] {
+        for part in [json, call_id, control_id, channel] {
             text.push_str(part);
         }
-        let timestamp = envelope.timestamp.or_else(|| payload.optional_number("timestamp")).unwrap_or_default();
         Self(Arc::new(Came {
             name: EventName::from(&*envelope.event_type),
             timestamp,
