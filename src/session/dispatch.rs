@@ -64,8 +64,12 @@ impl Dispatch {
                     }
                 }
                 "signalwire.disconnect" => {
+                    // What is asked from here on waits for the next connection: our answer is the last word.
+                    session.pending.hold();
                     if let Some(id) = id {
-                        self.post(frame::ack(id));
+                        let answer = frame::ack(id);
+                        session.trace("→", &answer);
+                        session.writer.post_last(self.generation, Out::Text(answer));
                     }
                     return Wish::Leave { restart: params.is_some_and(wants_restart) };
                 }

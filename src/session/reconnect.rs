@@ -211,8 +211,6 @@ impl Reader {
         if let Wish::Leave { restart } = wish {
             let generation = self.dispatch.generation;
             log::info!("the service asks to reconnect{}", if restart { " with a new session" } else { "" });
-            // What is asked from here on waits for the next connection; our acknowledgement is the last frame.
-            self.session.pending.hold();
             self.session.writer.ring();
             if restart {
                 self.session.forget_session();

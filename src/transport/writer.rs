@@ -298,7 +298,7 @@ struct State {
     half: Option<Box<WriteHalf>>,
     socket: Option<Socket>,
     cause: Option<LinkEnd>,
-    /// A close frame is queued or sent.
+    /// A close frame, or the answer to a service that is leaving, is queued or sent: no request follows it.
     closing: bool,
     queue: VecDeque<Item>,
     requests: usize,
@@ -567,12 +567,22 @@ impl Writer {
     /// Queues an acknowledgement, a pong or a close. Never waits, and rings the writer only when many have gathered:
     /// see [`ring`](Self::ring). Too many behind a peer that does not read end the link.
     pub(crate) fn post(&self, generation: u64, out: Out) {
+        let last = matches!(out, Out::Close(_));
+        self.put(generation, out, last);
+    }
+
+    /// The same, and no request goes out behind it: those are told that this generation is over.
+    pub(crate) fn post_last(&self, generation: u64, out: Out) {
+        self.put(generation, out, true);
+    }
+
+    fn put(&self, generation: u64, out: Out, last: bool) {
         let (ring, cut) = {
             let mut state = self.state.lock();
             if !state.is_current(generation) {
                 return;
             }
-            state.closing |= matches!(out, Out::Close(_));
+            state.closing |= last;
             state.push(Item { id: None, out });
             if state.control_bytes > self.settings.control_bytes {
                 state.cause = Some(LinkEnd::Stalled);
