@@ -139,13 +139,13 @@ impl Session {
     pub(super) fn forget_session(&self) {
         let mut identity = self.identity.lock();
         identity.resumable = false;
-        identity.authorization_state = Secret::default();
+        identity.replace_state(Secret::default());
     }
 
     /// Notes the blob that the service wants to see at the next reconnect.
     pub(super) fn keep_authorization(&self, state: &str) {
         if !state.is_empty() {
-            self.identity.lock().authorization_state = Secret::new(state);
+            self.identity.lock().replace_state(Secret::new(state));
         }
     }
 

@@ -74,7 +74,7 @@ impl Dispatch {
                     return Wish::Leave { restart: params.is_some_and(wants_restart) };
                 }
                 other => {
-                    log::debug!("the service asked for {other:.60}, which is not known here");
+                    log::debug!("the service asked for {:.60}, which is not known here", session.clean(other));
                     if let Some(id) = id {
                         self.post(frame::method_not_found(id));
                     }
@@ -122,7 +122,9 @@ impl Dispatch {
             session.counters.events_repeated.add(1);
             return;
         }
-        log::debug!("event {}", envelope.event_type);
+        if log::log_enabled!(log::Level::Debug) {
+            log::debug!("event {}", session.clean(&envelope.event_type));
+        }
         if envelope.event_type == "signalwire.authorization.state" {
             if let Some(state) = EventHead::parse(envelope.params).authorization_state {
                 session.keep_authorization(&state);

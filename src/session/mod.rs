@@ -105,6 +105,17 @@ struct Identity {
     /// Whether `protocol` may be sent to resume.
     resumable: bool,
     authorization_state: Secret,
+    /// The one before it, which the service may still repeat when it refuses it.
+    former_state: Secret,
+}
+
+impl Identity {
+    fn replace_state(&mut self, state: Secret) {
+        let former = std::mem::replace(&mut self.authorization_state, state);
+        if !former.is_empty() {
+            self.former_state = former;
+        }
+    }
 }
 
 /// What the writer thread knows of the link's life.
@@ -290,10 +301,9 @@ impl Session {
     /// Everything that must not be printed, for masking by value.
     fn secrets(&self) -> Vec<Secret> {
         let mut secrets: Vec<Secret> = self.credentials.secrets().cloned().collect();
-        let state = self.identity.lock().authorization_state.clone();
-        if !state.is_empty() {
-            secrets.push(state);
-        }
+        let identity = self.identity.lock();
+        let states = [&identity.authorization_state, &identity.former_state];
+        secrets.extend(states.into_iter().filter(|state| !state.is_empty()).cloned());
         secrets
     }
 
