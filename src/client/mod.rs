@@ -299,8 +299,11 @@ impl Client {
         params.push('}');
         let (of_reply, router, its_session) =
             (Arc::clone(message.core()), Arc::clone(&self.handle.router), Arc::downgrade(session));
+        let sending = router.sending();
         // On the reader, before the next frame is looked at: a state that follows finds its message.
         let effect = Box::new(move |answer: &Answer| {
+            // States that came before are kept until here.
+            let _sending = sending;
             let (Answer::Reply(reply), Some(session)) = (answer, its_session.upgrade()) else { return };
             match reply.text("message_id").filter(|id| !id.is_empty()) {
                 Some(id) => {

@@ -45,6 +45,8 @@ struct Tables {
     tombstones: Recent,
     early: VecDeque<Early>,
     early_bytes: usize,
+    /// How many messages are being sent whose ids are not known yet.
+    sending: usize,
     dials: HashMap<Box<str>, Arc<DialCore>>,
     given_up: VecDeque<GivenUp>,
     messages: HashMap<Box<str>, Arc<MessageCore>>,
@@ -63,6 +65,19 @@ struct Early {
 impl Early {
     fn bytes(&self) -> usize {
         self.envelope.borrow().params.get().len()
+    }
+
+    fn is_of_message(&self) -> bool {
+        self.envelope.borrow().event_type == "messaging.state"
+    }
+}
+
+/// A message is on its way to the service; over when this is dropped.
+pub(super) struct Sending(Arc<Router>);
+
+impl Drop for Sending {
+    fn drop(&mut self) {
+        self.0.tables.lock().sending -= 1;
     }
 }
 
@@ -384,6 +399,12 @@ impl Router {
 
     // Messages.
 
+    /// A message is about to be sent: states of it may come before its id is known.
+    pub(super) fn sending(self: &Arc<Self>) -> Sending {
+        self.tables.lock().sending += 1;
+        Sending(Arc::clone(self))
+    }
+
     pub(super) fn track_message(&self, session: &Arc<Session>, id: &str, message: &Arc<MessageCore>) {
         let early = {
             let mut tables = self.tables.lock();
@@ -496,11 +517,16 @@ impl EventSink for Router {
         let now = session.clock.now();
         let (dropped, next) = {
             let mut tables = self.tables.lock();
-            let mut dropped = Vec::new();
-            while tables.early.front().is_some_and(|early| early.until <= now) {
-                dropped.extend(tables.drop_early());
-            }
-            (dropped, tables.early.front().map(|early| early.until))
+            // While a reply is out, any message may be the one that it names. The order stays.
+            let sending = tables.sending > 0;
+            let all = std::mem::take(&mut tables.early);
+            let (kept, dropped): (VecDeque<_>, VecDeque<_>) =
+                all.into_iter().partition(|early| early.until > now || (sending && early.is_of_message()));
+            let next = kept.iter().filter(|early| early.until > now).map(|early| early.until).min();
+            let next = next.or_else(|| session.clock.after(EARLY).filter(|_| !kept.is_empty()));
+            tables.early = kept;
+            tables.early_bytes -= dropped.iter().map(Early::bytes).sum::<usize>();
+            (dropped, next)
         };
         for early in &dropped {
             log::debug!("an event for {} was dropped: nobody knows it", early.id);
