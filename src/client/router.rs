@@ -608,7 +608,10 @@ impl Router {
             dial.fail(session, if closed { error::closed(&what) } else { error::session_lost(&what) });
         }
         for call in calls {
-            call.0.finish(session, over.clone(), None);
+            // One that is over already is on its way from one table to the other, and its operations may wait.
+            if call.0.finish(session, over.clone(), None) == Delivered::Live {
+                call.0.end_lingering(session, over);
+            }
         }
         for call in lingering {
             call.0.end_lingering(session, over);
