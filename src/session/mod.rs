@@ -138,7 +138,7 @@ struct Watched {
 #[derive(Clone, Copy)]
 struct Ping {
     sent: Instant,
-    until: Instant,
+    until: Deadline,
 }
 
 /// Request ids: UUIDs of the random kind, one random base and a counter, because asking the system for randomness
@@ -684,15 +684,17 @@ impl Watched {
             self.ping = None;
         }
         let patience = match self.ping {
-            Some(ping) if now < ping.until => return (Act::Nothing, Some(ping.until)),
+            Some(ping) if ping.until.is_none_or(|until| now < until) => return (Act::Nothing, ping.until),
             Some(_) if !frozen => return (Act::Cut, None),
             Some(_) => settings.ping_timeout,
             None if silence >= settings.ping_after => settings.ping_timeout,
             None if suspected && silence >= settings.suspect_after => settings.suspect_after,
             None => return (Act::Nothing, last.checked_add(settings.ping_after)),
         };
-        let until = now + patience;
+        // None when the setting is as good as "for ever".
+        let until = now.checked_add(patience);
         self.ping = Some(Ping { sent: now, until });
-        (Act::Ping, Some(until))
+        // An answer wakes nobody: where the patience is longer than the silence, look earlier.
+        (Act::Ping, [until, now.checked_add(settings.ping_after)].into_iter().flatten().min())
     }
 }
