@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 
 use super::Call;
 use super::core::{Over, Refusal};
+use crate::clock::{Clock, Deadline};
 use crate::error::{self, Error, ErrorKind, Result};
 use crate::latch::Latch;
 use crate::mailbox::Mailbox;
@@ -226,6 +227,8 @@ pub(crate) trait Running: Send + Sync {
     fn feed(&self, session: &Arc<Session>, event: &Event) -> bool;
     /// Its call is over.
     fn end(&self, session: &Arc<Session>, over: &Over, call_id: &str);
+    /// Waits until nothing more comes from it; false when the time is up.
+    fn wait_over(&self, clock: &Clock, until: Deadline) -> bool;
 }
 
 impl<O: Operation> OpCore<O> {
@@ -314,6 +317,10 @@ impl<O: Operation> Running for OpCore<O> {
         let error = over.error(O::METHOD, call_id);
         self.settle(session, Err(error.clone()));
         self.close(session, Err(error));
+    }
+
+    fn wait_over(&self, clock: &Clock, until: Deadline) -> bool {
+        self.outcome.wait(clock, until).is_some()
     }
 }
 

@@ -750,6 +750,19 @@ impl CallCore {
     pub(crate) fn wait_over(&self, until: Deadline) -> Result<()> {
         self.wait_for_state(CallState::Ended, until, "waiting for the call to end").map(drop)
     }
+
+    /// Waits for the operations that go on after their call, until they have their last event.
+    pub(crate) fn wait_operations(&self, session: &Session, until: Deadline) {
+        let operations: Vec<_> = {
+            let inner = self.inner.lock();
+            inner.live.iter().flat_map(|live| &live.operations).cloned().collect()
+        };
+        for operation in operations {
+            if !operation.wait_over(&session.clock, until) {
+                return;
+            }
+        }
+    }
 }
 
 /// Why an operation could not be entered.

@@ -1,6 +1,7 @@
 //! Putting a client together: arguments, environment, settings.
 
 use std::env;
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -37,7 +38,7 @@ pub struct Builder {
     project: Option<Secret>,
     token: Option<Secret>,
     jwt: Option<Secret>,
-    host: Option<String>,
+    host: Option<Host>,
     path: Option<String>,
     tls: Option<bool>,
     allow_plaintext: bool,
@@ -71,7 +72,7 @@ impl Builder {
 
     /// The host alone, or `host:port`: a name, or an IP address, IPv6 in brackets.
     pub fn host(mut self, host: impl Into<String>) -> Self {
-        self.host = Some(host.into());
+        self.host = Some(Host(host.into()));
         self
     }
 
@@ -198,6 +199,18 @@ impl Builder {
         self
     }
 
+    /// How long a leg that lost a dial may take to report its end before it is dropped (5 s).
+    pub fn loser_wait(mut self, span: Duration) -> Self {
+        self.settings.loser_wait = span;
+        self
+    }
+
+    /// How long an event waits for the call or message that it is about to become known (2 s).
+    pub fn early_wait(mut self, span: Duration) -> Self {
+        self.settings.early_wait = span;
+        self
+    }
+
     /// How long live calls may go on after a signal has ended [`Client::run`] (30 s).
     pub fn drain_limit(mut self, span: Duration) -> Self {
         self.settings.drain_limit = span;
@@ -215,6 +228,12 @@ impl Builder {
     /// How many inbound calls may wait for somebody to claim them, and how many messages (64).
     pub fn offer_queue(mut self, offers: usize) -> Self {
         self.settings.offer_queue = offers;
+        self
+    }
+
+    /// How many events may wait for the calls and messages that they are about to become known (1,024).
+    pub fn early_events(mut self, events: usize) -> Self {
+        self.settings.early_events = events;
         self
     }
 
@@ -324,7 +343,7 @@ impl Builder {
     }
 
     fn endpoint(&self) -> Result<Endpoint> {
-        let host = self.host.clone().filter(|host| !host.is_empty());
+        let host = self.host.clone().map(|host| host.0).filter(|host| !host.is_empty());
         let host = host.or_else(|| variable("SIGNALWIRE_RELAY_HOST")).or_else(|| variable("SIGNALWIRE_SPACE"));
         let scheme = match self.tls {
             Some(true) => Scheme::Wss,
@@ -337,6 +356,16 @@ impl Builder {
         };
         let path = self.path.as_deref().filter(|path| !path.is_empty()).unwrap_or("/");
         Endpoint::parse(host.as_deref().unwrap_or(DEFAULT_HOST), scheme, path, self.allow_plaintext)
+    }
+}
+
+/// A host as it was given. Who gives a URL by mistake may have given a password with it.
+#[derive(Clone)]
+struct Host(String);
+
+impl fmt::Debug for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.contains('@') { f.write_str("<not a host>") } else { self.0.fmt(f) }
     }
 }
 

@@ -19,9 +19,6 @@ use crate::latch::Latch;
 use crate::protocol::frame;
 use crate::session::{Answer, Ask, Session};
 
-/// How long a leg that lost may take to report its end before it is dropped.
-const LOSERS: Duration = Duration::from_secs(5);
-
 /// A dial that runs.
 ///
 /// Dropping it gives up: what rings is ended, and a leg that answers all the same is hung up. So does
@@ -289,7 +286,7 @@ impl DialCore {
         if losers.is_empty() {
             return;
         }
-        session.later(LOSERS, move |session| {
+        session.later(session.settings.loser_wait, move |session| {
             for leg in losers {
                 leg.finish(session, Over::Gone, None);
                 session.call_over(leg.id());

@@ -19,6 +19,8 @@ pub(crate) trait Offered: Clone + Send + Sync + 'static {
     /// Its handler failed.
     fn failed(&self, session: &Session);
     fn id(&self) -> String;
+    /// Whether nothing can be done with it any more: nobody is bothered with it.
+    fn is_over(&self) -> bool;
 }
 
 type Handler<T> = Arc<dyn Fn(T) -> HandlerResult + Send + Sync>;
@@ -59,7 +61,7 @@ impl<T: Offered> Inbox<T> {
             (inner.handler.replace(Arc::clone(&handler)), std::mem::take(&mut inner.waiting))
         };
         drop(old);
-        for (_, offer) in waiting {
+        for (_, offer) in waiting.into_iter().filter(|(_, offer)| !offer.is_over()) {
             run(session, &handler, offer);
         }
         session.workers.kick();
@@ -113,10 +115,16 @@ impl<T: Offered> Inbox<T> {
     /// Waits for the next one.
     pub(crate) fn next(&self, session: &Session, until: Deadline) -> Result<T> {
         let what = || format!("waiting for an inbound {}", T::WHAT);
+        // Dropped without the lock.
+        let mut over = Vec::new();
         let puller = {
             let mut inner = self.0.lock();
-            if let Some((_, offer)) = inner.waiting.pop_front() {
-                return Ok(offer);
+            while let Some((_, offer)) = inner.waiting.pop_front() {
+                // A caller who has left while waiting.
+                if !offer.is_over() {
+                    return Ok(offer);
+                }
+                over.push(offer);
             }
             if inner.closed {
                 return Err(error::closed(&what()));

@@ -18,7 +18,8 @@ pub use self::dial::Dialing;
 pub use self::dial_params::Dial;
 use self::router::Router;
 use crate::call::Call;
-use crate::error::{self, HandlerResult, Result};
+use crate::clock::Deadline;
+use crate::error::{self, ErrorKind, HandlerResult, Result};
 use crate::message::{Message, Sms};
 use crate::protocol::frame::Reply;
 use crate::session::{Answer, Ask, Credentials, LinkState, LinkStates, Session, Stats};
@@ -283,22 +284,37 @@ impl Client {
     /// `Config` when it has neither body nor media, or no proper recipient; `Rejected` when the service refuses;
     /// `OutcomeUnknown` when its answer did not come: then the text may have been sent, and is not sent again.
     pub fn send_message(&self, sms: impl Into<Sms>) -> Result<Message> {
-        const METHOD: &str = "messaging.send";
-        let mut sms: Sms = sms.into();
+        let sms: Sms = sms.into();
         sms.check()?;
-        self.may_start(METHOD)?;
+        self.may_start(Sms::METHOD)?;
         let session = &self.handle.session;
-        if sms.fields.text("context").is_none() {
+        let until = session.clock.after(session.settings.request_timeout);
+        if sms.fields.text("context").is_some() {
+            return self.post_message(&sms, until, false);
+        }
+        loop {
             let protocol = session.protocol();
             let context = if protocol.is_empty() { "default" } else { &protocol };
-            sms.fields.set("", "context", context.into());
+            let mut addressed = sms.clone();
+            addressed.fields.set("", "context", context.into());
+            match self.post_message(&addressed, until, true) {
+                // It waited for the link and was never sent; the session whose context it named is gone.
+                Err(error) if error.kind() == ErrorKind::SessionLost && session.protocol() != protocol => {}
+                outcome => return outcome,
+            }
         }
+    }
+
+    /// Sends a message whose states go to the context in it. `of_session`: that context is this session's own, and
+    /// nobody would hear of them in another.
+    fn post_message(&self, sms: &Sms, until: Deadline, of_session: bool) -> Result<Message> {
+        let (session, router) = (&self.handle.session, &self.handle.router);
         let message = Message::outbound(session, &sms.fields);
         let mut params = String::from("{");
         sms.fields.write_into(&mut params);
         params.push('}');
-        let (of_reply, router, its_session) =
-            (Arc::clone(message.core()), Arc::clone(&self.handle.router), Arc::downgrade(session));
+        let (of_reply, its_router, its_session) =
+            (Arc::clone(message.core()), Arc::clone(router), Arc::downgrade(session));
         let sending = router.sending();
         // On the reader, before the next frame is looked at: a state that follows finds its message.
         let effect = Box::new(move |answer: &Answer| {
@@ -308,7 +324,7 @@ impl Client {
             match reply.text("message_id").filter(|id| !id.is_empty()) {
                 Some(id) => {
                     of_reply.set_id(&id);
-                    router.track_message(&session, &id, &of_reply);
+                    its_router.track_message(&session, &id, &of_reply);
                 }
                 None => {
                     let error = error::protocol("messaging.send: taken, but the service did not name the message");
@@ -316,7 +332,7 @@ impl Client {
                 }
             }
         });
-        session.request(Ask::new(METHOD, &params, None).with_effect(effect))?;
+        session.request(Ask { of_session, until, ..Ask::new(Sms::METHOD, &params, None).with_effect(effect) })?;
         Ok(message)
     }
 
@@ -392,13 +408,17 @@ impl Client {
         if !left.is_empty() {
             self.wait_for_calls(session.clock.after(LAST_WORDS));
         }
+        // A recording's last event often follows the end of its call, and may be what a handler waits for.
+        for call in router.lingering_calls() {
+            call.wait_operations(session, session.clock.after(session.settings.end_grace));
+        }
         if !session.workers.wait_quiet(until) {
             log::warn!("handlers still run at the limit, and are left to themselves");
         }
         self.disconnect();
     }
 
-    fn wait_for_calls(&self, until: crate::clock::Deadline) {
+    fn wait_for_calls(&self, until: Deadline) {
         for call in self.handle.router.live_calls() {
             // Whether it ended or the time is up: what is left is looked at afterwards.
             let _ = call.wait_over(until);

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use parking_lot::Mutex;
 
@@ -18,10 +18,7 @@ use crate::protocol::frame::{Envelope, EventHead, OwnedEnvelope};
 use crate::protocol::states::{CallState, Direction};
 use crate::session::{Counters, EventSink, HandlerFailure, Session, Stats};
 
-/// How long an event waits for its call or message to become known.
-const EARLY: Duration = Duration::from_secs(2);
-/// How many events do, and how many bytes of them.
-const EARLY_EVENTS: usize = 1024;
+/// How many bytes of events wait for their call or message to become known.
 const EARLY_BYTES: usize = 4 << 20;
 /// How many ids of ended calls are kept, so that late events of theirs do not count as early ones.
 const TOMBSTONES: usize = 1024;
@@ -138,6 +135,10 @@ impl Router {
 
     pub(super) fn live_calls(&self) -> Vec<Arc<CallCore>> {
         self.tables.lock().calls.iter().map(|call| Arc::clone(&call.0)).collect()
+    }
+
+    pub(super) fn lingering_calls(&self) -> Vec<Arc<CallCore>> {
+        self.tables.lock().lingering.iter().map(|call| Arc::clone(&call.0)).collect()
     }
 
     pub(super) fn running_dials(&self) -> Vec<Arc<DialCore>> {
@@ -460,13 +461,13 @@ impl Router {
     // Early events.
 
     fn keep_early(&self, session: &Arc<Session>, id: &str, envelope: &Envelope<'_>) {
-        let Some(until) = session.clock.after(EARLY) else { return };
+        let Some(until) = session.clock.after(session.settings.early_wait) else { return };
         let (dropped, first) = {
             let mut tables = self.tables.lock();
             tables.early_bytes += envelope.params.get().len();
             tables.early.push_back(Early { id: id.into(), envelope: envelope.to_owned(), until });
             let mut dropped = Vec::new();
-            while tables.early.len() > EARLY_EVENTS || tables.early_bytes > EARLY_BYTES {
+            while tables.early.len() > session.settings.early_events || tables.early_bytes > EARLY_BYTES {
                 dropped.extend(tables.drop_early());
             }
             (dropped, tables.early.len() == 1)
@@ -523,7 +524,7 @@ impl EventSink for Router {
             let (kept, dropped): (VecDeque<_>, VecDeque<_>) =
                 all.into_iter().partition(|early| early.until > now || (sending && early.is_of_message()));
             let next = kept.iter().filter(|early| early.until > now).map(|early| early.until).min();
-            let next = next.or_else(|| session.clock.after(EARLY).filter(|_| !kept.is_empty()));
+            let next = next.or_else(|| session.clock.after(session.settings.early_wait).filter(|_| !kept.is_empty()));
             tables.early = kept;
             tables.early_bytes -= dropped.iter().map(Early::bytes).sum::<usize>();
             (dropped, next)
@@ -643,6 +644,10 @@ impl Offered for Call {
     fn id(&self) -> String {
         Self::id(self).to_owned()
     }
+
+    fn is_over(&self) -> bool {
+        self.core.over().is_some()
+    }
 }
 
 impl Offered for Message {
@@ -657,5 +662,9 @@ impl Offered for Message {
 
     fn id(&self) -> String {
         Self::id(self)
+    }
+
+    fn is_over(&self) -> bool {
+        false
     }
 }

@@ -165,12 +165,16 @@ pub(crate) struct Ask<'a> {
     /// The JSON object of its parameters.
     pub(crate) params: &'a str,
     pub(crate) call_id: Option<&'a str>,
+    /// Whether it makes sense in this session only, as everything about a call does.
+    pub(crate) of_session: bool,
+    /// Until when it may take; the request timeout from now, when not said.
+    pub(crate) until: Deadline,
     pub(crate) effect: Option<Effect>,
 }
 
 impl<'a> Ask<'a> {
     pub(crate) fn new(method: &'a str, params: &'a str, call_id: Option<&'a str>) -> Self {
-        Self { method, params, call_id, effect: None }
+        Self { method, params, call_id, of_session: call_id.is_some(), until: None, effect: None }
     }
 
     pub(crate) fn with_effect(mut self, effect: Effect) -> Self {
@@ -325,20 +329,13 @@ impl Session {
 
     /// Sends a request and waits for its reply, at most as long as the request timeout.
     pub(crate) fn request(&self, ask: Ask<'_>) -> Result<Reply> {
-        let Ask { method, params, call_id, effect } = ask;
+        let Ask { method, params, call_id, of_session, until, effect } = ask;
         let slot = Slot::of_this_thread();
-        let until = self.clock.after(self.settings.request_timeout);
+        let until = until.or_else(|| self.clock.after(self.settings.request_timeout));
         let id = self.ids.next();
         let text = frame::request(id, method, params);
         self.trace("→", &text);
-        let request = Request {
-            id: id.as_u128(),
-            text,
-            until,
-            of_session: call_id.is_some(),
-            waiter: Some(slot.sender.clone()),
-            effect,
-        };
+        let request = Request { id: id.as_u128(), text, until, of_session, waiter: Some(slot.sender.clone()), effect };
         let answer = match self.pending.register(request) {
             Registered::Closed => return Err(error::closed(method)),
             Registered::Full => return Err(error::queue_full(method, call_id, self.settings.offline_queue)),
@@ -378,13 +375,13 @@ impl Session {
 
     /// Sends a request that nobody waits for; its effect is told how it ended. Never blocks. Gives its id.
     pub(crate) fn post(self: &Arc<Self>, ask: Ask<'_>) -> Result<u128> {
-        let Ask { method, params, call_id, effect } = ask;
-        let until = self.clock.after(self.settings.request_timeout);
+        let Ask { method, params, call_id, of_session, until, effect } = ask;
+        let until = until.or_else(|| self.clock.after(self.settings.request_timeout));
         let id = self.ids.next();
         let text = frame::request(id, method, params);
         self.trace("→", &text);
         let id = id.as_u128();
-        let request = Request { id, text, until, of_session: call_id.is_some(), waiter: None, effect };
+        let request = Request { id, text, until, of_session, waiter: None, effect };
         match self.pending.register(request) {
             Registered::Online(mut generation, mut text) => {
                 while let Err(back) = self.writer.post_request(generation, id, text) {

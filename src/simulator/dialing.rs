@@ -165,8 +165,8 @@ impl World {
         let person = leg.person;
         let name = self.person_name(person);
         self.tell(format!("{name} answered"));
-        if let (Some(digits), Some(person)) = (&attempt.digits, self.people.get_mut(&person)) {
-            person.digits_heard.push_str(digits);
+        if let Some(digits) = &attempt.digits {
+            self.hears_digits(person, digits);
         }
         self.emit_state(call_id);
         match &attempt.parent {

@@ -1,0 +1,332 @@
+//! No secret is printed by us: not in a log, not by `Debug` or `Display`, not by a panic.
+
+use std::fmt::{Debug, Display};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+use log::{LevelFilter, Log, Metadata, Record};
+use serde_json::json;
+use signalwire_relay::simulator::Simulator;
+use signalwire_relay::{Client, Dial, ErrorKind, LinkState, parse_event, phone, silence, sip, sms};
+
+use crate::wire_support::{
+    LONG, Peer, answered_call, caught_up, child_role, event, in_child, next_state, online, quick, reconnecting, report,
+    until, watchdog,
+};
+
+// Each contains what JSON, URLs and `Debug` write differently.
+const PROJECT: &str = "Pr0ject-canary \"7/\u{e9}+\\x";
+const TOKEN: &str = "T0ken-canary \"8/\u{e9}+\\x";
+const JWT: &str = "Jw7-canary \"9/\u{e9}+\\x";
+const STATE: &str = "St4te-canary \"1/\u{e9}+\\x";
+const PASSWORD: &str = "P4ssword-canary \"2/\u{e9}+\\x";
+const BEARER: &str = "Be4rer-canary \"3/\u{e9}+\\x";
+
+/// What must not be found: of each secret the part that every readable way to write it leaves as it is, and that part
+/// in the ways that leave nothing.
+fn forms(secrets: &[&str]) -> Vec<String> {
+    let mut forms = Vec::new();
+    for secret in secrets {
+        let core = &secret[..secret.find(' ').unwrap()];
+        forms.push(core.to_owned());
+        for hex in [|byte| format!("{byte:02x}"), |byte| format!("{byte:02X}")] {
+            forms.push(core.bytes().map(hex).collect());
+        }
+        forms.push(core.bytes().map(|byte| byte.to_string()).collect::<Vec<_>>().join(", "));
+        // Base64 depends on where in its text the secret begins: those digits that hold nothing else.
+        for shift in 0..3 {
+            let text = base64(&[&[0; 3][..shift], core.as_bytes(), &[0; 3]].concat());
+            forms.push(text[(shift * 4).div_ceil(3)..(shift + core.len()) * 4 / 3].to_owned());
+        }
+    }
+    forms
+}
+
+fn base64(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let group = |three: &[u8]| {
+        let bits = three.iter().fold(0u32, |bits, byte| bits << 8 | u32::from(*byte));
+        [18, 12, 6, 0].map(|shift| DIGITS[(bits >> shift & 63) as usize] as char)
+    };
+    bytes.chunks_exact(3).flat_map(group).collect()
+}
+
+const ALL: [&str; 6] = [PROJECT, TOKEN, JWT, STATE, PASSWORD, BEARER];
+
+fn check(text: &str, secrets: &[&str], from: &str) {
+    for form in forms(secrets) {
+        assert!(!text.contains(&form), "{form:?} in {from}: {text}");
+    }
+}
+
+/// Keeps every record.
+struct Capture {
+    /// What tungstenite may say.
+    tungstenite: LevelFilter,
+    records: Mutex<Vec<(String, String)>>,
+}
+
+impl Log for Capture {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        !metadata.target().starts_with("tungstenite") || metadata.level() <= self.tungstenite
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        if self.enabled(record.metadata()) {
+            let line = format!("{} {:?} {:?}", record.args(), record.module_path(), record.file());
+            self.records.lock().unwrap().push((record.target().to_owned(), line));
+        }
+    }
+
+    fn flush(&self) {}
+}
+
+/// What was shown to a program's author, to be looked through at the end.
+#[derive(Default)]
+struct Shown {
+    ours: Vec<String>,
+    /// What the service said: the name of the session, which is the context of messages, has the project in it, and
+    /// the program needs that.
+    told: Vec<String>,
+}
+
+impl Shown {
+    fn debug(&mut self, what: &dyn Debug) {
+        self.ours.push(format!("{what:?}\n{what:#?}"));
+    }
+
+    fn told(&mut self, what: &dyn Debug) {
+        self.told.push(format!("{what:?}\n{what:#?}"));
+    }
+
+    fn error(&mut self, what: &signalwire_relay::Error) {
+        self.display(what);
+        self.debug(what);
+        let mut source = std::error::Error::source(what);
+        while let Some(error) = source {
+            self.ours.push(format!("{error} {error:?}"));
+            source = error.source();
+        }
+        self.ours.extend(what.server_message().map(str::to_owned));
+    }
+
+    fn display(&mut self, what: &dyn Display) {
+        self.ours.push(what.to_string());
+    }
+}
+
+/// A simulator that repeats the token, and everything that is done with a client.
+fn on_the_simulator(shown: &mut Shown) {
+    let sim = Simulator::builder().project(PROJECT).token(TOKEN).echoes_secrets().speed(50.0).start().unwrap();
+    let builder = quick(&sim);
+    shown.debug(&builder);
+    shown.debug(&sim);
+    let client = builder.connect().unwrap();
+    shown.debug(&client);
+    shown.debug(&client.downgrade());
+    let mut states = client.states();
+    shown.debug(&states);
+    assert!(!online(&mut states));
+
+    let device = sip("sip:bob@example.com").from("sip:ann@example.com").username("ann").password(PASSWORD);
+    let dial = Dial::new(device.clone());
+    shown.debug(&device);
+    shown.debug(&dial);
+    let call = client.dial(dial).unwrap();
+    shown.told(&call);
+    let mut events = call.events();
+    let playing = call.play(silence(std::time::Duration::from_millis(100))).unwrap();
+    shown.told(&playing);
+    shown.told(&playing.reply());
+    shown.told(&playing.wait(LONG).unwrap());
+    shown.told(&events.next_within(LONG).unwrap());
+
+    let message = client.send_message(sms("+15552222222").from("+15551111111").body("hello")).unwrap();
+    shown.told(&message);
+    shown.told(&message.wait(LONG).unwrap());
+    shown.told(&answered_call(&sim, &client));
+
+    // Secrets that the program sends itself, in a request that we know nothing of.
+    let hidden = json!({"authorization_bearer_token": BEARER, "deep": [{"password": PASSWORD, "token": TOKEN}]});
+    shown.error(&client.execute("some.method", hidden.clone()).unwrap_err());
+    shown.error(&call.execute("calling.ai", json!({"prompt": hidden})).unwrap_err());
+
+    // A service that repeats what it should not.
+    let echo = format!("project {PROJECT} with token {TOKEN} may not");
+    for method in ["signalwire.receive", "messaging.send", "calling.play", "calling.end", "calling.dial"] {
+        sim.fail(method, 500, &echo);
+    }
+    shown.error(&client.receive(["more"]).unwrap_err());
+    shown.error(&client.send_message(sms("+15552222222").from("+15551111111").body("hello")).unwrap_err());
+    shown.error(&call.play(silence(LONG)).unwrap_err());
+    shown.error(&call.hangup().unwrap_err());
+    let refused = client.dial(phone("+15552222222").from("+15551111111"));
+    shown.error(refused.as_ref().unwrap_err());
+    let panic = catch_unwind(AssertUnwindSafe(|| refused.unwrap())).unwrap_err();
+    shown.debug(&panic.downcast_ref::<String>().expect("a panic with a text"));
+
+    let told = json!({"call_id": call.id(), "token": TOKEN, "jwt_token": JWT, "authorization_state": STATE,
+        "device": {"type": "sip", "params": {"password": PASSWORD}}, "authorization_bearer_token": BEARER});
+    sim.push_event("calling.call.told", told.clone());
+    let seen = call.wait_for_ended(std::time::Duration::ZERO);
+    shown.error(&seen.unwrap_err());
+    shown.told(&parse_event(&json!({"event_type": "calling.call.told", "params": told})));
+    for event in std::iter::from_fn(|| events.next_within(std::time::Duration::from_millis(200))) {
+        shown.told(&event);
+    }
+    sim.push_raw(&event("e", "x", json!({"said": echo, "and": {TOKEN: [PROJECT]}})).to_string());
+    sim.push_raw(&json!({"jsonrpc": "2.0", "id": 1, "method": echo}).to_string());
+    sim.push_raw(&format!("{{\"token\":\"{TOKEN}"));
+    sim.push_raw(&echo);
+    sim.push_raw(&json!([TOKEN]).to_string());
+    sim.push_raw(&json!({"jsonrpc": "2.0", "id": TOKEN, "result": TOKEN}).to_string());
+    sim.push_raw(&json!({"jsonrpc": "2.0", "id": 7, "error": TOKEN}).to_string());
+    sim.push_binary(TOKEN.as_bytes());
+    caught_up(&sim);
+
+    sim.drop_link();
+    shown.debug(&reconnecting(&mut states));
+    assert!(online(&mut states));
+    sim.ask_to_reconnect(true);
+    assert!(!online(&mut states));
+    shown.debug(&client.stats());
+    shown.debug(&client.state());
+    client.disconnect();
+    shown.debug(&client.state());
+}
+
+/// A service that refuses, and repeats what it was told while it does.
+fn on_a_rude_service(shown: &mut Shown) {
+    let peer = Peer::new();
+    let builder = peer.builder().jwt(JWT).project(PROJECT).token(TOKEN);
+    shown.debug(&builder);
+    let connecting = thread::spawn(move || builder.connect());
+    let (mut service, params) = peer.welcome("p1");
+    assert_eq!(params["authentication"]["jwt_token"], JWT);
+    let client = connecting.join().unwrap().unwrap();
+    let mut states = client.states();
+    assert!(!online(&mut states));
+    service.send(event("a", "signalwire.authorization.state", json!({"authorization_state": STATE})));
+    service.frame();
+    let asking = {
+        let client = client.clone();
+        thread::spawn(move || client.execute("some.method", json!({})).unwrap_err())
+    };
+    let asked = service.request("some.method");
+    service.refuse(&asked, -32603, &format!("state {STATE} of {JWT}"));
+    shown.error(&asking.join().unwrap());
+    let reason = format!("bye {JWT}");
+    let close = tungstenite::protocol::CloseFrame { code: 4000.into(), reason: reason.as_str().into() };
+    service.0.close(Some(close)).unwrap();
+    service.gone();
+    shown.debug(&reconnecting(&mut states));
+    // The resume keys, then the credentials.
+    for resumes in [true, false] {
+        let mut service = peer.accept();
+        let connect = service.frame();
+        assert_eq!(connect["params"]["authorization_state"] == STATE, resumes);
+        service.refuse(&connect, -32002, &format!("{STATE} and {JWT} are not welcome"));
+        service.gone();
+    }
+    let refused = next_state(&mut states, "of the refusal", |state| match state {
+        LinkState::Reconnecting { cause, .. } => cause.kind() == ErrorKind::AuthRejected,
+        _ => false,
+    });
+    shown.debug(&refused);
+    if let LinkState::Reconnecting { cause, .. } = &refused {
+        shown.error(cause);
+    }
+    let mut service = peer.accept();
+    let connect = service.frame();
+    service.reply(&connect, json!({"code": 500, "message": format!("not now, {JWT}")}));
+    service.gone();
+    let (_service, _) = peer.welcome("p2");
+    until("the last connection", || client.state().is_online() && client.stats().connections == 2);
+    shown.debug(&client);
+    client.disconnect();
+}
+
+fn before_anything_is_sent(shown: &mut Shown) {
+    for host in [format!("user:{TOKEN}@relay.example"), format!("wss://{TOKEN}"), format!("relay.example/?t={TOKEN}")] {
+        let builder = Client::builder().project(PROJECT).token(TOKEN).host(host);
+        shown.error(&builder.connect().unwrap_err());
+    }
+    let builder = Client::builder().project(PROJECT).token(TOKEN).host("127.0.0.1:9").tls(false);
+    shown.error(&builder.connect().unwrap_err());
+}
+
+fn child(tungstenite: LevelFilter) {
+    let capture: &'static Capture = Box::leak(Box::new(Capture { tungstenite, records: Mutex::default() }));
+    log::set_logger(capture).unwrap();
+    log::set_max_level(LevelFilter::Trace);
+    let panics = Arc::new(Mutex::new(Vec::new()));
+    let kept = Arc::clone(&panics);
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| kept.lock().unwrap().push(info.to_string())));
+    let mut shown = Shown::default();
+    let outcome = catch_unwind(AssertUnwindSafe(|| {
+        on_the_simulator(&mut shown);
+        on_a_rude_service(&mut shown);
+        before_anything_is_sent(&mut shown);
+    }));
+    std::panic::set_hook(usual);
+    outcome.unwrap_or_else(|_| panic!("{:?}", panics.lock().unwrap()));
+    for text in shown.ours.iter().chain(panics.lock().unwrap().iter()) {
+        check(text, &ALL, "what was shown");
+    }
+    for text in &shown.told {
+        check(text, &ALL[1..], "what was told");
+    }
+    let records = std::mem::take(&mut *capture.records.lock().unwrap());
+    let ours = |target: &str| target.starts_with("signalwire_relay");
+    for (target, line) in &records {
+        if ours(target) || tungstenite < LevelFilter::Trace {
+            check(line, &ALL, target);
+        }
+    }
+    // That frames were traced at all, and that secrets would have been seen.
+    let frames = records.iter().filter(|(target, _)| target == "signalwire_relay::wire").count();
+    let masked = records.iter().filter(|(target, line)| ours(target) && line.contains("<secret>")).count();
+    assert!(frames > 50 && masked > 10, "{frames} frames, {masked} with something masked");
+    report("clean");
+}
+
+#[test]
+fn no_record_of_ours_has_a_secret_in_it() {
+    watchdog(|| {
+        if child_role().is_some() {
+            return child(LevelFilter::Trace);
+        }
+        assert_eq!(in_child("secrets::no_record_of_ours_has_a_secret_in_it", "child", &[]), ["clean"]);
+    });
+}
+
+#[test]
+fn with_the_documented_filter_no_record_at_all_has_a_secret_in_it() {
+    watchdog(|| {
+        const NAME: &str = "secrets::with_the_documented_filter_no_record_at_all_has_a_secret_in_it";
+        if child_role().is_some() {
+            return child(LevelFilter::Info);
+        }
+        assert_eq!(in_child(NAME, "child", &[]), ["clean"]);
+    });
+}
+
+#[test]
+fn the_search_for_secrets_finds_them() {
+    let core = "T0ken-canary";
+    for (written, what) in [
+        (TOKEN.to_owned(), "raw"),
+        (format!("{TOKEN:?}"), "as Debug"),
+        (json!(TOKEN).to_string(), "as JSON"),
+        (TOKEN.replace('\u{e9}', "%C3%A9").replace(' ', "%20"), "in a URL"),
+        ("5430 54306b656e2d63616e617279".to_owned(), "in hex"),
+        (format!("{:?}", core.as_bytes()), "as bytes"),
+        (base64(format!("{TOKEN}xx").as_bytes()), "in base64"),
+        (base64(format!("a{TOKEN}x").as_bytes()), "in base64"),
+        (base64(format!("ab{TOKEN}").as_bytes()), "in base64"),
+    ] {
+        assert!(catch_unwind(|| check(&written, &[TOKEN], "")).is_err(), "it does not see {written} {what}");
+    }
+}
