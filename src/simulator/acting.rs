@@ -188,7 +188,7 @@ impl World {
             Step::WhenAskedForDigits => self.use_operation(id, Operation::asks_for_digits),
             Step::WhenAskedToSpeak => self.use_operation(id, Operation::asks_for_words),
             Step::WhenAskedToPay => self.use_operation(id, Operation::asks_to_pay),
-            Step::WhenRecorded => self.use_operation(id, Operation::is_recording),
+            Step::WhenRecorded => self.use_operation(id, Operation::records),
             Step::WhenPutThrough => {
                 let call = person.call.clone();
                 self.is_put_through(&call)

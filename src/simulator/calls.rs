@@ -297,6 +297,7 @@ impl World {
 
     /// A call goes to another application: to the one that is subscribed to the context, or out of sight.
     pub(super) fn hand_over(&mut self, call_id: &str, context: Option<String>) {
+        self.end_attempts_of(call_id);
         self.leave_everything(call_id, false);
         let Some(mut leg) = self.calls.remove(call_id) else { return };
         for operation in std::mem::take(&mut leg.operations).into_values() {
@@ -349,7 +350,11 @@ impl World {
         if let Some(attempt) = leg.attempt {
             self.lost(attempt, call_id, reason);
         }
-        // Nobody is left for whom these still ring.
+        self.end_attempts_of(call_id);
+    }
+
+    /// Ends what rings on behalf of a call: nobody is left for whom it does.
+    fn end_attempts_of(&mut self, call_id: &str) {
         let orphaned: Vec<u64> = self
             .attempts
             .iter()

@@ -134,7 +134,7 @@ impl World {
     pub(super) fn on_leave_conference(&mut self, call_id: &str, params: &Map<String, Value>) -> Verdict {
         let wanted = text(params, "conference_id").unwrap_or_default();
         let name = self.calls.get(call_id).and_then(|leg| leg.features.conference.as_ref());
-        if !name.and_then(|name| self.conferences.get(name)).is_some_and(|conference| conference.id == wanted) {
+        if name.and_then(|name| self.conferences.get(name)).is_none_or(|conference| conference.id != wanted) {
             return refuse(404, "Call is not in this conference");
         }
         self.leave_conference(call_id);

@@ -7,7 +7,7 @@ use super::queues::Stay;
 use super::sidecar::Sidecar;
 use super::world::World;
 
-/// What a call has beside its operations: nothing of this carries a control id of its own kind.
+/// What a call has beside its operations.
 #[derive(Default)]
 pub(super) struct Features {
     pub(super) held: bool,

@@ -47,7 +47,8 @@ impl Operation {
         &self.control_id
     }
 
-    pub(super) fn is_recording(&self) -> Option<u64> {
+    /// Whether it is the moment to leave a message; gives what tells this occasion from others.
+    pub(super) fn records(&self) -> Option<u64> {
         matches!(self.what, What::Record(_)).then_some(self.key)
     }
 
@@ -56,7 +57,7 @@ impl Operation {
         matches!(self.what, What::Record(_) | What::Fax(_) | What::Transcribe(_))
     }
 
-    /// Whether somebody who is polite would now press a key; gives what tells this occasion from others.
+    /// The same for pressing keys, which somebody polite does when the prompt is over.
     pub(super) fn asks_for_digits(&self) -> Option<u64> {
         match &self.what {
             What::Collect(collect) if collect.digits.is_some() && collect.prompt.is_none() => Some(self.key),

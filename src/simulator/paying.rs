@@ -226,7 +226,8 @@ impl World {
             // The last digit of a field completes it already, so this is one too many.
             '#' if payment.typed.is_empty() => return,
             '#' => return self.entered(call_id, key),
-            _ => payment.typed.push(pressed),
+            '0'..='9' => payment.typed.push(pressed),
+            _ => return,
         }
         if payment.length() == Some(payment.typed.len()) {
             self.entered(call_id, key);

@@ -150,9 +150,15 @@ fn a_call_is_connected_to_a_call_and_to_a_stream() {
     client.event("calling.call.connect", |event| event["connect_state"] == "connected");
     ann.say("is that you?");
     bob.wait_heard("is that you?", LONG).expect("what Ann says");
+    // Who is on hold is not heard; the live transcription tells when the words are over.
+    client.on(&first, "calling.live_transcribe", json!({"action": {"start": {"live_events": true}}}));
     client.on(&first, "calling.hold", json!({}));
     ann.say("a secret");
+    client.about(&first, "calling.ai.transcribe.utterance");
     client.on(&first, "calling.unhold", json!({}));
+    ann.say("still there?");
+    bob.wait_heard("still there?", LONG).expect("what Ann says");
+    assert_eq!(bob.heard(), ["is that you?", "still there?"]);
     client.on(&first, "calling.disconnect", json!({}));
     let stream = json!({"type": "stream", "params": {"url": "wss://example.com/agent", "realtime": true,
         "authorization_bearer_token": "canary"}});
