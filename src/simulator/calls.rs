@@ -69,6 +69,16 @@ impl State {
     }
 }
 
+/// Events that name their call, and neither its segment nor its tag.
+const WITHOUT_SEGMENT: &[&str] = &[
+    "calling.call.play",
+    "calling.call.collect",
+    "calling.call.send_digits",
+    "calling.call.pay",
+    "calling.call.queue",
+    "calling.error",
+];
+
 impl Leg {
     /// The number or address of the program's side.
     pub(super) fn own_address(&self) -> String {
@@ -110,8 +120,12 @@ impl Leg {
     }
 
     /// An event of an operation or a bridge on this call.
-    pub(super) fn event(&self, more: Value) -> Value {
+    pub(super) fn event(&self, event_type: &str, more: Value) -> Value {
         let mut fields = self.base();
+        if WITHOUT_SEGMENT.contains(&event_type) {
+            fields.remove("segment_id");
+            fields.remove("tag");
+        }
         if let Value::Object(more) = more {
             fields.extend(more);
         }
@@ -160,7 +174,7 @@ impl World {
     /// Sends an event of a call, with the call's own fields added.
     pub(super) fn emit_on(&mut self, call_id: &str, event_type: &'static str, more: Value) {
         if let Some(leg) = self.calls.get(call_id) {
-            let (session, event) = (leg.session.clone(), leg.event(more));
+            let (session, event) = (leg.session.clone(), leg.event(event_type, more));
             self.emit(&session, event_type, event);
         }
     }
@@ -210,7 +224,7 @@ impl World {
             "context": context,
             "project_id": project,
         });
-        let event = leg.event(offer);
+        let event = leg.event("calling.call.receive", offer);
         self.emit_in(&session, "calling.call.receive", Some(context), event);
     }
 

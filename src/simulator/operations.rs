@@ -361,7 +361,7 @@ impl World {
     pub(super) fn cut_off(&mut self, leg: &Leg, operation: Operation) {
         let tell = |world: &mut Self, event_type: &'static str, mut more: Value| {
             more["control_id"] = operation.control_id.clone().into();
-            world.emit(&leg.session, event_type, leg.event(more));
+            world.emit(&leg.session, event_type, leg.event(event_type, more));
         };
         match &operation.what {
             What::Play(_) => tell(self, "calling.call.play", json!({"state": "finished"})),

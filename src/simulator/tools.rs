@@ -75,7 +75,7 @@ impl World {
             None => Map::new(),
         };
         // What names the call is not for the program to say.
-        if let Value::Object(base) = leg.event(json!({})) {
+        if let Value::Object(base) = leg.event("calling.user_event", json!({})) {
             event.extend(base);
         }
         let session = leg.session.clone();

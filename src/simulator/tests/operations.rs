@@ -1,5 +1,7 @@
 //! Operations with a control id that the other tests do not touch, and what belongs to one call.
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use super::{Bare, fast, no_violations, on_the_phone, phone, tts, with};
@@ -18,7 +20,6 @@ fn a_fax_machine_takes_a_fax_and_a_person_does_not() {
     let call = dialled(&mut client, "+15552222222");
     let fax = json!({"control_id": "f", "document": "https://example.com/a.pdf", "header_info": "x"});
     client.on(&call, "calling.send_fax", fax.clone());
-    assert_eq!(client.refused(&call, "calling.receive_fax", json!({"control_id": "g"})), 409);
     for number in [1, 2] {
         let page = client.about(&call, "calling.call.fax");
         let params = json!({"direction": "send", "number": number});
@@ -44,18 +45,6 @@ fn a_fax_machine_takes_a_fax_and_a_person_does_not() {
     let last = client.about(&call, "calling.call.fax");
     assert_eq!(last["fax"]["params"]["success"], false);
     assert_eq!(last["fax"]["params"]["result_text"], "CED not heard");
-    let again = json!({"control_id": "s", "document": "https://example.com/b.pdf"});
-    for (start, more, stop) in [
-        ("calling.send_fax", again, "calling.send_fax.stop"),
-        ("calling.receive_fax", json!({"control_id": "r"}), "calling.receive_fax.stop"),
-    ] {
-        let control = json!({"control_id": more["control_id"]});
-        client.on(&call, start, more);
-        client.on(&call, stop, control.clone());
-        let last = client.about(&call, "calling.call.fax");
-        assert_eq!((&last["control_id"], &last["fax"]["params"]["success"]), (&control["control_id"], &json!(false)));
-        assert_eq!(client.refused(&call, stop, control), 404);
-    }
     assert_eq!(client.refused(&call, "calling.send_fax", json!({"control_id": "x", "document": "a.pdf"})), 400);
     no_violations(&sim);
 }
@@ -76,7 +65,6 @@ fn a_card_is_asked_for_field_by_field_and_charged() {
     });
     let prompt = json!([{"for": "payment-card-number", "actions": [{"type": "Say", "phrase": "Your card, please"}]}]);
     client.on(&call, "calling.pay", pay(json!({"max_attempts": "2", "charge_amount": "9.99", "prompts": prompt})));
-    assert_eq!(client.refused(&call, "calling.pay", pay(json!({"control_id": "q"}))), 409);
     let mut seen = Vec::new();
     let result = loop {
         let event = client.about(&call, "calling.call.pay");
@@ -109,8 +97,8 @@ fn a_card_is_asked_for_field_by_field_and_charged() {
 }
 
 #[test]
-fn a_payment_is_declined_interrupted_stopped_or_abandoned() {
-    let (sim, ann, mut client, call) = on_the_phone(|sim| {
+fn a_payment_is_declined_interrupted_or_forgotten() {
+    let (sim, _ann, mut client, call) = on_the_phone(|sim| {
         sim.caller("+15551230000")
             .when_asked_to_pay()
             .presses("4000000000000002#1299")
@@ -124,24 +112,52 @@ fn a_payment_is_declined_interrupted_stopped_or_abandoned() {
         let last = client.event("calling.call.pay", |event| event["result"].is_string());
         results.push((last["result"].clone(), last["payment_error"].clone()));
     }
-    client.on(&call, "calling.pay", pay(json!({"control_id": "stop"})));
-    client.on(&call, "calling.pay.stop", json!({"control_id": "stop"}));
-    results
-        .push((client.event("calling.call.pay", |event| event["result"].is_string())["result"].clone(), json!(null)));
-    client.on(&call, "calling.pay", pay(json!({"control_id": "gone"})));
-    ann.hang_up();
-    results
-        .push((client.event("calling.call.pay", |event| event["result"].is_string())["result"].clone(), json!(null)));
     assert_eq!(
         results,
         [
             (json!("payment-connector-error"), json!("card-declined")),
             (json!("caller-interrupted-with-star"), json!(null)),
             (json!("too-many-failed-attempts"), json!("timeout")),
-            (json!("relay-pay-stop"), json!(null)),
-            (json!("caller-hung-up"), json!(null)),
         ]
     );
+    no_violations(&sim);
+}
+
+#[test]
+fn what_runs_is_not_started_twice_and_can_be_stopped() {
+    // In real time, nothing of this ends by itself before the test is over.
+    let sim = Simulator::start().expect("a simulator");
+    sim.callee("sip:slow@pbx.example").answers_after(Duration::from_secs(3600));
+    let ann = sim.caller("sip:ann@pbx.example").calls("sip:program@pbx.example").dials();
+    let mut client = Bare::connected(&sim);
+    let call = client.answered();
+    let refer = json!({"device": {"type": "sip", "params": {"to": "sip:slow@pbx.example"}}});
+    client.on(&call, "calling.refer", refer.clone());
+    assert_eq!(client.refused(&call, "calling.refer", refer), 409);
+
+    let fax = json!({"control_id": "s", "document": "https://example.com/a.pdf"});
+    for (start, more, stop) in [
+        ("calling.send_fax", fax, "calling.send_fax.stop"),
+        ("calling.receive_fax", json!({"control_id": "r"}), "calling.receive_fax.stop"),
+    ] {
+        let control = json!({"control_id": more["control_id"]});
+        client.on(&call, start, more);
+        assert_eq!(client.refused(&call, "calling.receive_fax", json!({"control_id": "x"})), 409);
+        client.on(&call, stop, control.clone());
+        let last = client.about(&call, "calling.call.fax");
+        assert_eq!((&last["control_id"], &last["fax"]["params"]["success"]), (&control["control_id"], &json!(false)));
+        assert_eq!(client.refused(&call, stop, control), 404);
+    }
+
+    client.on(&call, "calling.pay", pay(json!({"control_id": "stop"})));
+    assert_eq!(client.refused(&call, "calling.pay", pay(json!({"control_id": "q"}))), 409);
+    client.on(&call, "calling.pay.stop", json!({"control_id": "stop"}));
+    let last = client.event("calling.call.pay", |event| event["result"].is_string());
+    assert_eq!(last["result"], "relay-pay-stop");
+    client.on(&call, "calling.pay", pay(json!({"control_id": "gone"})));
+    ann.hang_up();
+    let last = client.event("calling.call.pay", |event| event["result"].is_string());
+    assert_eq!(last["result"], "caller-hung-up");
     no_violations(&sim);
 }
 
@@ -277,9 +293,15 @@ fn user_events_come_back_without_changing_whose_they_are() {
 
 #[test]
 fn a_prompt_has_its_own_commands_but_is_not_paused() {
-    let (sim, _ann, mut client, call) = on_the_phone(|sim| sim.caller("+15551230000"));
-    let prompt = json!({"control_id": "p", "play": tts("Press any key"), "collect": {"digits": {"max": 1}}});
-    client.on(&call, "calling.play_and_collect", prompt);
+    // In real time, nothing of this ends by itself before the test is over.
+    let sim = Simulator::start().expect("a simulator");
+    let _ann = sim.caller("+15551230000").dials();
+    let mut client = Bare::connected(&sim);
+    let call = client.answered();
+    let prompt = json!({"control_id": "p", "play": tts("Press any of the keys, whenever you like"), "collect": {"digits": {"max": 1}}});
+    client.on(&call, "calling.play_and_collect", prompt.clone());
+    let second = with(&prompt, json!({"control_id": "q"}));
+    assert_eq!(client.refused(&call, "calling.play_and_collect", second), 409);
     client.on(&call, "calling.play_and_collect.volume", json!({"control_id": "p", "volume": 3}));
     for method in ["calling.play_and_collect.pause", "calling.play_and_collect.resume"] {
         assert_eq!(client.refused(&call, method, json!({"control_id": "p"})), -32601);
@@ -304,7 +326,7 @@ fn a_prompt_has_its_own_commands_but_is_not_paused() {
         client.on(&call, method, json!({"control_id": control_id}));
         assert_eq!(sim.violations(), [""; 0], "{method}");
     }
-    client.on(&call, "calling.play", json!({"control_id": "b", "play": tts("once")}));
+    client.on(&call, "calling.play", json!({"control_id": "b", "play": tts("over and over"), "loop": 0}));
     client.on(&call, "calling.play.volume", json!({"control_id": "b", "volume": 3}));
 }
 

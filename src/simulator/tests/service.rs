@@ -535,9 +535,7 @@ fn a_caller_may_interrupt_a_prompt_and_lose_patience() {
     let mut client = Bare::connected(&sim);
     let call = client.answered();
     let prompt = json!({"control_id": "p", "play": tts(&long), "collect": {"digits": {"max": 1}}});
-    client.on(&call, "calling.play_and_collect", prompt.clone());
-    let second = client.ask("calling.play_and_collect", with(&call, with(&prompt, json!({"control_id": "q"}))));
-    assert_eq!(second["result"]["code"], "409");
+    client.on(&call, "calling.play_and_collect", prompt);
     assert_eq!(client.event("calling.call.collect", |_| true)["result"]["params"]["digits"], "5");
 }
 
