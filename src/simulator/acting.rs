@@ -16,6 +16,7 @@ const HEARD_KEPT: usize = 10_000;
 pub enum Step {
     WhenAskedForDigits,
     WhenAskedToSpeak,
+    WhenAskedToPay,
     AfterHearing(String),
     WhileHearing(String),
     WhenRecorded,
@@ -59,6 +60,7 @@ pub(super) struct NumberPlan {
     pub(super) said_over_greeting: Vec<String>,
     pub(super) heard: Vec<String>,
     pub(super) digits_heard: String,
+    pub(super) faxes: Vec<String>,
 }
 
 impl Default for NumberPlan {
@@ -71,6 +73,7 @@ impl Default for NumberPlan {
             said_over_greeting: Vec::new(),
             heard: Vec::new(),
             digits_heard: String::new(),
+            faxes: Vec::new(),
         }
     }
 }
@@ -110,7 +113,7 @@ pub(super) struct Person {
     heard_used: usize,
     heard_out_used: usize,
     pub(super) digits_heard: String,
-    /// Operations that a step has waited for already.
+    /// Occasions that a step has waited for already: operations, and parts of a payment.
     used: HashSet<u64>,
     greeting: Greeting,
     pub(super) passed: bool,
@@ -184,10 +187,11 @@ impl World {
             Step::WhileHearing(text) => find(&person.heard, &mut person.heard_used, text),
             Step::WhenAskedForDigits => self.use_operation(id, Operation::asks_for_digits),
             Step::WhenAskedToSpeak => self.use_operation(id, Operation::asks_for_words),
-            Step::WhenRecorded => self.use_operation(id, Operation::is_recording),
+            Step::WhenAskedToPay => self.use_operation(id, Operation::asks_to_pay),
+            Step::WhenRecorded => self.use_operation(id, Operation::records),
             Step::WhenPutThrough => {
                 let call = person.call.clone();
-                self.calls.get(&call).is_some_and(|leg| leg.peer.is_some())
+                self.is_put_through(&call)
             }
             Step::Waits(_) | Step::Presses(_) | Step::Says(_) | Step::HangsUp => true,
         };
@@ -209,12 +213,12 @@ impl World {
         true
     }
 
-    /// Finds a running operation of the person's call that no step has waited for yet.
-    fn use_operation(&mut self, id: u64, fits: fn(&Operation) -> bool) -> bool {
+    /// Finds an occasion on the person's call that no step has waited for yet.
+    fn use_operation(&mut self, id: u64, occasion: fn(&Operation) -> Option<u64>) -> bool {
         let Some(person) = self.people.get_mut(&id) else { return false };
         let Some(leg) = self.calls.get(&person.call) else { return false };
-        let found = leg.operations.values().find(|operation| fits(operation) && !person.used.contains(&operation.key));
-        found.is_some_and(|operation| person.used.insert(operation.key))
+        let found = leg.operations.values().filter_map(occasion).find(|occasion| !person.used.contains(occasion));
+        found.is_some_and(|occasion| person.used.insert(occasion))
     }
 
     fn busy_for(&mut self, id: u64, wait: Duration) {
@@ -230,17 +234,17 @@ impl World {
     }
 
     fn press_slowly(&mut self, id: u64, keys: String) {
+        let shown = self.shown_keys(id, &keys);
         let Some(person) = self.people.get_mut(&id) else { return };
         let name = person.name.clone();
         person.busy = true;
         let mut wait = Duration::ZERO;
-        let mut pressed = String::new();
-        for key in keys.chars() {
-            pressed.push(key);
+        let last = keys.chars().count();
+        for (at, key) in keys.chars().enumerate() {
             wait += Duration::from_millis(250);
-            let so_far = if pressed.len() == keys.len() { Some(format!("{name} pressed {pressed}")) } else { None };
+            let line = (at + 1 == last).then(|| format!("{name} pressed {shown}"));
             self.after(wait, move |world| {
-                if let Some(line) = so_far.filter(|_| world.is_on_call(id)) {
+                if let Some(line) = line.filter(|_| world.is_on_call(id)) {
                     world.tell(line);
                 }
                 world.press_key(id, key);
@@ -252,6 +256,16 @@ impl World {
             }
             world.act(id);
         });
+    }
+
+    /// Keys as the transcript shows them: those of a card stay hidden.
+    fn shown_keys(&self, id: u64, keys: &str) -> String {
+        let pays = self.people.get(&id).is_some_and(|person| self.runs(&person.call, &["pay"]));
+        if pays {
+            keys.chars().map(|key| if key.is_ascii_digit() { '*' } else { key }).collect()
+        } else {
+            keys.to_owned()
+        }
     }
 
     fn is_on_call(&self, id: u64) -> bool {
@@ -269,8 +283,8 @@ impl World {
         if !self.is_on_call(id) {
             return;
         }
-        let name = self.person_name(id);
-        self.tell(format!("{name} pressed {keys}"));
+        let (name, shown) = (self.person_name(id), self.shown_keys(id, keys));
+        self.tell(format!("{name} pressed {shown}"));
         keys.chars().for_each(|key| self.press_key(id, key));
     }
 

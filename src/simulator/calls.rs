@@ -10,6 +10,7 @@ use std::time::Instant;
 
 use serde_json::{Map, Value, json};
 
+use super::features::Features;
 use super::operations::Operation;
 use super::people::{Ending, Kind, Person};
 use super::session::{Verdict, refuse, reply};
@@ -41,6 +42,8 @@ pub(super) struct Leg {
     pub(super) attempt: Option<u64>,
     /// The sessions that passed it.
     passed: Vec<SessionId>,
+    /// What is switched on, and what it takes part in.
+    pub(super) features: Features,
     /// Since when its person is speaking, and what.
     pub(super) speaking: Option<(String, Instant)>,
 }
@@ -66,9 +69,22 @@ impl State {
     }
 }
 
+/// Events that name their call, and neither its segment nor its tag.
+const WITHOUT_SEGMENT: &[&str] = &[
+    "calling.call.play",
+    "calling.call.collect",
+    "calling.call.send_digits",
+    "calling.call.pay",
+    "calling.call.queue",
+    "calling.error",
+];
+
 impl Leg {
-    fn device_json(&self) -> Value {
-        self.device.clone()
+    /// The number or address of the program's side.
+    pub(super) fn own_address(&self) -> String {
+        let keys = if self.inbound { ["to_number", "to"] } else { ["from_number", "from"] };
+        let params = &self.device["params"];
+        keys.iter().find_map(|key| params[key].as_str()).unwrap_or_default().to_owned()
     }
 
     /// What all events of a call carry.
@@ -87,7 +103,7 @@ impl Leg {
         let mut fields = self.base();
         fields.insert("call_state".into(), self.state.name().into());
         fields.insert("direction".into(), if self.inbound { "inbound" } else { "outbound" }.into());
-        fields.insert("device".into(), self.device_json());
+        fields.insert("device".into(), self.device.clone());
         for (name, value) in ["start_time", "answer_time", "end_time"].into_iter().zip(self.times) {
             fields.insert(name.into(), value.into());
         }
@@ -104,8 +120,12 @@ impl Leg {
     }
 
     /// An event of an operation or a bridge on this call.
-    pub(super) fn event(&self, more: Value) -> Value {
+    pub(super) fn event(&self, event_type: &str, more: Value) -> Value {
         let mut fields = self.base();
+        if WITHOUT_SEGMENT.contains(&event_type) {
+            fields.remove("segment_id");
+            fields.remove("tag");
+        }
         if let Value::Object(more) = more {
             fields.extend(more);
         }
@@ -139,6 +159,7 @@ impl World {
             parent: None,
             attempt: None,
             passed: Vec::new(),
+            features: Features::default(),
             speaking: None,
         }
     }
@@ -153,7 +174,7 @@ impl World {
     /// Sends an event of a call, with the call's own fields added.
     pub(super) fn emit_on(&mut self, call_id: &str, event_type: &'static str, more: Value) {
         if let Some(leg) = self.calls.get(call_id) {
-            let (session, event) = (leg.session.clone(), leg.event(more));
+            let (session, event) = (leg.session.clone(), leg.event(event_type, more));
             self.emit(&session, event_type, event);
         }
     }
@@ -198,30 +219,30 @@ impl World {
         leg.session.clone_from(&session);
         let offer = json!({
             "call_state": leg.state.name(),
-            "direction": "inbound",
+            "direction": if leg.inbound { "inbound" } else { "outbound" },
             "device": leg.device,
             "context": context,
             "project_id": project,
         });
-        let event = leg.event(offer);
+        let event = leg.event("calling.call.receive", offer);
         self.emit_in(&session, "calling.call.receive", Some(context), event);
     }
 
     pub(super) fn on_answer(&mut self, call_id: &str, params: &Map<String, Value>) -> Verdict {
         let Some(leg) = self.calls.get_mut(call_id) else { return refuse(404, "Call does not exist") };
+        if std::mem::take(&mut leg.features.handed_over) && leg.state == State::Answered {
+            self.emit_state(call_id);
+            return Ok(reply("Answering call"));
+        }
         if !leg.inbound || leg.state >= State::Answered || leg.passed.contains(&leg.session) {
             return refuse(409, "Call is not waiting for an answer");
         }
-        let limit = seconds(params, "max_duration");
-        let (id, session) = (call_id.to_owned(), leg.session.clone());
-        self.after_seconds(0.05, move |world| {
-            if world.calls.get(&id).is_some_and(|leg| leg.state < State::Answered && leg.session == session) {
-                world.answered(&id);
-                if let Some(limit) = limit.filter(|limit| *limit > 0.0) {
-                    world.after_seconds(limit, move |world| world.end_call(&id, "max_duration", "none"));
-                }
-            }
-        });
+        if let Some(limit) = seconds(params, "max_duration").filter(|limit| *limit > 0.0) {
+            let id = call_id.to_owned();
+            self.after_seconds(limit, move |world| world.end_call(&id, "max_duration", "none"));
+        }
+        // At once: whatever the program does next, it does on an answered call.
+        self.answered(call_id);
         Ok(reply("Answering call"))
     }
 
@@ -288,14 +309,41 @@ impl World {
         Ok(reply("Ending call"))
     }
 
+    /// A call goes to another application: to the one that is subscribed to the context, or out of sight.
+    pub(super) fn hand_over(&mut self, call_id: &str, context: Option<String>) {
+        self.end_attempts_of(call_id);
+        self.leave_everything(call_id, false);
+        let Some(mut leg) = self.calls.remove(call_id) else { return };
+        for operation in std::mem::take(&mut leg.operations).into_values() {
+            self.cut_off(&leg, operation);
+        }
+        let mut event = leg.state_event();
+        event.insert("call_state".into(), State::Ended.name().into());
+        event.insert("end_reason".into(), "hangup".into());
+        event.insert("end_source".into(), "none".into());
+        self.emit(&leg.session, "calling.call.state", Value::Object(event));
+        leg.session.clear();
+        leg.passed.clear();
+        leg.control_ids.clear();
+        leg.features = Features { handed_over: context.is_some(), ..Features::default() };
+        let routed = context.is_some();
+        leg.context = context.unwrap_or_default();
+        self.calls.insert(call_id.to_owned(), leg);
+        if routed {
+            self.unrouted.push_back(call_id.to_owned());
+            self.route_waiting();
+        }
+    }
+
     /// Ends a leg: its operations first, then the call, then what hangs on it.
     pub(super) fn end_call(&mut self, call_id: &str, reason: &str, source: &'static str) {
         let now = self.millis();
+        let abrupt = self.faults.abrupt_ends;
+        self.leave_everything(call_id, abrupt);
         let Some(mut leg) = self.calls.remove(call_id) else { return };
         self.unrouted.retain(|waiting| waiting != call_id);
         let operations = std::mem::take(&mut leg.operations);
-        let (recordings, others): (Vec<_>, Vec<_>) = operations.into_values().partition(Operation::is_recording);
-        let abrupt = self.faults.abrupt_ends;
+        let (recordings, others): (Vec<_>, Vec<_>) = operations.into_values().partition(Operation::makes_a_file);
         let recordings_first = self.faults.recordings_end_first;
         if !abrupt {
             others.into_iter().for_each(|operation| self.cut_off(&leg, operation));
@@ -316,7 +364,11 @@ impl World {
         if let Some(attempt) = leg.attempt {
             self.lost(attempt, call_id, reason);
         }
-        // Nobody is left for whom these still ring.
+        self.end_attempts_of(call_id);
+    }
+
+    /// Ends what rings on behalf of a call: nobody is left for whom it does.
+    fn end_attempts_of(&mut self, call_id: &str) {
         let orphaned: Vec<u64> = self
             .attempts
             .iter()

@@ -26,7 +26,12 @@ pub(super) struct Attempt {
 /// The number or address that a device stands for.
 fn address(device: &Value) -> String {
     let params = &device["params"];
-    ["to_number", "to"].iter().find_map(|key| params[key].as_str()).unwrap_or_default().to_owned()
+    ["to_number", "to", "channel", "url"].iter().find_map(|key| params[key].as_str()).unwrap_or_default().to_owned()
+}
+
+/// Whether a device stands for a call that exists.
+fn is_there(device: &Value) -> bool {
+    matches!(device["type"].as_str(), Some("call" | "queue"))
 }
 
 impl World {
@@ -53,13 +58,13 @@ impl World {
         if groups.is_empty() || groups.iter().any(Vec::is_empty) {
             return refuse(400, "devices must hold at least one device in each group");
         }
-        let kinds: &[&str] = &["phone", "sip", "fabric", "webrtc"];
-        if let Some(other) =
-            groups.iter().flatten().filter_map(|device| device["type"].as_str()).find(|kind| !kinds.contains(kind))
-        {
-            return refuse(500, format!("devices of the kind {other} are not simulated yet"));
+        let kinds: &[&str] = &["phone", "sip", "fabric", "webrtc", "agora", "call", "queue", "stream"];
+        let kinds = if parent.is_some() { kinds } else { &kinds[..5] };
+        let given = groups.iter().flatten().filter_map(|device| device["type"].as_str());
+        if let Some(other) = given.clone().find(|kind| !kinds.contains(kind)) {
+            return refuse(400, format!("a device of the kind {other:?} cannot be called"));
         }
-        if groups.iter().flatten().any(|device| address(device).is_empty()) {
+        if groups.iter().flatten().any(|device| !is_there(device) && address(device).is_empty()) {
             return refuse(400, "a device has no address");
         }
         let id = self.number();
@@ -84,6 +89,13 @@ impl World {
         let Some(group) = attempt.groups.pop_front() else { return self.failed(id) };
         let (session, tag, parent, timeout) =
             (attempt.session.clone(), attempt.tag.clone(), attempt.parent.clone(), attempt.timeout);
+        let (there, group): (Vec<Value>, Vec<Value>) = group.into_iter().partition(is_there);
+        if there.iter().any(|device| self.takes(id, device)) {
+            return;
+        }
+        if group.is_empty() {
+            return self.start_group(id);
+        }
         let mut legs = Vec::new();
         for device in group {
             let number = address(&device);
@@ -92,6 +104,7 @@ impl World {
             let mut shown = device;
             if let Some(params) = shown["params"].as_object_mut() {
                 params.remove("password");
+                params.remove("authorization_bearer_token");
             }
             let mut leg = self.new_leg(&session, false, shown, person);
             leg.tag = Some(tag.clone()).filter(|tag| !tag.is_empty());
@@ -114,6 +127,26 @@ impl World {
         for (call_id, _, manner, limit) in legs {
             self.rings(call_id, &manner, limit);
         }
+    }
+
+    /// Bridges to a call that exists, named or first in a queue; false when there is none.
+    fn takes(&mut self, id: u64, device: &Value) -> bool {
+        let Some(attempt) = self.attempts.get(&id) else { return false };
+        let (session, Some(parent)) = (attempt.session.clone(), attempt.parent.clone()) else { return false };
+        let params = &device["params"];
+        let wanted = match device["type"].as_str() {
+            Some("queue") => self.first_in_queue(params["queue_name"].as_str().unwrap_or_default()),
+            _ => params["call_id"].as_str().map(str::to_owned),
+        };
+        let free = wanted.filter(|other| {
+            let leg = self.calls.get(other).filter(|leg| *other != parent && leg.state == State::Answered);
+            leg.is_some_and(|leg| leg.peer.is_none() && leg.session == session)
+        });
+        let Some(other) = free else { return false };
+        self.attempts.remove(&id);
+        let queue = self.dequeue(&other);
+        self.bridge_from(&parent, &other, queue);
+        true
     }
 
     /// What the dialled number does, in simulated time.
@@ -233,6 +266,11 @@ impl World {
     }
 
     fn bridge(&mut self, parent: &str, child: &str) {
+        self.bridge_from(parent, child, None);
+    }
+
+    /// Bridges two calls; the second may come from a queue, of which its id and its name are given.
+    fn bridge_from(&mut self, parent: &str, child: &str, queue: Option<(String, String)>) {
         for (one, other) in [(parent, child), (child, parent)] {
             if let Some(leg) = self.calls.get_mut(one) {
                 leg.peer = Some(other.to_owned());
@@ -244,6 +282,10 @@ impl World {
             if let Some(tag) = &peer.tag {
                 shown["tag"] = tag.clone().into();
             }
+            if let Some((id, name)) = queue.as_ref().filter(|_| one == parent) {
+                shown["queue_id"] = id.clone().into();
+                shown["queue_name"] = name.clone().into();
+            }
             self.emit_on(one, "calling.call.connect", json!({"connect_state": "connected", "peer": shown}));
         }
         let names: Vec<String> = [parent, child]
@@ -253,9 +295,8 @@ impl World {
             .map(|person| self.person_name(person))
             .collect();
         self.tell(format!("{} are connected", names.join(" and ")));
-        if let Some(person) = self.calls.get(parent).map(|leg| leg.person) {
-            self.act(person);
-        }
+        self.act_at(parent);
+        self.act_at(child);
     }
 
     pub(super) fn on_disconnect_call(&mut self, call_id: &str) -> Verdict {

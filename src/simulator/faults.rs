@@ -234,7 +234,8 @@ impl Simulator {
         self.shared.with(|world| world.faults.abrupt_ends = abruptly);
     }
 
-    /// Whether a recording that the end of its call cuts short reports that before `ended`, rather than after it.
+    /// Whether a recording that the end of its call cuts short reports that before `ended`, rather than after it; the
+    /// same for a fax and a transcription.
     pub fn finish_recordings_before_ended(&self, before: bool) {
         self.shared.with(|world| world.faults.recordings_end_first = before);
     }

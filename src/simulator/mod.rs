@@ -37,11 +37,10 @@
 //!
 //! # How far it goes
 //!
-//! Sessions, calls, dialling, bridges, playing, recording, collecting, detecting, sending digits and texts behave as
-//! the service's published material says.
-//! Methods that it knows but does not simulate yet are refused with code 500, unknown ones with -32601. Unknown or
-//! missing fields, wrong types, repeated ids and missing acknowledgements are refused and recorded in
-//! [`violations`](Simulator::violations).
+//! Every method is answered, with the states and events that the service's published material tells of; the table of
+//! [methods](#methods) says how far each goes. Unknown methods, and those that the material calls legacy, are refused
+//! with -32601. These, unknown or missing fields, wrong types, repeated ids and missing acknowledgements are recorded
+//! in [`violations`](Simulator::violations).
 //!
 //! Where the material is silent, this is what happens here:
 //!
@@ -51,32 +50,48 @@
 //! * `end_source` is `outbound` when the program ended a call, `inbound` when the person did.
 //! * When a call that was connected ends, the leg made for it ends too; the end of that leg leaves the call up.
 //! * A prompt stops at the first key or word. Keys that nothing waits for are lost.
-//! * A call's end ends its operations before `ended` is sent, but recordings right after it
+//! * `calling.answer` answers at once: `answered` follows its reply, before any other event of the call.
+//! * A call's end ends its operations before `ended` is sent, but recordings, faxes and transcriptions right after it
 //!   ([`finish_recordings_before_ended`](Simulator::finish_recordings_before_ended) turns that round).
 //! * A session is remembered until [`forget_sessions`](Simulator::forget_sessions); what it missed while it had no
 //!   connection is lost, unless [`replays_missed_events`](Builder::replays_missed_events) is set.
+#![doc = ""]
+#![doc = include_str!("methods.md")]
 
 mod acting;
+mod agents;
+mod bindings;
 mod builder;
 mod calls;
 mod collecting;
+mod conferences;
 mod detecting;
 mod dialing;
 mod faults;
+mod faxing;
+mod features;
 mod journal;
+mod live;
 mod messages;
 mod operations;
+mod paying;
 mod people;
 mod playing;
+mod queues;
 mod recording;
 mod requests;
 mod server;
 mod session;
+mod sidecar;
 mod tables;
+mod tapping;
 #[cfg(test)]
 mod tests;
 #[cfg(feature = "native-tls")]
 mod tls;
+mod tools;
+mod transcribing;
+mod transfers;
 mod watching;
 mod wire;
 mod world;

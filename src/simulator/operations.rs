@@ -1,17 +1,23 @@
-//! What runs on a call: playing, recording, collecting, detecting, sending digits.
+//! What runs on a call under a control id: playing, recording, collecting, detecting, sending digits, faxing, paying,
+//! tapping, streaming, transcribing.
 //!
 //! Choices where the published material is silent: a prompt stops at the first key or word; keys that nothing waits
 //! for are lost; pausing what is paused, or resuming what runs, is refused with 409; an operation that the end of its
-//! call cuts short ends as the state tables say (`finished`, for digits `error`), a recording right after `ended`.
+//! call cuts short ends as the state tables say (`finished`, for digits `error`), one that makes a file (a recording,
+//! a fax, a transcription) right after `ended`.
 
 use serde_json::{Map, Value, json};
 
 use super::calls::{Leg, State};
 use super::collecting::{Collecting, collected};
 use super::detecting::Detecting;
+use super::faxing::{Fax, faxed};
+use super::paying::{Payment, paid};
 use super::playing::Playback;
 use super::recording::Recording;
 use super::session::{Refusal, Verdict, refuse, reply};
+use super::tapping::{Copying, copied};
+use super::transcribing::Transcribing;
 use super::wire::text;
 use super::world::World;
 
@@ -30,21 +36,49 @@ pub(super) enum What {
     Collect(Collecting),
     Detect(Detecting),
     Digits,
+    Fax(Fax),
+    Pay(Box<Payment>),
+    Copy(Copying),
+    Transcribe(Transcribing),
 }
 
 impl Operation {
-    pub(super) fn is_recording(&self) -> bool {
-        matches!(self.what, What::Record(_))
+    pub(super) fn control_id(&self) -> &str {
+        &self.control_id
     }
 
-    /// Whether somebody who is polite would now press a key.
-    pub(super) fn asks_for_digits(&self) -> bool {
-        matches!(&self.what, What::Collect(collect) if collect.digits.is_some() && collect.prompt.is_none())
+    /// Whether it is the moment to leave a message; gives what tells this occasion from others.
+    pub(super) fn records(&self) -> Option<u64> {
+        matches!(self.what, What::Record(_)).then_some(self.key)
     }
 
-    /// Whether somebody who is polite would now answer in words.
-    pub(super) fn asks_for_words(&self) -> bool {
-        matches!(&self.what, What::Collect(collect) if collect.speech.is_some() && collect.prompt.is_none())
+    /// Whether its result is a file, which is complete only when the call is over.
+    pub(super) fn makes_a_file(&self) -> bool {
+        matches!(self.what, What::Record(_) | What::Fax(_) | What::Transcribe(_))
+    }
+
+    /// The same for pressing keys, which somebody polite does when the prompt is over.
+    pub(super) fn asks_for_digits(&self) -> Option<u64> {
+        match &self.what {
+            What::Collect(collect) if collect.digits.is_some() && collect.prompt.is_none() => Some(self.key),
+            _ => None,
+        }
+    }
+
+    /// The same for an answer in words.
+    pub(super) fn asks_for_words(&self) -> Option<u64> {
+        match &self.what {
+            What::Collect(collect) if collect.speech.is_some() && collect.prompt.is_none() => Some(self.key),
+            _ => None,
+        }
+    }
+
+    /// The same for a part of a payment.
+    pub(super) fn asks_to_pay(&self) -> Option<u64> {
+        match &self.what {
+            What::Pay(payment) => payment.asking,
+            _ => None,
+        }
     }
 
     pub(super) fn family(&self) -> &'static str {
@@ -55,6 +89,11 @@ impl Operation {
             What::Collect(_) => "collect",
             What::Detect(_) => "detect",
             What::Digits => "send_digits",
+            What::Fax(fax) if fax.sends => "send_fax",
+            What::Fax(_) => "receive_fax",
+            What::Pay(_) => "pay",
+            What::Copy(copying) => copying.family(),
+            What::Transcribe(_) => "transcribe",
         }
     }
 
@@ -72,16 +111,29 @@ impl World {
 
     pub(super) fn start(&mut self, call_id: &str, params: &Map<String, Value>, what: What) -> Result<u64, Refusal> {
         let control_id = text(params, "control_id").unwrap_or_default().to_owned();
+        self.reserve(call_id, &control_id)?;
         let key = self.number();
         let Some(leg) = self.calls.get_mut(call_id) else { return refuse(404, "Call does not exist") };
-        if !leg.control_ids.insert(control_id.clone()) {
-            self.violation(format!("call {call_id}: the control_id {control_id} was used before"));
-            return refuse(409, "control_id is in use");
-        }
         leg.operations.insert(key, Operation { key, control_id, what, mark: 0 });
         let person = leg.person;
         self.greeting_begins(person);
         Ok(key)
+    }
+
+    /// Takes a control id for something that is no [`Operation`].
+    pub(super) fn reserve(&mut self, call_id: &str, control_id: &str) -> Result<(), Refusal> {
+        let Some(leg) = self.calls.get_mut(call_id) else { return refuse(404, "Call does not exist") };
+        if !leg.control_ids.insert(control_id.to_owned()) {
+            self.violation(format!("call {call_id}: the control_id {control_id} was used before"));
+            return refuse(409, "control_id is in use");
+        }
+        Ok(())
+    }
+
+    /// Whether an operation of these families runs on a call.
+    pub(super) fn runs(&self, call_id: &str, families: &[&str]) -> bool {
+        let leg = self.calls.get(call_id);
+        leg.is_some_and(|leg| leg.operations.values().any(|operation| families.contains(&operation.family())))
     }
 
     pub(super) fn on_send_digits(&mut self, call_id: &str, params: &Map<String, Value>) -> Verdict {
@@ -168,6 +220,10 @@ impl World {
                 self.end_collect(call_id, key, json!({"type": "finished"}));
             }
             Some("detect") => self.finish_detect(call_id, key),
+            Some("send_fax" | "receive_fax") => self.finish_fax(call_id, key, &Err("The fax was stopped")),
+            Some("pay") => self.finish_payment(call_id, key, "relay-pay-stop", None),
+            Some("tap" | "stream") => self.finish_copy(call_id, key),
+            Some("transcribe") => self.finish_transcribing(call_id, key),
             _ => {}
         }
     }
@@ -233,12 +289,14 @@ impl World {
                 What::Detect(detect) if detect.kind == "digit" && detect.digits.contains(pressed) => {
                     self.verdict(call_id, key, &pressed.to_string(), None);
                 }
+                What::Pay(_) => self.key_for_payment(call_id, key, pressed),
                 _ => {}
             }
         }
         if let Some(peer) = peer {
             self.hears_digits(peer, &pressed.to_string());
         }
+        self.key_for_bindings(call_id, pressed);
     }
 
     /// The person of a call begins to speak.
@@ -246,6 +304,7 @@ impl World {
         let now = self.clock.now();
         let Some(leg) = self.calls.get_mut(call_id) else { return };
         leg.speaking = Some((said.to_owned(), now));
+        self.agent_is_spoken_to(call_id);
         for key in self.keys(call_id) {
             let Some(operation) = self.operation(call_id, key) else { continue };
             match &mut operation.what {
@@ -263,7 +322,6 @@ impl World {
     pub(super) fn speech_ends(&mut self, call_id: &str, said: &str) {
         let Some(leg) = self.calls.get_mut(call_id) else { return };
         leg.speaking = None;
-        let peer = leg.peer.clone().and_then(|peer| self.calls.get(&peer)).map(|peer| peer.person);
         for key in self.keys(call_id) {
             let Some(operation) = self.operation(call_id, key) else { continue };
             match &operation.what {
@@ -296,17 +354,14 @@ impl World {
                 _ => {}
             }
         }
-        if let Some(peer) = peer {
-            self.hears(peer, said);
-            self.heard_out(peer, Some(said.to_owned()));
-        }
+        self.overheard(call_id, said);
     }
 
     /// Ends an operation because its call has ended.
     pub(super) fn cut_off(&mut self, leg: &Leg, operation: Operation) {
         let tell = |world: &mut Self, event_type: &'static str, mut more: Value| {
             more["control_id"] = operation.control_id.clone().into();
-            world.emit(&leg.session, event_type, leg.event(more));
+            world.emit(&leg.session, event_type, leg.event(event_type, more));
         };
         match &operation.what {
             What::Play(_) => tell(self, "calling.call.play", json!({"state": "finished"})),
@@ -322,6 +377,13 @@ impl World {
                 tell(self, "calling.call.detect", event);
             }
             What::Digits => tell(self, "calling.call.send_digits", json!({"state": "error"})),
+            What::Fax(fax) => tell(self, "calling.call.fax", faxed(fax, &Err("The call ended"))),
+            What::Pay(payment) => tell(self, "calling.call.pay", paid(payment, "caller-hung-up", None)),
+            What::Copy(copying) => tell(self, copying.event(), copied(copying, "finished")),
+            What::Transcribe(transcribing) => {
+                let event = self.transcribed(transcribing);
+                tell(self, "calling.call.transcribe", event);
+            }
             What::Record(_) => {
                 if let Some(event) = self.recorded(&operation, "finished") {
                     tell(self, "calling.call.record", event);

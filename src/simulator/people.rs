@@ -89,6 +89,16 @@ impl<R: Role> Scripted<R> {
         self.step(Step::WhenAskedToSpeak)
     }
 
+    /// Waits until the program's payment asks for something: the number of the card, when it expires, its security
+    /// code, the postal code, or any of these again.
+    ///
+    /// Each of them counts once, and keys pressed after the first reach the later ones too; so both
+    /// `.presses("4242424242424242#").when_asked_to_pay().presses("1299")` and one long `presses` do.
+    #[must_use = "the steps behind it come with the value returned"]
+    pub fn when_asked_to_pay(self) -> Self {
+        self.step(Step::WhenAskedToPay)
+    }
+
     /// Waits until something that contains `text` has been heard to its end; upper and lower case are the same.
     ///
     /// What was heard before counts, unless an earlier step has used it up.
@@ -109,7 +119,7 @@ impl<R: Role> Scripted<R> {
         self.step(Step::WhenRecorded)
     }
 
-    /// Waits until the program has connected the call to somebody else.
+    /// Waits until the program has connected the call to somebody else, or others are in its conference too.
     #[must_use = "the steps behind it come with the value returned"]
     pub fn when_put_through(self) -> Self {
         self.step(Step::WhenPutThrough)
@@ -185,6 +195,13 @@ impl Caller {
     #[must_use = "nobody calls before `dials()`"]
     pub fn is_silent(mut self) -> Self {
         self.role.kind = Kind::Silent;
+        self
+    }
+
+    /// Is a fax machine: it sends what a `calling.receive_fax` receives, and takes what is sent to it.
+    #[must_use = "nobody calls before `dials()`"]
+    pub fn is_fax(mut self) -> Self {
+        self.role.kind = Kind::Fax;
         self
     }
 
@@ -296,6 +313,12 @@ impl Callee {
     #[must_use]
     pub fn digits_heard(&self) -> String {
         self.plan(|plan| plan.digits_heard.clone())
+    }
+
+    /// The addresses of the documents that were faxed to them completely, on all calls so far.
+    #[must_use]
+    pub fn faxes_received(&self) -> Vec<String> {
+        self.plan(|plan| plan.faxes.clone())
     }
 
     /// How often they were called.

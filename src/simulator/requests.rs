@@ -103,7 +103,8 @@ impl World {
         }
         match verdict {
             Ok(mut fields) => {
-                if method != "signalwire.ping" {
+                // These two are not judged by a code.
+                if !matches!(method, "signalwire.ping" | "signalwire.reauthenticate") {
                     fields.insert("code".into(), "200".into());
                 }
                 let frame = wire::result(id, Value::Object(fields));
@@ -137,9 +138,10 @@ impl World {
     }
 
     /// Whether the request has the form that the service asks for.
-    fn check(&mut self, method: &str, params: &Map<String, Value>) -> Result<(), Refusal> {
+    pub(super) fn check(&mut self, method: &str, params: &Map<String, Value>) -> Result<(), Refusal> {
         if !tables::knows(method) {
-            self.violation(format!("{method}: there is no such method"));
+            let why = tables::refused(method).unwrap_or("there is no such method");
+            self.violation(format!("{method}: {why}"));
             return refuse(-32601, "Method not found");
         }
         let code = if method.starts_with("signalwire.") { -32602 } else { 400 };
@@ -179,11 +181,12 @@ impl World {
             "signalwire.unreceive" => self.on_unreceive(session, params),
             "calling.dial" => self.on_dial(session, params),
             "messaging.send" => self.on_send(session, params),
-            _ => not_simulated(method),
+            "signalwire.reauthenticate" => self.on_reauthenticate(params),
+            _ => refuse(-32601, "Method not found"),
         }
     }
 
-    fn dispatch_call(&mut self, call_id: &str, method: &str, params: &Map<String, Value>) -> Verdict {
+    pub(super) fn dispatch_call(&mut self, call_id: &str, method: &str, params: &Map<String, Value>) -> Verdict {
         match method {
             "calling.answer" => self.on_answer(call_id, params),
             "calling.end" => self.on_end(call_id, params),
@@ -196,20 +199,49 @@ impl World {
             "calling.play_and_collect" => self.on_play_and_collect(call_id, params),
             "calling.detect" => self.on_detect(call_id, params),
             "calling.send_digits" => self.on_send_digits(call_id, params),
+            "calling.transfer" => self.on_transfer(call_id, params),
+            "calling.refer" => self.on_refer(call_id, params),
+            "calling.hold" => self.on_hold(call_id, true),
+            "calling.unhold" => self.on_hold(call_id, false),
+            "calling.denoise" => self.on_denoise(call_id, true),
+            "calling.denoise.stop" => self.on_denoise(call_id, false),
+            "calling.echo" => self.on_echo(call_id, params),
+            "calling.user_event" => self.on_user_event(call_id, params),
+            "calling.bind_digit" => self.on_bind_digit(call_id, params),
+            "calling.clear_digit_bindings" => self.on_clear_digit_bindings(call_id, params),
+            "calling.send_fax" => self.on_fax(call_id, params, true),
+            "calling.receive_fax" => self.on_fax(call_id, params, false),
+            "calling.pay" => self.on_pay(call_id, params),
+            "calling.tap" => self.on_tap(call_id, params),
+            "calling.stream" => self.on_stream(call_id, params),
+            "calling.transcribe" => self.on_transcribe(call_id, params),
+            "calling.live_transcribe" => self.on_live(call_id, params, false),
+            "calling.live_translate" => self.on_live(call_id, params, true),
+            "calling.join_conference" => self.on_join_conference(call_id, params),
+            "calling.leave_conference" => self.on_leave_conference(call_id, params),
+            "calling.join_room" => self.on_join_room(call_id, params),
+            "calling.leave_room" => self.on_leave_room(call_id),
+            "calling.queue.enter" => self.on_queue_enter(call_id, params),
+            "calling.queue.leave" => self.on_queue_leave(call_id, params),
+            "calling.ai" => self.on_ai(call_id, params),
+            "calling.ai.stop" => self.on_ai_stop(call_id, params),
+            "calling.amazon_bedrock" => self.on_amazon_bedrock(call_id),
+            "calling.ai_message" => self.on_ai_message(call_id, params),
+            "calling.ai_hold" => self.on_ai_hold(call_id, params),
+            "calling.ai_unhold" => self.on_ai_unhold(call_id, params),
+            "calling.ai_sidecar" => self.on_sidecar(call_id),
+            "calling.ai_sidecar.poke" => self.on_sidecar_poke(call_id, params),
+            "calling.ai_sidecar.ask" => self.on_sidecar_ask(call_id, params),
+            "calling.ai_sidecar.stop" => self.on_sidecar_stop(call_id),
+            "calling.ai_sidecar.status" => self.on_sidecar_status(call_id),
             // The reference sends these two, but no published list holds them.
             "calling.play_and_collect.pause" | "calling.play_and_collect.resume" => refuse(-32601, "Method not found"),
             _ => match method.strip_prefix("calling.").and_then(|rest| rest.rsplit_once('.')) {
-                Some((kind @ ("play" | "record" | "collect" | "play_and_collect" | "detect"), command)) => {
-                    self.on_command(call_id, kind, command, params)
-                }
-                _ => not_simulated(method),
+                Some((kind, command)) => self.on_command(call_id, kind, command, params),
+                None => refuse(-32601, "Method not found"),
             },
         }
     }
-}
-
-fn not_simulated(method: &str) -> Verdict {
-    refuse(500, format!("{method} is not simulated yet"))
 }
 
 /// What tells the last event that a request causes.
@@ -241,9 +273,41 @@ fn last_event(method: &str, params: &Map<String, Value>, reply: &Value) -> Optio
                 && is(event, "call_id", &[&call_id])
                 && is(event, "connect_state", &["connected", "failed"])
         }),
+        "calling.refer" => Box::new(move |kind: &str, event: &Value| {
+            kind == "calling.call.refer" && is(event, "call_id", &[&call_id]) && !is(event, "state", &["inProgress"])
+        }),
+        "calling.hold"
+        | "calling.unhold"
+        | "calling.denoise"
+        | "calling.denoise.stop"
+        | "calling.echo"
+        | "calling.join_room"
+        | "calling.leave_room"
+        | "calling.user_event" => {
+            let wanted = match method {
+                "calling.hold" | "calling.unhold" => "calling.call.hold",
+                "calling.echo" => "calling.call.echo",
+                "calling.user_event" => "calling.user_event",
+                "calling.join_room" | "calling.leave_room" => "calling.call.room",
+                _ => "calling.call.denoise",
+            };
+            let echo = method == "calling.echo";
+            Box::new(move |kind: &str, event: &Value| {
+                kind == wanted && is(event, "call_id", &[&call_id]) && (!echo || is(event, "state", &["finished"]))
+            })
+        }
+        "calling.join_conference" | "calling.leave_conference" => {
+            let last = if method == "calling.join_conference" { "participant-join" } else { "participant-leave" };
+            Box::new(move |kind: &str, event: &Value| {
+                kind == "calling.conference" && is(event, "call_id", &[&call_id]) && is(event, "status", &[last])
+            })
+        }
         _ if !control_id.is_empty() => Box::new(move |kind: &str, event: &Value| {
             let mark = event.pointer("/detect/params/event").and_then(Value::as_str);
+            let fax = event.pointer("/fax/type").and_then(Value::as_str);
             let last = mark == Some("finished")
+                || matches!(fax, Some("finished" | "error"))
+                || is(event, "status", &["leave", "dequeue"])
                 || event.get("result").is_some()
                 || is(event, "state", &["finished", "error", "no_input"]);
             // The prompt of a collect shares its control id, and its end is not the end of the collect.

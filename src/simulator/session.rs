@@ -33,6 +33,16 @@ pub(super) fn refuse<T>(code: i64, message: impl Into<String>) -> Result<T, Refu
     Err(Refusal { code, message: message.into() })
 }
 
+/// Refuses a field whose value is none of these.
+pub(super) fn one_of(params: &Map<String, Value>, key: &str, values: &[&str]) -> Result<(), Refusal> {
+    match text(params, key) {
+        Some(value) if !values.contains(&value) => {
+            refuse(400, format!("{key} has the unknown value {value:?}; it is one of {}", values.join(", ")))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// The fields of a reply.
 pub(super) fn reply(message: &str) -> Map<String, Value> {
     let mut fields = Map::new();
@@ -80,11 +90,7 @@ impl World {
                 let result = json!({
                     "protocol": session,
                     "identity": identity,
-                    "authorization": {
-                        "project": self.settings.project,
-                        "scopes": ["calling", "messaging"],
-                        "signature": self.signature(),
-                    },
+                    "authorization": self.authorization(),
                     "session_restored": restored,
                 });
                 self.answer(conn, "signalwire.connect", params, wire::result(id, result));
@@ -137,6 +143,28 @@ impl World {
             self.cut(old);
         }
         Ok((name, restored))
+    }
+
+    fn authorization(&self) -> Value {
+        json!({
+            "project": self.settings.project,
+            "scopes": ["calling", "messaging"],
+            "signature": self.signature(),
+        })
+    }
+
+    /// A fresh JWT on an open connection; when it is refused, the connection and its session stay as they are.
+    pub(super) fn on_reauthenticate(&mut self, params: &Map<String, Value>) -> Verdict {
+        let given = wire::object(params, "authentication");
+        let jwt = given.and_then(|given| text(given, "jwt_token")).filter(|jwt| !jwt.is_empty());
+        if given.is_some_and(|given| given.contains_key("token")) || jwt.is_none() {
+            return refuse(-32602, "authentication.jwt_token is missing");
+        }
+        let fits = self.settings.any_credentials || jwt == Some(self.settings.token.expose());
+        if self.faults.refuses_credentials() || !fits {
+            return refuse(-32002, "Authentication failed");
+        }
+        Ok(Map::from_iter([("authorization".to_owned(), self.authorization())]))
     }
 
     fn credentials_fit(&self, params: &Map<String, Value>) -> bool {

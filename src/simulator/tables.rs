@@ -24,18 +24,10 @@ const METHODS: &[(&str, &str)] = &[
     ("signalwire.unreceive", "contexts:[s]!"),
     ("signalwire.reauthenticate", "authentication:o! dpop_token:s"),
     (
-        "signalwire.execute",
-        "protocol:s! method:s! params:any requester_nodeid:s responder_nodeid:s requester_identity:s \
-         responder_identity:s attempted:[s]",
-    ),
-    (
         "calling.dial",
         "tag:s! devices:[[@Device]]! max_duration:i region:s max_price_per_minute:n timeout:n send_digits:s \
          dest_swml:so node_id:s",
     ),
-    ("calling.begin", "device:@Device! tag:s region:s max_duration:i node_id:s"),
-    ("calling.receive", "context:s contexts:[s]"),
-    ("calling.call", ""),
     ("calling.answer", "+ codecs:[s] max_duration:i"),
     ("calling.end", "+ reason:s"),
     ("calling.pass", "+"),
@@ -46,7 +38,7 @@ const METHODS: &[(&str, &str)] = &[
     ),
     ("calling.disconnect", "+ reason:s"),
     ("calling.transfer", "+ dest:so!"),
-    ("calling.refer", "+ device:@Device! status_url:s"),
+    ("calling.refer", "+ device:@ReferDevice! status_url:s"),
     ("calling.hold", "+"),
     ("calling.unhold", "+"),
     (
@@ -80,7 +72,7 @@ const METHODS: &[(&str, &str)] = &[
         "calling.pay",
         "+ control_id:s! payment_connector_url:s! input:s status_url:s payment_method:s timeout:s \
          max_attempts:s security_code:s postal_code:s min_postal_code_length:s token_type:s charge_amount:s \
-         currency:s language:s voice:s description:s valid_card_types:s parameters:[any] prompts:[any] \
+         currency:s language:s voice:s description:s valid_card_types:s parameters:[Pair] prompts:[PayPrompt] \
          bank_account_type:s say_voice:s",
     ),
     ("calling.pay.stop", "+ control_id:s!"),
@@ -88,7 +80,7 @@ const METHODS: &[(&str, &str)] = &[
     ("calling.send_fax.stop", "+ control_id:s!"),
     ("calling.receive_fax", "+ control_id:s! status_url:s"),
     ("calling.receive_fax.stop", "+ control_id:s!"),
-    ("calling.tap", "+ control_id:s! tap:@Tap! device:@Device! status_url:s"),
+    ("calling.tap", "+ control_id:s! tap:@Tap! device:@TapDevice! status_url:s"),
     ("calling.tap.stop", "+ control_id:s!"),
     (
         "calling.stream",
@@ -105,7 +97,7 @@ const METHODS: &[(&str, &str)] = &[
         "+ name:s! muted:b beep:s start_on_enter:b end_on_exit:b wait_url:s max_participants:i record:s \
          region:s trim:s coach:s status_callback:s status_callback_event:s status_callback_event_type:s \
          status_callback_method:s recording_status_callback:s recording_status_callback_event:s \
-         recording_status_callback_event_type:s recording_status_callback_method:s stream:o acl:s \
+         recording_status_callback_event_type:s recording_status_callback_method:s stream:Stream acl:s \
          emit_call_quality:b swml:b",
     ),
     ("calling.leave_conference", "+ conference_id:s! async:b"),
@@ -134,7 +126,7 @@ const METHODS: &[(&str, &str)] = &[
         "calling.amazon_bedrock",
         "+ prompt:any SWAIG:o params:o global_data:o post_prompt:o post_prompt_url:s async:b swml:b",
     ),
-    ("calling.ai_message", "+ message_text:s role:s reset:o global_data:o async:b swml:b"),
+    ("calling.ai_message", "+ message_text:s role:s reset:Reset global_data:o async:b swml:b"),
     ("calling.ai_hold", "+ timeout:s prompt:s async:b swml:b"),
     ("calling.ai_unhold", "+ prompt:s async:b swml:b"),
     ("calling.ai_sidecar", "+"),
@@ -148,7 +140,17 @@ const METHODS: &[(&str, &str)] = &[
          send_as_mms:b message_type:s template_id:s header_template_parameters:any \
          body_template_parameters:any button_template_parameters:any",
     ),
-    ("provisioning.configure", "target:s! local_endpoint:s! external_endpoint:s! relay_connector_id:s!"),
+];
+
+/// Methods that the published material names and the simulator refuses, with the reason.
+const REFUSED: &[(&str, &str)] = &[
+    ("signalwire.execute", "is a legacy method"),
+    ("signalwire.event", "is for the service to send"),
+    ("signalwire.disconnect", "is for the service to send"),
+    ("calling.begin", "is a legacy method"),
+    ("calling.receive", "is a legacy method"),
+    ("calling.call", "is a legacy method"),
+    ("provisioning.configure", "does not belong to calls or messages"),
 ];
 
 /// Objects inside of requests.
@@ -168,6 +170,15 @@ const SHAPES: &[(&str, &str)] = &[
          start_input_timers:b",
     ),
     ("Header", "name:s! value:s!"),
+    ("Pair", "name:s! value:any!"),
+    ("PayPrompt", "for:s! card_type:any error_type:any attempt:any require_matching_inputs:any actions:[PayAction]!"),
+    ("PayAction", "type:s! phrase:s!"),
+    ("Reset", "full_reset:b user_prompt:any system_prompt:any"),
+    (
+        "Stream",
+        "url:s! name:s codec:s status_url:s status_url_method:s realtime:b authorization_bearer_token:s \
+         custom_parameters:o",
+    ),
 ];
 
 /// Objects of the form `{"type": kind, "params": {...}}`: the name, then the kinds that are known.
@@ -205,10 +216,10 @@ const TAGGED: &[(&str, &[(&str, &str)])] = &[
                 "url:s! name:s codec:s status_url:s status_url_method:s realtime:b \
                  authorization_bearer_token:s custom_parameters:o",
             ),
-            ("rtp", "addr:s! port:i! codec:s ptime:i"),
-            ("ws", "uri:s! codec:s rate:i"),
         ],
     ),
+    ("ReferDevice", &[("sip", "to:s! from:s username:s password:s headers:[Header]")]),
+    ("TapDevice", &[("rtp", "addr:s! port:i! codec:s ptime:i"), ("ws", "uri:s! codec:s rate:i")]),
     (
         "Detect",
         &[
@@ -308,12 +319,20 @@ pub(super) fn knows(method: &str) -> bool {
     TABLES.methods.contains_key(method)
 }
 
+/// Why a method that the published material names is refused all the same.
+pub(super) fn refused(method: &str) -> Option<&'static str> {
+    REFUSED.iter().find(|(name, _)| *name == method).map(|(_, why)| *why)
+}
+
 /// Whether the method addresses a call.
 pub(super) fn addresses_a_call(method: &str) -> bool {
-    TABLES
-        .methods
-        .get(method)
-        .is_some_and(|fields| fields.iter().any(|field| field.name == "call_id" && field.required))
+    needs(method, "call_id")
+}
+
+/// Whether the method has such a field and requires it.
+pub(super) fn needs(method: &str, name: &str) -> bool {
+    let fields = TABLES.methods.get(method);
+    fields.is_some_and(|fields| fields.iter().any(|field| field.name == name && field.required))
 }
 
 /// All that is wrong with the parameters of a request; nothing for a method that is not known.
@@ -398,6 +417,8 @@ fn check_tagged(path: &str, name: &str, object: &Map<String, Value>, faults: &mu
     match object.get("params") {
         Some(Value::Object(params)) => check_fields(&inner, fields, params, faults),
         Some(_) => faults.push(Fault::Wrong(format!("{inner} must be an object"))),
+        // What to tap has no parameter that is required, and yet the object has to be there.
+        None if name == "Tap" => faults.push(Fault::Wrong(format!("{inner} is missing"))),
         None => check_fields(&inner, fields, &Map::new(), faults),
     }
 }
@@ -444,6 +465,38 @@ mod tests {
             for field in fields {
                 visit(&field.kind);
             }
+        }
+    }
+
+    /// Every method, those that are refused included.
+    fn all() -> impl Iterator<Item = &'static str> {
+        METHODS.iter().map(|(name, _)| *name).chain(REFUSED.iter().map(|(name, _)| *name))
+    }
+
+    #[test]
+    fn the_page_on_methods_has_one_line_for_each() {
+        let page = include_str!("methods.md");
+        let listed: Vec<&str> = page.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect();
+        for method in all() {
+            assert_eq!(listed.iter().filter(|name| **name == method).count(), 1, "{method}");
+        }
+        for name in listed {
+            assert!(all().any(|method| method == name), "{name} is no method");
+        }
+    }
+
+    #[test]
+    fn every_method_is_sent_by_a_test() {
+        let tests = [
+            include_str!("tests/mod.rs"),
+            include_str!("tests/service.rs"),
+            include_str!("tests/operations.rs"),
+            include_str!("tests/together.rs"),
+            include_str!("tests/agents.rs"),
+        ]
+        .concat();
+        for method in all() {
+            assert!(tests.contains(&format!("\"{method}\"")), "{method}");
         }
     }
 

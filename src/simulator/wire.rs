@@ -51,13 +51,29 @@ pub(super) fn request(id: &str, method: &str, params: Value) -> Value {
 }
 
 /// Keys whose values are never kept or printed.
-const SECRETS: &[&str] =
-    &["token", "jwt_token", "authorization_state", "password", "authorization_bearer_token", "dpop_token"];
+const SECRETS: &[&str] = &[
+    "token",
+    "jwt_token",
+    "authorization_state",
+    "password",
+    "authorization_bearer_token",
+    "dpop_token",
+    "post_prompt_auth_password",
+];
 
 /// Whether a frame of this method or event can carry a secret.
 pub(super) fn may_carry_secrets(method: &str) -> bool {
     method.starts_with("signalwire.")
-        || matches!(method, "calling.dial" | "calling.connect" | "calling.refer" | "calling.stream")
+        || matches!(
+            method,
+            "calling.dial"
+                | "calling.connect"
+                | "calling.refer"
+                | "calling.stream"
+                | "calling.join_conference"
+                | "calling.ai"
+                | "calling.bind_digit"
+        )
 }
 
 /// Puts a placeholder in the place of every secret.

@@ -15,11 +15,13 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::calls::Leg;
+use super::conferences::Conference;
 use super::dialing::Attempt;
 use super::faults::Faults;
 use super::journal::{Direction, EntryKind, Frame, Log};
 use super::messages::Outlook;
 use super::people::{NumberPlan, Person};
+use super::queues::Queue;
 use super::session::Session;
 use super::wire;
 use crate::clock::{Clock, Deadline};
@@ -165,6 +167,8 @@ pub(super) struct World {
     pub(super) calls: HashMap<CallId, Leg>,
     pub(super) unrouted: VecDeque<CallId>,
     pub(super) attempts: BTreeMap<u64, Attempt>,
+    pub(super) conferences: BTreeMap<String, Conference>,
+    pub(super) queues: BTreeMap<String, Queue>,
     pub(super) people: HashMap<u64, Person>,
     pub(super) plans: HashMap<String, NumberPlan>,
     pub(super) outlooks: HashMap<String, Outlook>,
@@ -210,6 +214,8 @@ impl Shared {
             calls: HashMap::new(),
             unrouted: VecDeque::new(),
             attempts: BTreeMap::new(),
+            conferences: BTreeMap::new(),
+            queues: BTreeMap::new(),
             people: HashMap::new(),
             plans: HashMap::new(),
             outlooks: HashMap::new(),
@@ -335,6 +341,11 @@ impl World {
     pub(super) fn millis(&self) -> u64 {
         // A date in this millennium fits with room to spare, and fractions are not wanted.
         (self.clock.unix() * 1000.0) as u64
+    }
+
+    /// Epoch microseconds, as queues and agents carry them.
+    pub(super) fn micros(&self) -> u64 {
+        (self.clock.unix() * 1_000_000.0) as u64
     }
 
     pub(super) fn elapsed(&self) -> Duration {

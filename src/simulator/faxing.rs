@@ -1,0 +1,111 @@
+//! Faxes, sent and received.
+//!
+//! Choices where the published material is silent: a fax has two pages of three seconds each, after two seconds of
+//! agreeing on how; when no fax machine is at the other end, it fails after 35 s with `finished` and
+//! `success: false`; the same, at once, when it is stopped or the call ends. Of failures, `result` is 1 and the text
+//! says why. `error` is never sent, as nobody knows its form.
+
+use serde_json::{Map, Value, json};
+
+use super::acting::Kind;
+use super::operations::{What, started};
+use super::session::{Verdict, refuse};
+use super::wire::text;
+use super::world::World;
+
+const PAGES: u32 = 2;
+const AGREEING_SECONDS: f64 = 2.0;
+const PAGE_SECONDS: f64 = 3.0;
+const NO_MACHINE_SECONDS: f64 = 35.0;
+
+pub(super) struct Fax {
+    pub(super) sends: bool,
+    identity: String,
+    remote: String,
+    document: String,
+    pages: u32,
+}
+
+/// Why a fax failed, when it did.
+type Outcome = Result<(), &'static str>;
+
+impl World {
+    pub(super) fn on_fax(&mut self, call_id: &str, params: &Map<String, Value>, sends: bool) -> Verdict {
+        let document = text(params, "document").unwrap_or_default().to_owned();
+        if sends && !(document.starts_with("https://") || document.starts_with("http://")) {
+            return refuse(400, "document is no address on the web");
+        }
+        if self.runs(call_id, &["send_fax", "receive_fax"]) {
+            return refuse(409, "A fax is running");
+        }
+        let Some(leg) = self.calls.get(call_id) else { return refuse(404, "Call does not exist") };
+        let identity = text(params, "identity").map_or_else(|| leg.own_address(), str::to_owned);
+        let remote = self.person_name(leg.person);
+        let document =
+            if sends { document } else { format!("https://files.simulator.invalid/{}.pdf", self.fresh_id(0xfa00)) };
+        let fax = Fax { sends, identity, remote, document, pages: 0 };
+        let key = self.start(call_id, params, What::Fax(fax))?;
+        if matches!(self.kind_at(call_id), Some(Kind::Fax)) {
+            self.next_page(call_id, key, AGREEING_SECONDS + PAGE_SECONDS);
+        } else {
+            let id = call_id.to_owned();
+            let why = if sends { "CED not heard" } else { "CNG not heard" };
+            self.after_seconds(NO_MACHINE_SECONDS, move |world| world.finish_fax(&id, key, &Err(why)));
+        }
+        Ok(started(if sends { "Sending fax" } else { "Receiving fax" }, call_id, params))
+    }
+
+    fn next_page(&mut self, call_id: &str, key: u64, wait: f64) {
+        let id = call_id.to_owned();
+        self.after_seconds(wait, move |world| {
+            let Some(What::Fax(fax)) = world.operation(&id, key).map(|operation| &mut operation.what) else { return };
+            if fax.pages == PAGES {
+                return world.finish_fax(&id, key, &Ok(()));
+            }
+            fax.pages += 1;
+            let page = json!({"direction": direction(fax), "number": fax.pages});
+            let last = fax.pages == PAGES;
+            world.emit_operation(&id, key, "calling.call.fax", json!({"fax": {"type": "page", "params": page}}));
+            world.next_page(&id, key, if last { 1.0 } else { PAGE_SECONDS });
+        });
+    }
+
+    pub(super) fn finish_fax(&mut self, call_id: &str, key: u64, outcome: &Outcome) {
+        if !matches!(self.operation(call_id, key).map(|operation| &operation.what), Some(What::Fax(_))) {
+            return;
+        }
+        let Some(operation) = self.take(call_id, key) else { return };
+        let What::Fax(fax) = &operation.what else { return };
+        self.tell_operation(call_id, "calling.call.fax", &operation, faxed(fax, outcome));
+        let (from, to) = if fax.sends { (&fax.identity, &fax.remote) } else { (&fax.remote, &fax.identity) };
+        match outcome {
+            Ok(()) => self.tell(format!("{} pages were faxed from {from} to {to}: {}", fax.pages, fax.document)),
+            Err(why) => self.tell(format!("the fax from {from} to {to} failed: {why}")),
+        }
+        if let (Ok(()), true, Some(plan)) = (outcome, fax.sends, self.plans.get_mut(&fax.remote)) {
+            plan.faxes.push(fax.document.clone());
+        }
+    }
+}
+
+fn direction(fax: &Fax) -> &'static str {
+    if fax.sends { "send" } else { "receive" }
+}
+
+/// The last event of a fax.
+pub(super) fn faxed(fax: &Fax, outcome: &Outcome) -> Value {
+    let mut params = json!({
+        "direction": direction(fax),
+        "identity": fax.identity,
+        "remote_identity": fax.remote,
+        "format": "pdf",
+        "pages": fax.pages,
+        "success": outcome.is_ok(),
+        "result": i32::from(outcome.is_err()),
+        "result_text": outcome.err().unwrap_or("OK"),
+    });
+    if fax.sends || outcome.is_ok() {
+        params["document"] = fax.document.clone().into();
+    }
+    json!({"fax": {"type": "finished", "params": params}})
+}
