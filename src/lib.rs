@@ -114,6 +114,8 @@ pub use call::{
 pub use client::{Builder, Calls, Client, DEFAULT_HOST, Dial, Dialing, Messages, WeakClient};
 pub use error::{BoxError, Error, ErrorKind, HandlerResult, Phase, Result};
 pub use message::{Message, Sms, sms};
+pub use protocol::choices::*;
+pub use protocol::constants;
 pub use protocol::device::*;
 pub use protocol::event::*;
 pub use protocol::frame::Reply;

@@ -20,6 +20,7 @@ use self::router::Router;
 use crate::call::Call;
 use crate::error::{self, HandlerResult, Result};
 use crate::message::{Message, Sms};
+use crate::protocol::constants::{METHOD_SIGNALWIRE_RECEIVE, METHOD_SIGNALWIRE_UNRECEIVE};
 use crate::protocol::frame::Reply;
 use crate::session::{Answer, Ask, Credentials, LinkState, LinkStates, Session, Stats};
 
@@ -240,7 +241,7 @@ impl Client {
     pub fn receive(&self, contexts: impl IntoIterator<Item = impl Into<String>>) -> Result<()> {
         let contexts: Vec<String> = contexts.into_iter().map(Into::into).collect();
         self.handle.session.want(&contexts);
-        self.subscribe("signalwire.receive", &contexts)
+        self.subscribe(METHOD_SIGNALWIRE_RECEIVE, &contexts)
     }
 
     /// Ends the subscription to contexts. RELAY method `signalwire.unreceive`.
@@ -251,7 +252,7 @@ impl Client {
     pub fn unreceive(&self, contexts: impl IntoIterator<Item = impl Into<String>>) -> Result<()> {
         let contexts: Vec<String> = contexts.into_iter().map(Into::into).collect();
         self.handle.session.unwant(&contexts);
-        self.subscribe("signalwire.unreceive", &contexts)
+        self.subscribe(METHOD_SIGNALWIRE_UNRECEIVE, &contexts)
     }
 
     fn subscribe(&self, method: &str, contexts: &[String]) -> Result<()> {

@@ -31,6 +31,7 @@ use self::timers::{Task, Timers};
 use crate::clock::{Clock, Deadline};
 use crate::error::{self, Error, Result};
 use crate::latch::Latch;
+use crate::protocol::constants::METHOD_SIGNALWIRE_PING;
 use crate::protocol::frame::{self, Envelope, Reply};
 use crate::secret::Secret;
 use crate::transport::{Connector, Cutoff, Keeper, NotSent, Out, Pulse, Socket, Writer, WriterSettings};
@@ -634,7 +635,7 @@ impl Session {
         match act {
             Act::Nothing => {}
             Act::Ping => {
-                let text = frame::request(self.ids.next(), "signalwire.ping", "{}");
+                let text = frame::request(self.ids.next(), METHOD_SIGNALWIRE_PING, "{}");
                 self.counters.pings_sent.add(1);
                 self.writer.post(generation, Out::Text(text));
                 self.writer.ring();

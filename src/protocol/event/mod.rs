@@ -262,13 +262,20 @@ impl RawEvent {
 
     /// An event that says nothing.
     fn empty() -> Self {
+        Self::unsent(EventName::from(""), "", "")
+    }
+
+    /// In place of an event that the service did not send: it has an empty payload.
+    pub(crate) fn unsent(name: EventName, call_id: &str, control_id: &str) -> Self {
+        let text = format!("{{}}{call_id}{control_id}");
+        let call_id_end = 2 + call_id.len();
         Self(Arc::new(Came {
-            name: EventName::from(""),
+            name,
             timestamp: 0.0,
-            text: "{}".into(),
+            control_id_end: text.len(),
+            text: text.into(),
             payload_end: 2,
-            call_id_end: 2,
-            control_id_end: 2,
+            call_id_end,
         }))
     }
 
@@ -301,6 +308,24 @@ impl RawEvent {
     #[must_use]
     pub fn event_channel(&self) -> &str {
         &self.0.text[self.0.control_id_end..]
+    }
+
+    /// The node of the service that it comes from; empty when it did not say.
+    #[must_use]
+    pub fn node_id(&self) -> String {
+        Object::parse_text(self.json()).string("node_id")
+    }
+
+    /// The segment of its call, which related events share; empty when it did not say.
+    #[must_use]
+    pub fn segment_id(&self) -> String {
+        Object::parse_text(self.json()).string("segment_id")
+    }
+
+    /// The tag of its call, or of the dial; empty when there is none.
+    #[must_use]
+    pub fn tag(&self) -> String {
+        Object::parse_text(self.json()).string("tag")
     }
 
     /// The payload as it came: JSON, and nearly always an object. Of a payment it may hold card data.
