@@ -22,6 +22,9 @@ use crate::session::{Ask, Effect, Session};
 use crate::stream::{EventStream, Feed};
 use crate::workers::run_each;
 
+/// Of so many queues the stay of a call is remembered.
+const STAYS: usize = 32;
+
 /// How a call ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -88,6 +91,8 @@ struct Live {
     posted: u64,
     streams: Vec<Feed<Event>>,
     mailbox: Option<Arc<Mailbox>>,
+    /// The queues that the call was put into, and the control id of each stay, the oldest first.
+    stays: Vec<(Box<str>, Box<str>)>,
 }
 
 impl Live {
@@ -431,6 +436,36 @@ impl CallCore {
         drop(taken);
     }
 
+    // Queues.
+
+    /// Remembers the control id of a stay in a queue: leaving it takes the same.
+    pub(crate) fn stay(&self, queue: &str, control_id: &str) {
+        let mut inner = self.inner.lock();
+        if inner.over.is_some() {
+            return;
+        }
+        let stays = &mut inner.live.get_or_insert_default().stays;
+        stays.retain(|(of, _)| **of != *queue);
+        if stays.len() >= STAYS {
+            stays.remove(0);
+        }
+        stays.push((queue.into(), control_id.into()));
+    }
+
+    /// The control id of the stay in a queue, if there is one.
+    pub(crate) fn stay_in(&self, queue: &str) -> Option<Box<str>> {
+        let inner = self.inner.lock();
+        let stays = inner.live.as_ref().map(|live| live.stays.as_slice()).unwrap_or_default();
+        stays.iter().find(|(of, _)| **of == *queue).map(|(_, control_id)| control_id.clone())
+    }
+
+    /// The stay of this control id is over.
+    pub(crate) fn end_stay(&self, control_id: &str) {
+        if let Some(live) = self.inner.lock().live.as_mut() {
+            live.stays.retain(|(_, of)| **of != *control_id);
+        }
+    }
+
     // Listeners, streams, the mailbox.
 
     pub(crate) fn mailbox(&self) -> Arc<Mailbox> {
@@ -714,6 +749,7 @@ impl Live {
         let (lingering, ending) =
             std::mem::take(&mut self.operations).into_iter().partition(|running| grace && running.lingers());
         self.operations = lingering;
+        self.stays = Vec::new();
         let streams = std::mem::take(&mut self.streams);
         let mailbox = (!self.listeners.is_empty()).then(|| self.mailbox());
         Departed {
