@@ -107,9 +107,14 @@ mod transport;
 mod workers;
 
 pub use call::{
-    Action, Answer, Call, CallEnd, Collect, CollectAction, Connect, Detect, DetectAction, DigitDetector, Disconnect,
-    FaxDetector, Hangup, HasVolume, InputTimers, Listener, Machine, Operation, Pausable, Play, PlayAction, Prompt,
-    Record, RecordAction, SendDigits, StandaloneCollectAction, Stoppable, Verdict, digit_detector, fax_tone, machine,
+    Action, Ai, AiAction, AiHold, AiLanguage, AiMessage, AiPrompt, AiUnhold, AmazonBedrock, Answer, BindDigit, Call,
+    CallEnd, CardTypes, ClearDigitBindings, Collect, CollectAction, ConferenceStream, Connect, Detect, DetectAction,
+    DigitDetector, Disconnect, Echo, FaxDetector, Hangup, HasVolume, Hint, InputTimers, JoinConference, JoinRoom,
+    LeaveConference, LeaveRoom, Listener, LiveSummary, LiveTranscribe, LiveTranscription, LiveTranslate,
+    LiveTranslation, Machine, Operation, Pausable, Pay, PayAction, PayPrompt, Play, PlayAction, PostalCode, Prompt,
+    Pronounce, QueueEnter, QueueLeave, ReceiveFax, ReceiveFaxAction, Record, RecordAction, Refer, Rtp, SendDigits,
+    SendFax, SendFaxAction, StandaloneCollectAction, Stoppable, Stream, StreamAction, Swaig, Tap, TapAction, TapDevice,
+    Transcribe, TranscribeAction, Transfer, UserEvent, Verdict, Ws, digit_detector, fax_tone, machine, rtp, ws,
 };
 pub use client::{Builder, Calls, Client, DEFAULT_HOST, Dial, Dialing, Messages, WeakClient};
 pub use error::{BoxError, Error, ErrorKind, HandlerResult, Phase, Result};

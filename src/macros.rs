@@ -156,6 +156,7 @@ macro_rules! wire_enum {
 /// | `NonZero` | `u32` | the number; 0 means "not given" |
 /// | `Seconds` | `Duration` | seconds, whole where they are |
 /// | `WholeSeconds` | `Duration` | seconds, rounded up |
+/// | `Milliseconds` | `Duration` | milliseconds, rounded up |
 /// | `Strings` | an iterator of strings | an array |
 /// | `NonEmptyStrings` | an iterator of strings | an array; an empty one means "not given" |
 /// | `Playlist` | `impl Into<Playlist>` | an array of media |
@@ -260,6 +261,11 @@ macro_rules! params {
     (@setter [$($meta:tt)*] $field:ident $at:literal $wire:tt WholeSeconds) => {
         params!(@write [$($meta)*] $field $at $wire, value: std::time::Duration => {
             $crate::protocol::units::whole_seconds(value)
+        });
+    };
+    (@setter [$($meta:tt)*] $field:ident $at:literal $wire:tt Milliseconds) => {
+        params!(@write [$($meta)*] $field $at $wire, value: std::time::Duration => {
+            $crate::protocol::units::milliseconds(value)
         });
     };
     (@setter [$($meta:tt)*] $field:ident $at:literal $wire:tt Strings) => {

@@ -1,29 +1,57 @@
 //! Calls: what a program holds of one, and everything that can be done with it.
 
 pub(crate) mod action;
+mod ai;
+mod audio;
 mod collect;
+mod conference;
 mod connect;
 mod control;
 pub(crate) mod core;
+mod custom;
 mod detect;
 mod digits;
+mod fax;
+mod media_stream;
+mod pay;
 mod play;
+mod queue;
 mod record;
+mod room;
+mod speech;
+mod tap;
+mod transfer;
 
 use std::fmt;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 pub use self::action::{Action, Operation, Verdict};
+pub use self::ai::{
+    Ai, AiAction, AiHold, AiLanguage, AiMessage, AiPrompt, AiUnhold, AmazonBedrock, Hint, Pronounce, Swaig,
+};
+pub use self::audio::Echo;
 pub use self::collect::{Collect, CollectAction, Prompt, StandaloneCollectAction};
+pub use self::conference::{ConferenceStream, JoinConference, LeaveConference};
 pub use self::connect::{Connect, Disconnect};
 pub use self::control::{Answer, Hangup, HasVolume, InputTimers, Pausable, Stoppable};
 pub use self::core::CallEnd;
 use self::core::{CallCore, ListenerEntry, Over, Reached};
+pub use self::custom::UserEvent;
 pub use self::detect::{Detect, DetectAction, DigitDetector, FaxDetector, Machine, digit_detector, fax_tone, machine};
-pub use self::digits::SendDigits;
+pub use self::digits::{BindDigit, ClearDigitBindings, SendDigits};
+pub use self::fax::{ReceiveFax, ReceiveFaxAction, SendFax, SendFaxAction};
+pub use self::media_stream::{Stream, StreamAction};
+pub use self::pay::{CardTypes, Pay, PayAction, PayPrompt, PostalCode};
 pub use self::play::{Play, PlayAction};
+pub use self::queue::{QueueEnter, QueueLeave};
 pub use self::record::{Record, RecordAction};
+pub use self::room::{JoinRoom, LeaveRoom};
+pub use self::speech::{
+    LiveSummary, LiveTranscribe, LiveTranscription, LiveTranslate, LiveTranslation, Transcribe, TranscribeAction,
+};
+pub use self::tap::{Rtp, Tap, TapAction, TapDevice, Ws, rtp, ws};
+pub use self::transfer::{Refer, Transfer};
 use crate::error::{self, Error, Result};
 use crate::protocol::device::RemoteDevice;
 use crate::protocol::event::Event;
