@@ -114,9 +114,14 @@ pub(crate) enum Reached {
     Over(Over),
 }
 
-type Handler = Box<dyn Fn(&Event) + Send + Sync>;
+pub(crate) type Handler = Box<dyn Fn(&Event) + Send + Sync>;
 
-/// One listener of a call.
+/// What can be listened to.
+pub(crate) trait Listened: Send + Sync {
+    fn unlisten(&self, entry: &Arc<ListenerEntry>);
+}
+
+/// One listener.
 pub(crate) struct ListenerEntry {
     /// Which events; none is all of them.
     name: Option<EventName>,
@@ -127,6 +132,27 @@ pub(crate) struct ListenerEntry {
 }
 
 impl ListenerEntry {
+    pub(crate) fn new(name: Option<EventName>, handler: Handler, since: u64) -> Self {
+        Self { name, handler, since, removed: AtomicBool::new(false) }
+    }
+
+    /// Whether it was there before the event of this number.
+    pub(crate) fn is_for(&self, number: u64) -> bool {
+        self.since < number
+    }
+
+    /// Calls the handler, unless it was removed meanwhile.
+    pub(crate) fn run(&self, event: &Event) {
+        if !self.removed.load(Ordering::Acquire) {
+            (self.handler)(event);
+        }
+    }
+
+    /// From now on the handler is called no more.
+    pub(crate) fn retire(&self) {
+        self.removed.store(true, Ordering::Release);
+    }
+
     fn wants(&self, event_type: &str) -> bool {
         self.name.as_ref().is_none_or(|name| name.as_str() == event_type)
     }
@@ -473,7 +499,7 @@ impl CallCore {
     }
 
     pub(crate) fn listen(&self, name: Option<EventName>, handler: Handler) -> Arc<ListenerEntry> {
-        let entry = |since| Arc::new(ListenerEntry { name, handler, since, removed: AtomicBool::new(false) });
+        let entry = |since| Arc::new(ListenerEntry::new(name, handler, since));
         let mut inner = self.inner.lock();
         if inner.over.is_some() {
             drop(inner);
@@ -483,17 +509,6 @@ impl CallCore {
         let entry = entry(live.posted);
         live.listeners.push(Arc::clone(&entry));
         entry
-    }
-
-    pub(crate) fn unlisten(&self, entry: &Arc<ListenerEntry>) {
-        entry.removed.store(true, Ordering::Release);
-        let removed = {
-            let mut inner = self.inner.lock();
-            let Some(live) = inner.live.as_mut() else { return };
-            let at = live.listeners.iter().position(|listener| Arc::ptr_eq(listener, entry));
-            at.map(|at| live.listeners.remove(at))
-        };
-        drop(removed);
     }
 
     pub(crate) fn stream(&self) -> EventStream<Event> {
@@ -588,11 +603,7 @@ impl CallCore {
             &session.workers,
             Box::new(move || {
                 let _room = room;
-                run_each(call.listeners_for(&event, number), |listener| {
-                    if !listener.removed.load(Ordering::Acquire) {
-                        (listener.handler)(&event);
-                    }
-                });
+                run_each(call.listeners_for(&event, number), |listener| listener.run(&event));
             }),
         );
     }
@@ -601,7 +612,7 @@ impl CallCore {
         let inner = self.inner.lock();
         let listeners = inner.live.iter().flat_map(|live| &live.listeners);
         let name = event.raw().name();
-        listeners.filter(|listener| listener.since < number && listener.wants(name.as_str())).cloned().collect()
+        listeners.filter(|listener| listener.is_for(number) && listener.wants(name.as_str())).cloned().collect()
     }
 
     /// Feeds are taken out while they are fed: the channel send is not done under the lock of the call.
@@ -735,6 +746,19 @@ impl CallCore {
     /// Waits until the call is over, however that comes about.
     pub(crate) fn wait_over(&self, until: Deadline) -> Result<()> {
         self.wait_for_state(CallState::Ended, until, "waiting for the call to end").map(drop)
+    }
+}
+
+impl Listened for CallCore {
+    fn unlisten(&self, entry: &Arc<ListenerEntry>) {
+        entry.retire();
+        let removed = {
+            let mut inner = self.inner.lock();
+            let Some(live) = inner.live.as_mut() else { return };
+            let at = live.listeners.iter().position(|listener| Arc::ptr_eq(listener, entry));
+            at.map(|at| live.listeners.remove(at))
+        };
+        drop(removed);
     }
 }
 

@@ -36,7 +36,7 @@ pub use self::conference::{ConferenceStream, JoinConference, LeaveConference};
 pub use self::connect::{Connect, Disconnect};
 pub use self::control::{Answer, Hangup, HasVolume, InputTimers, Pausable, Stoppable};
 pub use self::core::CallEnd;
-use self::core::{CallCore, ListenerEntry, Over, Reached};
+use self::core::{CallCore, Listened, ListenerEntry, Over, Reached};
 pub use self::custom::UserEvent;
 pub use self::detect::{Detect, DetectAction, DigitDetector, FaxDetector, Machine, digit_detector, fax_tone, machine};
 pub use self::digits::{BindDigit, ClearDigitBindings, SendDigits};
@@ -189,7 +189,8 @@ impl Call {
 
     fn listen(&self, name: Option<EventName>, handler: impl Fn(&Event) + Send + Sync + 'static) -> Listener {
         let entry = self.core.listen(name, Box::new(handler));
-        Listener { call: Arc::downgrade(&self.core), entry: Arc::downgrade(&entry) }
+        let call: Weak<CallCore> = Arc::downgrade(&self.core);
+        Listener::new(call, &entry)
     }
 
     /// The events of this call from now on, as an iterator that ends with the call.
@@ -354,18 +355,22 @@ impl fmt::Debug for Call {
     }
 }
 
-/// Takes a handler away again. Dropping it keeps the handler listening.
+/// Takes a handler away again. Dropping it keeps the handler listening, until its call or its client ends.
 #[derive(Clone)]
 pub struct Listener {
-    call: Weak<CallCore>,
+    of: Weak<dyn Listened>,
     entry: Weak<ListenerEntry>,
 }
 
 impl Listener {
+    pub(crate) fn new(of: Weak<dyn Listened>, entry: &Arc<ListenerEntry>) -> Self {
+        Self { of, entry: Arc::downgrade(entry) }
+    }
+
     /// Has the handler called no more. An event that it is handling right now is finished.
     pub fn remove(&self) {
-        if let (Some(call), Some(entry)) = (self.call.upgrade(), self.entry.upgrade()) {
-            call.unlisten(&entry);
+        if let (Some(of), Some(entry)) = (self.of.upgrade(), self.entry.upgrade()) {
+            of.unlisten(&entry);
         }
     }
 }

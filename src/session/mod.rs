@@ -388,6 +388,22 @@ impl Session {
         Ok(())
     }
 
+    /// Sends a notification, which gets no answer. Only over a link that is up.
+    pub(crate) fn notify(&self, method: &str, params: &str) -> Result<()> {
+        if self.is_closing() {
+            return Err(error::closed(method));
+        }
+        let Some(generation) = self.pending.generation() else { return Err(error::offline(method, None)) };
+        let text = frame::notification(method, params);
+        self.trace("→", &text);
+        let until = self.clock.after(self.settings.request_timeout);
+        // The writer's own name for it: no entry of the table has it, so its loss concerns nobody.
+        let id = self.ids.next().as_u128();
+        let sent = self.writer.send(generation, id, text, self.pending.count(), until);
+        log::debug!("{method}: {}", if sent.is_ok() { "sent" } else { "not sent" });
+        sent.map_err(|_| error::offline(method, None))
+    }
+
     /// The time of a posted request is up.
     fn expire(&self, id: u128) {
         match self.pending.withdraw(id) {
