@@ -1,5 +1,7 @@
 //! The crate against its simulator, over real sockets.
 
+mod verbs;
+
 use std::time::Duration;
 
 use signalwire_relay::simulator::Simulator;
