@@ -3,7 +3,7 @@
 //! A thread that is about to block says so by blocking *through* the clock, and a thread that wakes another does
 //! that through the clock too. On the real clock these are plain waits and wakes.
 
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TryRecvError};
 use parking_lot::{Condvar, MutexGuard};
@@ -34,8 +34,9 @@ impl Clock {
     }
 
     /// The wall clock as seconds since 1970, for what people read; never for a timer.
+    #[cfg(feature = "simulator")]
     pub(crate) fn unix(&self) -> f64 {
-        SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0.0, |d| d.as_secs_f64())
+        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0.0, |d| d.as_secs_f64())
     }
 
     /// The moment `span` from now; `None`, which is never, when that is further away than time goes.

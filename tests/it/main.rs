@@ -1,5 +1,6 @@
 //! The crate against its simulator, over real sockets.
 
+mod reference;
 mod verbs;
 
 use std::time::Duration;
