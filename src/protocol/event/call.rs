@@ -887,12 +887,14 @@ impl PayEvent {
             let text = payload.string(first);
             if text.is_empty() { payload.string(second) } else { text }
         };
-        // A result that is no string is one all the same: the payment is over.
-        let result = payload.get("result").map(|raw| text_of(raw).unwrap_or(Cow::Borrowed(raw.get())));
+        // A result that is no string is one all the same, so that the payment is over; what is in it is not shown.
+        let result = payload.get("result").map(|raw| text_of(raw));
         Self {
             control_id: payload.string("control_id"),
             state: payload.optional_state("state"),
-            result: result.filter(|result| !result.is_empty()).map(|result| PayResult::from(&*result)),
+            result: result
+                .filter(|text| text.as_deref() != Some(""))
+                .map(|text| PayResult::from(text.as_deref().unwrap_or_default())),
             step: payload.optional_state("for"),
             attempt: payload.integer("attempt"),
             fault: payload.optional_state("error_type"),
