@@ -109,6 +109,14 @@ impl<O: Operation> Action<O> {
     ///
     /// May be called again, from any thread; once there is an outcome it returns at once, the same for all.
     ///
+    /// ```no_run
+    /// # use std::time::Duration;
+    /// # use signalwire_relay::tts;
+    /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {
+    /// call.play(tts("Hello!"))?.wait(Duration::from_secs(30))?;
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     ///
     /// `Timeout` when the time is up: the operation goes on and may be waited for again. `CallEnded`, `CallGone`,
@@ -139,6 +147,16 @@ impl<O: Operation> Action<O> {
     ///
     /// It runs on a thread of its own kind, never inline, in order with the call's other callbacks and listeners, and
     /// may block and use any method.
+    ///
+    /// ```no_run
+    /// # use signalwire_relay::Record;
+    /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {
+    /// call.record(Record::new())?.on_completed(|ended| match ended {
+    ///     Ok(recording) => println!("{}", recording.url),
+    ///     Err(error) => println!("no recording: {error}"),
+    /// });
+    /// # Ok(()) }
+    /// ```
     pub fn on_completed(&self, callback: impl FnOnce(&Result<O::Outcome>) + Send + 'static) {
         let Some(session) = self.call.core.session() else {
             // The client is gone, and its threads for user code with it: what is over is told here.
@@ -167,6 +185,16 @@ impl<O: Operation> Action<O> {
     }
 
     /// The events of this operation from now on; ends with the operation.
+    ///
+    /// ```no_run
+    /// # use signalwire_relay::Collect;
+    /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {
+    /// let collect = call.collect(Collect::speech().partial_results(true))?;
+    /// for event in collect.events() {
+    ///     println!("{:?}", event.speech());
+    /// }
+    /// # Ok(()) }
+    /// ```
     pub fn events(&self) -> EventStream<O::Outcome> {
         let Some(session) = self.call.core.session() else { return EventStream::ended() };
         let mut inner = self.core.inner.lock();

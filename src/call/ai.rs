@@ -496,6 +496,13 @@ impl Call {
 
     /// Lets the held AI session go on, with parameters: `calling.ai_unhold`.
     ///
+    /// ```no_run
+    /// # use signalwire_relay::AiUnhold;
+    /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {
+    /// call.ai_unhold_with(AiUnhold::new().prompt("Thank you for waiting."))?;
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     ///
     /// As for [`ai_hold`](Self::ai_hold).

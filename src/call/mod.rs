@@ -183,6 +183,12 @@ impl Call {
     }
 
     /// Has `handler` called with every event of this call, from now until it ends; see [`on`](Self::on).
+    ///
+    /// ```no_run
+    /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {
+    /// call.on_any(|event| println!("{}", event.name()));
+    /// # Ok(()) }
+    /// ```
     pub fn on_any(&self, handler: impl Fn(&Event) + Send + Sync + 'static) -> Listener {
         self.listen(None, handler)
     }
@@ -194,11 +200,28 @@ impl Call {
     }
 
     /// The events of this call from now on, as an iterator that ends with the call.
+    ///
+    /// ```no_run
+    /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {
+    /// for event in call.events() {
+    ///     println!("{}", event.name());
+    /// }
+    /// # Ok(()) }
+    /// ```
     pub fn events(&self) -> EventStream<Event> {
         self.core.stream()
     }
 
     /// Waits for the next event of this kind for which `predicate` is true; it runs in the waiting thread.
+    ///
+    /// ```no_run
+    /// # use std::time::Duration;
+    /// # use signalwire_relay::{ConnectState, Event, EventName};
+    /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {
+    /// let bridged = |event: &Event| matches!(event, Event::Connect(event) if event.state == ConnectState::Connected);
+    /// call.wait_for(EventName::Connect, bridged, Duration::from_secs(60))?;
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     ///
@@ -226,6 +249,13 @@ impl Call {
 
     /// Waits until the call rings, or is past that; at once when it is there already.
     ///
+    /// ```no_run
+    /// # use std::time::Duration;
+    /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {
+    /// call.wait_for_ringing(Duration::from_secs(10))?;
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     ///
     /// `Timeout` when the time is up; `CallEnded` and the like when the call is over.
@@ -234,6 +264,14 @@ impl Call {
     }
 
     /// Waits until the call is answered; at once when it has been.
+    ///
+    /// ```no_run
+    /// # use std::time::Duration;
+    /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {
+    /// call.answer()?;
+    /// call.wait_for_answered(Duration::from_secs(10))?;
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     ///
@@ -244,6 +282,12 @@ impl Call {
 
     /// Waits until the call is ending, or has ended; at once when it is there already.
     ///
+    /// ```no_run
+    /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {
+    /// call.wait_for_ending(None)?;
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     ///
     /// `Timeout` when the time is up; `SessionLost` or `Closed` when the call can no longer be followed.
@@ -252,6 +296,12 @@ impl Call {
     }
 
     /// Waits until the call has ended; at once when it has. May be called again, also after a time-out.
+    ///
+    /// ```no_run
+    /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {
+    /// println!("{:?}", call.wait_for_ended(None)?.reason);
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     ///
@@ -295,6 +345,13 @@ impl Call {
     /// Sends any request about this call: `params` is a JSON object, to which the call's address is added.
     ///
     /// The escape hatch for methods that this crate does not know. It gives the service's whole reply.
+    ///
+    /// ```no_run
+    /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {
+    /// let reply = call.execute("calling.new_method", serde_json::json!({"key": "value"}))?;
+    /// println!("{reply:?}");
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     ///
