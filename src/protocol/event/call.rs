@@ -888,7 +888,7 @@ impl PayEvent {
             if text.is_empty() { payload.string(second) } else { text }
         };
         // A result that is no string is one all the same, so that the payment is over; what is in it is not shown.
-        let result = payload.get("result").map(|raw| text_of(raw));
+        let result = payload.get("result").map(text_of);
         Self {
             control_id: payload.string("control_id"),
             state: payload.optional_state("state"),
