@@ -3,8 +3,6 @@
 //! A thread that is about to block says so by blocking *through* the clock, and a thread that wakes another does
 //! that through the clock too. On the real clock these are plain waits and wakes.
 
-#[cfg(feature = "simulator")]
-use std::time::SystemTime;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TryRecvError};
@@ -38,7 +36,7 @@ impl Clock {
     /// The wall clock as seconds since 1970, for what people read; never for a timer.
     #[cfg(feature = "simulator")]
     pub(crate) fn unix(&self) -> f64 {
-        SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0.0, |d| d.as_secs_f64())
+        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0.0, |d| d.as_secs_f64())
     }
 
     /// The moment `span` from now; `None`, which is never, when that is further away than time goes.

@@ -25,7 +25,7 @@
 //! | | |
 //! |---|---|
 //! | [`Client`] | connects; takes calls ([`on_call`](Client::on_call), [`next_call`](Client::next_call)) and messages; [`dial`](Client::dial)s and [sends](Client::send_message) |
-//! | [`Call`] | is answered, played to, asked, recorded, bridged, hung up |
+//! | [`Call`] | is answered, played to, asked, recorded, bridged, put into conferences, rooms and queues, tapped, transcribed, talked to by an AI, charged, hung up |
 //! | [`Action`] | something that goes on on a call: [`wait`](Action::wait) for its outcome, or stop it |
 //! | [`Message`] | a text; [`wait`](Message::wait) for the carrier's verdict |
 //! | [`Event`] | what the service tells: [`Call::on`], [`Call::events`], [`Call::wait_for`] |
@@ -33,6 +33,8 @@
 //! What a method needs is its argument, and what is optional is a setter on that argument:
 //! `call.play(tts("Hi"))`, `call.play(Play::new(tts("Hi")).volume(-6.0).loops(3))`. Every set of parameters has
 //! `extra(key, value)` for what the service learns before this crate does.
+//!
+//! Who comes from SignalWire's Python SDK finds each of its names, and what it is here, in [`mod@reference`].
 //!
 //! # Threads
 //!
@@ -98,6 +100,7 @@ mod latch;
 mod mailbox;
 mod message;
 mod protocol;
+pub mod reference;
 mod secret;
 mod session;
 #[cfg(feature = "simulator")]
@@ -107,13 +110,20 @@ mod transport;
 mod workers;
 
 pub use call::{
-    Action, Answer, Call, CallEnd, Collect, CollectAction, Connect, Detect, DetectAction, DigitDetector, Disconnect,
-    FaxDetector, Hangup, HasVolume, InputTimers, Listener, Machine, Operation, Pausable, Play, PlayAction, Prompt,
-    Record, RecordAction, SendDigits, StandaloneCollectAction, Stoppable, Verdict, digit_detector, fax_tone, machine,
+    Action, Ai, AiAction, AiHold, AiLanguage, AiMessage, AiPrompt, AiUnhold, AmazonBedrock, Answer, BindDigit, Call,
+    CallEnd, CardTypes, ClearDigitBindings, Collect, CollectAction, ConferenceStream, Connect, Detect, DetectAction,
+    DigitDetector, Disconnect, Echo, FaxDetector, Hangup, HasVolume, Hint, InputTimers, JoinConference, JoinRoom,
+    LeaveConference, LeaveRoom, Listener, LiveSummary, LiveTranscribe, LiveTranscription, LiveTranslate,
+    LiveTranslation, Machine, Operation, Pausable, Pay, PayAction, PayPrompt, Play, PlayAction, PostalCode, Prompt,
+    Pronounce, QueueEnter, QueueLeave, ReceiveFax, ReceiveFaxAction, Record, RecordAction, Refer, Rtp, SendDigits,
+    SendFax, SendFaxAction, StandaloneCollectAction, Stoppable, Stream, StreamAction, Swaig, Tap, TapAction, TapDevice,
+    Transcribe, TranscribeAction, Transfer, UserEvent, Verdict, Ws, digit_detector, fax_tone, machine, rtp, ws,
 };
 pub use client::{Builder, Calls, Client, DEFAULT_HOST, Dial, Dialing, Messages, WeakClient};
 pub use error::{BoxError, Error, ErrorKind, HandlerResult, Phase, Result};
 pub use message::{Message, Sms, sms};
+pub use protocol::choices::*;
+pub use protocol::constants;
 pub use protocol::device::*;
 pub use protocol::event::*;
 pub use protocol::frame::Reply;

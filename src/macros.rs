@@ -156,9 +156,14 @@ macro_rules! wire_enum {
 /// | `NonZero` | `u32` | the number; 0 means "not given" |
 /// | `Seconds` | `Duration` | seconds, whole where they are |
 /// | `WholeSeconds` | `Duration` | seconds, rounded up |
+/// | `Milliseconds` | `Duration` | milliseconds, rounded up |
 /// | `Strings` | an iterator of strings | an array |
 /// | `NonEmptyStrings` | an iterator of strings | an array; an empty one means "not given" |
 /// | `Playlist` | `impl Into<Playlist>` | an array of media |
+/// | `Words` | an iterator of strings | one string, with spaces between them |
+/// | `TextOfNumber` | `u32` | the number as a string |
+/// | `TextOfFlag` | `bool` | `"true"` or `"false"` |
+/// | `TextOfSeconds` | `Duration` | seconds, rounded up, as a string |
 /// | `Json` | `impl Into<serde_json::Value>` | as it is |
 /// | any other name | `impl Into<Name>`, a `wire_enum!` | its text |
 macro_rules! params {
@@ -258,6 +263,11 @@ macro_rules! params {
             $crate::protocol::units::whole_seconds(value)
         });
     };
+    (@setter [$($meta:tt)*] $field:ident $at:literal $wire:tt Milliseconds) => {
+        params!(@write [$($meta)*] $field $at $wire, value: std::time::Duration => {
+            $crate::protocol::units::milliseconds(value)
+        });
+    };
     (@setter [$($meta:tt)*] $field:ident $at:literal $wire:tt Strings) => {
         params!(@write [$($meta)*] $field $at $wire, value: impl IntoIterator<Item = impl Into<String>> => {
             $crate::protocol::fields::strings(value)
@@ -271,6 +281,22 @@ macro_rules! params {
     (@setter [$($meta:tt)*] $field:ident $at:literal $wire:tt Playlist) => {
         params!(@write [$($meta)*] $field $at $wire, value: impl Into<$crate::protocol::media::Playlist> => {
             value.into().into_json()
+        });
+    };
+    (@setter [$($meta:tt)*] $field:ident $at:literal $wire:tt Words) => {
+        params!(@write [$($meta)*] $field $at $wire, value: impl IntoIterator<Item = impl Into<String>> => {
+            $crate::protocol::fields::words(value)
+        });
+    };
+    (@setter [$($meta:tt)*] $field:ident $at:literal $wire:tt TextOfNumber) => {
+        params!(@write [$($meta)*] $field $at $wire, value: u32 => serde_json::Value::String(value.to_string()));
+    };
+    (@setter [$($meta:tt)*] $field:ident $at:literal $wire:tt TextOfFlag) => {
+        params!(@write [$($meta)*] $field $at $wire, value: bool => serde_json::Value::String(value.to_string()));
+    };
+    (@setter [$($meta:tt)*] $field:ident $at:literal $wire:tt TextOfSeconds) => {
+        params!(@write [$($meta)*] $field $at $wire, value: std::time::Duration => {
+            serde_json::Value::String($crate::protocol::units::whole_seconds(value).to_string())
         });
     };
     (@setter [$($meta:tt)*] $field:ident $at:literal $wire:tt Json) => {

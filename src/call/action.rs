@@ -75,6 +75,13 @@ pub trait Operation: Sealed + Sized + 'static {
     #[doc(hidden)]
     fn judge(event: &Self::Outcome, continuous: bool) -> Verdict;
 
+    /// What [`Action::wait`] returns when the call ended first, for operations that normally end with their call. The
+    /// others end with an error then.
+    #[doc(hidden)]
+    fn ended_by_call(_call_id: &str, _control_id: &str) -> Option<Self::Outcome> {
+        None
+    }
+
     /// Whether the event says that it is time to speak, after an answering machine's greeting.
     #[doc(hidden)]
     fn is_ready(_event: &Self::Outcome) -> bool {
@@ -82,7 +89,7 @@ pub trait Operation: Sealed + Sized + 'static {
     }
 }
 
-/// An operation on a call: playing, recording, collecting, detecting.
+/// An operation on a call: playing, recording, collecting, detecting, paying, an AI session and the like.
 ///
 /// Cheap to clone; clones share the operation. It keeps its [`Call`] with it. Dropping it changes nothing: the
 /// operation goes on until it ends by itself, is stopped, or its call ends.
@@ -98,7 +105,18 @@ pub struct Action<O: Operation> {
 impl<O: Operation> Action<O> {
     /// Waits for the outcome: for ever with `None`, or as long as a `Duration` says.
     ///
+    /// An AI session, a tap and a media stream normally end with their call: then the outcome says so
+    /// (`ended_by_call`), and is no error.
+    ///
     /// May be called again, from any thread; once there is an outcome it returns at once, the same for all.
+    ///
+    /// ```no_run
+    /// # use std::time::Duration;
+    /// # use signalwire_relay::tts;
+    /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {
+    /// call.play(tts("Hello!"))?.wait(Duration::from_secs(30))?;
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     ///
@@ -130,6 +148,16 @@ impl<O: Operation> Action<O> {
     ///
     /// It runs on a thread of its own kind, never inline, in order with the call's other callbacks and listeners, and
     /// may block and use any method.
+    ///
+    /// ```no_run
+    /// # use signalwire_relay::Record;
+    /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {
+    /// call.record(Record::new())?.on_completed(|ended| match ended {
+    ///     Ok(recording) => println!("{}", recording.url),
+    ///     Err(error) => println!("no recording: {error}"),
+    /// });
+    /// # Ok(()) }
+    /// ```
     pub fn on_completed(&self, callback: impl FnOnce(&Result<O::Outcome>) + Send + 'static) {
         let Some(session) = self.call.core.session() else {
             if let Some(ended) = self.result() {
@@ -157,6 +185,16 @@ impl<O: Operation> Action<O> {
     }
 
     /// The events of this operation from now on; ends with the operation.
+    ///
+    /// ```no_run
+    /// # use signalwire_relay::Collect;
+    /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {
+    /// let collect = call.collect(Collect::speech().partial_results(true))?;
+    /// for event in collect.events() {
+    ///     println!("{:?}", event.speech());
+    /// }
+    /// # Ok(()) }
+    /// ```
     pub fn events(&self) -> EventStream<O::Outcome> {
         let Some(session) = self.call.core.session() else { return EventStream::ended() };
         let mut inner = self.core.inner.lock();
@@ -213,6 +251,8 @@ struct OpCore<O: Operation> {
 
 struct OpInner<E> {
     over: bool,
+    /// Whether the service has taken it, as far as its reply or an event told.
+    started: bool,
     reply: Reply,
     callbacks: Vec<(Arc<Mailbox>, Callback<E>)>,
     streams: Vec<Feed<E>>,
@@ -285,7 +325,11 @@ impl<O: Operation> Running for OpCore<O> {
         // An event of another type may carry the same control id: a prompt plays as well as it collects.
         let Some(typed) = O::Outcome::from_event(event) else { return false };
         let verdict = O::judge(typed, self.continuous);
-        let streams = std::mem::take(&mut self.inner.lock().streams);
+        let streams = {
+            let mut inner = self.inner.lock();
+            inner.started = true;
+            std::mem::take(&mut inner.streams)
+        };
         if !streams.is_empty() {
             let bytes = event.raw().json().len() + 256;
             let last = verdict == Verdict::Final;
@@ -314,9 +358,12 @@ impl<O: Operation> Running for OpCore<O> {
     }
 
     fn end(&self, session: &Arc<Session>, over: &Over, call_id: &str) {
-        let error = over.error(O::METHOD, call_id);
-        self.settle(session, Err(error.clone()));
-        self.close(session, Err(error));
+        // What never started did not end with the call either.
+        let with_call = matches!(over, Over::Ended(_) | Over::Gone) && self.inner.lock().started;
+        let outcome = if with_call { O::ended_by_call(call_id, &self.control_id) } else { None };
+        let outcome = outcome.ok_or_else(|| over.error(O::METHOD, call_id));
+        self.settle(session, outcome.clone());
+        self.close(session, outcome);
     }
 
     fn wait_over(&self, clock: &Clock, until: Deadline) -> bool {
@@ -341,6 +388,7 @@ impl Call {
             ready: Latch::new(),
             inner: Mutex::new(OpInner {
                 over: false,
+                started: false,
                 reply: Reply::empty(),
                 callbacks: Vec::new(),
                 streams: Vec::new(),
@@ -368,8 +416,9 @@ impl Call {
             let (call, core) = of_reply;
             // A refused operation gets no more events. One whose fate is unknown gets none either: its starter
             // hears so, and has no handle to wait on.
-            if !matches!(answer, Answer::Reply(_)) {
-                call.leave(&core.control_id);
+            match answer {
+                Answer::Reply(_) => core.inner.lock().started = true,
+                _ => call.leave(&core.control_id),
             }
         });
         match call.request_with(O::METHOD, &fields, Some(effect)) {

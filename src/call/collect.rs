@@ -237,6 +237,13 @@ impl Call {
 
     /// The name that the RELAY method has: [`prompt`](Self::prompt).
     ///
+    /// ```no_run
+    /// # use signalwire_relay::{Collect, audio};
+    /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {
+    /// call.play_and_collect(audio("https://example.com/menu.mp3"), Collect::digits(1))?.wait(None)?;
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     ///
     /// As for [`prompt`](Self::prompt).
@@ -246,6 +253,13 @@ impl Call {
 
     /// Asks by speech: [`prompt`](Self::prompt) with [`tts`](crate::tts).
     ///
+    /// ```no_run
+    /// # use signalwire_relay::Collect;
+    /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {
+    /// let answer = call.prompt_tts("Your PIN, please.", Collect::digits(4).terminators("#"))?.wait(None)?;
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     ///
     /// As for [`prompt`](Self::prompt).
@@ -254,6 +268,13 @@ impl Call {
     }
 
     /// Asks by a file: [`prompt`](Self::prompt) with [`audio`](crate::audio).
+    ///
+    /// ```no_run
+    /// # use signalwire_relay::Collect;
+    /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {
+    /// let answer = call.prompt_audio("https://example.com/pin.mp3", Collect::digits(4))?.wait(None)?;
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     ///

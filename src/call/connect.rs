@@ -91,6 +91,13 @@ impl Call {
 
     /// Takes the bridge with another call apart, with parameters: `calling.disconnect`.
     ///
+    /// ```no_run
+    /// # use signalwire_relay::Disconnect;
+    /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {
+    /// call.disconnect_with(Disconnect::new().reason("back to the menu"))?;
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     ///
     /// As for [`disconnect`](Self::disconnect).

@@ -135,6 +135,15 @@ impl<O: Stoppable> Action<O> {
     /// Stops the operation, for example `calling.play.stop`. It has ended when its last event comes: see
     /// [`wait`](Self::wait).
     ///
+    /// ```no_run
+    /// # use signalwire_relay::audio;
+    /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {
+    /// let music = call.play(audio("https://example.com/hold.mp3"))?;
+    /// music.stop()?;
+    /// music.wait(None)?;
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     ///
     /// When the service refuses, or the connection is gone. An operation that is over is no error.
@@ -147,6 +156,15 @@ impl<O: Pausable> Action<O> {
     /// Pauses the operation, for example `calling.play.pause`. The service has published no such method for
     /// [`prompt`](Call::prompt), and may refuse it.
     ///
+    /// ```no_run
+    /// # use signalwire_relay::Record;
+    /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {
+    /// let recording = call.record(Record::new())?;
+    /// recording.pause()?;
+    /// recording.resume()?;
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     ///
     /// When the service refuses, or the connection is gone. An operation that is over is no error.
@@ -156,6 +174,13 @@ impl<O: Pausable> Action<O> {
 
     /// Pauses the operation and says what becomes of the time until it goes on. This has a published meaning for
     /// recordings only.
+    ///
+    /// ```no_run
+    /// # use signalwire_relay::{PauseBehavior, Record};
+    /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {
+    /// call.record(Record::new())?.pause_with(PauseBehavior::Silence)?;
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     ///
@@ -168,6 +193,15 @@ impl<O: Pausable> Action<O> {
 
     /// Lets a paused operation go on, for example `calling.play.resume`.
     ///
+    /// ```no_run
+    /// # use signalwire_relay::audio;
+    /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {
+    /// let music = call.play(audio("https://example.com/hold.mp3"))?;
+    /// music.pause()?;
+    /// music.resume()?;
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     ///
     /// As for [`pause`](Self::pause).
@@ -178,6 +212,13 @@ impl<O: Pausable> Action<O> {
 
 impl<O: HasVolume> Action<O> {
     /// Changes the volume, in dB from -40 to 40, where 0 is unchanged: for example `calling.play.volume`.
+    ///
+    /// ```no_run
+    /// # use signalwire_relay::audio;
+    /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {
+    /// call.play(audio("https://example.com/hold.mp3"))?.volume(-6.0)?;
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     ///
@@ -192,6 +233,15 @@ impl<O: HasVolume> Action<O> {
 impl<O: InputTimers> Action<O> {
     /// Starts the time given for the first input: `calling.collect.start_input_timers`. For a collect that was
     /// started with `start_input_timers(false)`.
+    ///
+    /// ```no_run
+    /// # use signalwire_relay::Collect;
+    /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {
+    /// let collect = call.collect(Collect::digits(4).start_input_timers(false))?;
+    /// collect.start_input_timers()?;
+    /// collect.wait(None)?;
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     ///

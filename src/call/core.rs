@@ -22,6 +22,9 @@ use crate::session::{Ask, Effect, Session};
 use crate::stream::{EventStream, Feed};
 use crate::workers::run_each;
 
+/// Of so many queues the stay of a call is remembered.
+const STAYS: usize = 32;
+
 /// How a call ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -127,6 +130,8 @@ struct Live {
     posted: u64,
     streams: Vec<Feed<Event>>,
     mailbox: Option<Arc<Mailbox>>,
+    /// The queues that the call was put into, and the control id of each stay, the oldest first.
+    stays: Vec<(Box<str>, Box<str>)>,
 }
 
 impl Live {
@@ -148,9 +153,14 @@ pub(crate) enum Reached {
     Over(Over),
 }
 
-type Handler = Box<dyn Fn(&Event) + Send + Sync>;
+pub(crate) type Handler = Box<dyn Fn(&Event) + Send + Sync>;
 
-/// One listener of a call.
+/// What can be listened to.
+pub(crate) trait Listened: Send + Sync {
+    fn unlisten(&self, entry: &Arc<ListenerEntry>);
+}
+
+/// One listener.
 pub(crate) struct ListenerEntry {
     /// Which events; none is all of them.
     name: Option<EventName>,
@@ -161,6 +171,27 @@ pub(crate) struct ListenerEntry {
 }
 
 impl ListenerEntry {
+    pub(crate) fn new(name: Option<EventName>, handler: Handler, since: u64) -> Self {
+        Self { name, handler, since, removed: AtomicBool::new(false) }
+    }
+
+    /// Whether it was there before the event of this number.
+    pub(crate) fn is_for(&self, number: u64) -> bool {
+        self.since < number
+    }
+
+    /// Calls the handler, unless it was removed meanwhile.
+    pub(crate) fn run(&self, event: &Event) {
+        if !self.removed.load(Ordering::Acquire) {
+            (self.handler)(event);
+        }
+    }
+
+    /// From now on the handler is called no more.
+    pub(crate) fn retire(&self) {
+        self.removed.store(true, Ordering::Release);
+    }
+
     fn wants(&self, event_type: &str) -> bool {
         self.name.as_ref().is_none_or(|name| name.as_str() == event_type)
     }
@@ -472,6 +503,36 @@ impl CallCore {
         drop(taken);
     }
 
+    // Queues.
+
+    /// Remembers the control id of a stay in a queue: leaving it takes the same.
+    pub(crate) fn stay(&self, queue: &str, control_id: &str) {
+        let mut inner = self.inner.lock();
+        if inner.over.is_some() {
+            return;
+        }
+        let stays = &mut inner.live.get_or_insert_default().stays;
+        stays.retain(|(of, _)| **of != *queue);
+        if stays.len() >= STAYS {
+            stays.remove(0);
+        }
+        stays.push((queue.into(), control_id.into()));
+    }
+
+    /// The control id of the stay in a queue, if there is one.
+    pub(crate) fn stay_in(&self, queue: &str) -> Option<Box<str>> {
+        let inner = self.inner.lock();
+        let stays = inner.live.as_ref().map(|live| live.stays.as_slice()).unwrap_or_default();
+        stays.iter().find(|(of, _)| **of == *queue).map(|(_, control_id)| control_id.clone())
+    }
+
+    /// The stay of this control id is over.
+    pub(crate) fn end_stay(&self, control_id: &str) {
+        if let Some(live) = self.inner.lock().live.as_mut() {
+            live.stays.retain(|(_, of)| **of != *control_id);
+        }
+    }
+
     // Listeners, streams, the mailbox.
 
     pub(crate) fn mailbox(&self) -> Arc<Mailbox> {
@@ -479,7 +540,7 @@ impl CallCore {
     }
 
     pub(crate) fn listen(&self, name: Option<EventName>, handler: Handler) -> Arc<ListenerEntry> {
-        let entry = |since| Arc::new(ListenerEntry { name, handler, since, removed: AtomicBool::new(false) });
+        let entry = |since| Arc::new(ListenerEntry::new(name, handler, since));
         let mut inner = self.inner.lock();
         if inner.over.is_some() {
             drop(inner);
@@ -489,17 +550,6 @@ impl CallCore {
         let entry = entry(live.posted);
         live.listeners.push(Arc::clone(&entry));
         entry
-    }
-
-    pub(crate) fn unlisten(&self, entry: &Arc<ListenerEntry>) {
-        entry.removed.store(true, Ordering::Release);
-        let removed = {
-            let mut inner = self.inner.lock();
-            let Some(live) = inner.live.as_mut() else { return };
-            let at = live.listeners.iter().position(|listener| Arc::ptr_eq(listener, entry));
-            at.map(|at| live.listeners.remove(at))
-        };
-        drop(removed);
     }
 
     pub(crate) fn stream(&self) -> EventStream<Event> {
@@ -602,11 +652,7 @@ impl CallCore {
             Box::new(move || {
                 let _room = room;
                 let event = event.read();
-                run_each(call.listeners_for(&event, number), |listener| {
-                    if !listener.removed.load(Ordering::Acquire) {
-                        (listener.handler)(&event);
-                    }
-                });
+                run_each(call.listeners_for(&event, number), |listener| listener.run(&event));
             }),
         );
     }
@@ -615,7 +661,7 @@ impl CallCore {
         let inner = self.inner.lock();
         let listeners = inner.live.iter().flat_map(|live| &live.listeners);
         let name = event.raw().name();
-        listeners.filter(|listener| listener.since < number && listener.wants(name.as_str())).cloned().collect()
+        listeners.filter(|listener| listener.is_for(number) && listener.wants(name.as_str())).cloned().collect()
     }
 
     /// Feeds are taken out while they are fed: the channel send is not done under the lock of the call.
@@ -765,6 +811,19 @@ impl CallCore {
     }
 }
 
+impl Listened for CallCore {
+    fn unlisten(&self, entry: &Arc<ListenerEntry>) {
+        entry.retire();
+        let removed = {
+            let mut inner = self.inner.lock();
+            let Some(live) = inner.live.as_mut() else { return };
+            let at = live.listeners.iter().position(|listener| Arc::ptr_eq(listener, entry));
+            at.map(|at| live.listeners.remove(at))
+        };
+        drop(removed);
+    }
+}
+
 /// Why an operation could not be entered.
 pub(crate) enum Refusal {
     Over(Over),
@@ -776,6 +835,7 @@ impl Live {
         let (lingering, ending) =
             std::mem::take(&mut self.operations).into_iter().partition(|running| grace && running.lingers());
         self.operations = lingering;
+        self.stays = Vec::new();
         let streams = std::mem::take(&mut self.streams);
         let mailbox = (!self.listeners.is_empty()).then(|| self.mailbox());
         Departed {

@@ -183,6 +183,15 @@ impl DetectAction {
     /// machine that never beeps is spoken to all the same. It needs a detector that waits for the end of the
     /// greeting, which is the default.
     ///
+    /// ```no_run
+    /// # use std::time::Duration;
+    /// # use signalwire_relay::{machine, tts};
+    /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {
+    /// call.detect(machine())?.wait_ready(Duration::from_secs(30))?;
+    /// call.play(tts("Please call us back."))?.wait(None)?;
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     ///
     /// `Timeout` when the time is up; `CallEnded` and the like when the call or the connection went before.
@@ -218,6 +227,14 @@ impl Call {
 
     /// Tells a person from an answering machine: [`detect`](Self::detect) of [`machine`].
     ///
+    /// ```no_run
+    /// # use std::time::Duration;
+    /// # use signalwire_relay::machine;
+    /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {
+    /// let heard = call.detect_answering_machine(machine().timeout(Duration::from_secs(20)))?.wait(None)?.heard;
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     ///
     /// As for [`detect`](Self::detect).
@@ -228,6 +245,13 @@ impl Call {
 
     /// Listens for a fax: [`detect`](Self::detect) of [`fax_tone`]. A [`FaxTone`] will do.
     ///
+    /// ```no_run
+    /// # use signalwire_relay::FaxTone;
+    /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {
+    /// call.detect_fax(FaxTone::Cng)?.wait(None)?;
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     ///
     /// As for [`detect`](Self::detect).
@@ -236,6 +260,12 @@ impl Call {
     }
 
     /// Listens for keys: [`detect`](Self::detect) of [`digit_detector`]. A string of the keys will do.
+    ///
+    /// ```no_run
+    /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {
+    /// call.detect_digit("0#")?.wait(None)?;
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! Pressing keys on a call.
+//! Pressing keys on a call, and having keys do something.
 
 use serde_json::Value;
 use uuid::Uuid;
@@ -12,6 +12,37 @@ params! {
     pub struct SendDigits("calling.send_digits") {
         /// Names this operation instead of a generated id; the event that tells its end carries the name.
         control_id: NonEmpty,
+    }
+}
+
+params! {
+    /// What keys do; sent by [`Call::bind_digit`].
+    pub struct BindDigit("calling.bind_digit") {
+        /// The parameters of the method, as a JSON object.
+        #[doc(alias = "bind_params")]
+        params: Json,
+        /// A name for a group of bindings, which can be removed together; `default` by default.
+        realm: String,
+        /// How often it may happen; as often as the caller likes by default.
+        max_triggers: u32,
+    }
+}
+
+params! {
+    /// Which bindings are removed; sent by [`Call::clear_digit_bindings_with`].
+    pub struct ClearDigitBindings("calling.clear_digit_bindings") new [] {
+        /// Only those of this group.
+        realm: String,
+    }
+}
+
+impl BindDigit {
+    /// When the caller presses `digits`, for example `*1`, the service runs `method`, for example `calling.play`.
+    pub fn new(digits: impl Into<String>, method: impl Into<String>) -> Self {
+        let mut fields = Fields::default();
+        fields.set("", "digits", Value::String(digits.into()));
+        fields.set("", "bind_method", Value::String(method.into()));
+        Self::of(fields)
     }
 }
 
@@ -56,6 +87,56 @@ impl Call {
         }
         self.command(SendDigits::METHOD, &digits.fields).map(drop)
     }
+
+    /// Has the service run a method whenever the caller presses these keys: `calling.bind_digit`.
+    ///
+    /// ```no_run
+    /// # use serde_json::json;
+    /// # use signalwire_relay::BindDigit;
+    /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {
+    /// let hello = json!({"play": [{"type": "tts", "params": {"text": "Hello!"}}]});
+    /// call.bind_digit(BindDigit::new("*1", "calling.play").params(hello).realm("menu").max_triggers(2))?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// When the service refuses, or the connection is gone. A call that is over is no error.
+    pub fn bind_digit(&self, what: impl Into<BindDigit>) -> Result<()> {
+        self.command(BindDigit::METHOD, &what.into().fields).map(drop)
+    }
+
+    /// Removes what [`bind_digit`](Self::bind_digit) bound: `calling.clear_digit_bindings`. The service's documents
+    /// disagree on whether that is all bindings, or those of the group `default` only; with a group it is clear.
+    ///
+    /// ```no_run
+    /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {
+    /// call.clear_digit_bindings()?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// When the service refuses, or the connection is gone. A call that is over is no error.
+    pub fn clear_digit_bindings(&self) -> Result<()> {
+        self.clear_digit_bindings_with(ClearDigitBindings::new())
+    }
+
+    /// Removes the bindings of a group: `calling.clear_digit_bindings`.
+    ///
+    /// ```no_run
+    /// # use signalwire_relay::ClearDigitBindings;
+    /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {
+    /// call.clear_digit_bindings_with(ClearDigitBindings::new().realm("menu"))?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As for [`clear_digit_bindings`](Self::clear_digit_bindings).
+    pub fn clear_digit_bindings_with(&self, which: ClearDigitBindings) -> Result<()> {
+        self.command(ClearDigitBindings::METHOD, &which.fields).map(drop)
+    }
 }
 
 #[cfg(test)]
@@ -72,6 +153,31 @@ mod tests {
             (SendDigits::new("1").control_id("k"), json!({"digits": "1", "control_id": "k"})),
         ] {
             assert_eq!(digits.fields.to_json(), params);
+        }
+    }
+    #[test]
+    fn bindings_are_as_on_the_wire() {
+        let params = json!({"play": [{"type": "tts", "params": {"text": "Welcome to Example Corp."}}]});
+        for (bind, wire) in [
+            (BindDigit::new("*1", "calling.play"), json!({"digits": "*1", "bind_method": "calling.play"})),
+            (
+                BindDigit::new("*1", "calling.play").params(params.clone()).realm("menu").max_triggers(2),
+                json!({"digits": "*1", "bind_method": "calling.play", "params": params, "realm": "menu",
+                    "max_triggers": 2}),
+            ),
+            (
+                BindDigit::new("*1", "calling.play").max_triggers(0).extra("swml", false),
+                json!({"digits": "*1", "bind_method": "calling.play", "max_triggers": 0, "swml": false}),
+            ),
+        ] {
+            assert_eq!(bind.fields.to_json(), wire);
+        }
+        for (clear, wire) in [
+            (ClearDigitBindings::new(), json!({})),
+            (ClearDigitBindings::new().realm(""), json!({"realm": ""})),
+            (ClearDigitBindings::new().extra("all", true), json!({"all": true})),
+        ] {
+            assert_eq!(clear.fields.to_json(), wire);
         }
     }
 }

@@ -1,29 +1,57 @@
 //! Calls: what a program holds of one, and everything that can be done with it.
 
 pub(crate) mod action;
+mod ai;
+mod audio;
 mod collect;
+mod conference;
 mod connect;
 mod control;
 pub(crate) mod core;
+mod custom;
 mod detect;
 mod digits;
+mod fax;
+mod media_stream;
+mod pay;
 mod play;
+mod queue;
 mod record;
+mod room;
+mod speech;
+mod tap;
+mod transfer;
 
 use std::fmt;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 pub use self::action::{Action, Operation, Verdict};
+pub use self::ai::{
+    Ai, AiAction, AiHold, AiLanguage, AiMessage, AiPrompt, AiUnhold, AmazonBedrock, Hint, Pronounce, Swaig,
+};
+pub use self::audio::Echo;
 pub use self::collect::{Collect, CollectAction, Prompt, StandaloneCollectAction};
+pub use self::conference::{ConferenceStream, JoinConference, LeaveConference};
 pub use self::connect::{Connect, Disconnect};
 pub use self::control::{Answer, Hangup, HasVolume, InputTimers, Pausable, Stoppable};
 pub use self::core::CallEnd;
-use self::core::{CallCore, ListenerEntry, Over, Reached};
+use self::core::{CallCore, Listened, ListenerEntry, Over, Reached};
+pub use self::custom::UserEvent;
 pub use self::detect::{Detect, DetectAction, DigitDetector, FaxDetector, Machine, digit_detector, fax_tone, machine};
-pub use self::digits::SendDigits;
+pub use self::digits::{BindDigit, ClearDigitBindings, SendDigits};
+pub use self::fax::{ReceiveFax, ReceiveFaxAction, SendFax, SendFaxAction};
+pub use self::media_stream::{Stream, StreamAction};
+pub use self::pay::{CardTypes, Pay, PayAction, PayPrompt, PostalCode};
 pub use self::play::{Play, PlayAction};
+pub use self::queue::{QueueEnter, QueueLeave};
 pub use self::record::{Record, RecordAction};
+pub use self::room::{JoinRoom, LeaveRoom};
+pub use self::speech::{
+    LiveSummary, LiveTranscribe, LiveTranscription, LiveTranslate, LiveTranslation, Transcribe, TranscribeAction,
+};
+pub use self::tap::{Rtp, Tap, TapAction, TapDevice, Ws, rtp, ws};
+pub use self::transfer::{Refer, Transfer};
 use crate::error::{self, Error, Result};
 use crate::protocol::device::RemoteDevice;
 use crate::protocol::event::Event;
@@ -155,21 +183,45 @@ impl Call {
     }
 
     /// Has `handler` called with every event of this call, from now until it ends; see [`on`](Self::on).
+    ///
+    /// ```no_run
+    /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {
+    /// call.on_any(|event| println!("{}", event.name()));
+    /// # Ok(()) }
+    /// ```
     pub fn on_any(&self, handler: impl Fn(&Event) + Send + Sync + 'static) -> Listener {
         self.listen(None, handler)
     }
 
     fn listen(&self, name: Option<EventName>, handler: impl Fn(&Event) + Send + Sync + 'static) -> Listener {
         let entry = self.core.listen(name, Box::new(handler));
-        Listener { call: Arc::downgrade(&self.core), entry: Arc::downgrade(&entry) }
+        let call: Weak<CallCore> = Arc::downgrade(&self.core);
+        Listener::new(call, &entry)
     }
 
     /// The events of this call from now on, as an iterator that ends with the call.
+    ///
+    /// ```no_run
+    /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {
+    /// for event in call.events() {
+    ///     println!("{}", event.name());
+    /// }
+    /// # Ok(()) }
+    /// ```
     pub fn events(&self) -> EventStream<Event> {
         self.core.stream()
     }
 
     /// Waits for the next event of this kind for which `predicate` is true; it runs in the waiting thread.
+    ///
+    /// ```no_run
+    /// # use std::time::Duration;
+    /// # use signalwire_relay::{ConnectState, Event, EventName};
+    /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {
+    /// let bridged = |event: &Event| matches!(event, Event::Connect(event) if event.state == ConnectState::Connected);
+    /// call.wait_for(EventName::Connect, bridged, Duration::from_secs(60))?;
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     ///
@@ -197,6 +249,13 @@ impl Call {
 
     /// Waits until the call rings, or is past that; at once when it is there already.
     ///
+    /// ```no_run
+    /// # use std::time::Duration;
+    /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {
+    /// call.wait_for_ringing(Duration::from_secs(10))?;
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     ///
     /// `Timeout` when the time is up; `CallEnded` and the like when the call is over.
@@ -205,6 +264,14 @@ impl Call {
     }
 
     /// Waits until the call is answered; at once when it has been.
+    ///
+    /// ```no_run
+    /// # use std::time::Duration;
+    /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {
+    /// call.answer()?;
+    /// call.wait_for_answered(Duration::from_secs(10))?;
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     ///
@@ -215,6 +282,12 @@ impl Call {
 
     /// Waits until the call is ending, or has ended; at once when it is there already.
     ///
+    /// ```no_run
+    /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {
+    /// call.wait_for_ending(None)?;
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     ///
     /// `Timeout` when the time is up; `SessionLost` or `Closed` when the call can no longer be followed.
@@ -223,6 +296,12 @@ impl Call {
     }
 
     /// Waits until the call has ended; at once when it has. May be called again, also after a time-out.
+    ///
+    /// ```no_run
+    /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {
+    /// println!("{:?}", call.wait_for_ended(None)?.reason);
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     ///
@@ -266,6 +345,13 @@ impl Call {
     /// Sends any request about this call: `params` is a JSON object, to which the call's address is added.
     ///
     /// The escape hatch for methods that this crate does not know. It gives the service's whole reply.
+    ///
+    /// ```no_run
+    /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {
+    /// let reply = call.execute("calling.new_method", serde_json::json!({"key": "value"}))?;
+    /// println!("{reply:?}");
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     ///
@@ -339,18 +425,22 @@ impl fmt::Debug for Call {
     }
 }
 
-/// Takes a handler away again. Dropping it keeps the handler listening.
+/// Takes a handler away again. Dropping it keeps the handler listening, until its call or its client ends.
 #[derive(Clone)]
 pub struct Listener {
-    call: Weak<CallCore>,
+    of: Weak<dyn Listened>,
     entry: Weak<ListenerEntry>,
 }
 
 impl Listener {
+    pub(crate) fn new(of: Weak<dyn Listened>, entry: &Arc<ListenerEntry>) -> Self {
+        Self { of, entry: Arc::downgrade(entry) }
+    }
+
     /// Has the handler called no more. An event that it is handling right now is finished.
     pub fn remove(&self) {
-        if let (Some(call), Some(entry)) = (self.call.upgrade(), self.entry.upgrade()) {
-            call.unlisten(&entry);
+        if let (Some(of), Some(entry)) = (self.of.upgrade(), self.entry.upgrade()) {
+            of.unlisten(&entry);
         }
     }
 }

@@ -102,6 +102,12 @@ impl Call {
 
     /// Speaks: [`play`](Self::play) of [`tts`](crate::tts).
     ///
+    /// ```no_run
+    /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {
+    /// call.play_tts("Hello!")?.wait(None)?;
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     ///
     /// As for [`play`](Self::play).
@@ -110,6 +116,12 @@ impl Call {
     }
 
     /// Plays a file: [`play`](Self::play) of [`audio`](crate::audio).
+    ///
+    /// ```no_run
+    /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {
+    /// call.play_audio("https://example.com/welcome.mp3")?.wait(None)?;
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     ///
@@ -120,6 +132,13 @@ impl Call {
 
     /// Plays silence: [`play`](Self::play) of [`silence`](crate::silence).
     ///
+    /// ```no_run
+    /// # use std::time::Duration;
+    /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {
+    /// call.play_silence(Duration::from_secs(2))?.wait(None)?;
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     ///
     /// As for [`play`](Self::play).
@@ -128,6 +147,14 @@ impl Call {
     }
 
     /// Plays a ringing tone: [`play`](Self::play) of [`ringtone`](crate::ringtone).
+    ///
+    /// ```no_run
+    /// # use std::time::Duration;
+    /// # use signalwire_relay::ringtone;
+    /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {
+    /// call.play_ringtone(ringtone("us").duration(Duration::from_secs(5)))?.wait(None)?;
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     ///

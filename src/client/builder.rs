@@ -16,6 +16,7 @@ use crate::session::{Credentials, HandlerFailure, Session, Settings};
 use crate::transport::{Connector, Endpoint, Scheme};
 
 /// The host that is connected to when nothing else is said.
+#[doc(alias = "DEFAULT_RELAY_HOST")]
 pub const DEFAULT_HOST: &str = "relay.signalwire.com";
 
 /// Everything a [`Client`] can be told before it connects. Made by [`Client::builder`].

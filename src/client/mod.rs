@@ -7,6 +7,7 @@ mod inbox;
 mod router;
 #[cfg(all(feature = "signals", unix))]
 mod signals;
+mod strays;
 
 use std::any::Any;
 use std::fmt;
@@ -17,10 +18,13 @@ pub use self::builder::{Builder, DEFAULT_HOST};
 pub use self::dial::Dialing;
 pub use self::dial_params::Dial;
 use self::router::Router;
-use crate::call::Call;
+use crate::call::core::Listened;
+use crate::call::{Call, Listener};
 use crate::clock::Deadline;
 use crate::error::{self, ErrorKind, HandlerResult, Result};
 use crate::message::{Message, Sms};
+use crate::protocol::constants::{METHOD_SIGNALWIRE_RECEIVE, METHOD_SIGNALWIRE_UNRECEIVE};
+use crate::protocol::event::Event;
 use crate::protocol::frame::Reply;
 use crate::session::{Answer, Ask, Credentials, LinkState, LinkStates, Session, Stats};
 
@@ -190,6 +194,35 @@ impl Client {
         self.handle.router.messages.handle(&self.handle.session, handler);
     }
 
+    /// Has `handler` called with every event that belongs to no call, or to a call or message that is not known any
+    /// more: the beginning and the end of conferences, what is told about a call after its end, tasks sent to a context.
+    ///
+    /// Handlers run in order, one event at a time, on a thread of their own kind: they may block and use any method.
+    /// Events that wait for slow ones count against the client's bound on waiting notices
+    /// ([`Builder::notice_bytes`]); beyond that they are dropped and counted. An event for an id that is not known
+    /// waits up to 2 s for a call of that id, and comes here then. The handler is let go when the client is closed.
+    ///
+    /// ```no_run
+    /// use signalwire_relay::{Client, Event};
+    ///
+    /// # fn main() -> signalwire_relay::Result<()> {
+    /// # let client = Client::from_env()?;
+    /// let listener = client.on_event(|event| {
+    ///     if let Event::Conference(conference) = event {
+    ///         println!("{}: {}", conference.name, conference.status);
+    ///     }
+    /// });
+    /// // Later, when nothing more is to be heard:
+    /// listener.remove();
+    /// # Ok(()) }
+    /// ```
+    pub fn on_event(&self, handler: impl Fn(&Event) + Send + Sync + 'static) -> Listener {
+        let strays = &self.handle.router.strays;
+        let entry = strays.listen(Box::new(handler));
+        let of: Weak<dyn Listened> = Arc::<strays::Strays>::downgrade(strays);
+        Listener::new(of, &entry)
+    }
+
     /// Waits for the next inbound call. `None` waits for ever.
     ///
     /// # Errors
@@ -241,7 +274,7 @@ impl Client {
     pub fn receive(&self, contexts: impl IntoIterator<Item = impl Into<String>>) -> Result<()> {
         let contexts: Vec<String> = contexts.into_iter().map(Into::into).collect();
         self.handle.session.want(&contexts);
-        self.subscribe("signalwire.receive", &contexts)
+        self.subscribe(METHOD_SIGNALWIRE_RECEIVE, &contexts)
     }
 
     /// Ends the subscription to contexts. RELAY method `signalwire.unreceive`.
@@ -252,7 +285,7 @@ impl Client {
     pub fn unreceive(&self, contexts: impl IntoIterator<Item = impl Into<String>>) -> Result<()> {
         let contexts: Vec<String> = contexts.into_iter().map(Into::into).collect();
         self.handle.session.unwant(&contexts);
-        self.subscribe("signalwire.unreceive", &contexts)
+        self.subscribe(METHOD_SIGNALWIRE_UNRECEIVE, &contexts)
     }
 
     fn subscribe(&self, method: &str, contexts: &[String]) -> Result<()> {
@@ -346,6 +379,28 @@ impl Client {
             return Err(error::refused(method, "its parameters must be a JSON object"));
         }
         self.handle.session.request(Ask::new(method, &params.to_string(), None))
+    }
+
+    /// Sends a notification: a request that has no id, so that no answer comes. `params` is a JSON object. RELAY needs
+    /// none from a client; it is there for what this crate does not know.
+    ///
+    /// ```no_run
+    /// # fn main() -> signalwire_relay::Result<()> {
+    /// # let client = signalwire_relay::Client::from_env()?;
+    /// client.notify("signalwire.something", serde_json::json!({"key": "value"}))?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// `Offline` when there is no connection at the moment, or it takes nothing for as long as the request timeout: it
+    /// was not sent then. `Closed` when the client is closed. `Ok` means that it is on its way: whether it arrives,
+    /// nobody tells.
+    pub fn notify(&self, method: &str, params: serde_json::Value) -> Result<()> {
+        if !params.is_object() {
+            return Err(error::refused(method, "its parameters must be a JSON object"));
+        }
+        self.handle.session.notify(method, &params.to_string())
     }
 
     /// Refuses what would start something new while the client is shutting down.

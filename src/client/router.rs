@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 
 use super::dial::{DialCore, hang_up_late};
 use super::inbox::{Inbox, Offered};
+use super::strays::Strays;
 use crate::call::Call;
 use crate::call::core::{ById, CallCore, Delivered, Over};
 use crate::error::{self, Error};
@@ -31,6 +32,7 @@ pub(crate) struct Router {
     tables: Mutex<Tables>,
     pub(super) calls: Arc<Inbox<Call>>,
     pub(super) messages: Arc<Inbox<Message>>,
+    pub(super) strays: Arc<Strays>,
     draining: AtomicBool,
 }
 
@@ -121,6 +123,7 @@ impl Router {
             tables: Mutex::default(),
             calls: Arc::new(Inbox::new()),
             messages: Arc::new(Inbox::new()),
+            strays: Strays::new(),
             draining: AtomicBool::new(false),
         })
     }
@@ -220,15 +223,21 @@ impl Router {
         let dial = self.tables.lock().dials.get(tag).cloned();
         let Some(dial) = dial else {
             // A late winner, or news of a call that was won long ago.
+            let mut known = false;
             if let Some(mut leg) = leg.filter(|leg| leg.call_id.is_some()) {
                 leg.tag = leg.tag.or(head.tag.clone());
                 leg.node_id = leg.node_id.or(head.node_id.clone());
                 let wanted = leg.call_id.as_deref().and_then(|id| self.find(id));
-                match wanted {
-                    Some(call) => self.delivered(&call, call.deliver(session, envelope, &leg)),
-                    None if head.dial_state.as_deref() != Some("failed") => drop(self.late_leg(session, &leg)),
-                    None => {}
-                }
+                known = match wanted {
+                    Some(call) => {
+                        self.delivered(&call, call.deliver(session, envelope, &leg));
+                        true
+                    }
+                    None => head.dial_state.as_deref() != Some("failed") && self.late_leg(session, &leg),
+                };
+            }
+            if !known {
+                self.stray(session, envelope);
             }
             return;
         };
@@ -373,16 +382,19 @@ impl Router {
 
     fn of_call(&self, session: &Arc<Session>, envelope: &Envelope<'_>, head: &EventHead<'_>) {
         let Some(id) = head.call_id.as_deref().filter(|id| !id.is_empty()) else {
-            session.counters.events_unclaimed.add(1);
+            self.stray(session, envelope);
             return;
         };
-        let (call, dial, known) = {
+        let (call, dial, known, late) = {
             let tables = self.tables.lock();
-            let call = tables.calls.get(id).or_else(|| tables.lingering.get(id)).map(|call| Arc::clone(&call.0));
+            let live = tables.calls.get(id);
+            let late = if live.is_none() { tables.lingering.get(id) } else { None };
+            let call = live.or(late).map(|call| Arc::clone(&call.0));
+            let late = late.is_some();
             let is_state = envelope.event_type == "calling.call.state";
             let tag = head.tag.as_deref().filter(|_| call.is_none() && is_state);
             let dial = tag.and_then(|tag| tables.dials.get(tag)).cloned();
-            (call, dial, tables.tombstones.contains(id))
+            (call, dial, tables.tombstones.contains(id), late)
         };
         let call = match (call, dial) {
             (Some(call), _) => Some(call),
@@ -391,8 +403,14 @@ impl Router {
             (None, None) => None,
         };
         match call {
-            Some(call) => self.delivered(&call, call.deliver(session, envelope, head)),
-            None if known => session.counters.events_unclaimed.add(1),
+            Some(call) => {
+                // The listeners of a call that ended are gone, though an operation of it still waits.
+                if late {
+                    self.strays.tell(session, envelope);
+                }
+                self.delivered(&call, call.deliver(session, envelope, head));
+            }
+            None if known => self.stray(session, envelope),
             None if envelope.event_type == "calling.call.state" && self.late_leg(session, head) => {}
             None => self.keep_early(session, id, envelope),
         }
@@ -435,7 +453,7 @@ impl Router {
 
     fn of_message(&self, session: &Arc<Session>, envelope: &Envelope<'_>, head: &EventHead<'_>) {
         let Some(id) = head.message_id.as_deref().filter(|id| !id.is_empty()) else {
-            session.counters.events_unclaimed.add(1);
+            self.stray(session, envelope);
             return;
         };
         let message = self.tables.lock().messages.get(id).cloned();
@@ -458,7 +476,14 @@ impl Router {
         }
     }
 
-    // Early events.
+    // Early events, and those of nobody.
+
+    /// Nobody knows whom it concerns: the client's own listeners get it.
+    fn stray(&self, session: &Arc<Session>, envelope: &Envelope<'_>) {
+        if !self.strays.tell(session, envelope) {
+            session.counters.events_unclaimed.add(1);
+        }
+    }
 
     fn keep_early(&self, session: &Arc<Session>, id: &str, envelope: &Envelope<'_>) {
         let Some(until) = session.clock.after(session.settings.early_wait) else { return };
@@ -472,7 +497,9 @@ impl Router {
             }
             (dropped, tables.early.len() == 1)
         };
-        session.counters.events_unclaimed.add(dropped.len() as u64);
+        for early in dropped {
+            self.stray(session, &early.envelope.borrow());
+        }
         if first {
             session.at(until, Box::new(|session| session.sink().sweep(session)));
         }
@@ -530,9 +557,10 @@ impl EventSink for Router {
             (dropped, next)
         };
         for early in &dropped {
-            log::debug!("an event for {} was dropped: nobody knows it", early.id);
-            session.counters.events_unclaimed.add(1);
+            log::debug!("an event is for {}, which nobody knows", early.id);
+            self.stray(session, &early.envelope.borrow());
         }
+        session.workers.kick();
         if let Some(next) = next {
             session.at(next, Box::new(|session| session.sink().sweep(session)));
         }
@@ -577,6 +605,7 @@ impl EventSink for Router {
         self.end_all(session, &Over::Closed);
         self.calls.close(session);
         self.messages.close(session);
+        self.strays.close(session);
     }
 }
 

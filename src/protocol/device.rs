@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
+use super::choices::HttpMethod;
 use super::fields::Fields;
 use super::object::Object;
 use super::redact;
@@ -201,8 +202,8 @@ params! {
         codec: String,
         /// A webhook for the stream's states.
         status_url: String,
-        /// How the webhook is called: `POST`, the default, or `GET`.
-        status_url_method: String,
+        /// How the webhook is called; POST by default.
+        status_url_method: HttpMethod,
         /// Whether audio is sent as fast as it comes, without a buffer.
         realtime: bool,
         /// A token for the WebSocket's `Authorization` header. It is not shown by `Debug`.
@@ -225,6 +226,10 @@ impl Device {
 
     fn of(kind: DeviceKind, fields: &Fields) -> Self {
         Self(json!({ "type": kind.as_str(), "params": fields.to_json() }))
+    }
+
+    pub(crate) fn into_json(self) -> Value {
+        self.0
     }
 }
 

@@ -45,6 +45,14 @@ impl Fields {
         object
     }
 
+    /// Adds `item` to the array under `key` at the top, which is made if it is not there.
+    pub(crate) fn push(&mut self, key: &str, item: Value) {
+        let list = self.named.entry(key).or_insert_with(|| Value::Array(Vec::new()));
+        if let Value::Array(items) = list {
+            items.push(item);
+        }
+    }
+
     /// Adds a key that is written last, over one of the same name.
     pub(crate) fn extra(&mut self, key: String, value: Value) {
         self.extra.insert(key, value);
@@ -140,6 +148,11 @@ pub(crate) fn strings_unless_empty(items: impl IntoIterator<Item = impl Into<Str
         Value::Array(items) if items.is_empty() => Value::Null,
         items => items,
     }
+}
+
+/// Strings in one, with spaces between them.
+pub(crate) fn words(items: impl IntoIterator<Item = impl Into<String>>) -> Value {
+    Value::String(items.into_iter().map(Into::into).collect::<Vec<String>>().join(" "))
 }
 
 #[cfg(test)]

@@ -328,6 +328,17 @@ pub(crate) fn request(id: Uuid, method: &str, params: &str) -> String {
     out
 }
 
+/// A request of ours that gets no reply; `params` is the text of an object.
+pub(crate) fn notification(method: &str, params: &str) -> String {
+    let mut out = String::with_capacity(params.len() + method.len() + 48);
+    out.push_str(r#"{"jsonrpc":"2.0","method":"#);
+    push_string(&mut out, method);
+    out.push_str(r#","params":"#);
+    out.push_str(params);
+    out.push('}');
+    out
+}
+
 /// "Received", for an event or a request that wants no more.
 pub(crate) fn ack(id: &RawValue) -> String {
     reply(id, "{}")

@@ -1,5 +1,7 @@
 //! The wire as data: frames, events, the values in them. No I/O, no threads.
 
+pub(crate) mod choices;
+pub mod constants;
 pub(crate) mod device;
 pub(crate) mod event;
 pub(crate) mod fields;

@@ -40,6 +40,11 @@ impl<'a> Object<'a> {
         self.0.is_empty()
     }
 
+    /// The names of the members.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|(name, _)| &**name)
+    }
+
     /// The value of a key, unless it is `null`. Of a key that stands twice, the last.
     pub(crate) fn get(&self, key: &str) -> Option<&'a RawValue> {
         let (_, raw) = self.0.iter().rev().find(|(name, _)| name == key)?;

@@ -383,6 +383,91 @@ wire_enum! {
 }
 
 wire_enum! {
+    /// Why a conference ended.
+    pub enum ConferenceEndReason {
+        /// Somebody ended it through the API.
+        ViaApi = "conference-ended-via-api",
+        /// The last one was thrown out.
+        LastKicked = "last-participant-kicked",
+        /// The last one left.
+        LastLeft = "last-participant-left",
+        /// One whose leaving ends it was thrown out.
+        EnderKicked = "participant-with-end-conference-on-exit-kicked",
+        /// One whose leaving ends it left.
+        EnderLeft = "participant-with-end-conference-on-exit-left",
+    }
+}
+
+wire_enum! {
+    /// What a call does in a room, in the words of the reference. The service's present words, in the `join_status` of
+    /// the event, are others (`joined`, `failed`, `leave`, `cancel`, `locked`), so no field has this type.
+    pub enum RoomState {
+        /// It is about to join.
+        Joining = "joining" as "ROOM_STATE_JOINING",
+        /// It joined.
+        Join = "join" as "ROOM_STATE_JOIN",
+        /// It is about to leave.
+        Leaving = "leaving" as "ROOM_STATE_LEAVING",
+        /// It left.
+        Leave = "leave" as "ROOM_STATE_LEAVE",
+    }
+}
+
+wire_enum! {
+    /// What a payment is asking for, or has come to.
+    pub enum PayStep {
+        /// The card's number.
+        CardNumber = "payment-card-number",
+        /// The card's expiration date.
+        ExpirationDate = "expiration-date",
+        /// The card's security code.
+        SecurityCode = "security-code",
+        /// The caller's postal code.
+        PostalCode = "postal-code",
+        /// The bank's routing number.
+        RoutingNumber = "bank-routing-number",
+        /// The bank account's number.
+        AccountNumber = "bank-account-number",
+        /// All was entered, and the connector is asked.
+        Processing = "payment-processing",
+        /// The connector accepted it.
+        Completed = "payment-completed",
+        /// The connector refused it.
+        Failed = "payment-failed",
+        /// It was given up.
+        Canceled = "payment-canceled",
+    }
+}
+
+wire_enum! {
+    /// What was wrong with what was entered for a payment.
+    pub enum PayFault {
+        /// Nothing, or not enough, came in time.
+        Timeout = "timeout",
+        /// No card has that number.
+        CardNumber = "invalid-card-number",
+        /// A card of a brand that is not taken.
+        CardType = "invalid-card-type",
+        /// No such date, or it is past.
+        Date = "invalid-date",
+        /// No such security code.
+        SecurityCode = "invalid-security-code",
+        /// No such postal code.
+        PostalCode = "invalid-postal-code",
+        /// No bank has that routing number.
+        RoutingNumber = "invalid-bank-routing-number",
+        /// No account has that number.
+        AccountNumber = "invalid-bank-account-number",
+        /// It was entered twice, differently.
+        Mismatch = "input-matching-failed",
+        /// A payment is under way already.
+        InProgress = "session-in-progress",
+        /// The card was declined.
+        Declined = "card-declined",
+    }
+}
+
+wire_enum! {
     /// What kind of endpoint a device is.
     pub enum DeviceKind {
         /// A telephone number.

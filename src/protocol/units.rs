@@ -15,6 +15,12 @@ pub(crate) fn whole_seconds(span: Duration) -> Value {
     Value::from(span.as_secs().saturating_add(up))
 }
 
+/// Whole milliseconds, rounded up.
+pub(crate) fn milliseconds(span: Duration) -> Value {
+    let millis = span.as_nanos().div_ceil(1_000_000);
+    Value::from(u64::try_from(millis).unwrap_or(u64::MAX))
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;

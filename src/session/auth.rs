@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use super::{Credentials, Session};
 use crate::error::{self, Error, Phase};
+use crate::protocol::constants::{METHOD_SIGNALWIRE_CONNECT, METHOD_SIGNALWIRE_PING, PROTOCOL_VERSION};
 use crate::protocol::frame::{self, Incoming, Reply, ReplyId, WireError};
 use crate::secret::Secret;
 use crate::transport::{Connection, Frame, LinkEnd, Out};
@@ -63,7 +64,7 @@ impl Session {
                     return Ok(Accepted { connection, early, protocol, resumed });
                 }
                 // A service that pings during authentication waits for its answer.
-                Incoming::Request { id: Some(id), ref method, params } if method == "signalwire.ping" => {
+                Incoming::Request { id: Some(id), ref method, params } if method == METHOD_SIGNALWIRE_PING => {
                     let pong = Out::Text(frame::pong(id, params));
                     connection.writer.write_now(pong, until).map_err(|end| self.broken(&end))?;
                 }
@@ -82,7 +83,8 @@ impl Session {
     fn introduction(&self) -> (Uuid, String, Option<String>) {
         let identity = self.identity.lock();
         let mut params = Map::new();
-        params.insert("version".into(), json!({"major": 2, "minor": 0, "revision": 0}));
+        let (major, minor, revision) = PROTOCOL_VERSION;
+        params.insert("version".into(), json!({"major": major, "minor": minor, "revision": revision}));
         params.insert("agent".into(), self.settings.agent.clone().into());
         params.insert("event_acks".into(), true.into());
         let authentication = match &self.credentials {
@@ -101,7 +103,7 @@ impl Session {
             }
         }
         let id = self.ids.next();
-        (id, frame::request(id, "signalwire.connect", &Value::Object(params).to_string()), resume)
+        (id, frame::request(id, METHOD_SIGNALWIRE_CONNECT, &Value::Object(params).to_string()), resume)
     }
 
     /// The protocol string of the session, and whether the service says that it is the old one.

@@ -3,6 +3,8 @@
 use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
+use crate::protocol::constants::RECONNECT_BACKOFF_FACTOR;
+
 /// Steps double from the shortest to the longest; each wait is drawn between a quarter and the whole of its step, so
 /// that clients that lost the service together do not come back together.
 #[derive(Debug)]
@@ -24,7 +26,7 @@ impl Backoff {
     /// The wait before the next attempt.
     pub(crate) fn next(&mut self) -> Duration {
         let step = self.step;
-        self.step = step.saturating_mul(2).min(self.longest);
+        self.step = step.saturating_mul(RECONNECT_BACKOFF_FACTOR).min(self.longest);
         step.mul_f64(0.25 + 0.75 * self.draw())
     }
 

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{Answer, Session};
+use crate::protocol::constants::{METHOD_SIGNALWIRE_DISCONNECT, METHOD_SIGNALWIRE_EVENT, METHOD_SIGNALWIRE_PING};
 use crate::protocol::frame::{self, Envelope, EventHead, Incoming, ReplyId, WireError};
 use crate::transport::Out;
 
@@ -51,19 +52,19 @@ impl Dispatch {
         match Incoming::parse(text) {
             Incoming::Event { id, envelope } => self.event(id, &envelope),
             Incoming::Request { id, method, params } => match &*method {
-                "signalwire.event" => {
+                METHOD_SIGNALWIRE_EVENT => {
                     if let Some(id) = id {
                         self.post(frame::ack(id));
                     }
                     session.counters.frames_malformed.add(1);
                     log::warn!("an event without an envelope was dropped");
                 }
-                "signalwire.ping" => {
+                METHOD_SIGNALWIRE_PING => {
                     if let Some(id) = id {
                         self.post(frame::pong(id, params));
                     }
                 }
-                "signalwire.disconnect" => {
+                METHOD_SIGNALWIRE_DISCONNECT => {
                     // What is asked from here on waits for the next connection: our answer is the last word.
                     session.pending.hold();
                     if let Some(id) = id {

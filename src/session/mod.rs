@@ -31,6 +31,7 @@ use self::timers::{Task, Timers};
 use crate::clock::{Clock, Deadline};
 use crate::error::{self, Error, Result};
 use crate::latch::Latch;
+use crate::protocol::constants::METHOD_SIGNALWIRE_PING;
 use crate::protocol::frame::{self, Envelope, Reply};
 use crate::secret::Secret;
 use crate::transport::{Connector, Cutoff, Keeper, NotSent, Out, Pulse, Socket, Writer, WriterSettings};
@@ -410,6 +411,22 @@ impl Session {
         self.pending.retract(id).is_some()
     }
 
+    /// Sends a notification, which gets no answer. Only over a link that is up.
+    pub(crate) fn notify(&self, method: &str, params: &str) -> Result<()> {
+        if self.is_closing() {
+            return Err(error::closed(method));
+        }
+        let Some(generation) = self.pending.generation() else { return Err(error::offline(method, None)) };
+        let text = frame::notification(method, params);
+        self.trace("→", &text);
+        let until = self.clock.after(self.settings.request_timeout);
+        // The writer's own name for it: no entry of the table has it, so its loss concerns nobody.
+        let id = self.ids.next().as_u128();
+        let sent = self.writer.send(generation, id, text, self.pending.count(), until);
+        log::debug!("{method}: {}", if sent.is_ok() { "sent" } else { "not sent" });
+        sent.map_err(|_| error::offline(method, None))
+    }
+
     /// The time of a posted request is up.
     fn expire(&self, id: u128) {
         match self.pending.withdraw(id) {
@@ -656,7 +673,7 @@ impl Session {
         match act {
             Act::Nothing => {}
             Act::Ping => {
-                let text = frame::request(self.ids.next(), "signalwire.ping", "{}");
+                let text = frame::request(self.ids.next(), METHOD_SIGNALWIRE_PING, "{}");
                 self.counters.pings_sent.add(1);
                 self.writer.post(generation, Out::Text(text));
                 self.writer.ring();

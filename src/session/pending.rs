@@ -159,6 +159,11 @@ impl Pending {
         registered
     }
 
+    /// The generation that requests go to at the moment.
+    pub(crate) fn generation(&self) -> Option<u64> {
+        self.table.lock().generation
+    }
+
     /// A request that the writer would not take, because its generation is over: it waits for the next, or goes to
     /// the one that is up by now.
     pub(crate) fn again(&self, id: u128, text: String) -> Option<(u64, String)> {

@@ -11,11 +11,13 @@ use super::dispatch::{Dispatch, Wish};
 use super::state::LinkState;
 use super::{Answer, Session, Watch, Watched};
 use crate::error::{self, Error, ErrorKind};
+use crate::protocol::constants::RECONNECT_MAX_AUTH_ATTEMPTS;
 use crate::transport::{Frame, LinkEnd, Out, ReadHalf};
 use crate::workers::panic_text;
 
 /// How often credentials that were never accepted are tried, and the waits between.
-const FIRST_TRIES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(2)];
+const FIRST_TRIES: [Duration; RECONNECT_MAX_AUTH_ATTEMPTS as usize - 1] =
+    [Duration::from_secs(1), Duration::from_secs(2)];
 /// How long the service has to close the socket after it said that it would.
 const LEAVING: Duration = Duration::from_secs(5);
 

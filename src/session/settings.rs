@@ -3,6 +3,10 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::protocol::constants::{
+    AGENT, CONNECT_TIMEOUT, DIAL_TIMEOUT, PING_AFTER, PING_TIMEOUT, RECONNECT_MAX_DELAY, RECONNECT_MIN_DELAY,
+    REQUEST_TIMEOUT,
+};
 use crate::secret::Secret;
 
 /// How the client says who it is.
@@ -83,15 +87,15 @@ impl Default for Settings {
     fn default() -> Self {
         let secs = Duration::from_secs;
         Self {
-            agent: concat!("signalwire-relay-rust/", env!("CARGO_PKG_VERSION")).into(),
-            connect_timeout: secs(10),
-            request_timeout: secs(10),
+            agent: AGENT.into(),
+            connect_timeout: CONNECT_TIMEOUT,
+            request_timeout: REQUEST_TIMEOUT,
             retry_first_connect: false,
-            ping_after: secs(15),
-            ping_timeout: secs(10),
+            ping_after: PING_AFTER,
+            ping_timeout: PING_TIMEOUT,
             suspect_after: secs(5),
-            reconnect_min: secs(1),
-            reconnect_max: secs(30),
+            reconnect_min: RECONNECT_MIN_DELAY,
+            reconnect_max: RECONNECT_MAX_DELAY,
             stable_after: secs(60),
             offline_queue: 500,
             write_queue: 1 << 20,
@@ -102,7 +106,7 @@ impl Default for Settings {
             offer_queue: 64,
             unconfirmed_limit: secs(4 * 60 * 60),
             end_grace: secs(1),
-            dial_timeout: secs(120),
+            dial_timeout: DIAL_TIMEOUT,
             late_winner: secs(5 * 60),
             loser_wait: secs(5),
             early_wait: secs(2),

@@ -14,7 +14,7 @@ pub struct Stats {
     pub events_repeated: u64,
     /// Frames that could not be understood, and binary frames.
     pub frames_malformed: u64,
-    /// Events for calls nobody knows, dropped after a while.
+    /// Events for nobody, or for calls that nobody knows, dropped as no [`on_event`](crate::Client::on_event) took them.
     pub events_unclaimed: u64,
     /// Notices to listeners and streams that were dropped because slow ones hold too many.
     pub notices_dropped: u64,

@@ -1,17 +1,21 @@
 //! Events of calls.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
 
+use serde_json::Value;
 use serde_json::value::RawValue;
 
+use super::super::choices::{CardType, ConferenceRegion, PaymentMethod};
 use super::super::device::RemoteDevice;
 use super::super::frame::Envelope;
 use super::super::object::{Object, text_of};
 use super::super::states::{
-    AiState, AudioDirection, CallState, CollectState, ConferenceStatus, ConnectState, DetectKind, DialState, Direction,
-    EchoState, EndReason, EventName, FaxKind, HoldState, PayResult, PayState, PlayState, QueueStatus, RecordState,
-    ReferState, SendDigitsState, StreamState, TapState, TranscribeState,
+    AiState, AudioDirection, CallState, CollectState, ConferenceEndReason, ConferenceStatus, ConnectState, DetectKind,
+    DialState, Direction, EchoState, EndReason, EventName, FaxKind, HoldState, PauseBehavior, PayFault, PayResult,
+    PayState, PayStep, PlayState, QueueStatus, RecordFormat, RecordState, ReferState, SendDigitsState, StreamState,
+    TapState, TranscribeState,
 };
 use super::{Event, RawEvent, TypedEvent, or_envelope};
 
@@ -27,6 +31,12 @@ pub struct Peer {
     pub tag: String,
     /// What it calls, or who calls.
     pub device: RemoteDevice,
+    /// What kind of endpoint it is, where only that is told.
+    pub device_type: String,
+    /// The id of the queue that it was taken from.
+    pub queue_id: String,
+    /// The name of the queue that it was taken from.
+    pub queue_name: String,
 }
 
 impl Peer {
@@ -37,8 +47,16 @@ impl Peer {
             node_id: peer.string("node_id"),
             tag: peer.string("tag"),
             device: RemoteDevice::read(peer.get("device")),
+            device_type: peer.string("device_type"),
+            queue_id: peer.string("queue_id"),
+            queue_name: peer.string("queue_name"),
         })
     }
+}
+
+/// A member that is an object, parsed.
+fn json_object(payload: &Object<'_>, key: &str) -> Option<Value> {
+    payload.get(key).and_then(|raw| serde_json::from_str(raw.get()).ok()).filter(Value::is_object)
 }
 
 /// A call is in a new state.
@@ -75,8 +93,12 @@ pub struct CallStateEvent {
     pub parent: Option<Peer>,
     /// The call that this one is bridged with.
     pub peer: Option<Peer>,
+    /// Of a SIP leg: user, host and parameters of the request and of its From, To and Contact, as JSON.
+    pub sip_data: Option<Value>,
     /// The quality of the audio that came in, from 1 to 5.
     pub audio_in_mos: Option<f64>,
+    /// What made the call: `dial`, `connect` or `receive`. Not every version of the service says so.
+    pub created_by: String,
     /// The event as it came.
     pub raw: RawEvent,
 }
@@ -98,7 +120,9 @@ impl CallStateEvent {
             is_dial_winner: payload.flag("dial_winner").unwrap_or_default(),
             parent: Peer::read(payload.get("parent")),
             peer: Peer::read(payload.get("peer")),
+            sip_data: json_object(payload, "sip_data"),
             audio_in_mos: payload.optional_number("audio_in_mos"),
+            created_by: payload.string("created_by"),
             raw,
         }
     }
@@ -133,6 +157,12 @@ pub struct CallReceiveEvent {
     pub segment_id: String,
     /// Its tag, when it has one.
     pub tag: String,
+    /// The call that this one was made for.
+    pub parent: Option<Peer>,
+    /// The call that this one is bridged with.
+    pub peer: Option<Peer>,
+    /// Of a SIP leg: user, host and parameters of the request and of its From, To and Contact, as JSON.
+    pub sip_data: Option<Value>,
     /// The event as it came.
     pub raw: RawEvent,
 }
@@ -151,6 +181,9 @@ impl CallReceiveEvent {
             context,
             segment_id: payload.string("segment_id"),
             tag: payload.string("tag"),
+            parent: Peer::read(payload.get("parent")),
+            peer: Peer::read(payload.get("peer")),
+            sip_data: json_object(payload, "sip_data"),
             raw,
         }
     }
@@ -177,6 +210,8 @@ pub struct DialEvent {
     pub call: Option<Peer>,
     /// Why it failed.
     pub reason: Option<EndReason>,
+    /// Which side made it fail: `inbound`, `outbound` or `none`.
+    pub source: String,
     /// The node that runs the dial.
     pub node_id: String,
     /// The event as it came.
@@ -190,6 +225,7 @@ impl DialEvent {
             state: payload.state("dial_state"),
             call: Peer::read(payload.get("call")),
             reason: payload.optional_state("reason"),
+            source: payload.string("source"),
             node_id: payload.string("node_id"),
             raw,
         }
@@ -344,6 +380,17 @@ pub struct RecordEvent {
     pub start_time: f64,
     /// When it ended, in seconds since 1970; 0 until known.
     pub end_time: f64,
+    /// When the first audio was captured, in seconds since 1970; 0 until known.
+    pub first_frame_time: f64,
+    /// What becomes of the time that it is paused, where the service says so.
+    pub pause_behavior: Option<PauseBehavior>,
+    /// The format of the file.
+    #[doc(alias = "record")]
+    pub format: Option<RecordFormat>,
+    /// Whether the two sides are two channels.
+    pub is_stereo: bool,
+    /// Which side is recorded.
+    pub direction: Option<AudioDirection>,
     /// The event as it came.
     pub raw: RawEvent,
 }
@@ -351,6 +398,7 @@ pub struct RecordEvent {
 impl RecordEvent {
     pub(super) fn read(raw: RawEvent, payload: &Object<'_>) -> Self {
         let nested = payload.object("record");
+        let audio = nested.object("audio");
         let url = nested.optional("url").unwrap_or_else(|| payload.string("url"));
         let number = |key| nested.optional_number(key).or_else(|| payload.optional_number(key)).unwrap_or_default();
         Self {
@@ -362,6 +410,11 @@ impl RecordEvent {
             recording_id: payload.string("recording_id"),
             start_time: payload.number("start_time"),
             end_time: payload.number("end_time"),
+            first_frame_time: payload.number("first_frame_time"),
+            pause_behavior: payload.optional_state("pause_behavior"),
+            format: audio.optional_state("format"),
+            is_stereo: audio.flag("stereo").unwrap_or_default(),
+            direction: audio.optional_state("direction"),
             raw,
         }
     }
@@ -596,6 +649,18 @@ impl FaxEvent {
     }
 }
 
+impl FaxEvent {
+    /// Whether the fax is over, well or not: [`is_success`](Self::is_success) tells.
+    #[must_use]
+    pub fn is_end(&self) -> bool {
+        match &self.kind {
+            FaxKind::Finished | FaxKind::Error => true,
+            // Older servers say it in a state.
+            kind => kind.as_str().is_empty() && matches!(self.state.as_str(), "finished" | "error"),
+        }
+    }
+}
+
 impl TypedEvent for FaxEvent {
     const NAME: EventName = EventName::Fax;
 
@@ -617,6 +682,8 @@ pub struct TapEvent {
     pub direction: Option<AudioDirection>,
     /// Where the audio goes.
     pub device: RemoteDevice,
+    /// Whether it ended because its call did. The service sent no event then: `raw` is empty.
+    pub ended_by_call: bool,
     /// The event as it came.
     pub raw: RawEvent,
 }
@@ -628,7 +695,22 @@ impl TapEvent {
             state: payload.state("state"),
             direction: payload.object("tap").object("params").optional_state("direction"),
             device: RemoteDevice::read(payload.get("device")),
+            ended_by_call: false,
             raw,
+        }
+    }
+}
+
+impl TapEvent {
+    /// What a tap ends with when its call ends.
+    pub(crate) fn ended_by_call(call_id: &str, control_id: &str) -> Self {
+        Self {
+            control_id: control_id.into(),
+            state: TapState::Finished,
+            direction: None,
+            device: RemoteDevice::default(),
+            ended_by_call: true,
+            raw: RawEvent::unsent(EventName::Tap, call_id, control_id),
         }
     }
 }
@@ -653,6 +735,8 @@ pub struct StreamEvent {
     pub url: String,
     /// The name given at the start.
     pub name: String,
+    /// Whether it ended because its call did. The service sent no event then: `raw` is empty.
+    pub ended_by_call: bool,
     /// The event as it came.
     pub raw: RawEvent,
 }
@@ -664,7 +748,22 @@ impl StreamEvent {
             state: payload.state("state"),
             url: payload.string("url"),
             name: payload.string("name"),
+            ended_by_call: false,
             raw,
+        }
+    }
+}
+
+impl StreamEvent {
+    /// What a media stream ends with when its call ends.
+    pub(crate) fn ended_by_call(call_id: &str, control_id: &str) -> Self {
+        Self {
+            control_id: control_id.into(),
+            state: StreamState::Finished,
+            url: String::new(),
+            name: String::new(),
+            ended_by_call: true,
+            raw: RawEvent::unsent(EventName::Stream, call_id, control_id),
         }
     }
 }
@@ -727,7 +826,7 @@ impl TypedEvent for DenoiseEvent {
     }
 }
 
-/// A payment went on or ended. `Debug` shows nothing of the payload; card data are only in `raw`.
+/// A payment went on or ended. `Debug` shows nothing of what was entered or issued.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct PayEvent {
@@ -737,27 +836,100 @@ pub struct PayEvent {
     pub state: Option<PayState>,
     /// How it ended; `None` while it goes on.
     pub result: Option<PayResult>,
-    /// What is being asked for, such as `payment-card-number`.
+    /// What is being asked for.
     #[doc(alias = "for")]
-    pub collecting: String,
+    pub step: Option<PayStep>,
     /// Which attempt it is.
     pub attempt: i64,
     /// What was wrong with the last attempt.
-    pub error_type: String,
+    #[doc(alias = "error_type")]
+    pub fault: Option<PayFault>,
+    /// At the end: what was wrong.
+    pub payment_error: Option<PayFault>,
+    /// At the end: the number of what was wrong, from `700` to `706`.
+    pub payment_error_code: String,
+    /// At the end: the payment connector's own code.
+    pub payment_connector_error_code: String,
+    /// At the end: the payment connector's own words.
+    pub payment_connector_error_message: String,
+    /// At the end: the token that the connector issued.
+    pub payment_token: String,
+    /// At the end: the connector's id of the charge.
+    pub payment_confirmation_code: String,
+    /// What is paid with.
+    pub payment_method: Option<PaymentMethod>,
+    /// The card's number, of which only the last digits are shown.
+    #[doc(alias = "payment_card_number")]
+    pub card_number: String,
+    /// The card's brand.
+    #[doc(alias = "payment_card_type")]
+    pub card_type: Option<CardType>,
+    /// The postal code that was entered.
+    #[doc(alias = "payment_card_postal_code")]
+    pub postal_code: String,
+    /// The card's expiration date, as it was entered so far, or at the end.
+    #[doc(alias = "payment_card_expiration_date")]
+    pub expiration_date: String,
+    /// The card's security code, masked.
+    #[doc(alias = "payment_card_security_code")]
+    pub security_code: String,
+    /// The webhook that is told too.
+    pub status_url: String,
+    /// How the webhook is called.
+    pub status_url_method: String,
     /// The event as it came.
     pub raw: RawEvent,
 }
 
 impl PayEvent {
     pub(super) fn read(raw: RawEvent, payload: &Object<'_>) -> Self {
+        let either = |first, second| {
+            let text = payload.string(first);
+            if text.is_empty() { payload.string(second) } else { text }
+        };
+        // A result that is no string is one all the same, so that the payment is over; what is in it is not shown.
+        let result = payload.get("result").map(text_of);
         Self {
             control_id: payload.string("control_id"),
             state: payload.optional_state("state"),
-            result: payload.optional_state("result"),
-            collecting: payload.string("for"),
+            result: result
+                .filter(|text| text.as_deref() != Some(""))
+                .map(|text| PayResult::from(text.as_deref().unwrap_or_default())),
+            step: payload.optional_state("for"),
             attempt: payload.integer("attempt"),
-            error_type: payload.string("error_type"),
+            fault: payload.optional_state("error_type"),
+            payment_error: payload.optional_state("payment_error"),
+            payment_error_code: payload.code("payment_error_code"),
+            payment_connector_error_code: payload.code("payment_connector_error_code"),
+            payment_connector_error_message: payload.string("payment_connector_error_message"),
+            payment_token: payload.string("payment_token"),
+            payment_confirmation_code: payload.code("payment_confirmation_code"),
+            payment_method: payload.optional_state("payment_method"),
+            card_number: payload.code("payment_card_number"),
+            card_type: payload.optional_state("payment_card_type"),
+            postal_code: payload.code("payment_card_postal_code"),
+            expiration_date: either("payment_card_expiration_date", "expiration_date"),
+            security_code: either("payment_card_security_code", "security_code"),
+            status_url: payload.string("status_url"),
+            status_url_method: payload.string("status_url_method"),
             raw,
+        }
+    }
+
+    /// Whether it is over: it has a result, or a state of older servers that says so.
+    #[must_use]
+    pub fn is_end(&self) -> bool {
+        let states = [PayState::Finished, PayState::Error, PayState::Completed, PayState::Failed, PayState::Canceled];
+        self.result.is_some() || self.state.as_ref().is_some_and(|state| states.contains(state))
+    }
+
+    /// Whether it succeeded.
+    #[must_use]
+    #[doc(alias = "success")]
+    pub fn is_success(&self) -> bool {
+        match &self.result {
+            Some(result) => *result == PayResult::Success,
+            None => self.state == Some(PayState::Completed),
         }
     }
 }
@@ -788,6 +960,17 @@ pub struct QueueEvent {
     pub size: i64,
     /// The average wait, in seconds.
     pub avg_time: f64,
+    /// When it entered, in microseconds since 1970; 0 when it did not.
+    #[doc(alias = "enqueue_ts")]
+    pub entered_at: i64,
+    /// When it was taken out, in microseconds since 1970; 0 until then.
+    #[doc(alias = "dequeue_ts")]
+    pub taken_at: i64,
+    /// When it left, in microseconds since 1970; 0 until then.
+    #[doc(alias = "leave_ts")]
+    pub left_at: i64,
+    /// The webhook that is told too.
+    pub status_url: String,
     /// The event as it came.
     pub raw: RawEvent,
 }
@@ -802,6 +985,10 @@ impl QueueEvent {
             position: payload.integer("position"),
             size: payload.integer("size"),
             avg_time: payload.number("avg_time"),
+            entered_at: payload.integer("enqueue_ts"),
+            taken_at: payload.integer("dequeue_ts"),
+            left_at: payload.integer("leave_ts"),
+            status_url: payload.string("status_url"),
             raw,
         }
     }
@@ -855,6 +1042,12 @@ pub struct TranscribeEvent {
     pub duration: f64,
     /// Its size in bytes; 0 until known.
     pub size: i64,
+    /// When it began, in seconds since 1970; 0 until known.
+    pub start_time: f64,
+    /// When it ended, in seconds since 1970; 0 until known.
+    pub end_time: f64,
+    /// The webhook that gets the text.
+    pub status_url: String,
     /// The event as it came.
     pub raw: RawEvent,
 }
@@ -868,6 +1061,9 @@ impl TranscribeEvent {
             recording_id: payload.string("recording_id"),
             duration: payload.number("duration"),
             size: payload.integer("size"),
+            start_time: payload.number("start_time"),
+            end_time: payload.number("end_time"),
+            status_url: payload.string("status_url"),
             raw,
         }
     }
@@ -889,13 +1085,25 @@ pub struct AiEvent {
     pub control_id: String,
     /// How it ended.
     pub state: AiState,
+    /// Whether it ended because its call did. The service sent no event then: `raw` is empty.
+    pub ended_by_call: bool,
     /// The event as it came.
     pub raw: RawEvent,
 }
 
 impl AiEvent {
     pub(super) fn read(raw: RawEvent, payload: &Object<'_>) -> Self {
-        Self { control_id: payload.string("control_id"), state: payload.state("state"), raw }
+        Self { control_id: payload.string("control_id"), state: payload.state("state"), ended_by_call: false, raw }
+    }
+
+    /// What an AI session ends with when its call ends.
+    pub(crate) fn ended_by_call(call_id: &str, control_id: &str) -> Self {
+        Self {
+            control_id: control_id.into(),
+            state: AiState::Finished,
+            ended_by_call: true,
+            raw: RawEvent::unsent(EventName::Ai, call_id, control_id),
+        }
     }
 }
 
@@ -907,7 +1115,7 @@ impl TypedEvent for AiEvent {
     }
 }
 
-/// Something about a conference.
+/// Something about a conference, or about somebody in it.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct ConferenceEvent {
@@ -919,20 +1127,84 @@ pub struct ConferenceEvent {
     pub status: ConferenceStatus,
     /// How many are in it.
     pub size: i64,
+    /// Where it is mixed.
+    pub region: Option<ConferenceRegion>,
+    /// The call of whom it is about; empty at its start and its end.
+    pub call_id: String,
+    /// The node that runs that call.
+    pub node_id: String,
+    /// Whether that call is muted.
+    #[doc(alias = "muted")]
+    pub is_muted: bool,
+    /// Whether that call is on hold.
+    #[doc(alias = "hold")]
+    pub is_on_hold: bool,
+    /// Whether that call coaches another.
+    #[doc(alias = "coaching")]
+    pub is_coaching: bool,
+    /// The call that is coached.
+    pub call_id_to_coach: String,
+    /// Whether the conference ends when that call leaves.
+    pub end_on_leave: bool,
+    /// Whether the conference began when that call came.
+    pub start_on_join: bool,
+    /// At its end: the call whose leaving ended it.
+    #[doc(alias = "call_id_ending_conf")]
+    pub ended_by: String,
+    /// At its end: why.
+    #[doc(alias = "reason_ended")]
+    pub end_reason: Option<ConferenceEndReason>,
+    /// At its end: where its recording is, when it was recorded.
+    pub recording_url: String,
+    /// The recording's length in seconds; 0 until known.
+    pub recording_duration: i64,
+    /// The recording's size in bytes; 0 until known.
+    pub recording_file_size: i64,
+    /// What was announced.
+    pub announce_url: String,
+    /// With [`ConferenceStatus::CallQuality`]: the figures on the line, such as `rtt_avg`, `in_mos` and
+    /// `out_jitter_max`, by the service's names. Otherwise empty.
+    pub qos: BTreeMap<String, f64>,
     /// The event as it came.
     pub raw: RawEvent,
 }
 
 impl ConferenceEvent {
     pub(super) fn read(raw: RawEvent, payload: &Object<'_>) -> Self {
+        let status: ConferenceStatus = payload.state("status");
+        let flag = |key| payload.flag(key).unwrap_or_default();
+        let qos = if status == ConferenceStatus::CallQuality { quality(payload) } else { BTreeMap::new() };
         Self {
             conference_id: payload.string("conference_id"),
             name: payload.string("name"),
-            status: payload.state("status"),
             size: payload.integer("size"),
+            region: payload.optional_state("region"),
+            call_id: payload.string("call_id"),
+            node_id: payload.string("node_id"),
+            is_muted: flag("muted"),
+            is_on_hold: flag("hold"),
+            is_coaching: flag("coaching"),
+            call_id_to_coach: payload.string("call_id_to_coach"),
+            end_on_leave: flag("end_on_leave"),
+            start_on_join: flag("start_on_join"),
+            ended_by: payload.string("call_id_ending_conf"),
+            end_reason: payload.optional_state("reason_ended"),
+            recording_url: payload.string("recording_url"),
+            recording_duration: payload.integer("recording_duration"),
+            recording_file_size: payload.integer("recording_file_size"),
+            announce_url: payload.string("announce_url"),
+            qos,
+            status,
             raw,
         }
     }
+}
+
+/// The figures stand among the other members, each a number, or a string of one.
+fn quality(payload: &Object<'_>) -> BTreeMap<String, f64> {
+    let is_figure = |key: &str| ["rtt_", "in_", "out_"].iter().any(|start| key.starts_with(start));
+    let keys = payload.keys().filter(|key| is_figure(key));
+    keys.filter_map(|key| Some((key.to_owned(), payload.optional_number(key)?))).collect()
 }
 
 impl TypedEvent for ConferenceEvent {

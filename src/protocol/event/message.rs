@@ -87,6 +87,8 @@ pub struct MessageStateEvent {
     pub reason: Option<String>,
     /// Its tags.
     pub tags: Vec<String>,
+    /// The tag that some versions of the service send in place of the tags.
+    pub tag: String,
     /// The event as it came.
     pub raw: RawEvent,
 }
@@ -105,6 +107,7 @@ impl MessageStateEvent {
             state: payload.state("message_state"),
             reason: payload.optional("reason").filter(|reason| !reason.is_empty()),
             tags: payload.strings("tags"),
+            tag: payload.string("tag"),
             raw,
         }
     }

@@ -310,13 +310,20 @@ impl RawEvent {
 
     /// An event that says nothing.
     fn empty() -> Self {
+        Self::unsent(EventName::from(""), "", "")
+    }
+
+    /// In place of an event that the service did not send: it has an empty payload.
+    pub(crate) fn unsent(name: EventName, call_id: &str, control_id: &str) -> Self {
+        let text = format!("{{}}{call_id}{control_id}");
+        let call_id_end = 2 + call_id.len();
         Self(Arc::new(Came {
-            name: EventName::from(""),
+            name,
             timestamp: 0.0,
-            text: "{}".into(),
+            control_id_end: text.len(),
+            text: text.into(),
             payload_end: 2,
-            call_id_end: 2,
-            control_id_end: 2,
+            call_id_end,
         }))
     }
 
@@ -349,6 +356,24 @@ impl RawEvent {
     #[must_use]
     pub fn event_channel(&self) -> &str {
         &self.0.text[self.0.control_id_end..]
+    }
+
+    /// The node of the service that it comes from; empty when it did not say.
+    #[must_use]
+    pub fn node_id(&self) -> String {
+        Object::parse_text(self.json()).string("node_id")
+    }
+
+    /// The segment of its call, which related events share; empty when it did not say.
+    #[must_use]
+    pub fn segment_id(&self) -> String {
+        Object::parse_text(self.json()).string("segment_id")
+    }
+
+    /// The tag of its call, or of the dial; empty when there is none.
+    #[must_use]
+    pub fn tag(&self) -> String {
+        Object::parse_text(self.json()).string("tag")
     }
 
     /// The payload as it came: JSON, and nearly always an object. Of a payment it may hold card data.
@@ -401,7 +426,11 @@ fn or_envelope(payload: Option<Cow<'_, str>>, envelope: Option<&Cow<'_, str>>) -
 mod tests {
     use serde_json::json;
 
-    use super::super::states::{CallState, DetectKind, Direction, EndReason, MessageState};
+    use super::super::choices::{CardType, ConferenceRegion};
+    use super::super::states::{
+        CallState, ConferenceEndReason, ConferenceStatus, DetectKind, Direction, EndReason, MessageState, PayFault,
+        PayStep, QueueStatus,
+    };
     use super::*;
 
     fn event(name: &str, payload: Value) -> Event {
@@ -453,6 +482,15 @@ mod tests {
                     "message",
                     "error",
                     "fatal",
+                    "sip_data",
+                    "for",
+                    "attempt",
+                    "payment_card_number",
+                    "enqueue_ts",
+                    "region",
+                    "muted",
+                    "rtt_avg",
+                    "reason_ended",
                 ];
                 let payload: Value = keys.iter().map(|key| ((*key).to_owned(), value.clone())).collect();
                 assert_eq!(std::mem::discriminant(&event(name.as_str(), payload)), expected);
@@ -493,6 +531,68 @@ mod tests {
         assert_eq!((state.device.from(), state.is_dial_winner, state.start_time), ("+1", true, 1_760_871_190_110));
         assert_eq!(state.peer.map(|peer| peer.call_id).as_deref(), Some("d"));
         assert!(state.parent.is_none() && state.audio_in_mos == Some(4.38));
+    }
+
+    #[test]
+    fn conferences_tell_of_themselves_of_participants_and_of_their_lines() {
+        let Event::Conference(end) = event(
+            "calling.conference",
+            json!({
+                "conference_id": "k", "name": "stand-up", "region": "eu", "status": "conference-end", "size": 0,
+                "reason_ended": "last-participant-left", "call_id_ending_conf": "c", "recording_url": "u",
+                "recording_duration": 63, "recording_file_size": 1024,
+            }),
+        ) else {
+            panic!("a conference")
+        };
+        assert_eq!((end.status, end.region), (ConferenceStatus::End, Some(ConferenceRegion::Eu)));
+        assert_eq!((end.ended_by.as_str(), end.end_reason), ("c", Some(ConferenceEndReason::LastLeft)));
+        assert_eq!((end.recording_url.as_str(), end.recording_duration, end.recording_file_size), ("u", 63, 1024));
+        assert!(end.call_id.is_empty() && end.qos.is_empty());
+        let Event::Conference(line) = event(
+            "calling.conference",
+            json!({
+                "call_id": "c", "status": "participant-call-quality", "muted": true, "coaching": true,
+                "call_id_to_coach": "d", "start_on_join": true, "rtt_avg": "12.5", "in_mos": "4.4", "out_lost": "none",
+            }),
+        ) else {
+            panic!("a conference")
+        };
+        assert!(line.is_muted && line.is_coaching && !line.is_on_hold && line.start_on_join && !line.end_on_leave);
+        let figures: Vec<_> = line.qos.iter().map(|(name, figure)| (name.as_str(), *figure)).collect();
+        assert_eq!(figures, [("in_mos", 4.4), ("rtt_avg", 12.5)]);
+    }
+
+    #[test]
+    fn payments_queues_and_faxes_are_read() {
+        let Event::Pay(step) = event(
+            "calling.call.pay",
+            json!({"for": "security-code", "attempt": "2", "error_type": "timeout", "security_code": "***",
+                "payment_card_type": "visa", "payment_method": "credit-card"}),
+        ) else {
+            panic!("a payment")
+        };
+        assert_eq!((step.step, step.attempt, step.fault), (Some(PayStep::SecurityCode), 2, Some(PayFault::Timeout)));
+        assert_eq!((step.card_type, step.security_code.as_str()), (Some(CardType::Visa), "***"));
+        let Event::Pay(end) = event(
+            "calling.call.pay",
+            json!({"result": {"deep": "canary"}, "payment_error_code": 703, "payment_connector_error_message": "no"}),
+        ) else {
+            panic!("a payment")
+        };
+        assert!(end.is_end() && !end.is_success() && !format!("{end:?}").contains("canary"));
+        assert_eq!((end.payment_error_code.as_str(), end.payment_connector_error_message.as_str()), ("703", "no"));
+        let Event::Queue(queue) = event(
+            "calling.call.queue",
+            json!({"status": "leave", "id": "q", "name": "billing", "enqueue_ts": 1_760_871_234_498_113_i64}),
+        ) else {
+            panic!("a queue")
+        };
+        assert_eq!((queue.status, queue.entered_at, queue.left_at), (QueueStatus::Leave, 1_760_871_234_498_113, 0));
+        let fax = json!({"type": "finished", "params": {"direction": "send", "pages": 3, "success": true, "result": 0,
+            "document": "u", "format": "pdf", "identity": "a", "remote_identity": "b", "result_text": "OK"}});
+        let Event::Fax(fax) = event("calling.call.fax", json!({ "fax": fax })) else { panic!("a fax") };
+        assert!(fax.is_end() && fax.is_success && fax.pages == 3 && fax.document == "u");
     }
 
     #[test]

@@ -1,0 +1,158 @@
+//! Sending the audio of a call to a WebSocket.
+
+use serde_json::Value;
+
+use super::action::sealed::Sealed;
+use super::{Action, Call, Operation, Stoppable, Verdict};
+use crate::error::Result;
+use crate::protocol::choices::{HttpMethod, Track};
+use crate::protocol::event::StreamEvent;
+use crate::protocol::fields::Fields;
+use crate::protocol::states::StreamState;
+
+params! {
+    /// What audio is sent where; sent by [`Call::stream`]. The URL of a WebSocket is one, too.
+    pub struct Stream("calling.stream") {
+        /// A name, which the events carry.
+        name: String,
+        /// The codec, perhaps with a rate and an interval, such as `OPUS@48000h` or `PCMU@20i`; the call's by default.
+        codec: String,
+        /// Which side is sent; what comes in by default.
+        track: Track,
+        /// A webhook for its states.
+        status_url: String,
+        /// How the webhook is called; POST by default.
+        status_url_method: HttpMethod,
+        /// A token for the WebSocket's `Authorization` header. It is not shown by `Debug`.
+        authorization_bearer_token: String,
+        /// A JSON object that is sent to the WebSocket.
+        custom_parameters: Json,
+        /// Names this stream instead of a generated id.
+        control_id: NonEmpty,
+    }
+}
+
+/// A media stream that was started.
+pub type StreamAction = Action<Stream>;
+
+impl Stream {
+    /// Sends the audio to this WebSocket, given as a `wss` URL.
+    pub fn new(url: impl Into<String>) -> Self {
+        let mut fields = Fields::default();
+        fields.set("", "url", Value::String(url.into()));
+        Self::of(fields)
+    }
+}
+
+impl From<&str> for Stream {
+    fn from(url: &str) -> Self {
+        Self::new(url)
+    }
+}
+
+impl From<String> for Stream {
+    fn from(url: String) -> Self {
+        Self::new(url)
+    }
+}
+
+impl Sealed for Stream {}
+
+impl Operation for Stream {
+    type Outcome = StreamEvent;
+    const METHOD: &'static str = Self::METHOD;
+    const STOP: &'static str = "calling.stream.stop";
+
+    fn fields(&self) -> &Fields {
+        &self.fields
+    }
+
+    fn judge(event: &StreamEvent, _continuous: bool) -> Verdict {
+        match event.state {
+            StreamState::Finished | StreamState::Error => Verdict::Final,
+            _ => Verdict::Progress,
+        }
+    }
+
+    fn ended_by_call(call_id: &str, control_id: &str) -> Option<StreamEvent> {
+        Some(StreamEvent::ended_by_call(call_id, control_id))
+    }
+}
+
+impl Stoppable for Stream {}
+
+impl Call {
+    /// Starts to send the call's audio to a WebSocket and returns at once: `calling.stream`. It goes on until it is
+    /// stopped or the call ends; [`wait`](Action::wait) on the action returns then. For a WebSocket that also
+    /// answers, bridge the call with [`stream_to`](crate::stream_to).
+    ///
+    /// ```no_run
+    /// # use signalwire_relay::{Stream, Track};
+    /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {
+    /// let stream = call.stream(Stream::new("wss://example.com/audio").track(Track::Both).codec("PCMU@20i"))?;
+    /// call.wait_for_ended(None)?;
+    /// assert!(stream.wait(None)?.ended_by_call);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// When the service refuses, or the connection is gone. On a call that is over the action ends at once.
+    pub fn stream(&self, what: impl Into<Stream>) -> Result<StreamAction> {
+        self.start(what.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::protocol::event::{Event, parse_event};
+
+    #[test]
+    fn requests_are_as_on_the_wire() {
+        let url = "wss://example.com/audio";
+        for (stream, params) in [
+            (Stream::from(url), json!({"url": url})),
+            (
+                Stream::new(url).custom_parameters(json!({"lang": "en", "n": 1})),
+                json!({"url": url, "custom_parameters": {"lang": "en", "n": 1}}),
+            ),
+            (Stream::new(url).extra("realtime", true), json!({"url": url, "realtime": true})),
+            (
+                Stream::new(url)
+                    .name("stream-1")
+                    .codec("PCMU@20i")
+                    .track(Track::Both)
+                    .status_url("https://example.com/stream")
+                    .status_url_method(HttpMethod::Post)
+                    .authorization_bearer_token("bearer-abc")
+                    .custom_parameters(json!({"lang": "en", "n": 1}))
+                    .control_id("str-1"),
+                json!({"control_id": "str-1", "url": url, "name": "stream-1", "codec": "PCMU@20i",
+                    "track": "both_tracks", "status_url": "https://example.com/stream", "status_url_method": "POST",
+                    "authorization_bearer_token": "bearer-abc", "custom_parameters": {"lang": "en", "n": 1}}),
+            ),
+        ] {
+            assert_eq!(stream.fields.to_json(), params);
+        }
+        let shown = format!("{:?}", Stream::new(url).authorization_bearer_token("canary"));
+        assert!(!shown.contains("canary"), "{shown}");
+    }
+
+    #[test]
+    fn it_ends_when_finished_or_failed_and_well_with_its_call() {
+        for (state, verdict) in [
+            ("streaming", Verdict::Progress),
+            ("", Verdict::Progress),
+            ("finished", Verdict::Final),
+            ("error", Verdict::Final),
+        ] {
+            let event = parse_event(&json!({"event_type": "calling.call.stream", "params": {"state": state}}));
+            let Event::Stream(event) = event else { panic!("a stream") };
+            assert_eq!(Stream::judge(&event, false), verdict, "{state}");
+        }
+        assert!(Stream::ended_by_call("c", "k").is_some_and(|end| end.ended_by_call));
+    }
+}

@@ -1,0 +1,345 @@
+//! Taking a payment.
+
+use serde_json::{Value, json};
+
+use super::action::sealed::Sealed;
+use super::{Action, Call, Operation, Stoppable, Verdict};
+use crate::error::Result;
+use crate::protocol::choices::{BankAccountType, CardType, PayInput, PaymentMethod, TokenType};
+use crate::protocol::event::PayEvent;
+use crate::protocol::fields::Fields;
+use crate::protocol::states::{PayFault, PayStep};
+
+params! {
+    /// What is paid, and what is asked for; sent by [`Call::pay`]. The URL of a payment connector is one, too.
+    pub struct Pay("calling.pay") {
+        /// How data are entered; with keys by default, which is the only way that works.
+        #[doc(alias = "input_method")]
+        input: PayInput,
+        /// A webhook for its progress.
+        status_url: String,
+        /// What is paid with; a card by default.
+        payment_method: PaymentMethod,
+        /// How long to wait for the next key; sent in whole seconds, 5 by default.
+        timeout: TextOfSeconds,
+        /// How often the caller may try; once by default.
+        max_attempts: TextOfNumber,
+        /// Whether the card's security code is asked for, as it is by default.
+        security_code: TextOfFlag,
+        /// The least number of characters of a postal code; 0 by default.
+        min_postal_code_length: TextOfNumber,
+        /// What kind of token is issued; a reusable one by default.
+        token_type: TokenType,
+        /// The amount, a decimal number without a currency sign; `0.00` by default, which only yields a token.
+        charge_amount: String,
+        /// The currency; `usd` by default.
+        currency: String,
+        /// The language of the prompts; `en-US` by default.
+        language: String,
+        /// The voice of the prompts; `woman` by default.
+        voice: String,
+        /// A text that is passed to the connector.
+        description: String,
+        /// The brands of cards that are taken; Visa, Mastercard and American Express by default.
+        valid_card_types: CardTypes,
+        /// The kind of bank account. Reserved: the service does not debit bank accounts.
+        bank_account_type: BankAccountType,
+        /// The voice where the other cannot be had.
+        say_voice: String,
+        /// Names this payment instead of a generated id.
+        control_id: NonEmpty,
+    }
+}
+
+/// A payment that was started.
+pub type PayAction = Action<Pay>;
+
+impl Pay {
+    /// Has this payment connector, given as an `https` URL, get the data that the caller enters.
+    pub fn new(payment_connector_url: impl Into<String>) -> Self {
+        let mut fields = Fields::default();
+        fields.set("", "payment_connector_url", Value::String(payment_connector_url.into()));
+        Self::of(fields)
+    }
+
+    /// Whether the postal code is asked for, as it is by default; or the postal code, when it is known.
+    pub fn postal_code(mut self, code: impl Into<PostalCode>) -> Self {
+        self.fields.set("", "postal_code", Value::String(code.into().0));
+        self
+    }
+
+    /// Adds a name and a value that are sent to the connector.
+    #[doc(alias = "parameters")]
+    pub fn parameter(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.fields.push("parameters", json!({ "name": name.into(), "value": value.into() }));
+        self
+    }
+
+    /// Adds a prompt that is used in place of the service's own.
+    #[doc(alias = "prompts")]
+    pub fn prompt(mut self, prompt: impl Into<PayPrompt>) -> Self {
+        self.fields.push("prompts", prompt.into().fields.to_json());
+        self
+    }
+}
+
+/// Brands of cards, for [`Pay::valid_card_types`]: an array of [`CardType`]s, or their names with spaces between.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CardTypes(String);
+
+impl From<CardTypes> for String {
+    fn from(types: CardTypes) -> Self {
+        types.0
+    }
+}
+
+impl<const N: usize> From<[CardType; N]> for CardTypes {
+    fn from(types: [CardType; N]) -> Self {
+        types.into_iter().collect()
+    }
+}
+
+impl From<Vec<CardType>> for CardTypes {
+    fn from(types: Vec<CardType>) -> Self {
+        types.into_iter().collect()
+    }
+}
+
+impl From<&str> for CardTypes {
+    fn from(types: &str) -> Self {
+        Self(types.into())
+    }
+}
+
+impl FromIterator<CardType> for CardTypes {
+    fn from_iter<I: IntoIterator<Item = CardType>>(types: I) -> Self {
+        Self(types.into_iter().map(String::from).collect::<Vec<_>>().join(" "))
+    }
+}
+
+/// Whether a postal code is asked for, or which it is; for [`Pay::postal_code`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PostalCode(String);
+
+impl From<bool> for PostalCode {
+    fn from(asked: bool) -> Self {
+        Self(asked.to_string())
+    }
+}
+
+impl From<&str> for PostalCode {
+    fn from(code: &str) -> Self {
+        Self(code.into())
+    }
+}
+
+impl From<String> for PostalCode {
+    fn from(code: String) -> Self {
+        Self(code)
+    }
+}
+
+params! {
+    /// What is said at one step of a payment, for [`Pay::prompt`].
+    ///
+    /// ```
+    /// use signalwire_relay::{PayFault, PayPrompt, PayStep};
+    ///
+    /// let again = PayPrompt::new(PayStep::CardNumber).errors([PayFault::CardNumber]).say("That is no card number.");
+    /// ```
+    pub struct PayPrompt {
+        /// Only for cards of these brands.
+        card_type: CardTypes,
+        /// Only at these attempts, for example `"2 3"`.
+        attempt: String,
+        /// Whether it has to be entered twice.
+        require_matching_inputs: TextOfFlag,
+    }
+}
+
+impl PayPrompt {
+    /// For this step.
+    pub fn new(step: impl Into<PayStep>) -> Self {
+        let mut fields = Fields::default();
+        fields.set("", "for", String::from(step.into()).into());
+        Self::of(fields)
+    }
+
+    /// Only after these mistakes.
+    #[doc(alias = "error_type")]
+    pub fn errors(mut self, faults: impl IntoIterator<Item = PayFault>) -> Self {
+        self.fields.set("", "error_type", crate::protocol::fields::words(faults));
+        self
+    }
+
+    /// Says this; several are said and played in a row.
+    pub fn say(self, phrase: impl Into<String>) -> Self {
+        self.action("Say", phrase.into())
+    }
+
+    /// Plays the file at this URL.
+    pub fn play(self, url: impl Into<String>) -> Self {
+        self.action("Play", url.into())
+    }
+
+    fn action(mut self, kind: &str, phrase: String) -> Self {
+        self.fields.push("actions", json!({ "type": kind, "phrase": phrase }));
+        self
+    }
+}
+
+impl From<&str> for Pay {
+    fn from(payment_connector_url: &str) -> Self {
+        Self::new(payment_connector_url)
+    }
+}
+
+impl From<String> for Pay {
+    fn from(payment_connector_url: String) -> Self {
+        Self::new(payment_connector_url)
+    }
+}
+
+impl Sealed for Pay {}
+
+impl Operation for Pay {
+    type Outcome = PayEvent;
+    const METHOD: &'static str = Self::METHOD;
+    const STOP: &'static str = "calling.pay.stop";
+
+    fn fields(&self) -> &Fields {
+        &self.fields
+    }
+
+    fn judge(event: &PayEvent, _continuous: bool) -> Verdict {
+        if event.is_end() { Verdict::Final } else { Verdict::Progress }
+    }
+}
+
+impl Stoppable for Pay {}
+
+impl Call {
+    /// Starts to ask for a card and returns at once: `calling.pay`. [`wait`](Action::wait) on the action returns the
+    /// event with the result; each step is an event before. What the caller enters goes to the payment connector,
+    /// and is never logged here.
+    ///
+    /// ```no_run
+    /// # use std::time::Duration;
+    /// # use signalwire_relay::{CardType, Pay, PayStep, PayPrompt};
+    /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {
+    /// let payment = call
+    ///     .pay(
+    ///         Pay::new("https://pay.example.com/charge")
+    ///             .charge_amount("25.99")
+    ///             .timeout(Duration::from_secs(8))
+    ///             .valid_card_types([CardType::Visa, CardType::Mastercard])
+    ///             .parameter("order", "4711")
+    ///             .prompt(PayPrompt::new(PayStep::CardNumber).say("Please enter the number of your card.")),
+    ///     )?
+    ///     .wait(None)?;
+    /// println!("{:?} {}", payment.result, payment.payment_confirmation_code);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// When the service refuses, or the connection is gone. On a call that is over the action ends at once.
+    pub fn pay(&self, what: impl Into<Pay>) -> Result<PayAction> {
+        self.start(what.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::protocol::event::{Event, parse_event};
+
+    #[test]
+    fn requests_are_as_on_the_wire() {
+        let url = "https://pay.example.com/charge";
+        let pay = || Pay::new(url);
+        let with = |key: &str, value: Value| {
+            let mut params = json!({"payment_connector_url": url});
+            params[key] = value;
+            params
+        };
+        for (pay, params) in [
+            (Pay::from(url), json!({"payment_connector_url": url})),
+            (pay().control_id("pay-1"), with("control_id", json!("pay-1"))),
+            (pay().control_id(""), json!({"payment_connector_url": url})),
+            (pay().input(PayInput::Dtmf), with("input", json!("dtmf"))),
+            (pay().status_url("https://example.com/pay"), with("status_url", json!("https://example.com/pay"))),
+            (pay().payment_method(PaymentMethod::CreditCard), with("payment_method", json!("credit-card"))),
+            (pay().timeout(Duration::from_secs(5)), with("timeout", json!("5"))),
+            (pay().timeout(Duration::from_millis(4100)), with("timeout", json!("5"))),
+            (pay().max_attempts(3), with("max_attempts", json!("3"))),
+            (pay().security_code(true), with("security_code", json!("true"))),
+            (pay().postal_code(false), with("postal_code", json!("false"))),
+            (pay().postal_code("10115"), with("postal_code", json!("10115"))),
+            (pay().min_postal_code_length(5), with("min_postal_code_length", json!("5"))),
+            (pay().token_type("reusable"), with("token_type", json!("reusable"))),
+            (pay().charge_amount("25.99"), with("charge_amount", json!("25.99"))),
+            (pay().currency("eur"), with("currency", json!("eur"))),
+            (pay().language("en-US"), with("language", json!("en-US"))),
+            (pay().voice("woman"), with("voice", json!("woman"))),
+            (pay().description("d"), with("description", json!("d"))),
+            (
+                pay().valid_card_types([CardType::Visa, CardType::Mastercard, CardType::Amex]),
+                with("valid_card_types", json!("visa mastercard amex")),
+            ),
+            (pay().valid_card_types(""), with("valid_card_types", json!(""))),
+            (
+                pay().parameter("a", "1").parameter("b", "2"),
+                with("parameters", json!([{"name": "a", "value": "1"}, {"name": "b", "value": "2"}])),
+            ),
+            (
+                pay().prompt(
+                    PayPrompt::new(PayStep::CardNumber)
+                        .card_type([CardType::Visa])
+                        .errors([PayFault::Timeout, PayFault::CardNumber])
+                        .attempt("1 2")
+                        .require_matching_inputs(true)
+                        .say("Number?")
+                        .play("https://x/y.mp3"),
+                ),
+                with(
+                    "prompts",
+                    json!([{"for": "payment-card-number", "card_type": "visa", "attempt": "1 2",
+                        "error_type": "timeout invalid-card-number", "require_matching_inputs": "true", "actions": [
+                            {"type": "Say", "phrase": "Number?"}, {"type": "Play", "phrase": "https://x/y.mp3"}]}]),
+                ),
+            ),
+            (pay().bank_account_type("consumer-savings"), with("bank_account_type", json!("consumer-savings"))),
+            (pay().say_voice("man"), with("say_voice", json!("man"))),
+            (pay().extra("swml", true), with("swml", json!(true))),
+        ] {
+            assert_eq!(pay.fields.to_json(), params);
+        }
+    }
+
+    #[test]
+    fn it_ends_by_its_result_or_by_the_state_of_older_servers() {
+        for (payload, verdict, success) in [
+            (json!({"for": "payment-card-number", "attempt": "1"}), Verdict::Progress, false),
+            (json!({"for": "payment-completed"}), Verdict::Progress, false),
+            (json!({"result": "success"}), Verdict::Final, true),
+            (json!({"result": "caller-hung-up"}), Verdict::Final, false),
+            (json!({"result": "something-new"}), Verdict::Final, false),
+            (json!({"result": {"code": "ok"}}), Verdict::Final, false),
+            (json!({"result": ""}), Verdict::Progress, false),
+            (json!({"result": null}), Verdict::Progress, false),
+            (json!({"state": "finished"}), Verdict::Final, false),
+            (json!({"state": "completed"}), Verdict::Final, true),
+            (json!({"state": "failed"}), Verdict::Final, false),
+            (json!({"state": "canceled"}), Verdict::Final, false),
+            (json!({"state": "error"}), Verdict::Final, false),
+            (json!({"state": "processing"}), Verdict::Progress, false),
+        ] {
+            let event = parse_event(&json!({"event_type": "calling.call.pay", "params": payload}));
+            let Event::Pay(event) = event else { panic!("a payment") };
+            assert_eq!((Pay::judge(&event, false), event.is_success()), (verdict, success), "{payload}");
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! Copying the audio of a call to somewhere else.
+
+use std::fmt;
+
+use serde_json::{Value, json};
+
+use super::action::sealed::Sealed;
+use super::{Action, Call, Operation, Stoppable, Verdict};
+use crate::error::Result;
+use crate::protocol::event::TapEvent;
+use crate::protocol::fields::Fields;
+use crate::protocol::states::{AudioDirection, Codec, DeviceKind, TapState};
+
+/// An RTP receiver for [`Call::tap`], by its public IPv4 address and its port.
+pub fn rtp(addr: impl Into<String>, port: u16) -> Rtp {
+    let mut fields = Fields::default();
+    fields.set("", "addr", Value::String(addr.into()));
+    fields.set("", "port", Value::from(port));
+    Rtp::of(fields)
+}
+
+/// A WebSocket that takes audio, for [`Call::tap`], by its `ws` or `wss` URL.
+pub fn ws(uri: impl Into<String>) -> Ws {
+    let mut fields = Fields::default();
+    fields.set("", "uri", Value::String(uri.into()));
+    Ws::of(fields)
+}
+
+params! {
+    /// An RTP receiver; made by [`rtp`].
+    pub struct Rtp {
+        /// The codec: OPUS, PCMA or PCMU.
+        codec: Codec,
+        /// The length of a packet, in milliseconds.
+        ptime: u32,
+    }
+}
+
+params! {
+    /// A WebSocket that takes audio; made by [`ws`].
+    pub struct Ws {
+        /// The codec.
+        codec: Codec,
+        /// The sampling rate, in Hz.
+        rate: u32,
+    }
+}
+
+/// Where a tap's audio goes: [`rtp`], [`ws`], or JSON.
+#[derive(Clone, PartialEq)]
+#[must_use]
+pub struct TapDevice(Value);
+
+impl TapDevice {
+    /// A target given as JSON, with `type` and `params`; sent as it is.
+    pub fn raw(json: impl Into<Value>) -> Self {
+        Self(json.into())
+    }
+}
+
+impl fmt::Debug for TapDevice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut json = self.0.clone();
+        crate::protocol::redact::mask_keys(&mut json);
+        write!(f, "TapDevice({json})")
+    }
+}
+
+impl From<Rtp> for TapDevice {
+    fn from(device: Rtp) -> Self {
+        Self(json!({ "type": DeviceKind::Rtp, "params": device.fields.to_json() }))
+    }
+}
+
+impl From<Ws> for TapDevice {
+    fn from(device: Ws) -> Self {
+        Self(json!({ "type": DeviceKind::Ws, "params": device.fields.to_json() }))
+    }
+}
+
+params! {
+    /// What is copied where; sent by [`Call::tap`]. A [`TapDevice`], and whatever makes one, is one, too.
+    pub struct Tap("calling.tap") {
+        in "tap.params":
+        /// Which side is copied.
+        direction: AudioDirection,
+        top:
+        /// Names this tap instead of a generated id.
+        control_id: NonEmpty,
+        /// A webhook for its states.
+        status_url: String,
+    }
+}
+
+/// A tap that was started.
+pub type TapAction = Action<Tap>;
+
+impl Tap {
+    /// Copies the audio to this target.
+    pub fn new(to: impl Into<TapDevice>) -> Self {
+        let mut fields = Fields::with_objects(&["tap.params"]);
+        fields.set("tap", "type", "audio".into());
+        fields.set("", "device", to.into().0);
+        Self::of(fields)
+    }
+}
+
+impl<D: Into<TapDevice>> From<D> for Tap {
+    fn from(to: D) -> Self {
+        Self::new(to)
+    }
+}
+
+impl Sealed for Tap {}
+
+impl Operation for Tap {
+    type Outcome = TapEvent;
+    const METHOD: &'static str = Self::METHOD;
+    const STOP: &'static str = "calling.tap.stop";
+
+    fn fields(&self) -> &Fields {
+        &self.fields
+    }
+
+    fn judge(event: &TapEvent, _continuous: bool) -> Verdict {
+        match event.state {
+            TapState::Finished | TapState::Error => Verdict::Final,
+            _ => Verdict::Progress,
+        }
+    }
+
+    fn ended_by_call(call_id: &str, control_id: &str) -> Option<TapEvent> {
+        Some(TapEvent::ended_by_call(call_id, control_id))
+    }
+}
+
+impl Stoppable for Tap {}
+
+impl Call {
+    /// Starts to copy the call's audio to an RTP or WebSocket target and returns at once: `calling.tap`. It goes on
+    /// until it is stopped or the call ends; [`wait`](Action::wait) on the action returns then. The
+    /// [`reply`](Action::reply) tells under `source_device` how the audio is delivered.
+    ///
+    /// ```no_run
+    /// # use signalwire_relay::{AudioDirection, Codec, Tap, rtp};
+    /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {
+    /// let tap = call.tap(Tap::new(rtp("192.0.2.10", 5000).codec(Codec::Pcmu)).direction(AudioDirection::Both))?;
+    /// tap.stop()?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// When the service refuses, or the connection is gone. On a call that is over the action ends at once.
+    pub fn tap(&self, what: impl Into<Tap>) -> Result<TapAction> {
+        self.start(what.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::event::{Event, parse_event};
+
+    #[test]
+    fn requests_are_as_on_the_wire() {
+        let device = json!({"type": "rtp", "params": {"addr": "192.0.2.10", "port": 5000}});
+        let both = json!({"type": "audio", "params": {"direction": "both"}});
+        for (tap, params) in [
+            (Tap::from(rtp("192.0.2.10", 5000)), json!({"tap": {"type": "audio", "params": {}}, "device": device})),
+            (
+                Tap::new(rtp("192.0.2.10", 5000)).direction(AudioDirection::Both).control_id(""),
+                json!({"tap": both, "device": device}),
+            ),
+            (
+                Tap::new(TapDevice::raw(device.clone())).direction("both").control_id("tap-1").extra("swml", true),
+                json!({"control_id": "tap-1", "tap": both, "device": device, "swml": true}),
+            ),
+            (
+                Tap::new(rtp("a", 1).codec(Codec::Opus).ptime(20)).status_url("u"),
+                json!({"tap": {"type": "audio", "params": {}}, "status_url": "u",
+                    "device": {"type": "rtp", "params": {"addr": "a", "port": 1, "codec": "OPUS", "ptime": 20}}}),
+            ),
+            (
+                Tap::from(ws("wss://x").codec("PCMU").rate(8000)),
+                json!({"tap": {"type": "audio", "params": {}},
+                    "device": {"type": "ws", "params": {"uri": "wss://x", "codec": "PCMU", "rate": 8000}}}),
+            ),
+        ] {
+            assert_eq!(tap.fields.to_json(), params);
+        }
+    }
+
+    #[test]
+    fn it_ends_when_finished_or_failed_and_well_with_its_call() {
+        for (state, verdict) in [
+            (json!("tapping"), Verdict::Progress),
+            (json!("FINISHED"), Verdict::Progress),
+            (json!(["finished"]), Verdict::Progress),
+            (json!("finished"), Verdict::Final),
+            (json!("error"), Verdict::Final),
+        ] {
+            let event = parse_event(&json!({"event_type": "calling.call.tap", "params": {"state": state}}));
+            let Event::Tap(event) = event else { panic!("a tap") };
+            assert_eq!(Tap::judge(&event, false), verdict, "{state}");
+            assert!(!event.ended_by_call);
+        }
+        let end = Tap::ended_by_call("c", "k").expect("an outcome");
+        assert!(end.ended_by_call && end.raw.json() == "{}");
+        assert_eq!((end.control_id.as_str(), end.raw.call_id(), end.raw.control_id()), ("k", Some("c"), Some("k")));
+    }
+}

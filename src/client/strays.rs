@@ -1,0 +1,99 @@
+//! Events that belong to no call, or to one that is not known any more, and who listens to them.
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use crate::call::core::{Handler, Listened, ListenerEntry};
+use crate::mailbox::Mailbox;
+use crate::protocol::event::Event;
+use crate::protocol::frame::Envelope;
+use crate::session::Session;
+use crate::workers::run_each;
+
+pub(super) struct Strays {
+    inner: Mutex<Inner>,
+    mailbox: Arc<Mailbox>,
+}
+
+#[derive(Default)]
+struct Inner {
+    listeners: Vec<Arc<ListenerEntry>>,
+    /// How many events were posted to them.
+    posted: u64,
+    closed: bool,
+}
+
+impl Strays {
+    pub(super) fn new() -> Arc<Self> {
+        Arc::new(Self { inner: Mutex::default(), mailbox: Mailbox::new() })
+    }
+
+    pub(super) fn listen(&self, handler: Handler) -> Arc<ListenerEntry> {
+        let mut inner = self.inner.lock();
+        let entry = Arc::new(ListenerEntry::new(None, handler, inner.posted));
+        if !inner.closed {
+            inner.listeners.push(Arc::clone(&entry));
+        }
+        // Of a closed client the caller drops the handler, after the lock is let go.
+        entry
+    }
+
+    /// Has the listeners told, on the reader; false when there is none. Who they are is looked up where they run.
+    pub(super) fn tell(self: &Arc<Self>, session: &Arc<Session>, envelope: &Envelope<'_>) -> bool {
+        let number = {
+            let mut inner = self.inner.lock();
+            if inner.listeners.is_empty() {
+                return false;
+            }
+            inner.posted += 1;
+            inner.posted
+        };
+        let Some(room) = session.charge(envelope.params.get().len() + 256) else { return true };
+        let (strays, event) = (Arc::clone(self), Event::parse(envelope));
+        self.mailbox.push(
+            &session.workers,
+            Box::new(move || {
+                let _room = room;
+                run_each(strays.listeners_since(number), |listener| listener.run(&event));
+            }),
+        );
+        true
+    }
+
+    fn listeners_since(&self, number: u64) -> Vec<Arc<ListenerEntry>> {
+        self.inner.lock().listeners.iter().filter(|listener| listener.is_for(number)).cloned().collect()
+    }
+
+    /// Nothing comes any more. The handlers are the program's own closures: they are dropped where its code runs, after
+    /// the events that still wait for them.
+    pub(super) fn close(self: &Arc<Self>, session: &Session) {
+        let any = {
+            let mut inner = self.inner.lock();
+            inner.closed = true;
+            !inner.listeners.is_empty()
+        };
+        if any {
+            let strays = Arc::clone(self);
+            self.mailbox.post(
+                &session.workers,
+                Box::new(move || {
+                    let listeners = std::mem::take(&mut strays.inner.lock().listeners);
+                    drop(listeners);
+                }),
+            );
+        }
+    }
+}
+
+impl Listened for Strays {
+    fn unlisten(&self, entry: &Arc<ListenerEntry>) {
+        entry.retire();
+        let removed = {
+            let mut inner = self.inner.lock();
+            let at = inner.listeners.iter().position(|listener| Arc::ptr_eq(listener, entry));
+            at.map(|at| inner.listeners.remove(at))
+        };
+        drop(removed);
+    }
+}
