@@ -20,6 +20,8 @@ pub enum Rule {
     /// A `null` in the `record` of a recording counts as absent, and what stands beside `record` is taken. The
     /// reference gives `None` for a URL that is in the event.
     BesideRecord,
+    /// A call without an id is not offered: no request could ever reach it.
+    NoCallWithoutId,
 }
 
 /// Rows that are listed, by file.
@@ -39,6 +41,8 @@ pub const EVENTS: List = &[
     ("event.messaging.state.more.3", Rule::KnownByType),
     ("event.messaging.state.more.4", Rule::KnownByType),
 ];
+
+pub const REQUESTS: List = &[("call.answer.empty_ids", Rule::NoCallWithoutId)];
 
 /// What one test found.
 #[derive(Default)]
