@@ -22,6 +22,10 @@ pub enum Rule {
     BesideRecord,
     /// A call without an id is not offered: no request could ever reach it.
     NoCallWithoutId,
+    /// A pong carries the `timestamp` of its ping back, and its `payload`.
+    PongEchoes,
+    /// `"id": null` is no id, so that there is nothing to acknowledge.
+    NullIsNoId,
 }
 
 /// Rows that are listed, by file.
@@ -43,6 +47,9 @@ pub const EVENTS: List = &[
 ];
 
 pub const REQUESTS: List = &[("call.answer.empty_ids", Rule::NoCallWithoutId)];
+
+pub const REPLIES: List =
+    &[("reply.event_id_null", Rule::NullIsNoId), ("reply.ping_timestamp", Rule::PongEchoes)];
 
 /// What one test found.
 #[derive(Default)]
