@@ -26,6 +26,13 @@ pub enum Rule {
     PongEchoes,
     /// `"id": null` is no id, so that there is nothing to acknowledge.
     NullIsNoId,
+    /// A callback on an operation that is over when it is attached is called, as any other is. The reference calls none
+    /// for an operation that was started on a call that had ended.
+    CallbackOfWhatIsOver,
+    /// A message that the service took and did not name ends with an error. The reference waits for ever.
+    NoMessageWithoutId,
+    /// The call that a dial returns is answered, also where the call's own event that says so is still to come.
+    AnsweredIsAnswered,
 }
 
 /// Rows that are listed, by file.
@@ -50,6 +57,14 @@ pub const REQUESTS: List = &[("call.answer.empty_ids", Rule::NoCallWithoutId)];
 
 pub const REPLIES: List =
     &[("reply.event_id_null", Rule::NullIsNoId), ("reply.ping_timestamp", Rule::PongEchoes)];
+
+pub const ACTIONS: List = &[
+];
+
+pub const MESSAGES: List = &[("message.no_message_id", Rule::NoMessageWithoutId)];
+
+pub const DIALS: List = &[
+];
 
 /// What one test found.
 #[derive(Default)]

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 use signalwire_relay::{
-    Action, Answer, Audio, Call, Client, Collect, Connect, Detect, Device, Devices, Dial, DigitDetector, Event,
+    Action, Answer, Audio, Call, Client, Collect, Connect, Detect, Device, Devices, Dial, DigitDetector,
     FaxDetector, Hangup, Machine, Media, Play, Playlist, Prompt, Record, Result, Ringtone, SendDigits, Silence, Sms,
     Tts, agora, audio, digit_detector, fabric, fax_tone, machine, phone, ringtone, silence, sip, sms, stream_to, tts,
     webrtc,
@@ -134,9 +134,10 @@ impl Args {
 
 /// Sets what is given: `"name": kind => setter`, where the kind is a method of [`Args`].
 macro_rules! set {
-    ($set:expr, $args:expr $(, $name:literal: $kind:ident => $setter:ident)* $(,)?) => {{
+    ($set:expr, $args:expr) => { $set };
+    ($set:expr, $args:expr $(, $name:literal: $kind:ident => $setter:ident)+ $(,)?) => {{
         let mut set = $set;
-        $( if let Some(value) = $args.$kind($name) { set = set.$setter(value); } )*
+        $( if let Some(value) = $args.$kind($name) { set = set.$setter(value); } )+
         set
     }};
 }
@@ -157,9 +158,8 @@ macro_rules! all {
 /// As `set!`, for an object within: what no setter takes goes into `extra`.
 macro_rules! rest {
     ($set:expr, $args:ident $($rest:tt)*) => {{
-        let mut args: Args = $args;
-        let mut set = set!($set, args $($rest)*);
-        for (key, value) in args.given {
+        let mut set = set!($set, $args $($rest)*);
+        for (key, value) in $args.given {
             set = set.extra(key, value);
         }
         set
@@ -559,9 +559,4 @@ started! {
     Detect: stop;
     Prompt: stop pause resume volume start_input_timers;
     Collect: stop start_input_timers;
-}
-
-/// The payload of an event, for comparing.
-pub fn payload(event: &Event) -> Value {
-    event.raw().value()
 }

@@ -1,5 +1,6 @@
 //! A server that records what the client sends and says what the test tells it to.
 
+use std::cell::OnceCell;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -325,30 +326,28 @@ impl Count {
 }
 
 /// A function that runs on a thread of its own, and what it returns.
-pub struct Running<T>(Receiver<T>, Option<T>);
+pub struct Running<T>(Receiver<T>, OnceCell<T>);
 
 pub fn running<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Running<T> {
     let (sender, receiver) = unbounded();
     thread::spawn(move || {
         let _ = sender.send(work());
     });
-    Running(receiver, None)
+    Running(receiver, OnceCell::new())
 }
 
 impl<T> Running<T> {
-    /// Whether it has returned.
-    pub fn peek(&mut self) -> Option<&T> {
-        if self.1.is_none() {
-            self.1 = self.0.try_recv().ok();
+    /// What it has returned, if it has.
+    pub fn peek(&self) -> Option<&T> {
+        if let Some(returned) = self.1.get() {
+            return Some(returned);
         }
-        self.1.as_ref()
+        let returned = self.0.try_recv().ok()?;
+        Some(self.1.get_or_init(|| returned))
     }
 
     /// Waits until it has returned.
-    pub fn get(&mut self) -> &T {
-        if self.1.is_none() {
-            self.1 = Some(self.0.recv_timeout(LONG).expect("it returns"));
-        }
-        self.1.as_ref().expect("it was put there")
+    pub fn get(&self) -> &T {
+        self.1.get_or_init(|| self.0.recv_timeout(LONG).expect("it returns"))
     }
 }
