@@ -21,7 +21,7 @@ use crate::call::Call;
 use crate::error::{self, HandlerResult, Result};
 use crate::message::{Message, Sms};
 use crate::protocol::frame::Reply;
-use crate::session::{Answer, Ask, Credentials, LinkState, LinkStates, Session, Stats};
+use crate::session::{Answer, Ask, LinkState, LinkStates, Session, Stats};
 
 /// How long a call that was hung up at the end of a shutdown has to report its end.
 const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -104,10 +104,7 @@ impl Client {
     /// The project that the client belongs to; `None` when it authenticates with a JWT.
     #[must_use]
     pub fn project(&self) -> Option<&str> {
-        match &self.handle.session.credentials {
-            Credentials::Project { project, .. } => Some(project.expose()),
-            Credentials::Jwt(_) => None,
-        }
+        self.handle.session.credentials.project()
     }
 
     /// The host that it is connected to.
