@@ -33,6 +33,8 @@ pub enum Rule {
     NoMessageWithoutId,
     /// The call that a dial returns is answered, also where the call's own event that says so is still to come.
     AnsweredIsAnswered,
+    /// The states of a message tell how many segments it took. The reference leaves the number as it was, 0.
+    SegmentsAreTold,
 }
 
 /// Rows that are listed, by file.
@@ -55,22 +57,29 @@ pub const EVENTS: List = &[
 
 pub const REQUESTS: List = &[("call.answer.empty_ids", Rule::NoCallWithoutId)];
 
-pub const REPLIES: List =
-    &[("reply.event_id_null", Rule::NullIsNoId), ("reply.ping_timestamp", Rule::PongEchoes)];
+pub const REPLIES: List = &[("reply.event_id_null", Rule::NullIsNoId), ("reply.ping_timestamp", Rule::PongEchoes)];
 
 pub const ACTIONS: List = &[
+    ("action.prompt.call_already_ended", Rule::CallbackOfWhatIsOver),
+    ("action.collect.call_already_ended", Rule::CallbackOfWhatIsOver),
+    ("action.tap.call_already_ended", Rule::CallbackOfWhatIsOver),
+    ("action.stream.call_already_ended", Rule::CallbackOfWhatIsOver),
+    ("action.pay.call_already_ended", Rule::CallbackOfWhatIsOver),
+    ("action.transcribe.call_already_ended", Rule::CallbackOfWhatIsOver),
+    ("action.ai.call_already_ended", Rule::CallbackOfWhatIsOver),
 ];
 
-pub const MESSAGES: List = &[("message.no_message_id", Rule::NoMessageWithoutId)];
+pub const MESSAGES: List =
+    &[("message.extra_fields", Rule::SegmentsAreTold), ("message.no_message_id", Rule::NoMessageWithoutId)];
 
-pub const DIALS: List = &[
-];
+pub const DIALS: List = &[("dial.answered_state_after_dial_event", Rule::AnsweredIsAnswered)];
 
 /// What one test found.
 #[derive(Default)]
 pub struct Seen {
     allowed: BTreeSet<(String, Rule)>,
     failed: Vec<String>,
+    skipped: BTreeSet<String>,
 }
 
 impl Seen {
@@ -84,11 +93,17 @@ impl Seen {
         self.failed.push(format!("{}: {difference}", name(row)));
     }
 
+    /// A row that needs what is not there yet.
+    pub fn skip(&mut self, row: &Value) {
+        self.skipped.insert(name(row).to_owned());
+    }
+
     /// Ends a test that saw every row of a file.
     pub fn done(self, listed: List) {
         let listed: BTreeSet<_> = listed.iter().map(|(name, rule)| ((*name).to_owned(), *rule)).collect();
         let unlisted: Vec<_> = self.allowed.difference(&listed).collect();
-        let needless: Vec<_> = listed.difference(&self.allowed).collect();
+        let needless = listed.difference(&self.allowed).filter(|(name, _)| !self.skipped.contains(name));
+        let needless: Vec<_> = needless.collect();
         assert!(self.failed.is_empty(), "{} differences:\n{}", self.failed.len(), self.failed.join("\n"));
         assert!(unlisted.is_empty(), "answered otherwise than recorded, and not listed: {unlisted:#?}");
         assert!(needless.is_empty(), "listed, and answered as recorded: {needless:#?}");

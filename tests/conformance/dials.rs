@@ -32,7 +32,11 @@ fn is_answer(frame: &Value, tag: &Value) -> bool {
 }
 
 /// Compares with what was recorded after a step.
-fn compare(start: &Running<Result<Call>>, recorded: &Value, answered: bool) -> std::result::Result<Option<Rule>, String> {
+fn compare(
+    start: &Running<Result<Call>>,
+    recorded: &Value,
+    answered: bool,
+) -> std::result::Result<Option<Rule>, String> {
     if recorded["returned"] == false {
         // A client may return as soon as the answer has come.
         return match start.peek() {

@@ -271,12 +271,14 @@ fn means(ours: &Value, odd: &Value) -> bool {
     match (ours, odd) {
         (Value::Number(ours), Value::String(odd)) => odd.parse().ok() == ours.as_f64(),
         (Value::Number(ours), Value::Number(odd)) => odd.as_f64().map(f64::trunc) == ours.as_f64(),
-        (Value::String(ours), odd @ (Value::Number(_) | Value::Object(_) | Value::Array(_))) => *ours == odd.to_string(),
+        (Value::String(ours), odd @ (Value::Number(_) | Value::Object(_) | Value::Array(_))) => {
+            *ours == odd.to_string()
+        }
         (Value::Bool(ours), Value::String(odd)) => odd.parse() == Ok(*ours),
         (Value::Array(ours), Value::Array(odd)) => ours.iter().all(|item| odd.contains(item)),
-        (Value::Object(ours), Value::Object(odd)) => {
-            ours.iter().all(|(key, ours)| is_empty(ours) || odd.get(key).is_some_and(|odd| same(ours, odd) || means(ours, odd)))
-        }
+        (Value::Object(ours), Value::Object(odd)) => ours
+            .iter()
+            .all(|(key, ours)| is_empty(ours) || odd.get(key).is_some_and(|odd| same(ours, odd) || means(ours, odd))),
         _ => false,
     }
 }

@@ -31,7 +31,10 @@ fn compare(row: &Value, sent: &[Value], holes: &Holes) -> Did {
     let [sent] = sent else { return Did::Wrong(format!("one request was recorded, sent {sent:?}")) };
     if sent["method"] != row["rpc_method"] || !holes.same(&row["params"], &sent["params"]) {
         let recorded = (&row["rpc_method"], &row["params"]);
-        return Did::Wrong(format!("sent {} {}, recorded {} {}", sent["method"], sent["params"], recorded.0, recorded.1));
+        return Did::Wrong(format!(
+            "sent {} {}, recorded {} {}",
+            sent["method"], sent["params"], recorded.0, recorded.1
+        ));
     }
     Did::AsRecorded
 }
@@ -241,6 +244,7 @@ fn methods_send_what_was_recorded() {
                 Did::Wrong(why) => seen.fail(row, &format!("{way:?}: {why}")),
                 Did::NotCovered(method) => {
                     missing.insert(method);
+                    seen.skip(row);
                     not_covered += usize::from(way == Way::Raw);
                 }
             }

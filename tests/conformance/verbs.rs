@@ -8,10 +8,9 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 use signalwire_relay::{
-    Action, Answer, Audio, Call, Client, Collect, Connect, Detect, Device, Devices, Dial, DigitDetector,
-    FaxDetector, Hangup, Machine, Media, Play, Playlist, Prompt, Record, Result, Ringtone, SendDigits, Silence, Sms,
-    Tts, agora, audio, digit_detector, fabric, fax_tone, machine, phone, ringtone, silence, sip, sms, stream_to, tts,
-    webrtc,
+    Action, Answer, Audio, Call, Client, Collect, Connect, Detect, Device, Devices, Dial, DigitDetector, FaxDetector,
+    Hangup, Machine, Media, Play, Playlist, Prompt, Record, Result, Ringtone, SendDigits, Silence, Sms, Tts, agora,
+    audio, digit_detector, fabric, fax_tone, machine, phone, ringtone, silence, sip, sms, stream_to, tts, webrtc,
 };
 
 use super::wire::Count;
@@ -236,9 +235,8 @@ fn device(json: &Value, way: Way) -> Device {
 /// A detector of `{"type", "params"}`.
 fn detector(json: &Value, way: Way) -> Detect {
     let mut args = Args::within(&json["params"], way);
-    let known = way == Way::Typed
-        && json["params"].is_object()
-        && json.as_object().is_some_and(|members| members.len() == 2);
+    let known =
+        way == Way::Typed && json["params"].is_object() && json.as_object().is_some_and(|members| members.len() == 2);
     let typed: Option<Detect> = match json["type"].as_str().filter(|_| known) {
         Some("machine") => Some(machine_of(machine(), &mut args).into()),
         Some("fax") => Some(set!(fax_tone(), args, "tone": text => tone).into()),
@@ -300,7 +298,11 @@ fn recording(args: &mut Args) -> Record {
         "direction": text => direction, "initial_timeout": seconds => initial_timeout,
         "end_silence_timeout": seconds => end_silence_timeout, "terminators": text => terminators,
         "input_sensitivity": number => input_sensitivity, "max_length": seconds => max_length);
-    if args.way == Way::Typed && audio.is_done() { typed } else { Record::new().extra("record", json!({"audio": json})) }
+    if args.way == Way::Typed && audio.is_done() {
+        typed
+    } else {
+        Record::new().extra("record", json!({"audio": json}))
+    }
 }
 
 fn speech(args: &mut Args) -> Tts {
@@ -417,7 +419,8 @@ pub fn call_method(call: &Call, method: &str, mut args: Args) -> Option<Result<O
             started(call.detect(all!(set, args, "timeout": seconds => timeout, "control_id": text => control_id)))
         }
         "detect_digit" => {
-            let set: DigitDetector = all!(digit_detector(), args, "digits": text => digits, "timeout": seconds => timeout);
+            let set: DigitDetector =
+                all!(digit_detector(), args, "digits": text => digits, "timeout": seconds => timeout);
             started(call.detect_digit(set))
         }
         "detect_fax" => {
