@@ -327,8 +327,6 @@ fn ringing(args: &mut Args) -> Ringtone {
 pub enum Outcome {
     /// Nothing but that it was accepted.
     Done,
-    /// The service's answer.
-    Reply(Value),
     Started(Box<dyn Started>),
 }
 
@@ -436,7 +434,7 @@ pub fn call_method(call: &Call, method: &str, mut args: Args) -> Option<Result<O
             let set = all!(set, args, "ringback": media => ringback, "tag": text => tag,
                 "max_duration": whole => max_duration, "max_price_per_minute": number => max_price_per_minute,
                 "status_url": text => status_url);
-            call.connect(set).map(|reply| Outcome::Reply(reply.value()))
+            call.connect(set).map(|_| Outcome::Done)
         }
         "disconnect" => {
             args.done();
@@ -478,7 +476,7 @@ pub fn client_method(client: &Client, method: &str, mut args: Args) -> Option<Re
         "execute" => {
             let (method, params) = (args.text("method").expect("a method"), args.json("params").expect("params"));
             args.done();
-            client.execute(&method, params).map(|reply| Outcome::Reply(reply.value()))
+            client.execute(&method, params).map(|_| Outcome::Done)
         }
         _ => return None,
     })
