@@ -74,8 +74,11 @@ struct Queue {
     jobs: VecDeque<Job>,
     /// Workers that wait for a job.
     idle: usize,
-    /// Workers that were woken, or made, and have not come for their job yet.
+    /// Idle workers that were woken and have not come for their job yet.
     woken: usize,
+    /// Workers that were made and have not come for their job yet. Counted apart, because an idle one that wakes by
+    /// itself takes itself for one that was woken.
+    coming: usize,
     threads: usize,
     /// Jobs that run.
     busy: usize,
@@ -124,7 +127,7 @@ impl Workers {
     pub(crate) fn kick(&self) {
         let make = {
             let mut queue = self.0.queue.lock();
-            if queue.jobs.is_empty() || queue.woken > 0 {
+            if queue.jobs.is_empty() || queue.woken + queue.coming > 0 {
                 return;
             }
             if queue.idle > 0 {
@@ -133,7 +136,7 @@ impl Workers {
                 false
             } else {
                 queue.threads += 1;
-                queue.woken += 1;
+                queue.coming += 1;
                 true
             }
         };
@@ -190,7 +193,7 @@ impl Workers {
         if let Err(error) = made {
             let mut queue = self.0.queue.lock();
             queue.threads -= 1;
-            queue.woken -= 1;
+            queue.coming -= 1;
             drop(queue);
             log::warn!("no thread for user code, its work waits: {error}");
         }
@@ -199,7 +202,7 @@ impl Workers {
     fn work(&self) {
         mark_our_thread();
         // This thread is the one that was made for somebody's kick.
-        self.0.queue.lock().woken -= 1;
+        self.0.queue.lock().coming -= 1;
         while let Some(job) = self.next() {
             // More work and nobody on the way to it: this worker may be busy for minutes, so it sends the next one.
             self.kick();
@@ -277,6 +280,26 @@ mod tests {
         workers.run(|| panic!("on purpose"));
         workers.run(move || done.send(()).unwrap_or_default());
         assert!(ended.recv().is_ok());
+    }
+
+    /// An idle worker that wakes while another thread is on its way does not take that one's place.
+    #[test]
+    fn workers_that_leave_while_others_are_made_keep_the_count() {
+        for _ in 0..300 {
+            let workers = Workers::new(Clock::real());
+            let (done, ended) = mpsc::channel();
+            for _ in 0..4 {
+                let done = done.clone();
+                workers.run(move || done.send(()).unwrap_or_default());
+            }
+            assert_eq!(ended.iter().take(4).count(), 4);
+            workers.leave();
+            while workers.threads() > 0 {
+                std::thread::yield_now();
+            }
+            let queue = workers.0.queue.lock();
+            assert_eq!((queue.idle, queue.woken, queue.coming, queue.busy), (0, 0, 0, 0));
+        }
     }
 
     #[test]

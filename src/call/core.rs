@@ -264,7 +264,13 @@ impl CallCore {
     }
 
     pub(crate) fn project_id(&self) -> String {
-        self.inner.lock().names.get(Name::Project).to_owned()
+        let told = self.inner.lock().names.get(Name::Project).to_owned();
+        if !told.is_empty() {
+            return told;
+        }
+        // The events of a dial do not say, and it can be no other than the client's own.
+        let session = self.session.upgrade();
+        session.and_then(|session| session.credentials.project().map(str::to_owned)).unwrap_or_default()
     }
 
     pub(crate) fn context(&self) -> String {

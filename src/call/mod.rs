@@ -92,7 +92,7 @@ impl Call {
         self.core.node_id()
     }
 
-    /// The project that the call belongs to, as far as the service said.
+    /// The project that the call belongs to: as the service said, or else the client's own.
     #[must_use]
     pub fn project_id(&self) -> String {
         self.core.project_id()

@@ -26,7 +26,7 @@ use crate::message::{Message, Sms};
 use crate::protocol::constants::{METHOD_SIGNALWIRE_RECEIVE, METHOD_SIGNALWIRE_UNRECEIVE};
 use crate::protocol::event::Event;
 use crate::protocol::frame::Reply;
-use crate::session::{Answer, Ask, Credentials, LinkState, LinkStates, Session, Stats};
+use crate::session::{Answer, Ask, LinkState, LinkStates, Session, Stats};
 
 /// How long a call that was hung up at the end of a shutdown has to report its end.
 const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -109,10 +109,7 @@ impl Client {
     /// The project that the client belongs to; `None` when it authenticates with a JWT.
     #[must_use]
     pub fn project(&self) -> Option<&str> {
-        match &self.handle.session.credentials {
-            Credentials::Project { project, .. } => Some(project.expose()),
-            Credentials::Jwt(_) => None,
-        }
+        self.handle.session.credentials.project()
     }
 
     /// The host that it is connected to.

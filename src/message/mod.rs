@@ -206,7 +206,7 @@ impl Message {
     /// Whether there is a verdict.
     #[must_use]
     pub fn is_done(&self) -> bool {
-        self.core.outcome.is_set() || self.state() == MessageState::Received
+        self.core.outcome.is_set() || self.direction() == Direction::Inbound
     }
 
     /// The verdict, if there is one yet: what [`wait`](Self::wait) returns.
@@ -269,12 +269,14 @@ impl MessageCore {
         let last = event.state.is_terminal();
         let (handlers, mailbox) = {
             let mut inner = self.inner.lock();
-            inner.state = event.state.clone();
+            // An event that names no state changes none.
+            if event.state != "" {
+                inner.state = event.state.clone();
+                // The reason belongs to the state: a message that arrived after all has none.
+                inner.reason.clone_from(&event.reason);
+            }
             if event.segments > 0 {
                 inner.segments = event.segments;
-            }
-            if event.reason.is_some() {
-                inner.reason.clone_from(&event.reason);
             }
             let handlers = if last { std::mem::take(&mut inner.handlers) } else { inner.handlers.clone() };
             let mailbox = (!handlers.is_empty()).then(|| inner.mailbox());

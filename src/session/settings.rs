@@ -17,6 +17,14 @@ pub(crate) enum Credentials {
 }
 
 impl Credentials {
+    /// The project, unless a JWT stands for it.
+    pub(crate) fn project(&self) -> Option<&str> {
+        match self {
+            Self::Project { project, .. } => Some(project.expose()),
+            Self::Jwt(_) => None,
+        }
+    }
+
     /// Everything in them that must not be printed.
     pub(crate) fn secrets(&self) -> impl Iterator<Item = &Secret> {
         match self {

@@ -1,0 +1,118 @@
+//! The rows that are deliberately answered otherwise than recorded, each with the rule that says why.
+//!
+//! A test compares strictly first. What differs has to be allowed by a [`Rule`], which is a rule for all rows and looks
+//! at no name; and the rows it was needed for have to be exactly those that are listed here. So no row can become one
+//! of them, or cease to be one, unnoticed. What a row itself leaves free (`free`, `odd`, `free_from_step`) is no
+//! deviation and not listed.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::json::name;
+
+/// Why a row is answered otherwise than recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Rule {
+    /// The event leaves out what its type says anyhow: a call or message that comes in is inbound, the one is created
+    /// and the other received, and the states of a message are told of outbound ones. The reference gives "".
+    KnownByType,
+    /// A `null` in the `record` of a recording counts as absent, and what stands beside `record` is taken. The
+    /// reference gives `None` for a URL that is in the event.
+    BesideRecord,
+    /// A call without an id is not offered: no request could ever reach it.
+    NoCallWithoutId,
+    /// A pong carries the `timestamp` of its ping back, and its `payload`.
+    PongEchoes,
+    /// `"id": null` is no id, so that there is nothing to acknowledge.
+    NullIsNoId,
+    /// A callback on an operation that is over when it is attached is called, as any other is. The reference calls none
+    /// for an operation that was started on a call that had ended.
+    CallbackOfWhatIsOver,
+    /// A message that the service took and did not name ends with an error. The reference waits for ever.
+    NoMessageWithoutId,
+    /// The call that a dial returns is answered, also where the call's own event that says so is still to come.
+    AnsweredIsAnswered,
+    /// The states of a message tell how many segments it took. The reference leaves the number as it was, 0.
+    SegmentsAreTold,
+}
+
+/// Rows that are listed, by file.
+pub type List = &'static [(&'static str, Rule)];
+
+pub const EVENTS: List = &[
+    ("event.receive.minimal", Rule::KnownByType),
+    ("event.receive.missing.call_state", Rule::KnownByType),
+    ("event.receive.wrong.direction.empty_string", Rule::KnownByType),
+    ("event.receive.more.2", Rule::KnownByType),
+    ("event.record.more.5", Rule::BesideRecord),
+    ("event.messaging.receive.minimal", Rule::KnownByType),
+    ("event.messaging.receive.missing.message_state", Rule::KnownByType),
+    ("event.messaging.receive.more.1", Rule::KnownByType),
+    ("event.messaging.state.minimal", Rule::KnownByType),
+    ("event.messaging.state.more.2", Rule::KnownByType),
+    ("event.messaging.state.more.3", Rule::KnownByType),
+    ("event.messaging.state.more.4", Rule::KnownByType),
+];
+
+pub const REQUESTS: List = &[("call.answer.empty_ids", Rule::NoCallWithoutId)];
+
+pub const REPLIES: List = &[("reply.event_id_null", Rule::NullIsNoId), ("reply.ping_timestamp", Rule::PongEchoes)];
+
+pub const ACTIONS: List = &[
+    ("action.prompt.call_already_ended", Rule::CallbackOfWhatIsOver),
+    ("action.collect.call_already_ended", Rule::CallbackOfWhatIsOver),
+    ("action.tap.call_already_ended", Rule::CallbackOfWhatIsOver),
+    ("action.stream.call_already_ended", Rule::CallbackOfWhatIsOver),
+    ("action.pay.call_already_ended", Rule::CallbackOfWhatIsOver),
+    ("action.transcribe.call_already_ended", Rule::CallbackOfWhatIsOver),
+    ("action.ai.call_already_ended", Rule::CallbackOfWhatIsOver),
+];
+
+pub const MESSAGES: List =
+    &[("message.extra_fields", Rule::SegmentsAreTold), ("message.no_message_id", Rule::NoMessageWithoutId)];
+
+pub const DIALS: List = &[("dial.answered_state_after_dial_event", Rule::AnsweredIsAnswered)];
+
+/// What one test found.
+#[derive(Default)]
+pub struct Seen {
+    allowed: BTreeSet<(String, Rule)>,
+    failed: Vec<String>,
+    skipped: BTreeSet<String>,
+}
+
+impl Seen {
+    /// A difference that a rule allows.
+    pub fn note(&mut self, row: &Value, rule: Rule) {
+        self.allowed.insert((name(row).to_owned(), rule));
+    }
+
+    /// A difference that nothing allows.
+    pub fn fail(&mut self, row: &Value, difference: &str) {
+        self.failed.push(format!("{}: {difference}", name(row)));
+    }
+
+    /// A row that needs what is not there yet.
+    pub fn skip(&mut self, row: &Value) {
+        self.skipped.insert(name(row).to_owned());
+    }
+
+    /// Ends a test that saw every row of a file.
+    pub fn done(self, listed: List) {
+        let listed: BTreeSet<_> = listed.iter().map(|(name, rule)| ((*name).to_owned(), *rule)).collect();
+        let unlisted: Vec<_> = self.allowed.difference(&listed).collect();
+        let needless = listed.difference(&self.allowed).filter(|(name, _)| !self.skipped.contains(name));
+        let needless: Vec<_> = needless.collect();
+        assert!(self.failed.is_empty(), "{} differences:\n{}", self.failed.len(), self.failed.join("\n"));
+        assert!(unlisted.is_empty(), "answered otherwise than recorded, and not listed: {unlisted:#?}");
+        assert!(needless.is_empty(), "listed, and answered as recorded: {needless:#?}");
+    }
+
+    /// Ends a test that saw some of the rows of a file.
+    pub fn done_of(self, listed: List) {
+        let needed = |(name, rule): &&(&str, Rule)| self.allowed.contains(&((*name).to_owned(), *rule));
+        let some: Vec<(&'static str, Rule)> = listed.iter().filter(needed).copied().collect();
+        self.done(Box::leak(some.into_boxed_slice()));
+    }
+}
