@@ -26,6 +26,8 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("message", &["error", "clock", "latch", "mailbox", "protocol", "session", "stream", "workers", "call"]),
     ("client", &["error", "clock", "latch", "secret", "workers", "protocol", "session", "stream", "call", "message"]),
     ("simulator", &["error", "clock", "secret"]),
+    // Only documentation.
+    ("reference", &[]),
 ];
 
 /// The builder puts the client together: it is where host and certificate become a connector, and where a simulator
@@ -51,7 +53,7 @@ impl Source {
     }
 
     fn is_test(&self) -> bool {
-        self.path.ends_with("tests.rs")
+        self.path.ends_with("tests.rs") || self.path.contains("/tests/")
     }
 }
 
