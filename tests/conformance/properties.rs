@@ -47,8 +47,29 @@ impl Dice {
 
     fn string(&mut self) -> String {
         let pieces = [
-            "", "a", "+15551230001", "finished", "error", "\"", "\\", "\n\r\t", "\u{0}\u{1f}", "ü", "🎉", "\u{2028}",
-            "null", "{}", "1", "-0.0", "true", " ", "c-live", "k-live", "t-live", "m-live", "\u{feff}",
+            "",
+            "a",
+            "+15551230001",
+            "finished",
+            "error",
+            "\"",
+            "\\",
+            "\n\r\t",
+            "\u{0}\u{1f}",
+            "ü",
+            "🎉",
+            "\u{2028}",
+            "null",
+            "{}",
+            "1",
+            "-0.0",
+            "true",
+            " ",
+            "c-live",
+            "k-live",
+            "t-live",
+            "m-live",
+            "\u{feff}",
         ];
         let mut text = String::new();
         for _ in 0..=self.below(3) {
@@ -62,11 +83,54 @@ impl Dice {
             return self.string();
         }
         let known = [
-            "call_id", "control_id", "node_id", "tag", "state", "call_state", "dial_state", "message_state", "device",
-            "end_reason", "reason", "peer", "parent", "call", "url", "duration", "size", "record", "result", "final",
-            "detect", "fax", "tap", "status", "name", "position", "media", "tags", "segments", "type", "params", "code",
-            "message", "event", "timestamp", "direction", "context", "project_id", "segment_id", "message_id", "id",
-            "error", "jsonrpc", "method", "event_type", "event_channel", "authorization_state", "conference_id",
+            "call_id",
+            "control_id",
+            "node_id",
+            "tag",
+            "state",
+            "call_state",
+            "dial_state",
+            "message_state",
+            "device",
+            "end_reason",
+            "reason",
+            "peer",
+            "parent",
+            "call",
+            "url",
+            "duration",
+            "size",
+            "record",
+            "result",
+            "final",
+            "detect",
+            "fax",
+            "tap",
+            "status",
+            "name",
+            "position",
+            "media",
+            "tags",
+            "segments",
+            "type",
+            "params",
+            "code",
+            "message",
+            "event",
+            "timestamp",
+            "direction",
+            "context",
+            "project_id",
+            "segment_id",
+            "message_id",
+            "id",
+            "error",
+            "jsonrpc",
+            "method",
+            "event_type",
+            "event_channel",
+            "authorization_state",
+            "conference_id",
         ];
         self.pick(&known).to_owned()
     }
@@ -127,7 +191,11 @@ fn any_json_is_an_event() {
         let said = envelope.get("params");
         assert_eq!(event.raw().value(), said.cloned().unwrap_or_else(|| json!({})), "{number}: {envelope}");
         let text = |key| said?.get(key)?.as_str().filter(|text| !text.is_empty());
-        assert_eq!((event.call_id(), event.control_id()), (text("call_id"), text("control_id")), "{number}: {envelope}");
+        assert_eq!(
+            (event.call_id(), event.control_id()),
+            (text("call_id"), text("control_id")),
+            "{number}: {envelope}"
+        );
         let kind = envelope.get("event_type").and_then(Value::as_str).unwrap_or_default();
         assert_eq!(event.name(), *kind, "{number}: {envelope}");
         // Printing it reads every field.
@@ -223,7 +291,8 @@ fn any_frame_harms_neither_the_link_nor_what_runs() {
 fn any_event_of_what_runs_ends_it_at_most() {
     let mut dice = Dice::new("any_event_of_what_runs_ends_it_at_most");
     let wire = Wire::new();
-    let (client, link) = wire.client();
+    // A recording is not waited for any longer, once its call has ended.
+    let (client, link) = wire.connect(wire.builder().end_grace(Duration::from_millis(5)));
     for round in 0..100 {
         let (call_id, tag) = (format!("c-{round}"), format!("t-{round}"));
         let call = link.offer(&client, &call_id, "n-1", "answered");
@@ -329,20 +398,21 @@ fn an_answer_that_says_nothing_ends_its_request_too() {
 }
 
 #[test]
-fn any_answer_to_the_first_request_makes_a_client_or_an_error() {
-    let mut dice = Dice::new("any_answer_to_the_first_request_makes_a_client_or_an_error");
+fn any_result_of_the_first_request_makes_a_client() {
+    let mut dice = Dice::new("any_result_of_the_first_request_makes_a_client");
     let wire = Wire::new();
-    let mut connected = 0;
-    for _ in 0..200 {
-        wire.set_connect_result(dice.json(3));
-        if let Ok(client) = wire.builder().connect_timeout(Duration::from_secs(5)).connect() {
-            connected += 1;
-            client.execute("calling.x", json!({})).unwrap();
-            client.disconnect();
+    for number in 0..200 {
+        let mut result = dice.json(3);
+        if let Some(members) = result.as_object_mut() {
+            // A code may say that the credentials are refused, which takes its time; so may one within.
+            members.remove("code");
+            members.remove("result");
         }
+        wire.set_connect_result(result.clone());
+        let client = wire.builder().connect().unwrap_or_else(|error| panic!("{number}: {result}: {error}"));
+        client.execute("calling.x", json!({})).unwrap();
+        client.disconnect();
     }
-    println!("{connected} of 200 connected");
-    assert!(connected > 0);
 }
 
 // Builders.
@@ -544,7 +614,8 @@ fn operations(dice: &mut Dice, sender: &Sender) {
     sender.check("calling.play_and_collect", sent);
 
     let (set, sent) = input(dice);
-    let (set, sent) = some_of!(dice, set, sent, { control_id: a_name => "control_id", status_url: a_text => "status_url" });
+    let (set, sent) =
+        some_of!(dice, set, sent, { control_id: a_name => "control_id", status_url: a_text => "status_url" });
     let _ = sender.call.collect(set).unwrap();
     sender.check("calling.collect", sent);
 
@@ -609,7 +680,8 @@ fn commands(dice: &mut Dice, sender: &Sender) {
     sender.check("calling.end", sent);
 
     let (digits, json) = dice.a_text();
-    let (set, sent) = some_of!(dice, SendDigits::new(digits), json!({ "digits": json }), { control_id: a_name => "control_id" });
+    let (set, sent) =
+        some_of!(dice, SendDigits::new(digits), json!({ "digits": json }), { control_id: a_name => "control_id" });
     sender.call.send_digits(set).unwrap();
     sender.check("calling.send_digits", sent);
 
