@@ -87,9 +87,9 @@ impl Play<'_> {
             }
             (recorded, ended) => return Err(format!("ended {ended:?}, recorded {recorded}")),
         }
-        if ended.is_some() {
+        if let Some(ended) = ended {
             let again = outcome.wait(LONG);
-            assert_eq!(again.map_err(|error| error.kind()), ended.unwrap().map_err(|error| error.kind()));
+            assert_eq!(again.map_err(|error| error.kind()), ended.map_err(|error| error.kind()));
         }
         let recorded_callbacks = recorded["callbacks"].as_u64().unwrap();
         if outcome.is_done() && recorded_callbacks == 0 {
@@ -190,7 +190,7 @@ fn operations_end_as_recorded() {
             classes.insert(row["class"].as_str().unwrap());
             continue;
         }
-        // What waits on past the end of a call does so for long here: it must end by its event or not at all.
+        // What waits past the end of its call does not wait for long here.
         let (client, link) = wire.connect(wire.builder().end_grace(std::time::Duration::from_millis(50)));
         play(&client, &link, row, &mut seen);
         client.disconnect();

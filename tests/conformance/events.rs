@@ -272,7 +272,7 @@ fn means(ours: &Value, odd: &Value) -> bool {
         (Value::Number(ours), Value::String(odd)) => odd.parse().ok() == ours.as_f64(),
         (Value::Number(ours), Value::Number(odd)) => odd.as_f64().map(f64::trunc) == ours.as_f64(),
         (Value::String(ours), odd @ (Value::Number(_) | Value::Object(_) | Value::Array(_))) => {
-            *ours == odd.to_string()
+            ours.as_str() == serde_json::to_string(odd).expect("it was JSON")
         }
         (Value::Bool(ours), Value::String(odd)) => odd.parse() == Ok(*ours),
         (Value::Array(ours), Value::Array(odd)) => ours.iter().all(|item| odd.contains(item)),

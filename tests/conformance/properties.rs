@@ -291,7 +291,8 @@ fn any_frame_harms_neither_the_link_nor_what_runs() {
 fn any_event_of_what_runs_ends_it_at_most() {
     let mut dice = Dice::new("any_event_of_what_runs_ends_it_at_most");
     let wire = Wire::new();
-    let (client, link) = wire.client();
+    // A recording is not waited for any longer, once its call has ended.
+    let (client, link) = wire.connect(wire.builder().end_grace(Duration::from_millis(5)));
     for round in 0..100 {
         let (call_id, tag) = (format!("c-{round}"), format!("t-{round}"));
         let call = link.offer(&client, &call_id, "n-1", "answered");
@@ -397,20 +398,21 @@ fn an_answer_that_says_nothing_ends_its_request_too() {
 }
 
 #[test]
-fn any_answer_to_the_first_request_makes_a_client_or_an_error() {
-    let mut dice = Dice::new("any_answer_to_the_first_request_makes_a_client_or_an_error");
+fn any_result_of_the_first_request_makes_a_client() {
+    let mut dice = Dice::new("any_result_of_the_first_request_makes_a_client");
     let wire = Wire::new();
-    let mut connected = 0;
-    for _ in 0..200 {
-        wire.set_connect_result(dice.json(3));
-        if let Ok(client) = wire.builder().connect_timeout(Duration::from_secs(5)).connect() {
-            connected += 1;
-            client.execute("calling.x", json!({})).unwrap();
-            client.disconnect();
+    for number in 0..200 {
+        let mut result = dice.json(3);
+        if let Some(members) = result.as_object_mut() {
+            // A code may say that the credentials are refused, which takes its time; so may one within.
+            members.remove("code");
+            members.remove("result");
         }
+        wire.set_connect_result(result.clone());
+        let client = wire.builder().connect().unwrap_or_else(|error| panic!("{number}: {result}: {error}"));
+        client.execute("calling.x", json!({})).unwrap();
+        client.disconnect();
     }
-    println!("{connected} of 200 connected");
-    assert!(connected > 0);
 }
 
 // Builders.

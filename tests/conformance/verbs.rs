@@ -456,12 +456,7 @@ fn plain(args: &Args) -> bool {
 /// Calls a method of a client; as [`call_method`].
 pub fn client_method(client: &Client, method: &str, mut args: Args) -> Option<Result<Outcome>> {
     Some(match method {
-        "dial" => {
-            let set = Dial::new(args.devices("devices").expect("devices"));
-            let set = all!(set, args, "tag": text => tag, "max_duration": whole => max_duration,
-                "dial_timeout": seconds => limit);
-            client.dial(set).map(|_| Outcome::Done)
-        }
+        "dial" => client.dial(dialled(args)).map(|_| Outcome::Done),
         "send_message" => client.send_message(message(args)).map(|_| Outcome::Done),
         "receive" => {
             let contexts = args.texts("contexts").expect("contexts");
