@@ -24,7 +24,13 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("stream", &["clock", "session"]),
     ("call", &["error", "clock", "latch", "mailbox", "protocol", "session", "stream", "workers"]),
     ("message", &["error", "clock", "latch", "mailbox", "protocol", "session", "stream", "workers", "call"]),
-    ("client", &["error", "clock", "latch", "secret", "workers", "protocol", "session", "stream", "call", "message"]),
+    (
+        "client",
+        &[
+            "error", "clock", "latch", "secret", "mailbox", "workers", "protocol", "session", "stream", "call",
+            "message",
+        ],
+    ),
     ("simulator", &["error", "clock", "secret"]),
     // Only documentation.
     ("reference", &[]),
