@@ -1,0 +1,163 @@
+//! Objects within the arguments: through builders as far as they go, or as they are.
+
+use serde_json::{Value, json};
+use signalwire_relay::{
+    Audio, Collect, Detect, Device, Machine, Media, Record, Ringtone, Silence, Tts, agora, audio, digit_detector,
+    fabric, fax_tone, machine, phone, ringtone, silence, sip, stream_to, tts, webrtc,
+};
+
+use super::args::{Args, Way};
+
+pub fn medium(json: &Value, way: Way) -> Media {
+    let mut args = Args::within(&json["params"], way);
+    let known = way == Way::Typed && json.as_object().is_some_and(|members| members.len() == 2);
+    match json["type"].as_str().filter(|_| known) {
+        Some("tts") if json["params"]["text"].is_string() => {
+            let set = tts(args.text("text").unwrap());
+            rest!(set, args, "language": text => language, "gender": text => gender, "voice": text => voice).into()
+        }
+        Some("audio") if json["params"]["url"].is_string() => {
+            let set = audio(args.text("url").unwrap());
+            rest!(set, args).into()
+        }
+        Some("silence") if json["params"]["duration"].is_number() => {
+            let set = silence(args.seconds("duration").unwrap());
+            rest!(set, args).into()
+        }
+        Some("ringtone") if json["params"]["name"].is_string() => {
+            let set = ringtone(args.text("name").unwrap());
+            rest!(set, args, "duration": seconds => duration).into()
+        }
+        _ => Media::raw(json.clone()),
+    }
+}
+
+pub fn device(json: &Value, way: Way) -> Device {
+    let mut args = Args::within(&json["params"], way);
+    let known = way == Way::Typed && json.as_object().is_some_and(|members| members.len() == 2);
+    match json["type"].as_str().filter(|_| known) {
+        Some("phone") if json["params"]["to_number"].is_string() => {
+            let set = phone(args.text("to_number").unwrap());
+            rest!(set, args, "from_number": text => from, "timeout": seconds => timeout,
+                "call_state_url": text => call_state_url, "call_state_events": texts => call_state_events,
+                "confirm": json => confirm, "confirm_timeout": seconds => confirm_timeout,
+                "max_duration": whole => max_duration)
+            .into()
+        }
+        Some("sip") if json["params"]["to"].is_string() => {
+            let mut set = sip(args.text("to").unwrap());
+            for header in args.json("headers").iter().flat_map(|headers| headers.as_array().unwrap()) {
+                set = set.header(header["name"].as_str().unwrap(), header["value"].as_str().unwrap());
+            }
+            rest!(set, args, "from": text => from, "from_name": text => from_name, "timeout": seconds => timeout,
+                "codecs": texts => codecs, "webrtc_media": flag => webrtc_media, "encryption": text => encryption,
+                "username": text => username, "password": text => password,
+                "session_timeout": seconds => session_timeout)
+            .into()
+        }
+        Some("call_fabric") if json["params"]["to"].is_string() => {
+            let set = fabric(args.text("to").unwrap());
+            rest!(set, args, "from": text => from, "timeout": seconds => timeout).into()
+        }
+        Some("webrtc") if json["params"]["to"].is_string() => {
+            let set = webrtc(args.text("to").unwrap());
+            rest!(set, args, "from": text => from, "timeout": seconds => timeout, "codecs": texts => codecs).into()
+        }
+        Some("agora") if json["params"]["appid"].is_string() && json["params"]["channel"].is_string() => {
+            let set = agora(args.text("appid").unwrap(), args.text("channel").unwrap());
+            rest!(set, args, "from": text => from, "to": text => to, "timeout": seconds => timeout).into()
+        }
+        Some("stream") if json["params"]["url"].is_string() => {
+            let set = stream_to(args.text("url").unwrap());
+            rest!(set, args, "name": text => name, "codec": text => codec, "realtime": flag => realtime).into()
+        }
+        _ => Device::raw(json.clone()),
+    }
+}
+
+/// A detector of `{"type", "params"}`.
+pub fn detector(json: &Value, way: Way) -> Detect {
+    let mut args = Args::within(&json["params"], way);
+    let known =
+        way == Way::Typed && json["params"].is_object() && json.as_object().is_some_and(|members| members.len() == 2);
+    let typed: Option<Detect> = match json["type"].as_str().filter(|_| known) {
+        Some("machine") => Some(machine_of(machine(), &mut args).into()),
+        Some("fax") => Some(set!(fax_tone(), args, "tone": text => tone).into()),
+        Some("digit") => Some(set!(digit_detector(), args, "digits": text => digits).into()),
+        _ => None,
+    };
+    typed.filter(|_| args.is_done()).unwrap_or_else(|| Detect::raw(json.clone()))
+}
+
+pub fn machine_of(set: Machine, args: &mut Args) -> Machine {
+    set!(set, args, "initial_timeout": seconds => initial_timeout,
+        "end_silence_timeout": seconds => end_silence_timeout,
+        "machine_ready_timeout": seconds => machine_ready_timeout,
+        "machine_voice_threshold": seconds => machine_voice_threshold,
+        "machine_words_threshold": whole => machine_words_threshold,
+        "detect_interruptions": flag => detect_interruptions, "detect_message_end": flag => detect_message_end)
+}
+
+/// The settings for input: of `collect`, and the object that goes with a prompt.
+pub fn collecting(args: &mut Args) -> Collect {
+    let mut set = Collect::new();
+    if let Some(json) = args.json("digits") {
+        let mut digits = Args::within(&json, args.way);
+        let typed = if let Some(max) = digits.whole("max") { set.clone().or_digits(max) } else { set.clone() };
+        let typed = set!(typed, digits, "min": whole => min, "terminators": text => terminators,
+            "digit_timeout": seconds => digit_timeout);
+        let fits = !args.is_raw() && digits.is_done() && json.as_object().is_some_and(|keys| !keys.is_empty());
+        set = if fits { typed } else { set.extra("digits", json) };
+    }
+    if let Some(json) = args.json("speech") {
+        let mut speech = Args::within(&json, args.way);
+        let typed = set!(set.clone().or_speech(), speech, "end_silence_timeout": seconds => end_silence_timeout,
+            "speech_timeout": seconds => speech_timeout, "language": text => language, "hints": texts => hints,
+            "engine": text => engine, "model": text => model);
+        let fits = !args.is_raw() && speech.is_done() && json.is_object();
+        set = if fits { typed } else { set.extra("speech", json) };
+    }
+    set!(set, args, "initial_timeout": seconds => initial_timeout, "partial_results": flag => partial_results,
+        "continuous": flag => continuous, "send_start_of_input": flag => send_start_of_input,
+        "start_input_timers": flag => start_input_timers)
+}
+
+/// The `collect` of a prompt.
+pub fn collect_within(args: &mut Args) -> Collect {
+    let json = args.json("collect").expect("a prompt collects");
+    let mut inner = Args::within(&json, args.way);
+    let mut set = if !args.is_raw() { collecting(&mut inner) } else { Collect::new() };
+    for (key, value) in inner.rest() {
+        set = set.extra(key, value);
+    }
+    set
+}
+
+/// What there is to record.
+pub fn recording(args: &mut Args) -> Record {
+    let Some(json) = args.json("audio") else { return Record::new() };
+    let mut audio = Args::within(&json, args.way);
+    let typed = set!(Record::new(), audio, "beep": flag => beep, "format": text => format, "stereo": flag => stereo,
+        "direction": text => direction, "initial_timeout": seconds => initial_timeout,
+        "end_silence_timeout": seconds => end_silence_timeout, "terminators": text => terminators,
+        "input_sensitivity": number => input_sensitivity, "max_length": seconds => max_length);
+    if !args.is_raw() && audio.is_done() { typed } else { Record::new().extra("record", json!({"audio": json})) }
+}
+
+pub fn speech(args: &mut Args) -> Tts {
+    let text = args.text("text").expect("a text");
+    set!(tts(text), args, "language": text => language, "gender": text => gender, "voice": text => voice)
+}
+
+pub fn file(args: &mut Args) -> Audio {
+    audio(args.text("url").expect("a URL"))
+}
+
+pub fn quiet(args: &mut Args) -> Silence {
+    silence(args.seconds("duration").expect("a duration"))
+}
+
+pub fn ringing(args: &mut Args) -> Ringtone {
+    let name = args.text("name").expect("a name");
+    set!(ringtone(name), args, "duration": seconds => duration)
+}

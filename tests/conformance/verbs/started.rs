@@ -1,0 +1,76 @@
+//! Operations that were started, whatever they are.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use signalwire_relay::{Action, Collect, Detect, Play, Prompt, Record, Result};
+
+use super::args::Args;
+use crate::wire::Count;
+
+/// An operation, whatever it is.
+pub trait Started: Send {
+    fn control_id(&self) -> &str;
+    fn is_done(&self) -> bool;
+    /// The type and the payload of the event that it ended with.
+    fn result(&self) -> Option<Result<(String, Value)>>;
+    /// The same, by waiting for it.
+    fn wait(&self, limit: Duration) -> Result<(String, Value)>;
+    fn count_completions(&self, count: Count);
+    /// Calls a method of the action; `None` when it has none that would be the reference's of this name.
+    fn command(&self, method: &str, args: Args) -> Option<Result<()>>;
+}
+
+macro_rules! started {
+    ($( $operation:ident: $($command:ident)*; )*) => { $(
+        impl Started for Action<$operation> {
+            fn control_id(&self) -> &str {
+                self.control_id()
+            }
+
+            fn is_done(&self) -> bool {
+                self.is_done()
+            }
+
+            fn result(&self) -> Option<Result<(String, Value)>> {
+                Some(self.result()?.map(|event| (event.raw.name().to_string(), event.raw.value())))
+            }
+
+            fn wait(&self, limit: Duration) -> Result<(String, Value)> {
+                self.wait(limit).map(|event| (event.raw.name().to_string(), event.raw.value()))
+            }
+
+            fn count_completions(&self, count: Count) {
+                self.on_completed(move |_| count.add());
+            }
+
+            #[allow(unused_mut, unused_variables)]
+            fn command(&self, method: &str, mut args: Args) -> Option<Result<()>> {
+                $( if method == stringify!($command) {
+                    let sent = started!(@ $command self args);
+                    args.done();
+                    return Some(sent);
+                } )*
+                None
+            }
+        }
+    )* };
+    (@ stop $action:ident $args:ident) => { $action.stop() };
+    (@ pause $action:ident $args:ident) => {
+        match $args.text("behavior") {
+            Some(behavior) => $action.pause_with(behavior),
+            None => $action.pause(),
+        }
+    };
+    (@ resume $action:ident $args:ident) => { $action.resume() };
+    (@ volume $action:ident $args:ident) => { $action.volume($args.number("volume").expect("a volume")) };
+    (@ start_input_timers $action:ident $args:ident) => { $action.start_input_timers() };
+}
+
+started! {
+    Play: stop pause resume volume;
+    Record: stop pause resume;
+    Detect: stop;
+    Prompt: stop pause resume volume start_input_timers;
+    Collect: stop start_input_timers;
+}
