@@ -13,7 +13,7 @@ use super::wire::{Answers, LONG, Link, PROTOCOL, Wire};
 const ROWS: &str = include_str!("../wire/requests.jsonl");
 
 /// How many rows need methods that are not there yet. It may only become less.
-const ROWS_NOT_COVERED: usize = 144;
+const ROWS_NOT_COVERED: usize = 0;
 
 /// What became of a row.
 enum Did {

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use serde_json::{Map, Value};
-use signalwire_relay::{Devices, Media, Playlist};
+use signalwire_relay::{AiPrompt, Devices, Media, Playlist, Swaig};
 
+use super::ai::{prompt, swaig};
 use super::objects::{device, medium};
 use crate::json::members;
 
@@ -73,6 +74,49 @@ impl Args {
         self.fit(name, |value| value.as_array()?.iter().map(|item| item.as_str().map(str::to_owned)).collect())
     }
 
+    pub fn milliseconds(&mut self, name: &str) -> Option<Duration> {
+        self.whole(name).map(|number| Duration::from_millis(number.into()))
+    }
+
+    /// What a setter takes one by one; an empty array is sent as it is.
+    pub fn items(&mut self, name: &str) -> Option<Vec<Value>> {
+        self.fit(name, |value| value.as_array().filter(|items| !items.is_empty()).cloned())
+    }
+
+    /// Words with a space between any two.
+    pub fn words(&mut self, name: &str) -> Option<Vec<String>> {
+        self.fit(name, |value| {
+            let text = value.as_str()?;
+            let words: Vec<String> = text.split_whitespace().map(str::to_owned).collect();
+            (words.join(" ") == text).then_some(words)
+        })
+    }
+
+    /// A whole number in a string, when it is written as a setter would write it.
+    pub fn whole_in_text(&mut self, name: &str) -> Option<u32> {
+        self.fit(name, in_text)
+    }
+
+    pub fn seconds_in_text(&mut self, name: &str) -> Option<Duration> {
+        self.fit(name, |value| Some(Duration::from_secs(in_text::<u32>(value)?.into())))
+    }
+
+    pub fn flag_in_text(&mut self, name: &str) -> Option<bool> {
+        self.fit(name, in_text)
+    }
+
+    /// A prompt for an AI: its parts one by one, or JSON as it is.
+    pub fn instructions(&mut self, name: &str) -> Option<AiPrompt> {
+        let way = self.way;
+        self.fit(name, |json| prompt(json, way))
+    }
+
+    /// What an AI may call: its parts one by one, or JSON as it is.
+    pub fn functions(&mut self, name: &str) -> Option<Swaig> {
+        let way = self.way;
+        self.fit(name, |json| swaig(json, way))
+    }
+
     pub fn media(&mut self, name: &str) -> Option<Playlist> {
         let (items, way) = (self.json(name)?, self.way);
         let items = items.as_array().unwrap_or_else(|| panic!("{name}: {items} is no array"));
@@ -113,6 +157,11 @@ impl Args {
         assert!(self.given.is_empty(), "arguments that the method does not have: {:?}", self.given);
         assert!(self.extra.is_empty(), "open arguments of a method that takes none: {:?}", self.extra);
     }
+}
+
+fn in_text<T: std::str::FromStr + ToString>(value: &Value) -> Option<T> {
+    let text = value.as_str()?;
+    text.parse::<T>().ok().filter(|parsed| parsed.to_string() == text)
 }
 
 /// Sets what is given: `"name": kind => setter`, where the kind is a method of [`Args`].

@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 use signalwire_relay::{
-    Audio, Collect, Detect, Device, Machine, Media, Record, Ringtone, Silence, Tts, agora, audio, digit_detector,
-    fabric, fax_tone, machine, phone, ringtone, silence, sip, stream_to, tts, webrtc,
+    Audio, Collect, Detect, Device, JoinConference, Machine, Media, Pay, PayPrompt, Record, Ringtone, Silence, Tap,
+    TapDevice, Tts, agora, audio, digit_detector, fabric, fax_tone, machine, phone, ringtone, rtp, silence, sip,
+    stream_to, tts, webrtc, ws,
 };
 
 use super::args::{Args, Way};
@@ -160,4 +161,91 @@ pub fn quiet(args: &mut Args) -> Silence {
 pub fn ringing(args: &mut Args) -> Ringtone {
     let name = args.text("name").expect("a name");
     set!(ringtone(name), args, "duration": seconds => duration)
+}
+
+/// What is tapped, and where it goes.
+pub fn tapping(args: &mut Args) -> Tap {
+    let device = tap_device(&args.json("device").expect("a device"), args.way);
+    let json = args.json("tap").expect("what to tap");
+    let mut inner = Args::within(&json["params"], args.way);
+    let typed = set!(Tap::new(device.clone()), inner, "direction": text => direction);
+    let known = json["type"] == "audio" && json["params"].is_object() && crate::json::members(&json).len() == 2;
+    if known && !args.is_raw() && inner.is_done() { typed } else { Tap::new(device).extra("tap", json) }
+}
+
+fn tap_device(json: &Value, way: Way) -> TapDevice {
+    let mut args = Args::within(&json["params"], way);
+    let known = way == Way::Typed && json.as_object().is_some_and(|members| members.len() == 2);
+    match json["type"].as_str().filter(|_| known) {
+        Some("rtp") => match (args.text("addr"), args.whole("port").and_then(|port| u16::try_from(port).ok())) {
+            (Some(addr), Some(port)) => {
+                rest!(rtp(addr, port), args, "codec": text => codec, "ptime": whole => ptime).into()
+            }
+            _ => TapDevice::raw(json.clone()),
+        },
+        Some("ws") => match args.text("uri") {
+            Some(uri) => rest!(ws(uri), args, "codec": text => codec, "rate": whole => rate).into(),
+            None => TapDevice::raw(json.clone()),
+        },
+        _ => TapDevice::raw(json.clone()),
+    }
+}
+
+/// A payment with what belongs to it in lists and words.
+pub fn paying(args: &mut Args) -> Pay {
+    let mut set = Pay::new(args.text("payment_connector_url").expect("a connector"));
+    if let Some(types) = args.text("valid_card_types") {
+        set = set.valid_card_types(types.as_str());
+    }
+    for (key, items) in [("parameters", args.items("parameters")), ("prompts", args.items("prompts"))] {
+        let Some(items) = items else { continue };
+        let typed = items.iter().try_fold(set.clone(), |set, item| match key {
+            "parameters" => parameter(set, item),
+            _ => Some(set.prompt(pay_prompt(item, args.way)?)),
+        });
+        set = typed.filter(|_| !args.is_raw()).unwrap_or_else(|| set.extra(key, items));
+    }
+    set
+}
+
+fn parameter(set: Pay, json: &Value) -> Option<Pay> {
+    let mut args = Args::within(json, Way::Typed);
+    let set = set.parameter(args.text("name")?, args.text("value")?);
+    args.is_done().then_some(set)
+}
+
+fn pay_prompt(json: &Value, way: Way) -> Option<PayPrompt> {
+    let mut args = Args::within(json, way);
+    let mut set = PayPrompt::new(args.text("for")?);
+    for action in args.items("actions")? {
+        let mut inner = Args::within(&action, way);
+        set = match (inner.text("type")?.as_str(), inner.text("phrase")?) {
+            ("Say", phrase) => set.say(phrase),
+            ("Play", url) => set.play(url),
+            _ => return None,
+        };
+        if !inner.is_done() {
+            return None;
+        }
+    }
+    if let Some(faults) = args.words("error_type") {
+        set = set.errors(faults.iter().map(|fault| fault.as_str().into()));
+    }
+    if let Some(types) = args.text("card_type") {
+        set = set.card_type(types.as_str());
+    }
+    Some(rest!(set, args, "attempt": text => attempt,
+        "require_matching_inputs": flag_in_text => require_matching_inputs))
+}
+
+/// A conference, with the stream of what is heard there.
+pub fn conference(args: &mut Args) -> JoinConference {
+    let set = JoinConference::new(args.text("name").expect("a name"));
+    let Some(json) = args.json("stream_obj") else { return set };
+    let mut inner = Args::within(&json, args.way);
+    match inner.text("url").filter(|_| !args.is_raw()) {
+        Some(url) => set.stream(rest!(stream_to(url), inner, "name": text => name, "codec": text => codec,
+            "realtime": flag => realtime)),
+        None => set.stream(json),
+    }
 }

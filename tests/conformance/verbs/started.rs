@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use serde_json::Value;
-use signalwire_relay::{Action, Collect, Detect, Play, Prompt, Record, Result};
+use signalwire_relay::{
+    Action, Ai, Collect, Detect, Pay, Play, Prompt, ReceiveFax, Record, Result, SendFax, Stream, Tap, Transcribe,
+};
 
 use super::args::Args;
 use crate::wire::Count;
@@ -73,4 +75,11 @@ started! {
     Detect: stop;
     Prompt: stop pause resume volume start_input_timers;
     Collect: stop start_input_timers;
+    SendFax: stop;
+    ReceiveFax: stop;
+    Tap: stop;
+    Stream: stop;
+    Pay: stop;
+    Transcribe: stop;
+    Ai: stop;
 }
