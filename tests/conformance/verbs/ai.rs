@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 use signalwire_relay::{
-    Ai, AiLanguage, AiMessage, AiPrompt, Hint, LiveSummary, LiveTranscribe, LiveTranscription, LiveTranslate,
-    LiveTranslation, Pronounce, Swaig,
+    Ai, AiLanguage, AiMessage, AiPrompt, AmazonBedrock, Hint, LiveSummary, LiveTranscribe, LiveTranscription,
+    LiveTranslate, LiveTranslation, Pronounce, Swaig,
 };
 
 use super::args::{Args, Way};
@@ -38,18 +38,32 @@ pub fn swaig(json: &Value, way: Way) -> Option<Swaig> {
 pub fn agent(args: &mut Args) -> Ai {
     let way = args.way;
     let each = |items: Vec<Value>, typed: fn(&Value, Way) -> Value| {
-        items.iter().map(|item| if way == Way::Typed { typed(item, way) } else { item.clone() }).collect::<Vec<Value>>()
+        items.into_iter().map(move |item| if way == Way::Typed { typed(&item, way) } else { item })
     };
     let mut set = set!(Ai::new(), args, "prompt": instructions => prompt, "post_prompt": instructions => post_prompt,
         "SWAIG": functions => swaig);
-    if let Some(rules) = args.items("pronounce") {
+    if let Some(rules) = args.array("pronounce") {
         set = set.pronounce(each(rules, pronounce));
     }
-    if let Some(hints) = args.items("hints") {
-        set = each(hints, hint).into_iter().fold(set, Ai::hint);
+    if let Some(hints) = args.array("hints") {
+        set = set.hints(each(hints, hint));
     }
-    if let Some(languages) = args.items("languages") {
-        set = each(languages, language).into_iter().fold(set, Ai::language);
+    if let Some(languages) = args.array("languages") {
+        set = set.languages(each(languages, language));
+    }
+    set
+}
+
+/// The parts of the other kind of agent that are objects.
+pub fn bedrock(args: &mut Args) -> AmazonBedrock {
+    let way = args.way;
+    let instructions = |json: Value| prompt(&json, way).map_or(json, Value::from);
+    let mut set = set!(AmazonBedrock::new(), args, "SWAIG": functions => swaig);
+    if let Some(json) = args.json("prompt") {
+        set = set.prompt(instructions(json));
+    }
+    if let Some(json) = args.json("post_prompt") {
+        set = set.post_prompt(instructions(json));
     }
     set
 }

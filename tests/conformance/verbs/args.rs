@@ -78,6 +78,10 @@ impl Args {
         self.whole(name).map(|number| Duration::from_millis(number.into()))
     }
 
+    pub fn array(&mut self, name: &str) -> Option<Vec<Value>> {
+        self.fit(name, |value| value.as_array().cloned())
+    }
+
     /// What a setter takes one by one; an empty array is sent as it is.
     pub fn items(&mut self, name: &str) -> Option<Vec<Value>> {
         self.fit(name, |value| value.as_array().filter(|items| !items.is_empty()).cloned())

@@ -1,8 +1,8 @@
 //! The reference's methods, by name and with arguments by name, as calls of this crate.
 //!
 //! A method of the reference is one arm of [`call_method`] or [`client_method`]; its arguments are written down once,
-//! by name, whichever of them a row gives. What has no arm yet is listed in [`NOT_COVERED`]. To cover a method: give it
-//! an arm; when it starts an operation, a line in `started!`; and take it from the list.
+//! by name, whichever of them a row gives. One that starts an operation has a line in `started!` too. A value goes to
+//! its setter where the setter takes it, and through `extra` where not.
 
 #[macro_use]
 mod args;
@@ -11,22 +11,19 @@ mod objects;
 mod started;
 
 use signalwire_relay::{
-    AiHold, AiMessage, AiUnhold, AmazonBedrock, Answer, BindDigit, Call, ClearDigitBindings, Client, Connect, Dial,
-    DigitDetector, Echo, FaxDetector, Hangup, JoinRoom, LeaveConference, LeaveRoom, Play, Prompt, QueueEnter,
-    QueueLeave, ReceiveFax, Refer, Result, SendDigits, SendFax, Sms, Stream, Transcribe, Transfer, UserEvent,
-    digit_detector, fax_tone, machine, sms,
+    AiHold, AiMessage, AiUnhold, Answer, BindDigit, Call, ClearDigitBindings, Client, Connect, Dial, DigitDetector,
+    Echo, FaxDetector, Hangup, JoinRoom, LeaveConference, LeaveRoom, Play, Prompt, QueueEnter, QueueLeave, ReceiveFax,
+    Refer, Result, SendDigits, SendFax, Sms, Stream, Transcribe, Transfer, UserEvent, digit_detector, fax_tone,
+    machine, sms,
 };
 
-use ai::{agent, live_transcribing, live_translating, reset};
+use ai::{agent, bedrock, live_transcribing, live_translating, reset};
 pub use args::{Args, Way};
 use objects::{
     collect_within, collecting, conference, detector, device, file, machine_of, paying, quiet, recording, ringing,
     speech, tapping,
 };
 pub use started::Started;
-
-/// Methods of the reference that this crate does not have yet: the rows that need them are skipped, and counted.
-pub const NOT_COVERED: &[&str] = &[];
 
 /// What a method gave.
 pub enum Outcome {
@@ -267,14 +264,10 @@ pub fn call_method(call: &Call, method: &str, mut args: Args) -> Option<Result<O
                 "ai_params": json => ai_params)))
         }
         "amazon_bedrock" => {
-            let set = set!(AmazonBedrock::new(), args, "prompt": instructions => prompt,
-                "post_prompt": instructions => post_prompt, "SWAIG": functions => swaig);
-            done(
-                call.amazon_bedrock(
-                    all!(set, args, "ai_params": json => ai_params, "global_data": json => global_data,
-                "post_prompt_url": text => post_prompt_url),
-                ),
-            )
+            let set = bedrock(&mut args);
+            let set = all!(set, args, "ai_params": json => ai_params, "global_data": json => global_data,
+                "post_prompt_url": text => post_prompt_url);
+            done(call.amazon_bedrock(set))
         }
         "ai_message" => {
             let set = reset(AiMessage::new(), &mut args);
