@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use signalwire_relay::{Client, Error, ErrorKind, LinkState};
 
 use super::deviations::{self, Rule};
-use super::json::{Holes, rows};
+use super::json::{Holes, members, rows};
 use super::verbs::{Args, Outcome, Way, call_method, client_method};
 use super::wire::{Answers, LONG, Link, PROTOCOL, Wire};
 
@@ -152,7 +152,7 @@ fn of_client(wire: &Wire, row: &Value, way: Way) -> Did {
 /// A client that cannot be made.
 fn constructed(_wire: &Wire, row: &Value) -> Did {
     let mut builder = Client::builder();
-    for (key, value) in super::json::members(&row["args"]) {
+    for (key, value) in members(&row["args"]) {
         let value = value.as_str().unwrap().to_owned();
         builder = match key.as_str() {
             "project" => builder.project(value),
@@ -176,7 +176,7 @@ fn connected(row: &Value) -> Did {
         wire.set_connect_result(json!({ "protocol": protocol }));
     }
     let mut builder = wire.builder();
-    for (key, value) in super::json::members(&row["args"]) {
+    for (key, value) in members(&row["args"]) {
         let text = || value.as_str().unwrap().to_owned();
         builder = match key.as_str() {
             "project" => builder.project(text()),
@@ -244,6 +244,79 @@ fn methods_send_what_was_recorded() {
     }
     assert_eq!(rows.len(), 303);
     seen.done(deviations::REQUESTS);
+}
+
+/// No row has these. What is sent is what is given, under the names of the wire.
+#[test]
+fn arguments_that_no_row_gives_are_sent_as_given() {
+    let wire = Wire::new();
+    let pay = |args: Value| ("pay", "calling.pay", json!({"payment_connector_url": "https://example.com/p"}), args);
+    let tap = |device: Value| {
+        ("tap", "calling.tap", json!({"tap": {"type": "audio", "params": {}}, "device": device}), json!({}))
+    };
+    let ai = |args: Value| ("ai", "calling.ai", json!({}), args);
+    let transcribe =
+        |action: Value| ("live_transcribe", "calling.live_transcribe", json!({"action": action}), json!({}));
+    let translate = |action: Value| ("live_translate", "calling.live_translate", json!({"action": action}), json!({}));
+    let reset = |reset: Value| ("ai_message", "calling.ai_message", json!({"reset": reset}), json!({}));
+    let requests = [
+        pay(json!({"input_method": "dtmf", "postal_code": "10115", "currency": "eur", "voice": "woman"})),
+        pay(json!({"description": "d", "bank_account_type": "consumer-savings", "say_voice": "man"})),
+        pay(json!({"timeout": "5m", "max_attempts": "", "security_code": "yes", "min_postal_code_length": "05"})),
+        pay(json!({"parameters": [{"name": "a", "value": "1"}, {"name": "b", "value": "2"}]})),
+        pay(json!({"parameters": [{"name": "a", "value": 1}], "prompts": []})),
+        pay(json!({"prompts": [
+            {"for": "payment-card-number", "card_type": "visa amex", "attempt": "1 2",
+                "error_type": "timeout invalid-card-number", "require_matching_inputs": "true",
+                "actions": [{"type": "Say", "phrase": "Number?"}, {"type": "Play", "phrase": "https://x/y.mp3"}]},
+            {"for": "expiration-date", "actions": [{"type": "Say", "phrase": "Until?"}], "more": null},
+        ]})),
+        pay(json!({"prompts": [{"for": "expiration-date", "actions": [{"type": "Hum", "phrase": "?"}]}]})),
+        tap(json!({"type": "rtp", "params": {"addr": "192.0.2.1", "port": 1, "codec": "OPUS", "ptime": 20}})),
+        tap(json!({"type": "rtp", "params": {"addr": "192.0.2.1", "port": 70000}})),
+        tap(json!({"type": "ws", "params": {"uri": "wss://x", "codec": "PCMU", "rate": 8000, "more": [1]}})),
+        tap(json!({"type": "ws", "params": {}})),
+        tap(json!("somewhere")),
+        ("tap", "calling.tap", json!({"tap": {"type": "video"}, "device": {}}), json!({})),
+        ai(json!({"hints": ["a", {"hint": "RELAY", "pattern": "re ?lay", "replace": "RELAY", "ignore_case": true}]})),
+        ai(
+            json!({"pronounce": [{"replace": "SW"}], "languages": [{"name": "English", "code": "en", "fillers": ["hm"]}]}),
+        ),
+        ai(json!({"prompt": "Hello", "post_prompt": {"pom": [{"title": "t"}], "max_tokens": 0.5, "top_p": 1}})),
+        ai(json!({"SWAIG": {"functions": [], "native_functions": ["check_time"], "includes": [{"url": "u"}]}})),
+        transcribe(json!({"start": {"speech_timeout": 500, "vad_silence_ms": 1, "hints": ["a"], "ai_summary": true}})),
+        transcribe(json!({"start": {"lang": "en", "more": true}})),
+        transcribe(json!({"start": {}, "stop": {}})),
+        transcribe(json!("stop")),
+        translate(json!({"inject": {"message": "hi", "direction": "local-caller"}})),
+        translate(json!({"summarize": {"webhook": "https://x", "prompt": "p"}})),
+        translate(json!({"start": {"from_voice": "a", "to_voice": "b", "filter_from": "c", "mode": "realtime"}})),
+        reset(json!({})),
+        reset(json!({"user_prompt": "u", "full_reset": "yes"})),
+        reset(json!(true)),
+    ];
+    let mut failed = Vec::new();
+    for (method, rpc_method, needed, more) in requests {
+        let (mut args, mut params) = (members(&needed), members(&needed));
+        for (key, value) in members(&more) {
+            params.insert(if key == "input_method" { "input".into() } else { key.clone() }, value.clone());
+            args.insert(key, value);
+        }
+        params.extend(members(&json!({"node_id": "{node_id}", "call_id": "{call_id}"})));
+        if ["pay", "tap", "ai"].contains(&method) {
+            params.insert("control_id".into(), "{control_id}".into());
+        }
+        let row =
+            json!({"target": "call", "method_py": method, "args": args, "rpc_method": rpc_method, "params": params});
+        for way in [Way::Typed, Way::Raw] {
+            match run(&wire, &row, way) {
+                Did::AsRecorded => {}
+                Did::Otherwise(rule) => failed.push(format!("{way:?}: {rule:?}")),
+                Did::Wrong(why) => failed.push(format!("{way:?}: {why}")),
+            }
+        }
+    }
+    assert!(failed.is_empty(), "{}", failed.join("\n"));
 }
 
 /// The reference forgets what was added later; repeating it is better, and so does this.
