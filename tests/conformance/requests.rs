@@ -279,9 +279,8 @@ fn arguments_that_no_row_gives_are_sent_as_given() {
         tap(json!("somewhere")),
         ("tap", "calling.tap", json!({"tap": {"type": "video"}, "device": {}}), json!({})),
         ai(json!({"hints": ["a", {"hint": "RELAY", "pattern": "re ?lay", "replace": "RELAY", "ignore_case": true}]})),
-        ai(
-            json!({"pronounce": [{"replace": "SW"}], "languages": [{"name": "English", "code": "en", "fillers": ["hm"]}]}),
-        ),
+        ai(json!({"pronounce": [{"replace": "SW"}]})),
+        ai(json!({"languages": [{"name": "English", "code": "en", "fillers": ["hm"]}, {"name": "French"}]})),
         ai(json!({"prompt": "Hello", "post_prompt": {"pom": [{"title": "t"}], "max_tokens": 0.5, "top_p": 1}})),
         ai(json!({"SWAIG": {"functions": [], "native_functions": ["check_time"], "includes": [{"url": "u"}]}})),
         transcribe(json!({"start": {"speech_timeout": 500, "vad_silence_ms": 1, "hints": ["a"], "ai_summary": true}})),
@@ -292,6 +291,7 @@ fn arguments_that_no_row_gives_are_sent_as_given() {
         translate(json!({"summarize": {"webhook": "https://x", "prompt": "p"}})),
         translate(json!({"start": {"from_voice": "a", "to_voice": "b", "filter_from": "c", "mode": "realtime"}})),
         reset(json!({})),
+        reset(json!({"user_prompt": "u"})),
         reset(json!({"user_prompt": "u", "full_reset": "yes"})),
         reset(json!(true)),
     ];
