@@ -117,7 +117,7 @@ pub use call::{
     LiveTranslation, Machine, Operation, Pausable, Pay, PayAction, PayPrompt, Play, PlayAction, PostalCode, Prompt,
     Pronounce, QueueEnter, QueueLeave, ReceiveFax, ReceiveFaxAction, Record, RecordAction, Refer, Rtp, SendDigits,
     SendFax, SendFaxAction, StandaloneCollectAction, Stoppable, Stream, StreamAction, Swaig, Tap, TapAction, TapDevice,
-    Transcribe, TranscribeAction, Transfer, UserEvent, Verdict, Ws, digit_detector, fax_tone, machine, rtp, ws,
+    Transcribe, TranscribeAction, Transfer, UserEvent, Ws, digit_detector, fax_tone, machine, rtp, ws,
 };
 pub use client::{Builder, Calls, Client, DEFAULT_HOST, Dial, Dialing, Messages, WeakClient};
 pub use error::{BoxError, Error, ErrorKind, HandlerResult, Phase, Result};
