@@ -18,7 +18,7 @@
 //! ```
 //!
 //! Credentials come from the environment or the [`Builder`]. Without an account the same program runs against the
-//! [simulator](#trying-it-without-an-account).
+//! [simulator](#testing-with-the-simulator).
 //!
 //! # What there is
 //!
@@ -34,14 +34,15 @@
 //! `call.play(tts("Hi"))`, `call.play(Play::new(tts("Hi")).volume(-6.0).loops(3))`. Every set of parameters has
 //! `extra(key, value)` for what the service learns before this crate does.
 //!
-//! Who comes from SignalWire's Python SDK finds each of its names, and what it is here, in [`mod@reference`].
-//!
-//! # Threads
+//! # Threads and handlers
 //!
 //! A client has two threads: one reads, one writes and keeps the time. They never run the program's code. Handlers,
 //! listeners and callbacks run on threads of their own kind, which come and go with the work: they may block, be slow
 //! or panic without harm to other calls. The handler of an inbound call has a thread for as long as it runs; the
-//! listeners and callbacks of one call run in order, one at a time.
+//! listeners and callbacks of one call run in order, one at a time, so that a slow one delays the next of that call.
+//!
+//! A [`Client`], a [`Call`] and an [`Action`] are cheap to clone, and any thread may use them. Dropping the last clone
+//! of a client closes it; a handler gets at it through [`Call::client`], which keeps none.
 //!
 //! # Waiting
 //!
@@ -49,18 +50,58 @@
 //! changes nothing and may be repeated. Any wait ends early, with an error that says why, when the call ends, the
 //! session is lost or the client is closed.
 //!
+//! ```no_run
+//! # use std::time::Duration;
+//! # use signalwire_relay::{HandlerResult, Stoppable, tts};
+//! # fn handler(call: signalwire_relay::Call) -> HandlerResult {
+//! let speech = call.play(tts("This may take a while."))?;
+//! match speech.wait(Duration::from_secs(5)) {
+//!     Ok(_) => println!("said"),
+//!     Err(error) if error.is_timeout() => speech.stop()?, // it was still going on
+//!     Err(error) => return Err(error.into()),             // the caller has hung up, for example
+//! }
+//! # Ok(()) }
+//! ```
+//!
 //! # Errors
 //!
 //! One type, [`Error`], whose [`kind`](Error::kind) says what to do next. A caller who has hung up is no error for a
 //! command such as [`Call::hangup`]; what can no longer happen, such as the outcome of a prompt, is
-//! [`CallEnded`](ErrorKind::CallEnded). Nothing that may have reached the service is ever sent again: when an answer
-//! is lost, the error is [`OutcomeUnknown`](ErrorKind::OutcomeUnknown).
+//! [`CallEnded`](ErrorKind::CallEnded). A handler passes that on with `?`: it is the normal way out, and not logged as
+//! a failure. Nothing that may have reached the service is ever sent again: when an answer is lost, the error is
+//! [`OutcomeUnknown`](ErrorKind::OutcomeUnknown), and the program decides.
+//!
+//! ```no_run
+//! # use signalwire_relay::{Client, sms};
+//! # fn send(client: &Client) -> signalwire_relay::Result<()> {
+//! match client.send_message(sms("+15552222222").from("+15551111111").body("Hi")) {
+//!     Ok(message) => println!("taken as {}", message.id()),
+//!     Err(error) if error.is_retryable() => println!("not sent, try later: {error}"),
+//!     Err(error) if error.may_have_been_sent() => println!("perhaps sent: {error}"),
+//!     Err(error) => return Err(error),
+//! }
+//! # Ok(()) }
+//! ```
 //!
 //! # Reconnecting
 //!
-//! A lost connection is made again, with growing waits, until the client is closed. [`Client::states`] tells. Calls
-//! go on when the service resumes the session, though events sent meanwhile may be missing; otherwise they end with
-//! [`SessionLost`](ErrorKind::SessionLost). Requests wait for the connection as long as their timeout allows.
+//! A first connection that fails is the error of [`Builder::connect`], unless [`Builder::retry_first_connect`] is set.
+//! One that is lost later is made again, with growing waits, until the client is closed; [`Client::states`] tells.
+//! Calls go on when the service resumes the session, though events sent meanwhile may be missing
+//! ([`Call::is_confirmed`]); otherwise they end with [`SessionLost`](ErrorKind::SessionLost). Requests wait for the
+//! connection as long as their timeout allows.
+//!
+//! ```no_run
+//! # use signalwire_relay::{Client, LinkState};
+//! # fn watch(client: &Client) {
+//! for state in client.states() {
+//!     match state {
+//!         LinkState::Reconnecting { attempt, cause, .. } => println!("attempt {attempt}: {cause}"),
+//!         state => println!("{state:?}"),
+//!     }
+//! }
+//! # }
+//! ```
 //!
 //! # Logging
 //!
@@ -71,10 +112,40 @@
 //! tungstenite, which this crate builds upon, prints whole frames at trace, secrets included. Set
 //! `RUST_LOG=signalwire_relay=trace,tungstenite=info` rather than plain `trace`.
 //!
-//! # Trying it without an account
+//! # Testing with the simulator
 //!
 //! With the feature `simulator` the crate contains a RELAY service for one's own machine, with people who call, press
-//! keys and hang up; see the module `simulator`. The examples in the repository run on it.
+//! keys and hang up; see the module `simulator`. In `Cargo.toml` it belongs under `[dev-dependencies]`; the examples
+//! in the repository run on it too.
+//!
+//! ```
+//! # #[cfg(feature = "simulator")]
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use std::time::Duration;
+//! use signalwire_relay::simulator::Simulator;
+//! use signalwire_relay::{Client, tts};
+//!
+//! let sim = Simulator::builder().speed(50.0).start()?;
+//! let client = Client::builder().simulator(&sim).contexts(["default"]).connect()?;
+//! client.on_call(|call| {
+//!     call.answer()?;
+//!     call.play(tts("Welcome!"))?.wait(None)?;
+//!     Ok(call.hangup()?)
+//! });
+//! let ann = sim.caller("+15551230000").calls("+15559990000").dials();
+//! ann.wait_ended(Duration::from_secs(20))?;
+//! assert!(ann.was_answered());
+//! assert_eq!(ann.heard(), ["Welcome!"]);
+//! # Ok(()) }
+//! # #[cfg(not(feature = "simulator"))]
+//! # fn main() {}
+//! ```
+//!
+//! # Migrating from the reference
+//!
+//! Who comes from SignalWire's Python SDK finds each of its names, and what it is here, in [`mod@reference`]. The old
+//! names are also known to the search of these pages. What is new to get used to: methods block instead of being
+//! awaited, optional parameters are setters, and what ends badly is an [`Error`] rather than a state to look at.
 //!
 //! # Features
 //!
@@ -117,7 +188,7 @@ pub use call::{
     LiveTranslation, Machine, Operation, Pausable, Pay, PayAction, PayPrompt, Play, PlayAction, PostalCode, Prompt,
     Pronounce, QueueEnter, QueueLeave, ReceiveFax, ReceiveFaxAction, Record, RecordAction, Refer, Rtp, SendDigits,
     SendFax, SendFaxAction, StandaloneCollectAction, Stoppable, Stream, StreamAction, Swaig, Tap, TapAction, TapDevice,
-    Transcribe, TranscribeAction, Transfer, UserEvent, Verdict, Ws, digit_detector, fax_tone, machine, rtp, ws,
+    Transcribe, TranscribeAction, Transfer, UserEvent, Ws, digit_detector, fax_tone, machine, rtp, ws,
 };
 pub use client::{Builder, Calls, Client, DEFAULT_HOST, Dial, Dialing, Messages, WeakClient};
 pub use error::{BoxError, Error, ErrorKind, HandlerResult, Phase, Result};

@@ -26,7 +26,8 @@ use std::fmt;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-pub use self::action::{Action, Operation, Verdict};
+pub(crate) use self::action::Verdict;
+pub use self::action::{Action, Operation};
 pub use self::ai::{
     Ai, AiAction, AiHold, AiLanguage, AiMessage, AiPrompt, AiUnhold, AmazonBedrock, Hint, Pronounce, Swaig,
 };

@@ -44,6 +44,8 @@ struct Tables {
     tombstones: Recent,
     early: VecDeque<Early>,
     early_bytes: usize,
+    /// Whether a sweep of them is due: one at a time, however often they run out in between.
+    sweeping: bool,
     /// How many messages are being sent whose ids are not known yet.
     sending: usize,
     dials: HashMap<Box<str>, Arc<DialCore>>,
@@ -325,11 +327,14 @@ impl Router {
     }
 
     fn settle(&self, id: &str) {
+        // Looked at before the table is locked: a call that is over lingers less and less, and whoever ends the last of
+        // it comes here afterwards.
+        let Some(lingers) = self.find(id).map(|call| call.is_lingering()) else { return };
         let gone = {
             let mut tables = self.tables.lock();
             let Some(call) = tables.calls.take(id).or_else(|| tables.lingering.take(id)) else { return };
             tables.tombstones.insert(id, TOMBSTONES);
-            if call.0.is_lingering() {
+            if lingers {
                 tables.lingering.insert(call);
                 None
             } else {
@@ -495,7 +500,8 @@ impl Router {
             while tables.early.len() > session.settings.early_events || tables.early_bytes > EARLY_BYTES {
                 dropped.extend(tables.drop_early());
             }
-            (dropped, tables.early.len() == 1)
+            let first = !tables.early.is_empty() && !std::mem::replace(&mut tables.sweeping, true);
+            (dropped, first)
         };
         for early in dropped {
             self.stray(session, &early.envelope.borrow());
@@ -553,6 +559,7 @@ impl EventSink for Router {
             let next = kept.iter().filter(|early| early.until > now).map(|early| early.until).min();
             let next = next.or_else(|| session.clock.after(session.settings.early_wait).filter(|_| !kept.is_empty()));
             tables.early = kept;
+            tables.sweeping = next.is_some();
             tables.early_bytes -= dropped.iter().map(Early::bytes).sum::<usize>();
             (dropped, next)
         };

@@ -11,6 +11,7 @@ mod stats;
 mod timers;
 
 use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use std::thread::JoinHandle;
@@ -646,7 +647,10 @@ impl Keeper for Arc<Session> {
     fn tick(&self) -> Deadline {
         let now = self.clock.now();
         while let Some(task) = self.timers.due(now) {
-            task(self);
+            // One that trips us up costs what it was to do, not the thread that writes.
+            if let Err(panic) = catch_unwind(AssertUnwindSafe(|| task(self))) {
+                log::error!("a timer failed, which is a defect of this crate: {}", workers::panic_text(&*panic));
+            }
         }
         if self.workers.is_stuck() {
             self.workers.kick();

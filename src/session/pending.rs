@@ -142,13 +142,16 @@ impl Pending {
         if table.closed {
             return Registered::Closed;
         }
+        if table.generation.is_none() && table.queue.len() >= self.offline_limit {
+            // Here, where the effect is let go after the lock: its drop takes another.
+            return Registered::Full;
+        }
         let entry = |place| Entry { place, until, of_session, waiter, effect };
         let registered = match table.generation {
             Some(generation) => {
                 table.entries.insert(id, entry(Place::Handed(generation)));
                 Registered::Online(generation, text)
             }
-            None if table.queue.len() >= self.offline_limit => return Registered::Full,
             None => {
                 table.entries.insert(id, entry(Place::Queued(text)));
                 table.queue.push_back(id);
