@@ -6,11 +6,11 @@ use std::time::Duration;
 use serde_json::json;
 use signalwire_relay::simulator::{PersonOnCall, Simulator};
 use signalwire_relay::{
-    Ai, AiMessage, AiState, AmazonBedrock, AudioDirection, BindDigit, Call, CallState, CardType, ClearDigitBindings,
-    Client, ConferenceEndReason, ConferenceStatus, Echo, ErrorKind, Event, FaxKind, HoldState, JoinConference,
-    JoinRoom, LiveSummary, LiveTranscribe, LiveTranscription, LiveTranslate, LiveTranslation, Pay, PayResult, PayStep,
-    QueueEnter, QueueStatus, ReceiveFax, ReferState, SendFax, Stream, StreamState, Tap, TapState, Transcribe,
-    TranscribeState, Transfer, UserEvent, rtp, sip, ws,
+    Ai, AiMessage, AiState, AiUnhold, AmazonBedrock, AudioDirection, BindDigit, Call, CallSide, CallState, CardType,
+    ClearDigitBindings, Client, ConferenceEndReason, ConferenceStatus, Echo, ErrorKind, Event, FaxKind, HoldState,
+    JoinConference, JoinRoom, LiveSummary, LiveTranscribe, LiveTranscription, LiveTranslate, LiveTranslation, Pay,
+    PayResult, PayStep, QueueEnter, QueueStatus, ReceiveFax, ReferState, SendFax, Stream, StreamState, Tap, TapState,
+    Transcribe, TranscribeState, Transfer, UserEvent, rtp, sip, tts, ws,
 };
 
 use crate::scene::*;
@@ -325,7 +325,7 @@ fn an_agent_talks_is_held_and_stopped() {
         call.ai_hold().unwrap();
         assert_eq!(refusal(call.ai_hold()).code(), 409);
         person.say("are you there");
-        call.ai_unhold_with(signalwire_relay::AiUnhold::new().prompt("Back again")).unwrap();
+        call.ai_unhold_with(AiUnhold::new().prompt("Back again")).unwrap();
         person.wait_heard("Back again", LONG).unwrap();
         assert!(!ai.is_done());
         ai.stop().unwrap();
@@ -396,7 +396,7 @@ fn what_is_said_is_translated_live() {
         call.live_translate(LiveSummary::new()).unwrap();
         let summary = payload(&next(&events, "calling.ai.translate.live_summary"));
         assert_eq!(summary["primary_conversation_summary"], "1 utterances");
-        call.live_translate(LiveTranslate::inject("one moment", signalwire_relay::CallSide::Remote)).unwrap();
+        call.live_translate(LiveTranslate::inject("one moment", CallSide::Remote)).unwrap();
         person.wait_heard("one moment", LONG).unwrap();
         call.live_translate(LiveTranslate::stop()).unwrap();
         let log = payload(&next(&events, "calling.ai.translate.conversation_log"));
@@ -505,25 +505,16 @@ fn calls_wait_in_a_queue_and_leave_it_by_the_id_of_their_stay() {
         // The stay goes on although a second one was refused.
         first.queue_leave("support").unwrap();
         let left = queue(&of_first);
-        assert_eq!((left.status, left.control_id), (QueueStatus::Leave, entered.control_id));
+        assert_eq!((left.status, &left.control_id), (QueueStatus::Leave, &entered.control_id));
         let moved = queue(&of_second);
         assert_eq!((moved.status, moved.position), (QueueStatus::Stats, 1));
         second.queue_leave("support").unwrap();
         assert_eq!(queue(&of_second).status, QueueStatus::Leave);
-        let ids: Vec<_> = sim
-            .journal()
-            .requests("calling.queue.leave")
-            .iter()
-            .map(|sent| sent.params()["control_id"].clone())
-            .collect();
-        assert_eq!(ids, [json!(left_id(&sim)), json!("mine")]);
+        let sent = sim.journal().requests("calling.queue.leave");
+        let ids: Vec<_> = sent.iter().map(|request| &request.params()["control_id"]).collect();
+        assert_eq!(ids, [left.control_id.as_str(), "mine"]);
         assert_accepted(&sim);
     });
-}
-
-/// The control id of the first stay in a queue.
-fn left_id(sim: &Simulator) -> String {
-    sim.journal().requests("calling.queue.enter")[0].params()["control_id"].as_str().unwrap().to_owned()
 }
 
 #[test]
@@ -754,6 +745,105 @@ fn events_of_the_programs_own_come_back() {
         assert_eq!((payload(&event)["order"].clone(), event.call_id()), (json!(7), Some(call.id())));
         call.user_event(UserEvent::from("order_placed")).unwrap();
         assert_eq!(payload(&next(&events, "calling.user_event"))["event"], "order_placed");
+        assert_accepted(&sim);
+    });
+}
+
+#[test]
+fn a_call_that_comes_back_may_be_passed_on_and_is_when_nobody_wants_it() {
+    watched(|| {
+        let sim = sim();
+        let client = client(&sim);
+        for by_hand in [true, false] {
+            let (person, call) = answered(&sim, &client);
+            call.transfer(Transfer::to_context("default")).unwrap();
+            let anew = client.next_call(LONG).unwrap();
+            if by_hand {
+                anew.pass().unwrap();
+                anew.wait_for_ended(LONG).unwrap();
+            }
+            drop(anew);
+            // Nobody else is there to take it.
+            assert_eq!(person.wait_ended(LONG).unwrap(), "noAnswer");
+            assert!(person.was_passed());
+        }
+        assert_eq!(count(&sim, "calling.pass"), 2);
+        assert_accepted(&sim);
+    });
+}
+
+#[test]
+fn a_key_may_hand_a_call_over() {
+    watched(|| {
+        let sim = sim();
+        let client = client(&sim);
+        let (person, call) = answered(&sim, &client);
+        let bound = json!({"dest": "context:default"});
+        call.bind_digit(BindDigit::new("0", "calling.transfer").params(bound)).unwrap();
+        person.press("0");
+        call.wait_for_ended(LONG).unwrap();
+        let anew = client.next_call(LONG).unwrap();
+        assert_eq!((anew.id(), anew.state()), (call.id(), CallState::Answered));
+        anew.hangup().unwrap();
+        assert_accepted(&sim);
+    });
+}
+
+#[test]
+fn a_call_goes_from_one_client_to_another_and_back() {
+    watched(|| {
+        let sim = sim();
+        let (ann, bob) = (client(&sim), builder(&sim).contexts(["office"]).connect().unwrap());
+        let (person, call) = answered(&sim, &ann);
+        call.transfer(Transfer::to_context("office")).unwrap();
+        let there = bob.next_call(LONG).unwrap();
+        assert_eq!((there.id(), there.context().as_str()), (call.id(), "office"));
+        there.answer().unwrap();
+        there.transfer(Transfer::to_context("default")).unwrap();
+        let back = ann.next_call(LONG).unwrap();
+        assert_eq!(back.id(), call.id());
+        back.answer().unwrap();
+        back.play(tts("Welcome back")).unwrap().wait(LONG).unwrap();
+        assert_eq!(person.heard(), ["Welcome back"]);
+        assert!(call.end().is_some() && there.end().is_some() && back.end().is_none());
+        assert_accepted(&sim);
+    });
+}
+
+#[test]
+fn a_notification_is_not_what_the_service_takes_and_the_client_goes_on() {
+    watched(|| {
+        let sim = sim();
+        let client = client(&sim);
+        client.notify("calling.something", json!({"key": "value"})).unwrap();
+        fence(&client);
+        let violations = sim.violations();
+        assert!(violations.len() == 1 && violations[0].contains("malformed"), "{violations:?}");
+        let (_person, call) = answered(&sim, &client);
+        assert_eq!(call.state(), CallState::Answered);
+        assert_eq!(sim.connections_ever(), 1);
+    });
+}
+
+#[test]
+fn a_stay_in_a_queue_ends_by_its_time_or_with_the_call() {
+    watched(|| {
+        let sim = sim();
+        let client = client(&sim);
+        let (person, call) = answered(&sim, &client);
+        let events = all_of(&call);
+        let status = || match next(&events, "calling.call.queue") {
+            Event::Queue(event) => event.status,
+            other => panic!("{other:?}"),
+        };
+        call.queue_enter(QueueEnter::new("support").wait_time(Duration::from_secs(1))).unwrap();
+        assert_eq!([status(), status()], [QueueStatus::Enqueue, QueueStatus::Leave]);
+        // It has left already, which is no error.
+        call.queue_leave("support").unwrap();
+        call.queue_enter("support").unwrap();
+        person.hang_up();
+        assert_eq!([status(), status()], [QueueStatus::Enqueue, QueueStatus::Leave]);
+        call.wait_for_ended(LONG).unwrap();
         assert_accepted(&sim);
     });
 }
