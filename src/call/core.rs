@@ -71,6 +71,10 @@ struct Inner {
     was_answered: bool,
     /// An inbound call about which nothing has been decided yet.
     open_offer: bool,
+    /// We have asked for a transfer, so that the same call may be offered anew when this one has ended.
+    handed_over: bool,
+    /// What tells its offer from others under the same id; 0 for a call that was not offered.
+    offer: u64,
     /// Since when it is not known whether the call still lives, after a resume.
     unconfirmed: Option<Instant>,
     over: Option<Over>,
@@ -229,6 +233,8 @@ impl CallCore {
             direction,
             state,
             open_offer: false,
+            handed_over: false,
+            offer: 0,
             unconfirmed: None,
             over: None,
             live: None,
@@ -321,8 +327,21 @@ impl CallCore {
         }
     }
 
-    pub(crate) fn make_offer(&self) {
-        self.inner.lock().open_offer = true;
+    /// A transfer is asked for, or was refused after all.
+    pub(crate) fn hand_over(&self, asked: bool) {
+        self.inner.lock().handed_over = asked;
+    }
+
+    /// What tells the offer of a call that has ended by a transfer from others; once.
+    pub(crate) fn take_handed_over(&self) -> Option<u64> {
+        let mut inner = self.inner.lock();
+        std::mem::take(&mut inner.handed_over).then_some(inner.offer)
+    }
+
+    pub(crate) fn make_offer(&self, offer: u64) {
+        let mut inner = self.inner.lock();
+        inner.open_offer = true;
+        inner.offer = offer;
     }
 
     /// Takes the decision about an open offer; true for the one who takes it.

@@ -3,7 +3,7 @@
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::Call;
+use super::{Call, Transfer};
 use crate::error::Result;
 use crate::protocol::fields::Fields;
 
@@ -103,7 +103,13 @@ impl Call {
     ///
     /// When the service refuses, or the connection is gone. A call that is over is no error.
     pub fn bind_digit(&self, what: impl Into<BindDigit>) -> Result<()> {
-        self.command(BindDigit::METHOD, &what.into().fields).map(drop)
+        let what = what.into();
+        self.command(BindDigit::METHOD, &what.fields)?;
+        if what.fields.text("bind_method") == Some(Transfer::METHOD) {
+            // A key may hand the call over now, and nothing but its end will tell.
+            self.core.hand_over(true);
+        }
+        Ok(())
     }
 
     /// Removes what [`bind_digit`](Self::bind_digit) bound: `calling.clear_digit_bindings`. The service's documents

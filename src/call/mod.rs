@@ -384,8 +384,14 @@ impl Call {
     fn deciding(&self, method: &str, send: impl FnOnce(bool) -> Result<Reply>) -> Result<Reply> {
         let decides = matches!(method, "calling.answer" | "calling.end" | "calling.pass");
         let was_open = decides && self.core.settle_offer();
+        let hands_over = method == Transfer::METHOD;
+        if hands_over {
+            // The end of the call, and its offer to whom it is transferred, may be told before the reply comes.
+            self.core.hand_over(true);
+        }
         let outcome = send(decides);
         match &outcome {
+            Err(error) if hands_over && !error.may_have_been_sent() => self.core.hand_over(false),
             Ok(_) if method == "calling.pass" => self.core.passed(),
             // Nothing came of it: the caller still hears it ringing.
             Err(error) if was_open && !error.may_have_been_sent() => self.core.reopen_offer(),

@@ -95,7 +95,9 @@ impl Call {
         self.command(Refer::METHOD, &to.fields).map(drop)
     }
 
-    /// Hands the call to another application: `calling.transfer`. This client has no say in it any more.
+    /// Hands the call to another application: `calling.transfer`. This client has no say in it any more: the call ends
+    /// here. When it is handed to a context that this client is subscribed to as well, it may be offered anew, as
+    /// another [`Call`] with the same id.
     ///
     /// ```no_run
     /// # use signalwire_relay::Transfer;

@@ -1,6 +1,7 @@
 //! Where events go: the tables of calls, dials and messages, and what waits to be known.
 
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
@@ -42,6 +43,8 @@ struct Tables {
     /// Calls that are over, with operations that still wait for their last event.
     lingering: HashSet<ById>,
     tombstones: Recent,
+    /// Those of them that ended by a transfer of ours, and may be offered anew, each with its offer until then.
+    handed_over: VecDeque<(Box<str>, u64)>,
     early: VecDeque<Early>,
     early_bytes: usize,
     /// Whether a sweep of them is due: one at a time, however often they run out in between.
@@ -117,6 +120,13 @@ impl Recent {
     fn contains(&self, id: &str) -> bool {
         self.known.contains(id)
     }
+}
+
+/// What tells an offer from others: one that is delivered again is the same to the letter.
+fn fingerprint(offer: &Envelope<'_>) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (offer.params.get(), offer.timestamp.map(f64::to_bits)).hash(&mut hasher);
+    hasher.finish()
 }
 
 impl Router {
@@ -326,22 +336,41 @@ impl Router {
         }
     }
 
+    /// What is over under this id goes where it belongs: among the lingering, or out.
     fn settle(&self, id: &str) {
+        let known = {
+            let tables = self.tables.lock();
+            [tables.calls.get(id), tables.lingering.get(id)].map(|call| call.map(|call| Arc::clone(&call.0)))
+        };
+        for call in known.into_iter().flatten() {
+            // Another call may have come back under the same id, and lives.
+            if call.over().is_some() {
+                self.settle_call(&call);
+            }
+        }
+    }
+
+    fn settle_call(&self, call: &Arc<CallCore>) {
         // Looked at before the table is locked: a call that is over lingers less and less, and whoever ends the last of
         // it comes here afterwards.
-        let Some(lingers) = self.find(id).map(|call| call.is_lingering()) else { return };
-        let gone = {
-            let mut tables = self.tables.lock();
-            let Some(call) = tables.calls.take(id).or_else(|| tables.lingering.take(id)) else { return };
-            tables.tombstones.insert(id, TOMBSTONES);
-            if lingers {
-                tables.lingering.insert(call);
-                None
-            } else {
-                Some(call)
+        let (lingers, handed_over) = (call.is_lingering(), call.take_handed_over());
+        let (id, is_it) = (call.id(), |other: &ById| Arc::ptr_eq(&other.0, call));
+        let mut tables = self.tables.lock();
+        let was_live = tables.calls.get(id).is_some_and(is_it) && tables.calls.remove(id);
+        let was_lingering = tables.lingering.get(id).is_some_and(is_it) && tables.lingering.remove(id);
+        if !(was_live || was_lingering) {
+            return;
+        }
+        tables.tombstones.insert(id, TOMBSTONES);
+        if let Some(offer) = handed_over {
+            if tables.handed_over.len() >= TOMBSTONES {
+                tables.handed_over.pop_front();
             }
-        };
-        drop(gone);
+            tables.handed_over.push_back((id.into(), offer));
+        }
+        if lingers {
+            tables.lingering.insert(ById(Arc::clone(call)));
+        }
     }
 
     fn offered(&self, session: &Arc<Session>, envelope: &Envelope<'_>, head: &EventHead<'_>) {
@@ -349,6 +378,8 @@ impl Router {
             session.counters.frames_malformed.add(1);
             return;
         };
+        let offer = fingerprint(envelope);
+        let comes_back = self.comes_back(session, id, offer);
         if let Some(known) = self.find(id) {
             // Delivered again: the call that we have goes on.
             known.fill(envelope, head);
@@ -357,7 +388,7 @@ impl Router {
         let draining = self.is_draining();
         let crowded = {
             let mut tables = self.tables.lock();
-            if tables.closed || tables.tombstones.contains(id) {
+            if tables.closed || (tables.tombstones.contains(id) && !comes_back) {
                 return;
             }
             let crowded = tables.calls.len() >= session.settings.max_active_calls;
@@ -370,7 +401,7 @@ impl Router {
         let state = head.call_state.as_deref().filter(|state| !state.is_empty()).map_or(CallState::Created, Into::into);
         let call = CallCore::new(session, id, Direction::Inbound, state);
         call.fill(envelope, head);
-        call.make_offer();
+        call.make_offer(offer);
         let offer = Call::new(Arc::clone(&call));
         if crowded || draining {
             log::warn!(
@@ -383,6 +414,24 @@ impl Router {
         }
         self.enter(session, &call);
         self.calls.offer(session, offer);
+    }
+
+    /// Whether this offers a call anew that was handed over, as it is when the transfer leads back here. The offer
+    /// that it came with first may also be delivered again, and counts for nothing.
+    fn comes_back(&self, session: &Arc<Session>, id: &str, offer: u64) -> bool {
+        let left = {
+            let mut tables = self.tables.lock();
+            let Some(at) = tables.handed_over.iter().position(|(of, before)| **of == *id && *before != offer) else {
+                return false;
+            };
+            tables.handed_over.remove(at);
+            tables.lingering.take(id)
+        };
+        // From now on the events of this id are the new call's.
+        if let Some((left, over)) = left.and_then(|left| left.0.over().map(|over| (left, over))) {
+            left.0.end_lingering(session, &over);
+        }
+        true
     }
 
     fn of_call(&self, session: &Arc<Session>, envelope: &Envelope<'_>, head: &EventHead<'_>) {

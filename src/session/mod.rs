@@ -586,7 +586,7 @@ impl Session {
     /// The end of the reader: nothing of this session runs after it but user code.
     fn finish(self: &Arc<Self>, cause: Option<Error>) {
         self.close();
-        for task in self.timers.take_all() {
+        for task in self.timers.close() {
             drop(task);
         }
         match &cause {

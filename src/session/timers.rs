@@ -20,6 +20,7 @@ pub(crate) struct Timers(Mutex<Heap>);
 struct Heap {
     entries: BinaryHeap<Entry>,
     made: u64,
+    closed: bool,
 }
 
 struct Entry {
@@ -32,6 +33,9 @@ impl Timers {
     /// Adds a task; true when it is now the first one due, so that the writer thread has to be told.
     pub(crate) fn add(&self, at: Instant, task: Task) -> bool {
         let mut heap = self.0.lock();
+        if heap.closed {
+            return false;
+        }
         heap.made += 1;
         let order = heap.made;
         let first = heap.entries.peek().is_none_or(|entry| at < entry.at);
@@ -56,8 +60,13 @@ impl Timers {
         self.0.lock().entries.len()
     }
 
-    pub(crate) fn take_all(&self) -> Vec<Task> {
-        let entries = std::mem::take(&mut self.0.lock().entries);
+    /// Nothing runs any more; gives what has not run. What is added later is dropped.
+    pub(crate) fn close(&self) -> Vec<Task> {
+        let entries = {
+            let mut heap = self.0.lock();
+            heap.closed = true;
+            std::mem::take(&mut heap.entries)
+        };
         entries.into_iter().map(|entry| entry.task).collect()
     }
 }

@@ -267,7 +267,7 @@ impl World {
 
     pub(super) fn on_pass(&mut self, call_id: &str) -> Verdict {
         let Some(leg) = self.calls.get_mut(call_id) else { return refuse(404, "Call does not exist") };
-        if !leg.inbound || leg.state >= State::Answered {
+        if !leg.features.handed_over && (!leg.inbound || leg.state >= State::Answered) {
             return refuse(409, "Call is not waiting for an answer");
         }
         let (person, context, session) = (leg.person, leg.context.clone(), leg.session.clone());

@@ -4,7 +4,7 @@
 //! refused with 400; what the callee at the target does decides the outcome, a decline and an unknown address are
 //! `error`; after `success` the call ends with `hangup`, as the person has left it. A transferred call ends for its
 //! session (`ended`, source `none`). With `context:…` it is then offered, answered, to a client that is subscribed
-//! there, where `calling.answer` is in order; with anything else nobody runs the document, and the person stays on
+//! there, where `calling.answer` and `calling.pass` are in order; with anything else nobody runs the document, and the person stays on
 //! the line out of reach.
 
 use serde_json::{Map, Value, json};

@@ -3,6 +3,7 @@
 mod calls;
 mod connecting;
 mod dials;
+mod families;
 mod frames;
 mod inbound;
 mod lifecycle;
