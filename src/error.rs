@@ -194,7 +194,8 @@ impl fmt::Debug for Error {
             out.field("code", code);
         }
         out.field("text", text);
-        if let Some(source) = source {
+        // Mostly the text says already what the source does.
+        if let Some(source) = source.as_ref().filter(|source| !text.contains(&source.to_string())) {
             out.field("source", source);
         }
         out.finish()
@@ -348,6 +349,12 @@ pub(crate) fn outcome_unknown(method: &str, call_id: Option<&str>, timed_out: bo
         .call(call_id)
         .timeout(timed_out)
         .done()
+}
+
+/// A message went out and nothing was heard of it for so long that it is followed no longer.
+pub(crate) fn verdict_missing(what: &str) -> Error {
+    let text = format!("{what}: no verdict came for a long time: it may or may not have been delivered");
+    draft(ErrorKind::OutcomeUnknown, text).method("messaging.send").done()
 }
 
 /// There was no connection before the request's time was up, or none that took more data.

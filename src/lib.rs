@@ -36,7 +36,8 @@
 //!
 //! # Threads and handlers
 //!
-//! A client has two threads: one reads, one writes and keeps the time. They never run the program's code. Handlers,
+//! A client has two threads: one reads, one writes and keeps the time (and a third watches for signals while
+//! [`Client::run`] runs). They never run the program's code. Handlers,
 //! listeners and callbacks run on threads of their own kind, which come and go with the work: they may block, be slow
 //! or panic without harm to other calls. The handler of an inbound call has a thread for as long as it runs; the
 //! listeners and callbacks of one call run in order, one at a time, so that a slow one delays the next of that call.

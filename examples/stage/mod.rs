@@ -1,6 +1,6 @@
 //! What the examples share: the service when there are credentials, else a simulator with somebody on it.
 //!
-//! Without `SIGNALWIRE_PROJECT_ID` or `SIGNALWIRE_JWT_TOKEN` in the environment each example starts a simulator, lets
+//! Without credentials (`SIGNALWIRE_PROJECT_ID`, `SIGNALWIRE_API_TOKEN`, `SIGNALWIRE_JWT_TOKEN`) in the environment each example starts a simulator, lets
 //! the people of its script call or be called, prints what they hear and do, and ends by itself. With them it uses the
 //! service, and runs on.
 
@@ -18,7 +18,7 @@ pub fn simulator() -> Result<Option<Simulator>> {
     let filter = env::var("RUST_LOG").unwrap_or_else(|_| "warn".into());
     env_logger::Builder::new().parse_filters(&filter).parse_filters("tungstenite=info").init();
     let given = |name| env::var_os(name).is_some_and(|value| !value.is_empty());
-    if given("SIGNALWIRE_PROJECT_ID") || given("SIGNALWIRE_JWT_TOKEN") {
+    if ["SIGNALWIRE_PROJECT_ID", "SIGNALWIRE_API_TOKEN", "SIGNALWIRE_JWT_TOKEN"].into_iter().any(given) {
         return Ok(None);
     }
     println!("no credentials in the environment: a simulator takes the service's place");

@@ -212,6 +212,13 @@ impl Builder {
         self
     }
 
+    /// How long a sent message is followed that nothing final is heard of (4 h). Then waits for it end with
+    /// `OutcomeUnknown`.
+    pub fn message_limit(mut self, span: Duration) -> Self {
+        self.settings.message_limit = span;
+        self
+    }
+
     /// How long live calls may go on after a signal has ended [`Client::run`] (30 s).
     pub fn drain_limit(mut self, span: Duration) -> Self {
         self.settings.drain_limit = span;
@@ -235,6 +242,12 @@ impl Builder {
     /// How many events may wait for the calls and messages that they are about to become known (1,024).
     pub fn early_events(mut self, events: usize) -> Self {
         self.settings.early_events = events;
+        self
+    }
+
+    /// How many sent messages are followed at once (10,000); beyond that the one sent first is followed no longer.
+    pub fn max_messages(mut self, messages: usize) -> Self {
+        self.settings.max_messages = messages.max(1);
         self
     }
 

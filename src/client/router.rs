@@ -53,7 +53,10 @@ struct Tables {
     sending: usize,
     dials: HashMap<Box<str>, Arc<DialCore>>,
     given_up: VecDeque<GivenUp>,
-    messages: HashMap<Box<str>, Arc<MessageCore>>,
+    /// Messages that were sent, each with the moment it was, until their last state.
+    messages: HashMap<Box<str>, (Instant, Arc<MessageCore>)>,
+    /// Whether a sweep of them is due.
+    sweeping_messages: bool,
     received: Recent,
     closed: bool,
 }
@@ -479,19 +482,30 @@ impl Router {
     }
 
     pub(super) fn track_message(&self, session: &Arc<Session>, id: &str, message: &Arc<MessageCore>) {
-        let early = {
+        let now = session.clock.now();
+        let (early, sweep, surplus) = {
             let mut tables = self.tables.lock();
             if tables.closed {
-                None
+                (None, false, None)
             } else {
-                tables.messages.insert(id.into(), Arc::clone(message));
-                Some(tables.take_early(id))
+                let full = tables.messages.len() >= session.settings.max_messages;
+                let surplus = if full { tables.take_first_message() } else { None };
+                tables.messages.insert(id.into(), (now, Arc::clone(message)));
+                let sweep = !std::mem::replace(&mut tables.sweeping_messages, true);
+                (Some(tables.take_early(id)), sweep, surplus)
             }
         };
         let Some(early) = early else {
             message.end(session, &Over::Closed);
             return;
         };
+        if let Some(surplus) = surplus {
+            log::warn!("too many messages without a verdict: message {} is followed no longer", surplus.id());
+            surplus.give_up(session);
+        }
+        if sweep {
+            session.later(session.settings.message_limit, |session| session.sink().sweep_messages(session));
+        }
         for event in early {
             self.message_event(session, message, &event.envelope.borrow());
         }
@@ -510,7 +524,7 @@ impl Router {
             self.stray(session, envelope);
             return;
         };
-        let message = self.tables.lock().messages.get(id).cloned();
+        let message = self.tables.lock().messages.get(id).map(|(_, message)| Arc::clone(message));
         match message {
             Some(message) => self.message_event(session, &message, envelope),
             None => self.keep_early(session, id, envelope),
@@ -573,6 +587,11 @@ impl Tables {
         taken.into()
     }
 
+    fn take_first_message(&mut self) -> Option<Arc<MessageCore>> {
+        let first = self.messages.iter().min_by_key(|(_, (sent, _))| *sent).map(|(id, _)| id.clone())?;
+        self.messages.remove(&first).map(|(_, message)| message)
+    }
+
     fn drop_early(&mut self) -> Option<Early> {
         let oldest = self.early.pop_front()?;
         self.early_bytes -= oldest.bytes();
@@ -619,6 +638,26 @@ impl EventSink for Router {
         session.workers.kick();
         if let Some(next) = next {
             session.at(next, Box::new(|session| session.sink().sweep(session)));
+        }
+    }
+
+    fn sweep_messages(&self, session: &Arc<Session>) {
+        let (now, limit) = (session.clock.now(), session.settings.message_limit);
+        let (old, next) = {
+            let mut tables = self.tables.lock();
+            let is_old = |sent: &Instant| now.saturating_duration_since(*sent) >= limit;
+            let ids: Vec<Box<str>> =
+                tables.messages.iter().filter(|(_, (sent, _))| is_old(sent)).map(|(id, _)| id.clone()).collect();
+            let old: Vec<_> = ids.iter().filter_map(|id| tables.messages.remove(id)).collect();
+            let next = tables.messages.values().map(|(sent, _)| *sent).min();
+            tables.sweeping_messages = next.is_some();
+            (old, next)
+        };
+        for (_, message) in old {
+            message.give_up(session);
+        }
+        if let Some(at) = next.and_then(|sent| sent.checked_add(limit)) {
+            session.at(at, Box::new(|session| session.sink().sweep_messages(session)));
         }
     }
 
@@ -702,7 +741,7 @@ impl Router {
         for call in lingering {
             call.0.end_lingering(session, over);
         }
-        for message in messages.into_values() {
+        for (_, message) in messages.into_values() {
             message.end(session, over);
         }
     }

@@ -305,6 +305,11 @@ impl MessageCore {
             return;
         }
         self.call_back(session, &outcome);
+        // A handler that was added in between. The program's closures are dropped where its code runs.
+        let late = std::mem::take(&mut self.inner.lock().handlers);
+        if !late.is_empty() {
+            session.workers.run(move || drop(late));
+        }
     }
 
     /// Posts the callbacks there are. Called when the verdict is set, and by whoever adds one after that: each is taken
@@ -323,16 +328,16 @@ impl MessageCore {
         }
     }
 
+    /// No verdict came for too long: it is followed no longer.
+    pub(crate) fn give_up(&self, session: &Arc<Session>) {
+        self.settle(session, Err(error::verdict_missing(&self.what())));
+    }
+
     /// What it belongs to is over.
     pub(crate) fn end(&self, session: &Arc<Session>, over: &Over) {
         let what = self.what();
         let error: Error = if matches!(over, Over::Closed) { error::closed(&what) } else { error::session_lost(&what) };
         self.settle(session, Err(error));
-        let handlers = std::mem::take(&mut self.inner.lock().handlers);
-        if !handlers.is_empty() {
-            // The program's closures are dropped where its code runs.
-            session.workers.run(move || drop(handlers));
-        }
     }
 }
 

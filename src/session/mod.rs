@@ -54,6 +54,8 @@ pub(crate) trait EventSink: Send + Sync {
     fn closing(&self, session: &Arc<Session>);
     /// Events that waited too long for somebody to know them are dropped.
     fn sweep(&self, session: &Arc<Session>);
+    /// Messages that nothing was heard of for too long are followed no longer.
+    fn sweep_messages(&self, session: &Arc<Session>);
     /// A dial that was given up long ago can no longer be answered.
     fn forget_dial(&self, session: &Arc<Session>, tag: &str);
     /// Calls that nothing was heard of since a resume at this time are given up.
@@ -543,7 +545,9 @@ impl Session {
         if !self.closing.set(&self.clock, ()) {
             return;
         }
-        log::info!("closing the connection to {}", self.host());
+        if matches!(self.ready.get(), Some(Ok(()))) {
+            log::info!("closing the connection to {}", self.host());
+        }
         self.sink.closing(self);
         self.cutoff.cut();
         self.complete(self.pending.close(), &Answer::Closed);

@@ -5,6 +5,7 @@
 
 use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
@@ -95,7 +96,10 @@ pub(crate) struct Owed {
 impl Owed {
     pub(crate) fn complete(self, clock: &Clock, answer: Answer) {
         if let Some(effect) = self.effect {
-            effect(&answer);
+            // A defect in an effect must not cost the caller its answer.
+            if catch_unwind(AssertUnwindSafe(|| effect(&answer))).is_err() {
+                log::error!("what a reply was to change was not changed, by a defect of this crate");
+            }
         }
         if let Some(waiter) = self.waiter {
             // Its thread waits for exactly this: the channel has room, or the thread is gone.

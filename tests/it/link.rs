@@ -805,7 +805,7 @@ fn an_action_goes_on_across_a_resume() {
 fn a_call_that_stays_unconfirmed_is_given_up() {
     watchdog(|| {
         let sim = sim();
-        let client = quick(&sim).unconfirmed_limit(millis(100)).connect().unwrap();
+        let client = quick(&sim).unconfirmed_limit(millis(1500)).connect().unwrap();
         let mut states = client.states();
         online(&mut states);
         let (lost, kept) = (answered_call(&sim, &client), answered_call(&sim, &client));

@@ -377,3 +377,28 @@ fn many_texts_at_once_are_told_apart() {
         assert_accepted(&sim);
     });
 }
+
+#[test]
+fn a_text_that_no_verdict_comes_for_is_given_up_in_the_end() {
+    watched(|| {
+        let sim = sim();
+        let client = builder(&sim).message_limit(SHORT).connect().unwrap();
+        let message = by_hand(&sim, &client, "msg-1");
+        let error = refusal(message.wait(LONG));
+        assert_eq!((error.kind(), error.may_have_been_sent()), (ErrorKind::OutcomeUnknown, true));
+        assert_eq!(client.stats().messages, 0);
+    });
+}
+
+#[test]
+fn no_more_texts_are_followed_than_the_bound_says() {
+    watched(|| {
+        let sim = sim();
+        let client = builder(&sim).max_messages(2).connect().unwrap();
+        let texts: Vec<Message> = ["msg-1", "msg-2", "msg-3"].map(|id| by_hand(&sim, &client, id)).into();
+        assert_eq!(refusal(texts[0].wait(LONG)).kind(), ErrorKind::OutcomeUnknown);
+        assert_eq!(client.stats().messages, 2);
+        push_state(&sim, "msg-3", "delivered", json!({}));
+        assert_eq!(texts[2].wait(LONG).unwrap().state, MessageState::Delivered);
+    });
+}
