@@ -40,6 +40,10 @@ pub(crate) struct DialCore {
     legs: Mutex<Vec<Arc<CallCore>>>,
     /// Whether the service was heard of about this dial.
     heard: AtomicBool,
+    /// Whether somebody has taken it upon himself to set the outcome.
+    decided: AtomicBool,
+    /// Whether nobody waits for it any more.
+    abandoned: AtomicBool,
     /// Whether the answered call has been handed to the program.
     taken: AtomicBool,
 }
@@ -91,6 +95,8 @@ impl Client {
             retracted: AtomicBool::new(false),
             legs: Mutex::default(),
             heard: AtomicBool::new(false),
+            decided: AtomicBool::new(false),
+            abandoned: AtomicBool::new(false),
             taken: AtomicBool::new(false),
         });
         if !router.add_dial(&core) {
@@ -144,7 +150,7 @@ impl Dialing {
             None => Err(error::timeout(&format!("dial {}", self.core.tag))),
             Some(Err(error)) => Err(error),
             Some(Ok(call)) => {
-                self.core.taken.store(true, Ordering::Relaxed);
+                self.core.taken.store(true, Ordering::SeqCst);
                 Ok(Call::new(call))
             }
         }
@@ -154,12 +160,8 @@ impl Dialing {
     pub fn cancel(&self) {
         let error = error::dial_failed(&self.core.tag, "cancelled");
         self.router.give_up(&self.session, &self.core, error);
-        if let Some(Ok(call)) = self.core.outcome.get() {
-            if !self.core.taken.swap(true, Ordering::Relaxed) {
-                log::warn!("dial {} was answered and given up: call {} is hung up", self.core.tag, call.id());
-                end_leg(&call);
-            }
-        }
+        self.core.abandoned.store(true, Ordering::SeqCst);
+        self.core.hang_up_if_abandoned();
     }
 
     /// The label that correlates the dial with its events.
@@ -240,9 +242,8 @@ impl DialCore {
             refused => {
                 if let Err(error) = session.judge("calling.dial", None, refused.clone()) {
                     router.end_dial(&self.tag);
-                    self.fail(session, error);
-                    // An answer overtook the refusal: that leg belongs to nobody.
-                    self.end_legs(session);
+                    // A leg that overtook the refusal belongs to nobody.
+                    self.fail_and_end(session, error);
                 }
             }
         }
@@ -257,16 +258,47 @@ impl DialCore {
         self.heard.store(true, Ordering::Relaxed);
     }
 
-    pub(super) fn fail(&self, session: &Session, error: Error) -> bool {
-        self.outcome.set(&session.clock, Err(error))
+    /// A call that was answered for nobody. Asked by the one who lets go of the dial and by the one who has its outcome,
+    /// each after saying so: whoever is second sees both, and one of them hangs up.
+    fn hang_up_if_abandoned(&self) {
+        if !self.abandoned.load(Ordering::SeqCst) {
+            return;
+        }
+        if let Some(Ok(call)) = self.outcome.get() {
+            if !self.taken.swap(true, Ordering::SeqCst) {
+                log::warn!("dial {} was answered and given up: call {} is hung up", self.tag, call.id());
+                end_leg(&call);
+            }
+        }
+    }
+
+    /// True for the one who may set the outcome.
+    fn decide(&self) -> bool {
+        !self.decided.swap(true, Ordering::AcqRel)
+    }
+
+    pub(super) fn fail(&self, session: &Session, error: Error) {
+        if self.decide() {
+            self.outcome.set(&session.clock, Err(error));
+        }
+    }
+
+    /// Fails, and ends what rings before anybody is told: who is told may close the client.
+    pub(super) fn fail_and_end(&self, session: &Arc<Session>, error: Error) {
+        if self.decide() {
+            self.end_legs(session);
+            self.outcome.set(&session.clock, Err(error));
+        }
     }
 
     /// Somebody answered. The legs that lost leave the tables when they end, or a little later.
     pub(super) fn won(&self, session: &Arc<Session>, winner: &Arc<CallCore>) -> bool {
         winner.raise_to_answered(session);
-        if !self.outcome.set(&session.clock, Ok(Arc::clone(winner))) {
+        if !self.decide() {
             return false;
         }
+        self.outcome.set(&session.clock, Ok(Arc::clone(winner)));
+        self.hang_up_if_abandoned();
         self.drop_losers(session, Some(winner));
         true
     }

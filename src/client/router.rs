@@ -207,9 +207,7 @@ impl Router {
                 }
             }
         }
-        if dial.fail(session, why) {
-            dial.end_legs(session);
-        }
+        dial.fail_and_end(session, why);
         if let Some(until) = until {
             let tag: Box<str> = dial.tag().into();
             session.at(until, Box::new(move |session| session.sink().forget_dial(session, &tag)));

@@ -130,6 +130,8 @@ impl Reader {
         let Accepted { connection, early, protocol, resumed } = accepted;
         let generation = self.dispatch.generation + 1;
         self.dispatch.generation = generation;
+        // First: whoever hears that the old session is lost finds the new one.
+        session.keep_protocol(&protocol);
         if self.had_session && !resumed {
             log::warn!("the session was not resumed: its calls and messages are lost");
             self.dispatch.forget();
@@ -137,7 +139,6 @@ impl Reader {
             session.complete(session.pending.session_lost(), &Answer::SessionLost);
         }
         self.had_session = true;
-        session.keep_protocol(&protocol);
         session.counters.connections.add(1);
         if resumed {
             session.counters.sessions_resumed.add(1);
