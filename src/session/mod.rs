@@ -135,6 +135,8 @@ struct Watched {
     pulse: Pulse,
     socket: Socket,
     ping: Option<Ping>,
+    /// Whether somebody has waited for a while, and is to have the peer asked as soon as it has been silent as long.
+    suspected: bool,
     /// Why the link was cut from this side, if it was.
     cut: Option<&'static str>,
 }
@@ -675,7 +677,8 @@ impl Session {
             let mut watch = self.watch.lock();
             let frozen = watch.expected.is_some_and(|expected| now.saturating_duration_since(expected) > FROZEN);
             let link = watch.link.as_mut()?;
-            let (act, next) = link.look(now, &self.settings, suspected, frozen);
+            link.suspected = (link.suspected || suspected) && self.pending.count() > 0;
+            let (act, next) = link.look(now, &self.settings, frozen);
             (link.generation, act, next)
         };
         match act {
@@ -699,7 +702,7 @@ enum Act {
 }
 
 impl Watched {
-    fn look(&mut self, now: Instant, settings: &Settings, suspected: bool, frozen: bool) -> (Act, Deadline) {
+    fn look(&mut self, now: Instant, settings: &Settings, frozen: bool) -> (Act, Deadline) {
         let last = self.pulse.last();
         let silence = now.saturating_duration_since(last);
         if self.ping.is_some_and(|ping| last > ping.sent) {
@@ -710,9 +713,14 @@ impl Watched {
             Some(_) if !frozen => return (Act::Cut, None),
             Some(_) => settings.ping_timeout,
             None if silence >= settings.ping_after => settings.ping_timeout,
-            None if suspected && silence >= settings.suspect_after => settings.suspect_after,
-            None => return (Act::Nothing, last.checked_add(settings.ping_after)),
+            None if self.suspected && silence >= settings.suspect_after => settings.suspect_after,
+            None => {
+                let silences = [Some(settings.ping_after), self.suspected.then_some(settings.suspect_after)];
+                let next = silences.into_iter().flatten().filter_map(|silence| last.checked_add(silence)).min();
+                return (Act::Nothing, next);
+            }
         };
+        self.suspected = false;
         // None when the setting is as good as "for ever".
         let until = now.checked_add(patience);
         self.ping = Some(Ping { sent: now, until });

@@ -146,7 +146,7 @@ impl Reader {
         }
         let pulse = connection.reader.pulse();
         let socket = connection.socket.clone();
-        let watched = Watched { generation, pulse, socket, ping: None, cut: None };
+        let watched = Watched { generation, pulse, socket, ping: None, suspected: false, cut: None };
         *session.watch.lock() = Watch { link: Some(watched), expected: None };
         session.writer.prepare(generation);
         let waiting = session.pending.online(generation, session.clock.now());
