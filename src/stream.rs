@@ -3,9 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, Sender, unbounded};
-
-use crate::clock::{Clock, Deadline};
+use crate::clock::{Clock, Deadline, Receiver, Sender};
 use crate::session::{Charge, Session};
 
 /// The events of a call, a message or an action, as they come; ends with what it belongs to.
@@ -60,7 +58,7 @@ pub(crate) struct Feed<T>(Sender<Held<T>>);
 
 impl<T> Feed<T> {
     pub(crate) fn new(session: &Session) -> (Self, EventStream<T>) {
-        let (to, from) = unbounded();
+        let (to, from) = session.clock.unbounded();
         (Self(to), EventStream { source: Some((session.clock.clone(), from)) })
     }
 

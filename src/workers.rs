@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
 
-use crate::clock::{Clock, Deadline};
+use crate::clock::{Clock, Deadline, Whose};
 
 /// How long a worker with nothing to do stays.
 const IDLE: Duration = Duration::from_secs(2);
@@ -189,7 +189,7 @@ impl Workers {
 
     fn make(&self) {
         let workers = self.clone();
-        let made = std::thread::Builder::new().name("relay-worker".into()).spawn(move || workers.work());
+        let made = self.0.clock.spawn(Whose::User, "relay-worker", move || workers.work());
         if let Err(error) = made {
             let mut queue = self.0.queue.lock();
             queue.threads -= 1;

@@ -47,6 +47,7 @@ pub struct Builder {
     contexts: Vec<String>,
     max_active_calls: Option<usize>,
     settings: Settings,
+    clock: Clock,
 }
 
 impl Builder {
@@ -289,9 +290,10 @@ impl Builder {
         self
     }
 
-    /// Everything that leads to a running simulator: host, credentials, certificate.
+    /// Everything that leads to a running simulator: host, credentials, certificate, and the time it lives in.
     #[cfg(feature = "simulator")]
     pub fn simulator(mut self, simulator: &crate::simulator::Simulator) -> Self {
+        self.clock = simulator.clock().clone();
         self.ca_file = simulator.ca_file().map(Into::into);
         self.host(simulator.host()).tls(simulator.is_tls()).project(simulator.project()).token(simulator.token())
     }
@@ -321,7 +323,7 @@ impl Builder {
             .map(|path| ("Builder::ca_file", path))
             .or_else(|| variable("SIGNALWIRE_RELAY_CA_FILE").map(|path| ("SIGNALWIRE_RELAY_CA_FILE", path.into())));
         let ca = ca.as_ref().map(|(name, path)| (*name, path.as_path()));
-        let clock = Clock::real();
+        let clock = self.clock;
         let connector = Connector::new(endpoint, ca, settings.max_frame, clock.clone())?;
         let router = Router::new();
         let sink = Arc::clone(&router);

@@ -1,6 +1,5 @@
 //! How long to wait before the next attempt to connect.
 
-use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
 use crate::protocol::constants::RECONNECT_BACKOFF_FACTOR;
@@ -16,11 +15,11 @@ pub(crate) struct Backoff {
 }
 
 impl Backoff {
-    pub(crate) fn new(shortest: Duration, longest: Duration) -> Self {
+    /// `random` is what the waits are drawn from.
+    pub(crate) fn new(shortest: Duration, longest: Duration, random: u64) -> Self {
         let longest = longest.max(shortest);
-        // The keys of a `RandomState` are the standard library's own source of randomness.
-        let random = RandomState::new().hash_one(0u8) | 1;
-        Self { shortest, longest, step: shortest, random }
+        // Xorshift stays at zero for ever.
+        Self { shortest, longest, step: shortest, random: random | 1 }
     }
 
     /// The wait before the next attempt.
@@ -50,8 +49,8 @@ mod tests {
 
     #[test]
     fn waits_lie_between_a_quarter_and_the_whole_of_a_doubling_step() {
-        for _ in 0..1000 {
-            let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(30));
+        for random in 0..1000 {
+            let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(30), random << 40);
             for step in [1, 2, 4, 8, 16, 30, 30, 30] {
                 let step = Duration::from_secs(step);
                 let wait = backoff.next();

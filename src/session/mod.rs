@@ -29,7 +29,7 @@ pub use self::state::{LinkState, LinkStates};
 pub(crate) use self::stats::Counters;
 pub use self::stats::Stats;
 use self::timers::{Task, Timers};
-use crate::clock::{Clock, Deadline};
+use crate::clock::{Clock, Deadline, Whose};
 use crate::error::{self, Error, Result};
 use crate::latch::Latch;
 use crate::protocol::constants::METHOD_SIGNALWIRE_PING;
@@ -255,7 +255,7 @@ impl Session {
             workers::mark_our_thread();
             body();
         };
-        let thread = std::thread::Builder::new().name(name.into()).spawn(body);
+        let thread = self.clock.spawn(Whose::Client, name, body);
         let thread = thread.map_err(|e| error::config(format!("the system refused a thread ({name}): {e}")))?;
         self.threads.lock().push(thread);
         Ok(())
@@ -336,7 +336,7 @@ impl Session {
     /// Sends a request and waits for its reply, at most as long as the request timeout.
     pub(crate) fn request(&self, ask: Ask<'_>) -> Result<Reply> {
         let Ask { method, params, call_id, of_session, until, effect } = ask;
-        let slot = Slot::of_this_thread();
+        let slot = Slot::of_this_thread(&self.clock);
         let until = until.or_else(|| self.clock.after(self.settings.request_timeout));
         let id = self.ids.next();
         let text = frame::request(id, method, params);

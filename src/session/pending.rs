@@ -9,10 +9,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
-use crossbeam_channel::{Receiver, Sender, bounded};
 use parking_lot::Mutex;
 
-use crate::clock::{Clock, Deadline};
+use crate::clock::{Clock, Deadline, Receiver, Sender};
 use crate::protocol::frame::{Reply, WireError};
 
 /// How a request ended.
@@ -285,7 +284,7 @@ type Ends = (Sender<(u128, Answer)>, Receiver<(u128, Answer)>);
 
 thread_local! {
     /// A thread waits for one reply at a time, so one slot a thread is enough.
-    static SLOT: RefCell<Option<Ends>> = const { RefCell::new(None) };
+    static SLOT: RefCell<Option<(Clock, Ends)>> = const { RefCell::new(None) };
 }
 
 /// The reply channel of the calling thread.
@@ -295,10 +294,17 @@ pub(crate) struct Slot {
 }
 
 impl Slot {
-    pub(crate) fn of_this_thread() -> Self {
-        let kept = SLOT.try_with(|slot| slot.borrow_mut().get_or_insert_with(|| bounded(1)).clone());
+    pub(crate) fn of_this_thread(clock: &Clock) -> Self {
+        let kept = SLOT.try_with(|slot| {
+            let mut slot = slot.borrow_mut();
+            match &*slot {
+                Some((of, ends)) if of == clock => ends.clone(),
+                // The first one, or a thread that goes from one clock to another: tests do.
+                _ => slot.insert((clock.clone(), clock.bounded(1))).1.clone(),
+            }
+        });
         // A thread that is being torn down has no thread-local values left.
-        let (sender, receiver) = kept.unwrap_or_else(|_| bounded(1));
+        let (sender, receiver) = kept.unwrap_or_else(|_| clock.bounded(1));
         Self { sender, receiver }
     }
 

@@ -43,7 +43,7 @@ impl Reader {
         Self {
             session: Arc::clone(session),
             dispatch: Dispatch::new(Arc::clone(session)),
-            backoff: Backoff::new(settings.reconnect_min, settings.reconnect_max),
+            backoff: Backoff::new(settings.reconnect_min, settings.reconnect_max, session.clock.random()),
             had_session: false,
         }
     }

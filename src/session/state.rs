@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, Sender, unbounded};
 use parking_lot::Mutex;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, Receiver, Sender};
 use crate::error::Error;
 
 /// How many states a stream keeps for a reader that does not come.
@@ -117,7 +116,7 @@ impl Board {
     }
 
     pub(crate) fn stream(&self, clock: &Clock) -> LinkStates {
-        let (to, from) = unbounded();
+        let (to, from) = clock.unbounded();
         let mut inner = self.0.lock();
         let _first = clock.send(&to, inner.current.clone());
         if !inner.current.is_closed() {

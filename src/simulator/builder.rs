@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use uuid::Uuid;
 
 use super::Simulator;
 use super::server::Server;
 #[cfg(feature = "native-tls")]
 use super::tls;
 use super::world::{Settings, Shared};
-use crate::clock::Clock;
+use crate::clock::{Clock, Held};
 use crate::error::{self, Result};
 use crate::secret::Secret;
 
@@ -26,6 +27,27 @@ pub struct Builder {
     pub(super) ping_every: Duration,
     pub(super) replays_missed_events: bool,
     pub(super) echo_secrets: bool,
+    pub(super) time: Time,
+    pub(super) seed: u64,
+}
+
+/// What time a simulator lives in, and the clients that are made for it with
+/// [`Builder::simulator`](crate::Builder::simulator).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Time {
+    /// The machine's, at the [`speed`](Builder::speed) of the simulator.
+    #[default]
+    Real,
+    /// One that passes when nobody has anything to do: a ring of thirty seconds costs nothing, and the program's own
+    /// deadlines run in it too. Same seed and script, same [journal](super::Journal::canonical).
+    ///
+    /// Time waits for the client's and the simulator's threads, for handlers and listeners, and for the thread that
+    /// started the simulator, which must block in the crate only, or in [`Simulator::away`]. Other threads of a
+    /// program take [`Simulator::hold`], or are started by [`Simulator::spawn`].
+    Virtual,
+    /// The same, but it passes only in [`Simulator::advance`].
+    ByHand,
 }
 
 impl Builder {
@@ -40,6 +62,27 @@ impl Builder {
     #[must_use]
     pub fn speed(mut self, speed: f64) -> Self {
         self.speed = speed;
+        self
+    }
+
+    /// What time it lives in; [`Time::Real`] by default.
+    #[must_use]
+    pub fn time(mut self, time: Time) -> Self {
+        self.time = time;
+        self
+    }
+
+    /// The same as [`time(Time::Virtual)`](Self::time).
+    #[must_use]
+    pub fn virtual_time(self) -> Self {
+        self.time(Time::Virtual)
+    }
+
+    /// What chance draws from, in the simulator and in the back-off of clients that live in its virtual time; 0 by
+    /// default.
+    #[must_use]
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
         self
     }
 
@@ -107,9 +150,20 @@ impl Builder {
             ping_limit: self.ping_every.saturating_mul(2),
             replays_missed_events: self.replays_missed_events,
             echo_secrets: self.echo_secrets,
+            run: if self.time == Time::Real && self.seed == 0 {
+                Uuid::new_v4()
+            } else {
+                Uuid::from_u64_pair(self.seed, 1)
+            },
         };
         let (project, token) = (settings.project.clone(), settings.token.clone());
-        let shared = Arc::new(Shared::new(Clock::real(), settings));
+        let clock = match self.time {
+            Time::Real => Clock::real(),
+            Time::Virtual => Clock::virtual_time(self.seed, false),
+            Time::ByHand => Clock::virtual_time(self.seed, true),
+        };
+        let starter = clock.hold().map(Held::unbound);
+        let shared = Arc::new(Shared::new(clock, settings));
         let no_socket = |error| error::config(format!("the simulator cannot listen on 127.0.0.1: {error}"));
         #[cfg(feature = "native-tls")]
         {
@@ -120,7 +174,7 @@ impl Builder {
                 (None, None)
             };
             let server = Server::start(Arc::clone(&shared), acceptor).map_err(no_socket)?;
-            Ok(Simulator { shared, server, project, token, listeners: Mutex::default(), ca })
+            Ok(Simulator { shared, server, project, token, listeners: Mutex::default(), ca, _starter: starter })
         }
         #[cfg(not(feature = "native-tls"))]
         {
@@ -128,7 +182,7 @@ impl Builder {
                 return Err(error::config("the simulator offers TLS only with the feature `native-tls`"));
             }
             let server = Server::start(Arc::clone(&shared)).map_err(no_socket)?;
-            Ok(Simulator { shared, server, project, token, listeners: Mutex::default() })
+            Ok(Simulator { shared, server, project, token, listeners: Mutex::default(), _starter: starter })
         }
     }
 }

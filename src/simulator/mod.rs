@@ -63,6 +63,7 @@ mod agents;
 mod bindings;
 mod builder;
 mod calls;
+mod canonical;
 mod collecting;
 mod conferences;
 mod detecting;
@@ -87,6 +88,7 @@ mod tables;
 mod tapping;
 #[cfg(test)]
 mod tests;
+mod timing;
 #[cfg(feature = "native-tls")]
 mod tls;
 mod tools;
@@ -102,16 +104,17 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crossbeam_channel::Receiver;
 use parking_lot::Mutex;
 
-pub use self::builder::Builder;
+pub use self::builder::{Builder, Time};
 pub use self::journal::{Direction, Entry, EntryKind, Journal, Missed};
 use self::messages::Outlook;
 pub use self::messages::Text;
 pub use self::people::{Called, Callee, Caller, Calling, PersonOnCall, Role, Scripted};
 use self::server::Server;
+pub use self::timing::{Helper, Hold};
 use self::world::Shared;
+use crate::clock::{Receiver, Unbound};
 use crate::error::Result;
 use crate::secret::Secret;
 
@@ -130,6 +133,8 @@ pub struct Simulator {
     listeners: Mutex<Vec<(std::thread::ThreadId, Receiver<()>)>>,
     #[cfg(feature = "native-tls")]
     ca: Option<tls::CaFile>,
+    /// The last to go: in virtual time, the thread that started it is held until then.
+    _starter: Option<Unbound>,
 }
 
 /// Starting, and where it is.
@@ -161,6 +166,8 @@ impl Simulator {
             ping_every: Duration::from_secs(5),
             replays_missed_events: false,
             echo_secrets: false,
+            time: Time::Real,
+            seed: 0,
         }
     }
 

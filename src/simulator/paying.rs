@@ -286,8 +286,8 @@ impl World {
         let What::Pay(payment) = &operation.what else { return };
         let mut event = paid(payment, result, error);
         if result == "success" {
-            event["payment_token"] = format!("tok_{}", self.number()).into();
-            event["payment_confirmation_code"] = format!("ch_{}", self.number()).into();
+            event["payment_token"] = format!("tok_{}", self.fresh_id(0x70c0)).into();
+            event["payment_confirmation_code"] = format!("ch_{}", self.fresh_id(0xc0de)).into();
         }
         self.tell_operation(call_id, "calling.call.pay", &operation, event);
         if let Some(person) = self.calls.get(call_id).map(|leg| leg.person) {

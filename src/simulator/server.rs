@@ -11,7 +11,6 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, Sender, unbounded};
 use parking_lot::{Condvar, Mutex};
 use tungstenite::protocol::{Role, WebSocketConfig};
 use tungstenite::{Message, WebSocket};
@@ -19,6 +18,7 @@ use tungstenite::{Message, WebSocket};
 #[cfg(feature = "native-tls")]
 use super::tls;
 use super::world::{Conn, Out, Shared};
+use crate::clock::{Receiver, Sender, Tcp, Whose};
 
 /// A client that takes no byte for this long is given up.
 const WRITE_LIMIT: Duration = Duration::from_secs(10);
@@ -31,7 +31,7 @@ pub(super) struct Server {
     address: SocketAddr,
     #[cfg(feature = "native-tls")]
     tls: Option<tls::Acceptor>,
-    sockets: Mutex<HashMap<u64, Arc<TcpStream>>>,
+    sockets: Mutex<HashMap<u64, Arc<Tcp>>>,
     next_socket: AtomicUsize,
     threads: Mutex<Vec<JoinHandle<()>>>,
     listening: Mutex<Option<Listening>>,
@@ -71,7 +71,7 @@ impl Server {
     }
 
     fn spawn(&self, name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<()> {
-        let thread = std::thread::Builder::new().name(name.into()).spawn(body)?;
+        let thread = self.shared.clock.spawn(Whose::Service, name, body)?;
         let mut threads = self.threads.lock();
         threads.retain(|thread| !thread.is_finished());
         threads.push(thread);
@@ -79,6 +79,7 @@ impl Server {
     }
 
     fn listen(self: &Arc<Self>, listener: TcpListener) -> io::Result<()> {
+        self.shared.clock.serves(self.address);
         let stop = Arc::new(AtomicBool::new(false));
         let (server, stopped) = (Arc::downgrade(self), Arc::clone(&stop));
         let clock = self.shared.clock.clone();
@@ -111,6 +112,7 @@ impl Server {
         // The accepting thread is woken by a connection, and by a full queue of them if this one is refused.
         let _ = TcpStream::connect_timeout(&self.address, Duration::from_secs(1));
         join(listening.thread);
+        self.shared.clock.serves_no_more(self.address);
     }
 
     pub(super) fn listen_again(self: &Arc<Self>) -> io::Result<()> {
@@ -121,7 +123,7 @@ impl Server {
     }
 
     fn take(self: &Arc<Self>, socket: TcpStream) {
-        let socket = Arc::new(socket);
+        let socket = Arc::new(Tcp::service(socket, &self.shared.clock));
         let number = self.next_socket.fetch_add(1, Ordering::Relaxed) as u64;
         self.sockets.lock().insert(number, Arc::clone(&socket));
         if self.closed.load(Ordering::Acquire) {
@@ -139,8 +141,8 @@ impl Server {
     }
 
     /// The whole life of a connection, on its reader thread.
-    fn serve(self: &Arc<Self>, socket: &Arc<TcpStream>) {
-        let (out, queue) = unbounded();
+    fn serve(self: &Arc<Self>, socket: &Arc<Tcp>) {
+        let (out, queue) = self.shared.clock.unbounded();
         if socket.set_nodelay(true).is_err() || socket.set_write_timeout(Some(WRITE_LIMIT)).is_err() {
             return;
         }
@@ -184,7 +186,7 @@ impl Server {
     }
 
     #[cfg(feature = "native-tls")]
-    fn halves(&self, socket: &Arc<TcpStream>, out: &Sender<Out>) -> Option<(Io, Io)> {
+    fn halves(&self, socket: &Arc<Tcp>, out: &Sender<Out>) -> Option<(Io, Io)> {
         match &self.tls {
             None => Some((Io::Plain(Arc::clone(socket)), Io::Plain(Arc::clone(socket)))),
             Some(acceptor) => {
@@ -195,7 +197,7 @@ impl Server {
     }
 
     #[cfg(not(feature = "native-tls"))]
-    fn halves(&self, socket: &Arc<TcpStream>, _out: &Sender<Out>) -> Option<(Io, Io)> {
+    fn halves(&self, socket: &Arc<Tcp>, _out: &Sender<Out>) -> Option<(Io, Io)> {
         Some((Io::Plain(Arc::clone(socket)), Io::Plain(Arc::clone(socket))))
     }
 
@@ -266,7 +268,7 @@ fn write(shared: &Shared, mut websocket: WebSocket<WriteHalf>, queue: &Receiver<
 
 /// One direction of a connection.
 enum Io {
-    Plain(Arc<TcpStream>),
+    Plain(Arc<Tcp>),
     #[cfg(feature = "native-tls")]
     Tls(tls::Half),
 }
@@ -274,7 +276,7 @@ enum Io {
 impl Io {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         match self {
-            Self::Plain(socket) => (&**socket).read(into),
+            Self::Plain(socket) => socket.read(into, None),
             #[cfg(feature = "native-tls")]
             Self::Tls(half) => half.read(into),
         }
@@ -282,7 +284,7 @@ impl Io {
 
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
-            Self::Plain(socket) => (&**socket).write(bytes),
+            Self::Plain(socket) => socket.write(bytes),
             #[cfg(feature = "native-tls")]
             Self::Tls(half) => half.write(bytes),
         }

@@ -35,7 +35,7 @@ impl World {
 
     pub(super) fn on_sidecar_ask(&mut self, call_id: &str, params: &Map<String, Value>) -> Verdict {
         self.check_sidecar(call_id)?;
-        let ask_id = format!("ask-{}", self.number());
+        let ask_id = format!("ask-{}", self.fresh_id(0xa5c0));
         let asked = text(params, "text").unwrap_or_default().to_owned();
         self.sidecar_tells(call_id, "ask_request", json!({"ask_id": ask_id, "raw": asked}));
         let (id, answered) = (call_id.to_owned(), ask_id.clone());

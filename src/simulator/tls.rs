@@ -4,16 +4,15 @@
 
 use std::fs::OpenOptions;
 use std::io::{self, Read, Write};
-use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crossbeam_channel::Sender;
 use native_tls::{HandshakeError, Identity, TlsAcceptor, TlsStream};
 use parking_lot::Mutex;
 use rcgen::{BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose};
 
 use super::world::Out;
+use crate::clock::{Sender, Tcp};
 use crate::error::{self, Error};
 
 /// How much is read from a socket at once.
@@ -125,7 +124,7 @@ impl Pipe {
 
 /// One direction of a TLS connection.
 pub(super) struct Half {
-    socket: Arc<TcpStream>,
+    socket: Arc<Tcp>,
     tls: Arc<Mutex<TlsStream<Pipe>>>,
     scratch: Vec<u8>,
     out: Sender<Out>,
@@ -133,7 +132,7 @@ pub(super) struct Half {
 
 impl Acceptor {
     /// Shakes hands; nothing when the other side is not up to it.
-    pub(super) fn accept(&self, socket: &Arc<TcpStream>, out: &Sender<Out>) -> Option<(Half, Half)> {
+    pub(super) fn accept(&self, socket: &Arc<Tcp>, out: &Sender<Out>) -> Option<(Half, Half)> {
         let mut scratch = vec![0; SCRATCH];
         let mut attempt = self.0.accept(Pipe::default());
         let mut stream = loop {
@@ -142,8 +141,8 @@ impl Acceptor {
                 Err(HandshakeError::Failure(_)) => return None,
                 Err(HandshakeError::WouldBlock(mut waiting)) => {
                     let ready = std::mem::take(&mut waiting.get_mut().outgoing);
-                    (&**socket).write_all(&ready).ok()?;
-                    let count = (&**socket).read(&mut scratch).ok()?;
+                    socket.write_all(&ready).ok()?;
+                    let count = socket.read(&mut scratch, None).ok()?;
                     if count == 0 {
                         return None;
                     }
@@ -153,7 +152,7 @@ impl Acceptor {
             }
         };
         let ready = std::mem::take(&mut stream.get_mut().outgoing);
-        (&**socket).write_all(&ready).ok()?;
+        socket.write_all(&ready).ok()?;
         let tls = Arc::new(Mutex::new(stream));
         let half = |scratch| Half { socket: Arc::clone(socket), tls: Arc::clone(&tls), scratch, out: out.clone() };
         Some((half(scratch), half(Vec::new())))
@@ -175,7 +174,7 @@ impl Half {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 other => return other,
             }
-            let count = (&*self.socket).read(&mut self.scratch)?;
+            let count = self.socket.read(&mut self.scratch, None)?;
             tls = self.tls.lock();
             tls.get_mut().feed(&self.scratch[..count]);
         }
@@ -187,12 +186,12 @@ impl Half {
             tls.write_all(bytes)?;
             std::mem::take(&mut tls.get_mut().outgoing)
         };
-        (&*self.socket).write_all(&ready)?;
+        self.socket.write_all(&ready)?;
         Ok(bytes.len())
     }
 
     pub(super) fn flush_deferred(&mut self) -> io::Result<()> {
         let ready = std::mem::take(&mut self.tls.lock().get_mut().outgoing);
-        (&*self.socket).write_all(&ready)
+        self.socket.write_all(&ready)
     }
 }

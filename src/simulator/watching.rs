@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use crossbeam_channel::{bounded, unbounded};
-
 use super::journal::{Entry, EntryKind, Journal, Missed};
 use super::{Simulator, people};
+use crate::clock::Whose;
 
 /// How old an event is when its missing acknowledgement counts as a violation.
 const ACK_LIMIT: Duration = Duration::from_secs(2);
@@ -85,13 +84,14 @@ impl Simulator {
     /// # Ok::<(), signalwire_relay::Error>(())
     /// ```
     pub fn on_transcript(&self, mut listener: impl FnMut(&str) + Send + 'static) {
-        let (sender, lines) = unbounded::<String>();
-        let (done, ended) = bounded::<()>(1);
         let clock = self.shared.clock.clone();
-        let thread = std::thread::Builder::new().name("simulator-transcript".into()).spawn(move || {
+        let (sender, lines) = clock.unbounded::<String>();
+        let (done, ended) = clock.bounded::<()>(1);
+        let of_thread = clock.clone();
+        let thread = clock.spawn(Whose::User, "simulator-transcript", move || {
             // Dropped when this thread ends, in whatever way.
             let _done = done;
-            while let Ok(line) = clock.recv(&lines, None) {
+            while let Ok(line) = of_thread.recv(&lines, None) {
                 listener(&line);
             }
         });

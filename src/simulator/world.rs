@@ -5,11 +5,10 @@
 
 use std::cmp::{Ordering, Reverse};
 use std::collections::{BTreeMap, BinaryHeap, HashMap, HashSet, VecDeque};
-use std::net::{Shutdown, TcpStream};
+use std::net::Shutdown;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::Sender;
 use parking_lot::{Condvar, Mutex};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -24,7 +23,7 @@ use super::people::{NumberPlan, Person};
 use super::queues::Queue;
 use super::session::Session;
 use super::wire;
-use crate::clock::{Clock, Deadline};
+use crate::clock::{Clock, Deadline, Sender, Tcp};
 use crate::secret::Secret;
 
 /// A client that does not read is cut when this much waits for it.
@@ -60,13 +59,15 @@ pub(super) struct Settings {
     pub(super) ping_limit: Duration,
     pub(super) replays_missed_events: bool,
     pub(super) echo_secrets: bool,
+    /// What the ids of this run begin with.
+    pub(super) run: Uuid,
 }
 
 /// A connection that has finished its handshakes.
 pub(super) struct Conn {
     pub(super) out: Sender<Out>,
     pub(super) unread: Arc<std::sync::atomic::AtomicUsize>,
-    pub(super) socket: Arc<TcpStream>,
+    pub(super) socket: Arc<Tcp>,
     pub(super) session: Option<SessionId>,
     pub(super) event_acks: bool,
     pub(super) major: i64,
@@ -77,7 +78,7 @@ pub(super) struct Conn {
 }
 
 impl Conn {
-    pub(super) fn new(out: Sender<Out>, unread: Arc<std::sync::atomic::AtomicUsize>, socket: Arc<TcpStream>) -> Self {
+    pub(super) fn new(out: Sender<Out>, unread: Arc<std::sync::atomic::AtomicUsize>, socket: Arc<Tcp>) -> Self {
         Self {
             out,
             unread,
@@ -185,7 +186,7 @@ pub(super) struct World {
     /// Ids, as JSON, of frames pushed by hand: answers to them are in order, however often they come.
     pub(super) by_hand: HashSet<String>,
     corked: Option<Vec<PendingEvent>>,
-    to_close: Vec<Arc<TcpStream>>,
+    to_close: Vec<Arc<Tcp>>,
     pub(super) stopping: bool,
 }
 
@@ -204,8 +205,8 @@ impl Shared {
         let world = World {
             started: clock.now(),
             clock: clock.clone(),
+            run: settings.run,
             settings,
-            run: Uuid::new_v4(),
             counter: 0,
             timers: BinaryHeap::new(),
             conns: BTreeMap::new(),
@@ -282,10 +283,11 @@ impl Shared {
                         return;
                     }
                     let due = world.next_due();
-                    if due.is_some_and(|at| at <= self.clock.now()) {
+                    // Also when something is due already: in virtual time what the one before it has set off is
+                    // over by the end of this.
+                    if !self.clock.wait(&self.timer_bell, &mut world, due) {
                         break;
                     }
-                    self.clock.wait(&self.timer_bell, &mut world, due);
                 }
             }
             self.with(World::run_due);
@@ -300,10 +302,10 @@ impl World {
         self.timers.peek().map(|Reverse(timer)| timer.at)
     }
 
+    /// Does the first of what is due; the rest has its turn after the lock was free once.
     fn run_due(&mut self) {
-        // What becomes due meanwhile has its turn after the lock was free once.
         let now = self.clock.now();
-        while self.timers.peek().is_some_and(|Reverse(timer)| timer.at <= now) {
+        if self.timers.peek().is_some_and(|Reverse(timer)| timer.at <= now) {
             if let Some(Reverse(timer)) = self.timers.pop() {
                 (timer.job)(self);
             }

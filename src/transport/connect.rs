@@ -4,10 +4,9 @@ use std::io;
 use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream, ToSocketAddrs};
 use std::path::Path;
 use std::sync::{Arc, Weak};
-use std::thread;
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+use crossbeam_channel::RecvTimeoutError;
 use parking_lot::Mutex;
 use tungstenite::handshake::HandshakeError;
 use tungstenite::{Error as WsError, client};
@@ -17,7 +16,7 @@ use super::frame_settings;
 use super::pipe::{Tls, Trust};
 use super::reader::{Inlet, ReadHalf, Wire};
 use super::writer::WriteHalf;
-use crate::clock::{Clock, Deadline};
+use crate::clock::{Clock, Deadline, Receiver, Sender, Tcp, Whose};
 use crate::error::{self, BoxError, Error, Phase, Result};
 use crate::latch::Latch;
 
@@ -36,7 +35,7 @@ pub(crate) struct Connection {
 
 /// A handle on the socket that can only cut it.
 #[derive(Clone)]
-pub(crate) struct Socket(Arc<TcpStream>);
+pub(crate) struct Socket(Arc<Tcp>);
 
 impl Socket {
     /// Ends both directions: whoever blocks in the socket returns, and the peer is told.
@@ -57,7 +56,7 @@ pub(crate) struct Cutoff {
 enum Attempt {
     Idle,
     Waiting(Sender<Step>),
-    Talking(Weak<TcpStream>),
+    Talking(Weak<Tcp>),
 }
 
 impl Cutoff {
@@ -108,7 +107,7 @@ impl Cutoff {
 /// What an attempt is told by the threads that do for it what cannot be interrupted.
 enum Step {
     Found(Result<Vec<SocketAddr>, Arc<io::Error>>),
-    Connected(TcpStream),
+    Connected(Tcp),
     Unreachable { tried: usize, last: Option<io::Error> },
     Cut,
 }
@@ -207,7 +206,7 @@ impl Connector {
         if let Some(address) = self.endpoint.literal() {
             return Ok(vec![SocketAddr::new(address, self.endpoint.port())]);
         }
-        let (steps, outcome) = bounded(2);
+        let (steps, outcome) = self.clock.bounded(2);
         cutoff.watch(Attempt::Waiting(steps.clone()))?;
         self.lookups
             .join(&self.endpoint, steps, &self.clock)
@@ -222,19 +221,20 @@ impl Connector {
         }
     }
 
-    fn dial(&self, mut addresses: Vec<SocketAddr>, until: Deadline, cutoff: &Cutoff) -> Result<TcpStream> {
+    fn dial(&self, mut addresses: Vec<SocketAddr>, until: Deadline, cutoff: &Cutoff) -> Result<Tcp> {
         addresses.retain(|address| self.endpoint.may_use(address.ip()));
         if addresses.is_empty() {
             return Err(self.plaintext_refused());
         }
-        let (steps, outcome) = bounded(2);
+        let (steps, outcome) = self.clock.bounded(2);
         cutoff.watch(Attempt::Waiting(steps.clone()))?;
         let clock = self.clock.clone();
         let wanted = Arc::new(());
         let still_wanted = Arc::downgrade(&wanted);
-        thread::Builder::new()
-            .name("relay-connect".into())
-            .spawn(move || dial_each(&addresses, until, &clock, &steps, &still_wanted))
+        self.clock
+            .spawn(Whose::Client, "relay-connect", move || {
+                dial_each(&addresses, until, &clock, &steps, &still_wanted);
+            })
             .map_err(|e| self.failed(Phase::Tcp, "no thread for it", Some(Box::new(e))))?;
         match self.next_step(&outcome, Phase::Tcp, until, cutoff)? {
             Step::Connected(socket) => {
@@ -333,13 +333,13 @@ impl Lookups {
         if !starts {
             return Ok(());
         }
-        let (this, clock) = (Arc::clone(self), clock.clone());
+        let (this, of_thread) = (Arc::clone(self), clock.clone());
         let (host, port) = (endpoint.host().to_owned(), endpoint.port());
-        let spawned = thread::Builder::new().name("relay-lookup".into()).spawn(move || {
+        let spawned = clock.spawn(Whose::Client, "relay-lookup", move || {
             let found = (this.find)(&host, port).map_err(Arc::new);
             for steps in this.finish() {
                 // An attempt that gave up is not there any more.
-                let _ = clock.send(&steps, Step::Found(found.clone()));
+                let _ = of_thread.send(&steps, Step::Found(found.clone()));
             }
         });
         spawned.map(|_| ()).inspect_err(|_| drop(self.finish()))
@@ -372,7 +372,7 @@ fn dial_each(addresses: &[SocketAddr], until: Deadline, clock: &Clock, steps: &S
         match TcpStream::connect_timeout(address, share.max(Duration::from_millis(1))) {
             Ok(socket) => {
                 // An attempt that gave up is not there any more; the socket closes by being dropped.
-                let _ = clock.send(steps, Step::Connected(socket));
+                let _ = clock.send(steps, Step::Connected(Tcp::client(socket, clock)));
                 return;
             }
             Err(e) => last = Some(e),

@@ -227,7 +227,7 @@ mod tests {
 
         let (address, peer) = serve(|mut socket| {
             read_request(&mut socket);
-            let (_hold, tick) = crossbeam_channel::bounded::<()>(0);
+            let (_hold, tick) = Clock::real().bounded::<()>(0);
             for byte in b"HTTP/1.1 101 Switching Protocols\r\nX: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa" {
                 if socket.write_all(&[*byte]).is_err() {
                     break;
@@ -573,7 +573,7 @@ mod tests {
                 drop(peer.join());
             }
             let (address, peer) = serve(|mut socket| {
-                let (_hold, tick) = crossbeam_channel::bounded::<()>(0);
+                let (_hold, tick) = Clock::real().bounded::<()>(0);
                 // The beginning of a large TLS record.
                 let drip = b"\x16\x03\x03\x40\x00".iter().chain(std::iter::repeat(&2));
                 for byte in drip.take(200) {

@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::TcpStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -10,7 +9,7 @@ use std::time::{Duration, Instant};
 use tungstenite::{Bytes, Error as WsError, Message, Utf8Bytes, WebSocket};
 
 use super::pipe::Tls;
-use crate::clock::{Clock, Deadline};
+use crate::clock::{Clock, Deadline, Tcp};
 
 /// How much one `recv` takes at most.
 const RECV: usize = 32 << 10;
@@ -111,7 +110,7 @@ impl Pulse {
 
 /// The socket as the reading thread uses it: blocking, but never beyond a deadline if there is one.
 pub(super) struct Wire {
-    socket: Arc<TcpStream>,
+    socket: Arc<Tcp>,
     clock: Clock,
     until: Deadline,
     /// Whether the socket has a read timeout now: taking it away costs a system call, once.
@@ -119,7 +118,7 @@ pub(super) struct Wire {
 }
 
 impl Wire {
-    pub(super) fn new(socket: Arc<TcpStream>, clock: Clock, until: Deadline) -> Self {
+    pub(super) fn new(socket: Arc<Tcp>, clock: Clock, until: Deadline) -> Self {
         Self { socket, clock, until, timed: false }
     }
 
@@ -128,6 +127,9 @@ impl Wire {
         // On Windows a shutdown does not wake a `recv` that blocks already: a `wait_readable()` with a closing flag
         // belongs here once somebody can run it there.
         loop {
+            if self.socket.keeps_deadlines() {
+                return self.socket.read(into, self.until);
+            }
             if let Some(left) = self.time_left()? {
                 self.socket.set_read_timeout(Some(left))?;
                 self.timed = true;
@@ -135,7 +137,7 @@ impl Wire {
                 self.socket.set_read_timeout(None)?;
                 self.timed = false;
             }
-            match (&*self.socket).read(into) {
+            match self.socket.read(into, self.until) {
                 Err(e) if is_again(&e) => {}
                 result => return result,
             }
@@ -146,7 +148,7 @@ impl Wire {
         while !bytes.is_empty() {
             let left = self.time_left()?;
             self.socket.set_write_timeout(left)?;
-            match (&*self.socket).write(bytes) {
+            match self.socket.write(bytes) {
                 Ok(0) => return Err(ErrorKind::WriteZero.into()),
                 Ok(count) => bytes = &bytes[count..],
                 Err(e) if is_again(&e) => {}

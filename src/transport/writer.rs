@@ -6,7 +6,6 @@
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -18,7 +17,7 @@ use super::connect::Socket;
 use super::frame_settings;
 use super::pipe::Tls;
 use super::reader::{LinkEnd, is_again};
-use crate::clock::{Clock, Deadline};
+use crate::clock::{Clock, Deadline, Tcp};
 
 /// With more requests in flight than this, callers leave the writing to the writer thread: sharing a flush is then
 /// worth more than saving the hop.
@@ -70,7 +69,7 @@ impl Write for Sink {
 pub(crate) struct WriteHalf {
     frames: WebSocket<Sink>,
     tls: Option<Arc<Tls>>,
-    socket: Arc<TcpStream>,
+    socket: Arc<Tcp>,
     clock: Clock,
     max_frame: usize,
     /// Bytes as they go to the socket, of which `sent` have gone.
@@ -84,7 +83,7 @@ pub(crate) struct WriteHalf {
 }
 
 impl WriteHalf {
-    pub(super) fn new(socket: Arc<TcpStream>, tls: Option<Arc<Tls>>, max_frame: usize, clock: Clock) -> Self {
+    pub(super) fn new(socket: Arc<Tcp>, tls: Option<Arc<Tls>>, max_frame: usize, clock: Clock) -> Self {
         let frames = encoder(max_frame);
         let (out, batch) = (Vec::new(), Vec::new());
         Self { frames, tls, socket, clock, max_frame, out, sent: 0, stuck: None, batch, closing: false }
@@ -104,7 +103,7 @@ impl WriteHalf {
                 return Err(LinkEnd::TimedOut);
             }
             self.socket.set_write_timeout(left.map(|left| left.max(Duration::from_millis(1))))?;
-            match (&*self.socket).write(&self.out[self.sent..]) {
+            match self.socket.write(&self.out[self.sent..]) {
                 Ok(0) => return Err(LinkEnd::Closed),
                 Ok(count) => self.sent += count,
                 Err(e) if is_again(&e) => {}
@@ -149,7 +148,7 @@ impl WriteHalf {
     fn push(&mut self, hand_over: Duration, stall: Duration) -> Result<bool, LinkEnd> {
         let mut began = None;
         while self.sent < self.out.len() {
-            match (&*self.socket).write(&self.out[self.sent..]) {
+            match self.socket.write(&self.out[self.sent..]) {
                 Ok(0) => return Err(LinkEnd::Closed),
                 Ok(count) => {
                     self.sent += count;
@@ -163,6 +162,7 @@ impl WriteHalf {
                 }
                 Err(e) if e.kind() == ErrorKind::Interrupted => {}
                 Err(e) if is_again(&e) => {
+                    self.clock.blocked_for(hand_over);
                     let now = self.clock.now();
                     if now.saturating_duration_since(*self.stuck.get_or_insert(now)) >= stall {
                         return Err(LinkEnd::Stalled);
@@ -214,7 +214,7 @@ impl WriteHalf {
         if let Some(tls) = &self.tls {
             let bytes = tls.farewell();
             if !bytes.is_empty() && self.socket.set_nonblocking(true).is_ok() {
-                let _ = (&*self.socket).write(&bytes);
+                let _ = self.socket.write(&bytes);
             }
         }
     }
@@ -788,10 +788,9 @@ pub(super) mod tests {
     use std::sync::atomic::Ordering;
     use std::thread;
 
-    use crossbeam_channel::{Sender, unbounded};
-
     use super::super::tests::{next, pair, within};
     use super::*;
+    use crate::clock::{Receiver, Sender};
 
     const LONG: Duration = Duration::from_secs(20);
 
@@ -815,7 +814,7 @@ pub(super) mod tests {
     pub(in super::super) fn beside<T>(
         writer: &Writer,
         every: Option<Duration>,
-        test: impl FnOnce(&crossbeam_channel::Receiver<()>) -> T,
+        test: impl FnOnce(&Receiver<()>) -> T,
     ) -> T {
         struct Stop<'a>(&'a Writer);
         impl Drop for Stop<'_> {
@@ -823,7 +822,7 @@ pub(super) mod tests {
                 self.0.stop();
             }
         }
-        let (ticked, ticks) = unbounded();
+        let (ticked, ticks) = Clock::real().unbounded();
         let keeper = Ticks(ticked, every);
         thread::scope(|scope| {
             scope.spawn(|| writer.run(&keeper));

@@ -16,5 +16,6 @@ mod support;
 mod texts;
 mod tidy;
 mod verbs;
+mod virtual_time;
 mod waits;
 mod wire_support;

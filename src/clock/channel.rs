@@ -1,0 +1,123 @@
+//! Channels of a clock: crossbeam's, whose waits and wakes the virtual clock can see.
+
+use std::fmt;
+
+use crossbeam_channel::{RecvTimeoutError, TryRecvError, TrySendError};
+
+use super::Deadline;
+#[cfg(feature = "simulator")]
+use super::virtual_time::{Key, Virtual};
+
+pub(crate) struct Sender<T> {
+    // Before the bell, which rings when it is gone.
+    to: crossbeam_channel::Sender<T>,
+    #[cfg(feature = "simulator")]
+    bell: Option<Bell>,
+}
+
+pub(crate) struct Receiver<T> {
+    from: crossbeam_channel::Receiver<T>,
+    #[cfg(feature = "simulator")]
+    bell: Option<std::sync::Arc<Virtual>>,
+}
+
+/// Rings when a sender is gone, for whoever waits for a value that may not come any more.
+#[cfg(feature = "simulator")]
+struct Bell(std::sync::Arc<Virtual>);
+
+#[cfg(feature = "simulator")]
+impl Drop for Bell {
+    fn drop(&mut self) {
+        self.0.wake(Key::of(&*self.0), usize::MAX);
+    }
+}
+
+pub(super) fn plain<T>(
+    (to, from): (crossbeam_channel::Sender<T>, crossbeam_channel::Receiver<T>),
+) -> (Sender<T>, Receiver<T>) {
+    #[cfg(feature = "simulator")]
+    return (Sender { to, bell: None }, Receiver { from, bell: None });
+    #[cfg(not(feature = "simulator"))]
+    (Sender { to }, Receiver { from })
+}
+
+#[cfg(feature = "simulator")]
+pub(super) fn timed<T>(
+    (to, from): (crossbeam_channel::Sender<T>, crossbeam_channel::Receiver<T>),
+    time: &Virtual,
+) -> (Sender<T>, Receiver<T>) {
+    // The place of this one value in memory is what the two ends know each other by.
+    let bell = std::sync::Arc::new(time.clone());
+    (Sender { to, bell: Some(Bell(std::sync::Arc::clone(&bell))) }, Receiver { from, bell: Some(bell) })
+}
+
+impl<T> Sender<T> {
+    /// Never waits for room; gives the value back when there is none, or nobody to take it.
+    pub(crate) fn send(&self, value: T) -> Result<(), T> {
+        #[cfg(feature = "simulator")]
+        if let Some(bell) = &self.bell {
+            self.to.try_send(value).map_err(TrySendError::into_inner)?;
+            bell.0.wake(Key::of(&*bell.0), 1);
+            return Ok(());
+        }
+        self.to.try_send(value).map_err(TrySendError::into_inner)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.to.len()
+    }
+}
+
+impl<T> Clone for Sender<T> {
+    fn clone(&self) -> Self {
+        Self {
+            to: self.to.clone(),
+            #[cfg(feature = "simulator")]
+            bell: self.bell.as_ref().map(|bell| Bell(std::sync::Arc::clone(&bell.0))),
+        }
+    }
+}
+
+impl<T> Receiver<T> {
+    pub(crate) fn try_recv(&self) -> Result<T, TryRecvError> {
+        self.from.try_recv()
+    }
+
+    /// Waits for the next value.
+    pub(super) fn wait(&self, until: Deadline) -> Result<T, RecvTimeoutError> {
+        #[cfg(feature = "simulator")]
+        if let Some(bell) = &self.bell {
+            let mut in_time = true;
+            loop {
+                // In the queue first, so that a value that comes from here on finds somebody to wake.
+                let place = bell.queue_up(Key::of(&**bell), until);
+                match self.from.try_recv() {
+                    Ok(value) => return Ok(value),
+                    Err(TryRecvError::Disconnected) => return Err(RecvTimeoutError::Disconnected),
+                    Err(TryRecvError::Empty) if !in_time => return Err(RecvTimeoutError::Timeout),
+                    Err(TryRecvError::Empty) => in_time = place.wait(),
+                }
+            }
+        }
+        match until {
+            None => self.from.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            Some(at) => self.from.recv_deadline(at),
+        }
+    }
+}
+
+impl<T> fmt::Debug for Receiver<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Receiver")
+    }
+}
+
+impl<T> Clone for Receiver<T> {
+    fn clone(&self) -> Self {
+        Self {
+            from: self.from.clone(),
+            #[cfg(feature = "simulator")]
+            bell: self.bell.clone(),
+        }
+    }
+}

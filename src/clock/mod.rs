@@ -1,0 +1,280 @@
+//! The only source of time: every deadline, wait and timer of the crate goes through a [`Clock`].
+//!
+//! A thread that is about to block says so by blocking *through* the clock, and a thread that wakes another does
+//! that through the clock too. On the real clock these are plain waits and wakes; the virtual one (see
+//! `virtual_time.rs`) knows by them when nobody has anything to do any more, and lets time jump then.
+
+mod channel;
+mod tcp;
+#[cfg(feature = "simulator")]
+mod virtual_time;
+
+use std::io;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{RecvTimeoutError, TryRecvError};
+use parking_lot::{Condvar, MutexGuard};
+
+pub(crate) use self::channel::{Receiver, Sender};
+pub(crate) use self::tcp::Tcp;
+#[cfg(feature = "simulator")]
+pub(crate) use self::virtual_time::{Claim, Held, Unbound};
+#[cfg(feature = "simulator")]
+use self::virtual_time::{Key, Virtual};
+
+/// A cheap handle on the time that one client, and the simulator beside it, live in.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Clock(Kind);
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+enum Kind {
+    #[default]
+    Real,
+    #[cfg(feature = "simulator")]
+    Virtual(Virtual),
+}
+
+/// A point in time until which something may take; `None` is "for ever".
+pub(crate) type Deadline = Option<Instant>;
+
+/// Whose thread it is. Of what is due at the same virtual moment, the first in this order comes first: when an event
+/// and a deadline meet, the event wins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Whose {
+    /// The simulator's, whose timers are events.
+    #[cfg(feature = "simulator")]
+    Service,
+    /// The client's own, which keep its deadlines.
+    Client,
+    /// One that runs code of the program.
+    User,
+    /// Nobody's: the very last at its moment.
+    #[cfg(feature = "simulator")]
+    Nobody,
+}
+
+impl Clock {
+    /// The time of the machine, by its monotonic clock.
+    pub(crate) fn real() -> Self {
+        Self::default()
+    }
+
+    /// A time of its own, which passes when nobody has anything to do; `by_hand`, only while somebody lets it.
+    #[cfg(feature = "simulator")]
+    pub(crate) fn virtual_time(seed: u64, by_hand: bool) -> Self {
+        Self(Kind::Virtual(Virtual::new(seed, by_hand)))
+    }
+
+    pub(crate) fn now(&self) -> Instant {
+        match &self.0 {
+            Kind::Real => Instant::now(),
+            #[cfg(feature = "simulator")]
+            Kind::Virtual(time) => time.now(),
+        }
+    }
+
+    /// The wall clock as seconds since 1970, for what people read; never for a timer.
+    #[cfg(feature = "simulator")]
+    pub(crate) fn unix(&self) -> f64 {
+        match &self.0 {
+            Kind::Real => {
+                std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0.0, |d| d.as_secs_f64())
+            }
+            Kind::Virtual(time) => time.unix(),
+        }
+    }
+
+    /// The moment `span` from now; `None`, which is never, when that is further away than time goes.
+    pub(crate) fn after(&self, span: Duration) -> Deadline {
+        self.now().checked_add(span)
+    }
+
+    /// The deadline of a caller who gave `timeout`, where none means for ever.
+    pub(crate) fn deadline(&self, timeout: Option<Duration>) -> Deadline {
+        timeout.and_then(|span| self.after(span))
+    }
+
+    /// How long it is until `deadline`; zero when it has passed, `None` when there is none.
+    pub(crate) fn left(&self, deadline: Deadline) -> Option<Duration> {
+        deadline.map(|at| at.saturating_duration_since(self.now()))
+    }
+
+    pub(crate) fn is_past(&self, deadline: Deadline) -> bool {
+        deadline.is_some_and(|at| at <= self.now())
+    }
+
+    /// A number that nobody foresees; on the virtual clock the next one of its seed.
+    pub(crate) fn random(&self) -> u64 {
+        match &self.0 {
+            Kind::Real => {
+                use std::hash::{BuildHasher, RandomState};
+                // Its keys are the standard library's own source of randomness.
+                RandomState::new().hash_one(0u8)
+            }
+            #[cfg(feature = "simulator")]
+            Kind::Virtual(time) => time.random(),
+        }
+    }
+
+    /// Waits on a condition variable; false when the deadline has passed.
+    ///
+    /// On the virtual clock a deadline passes only when everybody else waits too, also one that lies in the past:
+    /// what is about to happen at this moment happens first.
+    pub(crate) fn wait<T>(&self, bell: &Condvar, guard: &mut MutexGuard<'_, T>, until: Deadline) -> bool {
+        match (&self.0, until) {
+            (Kind::Real, None) => {
+                bell.wait(guard);
+                true
+            }
+            (Kind::Real, Some(at)) => !bell.wait_until(guard, at).timed_out(),
+            #[cfg(feature = "simulator")]
+            (Kind::Virtual(time), until) => {
+                let place = time.queue_up(Key::of(bell), until);
+                MutexGuard::unlocked(guard, || place.wait())
+            }
+        }
+    }
+
+    pub(crate) fn wake_one(&self, bell: &Condvar) {
+        match &self.0 {
+            Kind::Real => drop(bell.notify_one()),
+            #[cfg(feature = "simulator")]
+            Kind::Virtual(time) => time.wake(Key::of(bell), 1),
+        }
+    }
+
+    pub(crate) fn wake_all(&self, bell: &Condvar) {
+        match &self.0 {
+            Kind::Real => drop(bell.notify_all()),
+            #[cfg(feature = "simulator")]
+            Kind::Virtual(time) => time.wake(Key::of(bell), usize::MAX),
+        }
+    }
+
+    /// A channel of this clock without a bound.
+    pub(crate) fn unbounded<T>(&self) -> (Sender<T>, Receiver<T>) {
+        self.joined(crossbeam_channel::unbounded())
+    }
+
+    /// A channel of this clock for so many values.
+    pub(crate) fn bounded<T>(&self, room: usize) -> (Sender<T>, Receiver<T>) {
+        self.joined(crossbeam_channel::bounded(room))
+    }
+
+    fn joined<T>(
+        &self,
+        ends: (crossbeam_channel::Sender<T>, crossbeam_channel::Receiver<T>),
+    ) -> (Sender<T>, Receiver<T>) {
+        match &self.0 {
+            Kind::Real => channel::plain(ends),
+            #[cfg(feature = "simulator")]
+            Kind::Virtual(time) => channel::timed(ends, time),
+        }
+    }
+
+    /// Waits for the next value of a channel of this clock.
+    pub(crate) fn recv<T>(&self, from: &Receiver<T>, until: Deadline) -> Result<T, RecvTimeoutError> {
+        match from.try_recv() {
+            Ok(value) => return Ok(value),
+            Err(TryRecvError::Disconnected) => return Err(RecvTimeoutError::Disconnected),
+            Err(TryRecvError::Empty) => {}
+        }
+        from.wait(until)
+    }
+
+    /// Puts a value into a channel without ever waiting for room; gives it back when there is none.
+    pub(crate) fn send<T>(&self, to: &Sender<T>, value: T) -> Result<(), T> {
+        to.send(value)
+    }
+
+    /// Starts a thread. Nobody is left out: it counts as busy from before it is made.
+    ///
+    /// # Errors
+    ///
+    /// The system's, when it refuses one.
+    pub(crate) fn spawn(
+        &self,
+        whose: Whose,
+        name: &str,
+        body: impl FnOnce() + Send + 'static,
+    ) -> io::Result<JoinHandle<()>> {
+        let thread = std::thread::Builder::new().name(name.into());
+        match &self.0 {
+            Kind::Real => {
+                let _only_of_interest_to_virtual_time = whose;
+                thread.spawn(body)
+            }
+            #[cfg(feature = "simulator")]
+            Kind::Virtual(time) => {
+                let held = time.hold_for(whose, name);
+                thread.spawn(move || {
+                    // Dropped last, after all that `body` owns.
+                    let _held = held.here();
+                    body();
+                })
+            }
+        }
+    }
+
+    /// Lets `span` pass that a system call has blocked for; on the real clock it has passed.
+    pub(crate) fn blocked_for(&self, span: Duration) {
+        match &self.0 {
+            Kind::Real => {
+                let _passed = span;
+            }
+            #[cfg(feature = "simulator")]
+            Kind::Virtual(time) => drop(time.queue_up(Key::nobody(), self.after(span)).wait()),
+        }
+    }
+}
+
+#[cfg(feature = "simulator")]
+impl Clock {
+    /// Time does not pass while the calling thread is outside a wait, until what this gives is dropped.
+    pub(crate) fn hold(&self) -> Option<Held> {
+        self.claim("").map(Claim::here)
+    }
+
+    /// The same for a thread that is going to be: it is held from now on.
+    pub(crate) fn claim(&self, name: &str) -> Option<Claim> {
+        match &self.0 {
+            Kind::Real => None,
+            Kind::Virtual(time) => Some(time.hold_for(Whose::User, name)),
+        }
+    }
+
+    /// Runs something that blocks elsewhere: time passes meanwhile.
+    pub(crate) fn away<R>(&self, job: impl FnOnce() -> R) -> R {
+        match &self.0 {
+            Kind::Real => job(),
+            Kind::Virtual(time) => time.away(job),
+        }
+    }
+
+    /// Lets so much time pass, with everything that happens in it.
+    pub(crate) fn pass(&self, span: Duration) {
+        match &self.0 {
+            Kind::Real => {
+                let (never, bell) = (parking_lot::Mutex::new(()), Condvar::new());
+                let (until, mut guard) = (self.after(span), never.lock());
+                while self.wait(&bell, &mut guard, until) {}
+            }
+            Kind::Virtual(time) => time.pass(span),
+        }
+    }
+
+    /// Connections to this address have both of their ends in this time.
+    pub(crate) fn serves(&self, address: std::net::SocketAddr) {
+        if let Kind::Virtual(time) = &self.0 {
+            time.serves(address);
+        }
+    }
+
+    /// Nobody accepts at this address any more: what was on its way to it is lost.
+    pub(crate) fn serves_no_more(&self, address: std::net::SocketAddr) {
+        if let Kind::Virtual(time) = &self.0 {
+            time.serves_no_more(address);
+        }
+    }
+}

@@ -1,0 +1,711 @@
+//! Time that passes when nobody has anything to do.
+//!
+//! It knows who is busy, and does not guess: a thread is counted from before it is made until it is gone, is taken out
+//! of the count when it waits, and is counted again by whoever wakes it, before it wakes. Bytes between the two ends of
+//! a connection count from before they are written until whoever read them comes back for more. When nobody is busy
+//! and nothing is on its way, time jumps to the next deadline that anybody waits for, and to one only: what that sets
+//! off is over before the next.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+use std::fmt;
+use std::io;
+use std::marker::PhantomData;
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::ThreadId;
+use std::time::{Duration, Instant};
+
+use parking_lot::{Condvar, Mutex, MutexGuard};
+
+use super::{Deadline, Whose};
+
+/// The first of January 2026, when every virtual time begins.
+const EPOCH: f64 = 1_767_225_600.0;
+
+/// After so much real time without a turn, something holds time that does not know it.
+const STANDSTILL: Duration = Duration::from_secs(20);
+
+/// Who waits for something that does not come would otherwise see the pings of centuries.
+const HORIZON: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// What a thread waits at: a place in memory that who waits and who wakes both know.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Key(usize);
+
+impl Key {
+    pub(super) fn of<T>(bell: &T) -> Self {
+        Self(std::ptr::from_ref(bell) as usize)
+    }
+
+    /// Where nobody wakes anybody.
+    pub(super) fn nobody() -> Self {
+        Self(0)
+    }
+}
+
+/// The end of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Side {
+    Client,
+    Service,
+}
+
+impl Side {
+    /// The direction that this end writes into; the other is the one it reads from.
+    fn outgoing(self) -> usize {
+        usize::from(self == Self::Service)
+    }
+
+    fn incoming(self) -> usize {
+        1 - self.outgoing()
+    }
+}
+
+#[derive(Clone)]
+pub(super) struct Virtual(Arc<Mutex<State>>);
+
+struct State {
+    began: Instant,
+    now: Instant,
+    /// So far may time go by itself; no limit when it is not led by hand.
+    limit: Deadline,
+    /// Who is busy, by the tokens of their threads.
+    busy: BTreeMap<u64, Arc<str>>,
+    /// How many directions of connections have something on its way.
+    flying: usize,
+    made: u64,
+    waiting: BTreeMap<u64, Waiting>,
+    due: BTreeSet<(Instant, Whose, u64)>,
+    bells: HashMap<Key, VecDeque<u64>>,
+    lines: HashMap<u64, Line>,
+    /// The lines by the addresses of their two ends, the client's first.
+    pairs: HashMap<(SocketAddr, SocketAddr), u64>,
+    served: HashSet<SocketAddr>,
+    /// Counts what happens, so that a standstill is seen.
+    turns: u64,
+    random: u64,
+}
+
+struct Waiting {
+    key: Key,
+    until: Deadline,
+    whose: Whose,
+    /// The thread, when it is counted.
+    token: Option<(u64, Arc<str>)>,
+    /// Whether it was woken, and not let go by its deadline.
+    outcome: Option<bool>,
+    parker: Arc<Condvar>,
+    /// It blocks in this socket, which is shut down to free it.
+    socket: Option<Arc<TcpStream>>,
+}
+
+/// A connection, as far as both its ends are known.
+#[derive(Default)]
+struct Line {
+    pair: Option<(SocketAddr, SocketAddr)>,
+    attached: [bool; 2],
+    gone: [bool; 2],
+    ways: [Way; 2],
+}
+
+/// One direction of a connection.
+#[derive(Default)]
+struct Way {
+    bytes: u64,
+    /// The news that nothing more comes is on its way.
+    end: bool,
+    /// That news was sent once.
+    ended: bool,
+    /// Nobody reads there any more.
+    closed: bool,
+}
+
+impl Way {
+    fn flies(&self) -> bool {
+        !self.closed && (self.bytes > 0 || self.end)
+    }
+}
+
+/// A thread that takes part in a virtual time.
+struct Presence {
+    time: Virtual,
+    token: u64,
+    name: Arc<str>,
+    whose: Whose,
+    depth: usize,
+    /// Ended by another thread.
+    over: Arc<AtomicBool>,
+}
+
+thread_local! {
+    static HERE: RefCell<Vec<Presence>> = const { RefCell::new(Vec::new()) };
+}
+
+impl Virtual {
+    pub(super) fn new(seed: u64, by_hand: bool) -> Self {
+        let began = Instant::now();
+        Self(Arc::new(Mutex::new(State {
+            began,
+            now: began,
+            limit: by_hand.then_some(began),
+            busy: BTreeMap::new(),
+            flying: 0,
+            made: 0,
+            waiting: BTreeMap::new(),
+            due: BTreeSet::new(),
+            bells: HashMap::new(),
+            lines: HashMap::new(),
+            pairs: HashMap::new(),
+            served: HashSet::new(),
+            turns: 0,
+            random: seed,
+        })))
+    }
+
+    pub(super) fn now(&self) -> Instant {
+        self.0.lock().now
+    }
+
+    pub(super) fn unix(&self) -> f64 {
+        let state = self.0.lock();
+        EPOCH + state.now.saturating_duration_since(state.began).as_secs_f64()
+    }
+
+    /// The next number of the seed, by splitmix64.
+    pub(super) fn random(&self) -> u64 {
+        let mut state = self.0.lock();
+        state.random = state.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = state.random;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    // Threads.
+
+    /// Counts a thread as busy that is about to take part.
+    pub(super) fn hold_for(&self, whose: Whose, name: &str) -> Claim {
+        let name: Arc<str> = if name.is_empty() {
+            std::thread::current().name().unwrap_or("a thread without a name").into()
+        } else {
+            name.into()
+        };
+        let mut state = self.0.lock();
+        let token = state.number();
+        state.busy.insert(token, Arc::clone(&name));
+        Claim { time: self.clone(), token, name, whose, taken: false }
+    }
+
+    /// How the calling thread takes part, if it does.
+    fn presence(&self) -> (Whose, Option<(u64, Arc<str>)>) {
+        // A thread that is being torn down has no thread-local values left.
+        let found = HERE.try_with(|here| {
+            let here = here.borrow();
+            let own = here.iter().find(|own| own.time == *self && !own.over.load(Ordering::Acquire))?;
+            Some((own.whose, (own.token, Arc::clone(&own.name))))
+        });
+        match found.ok().flatten() {
+            Some((whose, token)) => (whose, Some(token)),
+            None => (Whose::User, None),
+        }
+    }
+
+    pub(super) fn away<R>(&self, job: impl FnOnce() -> R) -> R {
+        /// Counts the thread again, also when the job panics.
+        struct Back<'a>(&'a Virtual, (u64, Arc<str>));
+        impl Drop for Back<'_> {
+            fn drop(&mut self) {
+                self.0.0.lock().busy.insert(self.1.0, Arc::clone(&self.1.1));
+            }
+        }
+        let (_, token) = self.presence();
+        let _back = token.map(|token| {
+            let mut state = self.0.lock();
+            state.busy.remove(&token.0);
+            state.go_on();
+            Back(self, token)
+        });
+        job()
+    }
+
+    // Waiting.
+
+    /// Puts the calling thread into the queue of those who wait there. Nothing is missed from here on; it goes on
+    /// counting as busy until it really waits.
+    pub(super) fn queue_up(&self, key: Key, until: Deadline) -> Place {
+        let (whose, token) = self.presence();
+        let parker = Arc::new(Condvar::new());
+        let waiting = Waiting { key, until, whose, token, outcome: None, parker: Arc::clone(&parker), socket: None };
+        let id = self.0.lock().queue_up(waiting);
+        Place { time: self.clone(), id, parker, over: false }
+    }
+
+    pub(super) fn wake(&self, key: Key, count: usize) {
+        let mut state = self.0.lock();
+        for _ in 0..count {
+            let Some(id) = state.bells.get(&key).and_then(|queue| queue.front().copied()) else { return };
+            state.let_go(id, true);
+        }
+    }
+
+    /// Waits for the very end of what happens in a span.
+    pub(super) fn pass(&self, span: Duration) {
+        let (_, token) = self.presence();
+        let parker = Arc::new(Condvar::new());
+        let id = {
+            let mut state = self.0.lock();
+            let until = state.now.checked_add(span);
+            if let (Some(limit), Some(until)) = (state.limit, until) {
+                state.limit = Some(limit.max(until));
+            }
+            let (key, whose, parker) = (Key::nobody(), Whose::Nobody, Arc::clone(&parker));
+            state.queue_up(Waiting { key, until, whose, token, outcome: None, parker, socket: None })
+        };
+        Place { time: self.clone(), id, parker, over: false }.wait();
+    }
+
+    // Connections.
+
+    pub(super) fn serves(&self, address: SocketAddr) {
+        self.0.lock().served.insert(address);
+    }
+
+    pub(super) fn serves_no_more(&self, address: SocketAddr) {
+        let mut state = self.0.lock();
+        state.served.remove(&address);
+        let stranded: Vec<u64> = state
+            .lines
+            .iter()
+            .filter(|(_, line)| line.pair.is_some_and(|pair| pair.1 == address) && !line.attached[1])
+            .map(|(id, _)| *id)
+            .collect();
+        for id in stranded {
+            state.change(id, |line| line.ways.iter_mut().for_each(|way| way.closed = true));
+        }
+        state.go_on();
+    }
+
+    /// Makes one end of a connection known; nothing when the other end lives in another time.
+    pub(super) fn attach(&self, side: Side, socket: &Arc<TcpStream>) -> Option<LineEnd> {
+        let (own, peer) = (socket.local_addr().ok()?, socket.peer_addr().ok()?);
+        let pair = if side == Side::Client { (own, peer) } else { (peer, own) };
+        let mut state = self.0.lock();
+        if !state.served.contains(&pair.1) {
+            return None;
+        }
+        let place = usize::from(side == Side::Service);
+        let known = state.pairs.get(&pair).copied().filter(|id| !state.lines[id].attached[place]);
+        let id = match known {
+            Some(id) => id,
+            None => {
+                let id = state.number();
+                state.lines.insert(id, Line { pair: Some(pair), ..Line::default() });
+                state.pairs.insert(pair, id);
+                id
+            }
+        };
+        state.change(id, |line| line.attached[place] = true);
+        Some(LineEnd { time: self.clone(), id, side, socket: Arc::clone(socket) })
+    }
+}
+
+impl PartialEq for Virtual {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for Virtual {}
+
+impl fmt::Debug for Virtual {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Virtual")
+    }
+}
+
+impl State {
+    fn number(&mut self) -> u64 {
+        self.made += 1;
+        self.made
+    }
+
+    fn queue_up(&mut self, waiting: Waiting) -> u64 {
+        let id = self.number();
+        if let Some(at) = waiting.until {
+            self.due.insert((at, waiting.whose, id));
+        }
+        if waiting.key != Key::nobody() {
+            self.bells.entry(waiting.key).or_default().push_back(id);
+        }
+        self.waiting.insert(id, waiting);
+        id
+    }
+
+    /// Takes somebody out of all queues.
+    fn dequeue(&mut self, id: u64) {
+        let Some(waiting) = self.waiting.get(&id) else { return };
+        if let Some(at) = waiting.until {
+            self.due.remove(&(at, waiting.whose, id));
+        }
+        let key = waiting.key;
+        if let Some(queue) = self.bells.get_mut(&key) {
+            queue.retain(|waits| *waits != id);
+            if queue.is_empty() {
+                self.bells.remove(&key);
+            }
+        }
+    }
+
+    /// Ends somebody's wait, and counts the thread before it wakes.
+    fn let_go(&mut self, id: u64, woken: bool) {
+        self.dequeue(id);
+        self.turns += 1;
+        let Some(waiting) = self.waiting.get_mut(&id) else { return };
+        waiting.outcome = Some(woken);
+        if let Some((token, name)) = &waiting.token {
+            self.busy.insert(*token, Arc::clone(name));
+        }
+        waiting.parker.notify_one();
+        if let Some(socket) = &waiting.socket {
+            // One that is closed already frees its reader by that.
+            let _ = socket.shutdown(Shutdown::Both);
+        }
+    }
+
+    /// Lets time jump, if nobody is busy and nothing is on its way.
+    fn go_on(&mut self) {
+        while self.busy.is_empty() && self.flying == 0 {
+            let Some((at, _, id)) = self.due.first().copied() else { return };
+            if self.limit.is_some_and(|limit| at > limit) || self.is_lost(at) {
+                return;
+            }
+            self.now = self.now.max(at);
+            self.let_go(id, false);
+        }
+    }
+
+    /// Whether that moment is too far away for a test.
+    fn is_lost(&self, at: Instant) -> bool {
+        at.saturating_duration_since(self.began) > HORIZON
+    }
+
+    fn change(&mut self, line: u64, job: impl FnOnce(&mut Line)) {
+        let Some(line) = self.lines.get_mut(&line) else { return };
+        let before = line.ways.iter().filter(|way| way.flies()).count();
+        job(line);
+        let after = line.ways.iter().filter(|way| way.flies()).count();
+        self.flying = self.flying + after - before;
+        self.turns += 1;
+    }
+
+    /// Why a wait cannot end any more, if that is so after a while without a turn.
+    fn standstill(&self) -> Option<String> {
+        let next = self.due.first().map(|(at, ..)| *at);
+        let what = if !self.busy.is_empty() {
+            let names: Vec<&str> = self.busy.values().map(|name| &**name).collect();
+            format!(
+                "these threads are held and outside every wait of the crate: {}; what blocks elsewhere belongs into \
+                 `Simulator::away`",
+                names.join(", ")
+            )
+        } else if self.flying > 0 {
+            format!("{} connections have bytes that nobody reads", self.flying)
+        } else if next.is_some_and(|at| self.is_lost(at)) {
+            format!("{} days have passed in it, and what is waited for has not come", HORIZON.as_secs() / 86_400)
+        } else if next.is_none() {
+            "nobody is busy, and nobody waits for a moment to come".to_owned()
+        } else {
+            return None;
+        };
+        Some(format!("virtual time stands still: {what}"))
+    }
+}
+
+/// A thread that is counted and has not said yet that it is the one.
+pub(crate) struct Claim {
+    time: Virtual,
+    token: u64,
+    name: Arc<str>,
+    whose: Whose,
+    taken: bool,
+}
+
+impl Claim {
+    /// It is the calling thread.
+    pub(crate) fn here(mut self) -> Held {
+        let time = self.time.clone();
+        HERE.with(|here| {
+            let mut here = here.borrow_mut();
+            here.retain(|own| !own.over.load(Ordering::Acquire));
+            if let Some(own) = here.iter_mut().find(|own| own.time == time) {
+                // Counted already: the claim is given back.
+                own.depth += 1;
+            } else {
+                let (token, name, whose) = (self.token, Arc::clone(&self.name), self.whose);
+                here.push(Presence { time: time.clone(), token, name, whose, depth: 1, over: Arc::default() });
+                self.taken = true;
+            }
+        });
+        Held { time, _not_send: PhantomData }
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        if self.taken {
+            return;
+        }
+        let mut state = self.time.0.lock();
+        state.busy.remove(&self.token);
+        state.go_on();
+    }
+}
+
+/// Time does not pass while this thread is outside a wait.
+#[derive(Debug)]
+pub(crate) struct Held {
+    time: Virtual,
+    _not_send: PhantomData<*const ()>,
+}
+
+impl Held {
+    /// The same as something that another thread may drop.
+    pub(crate) fn unbound(self) -> Unbound {
+        let own = HERE.try_with(|here| {
+            let here = here.borrow();
+            let own = here.iter().find(|own| own.time == self.time)?;
+            Some((own.token, Arc::clone(&own.over)))
+        });
+        let (token, over) = own.ok().flatten().unwrap_or_default();
+        let unbound = Unbound { time: self.time.clone(), token, over, thread: std::thread::current().id() };
+        HERE.with(|here| {
+            // Taken over by what is given.
+            here.borrow_mut().iter_mut().filter(|own| own.time == self.time).for_each(|own| own.depth += 1);
+        });
+        unbound
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        leave(&self.time);
+    }
+}
+
+/// The calling thread takes part once less.
+fn leave(time: &Virtual) {
+    let last = HERE.try_with(|here| {
+        let mut here = here.borrow_mut();
+        let at = here.iter().position(|own| own.time == *time)?;
+        here[at].depth -= 1;
+        (here[at].depth == 0).then(|| here.remove(at))
+    });
+    if let Some(presence) = last.ok().flatten() {
+        let mut state = time.0.lock();
+        state.busy.remove(&presence.token);
+        state.go_on();
+    }
+}
+
+/// A thread is held until this is dropped, by whichever thread.
+pub(crate) struct Unbound {
+    time: Virtual,
+    token: u64,
+    thread: ThreadId,
+    over: Arc<AtomicBool>,
+}
+
+impl Drop for Unbound {
+    fn drop(&mut self) {
+        if self.thread == std::thread::current().id() {
+            leave(&self.time);
+            return;
+        }
+        self.over.store(true, Ordering::Release);
+        let mut state = self.time.0.lock();
+        state.busy.remove(&self.token);
+        state.go_on();
+    }
+}
+
+/// A thread's place among those who wait.
+#[must_use]
+pub(super) struct Place {
+    time: Virtual,
+    id: u64,
+    parker: Arc<Condvar>,
+    over: bool,
+}
+
+impl Place {
+    /// Waits; false when the deadline ended it.
+    pub(super) fn wait(mut self) -> bool {
+        self.over = true;
+        let time = self.time.clone();
+        let mut state = time.0.lock();
+        state.rest(self.id);
+        let mut turns = state.turns;
+        loop {
+            let Some(waiting) = state.waiting.get(&self.id) else { return true };
+            if let Some(outcome) = waiting.outcome {
+                state.waiting.remove(&self.id);
+                return outcome;
+            }
+            let timed_out = self.parker.wait_for(&mut state, STANDSTILL).timed_out();
+            if timed_out && std::mem::replace(&mut turns, state.turns) == state.turns {
+                self.complain(&mut state);
+            }
+        }
+    }
+
+    /// Has a program of a test end instead of hanging. The crate's own threads wait on.
+    fn complain(&self, state: &mut MutexGuard<'_, State>) {
+        let Some(waiting) = state.waiting.get(&self.id) else { return };
+        if waiting.whose < Whose::User || waiting.outcome.is_some() {
+            return;
+        }
+        let Some(why) = state.standstill() else { return };
+        state.let_go(self.id, true);
+        state.waiting.remove(&self.id);
+        MutexGuard::unlocked(state, || panic!("{why}"));
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if self.over {
+            return;
+        }
+        let mut state = self.time.0.lock();
+        state.dequeue(self.id);
+        if let Some(waiting) = state.waiting.remove(&self.id) {
+            if waiting.outcome == Some(true) {
+                // Somebody was woken who does not wait: the next one gets it.
+                let next = state.bells.get(&waiting.key).and_then(|queue| queue.front().copied());
+                if let Some(next) = next {
+                    state.let_go(next, true);
+                }
+            }
+        }
+    }
+}
+
+impl State {
+    /// The thread of this place is busy no more, unless it was woken already.
+    fn rest(&mut self, id: u64) {
+        let Some(waiting) = self.waiting.get(&id) else { return };
+        if waiting.outcome.is_none() {
+            if let Some((token, _)) = &waiting.token {
+                self.busy.remove(token);
+            }
+            self.go_on();
+        }
+    }
+}
+
+/// One end of a connection whose other end lives in the same time.
+pub(super) struct LineEnd {
+    time: Virtual,
+    id: u64,
+    side: Side,
+    socket: Arc<TcpStream>,
+}
+
+impl LineEnd {
+    /// Reads, and counts what was read as on its way no more; the thread is busy until it comes back.
+    pub(super) fn read(&self, into: &mut [u8], until: Deadline) -> io::Result<usize> {
+        use std::io::Read;
+        let (whose, token) = self.time.presence();
+        let parker = Arc::new(Condvar::new());
+        let (key, socket) = (Key::nobody(), until.map(|_| Arc::clone(&self.socket)));
+        let place = {
+            let mut state = self.time.0.lock();
+            let id = state.queue_up(Waiting { key, until, whose, token, outcome: None, parker, socket });
+            state.rest(id);
+            id
+        };
+        let result = (&*self.socket).read(into);
+        let mut state = self.time.0.lock();
+        state.dequeue(place);
+        let waiting = state.waiting.remove(&place);
+        if let Some(Waiting { outcome: None, token: Some((token, name)), .. }) = &waiting {
+            state.busy.insert(*token, Arc::clone(name));
+        }
+        let timed_out = waiting.is_some_and(|waiting| waiting.outcome == Some(false));
+        let way = self.side.incoming();
+        state.change(self.id, |line| {
+            let way = &mut line.ways[way];
+            match &result {
+                Ok(count) if *count > 0 => way.bytes = way.bytes.saturating_sub(*count as u64),
+                Err(error) if is_passing(error) => {}
+                _ => (way.closed, way.end) = (true, false),
+            }
+        });
+        match result {
+            Ok(0) | Err(_) if timed_out => Err(io::ErrorKind::TimedOut.into()),
+            result => result,
+        }
+    }
+
+    /// Writes; what it writes is on its way from before it is there.
+    pub(super) fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+        use std::io::Write;
+        let (way, all) = (self.side.outgoing(), bytes.len() as u64);
+        self.time.0.lock().change(self.id, |line| line.ways[way].bytes += all);
+        let result = (&*self.socket).write(bytes);
+        let written = result.as_ref().map_or(0, |count| *count as u64);
+        if written < all {
+            let mut state = self.time.0.lock();
+            state.change(self.id, |line| line.ways[way].bytes = line.ways[way].bytes.saturating_sub(all - written));
+            state.go_on();
+        }
+        result
+    }
+
+    pub(super) fn shutdown(&self, how: Shutdown) -> io::Result<()> {
+        self.end(how != Shutdown::Read, how != Shutdown::Write);
+        self.socket.shutdown(how)
+    }
+
+    fn end(&self, outgoing: bool, incoming: bool) {
+        let mut state = self.time.0.lock();
+        for (ends, way) in [(outgoing, self.side.outgoing()), (incoming, self.side.incoming())] {
+            if ends {
+                state.change(self.id, |line| {
+                    let way = &mut line.ways[way];
+                    way.end |= !std::mem::replace(&mut way.ended, true) && !way.closed;
+                });
+            }
+        }
+    }
+}
+
+impl Drop for LineEnd {
+    fn drop(&mut self) {
+        self.end(true, false);
+        let place = usize::from(self.side == Side::Service);
+        let mut state = self.time.0.lock();
+        state.change(self.id, |line| {
+            line.gone[place] = true;
+            line.ways[self.side.incoming()].closed = true;
+            if line.gone[1 - place] {
+                line.ways.iter_mut().for_each(|way| way.closed = true);
+            }
+        });
+        if state.lines.get(&self.id).is_some_and(|line| line.gone == [true, true]) {
+            let line = state.lines.remove(&self.id);
+            if let Some(pair) = line.and_then(|line| line.pair) {
+                if state.pairs.get(&pair) == Some(&self.id) {
+                    state.pairs.remove(&pair);
+                }
+            }
+        }
+        state.go_on();
+    }
+}
+
+fn is_passing(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut | io::ErrorKind::Interrupted)
+}

@@ -1,0 +1,183 @@
+//! Time that passes when nobody has anything to do.
+
+use std::time::{Duration, Instant};
+
+use signalwire_relay::simulator::{Helper, Simulator, Time};
+use signalwire_relay::{Call, CallState, Client, Collect, ErrorKind, HandlerResult, Phone, Record, phone, tts};
+
+use crate::support::watchdog;
+
+const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// More real time than anything here takes that does not wait.
+const SOON: Duration = Duration::from_secs(15);
+
+fn simulator() -> Simulator {
+    Simulator::builder().virtual_time().start().unwrap()
+}
+
+fn client(sim: &Simulator) -> Client {
+    Client::builder().simulator(sim).contexts(["default"]).connect().unwrap()
+}
+
+fn bob() -> Phone {
+    phone("+15552222222").from("+15551111111")
+}
+
+/// That `span` has passed in virtual time, to a hundredth of a second.
+fn assert_took(took: Duration, span: Duration) {
+    assert!((span..span + Duration::from_millis(10)).contains(&took), "{took:?} instead of {span:?}");
+}
+
+#[test]
+fn a_ring_of_thirty_seconds_costs_nothing() {
+    watchdog("a dial in virtual time", || {
+        let began = Instant::now();
+        let sim = simulator();
+        let client = client(&sim);
+        sim.callee("+15552222222").answers_after(30 * SECOND);
+        let before = sim.elapsed();
+        let call = client.dial(bob()).unwrap();
+        assert_eq!(call.state(), CallState::Answered);
+        assert_took(sim.elapsed() - before, 30 * SECOND);
+        assert!(began.elapsed() < SOON);
+    });
+}
+
+#[test]
+fn the_deadlines_of_the_program_run_in_the_same_time() {
+    watchdog("deadlines in virtual time", || {
+        let began = Instant::now();
+        let sim = simulator();
+        let client = client(&sim);
+        sim.callee("+15552222222").does_not_answer();
+        let before = sim.elapsed();
+        let dialing = client.start_dial(bob()).unwrap();
+        assert_eq!(dialing.wait(20 * SECOND).unwrap_err().kind(), ErrorKind::Timeout);
+        assert_took(sim.elapsed() - before, 20 * SECOND);
+        dialing.cancel();
+
+        sim.never_answer("signalwire.receive");
+        let before = sim.elapsed();
+        let error = client.receive(["office"]).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::OutcomeUnknown);
+        assert_took(sim.elapsed() - before, 10 * SECOND);
+
+        let before = sim.elapsed();
+        assert_eq!(client.next_call(5 * MINUTE).unwrap_err().kind(), ErrorKind::Timeout);
+        assert_took(sim.elapsed() - before, 5 * MINUTE);
+        assert!(began.elapsed() < SOON);
+    });
+}
+
+/// How many dials were answered.
+fn answered(sim: &Simulator) -> usize {
+    let dials = sim.journal().events("calling.call.dial");
+    dials.iter().filter(|dial| dial.params()["dial_state"] == "answered").count()
+}
+
+#[test]
+fn time_by_hand_stands_until_it_is_led_on() {
+    watchdog("time by hand", || {
+        let sim = Simulator::builder().time(Time::ByHand).start().unwrap();
+        let client = client(&sim);
+        sim.callee("+15552222222").answers_after(30 * SECOND);
+        let dialing = client.start_dial(bob()).unwrap();
+        sim.advance(29 * SECOND);
+        assert_eq!(sim.elapsed(), 29 * SECOND);
+        assert_eq!(answered(&sim), 0);
+        sim.advance(2 * SECOND);
+        assert_eq!(answered(&sim), 1);
+        assert!(dialing.wait(SECOND).is_ok());
+        assert_eq!(sim.elapsed(), 31 * SECOND);
+    });
+}
+
+/// Asks for five digits, one after the other, each of which takes a while; then takes a message.
+fn menu(call: Call) -> HandlerResult {
+    call.answer()?;
+    for round in 1..=5 {
+        let asked = format!("This is question {round}. Take your time, there is a minute for it.");
+        let digits = Collect::digits(1).initial_timeout(MINUTE);
+        let heard = call.prompt(tts(&asked), digits)?.wait(None)?;
+        call.play(tts(format!("You pressed {}", heard.digits().unwrap_or("nothing"))))?.wait(None)?;
+    }
+    call.record(Record::new().beep(true).max_length(20 * SECOND))?.wait(None)?;
+    Ok(call.hangup()?)
+}
+
+/// A caller who thinks for so long before each key.
+fn thinks(sim: &Simulator, number: &str, pause: Duration) -> signalwire_relay::simulator::PersonOnCall {
+    let mut caller = sim.caller(number).calls("+15550000000");
+    for key in ["1", "2", "3", "4", "5"] {
+        caller = caller.when_asked_for_digits().waits(pause).presses(key);
+    }
+    caller.dials()
+}
+
+#[test]
+fn a_conversation_of_five_minutes_sleeps_nowhere() {
+    watchdog("an IVR in virtual time", || {
+        let began = Instant::now();
+        let sim = simulator();
+        let client = client(&sim);
+        client.on_call(menu);
+        let before = sim.elapsed();
+        let caller = thinks(&sim, "+15551230000", 45 * SECOND);
+        caller.wait_ended(10 * MINUTE).unwrap();
+        let took = sim.elapsed() - before;
+        assert!(took > 4 * MINUTE + 30 * SECOND, "{took:?}\n{}", sim.transcript().join("\n"));
+        assert!(began.elapsed() < SOON, "{:?}", began.elapsed());
+        client.disconnect();
+    });
+}
+
+/// Four calls at once, two in and two out, and what went over the wire.
+fn four_calls(seed: u64) -> String {
+    let sim = Simulator::builder().virtual_time().seed(seed).start().unwrap();
+    let client = client(&sim);
+    client.on_call(menu);
+    sim.callee("+15552222222").answers_after(7 * SECOND).after_hearing("Good morning").hangs_up();
+    sim.callee("+15553333333").answers_after(7 * SECOND).is_machine("You have reached Carol", true);
+    let first = thinks(&sim, "+15551230001", 20 * SECOND);
+    let second = thinks(&sim, "+15551230002", 20 * SECOND);
+    let dials = ["+15552222222", "+15553333333"].map(|number| {
+        let client = client.clone();
+        let job = move || {
+            let call = client.dial(phone(number).from("+15551111111")).unwrap();
+            let played = call.play(tts("Good morning, this is a call for you")).and_then(|action| action.wait(None));
+            drop(played);
+            drop(call.hangup());
+        };
+        sim.spawn(job).unwrap()
+    });
+    let [(), ()] = dials.map(Helper::join);
+    for caller in [first, second] {
+        caller.wait_ended(10 * MINUTE).unwrap();
+    }
+    sim.advance(MINUTE);
+    client.disconnect();
+    assert_eq!(sim.violations(), [""; 0]);
+    sim.journal().canonical()
+}
+
+#[test]
+fn the_same_seed_gives_the_same_journal() {
+    let run = || watchdog("four calls in virtual time", || four_calls(1));
+    let first = run();
+    assert!(first.lines().count() > 100, "{first}");
+    for round in 1..rounds() {
+        let again = run();
+        if again != first {
+            let differ = first.lines().zip(again.lines()).position(|(a, b)| a != b).unwrap_or(0);
+            let show = |text: &str| text.lines().skip(differ.saturating_sub(3)).take(8).collect::<Vec<_>>().join("\n");
+            panic!("run {round} differs in line {differ}:\n{}\n\n{}", show(&first), show(&again));
+        }
+    }
+}
+
+/// How often the four calls are repeated: `RUNS=300 cargo test --release the_same_seed` for the long form.
+fn rounds() -> usize {
+    std::env::var("RUNS").ok().and_then(|runs| runs.parse().ok()).unwrap_or(20)
+}
