@@ -27,8 +27,9 @@ const EPOCH: f64 = 1_767_225_600.0;
 /// After so much real time without a turn, something holds time that does not know it.
 const STANDSTILL: Duration = Duration::from_secs(20);
 
-/// Who waits for something that does not come would otherwise see the pings of centuries.
-const HORIZON: Duration = Duration::from_secs(7 * 24 * 3600);
+/// So long time goes on while the program waits without a deadline: what it waits for does not come, and it would see
+/// the pings of centuries.
+const HORIZON: Duration = Duration::from_secs(24 * 3600);
 
 /// What a thread waits at: a place in memory that who waits and who wakes both know.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -78,6 +79,12 @@ struct State {
     made: u64,
     waiting: BTreeMap<u64, Waiting>,
     due: BTreeSet<(Instant, Whose, u64)>,
+    /// How many of those are the program's.
+    awaited: usize,
+    /// When the program last did anything.
+    active: Instant,
+    /// The horizon was reached: whoever waits for ever is told.
+    lost: bool,
     bells: HashMap<Key, VecDeque<u64>>,
     lines: HashMap<u64, Line>,
     /// The lines by the addresses of their two ends, the client's first.
@@ -155,6 +162,9 @@ impl Virtual {
             made: 0,
             waiting: BTreeMap::new(),
             due: BTreeSet::new(),
+            awaited: 0,
+            active: began,
+            lost: false,
             bells: HashMap::new(),
             lines: HashMap::new(),
             pairs: HashMap::new(),
@@ -335,6 +345,10 @@ impl State {
         let id = self.number();
         if let Some(at) = waiting.until {
             self.due.insert((at, waiting.whose, id));
+            self.awaited += usize::from(waiting.whose >= Whose::User);
+        }
+        if waiting.whose >= Whose::User {
+            self.active = self.now;
         }
         if waiting.key != Key::nobody() {
             self.bells.entry(waiting.key).or_default().push_back(id);
@@ -347,7 +361,8 @@ impl State {
     fn dequeue(&mut self, id: u64) {
         let Some(waiting) = self.waiting.get(&id) else { return };
         if let Some(at) = waiting.until {
-            self.due.remove(&(at, waiting.whose, id));
+            let was_there = self.due.remove(&(at, waiting.whose, id));
+            self.awaited -= usize::from(was_there && waiting.whose >= Whose::User);
         }
         let key = waiting.key;
         if let Some(queue) = self.bells.get_mut(&key) {
@@ -378,17 +393,19 @@ impl State {
     fn go_on(&mut self) {
         while self.busy.is_empty() && self.flying == 0 {
             let Some((at, _, id)) = self.due.first().copied() else { return };
-            if self.limit.is_some_and(|limit| at > limit) || self.is_lost(at) {
+            if self.limit.is_some_and(|limit| at > limit) {
+                return;
+            }
+            if self.awaited == 0 && at.saturating_duration_since(self.active) > HORIZON {
+                self.lost = true;
+                for waiting in self.waiting.values() {
+                    waiting.parker.notify_one();
+                }
                 return;
             }
             self.now = self.now.max(at);
             self.let_go(id, false);
         }
-    }
-
-    /// Whether that moment is too far away for a test.
-    fn is_lost(&self, at: Instant) -> bool {
-        at.saturating_duration_since(self.began) > HORIZON
     }
 
     fn change(&mut self, line: u64, job: impl FnOnce(&mut Line)) {
@@ -402,7 +419,6 @@ impl State {
 
     /// Why a wait cannot end any more, if that is so after a while without a turn.
     fn standstill(&self) -> Option<String> {
-        let next = self.due.first().map(|(at, ..)| *at);
         let what = if !self.busy.is_empty() {
             let names: Vec<&str> = self.busy.values().map(|name| &**name).collect();
             format!(
@@ -412,9 +428,9 @@ impl State {
             )
         } else if self.flying > 0 {
             format!("{} connections have bytes that nobody reads", self.flying)
-        } else if next.is_some_and(|at| self.is_lost(at)) {
-            format!("{} days have passed in it, and what is waited for has not come", HORIZON.as_secs() / 86_400)
-        } else if next.is_none() {
+        } else if self.lost {
+            format!("{} hours have passed in it, and what is waited for has not come", HORIZON.as_secs() / 3600)
+        } else if self.due.is_empty() {
             "nobody is busy, and nobody waits for a moment to come".to_owned()
         } else {
             return None;
@@ -554,7 +570,7 @@ impl Place {
                 return outcome;
             }
             let timed_out = self.parker.wait_for(&mut state, STANDSTILL).timed_out();
-            if timed_out && std::mem::replace(&mut turns, state.turns) == state.turns {
+            if state.lost || timed_out && std::mem::replace(&mut turns, state.turns) == state.turns {
                 self.complain(&mut state);
             }
         }
@@ -567,6 +583,7 @@ impl Place {
             return;
         }
         let Some(why) = state.standstill() else { return };
+        state.lost = false;
         state.let_go(self.id, true);
         state.waiting.remove(&self.id);
         MutexGuard::unlocked(state, || panic!("{why}"));

@@ -3,7 +3,9 @@
 use std::time::{Duration, Instant};
 
 use signalwire_relay::simulator::{Helper, Simulator, Time};
-use signalwire_relay::{Call, CallState, Client, Collect, ErrorKind, HandlerResult, Phone, Record, phone, tts};
+use signalwire_relay::{
+    Call, CallState, Client, Collect, ErrorKind, HandlerResult, LinkState, Phone, Record, phone, tts,
+};
 
 use crate::support::watchdog;
 
@@ -133,6 +135,55 @@ fn a_conversation_of_five_minutes_sleeps_nowhere() {
     });
 }
 
+#[test]
+#[should_panic(expected = "24 hours have passed in it")]
+fn who_waits_for_what_does_not_come_is_told_instead_of_hanging() {
+    let sim = simulator();
+    let client = client(&sim);
+    drop(client.next_call(None));
+}
+
+/// A call that lives through two cuts of the link, the second of which costs the session.
+fn cuts(seed: u64) -> (String, Vec<Duration>) {
+    let sim = Simulator::builder().virtual_time().seed(seed).start().unwrap();
+    let client = client(&sim);
+    let _caller = sim.caller("+15551230000").calls("+15550000000").dials();
+    let call = client.next_call(SECOND).unwrap();
+    call.answer().unwrap();
+    let mut back = Vec::new();
+    for lost in [false, true] {
+        // Until nobody does anything: what is on its way when a link breaks is anybody's guess.
+        sim.advance(SECOND);
+        let states = client.states();
+        if lost {
+            sim.forget_sessions();
+        }
+        let before = sim.elapsed();
+        sim.drop_link();
+        for state in states {
+            if matches!(state, LinkState::Online { resumed } if resumed != lost) && sim.elapsed() > before {
+                break;
+            }
+        }
+        back.push(sim.elapsed() - before);
+        sim.advance(20 * SECOND);
+        assert_eq!(call.state() == CallState::Ended, lost);
+    }
+    client.disconnect();
+    (sim.journal().canonical(), back)
+}
+
+#[test]
+fn the_same_seed_reconnects_at_the_same_moments() {
+    let run = |seed| watchdog("cuts in virtual time", move || cuts(seed));
+    let (first, back) = run(7);
+    assert!(back.iter().all(|took| *took >= SECOND / 4 && *took <= 2 * SECOND), "{back:?}");
+    for round in 1..10 {
+        assert_same(&first, &run(7).0, round);
+    }
+    assert_ne!(run(8).1, back);
+}
+
 /// Four calls at once, two in and two out, and what went over the wire.
 fn four_calls(seed: u64) -> String {
     let sim = Simulator::builder().virtual_time().seed(seed).start().unwrap();
@@ -168,12 +219,15 @@ fn the_same_seed_gives_the_same_journal() {
     let first = run();
     assert!(first.lines().count() > 100, "{first}");
     for round in 1..rounds() {
-        let again = run();
-        if again != first {
-            let differ = first.lines().zip(again.lines()).position(|(a, b)| a != b).unwrap_or(0);
-            let show = |text: &str| text.lines().skip(differ.saturating_sub(3)).take(8).collect::<Vec<_>>().join("\n");
-            panic!("run {round} differs in line {differ}:\n{}\n\n{}", show(&first), show(&again));
-        }
+        assert_same(&first, &run(), round);
+    }
+}
+
+fn assert_same(first: &str, again: &str, round: usize) {
+    if again != first {
+        let differ = first.lines().zip(again.lines()).position(|(a, b)| a != b).unwrap_or(0);
+        let show = |text: &str| text.lines().skip(differ.saturating_sub(3)).take(8).collect::<Vec<_>>().join("\n");
+        panic!("run {round} differs in line {differ}:\n{}\n\n{}", show(first), show(again));
     }
 }
 
