@@ -35,6 +35,35 @@
 //! 0.3 s and is answered after 2 s, twelve characters are spoken in a second, an audio file lasts three. Timeouts of
 //! requests to the simulator are scaled too; the client's own are not, and neither are pings.
 //!
+//! In [virtual time](Time::Virtual) none of it takes any: simulator and clients share one clock, which jumps to the next
+//! thing that is due when nobody has anything to do. The program's own deadlines run in it too, and the same seed and
+//! script give the same [journal](Journal::canonical), byte for byte.
+//!
+//! ```
+//! use std::time::Duration;
+//! use signalwire_relay::simulator::Simulator;
+//! use signalwire_relay::{Client, phone};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let sim = Simulator::builder().virtual_time().start()?;
+//! let client = Client::builder().simulator(&sim).connect()?;
+//! sim.callee("+15552222222").answers_after(Duration::from_secs(30));
+//! let call = client.dial(phone("+15552222222").from("+15551111111"))?;
+//! assert!(sim.elapsed() >= Duration::from_secs(30), "it rang for thirty seconds, in no time");
+//! # drop(call);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Time waits for the threads of both, for handlers and listeners, and for the thread that started the simulator. What
+//! blocks outside the crate there (a channel, the join of a thread) belongs into [`Simulator::away`]; threads of the
+//! program's own are started by [`Simulator::spawn`], or take [`Simulator::hold`]. A program that waits for what cannot
+//! come any more panics, and says who holds time up.
+//!
+//! What two calls do at the same moment has no order, and what the program's own threads do to one call at the same
+//! moment has none either. Clients in other processes, and those that were not made with
+//! [`Builder::simulator`](crate::Builder::simulator), live in real time.
+//!
 //! # How far it goes
 //!
 //! Every method is answered, with the states and events that the service's published material tells of; the table of
