@@ -1,6 +1,7 @@
 //! Starting a simulator.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,7 +19,9 @@ use crate::secret::Secret;
 /// How a simulator is started; from [`Simulator::builder`].
 #[derive(Clone)]
 pub struct Builder {
+    pub(super) listen: SocketAddr,
     pub(super) tls: bool,
+    pub(super) seed: Option<u64>,
     pub(super) speed: f64,
     pub(super) project: Option<String>,
     pub(super) token: Option<Secret>,
@@ -29,6 +32,25 @@ pub struct Builder {
 }
 
 impl Builder {
+    /// Where it listens: a free port of 127.0.0.1 by default. Port 0 is any free one. The certificate of
+    /// [`tls`](Self::tls) names this address beside those of the loopback.
+    ///
+    /// Whoever reaches the address may connect: without [`project`](Self::project) and [`token`](Self::token) with any
+    /// credentials, and without TLS unencrypted.
+    #[must_use]
+    pub fn listen(mut self, address: SocketAddr) -> Self {
+        self.listen = address;
+        self
+    }
+
+    /// Makes the ids of calls, sessions, messages and events the same in every run that does the same in the same
+    /// order; by default they differ from run to run.
+    #[must_use]
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = Some(seed);
+        self
+    }
+
     /// Offers `wss://` with a certificate of its own authority, in [`Simulator::ca_file`]; plain `ws://` by default.
     #[must_use]
     pub fn tls(mut self, tls: bool) -> Self {
@@ -86,12 +108,12 @@ impl Builder {
         self
     }
 
-    /// Starts the simulator on a free port of 127.0.0.1.
+    /// Starts the simulator.
     ///
     /// # Errors
     ///
     /// [`Config`](crate::ErrorKind::Config) when the speed is not a positive number, when TLS is wanted and the
-    /// feature `native-tls` is off, or when the machine has no port, thread or temporary file to give.
+    /// feature `native-tls` is off, or when the machine has no such address, port, thread or temporary file to give.
     pub fn start(self) -> Result<Simulator> {
         if !(self.speed.is_finite() && self.speed > 0.0) {
             return Err(error::config("the speed of the simulator must be a number above zero, such as 20.0"));
@@ -99,6 +121,7 @@ impl Builder {
         let any_credentials = self.project.is_none() && self.token.is_none();
         let settings = Settings {
             speed: self.speed,
+            seed: self.seed,
             project: self.project.unwrap_or_else(|| "51300000-0000-4000-8000-000000000001".into()),
             token: self.token.unwrap_or_else(|| Secret::new("PT-simulated")),
             any_credentials,
@@ -110,16 +133,17 @@ impl Builder {
         };
         let (project, token) = (settings.project.clone(), settings.token.clone());
         let shared = Arc::new(Shared::new(Clock::real(), settings));
-        let no_socket = |error| error::config(format!("the simulator cannot listen on 127.0.0.1: {error}"));
+        let listen = self.listen;
+        let no_socket = |error| error::config(format!("the simulator cannot listen on {listen}: {error}"));
         #[cfg(feature = "native-tls")]
         {
             let (acceptor, ca) = if self.tls {
-                let (acceptor, ca) = tls::prepare()?;
+                let (acceptor, ca) = tls::prepare(listen.ip())?;
                 (Some(acceptor), Some(ca))
             } else {
                 (None, None)
             };
-            let server = Server::start(Arc::clone(&shared), acceptor).map_err(no_socket)?;
+            let server = Server::start(Arc::clone(&shared), listen, acceptor).map_err(no_socket)?;
             Ok(Simulator { shared, server, project, token, listeners: Mutex::default(), ca })
         }
         #[cfg(not(feature = "native-tls"))]
@@ -127,7 +151,7 @@ impl Builder {
             if self.tls {
                 return Err(error::config("the simulator offers TLS only with the feature `native-tls`"));
             }
-            let server = Server::start(Arc::clone(&shared)).map_err(no_socket)?;
+            let server = Server::start(Arc::clone(&shared), listen).map_err(no_socket)?;
             Ok(Simulator { shared, server, project, token, listeners: Mutex::default() })
         }
     }

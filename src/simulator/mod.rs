@@ -97,7 +97,7 @@ mod wire;
 mod world;
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -106,6 +106,7 @@ use crossbeam_channel::Receiver;
 use parking_lot::Mutex;
 
 pub use self::builder::Builder;
+pub use self::calls::CallSeen;
 pub use self::journal::{Direction, Entry, EntryKind, Journal, Missed};
 use self::messages::Outlook;
 pub use self::messages::Text;
@@ -115,7 +116,7 @@ use self::world::Shared;
 use crate::error::Result;
 use crate::secret::Secret;
 
-/// How long the drop of a simulator waits for transcript listeners that are still at work.
+/// How long the drop of a simulator waits for listeners that are still at work.
 const LISTENER_LIMIT: Duration = Duration::from_secs(2);
 
 /// A RELAY service with people, for one test or one trial.
@@ -153,7 +154,9 @@ impl Simulator {
     #[must_use]
     pub fn builder() -> Builder {
         Builder {
+            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             tls: false,
+            seed: None,
             speed: 1.0,
             project: None,
             token: None,
@@ -164,13 +167,20 @@ impl Simulator {
         }
     }
 
-    /// Address and port, as a client's builder takes them: `127.0.0.1:49152`.
+    /// Address and port, as a client's builder takes them: `127.0.0.1:49152`. One that listens on every address of the
+    /// machine gives that of the loopback.
     #[must_use]
     pub fn host(&self) -> String {
-        self.server.address().to_string()
+        let mut address = self.server.address();
+        match address.ip() {
+            IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
+            IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
+            _ => {}
+        }
+        address.to_string()
     }
 
-    /// Address and port.
+    /// Address and port that it listens on.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.server.address()
@@ -179,7 +189,7 @@ impl Simulator {
     /// The whole address: `ws://127.0.0.1:49152`.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("{}://{}", if self.is_tls() { "wss" } else { "ws" }, self.server.address())
+        format!("{}://{}", if self.is_tls() { "wss" } else { "ws" }, self.host())
     }
 
     /// Whether it offers `wss://`.
@@ -273,8 +283,11 @@ impl Simulator {
 impl Drop for Simulator {
     fn drop(&mut self) {
         self.server.close();
-        // Without senders the listeners end when they have had every line.
-        self.shared.with(|world| world.listeners.clear());
+        // Without senders the listeners end when they have had everything.
+        self.shared.with(|world| {
+            world.listeners.clear();
+            world.log.end_listening();
+        });
         let until = self.shared.clock.after(LISTENER_LIMIT);
         let listeners = std::mem::take(&mut *self.listeners.lock());
         for (thread, ended) in listeners {

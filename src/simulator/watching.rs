@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
-use crossbeam_channel::{bounded, unbounded};
+use crossbeam_channel::{Sender, bounded, unbounded};
 
+use super::calls::CallSeen;
 use super::journal::{Entry, EntryKind, Journal, Missed};
+use super::people::PersonOnCall;
 use super::{Simulator, people};
 
 /// How old an event is when its missing acknowledgement counts as a violation.
@@ -65,6 +67,18 @@ impl Simulator {
         })
     }
 
+    /// The calls that there are now, ended ones not included, in the order in which they were made.
+    #[must_use]
+    pub fn calls(&self) -> Vec<CallSeen> {
+        self.shared.with(|world| world.calls_seen())
+    }
+
+    /// Whoever is at the other end of a call, whether they called or were called; nobody when there is no such call.
+    #[must_use]
+    pub fn person_on(&self, call_id: &str) -> Option<PersonOnCall> {
+        PersonOnCall::on(&self.shared, call_id)
+    }
+
     /// The longest time that any event waited for its acknowledgement, of those that were acknowledged.
     #[must_use]
     pub fn slowest_ack(&self) -> Duration {
@@ -85,22 +99,42 @@ impl Simulator {
     /// # Ok::<(), signalwire_relay::Error>(())
     /// ```
     pub fn on_transcript(&self, mut listener: impl FnMut(&str) + Send + 'static) {
-        let (sender, lines) = unbounded::<String>();
-        let (done, ended) = bounded::<()>(1);
-        let clock = self.shared.clock.clone();
-        let thread = std::thread::Builder::new().name("simulator-transcript".into()).spawn(move || {
-            // Dropped when this thread ends, in whatever way.
-            let _done = done;
-            while let Ok(line) = clock.recv(&lines, None) {
-                listener(&line);
-            }
-        });
-        if let Ok(thread) = thread {
-            self.listeners.lock().push((thread.thread().id(), ended));
+        if let Some(sender) = self.listener("simulator-transcript", move |line: String| listener(&line)) {
             self.shared.with(|world| {
                 world.lines.iter().for_each(|line| drop(sender.send(line.clone())));
                 world.listeners.push(sender);
             });
         }
+    }
+
+    /// Hands every frame of the journal, from the first that it still has, to a function on a thread of its own. The
+    /// drop of the simulator waits two seconds for the function to be done with all of them.
+    ///
+    /// ```
+    /// # let sim = signalwire_relay::simulator::Simulator::start()?;
+    /// sim.on_frame(|frame| println!("{}", frame.to_json()));
+    /// # Ok::<(), signalwire_relay::Error>(())
+    /// ```
+    pub fn on_frame(&self, mut listener: impl FnMut(&Entry) + Send + 'static) {
+        if let Some(sender) = self.listener("simulator-journal", move |entry: Entry| listener(&entry)) {
+            self.shared.with(|world| world.log.listen(sender));
+        }
+    }
+
+    /// A thread that does something with whatever is sent to it; nothing when the machine has no thread to give.
+    fn listener<T: Send + 'static>(&self, name: &str, mut each: impl FnMut(T) + Send + 'static) -> Option<Sender<T>> {
+        let (sender, waiting) = unbounded::<T>();
+        let (done, ended) = bounded::<()>(1);
+        let clock = self.shared.clock.clone();
+        let thread = std::thread::Builder::new().name(name.into()).spawn(move || {
+            // Dropped when this thread ends, in whatever way.
+            let _done = done;
+            while let Ok(next) = clock.recv(&waiting, None) {
+                each(next);
+            }
+        });
+        let thread = thread.ok()?;
+        self.listeners.lock().push((thread.thread().id(), ended));
+        Some(sender)
     }
 }

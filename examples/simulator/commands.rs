@@ -1,0 +1,314 @@
+//! The commands on stdin, a line of JSON each, and their answers.
+
+use std::time::{Duration, Instant};
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+use signalwire_relay::simulator::{Entry, Missed, PersonOnCall};
+
+use crate::faults::Fault;
+use crate::people::{Callee, Caller, Keys, Message, Number, Seconds, Text};
+use crate::script::{self, Script};
+use crate::stage::Stage;
+
+/// How long a command that waits does so when it does not say.
+const PATIENCE: Seconds = Seconds(Duration::from_secs(10));
+
+/// How often a command that waits looks whether everything is to end.
+const SLICE: Duration = Duration::from_millis(100);
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+enum Command {
+    Call(Caller),
+    Callee(Callee),
+    Message(Message),
+    Text(Text),
+    Script(Box<Script>),
+    Inject(Fault),
+    Press {
+        who: Number,
+        keys: Keys,
+    },
+    Say {
+        who: Number,
+        text: String,
+    },
+    HangUp {
+        who: Number,
+    },
+    Person {
+        who: Number,
+    },
+    Calls {},
+    Sessions {},
+    Violations {},
+    Transcript {},
+    TextsSent {},
+    Journal {
+        /// Only frames of this method or event type.
+        method: Option<String>,
+        /// Only frames from this one on.
+        from: Option<u64>,
+        /// Only so many, the last ones.
+        last: Option<usize>,
+    },
+    WaitConnected {
+        clients: usize,
+        #[serde(default = "patience")]
+        seconds: Seconds,
+    },
+    WaitRequest {
+        method: String,
+        #[serde(default = "patience")]
+        seconds: Seconds,
+    },
+    WaitEvent {
+        event_type: String,
+        #[serde(default = "patience")]
+        seconds: Seconds,
+    },
+    WaitAnswered {
+        who: Number,
+        #[serde(default = "patience")]
+        seconds: Seconds,
+    },
+    WaitHeard {
+        who: Number,
+        text: String,
+        #[serde(default = "patience")]
+        seconds: Seconds,
+    },
+    WaitEnded {
+        who: Number,
+        #[serde(default = "patience")]
+        seconds: Seconds,
+    },
+    Quit {},
+}
+
+fn patience() -> Seconds {
+    PATIENCE
+}
+
+/// Does what a line says; nothing comes of an empty one.
+pub fn answer(line: &str, stage: &mut Stage) -> Option<Value> {
+    let line = line.trim();
+    if line.is_empty() {
+        return None;
+    }
+    let done = parse(line).and_then(|command| run(command, stage));
+    Some(match done {
+        Ok(mut fields) => {
+            fields["ok"] = true.into();
+            fields
+        }
+        Err(error) => json!({"ok": false, "error": error}),
+    })
+}
+
+fn parse(line: &str) -> Result<Command, String> {
+    // A command that needs nothing may be its bare word, with or without quotes.
+    let word = line.trim_matches('"');
+    let whole = if word.chars().all(|c| c.is_ascii_lowercase() || c == '_') {
+        format!("{{\"{word}\":{{}}}}")
+    } else {
+        line.to_owned()
+    };
+    serde_json::from_str(&whole).map_err(|error| script::explained(&error, &whole))
+}
+
+fn run(command: Command, stage: &mut Stage) -> Result<Value, String> {
+    let simulator = &stage.simulator;
+    Ok(match command {
+        Command::Call(caller) => json!({"call_id": stage.call(&caller)}),
+        Command::Callee(callee) => {
+            callee.set(simulator);
+            json!({})
+        }
+        Command::Message(message) => {
+            message.set(simulator);
+            json!({})
+        }
+        Command::Text(text) => json!({"message_id": text.send(simulator)}),
+        Command::Script(script) => {
+            if script.credentials.is_some() {
+                return Err("credentials are set at the start: by --project and --token, or by --script".into());
+            }
+            json!({"call_ids": stage.play(&script)?})
+        }
+        Command::Inject(fault) => {
+            fault.inject(simulator)?;
+            json!({})
+        }
+        Command::Press { who, keys } => {
+            talking(stage, &who)?.iter().for_each(|person| person.press(&keys.0));
+            json!({})
+        }
+        Command::Say { who, text } => {
+            talking(stage, &who)?.iter().for_each(|person| person.say(&text));
+            json!({})
+        }
+        Command::HangUp { who } => {
+            on_line(stage, &who)?.iter().for_each(PersonOnCall::hang_up);
+            json!({})
+        }
+        Command::Person { who } => person(stage, &who),
+        Command::Calls {} => {
+            let calls = simulator.calls();
+            let calls = calls.iter().map(|call| {
+                json!({
+                    "call_id": call.call_id,
+                    "person": call.person,
+                    "program": call.program,
+                    "inbound": call.inbound,
+                    "state": call.state,
+                })
+            });
+            json!({"calls": calls.collect::<Vec<_>>()})
+        }
+        Command::Sessions {} => json!({
+            "sessions": simulator.sessions(),
+            "connections": simulator.connections(),
+            "connections_ever": simulator.connections_ever(),
+        }),
+        Command::Violations {} => json!({"violations": simulator.violations()}),
+        Command::Transcript {} => json!({"transcript": simulator.transcript()}),
+        Command::TextsSent {} => {
+            let texts = simulator.texts_sent();
+            let texts = texts
+                .iter()
+                .map(|text| json!({"from": text.from, "to": text.to, "body": text.body, "media": text.media}));
+            json!({"texts_sent": texts.collect::<Vec<_>>()})
+        }
+        Command::Journal { method, from, last } => {
+            let journal = simulator.journal();
+            let fits = |entry: &&Entry| {
+                method.as_ref().is_none_or(|method| entry.method() == method)
+                    && from.is_none_or(|from| entry.sequence() >= from)
+            };
+            let entries: Vec<Value> = journal.entries().iter().filter(fits).map(Entry::to_json).collect();
+            let skip = last.map_or(0, |last| entries.len().saturating_sub(last));
+            json!({"journal": entries[skip..]})
+        }
+        Command::WaitConnected { clients, seconds } => {
+            wait(stage, seconds, |slice| simulator.wait_connected(clients, slice), || false)?;
+            json!({})
+        }
+        Command::WaitRequest { method, seconds } => {
+            let found = wait(stage, seconds, |slice| simulator.wait_for_request(&method, slice), || false)?;
+            json!({"entry": found.to_json()})
+        }
+        Command::WaitEvent { event_type, seconds } => {
+            let found = wait(stage, seconds, |slice| simulator.wait_for_event(&event_type, slice), || false)?;
+            json!({"entry": found.to_json()})
+        }
+        Command::WaitAnswered { who, seconds } => {
+            with_person(stage, &who, |person| {
+                wait(stage, seconds, |slice| person.wait_answered(slice), || person.end_reason().is_some())
+            })?;
+            json!({})
+        }
+        Command::WaitHeard { who, text, seconds } => {
+            with_person(stage, &who, |person| {
+                wait(stage, seconds, |slice| person.wait_heard(&text, slice), || person.end_reason().is_some())
+            })?;
+            json!({})
+        }
+        Command::WaitEnded { who, seconds } => {
+            let reason =
+                with_person(stage, &who, |person| wait(stage, seconds, |slice| person.wait_ended(slice), || false))?;
+            json!({"end_reason": reason})
+        }
+        Command::Quit {} => {
+            stage.quits = true;
+            json!({"violations": simulator.violations()})
+        }
+    })
+}
+
+/// Waits until something succeeds, its time is up, it has become impossible, or everything is to end.
+fn wait<A>(
+    stage: &Stage,
+    seconds: Seconds,
+    mut once: impl FnMut(Duration) -> Result<A, Missed>,
+    is_hopeless: impl Fn() -> bool,
+) -> Result<A, String> {
+    let until = Instant::now().checked_add(seconds.0);
+    loop {
+        let left = until.map_or(SLICE, |until| until.saturating_duration_since(Instant::now()));
+        // Before the last look: what happens in between is seen by it.
+        let last = left < SLICE || is_hopeless() || stage.stop.is_asked();
+        match once(left.min(SLICE)) {
+            Err(missed) if last => return Err(missed.to_string()),
+            Err(_) => {}
+            Ok(found) => return Ok(found),
+        }
+    }
+}
+
+fn nobody(stage: &Stage, who: &Number) -> String {
+    let mut there: Vec<String> = stage.simulator.calls().into_iter().map(|call| call.person).collect();
+    there.dedup();
+    let there =
+        if there.is_empty() { "there are no calls".into() } else { format!("on the line: {}", there.join(", ")) };
+    format!("nobody on the line has the number or call id {who} ({there})")
+}
+
+fn on_line(stage: &Stage, who: &Number) -> Result<Vec<PersonOnCall>, String> {
+    let people = stage.on_line(&who.0);
+    if people.is_empty() { Err(nobody(stage, who)) } else { Ok(people) }
+}
+
+fn talking(stage: &Stage, who: &Number) -> Result<Vec<PersonOnCall>, String> {
+    let mut people = on_line(stage, who)?;
+    people.retain(PersonOnCall::was_answered);
+    if people.is_empty() {
+        return Err(format!("the call of {who} has not been answered; expected that (wait_answered) before this"));
+    }
+    Ok(people)
+}
+
+/// Does something with the person that is meant: one on the line, else the latest caller whose call is over.
+fn with_person<A>(
+    stage: &Stage,
+    who: &Number,
+    job: impl FnOnce(&PersonOnCall) -> Result<A, String>,
+) -> Result<A, String> {
+    match (stage.on_line(&who.0).first(), stage.off_line(&who.0).last()) {
+        (Some(person), _) => job(person),
+        (None, Some(person)) => job(person),
+        (None, None) => Err(nobody(stage, who)),
+    }
+}
+
+/// What is known of somebody: each of their calls, and what they noticed when they were called.
+fn person(stage: &Stage, who: &Number) -> Value {
+    let on_line = stage.on_line(&who.0);
+    let calls: Vec<Value> = stage.off_line(&who.0).into_iter().chain(&on_line).map(on_call).collect();
+    let as_callee = stage.simulator.callee(&*who.0);
+    json!({
+        "calls": calls,
+        "when_called": {
+            "times": as_callee.times_called(),
+            "heard": as_callee.heard(),
+            "said_over_greeting": as_callee.said_over_greeting(),
+            "digits_heard": as_callee.digits_heard(),
+            "faxes_received": as_callee.faxes_received(),
+        },
+    })
+}
+
+fn on_call(person: &PersonOnCall) -> Value {
+    json!({
+        "call_id": person.call_id(),
+        "number": person.number(),
+        "state": person.state(),
+        "heard": person.heard(),
+        "digits_heard": person.digits_heard(),
+        "was_answered": person.was_answered(),
+        "was_passed": person.was_passed(),
+        "end_reason": person.end_reason(),
+        "was_hung_up_on": person.was_hung_up_on(),
+    })
+}

@@ -1,0 +1,119 @@
+//! The simulator of this process, and the people who were sent to it.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::Write;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use signalwire_relay::simulator::{PersonOnCall, Simulator};
+
+use crate::flags::Flags;
+use crate::input::Stop;
+use crate::people::Caller;
+use crate::script::Script;
+
+/// How many callers can still be asked about when their calls are over.
+const CALLERS_KEPT: usize = 1_000;
+
+pub struct Stage {
+    pub simulator: Simulator,
+    /// Where a client finds the certificate of the authority.
+    pub ca_file: Option<PathBuf>,
+    /// Whether any credentials are let in.
+    pub any_credentials: bool,
+    pub stop: Arc<Stop>,
+    pub quits: bool,
+    callers: VecDeque<PersonOnCall>,
+}
+
+impl Stage {
+    /// Starts the simulator as the flags say.
+    pub fn open(flags: &Flags, script: &Script, stop: Arc<Stop>) -> Result<Self, String> {
+        let given = script.credentials.as_ref();
+        let project = flags.project.clone().or_else(|| given?.project.clone());
+        let token = flags.token.clone().or_else(|| given?.token.clone());
+        let any_credentials = project.is_none() && token.is_none();
+        let mut builder = Simulator::builder().listen(flags.listen).tls(flags.tls).speed(flags.speed);
+        if let Some(seed) = flags.seed {
+            builder = builder.seed(seed);
+        }
+        if let Some(project) = project {
+            builder = builder.project(project);
+        }
+        if let Some(token) = token {
+            builder = builder.token(token);
+        }
+        if flags.allow_unknown_fields {
+            builder = builder.allow_unknown_fields();
+        }
+        // What can fail by a slip of the pen is done first.
+        let journal = match &flags.journal {
+            Some(path) => Some(File::create(path).map_err(|error| format!("--journal {}: {error}", path.display()))?),
+            None => None,
+        };
+        let simulator = builder.start().map_err(|error| error.to_string())?;
+        let mut ca_file = simulator.ca_file().map(PathBuf::from);
+        if let (Some(from), Some(to)) = (&ca_file, &flags.ca_out) {
+            let copied = std::fs::read(from).and_then(|pem| std::fs::write(to, pem));
+            copied.map_err(|error| format!("--ca-out {}: {error}", to.display()))?;
+            ca_file = Some(std::path::absolute(to).unwrap_or_else(|_| to.clone()));
+        }
+        if let Some(file) = journal {
+            write_journal(&simulator, file);
+        }
+        Ok(Self { simulator, ca_file, any_credentials, stop, quits: false, callers: VecDeque::new() })
+    }
+
+    /// Sets the scene of a script, lets its callers call, and gives the ids of their calls. A call waits while there is no client.
+    pub fn play(&mut self, script: &Script) -> Result<Vec<String>, String> {
+        for fault in &script.faults {
+            fault.inject(&self.simulator)?;
+        }
+        script.callees.iter().for_each(|callee| callee.set(&self.simulator));
+        script.messages.iter().for_each(|message| message.set(&self.simulator));
+        let call_ids = script.callers.iter().map(|caller| self.call(caller)).collect();
+        for text in &script.texts {
+            text.send(&self.simulator);
+        }
+        Ok(call_ids)
+    }
+
+    /// Lets somebody call; gives the id of the call.
+    pub fn call(&mut self, caller: &Caller) -> String {
+        let person = caller.dials(&self.simulator);
+        let call_id = person.call_id().to_owned();
+        if self.callers.len() == CALLERS_KEPT {
+            self.callers.pop_front();
+        }
+        self.callers.push_back(person);
+        call_id
+    }
+
+    /// Those on the line whose call or number this is.
+    pub fn on_line(&self, who: &str) -> Vec<PersonOnCall> {
+        let calls = self.simulator.calls();
+        let theirs = calls.iter().filter(|call| call.call_id == who || call.person == who);
+        theirs.filter_map(|call| self.simulator.person_on(&call.call_id)).collect()
+    }
+
+    /// Callers whose call is over, the latest last.
+    pub fn off_line(&self, who: &str) -> Vec<&PersonOnCall> {
+        let theirs = self.callers.iter().filter(|person| person.call_id() == who || person.number() == who);
+        theirs.filter(|person| person.end_reason().is_some()).collect()
+    }
+}
+
+/// Writes every frame, as it comes, as one line of JSON.
+fn write_journal(simulator: &Simulator, mut file: File) {
+    let mut failed = false;
+    simulator.on_frame(move |frame| {
+        if failed {
+            return;
+        }
+        if let Err(error) = file.write_all(format!("{}\n", frame.to_json()).as_bytes()) {
+            eprintln!("simulator: the journal ends here: {error}");
+            failed = true;
+        }
+    });
+}
