@@ -3,12 +3,13 @@
 use std::time::{Duration, Instant};
 
 use serde::Deserialize;
+use serde_json::error::Category;
 use serde_json::{Value, json};
 use signalwire_relay::simulator::{Entry, Missed, PersonOnCall};
 
 use crate::faults::Fault;
 use crate::people::{Callee, Caller, Keys, Message, Number, Seconds, Text};
-use crate::script::{self, Script};
+use crate::script::{Script, complaint};
 use crate::stage::Stage;
 
 /// How long a command that waits does so when it does not say.
@@ -110,12 +111,15 @@ pub fn answer(line: &str, stage: &mut Stage) -> Option<Value> {
 fn parse(line: &str) -> Result<Command, String> {
     // A command that needs nothing may be its bare word, with or without quotes.
     let word = line.trim_matches('"');
-    let whole = if word.chars().all(|c| c.is_ascii_lowercase() || c == '_') {
-        format!("{{\"{word}\":{{}}}}")
-    } else {
-        line.to_owned()
-    };
-    serde_json::from_str(&whole).map_err(|error| script::explained(&error, &whole))
+    if !word.is_empty() && word.chars().all(|c| c.is_ascii_lowercase() || c == '_') {
+        let whole = format!("{{\"{word}\":{{}}}}");
+        return serde_json::from_str(&whole).map_err(|error| format!("{word}: {}", complaint(&error)));
+    }
+    let expected = "expected one JSON object with one key, such as {\"hang_up\": {\"who\": \"+15551230000\"}}";
+    serde_json::from_str(line).map_err(|error| match error.classify() {
+        Category::Data => format!("column {}: {}", error.column(), complaint(&error)),
+        _ => format!("column {}: {}; {expected}", error.column(), complaint(&error)),
+    })
 }
 
 fn run(command: Command, stage: &mut Stage) -> Result<Value, String> {

@@ -77,7 +77,7 @@ impl Output {
         match (ok, rest["error"].as_str()) {
             (false, Some(error)) => self.lines.line(&format!("error: {error}")),
             _ if rest.as_object().is_none_or(serde_json::Map::is_empty) => self.lines.line("ok"),
-            _ => self.lines.line(&format!("ok: {rest:#}")),
+            _ => self.lines.line(&format!("ok: {rest}")),
         }
     }
 

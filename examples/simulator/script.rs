@@ -30,19 +30,26 @@ impl Script {
     pub fn read(path: &Path) -> Result<Self, String> {
         let shown = path.display();
         let text = std::fs::read_to_string(path).map_err(|error| format!("the script {shown}: {error}"))?;
-        serde_json::from_str(&text).map_err(|error| format!("the script {shown}: {}", explained(&error, &text)))
+        serde_json::from_str(&text).map_err(|error| format!("the script {shown}, {}", explained(&error, &text)))
     }
 }
 
-/// What is wrong with a piece of JSON, what was expected there, and the line it stands in.
-pub fn explained(error: &serde_json::Error, text: &str) -> String {
-    let (number, column) = (error.line(), error.column());
+/// What is wrong with a piece of JSON, and what was expected there, without the place.
+pub fn complaint(error: &serde_json::Error) -> String {
     let whole = error.to_string();
-    let what = whole.strip_suffix(&format!(" at line {number} column {column}")).unwrap_or(&whole);
-    let Some(line) = number.checked_sub(1).and_then(|at| text.lines().nth(at)) else { return whole };
-    if text.trim_end().lines().count() < 2 {
-        return format!("column {column}: {what}");
-    }
+    let place = format!(" at line {} column {}", error.line(), error.column());
+    let what = whole.strip_suffix(&place).unwrap_or(&whole);
+    // The parser speaks of how it reads, where a person asks what to write.
+    what.replace("expected unit", "expected the word alone, in quotes")
+        .replace("unit variant, expected newtype variant", "a word alone, expected an object with the word as its key")
+        .replace("unit variant, expected struct variant", "a word alone, expected an object with the word as its key")
+}
+
+/// The same with the place, and the line that it is in.
+fn explained(error: &serde_json::Error, text: &str) -> String {
+    let (number, column, what) = (error.line(), error.column(), complaint(error));
+    // An empty file has no line.
+    let line = number.checked_sub(1).and_then(|at| text.lines().nth(at)).unwrap_or_default();
     // The column counts bytes. Of a long line the part around it is shown.
     let at = column.saturating_sub(1).min(line.len());
     let from = (at.saturating_sub(80)..=at).find(|at| line.is_char_boundary(*at)).unwrap_or(0);

@@ -161,7 +161,7 @@ impl Entry {
         };
         json!({
             "sequence": sequence,
-            "at": at.as_secs_f64(),
+            "at": at.as_micros() as f64 / 1e6,
             "connection": connection,
             "direction": direction,
             "kind": kind,
