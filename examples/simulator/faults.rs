@@ -44,8 +44,27 @@ pub enum Fault {
 }
 
 impl Fault {
+    /// The method that it is about.
+    fn method(&self) -> Option<&str> {
+        match self {
+            Self::Fail { method, .. } | Self::FailAlways { method, .. } => Some(method),
+            Self::DropLinkAfterRequest(method)
+            | Self::DropLinkBeforeRequest(method)
+            | Self::FailNoMore(method)
+            | Self::HoldReplies(method)
+            | Self::ReleaseReplies(method)
+            | Self::NeverAnswer(method)
+            | Self::AnswerAgain(method)
+            | Self::EventsBeforeReply(method) => Some(method),
+            _ => None,
+        }
+    }
+
     /// Makes it so.
     pub fn inject(&self, simulator: &Simulator) -> Result<(), String> {
+        if let Some(method) = self.method().filter(|method| !simulator.knows_method(method)) {
+            return Err(format!("{method:?} is no method; expected one of the service's, such as \"calling.play\""));
+        }
         match self {
             Self::DropLink => simulator.drop_link(),
             Self::DropLinkAfterRequest(method) => simulator.drop_link_after_request(method),

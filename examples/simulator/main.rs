@@ -10,6 +10,7 @@ mod people;
 mod script;
 mod stage;
 
+use std::io::Write;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, channel};
@@ -17,7 +18,7 @@ use std::time::Duration;
 
 use flags::{Asked, Flags};
 use input::{Event, Stop};
-use output::Output;
+use output::{Output, complain};
 use script::Script;
 use stage::Stage;
 
@@ -33,7 +34,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 fn main() -> ExitCode {
     let done = match flags::parse(std::env::args().skip(1)) {
         Ok(Asked::Help) => {
-            print!("{}", help::TEXT);
+            // Whoever shows it may have seen enough.
+            let _ = std::io::stdout().write_all(help::TEXT.as_bytes());
             Ok(0)
         }
         Ok(Asked::Run(flags)) => run(&flags),
@@ -42,7 +44,7 @@ fn main() -> ExitCode {
     match done {
         Ok(code) => ExitCode::from(code),
         Err(what) => {
-            eprintln!("simulator: {what}");
+            complain(&format!("simulator: {what}"));
             ExitCode::from(FAILED)
         }
     }
@@ -59,8 +61,9 @@ fn run(flags: &Flags) -> Result<u8, String> {
     input::watch_signals(&sender, &stop)?;
     let mut stage = Stage::open(flags, &script, Arc::clone(&stop))?;
     let mut output = Output::new(flags.watch, sender.clone());
-    output.greet(&stage);
+    // Whoever reads where to connect finds the scene set.
     stage.play(&script).map_err(|error| format!("the script: {error}"))?;
+    output.greet(&stage);
     input::read_lines(sender)?;
 
     let why = loop {
@@ -90,11 +93,11 @@ fn finish(flags: &Flags, stage: Stage, why: &str) -> u8 {
     let violations = stage.simulator.violations();
     // Closes the connections, and writes the rest of the journal.
     drop(stage);
-    eprintln!("simulator: ended ({why})");
+    complain(&format!("simulator: ended ({why})"));
     if violations.is_empty() {
         return 0;
     }
-    eprintln!("simulator: {} violations of the protocol:", violations.len());
-    violations.iter().for_each(|violation| eprintln!("  {violation}"));
+    complain(&format!("simulator: {} violations of the protocol:", violations.len()));
+    violations.iter().for_each(|violation| complain(&format!("  {violation}")));
     if flags.strict { VIOLATED } else { 0 }
 }

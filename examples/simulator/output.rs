@@ -24,6 +24,11 @@ struct Lines {
     started: Instant,
 }
 
+/// A line on stderr, if anybody still reads that.
+pub fn complain(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
 impl Lines {
     fn line(&self, line: &str) {
         let mut stdout = std::io::stdout().lock();
@@ -64,7 +69,7 @@ impl Output {
             .to_string(),
         );
         if std::io::stdin().is_terminal() && std::io::stdout().is_terminal() {
-            eprintln!("(This is for programs; --watch shows what happens in words, --help tells of the commands.)");
+            complain("(This is for programs; --watch shows what happens in words, --help tells of the commands.)");
         }
     }
 
@@ -131,6 +136,7 @@ fn introduction(stage: &Stage) -> String {
     let simulator = &stage.simulator;
     let any = if stage.any_credentials { "   # any will do" } else { "" };
     let (project, token, host) = (simulator.project(), simulator.token(), simulator.host());
+    let trust = if stage.ca_file.is_some() { "the certificate to trust, " } else { "ws:// and no TLS, " };
     let link = match &stage.ca_file {
         Some(ca) => format!("export SIGNALWIRE_RELAY_HOST={host} SIGNALWIRE_RELAY_CA_FILE={}", ca.display()),
         None => format!("export SIGNALWIRE_RELAY_HOST={host} SIGNALWIRE_RELAY_SCHEME=ws"),
@@ -143,6 +149,8 @@ Let a program connect to it, in another terminal:
   {link}
   export SIGNALWIRE_PROJECT_ID={project} SIGNALWIRE_API_TOKEN={token}{any}
   cargo run --example answer_and_welcome
+
+An SDK of another language needs the same: host {host}, {trust}credentials, the context \"default\".
 
 Then let something happen, here, a command to a line (--help has them all):
 

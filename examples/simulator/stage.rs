@@ -10,6 +10,7 @@ use signalwire_relay::simulator::{PersonOnCall, Simulator};
 
 use crate::flags::Flags;
 use crate::input::Stop;
+use crate::output::complain;
 use crate::people::Caller;
 use crate::script::Script;
 
@@ -67,8 +68,8 @@ impl Stage {
 
     /// Sets the scene of a script, lets its callers call, and gives the ids of their calls. A call waits while there is no client.
     pub fn play(&mut self, script: &Script) -> Result<Vec<String>, String> {
-        for fault in &script.faults {
-            fault.inject(&self.simulator)?;
+        for (n, fault) in script.faults.iter().enumerate() {
+            fault.inject(&self.simulator).map_err(|error| format!("faults[{n}]: {error}"))?;
         }
         script.callees.iter().for_each(|callee| callee.set(&self.simulator));
         script.messages.iter().for_each(|message| message.set(&self.simulator));
@@ -112,7 +113,7 @@ fn write_journal(simulator: &Simulator, mut file: File) {
             return;
         }
         if let Err(error) = file.write_all(format!("{}\n", frame.to_json()).as_bytes()) {
-            eprintln!("simulator: the journal ends here: {error}");
+            complain(&format!("simulator: the journal ends here: {error}"));
             failed = true;
         }
     });

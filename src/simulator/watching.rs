@@ -7,7 +7,7 @@ use crossbeam_channel::{Sender, bounded, unbounded};
 use super::calls::CallSeen;
 use super::journal::{Entry, EntryKind, Journal, Missed};
 use super::people::PersonOnCall;
-use super::{Simulator, people};
+use super::{Simulator, people, tables};
 
 /// How old an event is when its missing acknowledgement counts as a violation.
 const ACK_LIMIT: Duration = Duration::from_secs(2);
@@ -65,6 +65,12 @@ impl Simulator {
             }
             all
         })
+    }
+
+    /// Whether the service has, or once had, a method of this name: what has none is a slip of the pen.
+    #[must_use]
+    pub fn knows_method(&self, method: &str) -> bool {
+        tables::knows(method) || tables::refused(method).is_some()
     }
 
     /// The calls that there are now, ended ones not included, in the order in which they were made.

@@ -320,6 +320,8 @@ fn faults_take_effect_and_the_link_comes_back() {
     let sessions = alone.ask(json!("sessions"));
     assert_eq!((&sessions["connections"], &sessions["connections_ever"]), (&json!(1), &json!(2)));
     assert_eq!(sessions["sessions"], json!([client.protocol()]));
+    let slip = alone.refuses(r#"{"inject": {"hold_replies": "calling.plai"}}"#);
+    assert!(slip.contains("such as \"calling.play\""), "{slip}");
     let none = alone.refuses(r#"{"inject": {"resend_last_event": "calling.call.play"}}"#);
     assert!(none.contains("calling.call.play"), "{none}");
 }
@@ -530,6 +532,20 @@ fn it_ends_with_whoever_held_its_stdin() {
     let (status, said) = alone.ends();
     assert_eq!(status.code(), Some(0), "{said}");
     assert!(said.contains("stdin"), "{said}");
+}
+
+#[test]
+fn it_ends_when_nobody_reads_its_answers() {
+    let mut child = command(&["--max-life", "120"]).spawn().unwrap();
+    let mut stdout = BufReader::new(child.stdout.take().unwrap());
+    let mut hello = String::new();
+    stdout.read_line(&mut hello).unwrap();
+    drop(stdout);
+    let mut stdin = child.stdin.take().unwrap();
+    writeln!(stdin, "calls").unwrap();
+    let errors = lines(child.stderr.take().unwrap());
+    assert_eq!(next(&errors, "the reason of the end"), "simulator: ended (the other end of stdout is closed)");
+    assert_eq!(child.wait().unwrap().code(), Some(0));
 }
 
 #[cfg(unix)]
