@@ -1,5 +1,7 @@
 //! The commands on stdin, a line of JSON each, and their answers.
 
+use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde::Deserialize;
@@ -8,6 +10,7 @@ use serde_json::{Value, json};
 use signalwire_relay::simulator::{Entry, Missed, PersonOnCall};
 
 use crate::faults::Fault;
+use crate::input::Stop;
 use crate::people::{Callee, Caller, Keys, Message, Number, Seconds, Text};
 use crate::script::{Script, complaint};
 use crate::stage::Stage;
@@ -154,7 +157,7 @@ fn run(command: Command, stage: &mut Stage) -> Result<Value, String> {
             json!({})
         }
         Command::HangUp { who } => {
-            on_line(stage, &who)?.iter().for_each(PersonOnCall::hang_up);
+            on_line(stage, &who)?.iter().for_each(|person| person.hang_up());
             json!({})
         }
         Command::Person { who } => person(stage, &who),
@@ -196,32 +199,37 @@ fn run(command: Command, stage: &mut Stage) -> Result<Value, String> {
             json!({"journal": entries[skip..]})
         }
         Command::WaitConnected { clients, seconds } => {
-            wait(stage, seconds, |slice| simulator.wait_connected(clients, slice), || false)?;
+            wait(&stage.stop, seconds, |slice| simulator.wait_connected(clients, slice).map_err(told))?;
             json!({})
         }
         Command::WaitRequest { method, seconds } => {
-            let found = wait(stage, seconds, |slice| simulator.wait_for_request(&method, slice), || false)?;
+            let found = wait(&stage.stop, seconds, |slice| simulator.wait_for_request(&method, slice).map_err(told))?;
             json!({"entry": found.to_json()})
         }
         Command::WaitEvent { event_type, seconds } => {
-            let found = wait(stage, seconds, |slice| simulator.wait_for_event(&event_type, slice), || false)?;
+            let found = wait(&stage.stop, seconds, |slice| simulator.wait_for_event(&event_type, slice).map_err(told))?;
             json!({"entry": found.to_json()})
         }
         Command::WaitAnswered { who, seconds } => {
-            with_person(stage, &who, |person| {
-                wait(stage, seconds, |slice| person.wait_answered(slice), || person.end_reason().is_some())
+            wait_for(stage, &who, seconds, |stage, person, slice| match person {
+                Some(person) => person.wait_answered(slice).map_err(|missed| on_this_call(missed, person, &who)),
+                None => absent(stage, &who, slice),
             })?;
             json!({})
         }
         Command::WaitHeard { who, text, seconds } => {
-            with_person(stage, &who, |person| {
-                wait(stage, seconds, |slice| person.wait_heard(&text, slice), || person.end_reason().is_some())
+            wait_for(stage, &who, seconds, |stage, person, slice| match person {
+                Some(person) => person.wait_heard(&text, slice).map_err(|missed| on_this_call(missed, person, &who)),
+                // Whoever was called and is gone again has heard it all the same.
+                None => stage.simulator.callee(&*who.0).wait_heard(&text, slice).map_err(told),
             })?;
             json!({})
         }
         Command::WaitEnded { who, seconds } => {
-            let reason =
-                with_person(stage, &who, |person| wait(stage, seconds, |slice| person.wait_ended(slice), || false))?;
+            let reason = wait_for(stage, &who, seconds, |stage, person, slice| match person {
+                Some(person) => person.wait_ended(slice).map_err(told),
+                None => absent(stage, &who, slice),
+            })?;
             json!({"end_reason": reason})
         }
         Command::Quit {} => {
@@ -231,24 +239,55 @@ fn run(command: Command, stage: &mut Stage) -> Result<Value, String> {
     })
 }
 
+/// What was waited for is not there.
+struct NotYet {
+    why: String,
+    /// It will not come any more.
+    hopeless: bool,
+}
+
+fn told(missed: Missed) -> NotYet {
+    NotYet { why: missed.to_string(), hopeless: false }
+}
+
 /// Waits until something succeeds, its time is up, it has become impossible, or everything is to end.
-fn wait<A>(
-    stage: &Stage,
-    seconds: Seconds,
-    mut once: impl FnMut(Duration) -> Result<A, Missed>,
-    is_hopeless: impl Fn() -> bool,
-) -> Result<A, String> {
+fn wait<A>(stop: &Stop, seconds: Seconds, mut once: impl FnMut(Duration) -> Result<A, NotYet>) -> Result<A, String> {
     let until = Instant::now().checked_add(seconds.0);
     loop {
         let left = until.map_or(SLICE, |until| until.saturating_duration_since(Instant::now()));
-        // Before the last look: what happens in between is seen by it.
-        let last = left < SLICE || is_hopeless() || stage.stop.is_asked();
+        // Before the look: what happens in between is seen by it.
+        let last = left < SLICE || stop.is_asked();
         match once(left.min(SLICE)) {
-            Err(missed) if last => return Err(missed.to_string()),
+            Err(missed) if last || missed.hopeless => return Err(missed.why),
             Err(_) => {}
             Ok(found) => return Ok(found),
         }
     }
+}
+
+/// The same with the latest person that is meant, who may not be on the line yet.
+fn wait_for<A>(
+    stage: &mut Stage,
+    who: &Number,
+    seconds: Seconds,
+    mut once: impl FnMut(&Stage, Option<&PersonOnCall>, Duration) -> Result<A, NotYet>,
+) -> Result<A, String> {
+    let stop = Arc::clone(&stage.stop);
+    wait(&stop, seconds, |slice| {
+        let known = stage.known(&who.0);
+        once(stage, known.last().map(|person| &**person), slice)
+    })
+}
+
+/// What did not happen on a call that is over never will; somebody with a number may be on another one later.
+fn on_this_call(missed: Missed, person: &PersonOnCall, who: &Number) -> NotYet {
+    NotYet { why: missed.to_string(), hopeless: who.0 == person.call_id() && person.end_reason().is_some() }
+}
+
+fn absent<A>(stage: &Stage, who: &Number, slice: Duration) -> Result<A, NotYet> {
+    // Nothing rings when a call begins.
+    std::thread::sleep(slice / 4);
+    Err(NotYet { why: nobody(stage, who), hopeless: false })
 }
 
 fn nobody(stage: &Stage, who: &Number) -> String {
@@ -259,37 +298,23 @@ fn nobody(stage: &Stage, who: &Number) -> String {
     format!("nobody on the line has the number or call id {who} ({there})")
 }
 
-fn on_line(stage: &Stage, who: &Number) -> Result<Vec<PersonOnCall>, String> {
+fn on_line(stage: &mut Stage, who: &Number) -> Result<Vec<Rc<PersonOnCall>>, String> {
     let people = stage.on_line(&who.0);
     if people.is_empty() { Err(nobody(stage, who)) } else { Ok(people) }
 }
 
-fn talking(stage: &Stage, who: &Number) -> Result<Vec<PersonOnCall>, String> {
+fn talking(stage: &mut Stage, who: &Number) -> Result<Vec<Rc<PersonOnCall>>, String> {
     let mut people = on_line(stage, who)?;
-    people.retain(PersonOnCall::was_answered);
+    people.retain(|person| person.was_answered());
     if people.is_empty() {
         return Err(format!("the call of {who} has not been answered; expected that (wait_answered) before this"));
     }
     Ok(people)
 }
 
-/// Does something with the person that is meant: one on the line, else the latest caller whose call is over.
-fn with_person<A>(
-    stage: &Stage,
-    who: &Number,
-    job: impl FnOnce(&PersonOnCall) -> Result<A, String>,
-) -> Result<A, String> {
-    match (stage.on_line(&who.0).first(), stage.off_line(&who.0).last()) {
-        (Some(person), _) => job(person),
-        (None, Some(person)) => job(person),
-        (None, None) => Err(nobody(stage, who)),
-    }
-}
-
 /// What is known of somebody: each of their calls, and what they noticed when they were called.
-fn person(stage: &Stage, who: &Number) -> Value {
-    let on_line = stage.on_line(&who.0);
-    let calls: Vec<Value> = stage.off_line(&who.0).into_iter().chain(&on_line).map(on_call).collect();
+fn person(stage: &mut Stage, who: &Number) -> Value {
+    let calls: Vec<Value> = stage.known(&who.0).iter().map(|person| on_call(person)).collect();
     let as_callee = stage.simulator.callee(&*who.0);
     json!({
         "calls": calls,

@@ -68,7 +68,8 @@ COMMANDS
   {"call": CALLER}  {"callee": CALLEE}  {"message": MESSAGE}  {"text": TEXT}     as in a script
   {"script": SCRIPT}                                       without credentials
   {"press": {"who": W, "keys": "1#"}}  {"say": {"who": W, "text": "Hello"}}  {"hang_up": {"who": W}}
-                                                           W: a number or the id of a call
+                                                           W: the id of a call, or a number; of several calls of
+                                                           a number the latest is waited for, all are steered
   {"inject": FAULT}
   {"person": {"who": W}}                                   their calls, what they heard
   calls  sessions  violations  transcript  texts_sent  journal
@@ -77,6 +78,7 @@ COMMANDS
   {"wait_request": {"method": M, "seconds": 10}}           each request is given once, in order
   {"wait_event": {"event_type": T, "seconds": 10}}         the same for events
   {"wait_answered": {"who": W}}  {"wait_heard": {"who": W, "text": T}}  {"wait_ended": {"who": W}}
+                                                           also for whoever has not called, or been called, yet
   quit
 
 FAULTS

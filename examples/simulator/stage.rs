@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::io::Write;
 use std::path::PathBuf;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use signalwire_relay::simulator::{PersonOnCall, Simulator};
@@ -14,8 +15,8 @@ use crate::output::complain;
 use crate::people::Caller;
 use crate::script::Script;
 
-/// How many callers can still be asked about when their calls are over.
-const CALLERS_KEPT: usize = 1_000;
+/// How many people can still be asked about when their calls are over.
+const PEOPLE_KEPT: usize = 1_000;
 
 pub struct Stage {
     pub simulator: Simulator,
@@ -25,7 +26,7 @@ pub struct Stage {
     pub any_credentials: bool,
     pub stop: Arc<Stop>,
     pub quits: bool,
-    callers: VecDeque<PersonOnCall>,
+    people: VecDeque<Rc<PersonOnCall>>,
 }
 
 impl Stage {
@@ -63,7 +64,7 @@ impl Stage {
         if let Some(file) = journal {
             write_journal(&simulator, file);
         }
-        Ok(Self { simulator, ca_file, any_credentials, stop, quits: false, callers: VecDeque::new() })
+        Ok(Self { simulator, ca_file, any_credentials, stop, quits: false, people: VecDeque::new() })
     }
 
     /// Sets the scene of a script, lets its callers call, and gives the ids of their calls. A call waits while there is no client.
@@ -82,26 +83,41 @@ impl Stage {
 
     /// Lets somebody call; gives the id of the call.
     pub fn call(&mut self, caller: &Caller) -> String {
-        let person = caller.dials(&self.simulator);
+        let person = Rc::new(caller.dials(&self.simulator));
         let call_id = person.call_id().to_owned();
-        if self.callers.len() == CALLERS_KEPT {
-            self.callers.pop_front();
-        }
-        self.callers.push_back(person);
+        self.keep(person);
         call_id
     }
 
-    /// Those on the line whose call or number this is.
-    pub fn on_line(&self, who: &str) -> Vec<PersonOnCall> {
-        let calls = self.simulator.calls();
-        let theirs = calls.iter().filter(|call| call.call_id == who || call.person == who);
-        theirs.filter_map(|call| self.simulator.person_on(&call.call_id)).collect()
+    /// Those on the line whose call or number this is. They can be asked about when their calls are over, too.
+    pub fn on_line(&mut self, who: &str) -> Vec<Rc<PersonOnCall>> {
+        let mut calls = self.simulator.calls();
+        calls.retain(|call| call.call_id == who || call.person == who);
+        let people: Vec<_> = calls.iter().filter_map(|call| self.on(&call.call_id)).collect();
+        people.iter().for_each(|person| self.keep(Rc::clone(person)));
+        people
     }
 
-    /// Callers whose call is over, the latest last.
-    pub fn off_line(&self, who: &str) -> Vec<&PersonOnCall> {
-        let theirs = self.callers.iter().filter(|person| person.call_id() == who || person.number() == who);
-        theirs.filter(|person| person.end_reason().is_some()).collect()
+    /// All that are known, the latest last, whose call or number this is.
+    pub fn known(&mut self, who: &str) -> Vec<Rc<PersonOnCall>> {
+        self.on_line(who);
+        let theirs = self.people.iter().filter(|person| person.call_id() == who || person.number() == who);
+        theirs.map(Rc::clone).collect()
+    }
+
+    fn on(&self, call_id: &str) -> Option<Rc<PersonOnCall>> {
+        let known = self.people.iter().find(|person| person.call_id() == call_id);
+        known.map(Rc::clone).or_else(|| self.simulator.person_on(call_id).map(Rc::new))
+    }
+
+    fn keep(&mut self, person: Rc<PersonOnCall>) {
+        if self.people.iter().any(|known| known.call_id() == person.call_id()) {
+            return;
+        }
+        if self.people.len() == PEOPLE_KEPT {
+            self.people.pop_front();
+        }
+        self.people.push_back(person);
     }
 }
 

@@ -271,7 +271,10 @@ fn callees_answer_are_busy_and_are_steered_like_callers() {
     assert_eq!(busy.kind(), ErrorKind::DialFailed);
     alone
         .ask(json!({"callee": {"number": BOB, "when_called": {"answers_after": 0.5}, "does": [{"says": "Bob here"}]}}));
+    // They are waited for before they are called.
+    alone.tell(&json!({"wait_answered": {"who": BOB, "seconds": 20}}).to_string());
     let call = client.dial(phone(BOB).from(OURS)).unwrap();
+    assert!(alone.line().contains("\"ok\":true"));
     call.play(tts("Your order")).unwrap().wait(LONG).unwrap();
     alone.ask(json!({"wait_heard": {"who": BOB, "text": "order"}}));
     let bob = alone.ask(json!({"person": {"who": BOB}}));
@@ -279,6 +282,11 @@ fn callees_answer_are_busy_and_are_steered_like_callers() {
     assert_eq!(bob["calls"][0]["call_id"], call.id());
     alone.ask(json!({"hang_up": {"who": BOB}}));
     call.wait_for_ended(LONG).unwrap();
+    // The call is over, and is remembered.
+    assert_eq!(alone.ask(json!({"wait_ended": {"who": BOB}}))["end_reason"], "hangup");
+    alone.ask(json!({"wait_heard": {"who": call.id(), "text": "your order"}}));
+    let never = json!({"wait_heard": {"who": call.id(), "text": "never said", "seconds": 3600}});
+    assert!(alone.refuses(&never.to_string()).contains("never said"));
     assert_eq!(alone.ask(json!("violations"))["violations"], json!([]));
 }
 
@@ -505,7 +513,7 @@ fn bad_commands_are_answered_and_the_next_one_is_carried_out() {
         (r#"{"inject": "drop_lnk"}"#, "`drop_link`"),
         (r#"{"hang_up": {"who": "+1"}}"#, "nobody on the line"),
         (r#"{"wait_request": {"method": "calling.answer", "seconds": 0.01}}"#, "did not come in time"),
-        (r#"{"wait_ended": {"who": "+1"}}"#, "nobody on the line"),
+        (r#"{"wait_ended": {"who": "+1", "seconds": 0.2}}"#, "nobody on the line"),
     ] {
         let error = alone.refuses(line);
         assert!(error.contains(expected), "{line}: {error}");
