@@ -26,13 +26,13 @@ FLAGS
   --help                this
 
 OUTPUT
-  The first line of stdout is a JSON object: url, host, ca_file, pid, project, token, any_credentials. It is written when
-  connections are accepted. After that one line of JSON answers each line of stdin, in order:
+  The first line of stdout is a JSON object: url, host, ca_file, pid, project, token, any_credentials. It is written
+  when connections are accepted and the script is set. After that one line of JSON answers each line of stdin, in order:
   {"ok":true,...} or {"ok":false,"error":"what was expected"}. Everything else is on stderr, violations at the end too.
 
 END
-  By the command quit; Ctrl-C or SIGTERM (a second one ends it at once); --max-life; the end of stdin when that is a pipe,
-  a socket (whoever gave commands is gone) or a terminal (Ctrl-D); a closed stdout. The end of a file or of /dev/null
+  By the command quit; Ctrl-C or SIGTERM (a second one ends it at once); --max-life; the end of stdin when that is a
+  pipe, a socket (whoever gave commands is gone) or a terminal (Ctrl-D); a closed stdout. The end of a file or of /dev/null
   is none: with `< /dev/null &` it runs until it is told otherwise.
   Exit status: 0 after any of these, 1 for bad flags or a bad script, 3 with --strict after violations.
 

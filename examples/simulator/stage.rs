@@ -67,7 +67,8 @@ impl Stage {
         Ok(Self { simulator, ca_file, any_credentials, stop, quits: false, people: VecDeque::new() })
     }
 
-    /// Sets the scene of a script, lets its callers call, and gives the ids of their calls. A call waits while there is no client.
+    /// Sets the scene of a script, lets its callers call, and gives the ids of their calls. They wait while there is
+    /// no client.
     pub fn play(&mut self, script: &Script) -> Result<Vec<String>, String> {
         for (n, fault) in script.faults.iter().enumerate() {
             fault.inject(&self.simulator).map_err(|error| format!("faults[{n}]: {error}"))?;
