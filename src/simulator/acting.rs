@@ -101,7 +101,7 @@ enum Greeting {
 
 /// Somebody on a call.
 pub(super) struct Person {
-    name: String,
+    pub(super) name: String,
     pub(super) call: CallId,
     pub(super) kind: Kind,
     script: Vec<Step>,

@@ -1,11 +1,11 @@
 //! Starting a simulator.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use uuid::Uuid;
 
 use super::Simulator;
 use super::server::Server;
@@ -19,7 +19,9 @@ use crate::secret::Secret;
 /// How a simulator is started; from [`Simulator::builder`].
 #[derive(Clone)]
 pub struct Builder {
+    pub(super) listen: SocketAddr,
     pub(super) tls: bool,
+    pub(super) seed: Option<u64>,
     pub(super) speed: f64,
     pub(super) project: Option<String>,
     pub(super) token: Option<Secret>,
@@ -28,7 +30,6 @@ pub struct Builder {
     pub(super) replays_missed_events: bool,
     pub(super) echo_secrets: bool,
     pub(super) time: Time,
-    pub(super) seed: u64,
 }
 
 /// What time a simulator lives in, and the clients that are made for it with
@@ -51,17 +52,23 @@ pub enum Time {
 }
 
 impl Builder {
-    /// Offers `wss://` with a certificate of its own authority, in [`Simulator::ca_file`]; plain `ws://` by default.
+    /// Where it listens: a free port of 127.0.0.1 by default. Port 0 is any free one. The certificate of
+    /// [`tls`](Self::tls) names this address beside those of the loopback.
+    ///
+    /// Whoever reaches the address may connect: without [`project`](Self::project) and [`token`](Self::token) with any
+    /// credentials, and without TLS unencrypted.
     #[must_use]
-    pub fn tls(mut self, tls: bool) -> Self {
-        self.tls = tls;
+    pub fn listen(mut self, address: SocketAddr) -> Self {
+        self.listen = address;
         self
     }
 
-    /// How many seconds pass for people and operations in one second of real time; 1 by default.
+    /// Makes the ids of calls, sessions, messages and events the same in every run that does the same in the same
+    /// order, and has chance draw from it, also that of the clients in its virtual time. By default they differ from
+    /// run to run in real time, and the seed is 0 in virtual time.
     #[must_use]
-    pub fn speed(mut self, speed: f64) -> Self {
-        self.speed = speed;
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = Some(seed);
         self
     }
 
@@ -78,11 +85,17 @@ impl Builder {
         self.time(Time::Virtual)
     }
 
-    /// What chance draws from, in the simulator and in the back-off of clients that live in its virtual time; 0 by
-    /// default.
+    /// Offers `wss://` with a certificate of its own authority, in [`Simulator::ca_file`]; plain `ws://` by default.
     #[must_use]
-    pub fn seed(mut self, seed: u64) -> Self {
-        self.seed = seed;
+    pub fn tls(mut self, tls: bool) -> Self {
+        self.tls = tls;
+        self
+    }
+
+    /// How many seconds pass for people and operations in one second of real time; 1 by default.
+    #[must_use]
+    pub fn speed(mut self, speed: f64) -> Self {
+        self.speed = speed;
         self
     }
 
@@ -129,19 +142,22 @@ impl Builder {
         self
     }
 
-    /// Starts the simulator on a free port of 127.0.0.1.
+    /// Starts the simulator.
     ///
     /// # Errors
     ///
     /// [`Config`](crate::ErrorKind::Config) when the speed is not a positive number, when TLS is wanted and the
-    /// feature `native-tls` is off, or when the machine has no port, thread or temporary file to give.
+    /// feature `native-tls` is off, or when the machine has no such address, port, thread or temporary file to give.
     pub fn start(self) -> Result<Simulator> {
         if !(self.speed.is_finite() && self.speed > 0.0) {
             return Err(error::config("the speed of the simulator must be a number above zero, such as 20.0"));
         }
+        // Virtual time has a seed in any case: the same happens every time.
+        let seed = self.seed.or((self.time != Time::Real).then_some(0));
         let any_credentials = self.project.is_none() && self.token.is_none();
         let settings = Settings {
             speed: self.speed,
+            seed,
             project: self.project.unwrap_or_else(|| "51300000-0000-4000-8000-000000000001".into()),
             token: self.token.unwrap_or_else(|| Secret::new("PT-simulated")),
             any_credentials,
@@ -150,30 +166,26 @@ impl Builder {
             ping_limit: self.ping_every.saturating_mul(2),
             replays_missed_events: self.replays_missed_events,
             echo_secrets: self.echo_secrets,
-            run: if self.time == Time::Real && self.seed == 0 {
-                Uuid::new_v4()
-            } else {
-                Uuid::from_u64_pair(self.seed, 1)
-            },
         };
         let (project, token) = (settings.project.clone(), settings.token.clone());
         let clock = match self.time {
             Time::Real => Clock::real(),
-            Time::Virtual => Clock::virtual_time(self.seed, false),
-            Time::ByHand => Clock::virtual_time(self.seed, true),
+            Time::Virtual => Clock::virtual_time(seed.unwrap_or_default(), false),
+            Time::ByHand => Clock::virtual_time(seed.unwrap_or_default(), true),
         };
         let starter = clock.hold().map(Held::unbound);
         let shared = Arc::new(Shared::new(clock, settings));
-        let no_socket = |error| error::config(format!("the simulator cannot listen on 127.0.0.1: {error}"));
+        let listen = self.listen;
+        let no_socket = |error| error::config(format!("the simulator cannot listen on {listen}: {error}"));
         #[cfg(feature = "native-tls")]
         {
             let (acceptor, ca) = if self.tls {
-                let (acceptor, ca) = tls::prepare()?;
+                let (acceptor, ca) = tls::prepare(listen.ip())?;
                 (Some(acceptor), Some(ca))
             } else {
                 (None, None)
             };
-            let server = Server::start(Arc::clone(&shared), acceptor).map_err(no_socket)?;
+            let server = Server::start(Arc::clone(&shared), listen, acceptor).map_err(no_socket)?;
             Ok(Simulator { shared, server, project, token, listeners: Mutex::default(), ca, _starter: starter })
         }
         #[cfg(not(feature = "native-tls"))]
@@ -181,7 +193,7 @@ impl Builder {
             if self.tls {
                 return Err(error::config("the simulator offers TLS only with the feature `native-tls`"));
             }
-            let server = Server::start(Arc::clone(&shared)).map_err(no_socket)?;
+            let server = Server::start(Arc::clone(&shared), listen).map_err(no_socket)?;
             Ok(Simulator { shared, server, project, token, listeners: Mutex::default(), _starter: starter })
         }
     }

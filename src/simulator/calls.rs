@@ -48,6 +48,22 @@ pub(super) struct Leg {
     pub(super) speaking: Option<(String, Instant)>,
 }
 
+/// A call, as it is at one moment; from [`Simulator::calls`](super::Simulator::calls).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CallSeen {
+    /// Its id, as the program sees it too.
+    pub call_id: String,
+    /// The number or address of the person.
+    pub person: String,
+    /// The number or address of the program.
+    pub program: String,
+    /// Whether the person called the program.
+    pub inbound: bool,
+    /// `created`, `ringing`, `answered` or `ending`.
+    pub state: &'static str,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum State {
     Created,
@@ -162,6 +178,19 @@ impl World {
             features: Features::default(),
             speaking: None,
         }
+    }
+
+    pub(super) fn calls_seen(&self) -> Vec<CallSeen> {
+        let mut legs: Vec<&Leg> = self.calls.values().collect();
+        legs.sort_unstable_by_key(|leg| leg.person);
+        let seen = |leg: &Leg| CallSeen {
+            call_id: leg.call_id.clone(),
+            person: self.people.get(&leg.person).map(|person| person.name.clone()).unwrap_or_default(),
+            program: leg.own_address(),
+            inbound: leg.inbound,
+            state: leg.state.name(),
+        };
+        legs.into_iter().map(seen).collect()
     }
 
     pub(super) fn emit_state(&mut self, call_id: &str) {

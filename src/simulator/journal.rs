@@ -5,7 +5,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::Value;
+use crate::clock::Sender;
+use serde_json::{Value, json};
 
 /// How many frames are kept; the oldest go first.
 const KEPT: usize = 50_000;
@@ -135,6 +136,40 @@ impl Entry {
         }
     }
 
+    /// All of it as one JSON object, as a file of JSON lines keeps it: `sequence`, `at` in seconds, `connection`,
+    /// `direction` (`from_client`, `to_client`), `kind` (`request`, `reply`, `error_reply`, `event`, `service_request`,
+    /// `ack`, `raw`), `method`, and `frame`, which is a string where the frame was not JSON.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        let Inner { sequence, at, direction, kind, connection, method, frame } = &*self.0;
+        let direction = match direction {
+            Direction::FromClient => "from_client",
+            Direction::ToClient => "to_client",
+        };
+        let kind = match kind {
+            EntryKind::Request => "request",
+            EntryKind::Reply => "reply",
+            EntryKind::ErrorReply => "error_reply",
+            EntryKind::Event => "event",
+            EntryKind::ServiceRequest => "service_request",
+            EntryKind::Ack => "ack",
+            EntryKind::Raw => "raw",
+        };
+        let frame = match frame {
+            Frame::Json(value) => value.clone(),
+            Frame::Text(text) => Value::from(text.as_str()),
+        };
+        json!({
+            "sequence": sequence,
+            "at": at.as_micros() as f64 / 1e6,
+            "connection": connection,
+            "direction": direction,
+            "kind": kind,
+            "method": method,
+            "frame": frame,
+        })
+    }
+
     fn part(&self, key: &str) -> &Value {
         match &self.0.frame {
             Frame::Json(value) => value.get(key).unwrap_or(&NULL),
@@ -240,6 +275,8 @@ impl std::error::Error for Missed {}
 pub(super) struct Log {
     entries: VecDeque<Entry>,
     next: u64,
+    /// Who is handed every entry as it comes.
+    listeners: Vec<Sender<Entry>>,
 }
 
 impl Log {
@@ -258,7 +295,21 @@ impl Log {
             self.entries.pop_front();
         }
         let method = method.into();
-        self.entries.push_back(Entry(Arc::new(Inner { sequence, at, direction, kind, connection, method, frame })));
+        let entry = Entry(Arc::new(Inner { sequence, at, direction, kind, connection, method, frame }));
+        self.listeners.retain(|listener| listener.send(entry.clone()).is_ok());
+        self.entries.push_back(entry);
+    }
+
+    /// Hands over all entries that are kept, and from now on each new one.
+    pub(super) fn listen(&mut self, listener: Sender<Entry>) {
+        if self.entries.iter().all(|entry| listener.send(entry.clone()).is_ok()) {
+            self.listeners.push(listener);
+        }
+    }
+
+    /// Lets the listeners end once they have had what was handed over.
+    pub(super) fn end_listening(&mut self) {
+        self.listeners.clear();
     }
 
     pub(super) fn snapshot(&self) -> Journal {

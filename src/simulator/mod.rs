@@ -84,6 +84,13 @@
 //!   ([`finish_recordings_before_ended`](Simulator::finish_recordings_before_ended) turns that round).
 //! * A session is remembered until [`forget_sessions`](Simulator::forget_sessions); what it missed while it had no
 //!   connection is lost, unless [`replays_missed_events`](Builder::replays_missed_events) is set.
+//!
+//! # Alone, for any language
+//!
+//! `cargo run --example simulator -- --help`, in a checkout of this crate, is a simulator in a process of its own, over
+//! `ws` or `wss`, for clients in any language: people and faults come from a JSON script and from commands on its
+//! stdin, in the words of this module. It is made of what is public here: [`Builder::listen`],
+//! [`Simulator::on_transcript`], [`Simulator::on_frame`], [`Simulator::calls`] and [`Simulator::person_on`].
 #![doc = ""]
 #![doc = include_str!("methods.md")]
 
@@ -128,7 +135,7 @@ mod wire;
 mod world;
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -136,6 +143,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 pub use self::builder::{Builder, Time};
+pub use self::calls::CallSeen;
 pub use self::journal::{Direction, Entry, EntryKind, Journal, Missed};
 use self::messages::Outlook;
 pub use self::messages::Text;
@@ -147,7 +155,7 @@ use crate::clock::{Receiver, Unbound};
 use crate::error::Result;
 use crate::secret::Secret;
 
-/// How long the drop of a simulator waits for transcript listeners that are still at work.
+/// How long the drop of a simulator waits for listeners that are still at work.
 const LISTENER_LIMIT: Duration = Duration::from_secs(2);
 
 /// A RELAY service with people, for one test or one trial.
@@ -187,7 +195,9 @@ impl Simulator {
     #[must_use]
     pub fn builder() -> Builder {
         Builder {
+            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             tls: false,
+            seed: None,
             speed: 1.0,
             project: None,
             token: None,
@@ -196,17 +206,23 @@ impl Simulator {
             replays_missed_events: false,
             echo_secrets: false,
             time: Time::Real,
-            seed: 0,
         }
     }
 
-    /// Address and port, as a client's builder takes them: `127.0.0.1:49152`.
+    /// Address and port, as a client's builder takes them: `127.0.0.1:49152`. One that listens on every address of the
+    /// machine gives that of the loopback.
     #[must_use]
     pub fn host(&self) -> String {
-        self.server.address().to_string()
+        let mut address = self.server.address();
+        match address.ip() {
+            IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
+            IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
+            _ => {}
+        }
+        address.to_string()
     }
 
-    /// Address and port.
+    /// Address and port that it listens on.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.server.address()
@@ -215,7 +231,7 @@ impl Simulator {
     /// The whole address: `ws://127.0.0.1:49152`.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("{}://{}", if self.is_tls() { "wss" } else { "ws" }, self.server.address())
+        format!("{}://{}", if self.is_tls() { "wss" } else { "ws" }, self.host())
     }
 
     /// Whether it offers `wss://`.
@@ -309,8 +325,11 @@ impl Simulator {
 impl Drop for Simulator {
     fn drop(&mut self) {
         self.server.close();
-        // Without senders the listeners end when they have had every line.
-        self.shared.with(|world| world.listeners.clear());
+        // Without senders the listeners end when they have had everything.
+        self.shared.with(|world| {
+            world.listeners.clear();
+            world.log.end_listening();
+        });
         let until = self.shared.clock.after(LISTENER_LIMIT);
         let listeners = std::mem::take(&mut *self.listeners.lock());
         for (thread, ended) in listeners {

@@ -367,7 +367,7 @@ impl<R: Role> fmt::Debug for Scripted<R> {
     }
 }
 
-/// Somebody who has dialled; what they do can be watched, and steered beside their script.
+/// Somebody on a call, mostly one who has dialled; what they do can be watched, and steered beside their script.
 ///
 /// Dropping it changes nothing about the call.
 pub struct PersonOnCall {
@@ -378,13 +378,24 @@ pub struct PersonOnCall {
 }
 
 impl PersonOnCall {
+    /// One more handle on the person of a call.
+    pub(super) fn on(shared: &Arc<Shared>, call_id: &str) -> Option<Self> {
+        let (person, number) = shared.with(|world| {
+            let id = world.calls.get(call_id)?.person;
+            let person = world.people.get_mut(&id)?;
+            person.handles += 1;
+            Some((id, person.name.clone()))
+        })?;
+        Some(Self { shared: Arc::clone(shared), person, call_id: call_id.to_owned(), number })
+    }
+
     /// The id of the call, as the program sees it too.
     #[must_use]
     pub fn call_id(&self) -> &str {
         &self.call_id
     }
 
-    /// The number they call from.
+    /// Their number: the one they call from, or were called at.
     #[must_use]
     pub fn number(&self) -> &str {
         &self.number

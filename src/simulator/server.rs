@@ -46,9 +46,10 @@ struct Listening {
 impl Server {
     pub(super) fn start(
         shared: Arc<Shared>,
+        listen: SocketAddr,
         #[cfg(feature = "native-tls")] tls: Option<tls::Acceptor>,
     ) -> io::Result<Arc<Self>> {
-        let listener = TcpListener::bind(("127.0.0.1", 0))?;
+        let listener = TcpListener::bind(listen)?;
         let server = Arc::new(Self {
             shared,
             address: listener.local_addr()?,

@@ -4,6 +4,7 @@
 
 use std::fs::OpenOptions;
 use std::io::{self, Read, Write};
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -41,9 +42,9 @@ fn refused(what: &str, source: impl std::fmt::Display) -> Error {
     error::config(format!("the simulator cannot offer TLS: {what}: {source}"))
 }
 
-/// Makes an authority, a certificate for the loopback addresses, and what accepts connections with it.
-pub(super) fn prepare() -> Result<(Acceptor, CaFile), Error> {
-    let (authority, leaf, key) = certificates().map_err(|error| refused("no certificate", error))?;
+/// Makes an authority, a certificate for the loopback addresses and the one that is listened on, and what accepts connections with it.
+pub(super) fn prepare(address: IpAddr) -> Result<(Acceptor, CaFile), Error> {
+    let (authority, leaf, key) = certificates(address).map_err(|error| refused("no certificate", error))?;
     let identity = Identity::from_pkcs8(format!("{leaf}{authority}").as_bytes(), key.as_bytes())
         .map_err(|error| refused("the certificate is not taken", error))?;
     let acceptor = TlsAcceptor::new(identity).map_err(|error| refused("no acceptor", error))?;
@@ -60,7 +61,7 @@ fn write_private(path: &Path, text: &str) -> io::Result<()> {
     options.open(path)?.write_all(text.as_bytes())
 }
 
-fn certificates() -> Result<(String, String, String), rcgen::Error> {
+fn certificates(address: IpAddr) -> Result<(String, String, String), rcgen::Error> {
     let authority_key = KeyPair::generate()?;
     let mut params = CertificateParams::new(Vec::new())?;
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -69,7 +70,11 @@ fn certificates() -> Result<(String, String, String), rcgen::Error> {
     let authority = params.self_signed(&authority_key)?;
 
     let key = KeyPair::generate()?;
-    let mut params = CertificateParams::new(vec!["127.0.0.1".to_owned(), "::1".to_owned(), "localhost".to_owned()])?;
+    let mut names = vec!["127.0.0.1".to_owned(), "::1".to_owned(), "localhost".to_owned()];
+    if !(address.is_loopback() || address.is_unspecified()) {
+        names.push(address.to_string());
+    }
+    let mut params = CertificateParams::new(names)?;
     params.distinguished_name.push(DnType::CommonName, "localhost");
     params.use_authority_key_identifier_extension = true;
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];

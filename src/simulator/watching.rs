@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use super::calls::CallSeen;
 use super::journal::{Entry, EntryKind, Journal, Missed};
-use super::{Simulator, people};
-use crate::clock::Whose;
+use super::people::PersonOnCall;
+use super::{Simulator, people, tables};
+use crate::clock::{Sender, Whose};
 
 /// How old an event is when its missing acknowledgement counts as a violation.
 const ACK_LIMIT: Duration = Duration::from_secs(2);
@@ -64,6 +66,24 @@ impl Simulator {
         })
     }
 
+    /// Whether the service has, or once had, a method of this name: what has none is a slip of the pen.
+    #[must_use]
+    pub fn knows_method(&self, method: &str) -> bool {
+        tables::knows(method) || tables::refused(method).is_some()
+    }
+
+    /// The calls that there are now, ended ones not included, in the order in which they were made.
+    #[must_use]
+    pub fn calls(&self) -> Vec<CallSeen> {
+        self.shared.with(|world| world.calls_seen())
+    }
+
+    /// Whoever is at the other end of a call, whether they called or were called; nobody when there is no such call.
+    #[must_use]
+    pub fn person_on(&self, call_id: &str) -> Option<PersonOnCall> {
+        PersonOnCall::on(&self.shared, call_id)
+    }
+
     /// The longest time that any event waited for its acknowledgement, of those that were acknowledged.
     #[must_use]
     pub fn slowest_ack(&self) -> Duration {
@@ -84,23 +104,43 @@ impl Simulator {
     /// # Ok::<(), signalwire_relay::Error>(())
     /// ```
     pub fn on_transcript(&self, mut listener: impl FnMut(&str) + Send + 'static) {
-        let clock = self.shared.clock.clone();
-        let (sender, lines) = clock.unbounded::<String>();
-        let (done, ended) = clock.bounded::<()>(1);
-        let of_thread = clock.clone();
-        let thread = clock.spawn(Whose::User, "simulator-transcript", move || {
-            // Dropped when this thread ends, in whatever way.
-            let _done = done;
-            while let Ok(line) = of_thread.recv(&lines, None) {
-                listener(&line);
-            }
-        });
-        if let Ok(thread) = thread {
-            self.listeners.lock().push((thread.thread().id(), ended));
+        if let Some(sender) = self.listener("simulator-transcript", move |line: String| listener(&line)) {
             self.shared.with(|world| {
                 world.lines.iter().for_each(|line| drop(sender.send(line.clone())));
                 world.listeners.push(sender);
             });
         }
+    }
+
+    /// Hands every frame of the journal, from the first that it still has, to a function on a thread of its own. The
+    /// drop of the simulator waits two seconds for the function to be done with all of them.
+    ///
+    /// ```
+    /// # let sim = signalwire_relay::simulator::Simulator::start()?;
+    /// sim.on_frame(|frame| println!("{}", frame.to_json()));
+    /// # Ok::<(), signalwire_relay::Error>(())
+    /// ```
+    pub fn on_frame(&self, mut listener: impl FnMut(&Entry) + Send + 'static) {
+        if let Some(sender) = self.listener("simulator-journal", move |entry: Entry| listener(&entry)) {
+            self.shared.with(|world| world.log.listen(sender));
+        }
+    }
+
+    /// A thread that does something with whatever is sent to it; nothing when the machine has no thread to give.
+    fn listener<T: Send + 'static>(&self, name: &str, mut each: impl FnMut(T) + Send + 'static) -> Option<Sender<T>> {
+        let clock = self.shared.clock.clone();
+        let (sender, waiting) = clock.unbounded::<T>();
+        let (done, ended) = clock.bounded::<()>(1);
+        let of_thread = clock.clone();
+        let thread = clock.spawn(Whose::User, name, move || {
+            // Dropped when this thread ends, in whatever way.
+            let _done = done;
+            while let Ok(next) = of_thread.recv(&waiting, None) {
+                each(next);
+            }
+        });
+        let thread = thread.ok()?;
+        self.listeners.lock().push((thread.thread().id(), ended));
+        Some(sender)
     }
 }

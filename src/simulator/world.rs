@@ -51,6 +51,7 @@ pub(super) enum Out {
 
 pub(super) struct Settings {
     pub(super) speed: f64,
+    pub(super) seed: Option<u64>,
     pub(super) project: String,
     pub(super) token: Secret,
     pub(super) any_credentials: bool,
@@ -59,8 +60,6 @@ pub(super) struct Settings {
     pub(super) ping_limit: Duration,
     pub(super) replays_missed_events: bool,
     pub(super) echo_secrets: bool,
-    /// What the ids of this run begin with.
-    pub(super) run: Uuid,
 }
 
 /// A connection that has finished its handshakes.
@@ -205,7 +204,7 @@ impl Shared {
         let world = World {
             started: clock.now(),
             clock: clock.clone(),
-            run: settings.run,
+            run: settings.seed.map_or_else(Uuid::new_v4, seeded),
             settings,
             counter: 0,
             timers: BinaryHeap::new(),
@@ -521,6 +520,17 @@ impl World {
         }
         self.send(conn, EntryKind::Event, event_type, frame);
     }
+}
+
+/// The part of all ids that tells one run from another, when it is chosen.
+fn seeded(seed: u64) -> Uuid {
+    // Neighbouring seeds are not to give ids that look alike (the finisher of MurmurHash3).
+    let mix = |mut bits: u64| {
+        bits = (bits ^ (bits >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
+        bits = (bits ^ (bits >> 33)).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
+        bits ^ (bits >> 33)
+    };
+    Uuid::from_u64_pair(mix(seed.wrapping_add(1)), mix(!seed))
 }
 
 /// Seconds as a `Duration`; nonsense counts as zero, far too much as a year.

@@ -1,0 +1,105 @@
+//! What can go wrong on demand, by the names that the methods of `Simulator` have.
+
+use serde::Deserialize;
+use serde_json::Value;
+use signalwire_relay::simulator::Simulator;
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Fault {
+    // The link.
+    DropLink,
+    DropLinkAfterRequest(String),
+    DropLinkBeforeRequest(String),
+    StopListening,
+    ListenAgain,
+    FreezeLink(bool),
+    IgnorePings(bool),
+
+    // Sessions.
+    ForgetSessions,
+    RefuseCredentials(usize),
+    RefuseAllCredentials,
+    AcceptCredentials,
+    AskToReconnect { restart: bool },
+
+    // Replies.
+    Fail { method: String, code: i64, message: String },
+    FailAlways { method: String, code: i64, message: String },
+    FailNoMore(String),
+    HoldReplies(String),
+    ReleaseReplies(String),
+    NeverAnswer(String),
+    AnswerAgain(String),
+    EventsBeforeReply(String),
+
+    // Events.
+    EndCallsAbruptly(bool),
+    FinishRecordingsBeforeEnded(bool),
+    PushEvent { event_type: String, params: Value },
+    PushRaw(String),
+    PushBinary(Vec<u8>),
+    ResendLastEvent(String),
+    RedeliverLastEvent(String),
+}
+
+impl Fault {
+    /// The method that it is about.
+    fn method(&self) -> Option<&str> {
+        match self {
+            Self::Fail { method, .. } | Self::FailAlways { method, .. } => Some(method),
+            Self::DropLinkAfterRequest(method)
+            | Self::DropLinkBeforeRequest(method)
+            | Self::FailNoMore(method)
+            | Self::HoldReplies(method)
+            | Self::ReleaseReplies(method)
+            | Self::NeverAnswer(method)
+            | Self::AnswerAgain(method)
+            | Self::EventsBeforeReply(method) => Some(method),
+            _ => None,
+        }
+    }
+
+    /// Makes it so.
+    pub fn inject(&self, simulator: &Simulator) -> Result<(), String> {
+        if let Some(method) = self.method().filter(|method| !simulator.knows_method(method)) {
+            return Err(format!("{method:?} is no method; expected one of the service's, such as \"calling.play\""));
+        }
+        match self {
+            Self::DropLink => simulator.drop_link(),
+            Self::DropLinkAfterRequest(method) => simulator.drop_link_after_request(method),
+            Self::DropLinkBeforeRequest(method) => simulator.drop_link_before_request(method),
+            Self::StopListening => simulator.stop_listening(),
+            Self::ListenAgain => return simulator.listen_again().map_err(|error| error.to_string()),
+            Self::FreezeLink(frozen) => simulator.freeze_link(*frozen),
+            Self::IgnorePings(ignore) => simulator.ignore_pings(*ignore),
+            Self::ForgetSessions => simulator.forget_sessions(),
+            Self::RefuseCredentials(times) => simulator.refuse_credentials(*times),
+            Self::RefuseAllCredentials => simulator.refuse_all_credentials(),
+            Self::AcceptCredentials => simulator.accept_credentials(),
+            Self::AskToReconnect { restart } => simulator.ask_to_reconnect(*restart),
+            Self::Fail { method, code, message } => simulator.fail(method, *code, message),
+            Self::FailAlways { method, code, message } => simulator.fail_always(method, *code, message),
+            Self::FailNoMore(method) => simulator.fail_no_more(method),
+            Self::HoldReplies(method) => simulator.hold_replies(method),
+            Self::ReleaseReplies(method) => simulator.release_replies(method),
+            Self::NeverAnswer(method) => simulator.never_answer(method),
+            Self::AnswerAgain(method) => simulator.answer_again(method),
+            Self::EventsBeforeReply(method) => simulator.events_before_reply(method),
+            Self::EndCallsAbruptly(abruptly) => simulator.end_calls_abruptly(*abruptly),
+            Self::FinishRecordingsBeforeEnded(before) => simulator.finish_recordings_before_ended(*before),
+            Self::PushEvent { event_type, params } => simulator.push_event(event_type, params.clone()),
+            Self::PushRaw(text) => simulator.push_raw(text),
+            Self::PushBinary(bytes) => simulator.push_binary(bytes),
+            Self::ResendLastEvent(event_type) => return sent(simulator.resend_last_event(event_type), event_type),
+            Self::RedeliverLastEvent(event_type) => {
+                return sent(simulator.redeliver_last_event(event_type), event_type);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn sent(was_there: bool, event_type: &str) -> Result<(), String> {
+    if was_there { Ok(()) } else { Err(format!("no event of the type {event_type:?} has been sent yet")) }
+}

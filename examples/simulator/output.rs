@@ -1,0 +1,167 @@
+//! What is written to stdout: lines of JSON for programs, or what happens in words for people.
+
+use std::io::{IsTerminal, Write};
+use std::sync::mpsc::Sender;
+use std::time::Instant;
+
+use serde_json::{Value, json};
+use signalwire_relay::simulator::EntryKind;
+
+use crate::input::Event;
+use crate::stage::Stage;
+
+pub struct Output {
+    watch: bool,
+    lines: Lines,
+    connections: usize,
+    violations: usize,
+}
+
+/// Writes whole lines, and tells when nobody reads them.
+#[derive(Clone)]
+struct Lines {
+    gone: Sender<Event>,
+    started: Instant,
+}
+
+/// A line on stderr, if anybody still reads that.
+pub fn complain(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+impl Lines {
+    fn line(&self, line: &str) {
+        let mut stdout = std::io::stdout().lock();
+        if writeln!(stdout, "{line}").and_then(|()| stdout.flush()).is_err() {
+            let _ = self.gone.send(Event::OutputGone);
+        }
+    }
+
+    /// A line of the transcript.
+    fn told(&self, line: &str) {
+        self.line(&format!("{:>8.1}  {line}", self.started.elapsed().as_secs_f64()));
+    }
+}
+
+impl Output {
+    pub fn new(watch: bool, gone: Sender<Event>) -> Self {
+        Self { watch, lines: Lines { gone, started: Instant::now() }, connections: 0, violations: 0 }
+    }
+
+    /// Says where it is: the first line of stdout for a program, a few words for a person.
+    pub fn greet(&self, stage: &Stage) {
+        if self.watch {
+            self.lines.line(&introduction(stage));
+            self.tell_what_happens(stage);
+            return;
+        }
+        let simulator = &stage.simulator;
+        self.lines.line(
+            &json!({
+                "url": simulator.url(),
+                "host": simulator.host(),
+                "ca_file": stage.ca_file,
+                "pid": std::process::id(),
+                "project": simulator.project(),
+                "token": simulator.token(),
+                "any_credentials": stage.any_credentials,
+            })
+            .to_string(),
+        );
+        if std::io::stdin().is_terminal() && std::io::stdout().is_terminal() {
+            complain("(This is for programs; --watch shows what happens in words, --help tells of the commands.)");
+        }
+    }
+
+    pub fn answer(&self, answer: &Value) {
+        if !self.watch {
+            return self.lines.line(&answer.to_string());
+        }
+        let mut rest = answer.clone();
+        let ok = rest.as_object_mut().and_then(|fields| fields.remove("ok")) == Some(Value::Bool(true));
+        match (ok, rest["error"].as_str()) {
+            (false, Some(error)) => self.lines.line(&format!("error: {error}")),
+            _ if rest.as_object().is_none_or(serde_json::Map::is_empty) => self.lines.line("ok"),
+            _ => self.lines.line(&format!("ok: {rest}")),
+        }
+    }
+
+    /// Tells somebody who watches what nothing else announces.
+    pub fn look(&mut self, stage: &Stage) {
+        if !self.watch {
+            return;
+        }
+        let connections = stage.simulator.connections();
+        if connections < self.connections {
+            self.lines.told(&format!("a client left; {connections} connected"));
+        }
+        self.connections = connections;
+        let violations = stage.simulator.violations();
+        for violation in violations.iter().skip(self.violations) {
+            self.lines.told(&format!("VIOLATION: {violation}"));
+        }
+        self.violations = violations.len();
+    }
+
+    fn tell_what_happens(&self, stage: &Stage) {
+        let lines = self.lines.clone();
+        stage.simulator.on_transcript(move |line| lines.told(line));
+        let lines = self.lines.clone();
+        stage.simulator.on_frame(move |frame| {
+            let params = frame.params();
+            let code = params.get("code").map(ToString::to_string).unwrap_or_default();
+            let refused = frame.kind() == EntryKind::ErrorReply || (frame.kind() == EntryKind::Reply && refusal(&code));
+            if refused {
+                let message = params.get("message").and_then(Value::as_str).unwrap_or_default();
+                lines.told(&format!(
+                    "{} of client {} was refused: {code} {message}",
+                    frame.method(),
+                    frame.connection()
+                ));
+            } else if frame.kind() == EntryKind::Reply && frame.method() == "signalwire.connect" {
+                let resumed = params["session_restored"] == Value::Bool(true);
+                let how = if resumed { "is back with its session" } else { "connected" };
+                lines.told(&format!("client {} {how}", frame.connection()));
+            }
+        });
+    }
+}
+
+/// Whether the `code` of a reply, as JSON, is a refusal.
+fn refusal(code: &str) -> bool {
+    !code.is_empty() && !code.trim_matches('"').starts_with('2')
+}
+
+fn introduction(stage: &Stage) -> String {
+    let simulator = &stage.simulator;
+    let any = if stage.any_credentials { "   # any will do" } else { "" };
+    let (project, token, host) = (simulator.project(), simulator.token(), simulator.host());
+    let trust = if stage.ca_file.is_some() { "the certificate to trust, " } else { "ws:// and no TLS, " };
+    let link = match &stage.ca_file {
+        Some(ca) => format!("export SIGNALWIRE_RELAY_HOST={host} SIGNALWIRE_RELAY_CA_FILE={}", ca.display()),
+        None => format!("export SIGNALWIRE_RELAY_HOST={host} SIGNALWIRE_RELAY_SCHEME=ws"),
+    };
+    format!(
+        "A RELAY service runs at {url} (process {pid}).
+
+Let a program connect to it, in another terminal:
+
+  {link}
+  export SIGNALWIRE_PROJECT_ID={project} SIGNALWIRE_API_TOKEN={token}{any}
+  cargo run --example answer_and_welcome
+
+An SDK of another language needs the same: host {host}, {trust}credentials, the context \"default\".
+
+Then let something happen, here, a command to a line (--help has them all):
+
+  {{\"call\":{{\"from\":\"+15551230000\",\"to\":\"+15559990000\",\"does\":[{{\"after_hearing\":\"welcome\"}},\"hangs_up\"]}}}}
+  {{\"text\":{{\"from\":\"+15551230000\",\"to\":\"+15559990000\",\"body\":\"Hello\"}}}}
+  calls
+  quit
+
+Seconds since the start, and what happens:
+",
+        url = simulator.url(),
+        pid = std::process::id(),
+    )
+}

@@ -1,0 +1,240 @@
+//! The people of scripts and commands, in JSON: the words of `signalwire_relay::simulator`, a key for each verb.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::de::{Error, Unexpected};
+use serde::{Deserialize, Deserializer};
+use signalwire_relay::simulator::{PersonOnCall, Role, Scripted, Simulator};
+
+/// Somebody who calls the program.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Caller {
+    pub from: Number,
+    to: Option<Number>,
+    context: Option<String>,
+    #[serde(default)]
+    is: CallerIs,
+    gives_up_after: Option<Seconds>,
+    #[serde(default)]
+    does: Vec<Step>,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum CallerIs {
+    #[default]
+    Person,
+    Silent,
+    Fax,
+}
+
+/// Somebody the program may call.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Callee {
+    number: Number,
+    when_called: Option<WhenCalled>,
+    is: Option<CalleeIs>,
+    #[serde(default)]
+    does: Vec<Step>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum WhenCalled {
+    Answers,
+    AnswersAfter(Seconds),
+    IsBusy,
+    DoesNotAnswer,
+    Declines,
+    DoesNotExist,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+enum CalleeIs {
+    Person,
+    Silent,
+    Fax,
+    Machine {
+        greeting: String,
+        #[serde(default)]
+        beep: bool,
+    },
+}
+
+/// What somebody does on a call.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Step {
+    WhenAskedForDigits,
+    WhenAskedToSpeak,
+    WhenAskedToPay,
+    WhenPutThrough,
+    AfterTheBeep,
+    AfterHearing(String),
+    WhileHearing(String),
+    Waits(Seconds),
+    Presses(Keys),
+    Says(String),
+    HangsUp,
+}
+
+/// What becomes of the program's texts to a number.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Message {
+    to: Number,
+    outcome: Outcome,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Outcome {
+    Delivers,
+    /// With the reason.
+    Undelivered(String),
+    /// With the reason.
+    Fails(String),
+}
+
+/// A text to the program.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Text {
+    from: Number,
+    to: Number,
+    body: String,
+    context: Option<String>,
+}
+
+impl Caller {
+    pub fn dials(&self, simulator: &Simulator) -> PersonOnCall {
+        let mut caller = simulator.caller(&*self.from.0);
+        if let Some(to) = &self.to {
+            caller = caller.calls(&*to.0);
+        }
+        if let Some(context) = &self.context {
+            caller = caller.context(context);
+        }
+        if let Some(span) = self.gives_up_after {
+            caller = caller.gives_up_after(span.0);
+        }
+        caller = match self.is {
+            CallerIs::Person => caller,
+            CallerIs::Silent => caller.is_silent(),
+            CallerIs::Fax => caller.is_fax(),
+        };
+        act(caller, &self.does).dials()
+    }
+}
+
+impl Callee {
+    pub fn set(&self, simulator: &Simulator) {
+        let mut callee = simulator.callee(&*self.number.0);
+        callee = match self.when_called {
+            None => callee,
+            Some(WhenCalled::Answers) => callee.answers(),
+            Some(WhenCalled::AnswersAfter(span)) => callee.answers_after(span.0),
+            Some(WhenCalled::IsBusy) => callee.is_busy(),
+            Some(WhenCalled::DoesNotAnswer) => callee.does_not_answer(),
+            Some(WhenCalled::Declines) => callee.declines(),
+            Some(WhenCalled::DoesNotExist) => callee.does_not_exist(),
+        };
+        callee = match &self.is {
+            None => callee,
+            Some(CalleeIs::Person) => callee.is_person(),
+            Some(CalleeIs::Silent) => callee.is_silent(),
+            Some(CalleeIs::Fax) => callee.is_fax(),
+            Some(CalleeIs::Machine { greeting, beep }) => callee.is_machine(greeting, *beep),
+        };
+        // Steps of a callee take effect as they are added.
+        drop(act(callee, &self.does));
+    }
+}
+
+impl Message {
+    pub fn set(&self, simulator: &Simulator) {
+        let number = simulator.number(&*self.to.0);
+        match &self.outcome {
+            Outcome::Delivers => number.delivers(),
+            Outcome::Undelivered(reason) => number.undelivered(reason),
+            Outcome::Fails(reason) => number.fails(reason),
+        }
+    }
+}
+
+impl Text {
+    /// Sends it; gives its id.
+    pub fn send(&self, simulator: &Simulator) -> String {
+        let context = self.context.as_deref().unwrap_or("default");
+        simulator.texts_in(context, &self.from.0, &self.to.0, &self.body)
+    }
+}
+
+fn act<R: Role>(person: Scripted<R>, steps: &[Step]) -> Scripted<R> {
+    steps.iter().fold(person, |person, step| match step {
+        Step::WhenAskedForDigits => person.when_asked_for_digits(),
+        Step::WhenAskedToSpeak => person.when_asked_to_speak(),
+        Step::WhenAskedToPay => person.when_asked_to_pay(),
+        Step::WhenPutThrough => person.when_put_through(),
+        Step::AfterTheBeep => person.after_the_beep(),
+        Step::AfterHearing(text) => person.after_hearing(text),
+        Step::WhileHearing(text) => person.while_hearing(text),
+        Step::Waits(span) => person.waits(span.0),
+        Step::Presses(keys) => person.presses(&*keys.0),
+        Step::Says(text) => person.says(text),
+        Step::HangsUp => person.hangs_up(),
+    })
+}
+
+/// A phone number or SIP address.
+#[derive(Debug)]
+pub struct Number(pub String);
+
+/// A span of time.
+#[derive(Clone, Copy, Debug)]
+pub struct Seconds(pub Duration);
+
+/// Keys of a phone.
+#[derive(Debug)]
+pub struct Keys(pub String);
+
+impl<'de> Deserialize<'de> for Number {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(from)?;
+        if text.is_empty() || text.contains(|c: char| c.is_whitespace() || c.is_control()) {
+            let expected = &"a number without spaces, such as \"+15551230000\", or a SIP address";
+            return Err(D::Error::invalid_value(Unexpected::Str(&text), expected));
+        }
+        Ok(Self(text))
+    }
+}
+
+impl<'de> Deserialize<'de> for Seconds {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let seconds = f64::deserialize(from)?;
+        let span = Duration::try_from_secs_f64(seconds).ok();
+        let expected = &"seconds, zero or more, such as 2 or 0.5";
+        span.map(Self).ok_or_else(|| D::Error::invalid_value(Unexpected::Float(seconds), expected))
+    }
+}
+
+impl<'de> Deserialize<'de> for Keys {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(from)?;
+        if text.is_empty() || text.contains(|c| !"0123456789*#ABCD".contains(c)) {
+            let expected = &"keys of a phone: 0-9, *, #, A-D";
+            return Err(D::Error::invalid_value(Unexpected::Str(&text), expected));
+        }
+        Ok(Self(text))
+    }
+}
+
+impl fmt::Display for Number {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}

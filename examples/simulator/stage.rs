@@ -1,0 +1,137 @@
+//! The simulator of this process, and the people who were sent to it.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::Write;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use signalwire_relay::simulator::{PersonOnCall, Simulator};
+
+use crate::flags::Flags;
+use crate::input::Stop;
+use crate::output::complain;
+use crate::people::Caller;
+use crate::script::Script;
+
+/// How many people can still be asked about when their calls are over.
+const PEOPLE_KEPT: usize = 1_000;
+
+pub struct Stage {
+    pub simulator: Simulator,
+    /// Where a client finds the certificate of the authority.
+    pub ca_file: Option<PathBuf>,
+    /// Whether any credentials are let in.
+    pub any_credentials: bool,
+    pub stop: Arc<Stop>,
+    pub quits: bool,
+    people: VecDeque<Rc<PersonOnCall>>,
+}
+
+impl Stage {
+    /// Starts the simulator as the flags say.
+    pub fn open(flags: &Flags, script: &Script, stop: Arc<Stop>) -> Result<Self, String> {
+        let given = script.credentials.as_ref();
+        let project = flags.project.clone().or_else(|| given?.project.clone());
+        let token = flags.token.clone().or_else(|| given?.token.clone());
+        let any_credentials = project.is_none() && token.is_none();
+        let mut builder = Simulator::builder().listen(flags.listen).tls(flags.tls).speed(flags.speed);
+        if let Some(seed) = flags.seed {
+            builder = builder.seed(seed);
+        }
+        if let Some(project) = project {
+            builder = builder.project(project);
+        }
+        if let Some(token) = token {
+            builder = builder.token(token);
+        }
+        if flags.allow_unknown_fields {
+            builder = builder.allow_unknown_fields();
+        }
+        // What can fail by a slip of the pen is done first.
+        let journal = match &flags.journal {
+            Some(path) => Some(File::create(path).map_err(|error| format!("--journal {}: {error}", path.display()))?),
+            None => None,
+        };
+        let simulator = builder.start().map_err(|error| error.to_string())?;
+        let mut ca_file = simulator.ca_file().map(PathBuf::from);
+        if let (Some(from), Some(to)) = (&ca_file, &flags.ca_out) {
+            let copied = std::fs::read(from).and_then(|pem| std::fs::write(to, pem));
+            copied.map_err(|error| format!("--ca-out {}: {error}", to.display()))?;
+            ca_file = Some(std::path::absolute(to).unwrap_or_else(|_| to.clone()));
+        }
+        if let Some(file) = journal {
+            write_journal(&simulator, file);
+        }
+        Ok(Self { simulator, ca_file, any_credentials, stop, quits: false, people: VecDeque::new() })
+    }
+
+    /// Sets the scene of a script, lets its callers call, and gives the ids of their calls. They wait while there is
+    /// no client.
+    pub fn play(&mut self, script: &Script) -> Result<Vec<String>, String> {
+        for (n, fault) in script.faults.iter().enumerate() {
+            fault.inject(&self.simulator).map_err(|error| format!("faults[{n}]: {error}"))?;
+        }
+        script.callees.iter().for_each(|callee| callee.set(&self.simulator));
+        script.messages.iter().for_each(|message| message.set(&self.simulator));
+        let call_ids = script.callers.iter().map(|caller| self.call(caller)).collect();
+        for text in &script.texts {
+            text.send(&self.simulator);
+        }
+        Ok(call_ids)
+    }
+
+    /// Lets somebody call; gives the id of the call.
+    pub fn call(&mut self, caller: &Caller) -> String {
+        let person = Rc::new(caller.dials(&self.simulator));
+        let call_id = person.call_id().to_owned();
+        self.keep(person);
+        call_id
+    }
+
+    /// Those on the line whose call or number this is. They can be asked about when their calls are over, too.
+    pub fn on_line(&mut self, who: &str) -> Vec<Rc<PersonOnCall>> {
+        let mut calls = self.simulator.calls();
+        calls.retain(|call| call.call_id == who || call.person == who);
+        let people: Vec<_> = calls.iter().filter_map(|call| self.on(&call.call_id)).collect();
+        people.iter().for_each(|person| self.keep(Rc::clone(person)));
+        people
+    }
+
+    /// All that are known, the latest last, whose call or number this is.
+    pub fn known(&mut self, who: &str) -> Vec<Rc<PersonOnCall>> {
+        self.on_line(who);
+        let theirs = self.people.iter().filter(|person| person.call_id() == who || person.number() == who);
+        theirs.map(Rc::clone).collect()
+    }
+
+    fn on(&self, call_id: &str) -> Option<Rc<PersonOnCall>> {
+        let known = self.people.iter().find(|person| person.call_id() == call_id);
+        known.map(Rc::clone).or_else(|| self.simulator.person_on(call_id).map(Rc::new))
+    }
+
+    fn keep(&mut self, person: Rc<PersonOnCall>) {
+        if self.people.iter().any(|known| known.call_id() == person.call_id()) {
+            return;
+        }
+        if self.people.len() == PEOPLE_KEPT {
+            self.people.pop_front();
+        }
+        self.people.push_back(person);
+    }
+}
+
+/// Writes every frame, as it comes, as one line of JSON.
+fn write_journal(simulator: &Simulator, mut file: File) {
+    let mut failed = false;
+    simulator.on_frame(move |frame| {
+        if failed {
+            return;
+        }
+        if let Err(error) = file.write_all(format!("{}\n", frame.to_json()).as_bytes()) {
+            complain(&format!("simulator: the journal ends here: {error}"));
+            failed = true;
+        }
+    });
+}
