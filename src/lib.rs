@@ -178,6 +178,9 @@ mod session;
 #[cfg(feature = "simulator")]
 pub mod simulator;
 mod stream;
+#[cfg(feature = "simulator")]
+#[doc = include_str!("testing.md")]
+pub mod testing {}
 mod transport;
 mod workers;
 

@@ -9,6 +9,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::deeds::DeedKind;
 use super::operations::started;
 use super::playing::speaking_seconds;
 use super::session::{Verdict, one_of, refuse, reply};
@@ -68,7 +69,8 @@ impl World {
     pub(super) fn on_ai_stop(&mut self, call_id: &str, params: &Map<String, Value>) -> Verdict {
         let agent = self.calls.get(call_id).and_then(|leg| leg.features.agent.as_ref());
         if agent.is_none_or(|agent| agent.control_id.as_deref() != text(params, "control_id")) {
-            return refuse(404, "No such operation");
+            let control_id = text(params, "control_id").unwrap_or_default();
+            return self.no_such_operation(call_id, control_id, "calling.ai.stop");
         }
         self.end_agent(call_id, true);
         Ok(started("+OK", call_id, params))
@@ -183,6 +185,7 @@ impl World {
             }
         });
         if let Some(person) = self.calls.get(call_id).map(|leg| leg.person) {
+            self.did_on(call_id, DeedKind::Said, words);
             self.hears(person, words);
         }
     }

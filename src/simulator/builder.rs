@@ -7,6 +7,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use super::Simulator;
+use super::over::KNOWN_FOR;
 use super::server::Server;
 #[cfg(feature = "native-tls")]
 use super::tls;
@@ -23,6 +24,7 @@ pub struct Builder {
     pub(super) project: Option<String>,
     pub(super) token: Option<Secret>,
     pub(super) allow_unknown_fields: bool,
+    pub(super) allow_violations: bool,
     pub(super) ping_every: Duration,
     pub(super) replays_missed_events: bool,
     pub(super) echo_secrets: bool,
@@ -61,6 +63,14 @@ impl Builder {
     #[must_use]
     pub fn allow_unknown_fields(mut self) -> Self {
         self.allow_unknown_fields = true;
+        self
+    }
+
+    /// Lets clients do what the service would not accept: it is refused and recorded in
+    /// [`violations`](Simulator::violations) all the same, but does not fail the test when the simulator is dropped.
+    #[must_use]
+    pub fn allow_violations(mut self) -> Self {
+        self.allow_violations = true;
         self
     }
 
@@ -103,6 +113,8 @@ impl Builder {
             token: self.token.unwrap_or_else(|| Secret::new("PT-simulated")),
             any_credentials,
             allow_unknown_fields: self.allow_unknown_fields,
+            allow_violations: self.allow_violations,
+            known_for: KNOWN_FOR,
             ping_every: self.ping_every,
             ping_limit: self.ping_every.saturating_mul(2),
             replays_missed_events: self.replays_missed_events,

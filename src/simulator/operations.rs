@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::calls::{Leg, State};
 use super::collecting::{Collecting, collected};
+use super::deeds::DeedKind;
 use super::detecting::Detecting;
 use super::faxing::{Fax, faxed};
 use super::paying::{Payment, paid};
@@ -156,6 +157,7 @@ impl World {
                 let tones: String = digits.chars().filter(|key| !"wW".contains(*key)).collect();
                 if let Some(person) = world.calls.get(&id).map(|leg| leg.person) {
                     world.hears_digits(person, &tones);
+                    world.did_on(&id, DeedKind::SentDigits, &tones);
                 }
                 world.tell_operation(&id, "calling.call.send_digits", &operation, json!({"state": "finished"}));
             }
@@ -180,7 +182,9 @@ impl World {
                 (operation.key, fits)
             })
         });
-        let Some((key, true)) = found else { return refuse(404, "No such operation") };
+        let Some((key, true)) = found else {
+            return self.no_such_operation(call_id, control_id, &format!("calling.{family}.{command}"));
+        };
         let words = match (family, command) {
             (_, "stop") => {
                 self.stop(call_id, key);
@@ -311,6 +315,9 @@ impl World {
                 What::Collect(collect) if collect.speech.is_some() => self.input_begins(call_id, key),
                 What::Record(recording) => {
                     recording.spoke = true;
+                    if recording.is_running() {
+                        recording.words.push(said.to_owned());
+                    }
                     self.fresh_mark(call_id, key);
                 }
                 _ => {}
@@ -387,7 +394,7 @@ impl World {
             What::Record(_) => {
                 if let Some(event) = self.recorded(&operation, "finished") {
                     tell(self, "calling.call.record", event);
-                    self.tell_recorded(leg.person, &operation);
+                    self.tell_recorded(&leg.call_id, leg.person, &operation);
                 }
             }
         }

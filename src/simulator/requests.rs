@@ -48,9 +48,12 @@ impl World {
                 true
             }
             Some(id) => match connection.unacked.remove(id) {
-                Some(sent) => {
-                    let took = self.clock.now().saturating_duration_since(sent);
-                    self.slowest_ack = self.slowest_ack.max(took);
+                Some(unacked) => {
+                    let now = self.clock.now();
+                    self.slowest_ack = self.slowest_ack.max(now.saturating_duration_since(unacked.sent));
+                    if let Some(ends) = unacked.ends {
+                        self.over.add(ends, now);
+                    }
                     true
                 }
                 None => false,
@@ -172,7 +175,9 @@ impl World {
                     self.violation(format!("{method}: call {call_id} is not on node {node_id:?}"));
                     refuse(404, "Call does not exist")
                 }
-                _ => refuse(404, "Call does not exist"),
+                // Another session has it now, or is offered it.
+                Some(_) => refuse(404, "Call does not exist"),
+                None => self.no_such_call(&call_id, method),
             };
         }
         match method {
