@@ -116,7 +116,7 @@
 //! # Testing with the simulator
 //!
 //! With the feature `simulator` the crate contains a RELAY service for one's own machine, with people who call, press
-//! keys and hang up; see the module `simulator`. In `Cargo.toml` it belongs under `[dev-dependencies]`; the examples
+//! keys and hang up; see the module `simulator`, and the guide in the module `testing`. In `Cargo.toml` it belongs under `[dev-dependencies]`; the examples
 //! in the repository run on it too.
 //!
 //! ```

@@ -151,19 +151,16 @@ impl Expectation<'_> {
     }
 
     /// As [`Wanted::with`]: only when it is done to this person.
-    #[must_use = "it is expected at least once unless something is said"]
     pub fn with(self, number: impl Into<String>) -> Self {
         self.narrowed(|wanted| wanted.with(number))
     }
 
     /// As [`Wanted::saying`]: only with these words.
-    #[must_use = "it is expected at least once unless something is said"]
     pub fn saying(self, text: impl Into<String>) -> Self {
         self.narrowed(|wanted| wanted.saying(text))
     }
 
     /// As [`Wanted::matching`]: only requests whose parameters fit.
-    #[must_use = "it is expected at least once unless something is said"]
     pub fn matching(self, fits: impl Fn(&serde_json::Value) -> bool + Send + Sync + 'static) -> Self {
         self.narrowed(|wanted| wanted.matching(fits))
     }
@@ -272,14 +269,14 @@ impl std::error::Error for Unmet {}
 impl Simulator {
     /// Expects a deed, at least once when nothing else is said.
     pub fn expect(&self, wanted: Wanted) -> Expectation<'_> {
-        let id = self.shared.with(|world| world.expect(Expected::at_least_once(wanted)));
+        let id = self.shared.with(|world| world.expects(Expected::at_least_once(wanted)));
         Expectation { shared: &self.shared, id }
     }
 
     /// Expects deeds in this order; others may come between them.
     pub fn expect_in_order(&self, wanted: impl IntoIterator<Item = Wanted>) {
         let all = wanted.into_iter().collect();
-        self.shared.with(|world| world.expect(Expected::Order(all)));
+        self.shared.with(|world| world.expects(Expected::Order(all)));
     }
 
     /// Expects something that contains `text` to be spoken.
@@ -433,7 +430,7 @@ impl Simulator {
 
 impl World {
     /// Notes what is expected; gives what it is found by.
-    pub(super) fn expect(&mut self, expected: Expected) -> u64 {
+    pub(super) fn expects(&mut self, expected: Expected) -> u64 {
         let id = self.number();
         self.expected.push((id, expected));
         id

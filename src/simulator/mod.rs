@@ -1,7 +1,8 @@
 //! A RELAY service on a loopback port: phone programs without a phone, an account or money.
 //!
 //! A [`Simulator`] accepts real WebSocket connections, speaks the service's protocol, and has people who call in, are
-//! called, press keys, speak, text and hang up. Its journal keeps every frame; faults can be caused by name.
+//! called, press keys, speak, text and hang up. Its journal keeps every frame; faults can be caused by name. The guide
+//! is [Testing a phone program](crate::testing).
 //!
 //! ```
 //! use std::time::Duration;
@@ -40,7 +41,14 @@
 //! Every method is answered, with the states and events that the service's published material tells of; the table of
 //! [methods](#methods) says how far each goes. Unknown methods, and those that the material calls legacy, are refused
 //! with -32601. These, unknown or missing fields, wrong types, repeated ids and missing acknowledgements are recorded
-//! in [`violations`](Simulator::violations).
+//! in [`violations`](Simulator::violations), as are commands for what the client knows to be over; they fail the test when
+//! the simulator is dropped, unless [`allow_violations`](Builder::allow_violations) lets them pass.
+//!
+//! # Expectations
+//!
+//! What a program does is kept as [`deeds`], can be [asked for](Simulator::deeds) and
+//! [expected](Simulator::expect). Expectations are judged when the simulator is dropped. The guide
+//! [Testing a phone program](crate::testing) has three tests.
 //!
 //! Where the material is silent, this is what happens here:
 //!

@@ -100,7 +100,7 @@ mod private {
 
         fn expect(person: &mut Scripted<Self>, expected: Expected) {
             let expected = expected.with(person.number());
-            person.shared.with(|world| world.expect(expected));
+            person.shared.with(|world| world.expects(expected));
         }
     }
 }
@@ -184,13 +184,11 @@ impl<R: Role> Scripted<R> {
     }
 
     /// How many pages a fax machine sends and takes; two when nothing is said. Nothing changes for who is none.
-    #[must_use = "a caller's settings come with the value returned"]
     pub fn fax_pages(self, pages: u32) -> Self {
         self.fax_manner(|fax| fax.pages = pages)
     }
 
     /// The fax machine fails behind so many pages, for this reason; nothing changes for who is none.
-    #[must_use = "a caller's settings come with the value returned"]
     pub fn fax_fails_after(self, pages: u32, why: impl Into<String>) -> Self {
         self.fax_manner(|fax| fax.fails = Some((pages, why.into())))
     }
@@ -291,7 +289,7 @@ impl Caller {
         let (person, call_id) = self.shared.with(|world| {
             let (person, call_id) = world.call_in(&number, &to, &context, person);
             for expected in expected {
-                world.expect(expected.with(&number).on_call(&call_id));
+                world.expects(expected.with(&number).on_call(&call_id));
             }
             if let Some(patience) = patience {
                 let id = call_id.clone();

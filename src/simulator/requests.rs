@@ -230,7 +230,7 @@ impl World {
             "calling.queue.leave" => self.on_queue_leave(call_id, params),
             "calling.ai" => self.on_ai(call_id, params),
             "calling.ai.stop" => self.on_ai_stop(call_id, params),
-            "calling.amazon_bedrock" => self.on_amazon_bedrock(call_id),
+            "calling.amazon_bedrock" => self.on_amazon_bedrock(call_id, params),
             "calling.ai_message" => self.on_ai_message(call_id, params),
             "calling.ai_hold" => self.on_ai_hold(call_id, params),
             "calling.ai_unhold" => self.on_ai_unhold(call_id, params),

@@ -14,6 +14,7 @@ use parking_lot::{Condvar, Mutex};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::agents::Wits;
 use super::calls::Leg;
 use super::conferences::Conference;
 use super::deeds::Deed;
@@ -184,6 +185,7 @@ pub(super) struct World {
     pub(super) log: Log,
     pub(super) claimed: HashMap<String, u64>,
     pub(super) violations: Vec<String>,
+    pub(super) wits: Wits,
     pub(super) deeds: VecDeque<Deed>,
     pub(super) expected: Vec<(u64, Expected)>,
     /// What clients know to be over: calls, and operations by their control id.
@@ -235,6 +237,7 @@ impl Shared {
             log: Log::default(),
             claimed: HashMap::new(),
             violations: Vec::new(),
+            wits: Wits::default(),
             deeds: VecDeque::new(),
             expected: Vec::new(),
             over: Over::default(),
