@@ -26,6 +26,7 @@ pub enum Step {
     /// Keys, and the time before each.
     Presses(String, Duration),
     Says(String),
+    Mumbles(String),
     HangsUp,
 }
 
@@ -231,7 +232,7 @@ impl World {
                 let call = person.call.clone();
                 self.is_put_through(&call)
             }
-            Step::Waits(_) | Step::Presses(..) | Step::Says(_) | Step::HangsUp => true,
+            Step::Waits(_) | Step::Presses(..) | Step::Says(_) | Step::Mumbles(_) | Step::HangsUp => true,
         };
         if !happened {
             return false;
@@ -242,7 +243,11 @@ impl World {
             Step::Waits(wait) => self.busy_for(id, wait),
             Step::Presses(keys, before_each) => self.press_slowly(id, &keys, before_each),
             Step::Says(text) => {
-                let lasts = self.say(id, text);
+                let lasts = self.say(id, text, true);
+                self.busy_for(id, lasts);
+            }
+            Step::Mumbles(text) => {
+                let lasts = self.say(id, text, false);
                 self.busy_for(id, lasts);
             }
             Step::HangsUp => self.hang_up(id),
@@ -326,8 +331,8 @@ impl World {
         keys.chars().for_each(|key| self.press_key(id, key));
     }
 
-    /// Begins to speak; gives how long it will take.
-    pub(super) fn say(&mut self, id: u64, text: String) -> Duration {
+    /// Begins to speak, so that it can be understood or not; gives how long it will take.
+    pub(super) fn say(&mut self, id: u64, text: String, clearly: bool) -> Duration {
         let lasts = span(speaking_seconds(&text));
         let Some(call) =
             self.people.get(&id).filter(|person| person.ending.is_none()).map(|person| person.call.clone())
@@ -335,9 +340,9 @@ impl World {
             return lasts;
         };
         let name = self.person_name(id);
-        self.tell(format!("{name} says: {text}"));
+        self.tell(format!("{name} {}: {text}", if clearly { "says" } else { "mumbles" }));
         self.speech_begins(&call, &text);
-        self.after(lasts, move |world| world.speech_ends(&call, &text));
+        self.after(lasts, move |world| world.speech_ends(&call, &text, clearly));
         lasts
     }
 

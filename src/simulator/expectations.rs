@@ -332,14 +332,18 @@ impl Simulator {
     /// [`allow_violations`](super::Builder::allow_violations) does not let pass.
     pub fn verify(&self) -> Result<(), Unmet> {
         let violations = self.take_violations();
-        let (expected, scene, lines, allowed) = self.shared.with(|world| {
-            let expected = std::mem::take(&mut world.expected);
+        let allowed = self.shared.with(|world| world.settings.allow_violations);
+        let violations = if allowed { Vec::new() } else { violations };
+        let expected = self.shared.with(|world| std::mem::take(&mut world.expected));
+        if expected.is_empty() && violations.is_empty() {
+            return Ok(());
+        }
+        let (scene, lines) = self.shared.with(|world| {
             let skip = world.lines.len().saturating_sub(SHOWN);
             let lines: Vec<String> = world.lines.iter().skip(skip).cloned().collect();
-            (expected, world.scene(), lines, world.settings.allow_violations)
+            (world.scene(), lines)
         });
         let expectations: Vec<String> = expected.iter().filter_map(|(_, expected)| expected.unmet(&scene)).collect();
-        let violations = if allowed { Vec::new() } else { violations };
         if expectations.is_empty() && violations.is_empty() {
             return Ok(());
         }

@@ -326,7 +326,7 @@ impl World {
     }
 
     /// The person of a call stops speaking.
-    pub(super) fn speech_ends(&mut self, call_id: &str, said: &str) {
+    pub(super) fn speech_ends(&mut self, call_id: &str, said: &str, clearly: bool) {
         let Some(leg) = self.calls.get_mut(call_id) else { return };
         leg.speaking = None;
         for key in self.keys(call_id) {
@@ -334,7 +334,7 @@ impl World {
             match &operation.what {
                 What::Collect(collect) => {
                     let Some(silence) = collect.speech else { continue };
-                    if collect.partial {
+                    if collect.partial && clearly {
                         let result = json!({"type": "speech", "params": {"text": said, "confidence": 0.0}});
                         let event = json!({"result": result, "state": "collecting", "final": false});
                         self.emit_operation(call_id, key, "calling.call.collect", event);
@@ -344,7 +344,8 @@ impl World {
                     self.after_seconds(silence, move |world| {
                         if world.has_mark(&id, key, mark) {
                             let params = json!({"text": said, "confidence": 92.5});
-                            world.result(&id, key, json!({"type": "speech", "params": params}));
+                            let heard = json!({"type": "speech", "params": params});
+                            world.result(&id, key, if clearly { heard } else { json!({"type": "no_match"}) });
                         }
                     });
                 }

@@ -178,6 +178,11 @@ impl<R: Role> Scripted<R> {
         self.step(Step::Says(text.into()))
     }
 
+    /// Says something that nobody can make out: a `collect` has the result `no_match`.
+    pub fn says_unclearly(self, text: impl Into<String>) -> Self {
+        self.step(Step::Mumbles(text.into()))
+    }
+
     /// Hangs up.
     pub fn hangs_up(self) -> Self {
         self.step(Step::HangsUp)
@@ -448,7 +453,7 @@ impl Callee {
     pub fn say(&self, text: &str) {
         self.shared.with(|world| {
             for person in world.people_at(&self.number) {
-                world.say(person, text.to_owned());
+                world.say(person, text.to_owned(), true);
             }
         });
     }
@@ -584,7 +589,7 @@ impl PersonOnCall {
     /// Begins to say something, now; it takes a second of simulated time for every twelve characters.
     pub fn say(&self, text: &str) {
         self.shared.with(|world| {
-            world.say(self.person, text.to_owned());
+            world.say(self.person, text.to_owned(), true);
         });
     }
 

@@ -8,8 +8,8 @@ use serde_json::json;
 use super::{Bare, LONG, fast, on_the_phone, phone, tts, with};
 use crate::simulator::Simulator;
 use crate::simulator::deeds::{
-    DeedKind, answered, asked_for_digits, connected, dialled, heard, hung_up, passed, recorded, requested, said,
-    sent_digits, texted,
+    DeedKind, answered, asked_for_digits, asked_to_speak, connected, dialled, heard, hung_up, passed, recorded,
+    requested, said, sent_digits, texted,
 };
 
 /// What a drop panics with; nothing when it does not.
@@ -322,4 +322,19 @@ fn an_agent_says_what_is_laid_down_and_sums_up_at_the_end() {
     client.on(&call, "calling.ai.stop", json!({"control_id": "b"}));
     client.about(&call, "calling.call.ai");
     assert_eq!(sim.journal().events("calling.ai.post_prompt").len(), 1);
+}
+
+#[test]
+fn what_is_mumbled_is_not_matched_and_asked_for_again() {
+    let (sim, _ann, mut client, call) = on_the_phone(|sim| {
+        let ann = sim.caller("+15551230000").when_asked_to_speak().says_unclearly("hrmpf");
+        ann.when_asked_to_speak().says("sales")
+    });
+    sim.expect(asked_to_speak()).times(2);
+    let mut results = Vec::new();
+    for id in ["first", "second"] {
+        client.on(&call, "calling.collect", json!({"control_id": id, "speech": {"end_silence_timeout": 1}}));
+        results.push(client.about(&call, "calling.call.collect")["result"]["type"].clone());
+    }
+    assert_eq!(results, ["no_match", "speech"]);
 }

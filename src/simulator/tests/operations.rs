@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::{Bare, fast, no_violations, on_the_phone, phone, tts, with};
 use crate::simulator::Simulator;
+use crate::simulator::deeds::charged;
 
 #[test]
 fn a_fax_machine_takes_a_fax_and_a_person_does_not() {
@@ -91,6 +92,7 @@ fn a_card_is_asked_for_field_by_field_and_charged() {
     assert_eq!((&result["payment_card_type"], &result["payment_card_postal_code"]), (&json!("visa"), &json!("94043")));
     assert!(result["payment_token"].is_string() && result["payment_card_expiration_date"] == "1299", "{result}");
     assert_eq!(ann.heard()[0], "Your card, please");
+    assert_eq!(sim.count_of(&charged("success").with("+15551230000")), 1);
     let shown = format!("{:?}", sim.transcript());
     assert!(shown.contains("pressed ****************#") && !shown.contains("4242"), "{shown}");
     no_violations(&sim);
