@@ -170,6 +170,7 @@ fn commands_for_what_a_client_knows_to_be_over_are_violations() {
     let stop = json!({"control_id": "a"});
     client.on(&call, "calling.play", play.clone());
     client.event("calling.call.play", |event| event["state"] == "finished");
+    sim.shared.with(|world| world.settings.known_for = Duration::MAX);
     assert_eq!(client.refused(&call, "calling.play.stop", stop.clone()), 404);
     assert_eq!(sim.take_violations(), [""; 0], "the stop may have been on its way");
     sim.shared.with(|world| world.settings.known_for = Duration::ZERO);
@@ -223,13 +224,13 @@ fn texts_to_a_number_fail_one_by_one() {
 fn a_machine_is_deaf_until_its_beep_and_hangs_up_when_it_is_full() {
     let sim = fast();
     let seconds = Duration::from_secs;
-    let bob = sim.callee("+15552222222").is_machine("Leave a message", true).greeting_lasts(seconds(30));
-    let bob = bob.beeps_after(seconds(40)).takes_messages_of(seconds(60));
+    let bob = sim.callee("+15552222222").is_machine("Leave a message", true).greeting_lasts(seconds(60));
+    let bob = bob.beeps_after(seconds(60)).takes_messages_of(seconds(200));
     let mut client = Bare::connected(&sim);
     client.ask("calling.dial", json!({"tag": "t", "devices": [[phone("+15552222222")]]}));
     let won = client.event("calling.call.dial", |event| event["call"].is_object());
     let call = json!({"node_id": won["call"]["node_id"], "call_id": won["call"]["call_id"]});
-    let detect = json!({"control_id": "d", "timeout": 200, "detect": {"type": "machine", "params": {}}});
+    let detect = json!({"control_id": "d", "timeout": 400, "detect": {"type": "machine", "params": {}}});
     client.on(&call, "calling.detect", detect);
     client.on(&call, "calling.play", json!({"control_id": "a", "play": tts("Too early")}));
     let ready = client.event("calling.call.detect", |event| event["detect"]["params"]["event"] == "READY");
@@ -337,4 +338,22 @@ fn what_is_mumbled_is_not_matched_and_asked_for_again() {
         results.push(client.about(&call, "calling.call.collect")["result"]["type"].clone());
     }
     assert_eq!(results, ["no_match", "speech"]);
+}
+
+#[test]
+fn what_a_caller_expects_is_for_their_own_call() {
+    let sim = fast();
+    let mut client = Bare::connected(&sim);
+    let mut callers = Vec::new();
+    for words in ["first", "second"] {
+        callers.push(sim.caller("+15551230000").expects_to_hear(words).dials());
+        let call = client.answered();
+        // Both hear the same, which only the first of them expects.
+        client.on(&call, "calling.play", json!({"control_id": "a", "play": tts("The first thing")}));
+        client.about(&call, "calling.call.play");
+    }
+    let unmet = sim.verify().expect_err("what the second caller did not hear");
+    let [only] = unmet.expectations() else { panic!("{unmet}") };
+    assert!(only.contains("+15551230000 hears \"second\"") && only.contains(callers[1].call_id()), "{only}");
+    sim.expect(heard("first")).times(2);
 }
