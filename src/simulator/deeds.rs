@@ -17,7 +17,7 @@ use super::world::World;
 /// How many deeds are kept; the oldest go first.
 const KEPT: usize = 50_000;
 
-/// What sort of deed it is; the names of the variants have the program for their subject, but for [`Heard`](Self::Heard).
+/// What sort of deed it is. The program is the subject of all of them but [`Heard`](Self::Heard).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum DeedKind {

@@ -1,9 +1,10 @@
 //! Faxes, sent and received.
 //!
 //! Choices where the published material is silent: a fax has two pages unless the machine is told otherwise
-//! ([`fax_pages`](super::Scripted::fax_pages)), of three seconds each, after two seconds of agreeing on how; when no fax machine is at the other end, it fails after 35 s with `finished` and
-//! `success: false`; the same, at once, when it is stopped or the call ends. Of failures, `result` is 1 and the text
-//! says why. `error` is never sent, as nobody knows its form.
+//! ([`fax_pages`](super::Scripted::fax_pages)), of three seconds each, after two seconds of agreeing on how; when no
+//! fax machine is at the other end, it fails after 35 s with `finished` and `success: false`; the same, at once, when
+//! it is stopped or the call ends. Of failures, `result` is 1 and the text says why. `error` is never sent, as nobody
+//! knows its form.
 
 use serde_json::{Map, Value, json};
 

@@ -36,19 +36,18 @@
 //! 0.3 s and is answered after 2 s, twelve characters are spoken in a second, an audio file lasts three. Timeouts of
 //! requests to the simulator are scaled too; the client's own are not, and neither are pings.
 //!
+//! # Expectations
+//!
+//! What a program does is kept as [`deeds`]; these can be [asked for](Simulator::deeds) and
+//! [expected](Simulator::expect). Expectations are judged when the simulator is dropped: what is unmet fails the test.
+//!
 //! # How far it goes
 //!
 //! Every method is answered, with the states and events that the service's published material tells of; the table of
 //! [methods](#methods) says how far each goes. Unknown methods, and those that the material calls legacy, are refused
-//! with -32601. These, unknown or missing fields, wrong types, repeated ids and missing acknowledgements are recorded
-//! in [`violations`](Simulator::violations), as are commands for what the client knows to be over; they fail the test when
-//! the simulator is dropped, unless [`allow_violations`](Builder::allow_violations) lets them pass.
-//!
-//! # Expectations
-//!
-//! What a program does is kept as [`deeds`], can be [asked for](Simulator::deeds) and
-//! [expected](Simulator::expect). Expectations are judged when the simulator is dropped. The guide
-//! [Testing a phone program](crate::testing) has three tests.
+//! with -32601. These, unknown or missing fields, wrong types, repeated ids, missing acknowledgements and commands for
+//! what the client knows to be over are recorded in [`violations`](Simulator::violations). They fail the test when the
+//! simulator is dropped, unless [`allow_violations`](Builder::allow_violations) lets them pass.
 //!
 //! Where the material is silent, this is what happens here:
 //!
