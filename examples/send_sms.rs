@@ -7,7 +7,9 @@ use std::time::Duration;
 use signalwire_relay::{MessageState, Result, sms};
 
 fn main() -> Result<()> {
-    let stage = outbound::stage(|sim| sim.number("+15552222222").delivers())?;
+    let stage = outbound::stage(|sim| {
+        sim.number("+15552222222").delivers();
+    })?;
     let (to, from) = stage.to_and_from();
     let client = stage.client().connect()?;
     let message = client.send_message(sms(to).from(from).body("Your code is 4711"))?;

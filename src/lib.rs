@@ -116,8 +116,8 @@
 //! # Testing with the simulator
 //!
 //! With the feature `simulator` the crate contains a RELAY service for one's own machine, with people who call, press
-//! keys and hang up; see the module `simulator`. In `Cargo.toml` it belongs under `[dev-dependencies]`; the examples
-//! in the repository run on it too.
+//! keys and hang up; see the module `simulator`, and the guide in the module `testing`. In `Cargo.toml` it belongs under
+//! `[dev-dependencies]`; the examples in the repository run on it too.
 //!
 //! ```
 //! # #[cfg(feature = "simulator")]
@@ -178,6 +178,9 @@ mod session;
 #[cfg(feature = "simulator")]
 pub mod simulator;
 mod stream;
+#[cfg(feature = "simulator")]
+#[doc = include_str!("testing.md")]
+pub mod testing {}
 mod transport;
 mod workers;
 

@@ -158,11 +158,11 @@ impl Callee {
 impl Message {
     pub fn set(&self, simulator: &Simulator) {
         let number = simulator.number(&*self.to.0);
-        match &self.outcome {
+        let _settled = match &self.outcome {
             Outcome::Delivers => number.delivers(),
             Outcome::Undelivered(reason) => number.undelivered(reason),
             Outcome::Fails(reason) => number.fails(reason),
-        }
+        };
     }
 }
 

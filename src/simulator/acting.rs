@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use super::calls::State;
+use super::deeds::DeedKind;
 use super::operations::Operation;
 use super::playing::speaking_seconds;
 use super::world::{CallId, World, span};
@@ -22,22 +23,60 @@ pub enum Step {
     WhenRecorded,
     WhenPutThrough,
     Waits(Duration),
-    Presses(String),
+    /// Keys, and the time before each.
+    Presses(String, Duration),
     Says(String),
+    Mumbles(String),
     HangsUp,
 }
 
 /// What is at the other end of a line.
 #[derive(Clone, Debug, Default)]
-pub(super) enum Kind {
+pub enum Kind {
     #[default]
     Person,
-    Machine {
-        greeting: String,
-        beep: bool,
-    },
-    Fax,
+    Machine(Machine),
+    Fax(FaxManner),
     Silent,
+}
+
+/// An answering machine.
+#[derive(Clone, Debug)]
+pub struct Machine {
+    pub(super) greeting: String,
+    pub(super) beep: bool,
+    /// How long the greeting is.
+    pub(super) lasts: Duration,
+    /// Between the greeting and the beep.
+    pub(super) pause: Duration,
+    /// How long it listens before it hangs up.
+    pub(super) listens: Option<Duration>,
+}
+
+impl Machine {
+    pub(super) fn new(greeting: String, beep: bool) -> Self {
+        let lasts = span(speaking_seconds(&greeting));
+        Self { greeting, beep, lasts, pause: Duration::ZERO, listens: None }
+    }
+
+    /// How long it does not listen.
+    fn deaf(&self) -> Duration {
+        if self.beep { self.lasts.saturating_add(self.pause) } else { self.lasts }
+    }
+}
+
+/// What a fax machine does.
+#[derive(Clone, Debug)]
+pub struct FaxManner {
+    pub(super) pages: u32,
+    /// Behind how many pages it fails, and why.
+    pub(super) fails: Option<(u32, String)>,
+}
+
+impl Default for FaxManner {
+    fn default() -> Self {
+        Self { pages: 2, fails: None }
+    }
 }
 
 /// What a number does when it is dialled.
@@ -193,7 +232,7 @@ impl World {
                 let call = person.call.clone();
                 self.is_put_through(&call)
             }
-            Step::Waits(_) | Step::Presses(_) | Step::Says(_) | Step::HangsUp => true,
+            Step::Waits(_) | Step::Presses(..) | Step::Says(_) | Step::Mumbles(_) | Step::HangsUp => true,
         };
         if !happened {
             return false;
@@ -202,9 +241,13 @@ impl World {
         person.at += 1;
         match step {
             Step::Waits(wait) => self.busy_for(id, wait),
-            Step::Presses(keys) => self.press_slowly(id, keys),
+            Step::Presses(keys, before_each) => self.press_slowly(id, &keys, before_each),
             Step::Says(text) => {
-                let lasts = self.say(id, text);
+                let lasts = self.say(id, text, true);
+                self.busy_for(id, lasts);
+            }
+            Step::Mumbles(text) => {
+                let lasts = self.say(id, text, false);
                 self.busy_for(id, lasts);
             }
             Step::HangsUp => self.hang_up(id),
@@ -233,15 +276,15 @@ impl World {
         }
     }
 
-    fn press_slowly(&mut self, id: u64, keys: String) {
-        let shown = self.shown_keys(id, &keys);
+    fn press_slowly(&mut self, id: u64, keys: &str, before_each: Duration) {
+        let shown = self.shown_keys(id, keys);
         let Some(person) = self.people.get_mut(&id) else { return };
         let name = person.name.clone();
         person.busy = true;
         let mut wait = Duration::ZERO;
         let last = keys.chars().count();
         for (at, key) in keys.chars().enumerate() {
-            wait += Duration::from_millis(250);
+            wait = wait.saturating_add(before_each);
             let line = (at + 1 == last).then(|| format!("{name} pressed {shown}"));
             self.after(wait, move |world| {
                 if let Some(line) = line.filter(|_| world.is_on_call(id)) {
@@ -288,8 +331,8 @@ impl World {
         keys.chars().for_each(|key| self.press_key(id, key));
     }
 
-    /// Begins to speak; gives how long it will take.
-    pub(super) fn say(&mut self, id: u64, text: String) -> Duration {
+    /// Begins to speak, so that it can be understood or not; gives how long it will take.
+    pub(super) fn say(&mut self, id: u64, text: String, clearly: bool) -> Duration {
         let lasts = span(speaking_seconds(&text));
         let Some(call) =
             self.people.get(&id).filter(|person| person.ending.is_none()).map(|person| person.call.clone())
@@ -297,9 +340,9 @@ impl World {
             return lasts;
         };
         let name = self.person_name(id);
-        self.tell(format!("{name} says: {text}"));
+        self.tell(format!("{name} {}: {text}", if clearly { "says" } else { "mumbles" }));
         self.speech_begins(&call, &text);
-        self.after(lasts, move |world| world.speech_ends(&call, &text));
+        self.after(lasts, move |world| world.speech_ends(&call, &text, clearly));
         lasts
     }
 
@@ -335,9 +378,9 @@ impl World {
     pub(super) fn person_answered(&mut self, id: u64) {
         let Some(person) = self.people.get_mut(&id) else { return };
         person.answered = true;
-        if let Kind::Machine { greeting, .. } = &person.kind {
-            let lasts = span(speaking_seconds(greeting));
-            let lasts = self.real(lasts);
+        if let Kind::Machine(machine) = &person.kind {
+            let deaf = machine.deaf();
+            let lasts = self.real(deaf);
             if let Some(person) = self.people.get_mut(&id) {
                 person.greeting = Greeting::Due(lasts);
             }
@@ -351,6 +394,18 @@ impl World {
         let Some(person) = self.people.get_mut(&id) else { return };
         if let Greeting::Due(lasts) = person.greeting {
             person.greeting = Greeting::Ends(self.clock.after(lasts));
+            let Kind::Machine(machine) = &person.kind else { return };
+            let (name, greeting, beep, listens) =
+                (person.name.clone(), machine.greeting.clone(), machine.beep, machine.listens);
+            self.tell(format!("{name} plays the greeting: {greeting}"));
+            self.after_real(lasts, move |world| {
+                if world.is_on_call(id) {
+                    world.tell(format!("{name} {}", if beep { "beeped" } else { "listens" }));
+                }
+                if let Some(listens) = listens {
+                    world.after(listens, move |world| world.hang_up(id));
+                }
+            });
         }
     }
 
@@ -376,6 +431,8 @@ impl World {
         };
         if !over_greeting {
             person.heard.push(text.to_owned());
+            let call = person.call.clone();
+            self.did(DeedKind::Heard, &name, Some(&call), text);
         }
         if let Some(plan) = self.plans.get_mut(&name) {
             let list = if over_greeting { &mut plan.said_over_greeting } else { &mut plan.heard };

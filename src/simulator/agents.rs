@@ -1,14 +1,19 @@
 //! AI agents on a call.
 //!
 //! There is no model behind them: an agent greets with its `static_greeting`, or with a sentence of its own, and
-//! answers everything the person says with the same words behind `You said`. Choices where the published material is
+//! answers what the person says as [`agent_answers`](Simulator::agent_answers) lays down, else with the same words
+//! behind `You said`. Choices where the published material is
 //! silent: one agent runs on a call at a time, others are refused with 409, but operations are not; without an agent,
 //! its commands are refused with 404; `calling.ai.stop` is answered by the events `calling.ai.stop` and
 //! `calling.call.ai`, while the end of the call brings only the first; an agent on hold does not answer, and goes on
-//! by itself when the hold's time is over; post prompts, tools and webhooks are never run.
+//! by itself when the hold's time is over; the result of a post prompt is what
+//! [`agent_sums_up`](Simulator::agent_sums_up) lays down, told just before `calling.ai.stop`; tools and webhooks are
+//! never run.
 
 use serde_json::{Map, Value, json};
 
+use super::Simulator;
+use super::deeds::DeedKind;
 use super::operations::started;
 use super::playing::speaking_seconds;
 use super::session::{Verdict, one_of, refuse, reply};
@@ -26,6 +31,43 @@ pub(super) struct Agent {
     /// The hold, so that the timer of an earlier one means nothing.
     held: Option<u64>,
     mark: u64,
+    /// Whether the program asked for a summary.
+    sums_up: bool,
+}
+
+/// What the agents of a simulator have to say.
+#[derive(Default)]
+pub(super) struct Wits {
+    /// What an answer is to, in lower case, and the answer.
+    answers: Vec<(String, String)>,
+    summary: Option<Map<String, Value>>,
+}
+
+/// What AI agents say, since there is no model behind them.
+impl Simulator {
+    /// Has agents answer this to whatever contains `heard`; upper and lower case are the same, and what was said first
+    /// wins. What no answer fits is answered with `You said: ...`.
+    ///
+    /// ```
+    /// # let sim = signalwire_relay::simulator::Simulator::start()?;
+    /// sim.agent_answers("opening hours", "We open at nine.");
+    /// # Ok::<(), signalwire_relay::Error>(())
+    /// ```
+    pub fn agent_answers(&self, heard: &str, answer: &str) {
+        let answer = (heard.to_lowercase(), answer.to_owned());
+        self.shared.with(|world| world.wits.answers.push(answer));
+    }
+
+    /// What agents make of a post prompt: these are the fields of the event `calling.ai.post_prompt`, which comes just
+    /// before the agent's end when the program gave a post prompt. Without this it does not come. What is no object
+    /// is in the field `post_prompt_data`.
+    pub fn agent_sums_up(&self, result: Value) {
+        let fields = match result {
+            Value::Object(fields) => fields,
+            other => Map::from_iter([("post_prompt_data".to_owned(), other)]),
+        };
+        self.shared.with(|world| world.wits.summary = Some(fields));
+    }
 }
 
 impl World {
@@ -37,13 +79,13 @@ impl World {
         let control_id = text(params, "control_id").unwrap_or_default().to_owned();
         self.reserve(call_id, &control_id)?;
         let own = object(params, "params").and_then(|params| text(params, "static_greeting"));
-        self.start_agent(call_id, Some(control_id), own);
+        self.start_agent(call_id, Some(control_id), own, params.contains_key("post_prompt"));
         Ok(started("AI started", call_id, params))
     }
 
-    pub(super) fn on_amazon_bedrock(&mut self, call_id: &str) -> Verdict {
+    pub(super) fn on_amazon_bedrock(&mut self, call_id: &str, params: &Map<String, Value>) -> Verdict {
         self.check_no_agent(call_id)?;
-        self.start_agent(call_id, None, None);
+        self.start_agent(call_id, None, None, params.contains_key("post_prompt"));
         Ok(reply("AI started"))
     }
 
@@ -55,10 +97,10 @@ impl World {
         }
     }
 
-    fn start_agent(&mut self, call_id: &str, control_id: Option<String>, greeting: Option<&str>) {
+    fn start_agent(&mut self, call_id: &str, control_id: Option<String>, greeting: Option<&str>, sums_up: bool) {
         let (since, mark) = (self.micros(), self.number());
         let Some(leg) = self.calls.get_mut(call_id) else { return };
-        leg.features.agent = Some(Agent { control_id, since, held: None, mark });
+        leg.features.agent = Some(Agent { control_id, since, held: None, mark, sums_up });
         let person = leg.person;
         self.greeting_begins(person);
         self.emit_on(call_id, "calling.ai.start", json!({}));
@@ -68,7 +110,8 @@ impl World {
     pub(super) fn on_ai_stop(&mut self, call_id: &str, params: &Map<String, Value>) -> Verdict {
         let agent = self.calls.get(call_id).and_then(|leg| leg.features.agent.as_ref());
         if agent.is_none_or(|agent| agent.control_id.as_deref() != text(params, "control_id")) {
-            return refuse(404, "No such operation");
+            let control_id = text(params, "control_id").unwrap_or_default();
+            return self.no_such_operation(call_id, control_id, "calling.ai.stop");
         }
         self.end_agent(call_id, true);
         Ok(started("+OK", call_id, params))
@@ -78,6 +121,9 @@ impl World {
     pub(super) fn end_agent(&mut self, call_id: &str, stopped: bool) {
         let agent = self.calls.get_mut(call_id).and_then(|leg| leg.features.agent.take());
         let Some(agent) = agent else { return };
+        if let Some(summary) = self.wits.summary.clone().filter(|_| agent.sums_up) {
+            self.emit_on(call_id, "calling.ai.post_prompt", Value::Object(summary));
+        }
         let event = json!({"start_time": agent.since, "end_time": self.micros(), "wallet_paused_sec": 0});
         self.emit_on(call_id, "calling.ai.stop", event);
         if let Some(control_id) = agent.control_id.filter(|_| stopped) {
@@ -101,7 +147,10 @@ impl World {
         if let Some(message) = message.filter(|_| !params.contains_key("reset")) {
             match text(params, "role") {
                 Some("assistant") => self.agent_says_soon(call_id, message.to_owned()),
-                Some("user") => self.agent_says_soon(call_id, answer(message)),
+                Some("user") => {
+                    let answer = self.agent_answer(message);
+                    self.agent_says_soon(call_id, answer);
+                }
                 _ => {}
             }
         }
@@ -154,8 +203,15 @@ impl World {
     pub(super) fn agent_hears(&mut self, call_id: &str, said: &str) {
         if self.agent(call_id).is_some_and(|agent| agent.held.is_none()) {
             self.emit_on(call_id, "calling.ai.speech_detect", json!({"text": said}));
-            self.agent_says_soon(call_id, answer(said));
+            let answer = self.agent_answer(said);
+            self.agent_says_soon(call_id, answer);
         }
+    }
+
+    fn agent_answer(&self, said: &str) -> String {
+        let heard = said.to_lowercase();
+        let known = self.wits.answers.iter().find(|(wanted, _)| heard.contains(wanted));
+        known.map_or_else(|| format!("You said: {said}"), |(_, answer)| answer.clone())
     }
 
     fn agent_says_soon(&mut self, call_id: &str, words: String) {
@@ -183,13 +239,10 @@ impl World {
             }
         });
         if let Some(person) = self.calls.get(call_id).map(|leg| leg.person) {
+            self.did_on(call_id, DeedKind::Said, words);
             self.hears(person, words);
         }
     }
-}
-
-fn answer(said: &str) -> String {
-    format!("You said: {said}")
 }
 
 /// Seconds, or a duration such as `5m`.

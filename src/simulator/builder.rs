@@ -8,6 +8,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use super::Simulator;
+use super::over::KNOWN_FOR;
 use super::server::Server;
 #[cfg(feature = "native-tls")]
 use super::tls;
@@ -26,6 +27,7 @@ pub struct Builder {
     pub(super) project: Option<String>,
     pub(super) token: Option<Secret>,
     pub(super) allow_unknown_fields: bool,
+    pub(super) allow_violations: bool,
     pub(super) ping_every: Duration,
     pub(super) replays_missed_events: bool,
     pub(super) echo_secrets: bool,
@@ -120,6 +122,14 @@ impl Builder {
         self
     }
 
+    /// Lets clients do what the service would not accept: it is refused and recorded in
+    /// [`violations`](Simulator::violations) all the same, but does not fail the test when the simulator is dropped.
+    #[must_use]
+    pub fn allow_violations(mut self) -> Self {
+        self.allow_violations = true;
+        self
+    }
+
     /// How often the service pings each connection, in real time; every 5 s by default. One that does not answer
     /// within twice that is closed.
     #[must_use]
@@ -162,6 +172,8 @@ impl Builder {
             token: self.token.unwrap_or_else(|| Secret::new("PT-simulated")),
             any_credentials,
             allow_unknown_fields: self.allow_unknown_fields,
+            allow_violations: self.allow_violations,
+            known_for: KNOWN_FOR,
             ping_every: self.ping_every,
             ping_limit: self.ping_every.saturating_mul(2),
             replays_missed_events: self.replays_missed_events,

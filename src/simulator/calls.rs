@@ -10,6 +10,7 @@ use std::time::Instant;
 
 use serde_json::{Map, Value, json};
 
+use super::deeds::DeedKind;
 use super::features::Features;
 use super::operations::Operation;
 use super::people::{Ending, Kind, Person};
@@ -246,6 +247,10 @@ impl World {
         let project = self.project_id();
         let Some(leg) = self.calls.get_mut(call_id) else { return };
         leg.session.clone_from(&session);
+        if leg.features.handed_over {
+            self.over.forget_call(call_id);
+        }
+        let Some(leg) = self.calls.get(call_id) else { return };
         let offer = json!({
             "call_state": leg.state.name(),
             "direction": if leg.inbound { "inbound" } else { "outbound" },
@@ -290,6 +295,7 @@ impl World {
         if inbound {
             let name = self.person_name(person);
             self.tell(format!("{name} was answered"));
+            self.did(DeedKind::Answered, &name, Some(call_id), "");
         }
         self.person_answered(person);
     }
@@ -307,6 +313,7 @@ impl World {
         }
         let name = self.person_name(person);
         self.tell(format!("{name} was passed on"));
+        self.did(DeedKind::Passed, &name, Some(call_id), "");
         let call_id = call_id.to_owned();
         let elsewhere = self.sessions.iter().any(|(name, session)| {
             session.conn.is_some() && session.contexts.contains(&context) && !passed.contains(name)
@@ -388,6 +395,10 @@ impl World {
         event.insert("end_source".into(), source.into());
         self.emit(&leg.session, "calling.call.state", Value::Object(event));
         recordings.into_iter().for_each(|operation| self.cut_off(&leg, operation));
+        if source == "outbound" {
+            let name = self.person_name(leg.person);
+            self.did(DeedKind::HungUp, &name, Some(call_id), reason);
+        }
         self.person_left(leg.person, Ending { reason: reason.to_owned(), by_program: source == "outbound" });
         self.unbridge_ended(&leg);
         if let Some(attempt) = leg.attempt {

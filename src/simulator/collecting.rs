@@ -2,10 +2,11 @@
 
 use serde_json::{Map, Value, json};
 
+use super::deeds::DeedKind;
 use super::operations::{Operation, What, started};
-use super::playing::Playback;
+use super::playing::{Playback, audible};
 use super::session::{Refusal, Verdict, refuse};
-use super::wire::{flag, object, seconds, text};
+use super::wire::{flag, list, object, seconds, text};
 use super::world::World;
 
 pub(super) struct Collecting {
@@ -30,11 +31,21 @@ pub(super) struct Digits {
     timeout: f64,
 }
 
+impl Collecting {
+    /// What the person is asked for.
+    fn asks(&self) -> Vec<DeedKind> {
+        let digits = self.digits.as_ref().map(|_| DeedKind::AskedForDigits);
+        digits.into_iter().chain(self.speech.map(|_| DeedKind::AskedToSpeak)).collect()
+    }
+}
+
 impl World {
     pub(super) fn on_collect(&mut self, call_id: &str, params: &Map<String, Value>) -> Verdict {
         let collect = collecting(params, None)?;
         let timers_on = collect.timers_on;
+        let asks = collect.asks();
         let key = self.start(call_id, params, What::Collect(collect))?;
+        asks.iter().for_each(|kind| self.did_on(call_id, *kind, ""));
         if timers_on {
             self.start_input_timer(call_id, key);
         }
@@ -53,9 +64,12 @@ impl World {
         let prompt = self.media(params)?;
         let empty = Map::new();
         let collect = collecting(object(params, "collect").unwrap_or(&empty), Some(prompt))?;
+        let asks = collect.asks();
         let key = self.start(call_id, params, What::Collect(collect))?;
         self.emit_operation(call_id, key, "calling.call.play", json!({"state": "playing"}));
+        let words: Vec<String> = list(params, "play").iter().filter_map(audible).collect();
         self.start_item(call_id, key);
+        asks.iter().for_each(|kind| self.did_on(call_id, *kind, &words.join(" ")));
         Ok(started("Playing and collecting", call_id, params))
     }
 

@@ -28,7 +28,7 @@ impl World {
             "machine" => self.listen_for_machine(call_id, key, &tuning),
             "fax" => {
                 let tone = text(&tuning, "tone").unwrap_or("CED");
-                if tone == "CED" && matches!(self.kind_at(call_id), Some(Kind::Fax)) {
+                if tone == "CED" && matches!(self.kind_at(call_id), Some(Kind::Fax(_))) {
                     self.verdict_after(1.5, call_id, key, "CED", None);
                     self.finish_detect_after(2.0, call_id, key);
                 }
@@ -45,7 +45,13 @@ impl World {
         let interruptions = flag(tuning, "detect_interruptions");
         let message_end = tuning.get("detect_message_end").and_then(Value::as_bool).unwrap_or(true);
         match self.kind_at(call_id) {
-            Some(Kind::Machine { beep, .. }) => {
+            // What is as short as a hello, and has no beep behind it, is taken for one.
+            Some(Kind::Machine(machine)) if !machine.beep && machine.lasts.as_secs_f64() < voice => {
+                self.verdict_after(1.0, call_id, key, "HUMAN", None);
+                self.finish_detect_after(1.0 + silence, call_id, key);
+            }
+            Some(Kind::Machine(machine)) => {
+                let beep = machine.beep;
                 let verdict = voice + 0.25;
                 self.verdict_after(verdict, call_id, key, "MACHINE", None);
                 if !message_end {
@@ -62,7 +68,7 @@ impl World {
                 }
             }
             Some(Kind::Silent) => self.finish_detect_after(initial, call_id, key),
-            Some(Kind::Fax) => {
+            Some(Kind::Fax(_)) => {
                 self.verdict_after(initial, call_id, key, "UNKNOWN", None);
                 self.finish_detect_after(initial, call_id, key);
             }
@@ -95,7 +101,13 @@ impl World {
     }
 
     pub(super) fn finish_detect(&mut self, call_id: &str, key: u64) {
-        self.verdict(call_id, key, "finished", None);
-        self.take(call_id, key);
+        if !matches!(self.operation(call_id, key).map(|operation| &operation.what), Some(What::Detect(_))) {
+            return;
+        }
+        if let Some(operation) = self.take(call_id, key) {
+            let What::Detect(detect) = &operation.what else { return };
+            let event = json!({"detect": {"type": detect.kind, "params": {"event": "finished"}}});
+            self.tell_operation(call_id, "calling.call.detect", &operation, event);
+        }
     }
 }

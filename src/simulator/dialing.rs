@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use serde_json::{Map, Value, json};
 
 use super::calls::{Leg, State};
+use super::deeds::DeedKind;
 use super::people::{Manner, Person};
 use super::session::{Refusal, Verdict, refuse, reply};
 use super::wire::{list, seconds, text};
@@ -118,6 +119,7 @@ impl World {
         }
         for (call_id, number, ..) in &legs {
             self.tell(format!("{number} is being called"));
+            self.did(DeedKind::Dialled, number, Some(call_id), "");
             self.emit_state(call_id);
         }
         if parent.is_none() {
@@ -258,6 +260,7 @@ impl World {
         let id = self.attempt(&session, Some(call_id.to_owned()), tag, params)?;
         let ringback: Vec<String> = list(params, "ringback").iter().filter_map(super::playing::audible).collect();
         for heard in ringback {
+            self.did_on(call_id, DeedKind::Said, &heard);
             self.hears(person, &heard);
         }
         self.emit_on(call_id, "calling.call.connect", json!({"connect_state": "connecting"}));
@@ -295,6 +298,9 @@ impl World {
             .map(|person| self.person_name(person))
             .collect();
         self.tell(format!("{} are connected", names.join(" and ")));
+        if let [one, other] = names.as_slice() {
+            self.did(DeedKind::Connected, one, Some(parent), other);
+        }
         self.act_at(parent);
         self.act_at(child);
     }

@@ -1,19 +1,20 @@
 //! Faxes, sent and received.
 //!
-//! Choices where the published material is silent: a fax has two pages of three seconds each, after two seconds of
-//! agreeing on how; when no fax machine is at the other end, it fails after 35 s with `finished` and
-//! `success: false`; the same, at once, when it is stopped or the call ends. Of failures, `result` is 1 and the text
-//! says why. `error` is never sent, as nobody knows its form.
+//! Choices where the published material is silent: a fax has two pages unless the machine is told otherwise
+//! ([`fax_pages`](super::Scripted::fax_pages)), of three seconds each, after two seconds of agreeing on how; when no
+//! fax machine is at the other end, it fails after 35 s with `finished` and `success: false`; the same, at once, when
+//! it is stopped or the call ends. Of failures, `result` is 1 and the text says why. `error` is never sent, as nobody
+//! knows its form.
 
 use serde_json::{Map, Value, json};
 
-use super::acting::Kind;
+use super::acting::{FaxManner, Kind};
+use super::deeds::DeedKind;
 use super::operations::{What, started};
 use super::session::{Verdict, refuse};
 use super::wire::text;
 use super::world::World;
 
-const PAGES: u32 = 2;
 const AGREEING_SECONDS: f64 = 2.0;
 const PAGE_SECONDS: f64 = 3.0;
 const NO_MACHINE_SECONDS: f64 = 35.0;
@@ -24,10 +25,12 @@ pub(super) struct Fax {
     remote: String,
     document: String,
     pages: u32,
+    /// How the machine at the other end behaves.
+    manner: FaxManner,
 }
 
 /// Why a fax failed, when it did.
-type Outcome = Result<(), &'static str>;
+type Outcome<'a> = Result<(), &'a str>;
 
 impl World {
     pub(super) fn on_fax(&mut self, call_id: &str, params: &Map<String, Value>, sends: bool) -> Verdict {
@@ -43,9 +46,13 @@ impl World {
         let remote = self.person_name(leg.person);
         let document =
             if sends { document } else { format!("https://files.simulator.invalid/{}.pdf", self.fresh_id(0xfa00)) };
-        let fax = Fax { sends, identity, remote, document, pages: 0 };
+        let (machine, manner) = match self.kind_at(call_id) {
+            Some(Kind::Fax(manner)) => (true, manner),
+            _ => (false, FaxManner::default()),
+        };
+        let fax = Fax { sends, identity, remote, document, pages: 0, manner };
         let key = self.start(call_id, params, What::Fax(fax))?;
-        if matches!(self.kind_at(call_id), Some(Kind::Fax)) {
+        if machine {
             self.next_page(call_id, key, AGREEING_SECONDS + PAGE_SECONDS);
         } else {
             let id = call_id.to_owned();
@@ -59,18 +66,21 @@ impl World {
         let id = call_id.to_owned();
         self.after_seconds(wait, move |world| {
             let Some(What::Fax(fax)) = world.operation(&id, key).map(|operation| &mut operation.what) else { return };
-            if fax.pages == PAGES {
+            if let Some((_, why)) = fax.manner.fails.clone().filter(|(after, _)| fax.pages >= *after) {
+                return world.finish_fax(&id, key, &Err(&why));
+            }
+            if fax.pages >= fax.manner.pages {
                 return world.finish_fax(&id, key, &Ok(()));
             }
             fax.pages += 1;
             let page = json!({"direction": direction(fax), "number": fax.pages});
-            let last = fax.pages == PAGES;
+            let last = fax.pages >= fax.manner.pages;
             world.emit_operation(&id, key, "calling.call.fax", json!({"fax": {"type": "page", "params": page}}));
             world.next_page(&id, key, if last { 1.0 } else { PAGE_SECONDS });
         });
     }
 
-    pub(super) fn finish_fax(&mut self, call_id: &str, key: u64, outcome: &Outcome) {
+    pub(super) fn finish_fax(&mut self, call_id: &str, key: u64, outcome: &Outcome<'_>) {
         if !matches!(self.operation(call_id, key).map(|operation| &operation.what), Some(What::Fax(_))) {
             return;
         }
@@ -79,7 +89,10 @@ impl World {
         self.tell_operation(call_id, "calling.call.fax", &operation, faxed(fax, outcome));
         let (from, to) = if fax.sends { (&fax.identity, &fax.remote) } else { (&fax.remote, &fax.identity) };
         match outcome {
-            Ok(()) => self.tell(format!("{} pages were faxed from {from} to {to}: {}", fax.pages, fax.document)),
+            Ok(()) => {
+                self.tell(format!("{} pages were faxed from {from} to {to}: {}", fax.pages, fax.document));
+                self.did(DeedKind::Faxed, &fax.remote, Some(call_id), &fax.document);
+            }
             Err(why) => self.tell(format!("the fax from {from} to {to} failed: {why}")),
         }
         if let (Ok(()), true, Some(plan)) = (outcome, fax.sends, self.plans.get_mut(&fax.remote)) {
@@ -93,7 +106,7 @@ fn direction(fax: &Fax) -> &'static str {
 }
 
 /// The last event of a fax.
-pub(super) fn faxed(fax: &Fax, outcome: &Outcome) -> Value {
+pub(super) fn faxed(fax: &Fax, outcome: &Outcome<'_>) -> Value {
     let mut params = json!({
         "direction": direction(fax),
         "identity": fax.identity,

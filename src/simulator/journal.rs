@@ -312,6 +312,16 @@ impl Log {
         self.listeners.clear();
     }
 
+    /// The number of the latest entry.
+    pub(super) fn last_sequence(&self) -> u64 {
+        self.next.saturating_sub(1)
+    }
+
+    /// Whether a frame to a client holds this text.
+    pub(super) fn tells_of(&self, text: &str) -> bool {
+        self.entries.iter().any(|entry| entry.direction() == Direction::ToClient && entry.text().contains(text))
+    }
+
     pub(super) fn snapshot(&self) -> Journal {
         Journal { entries: self.entries.iter().cloned().collect() }
     }

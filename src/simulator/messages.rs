@@ -1,7 +1,10 @@
 //! Texts, in and out.
 
+use std::collections::VecDeque;
+
 use serde_json::{Map, Value, json};
 
+use super::deeds::DeedKind;
 use super::session::{Verdict, refuse, reply};
 use super::wire::{list, text};
 use super::world::World;
@@ -16,6 +19,28 @@ pub(super) enum Outlook {
     Delivered,
     Undelivered(String),
     Failed(String),
+    /// The service does not take it at all.
+    Refused(i64, String),
+}
+
+/// What becomes of one text to a number after the other; the last of them is what becomes of all that follow.
+#[derive(Debug, Default)]
+pub(super) struct Outlooks(VecDeque<Outlook>);
+
+impl Outlooks {
+    pub(super) fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    pub(super) fn add(&mut self, outlook: Outlook) {
+        self.0.push_back(outlook);
+    }
+
+    fn next(&mut self) -> Outlook {
+        let last = self.0.len() < 2;
+        let next = if last { self.0.front().cloned() } else { self.0.pop_front() };
+        next.unwrap_or_default()
+    }
 }
 
 /// A text that the program sent.
@@ -47,8 +72,19 @@ impl World {
             return refuse(400, format!("{bad:?} is not a phone number"));
         }
         let context = Some(own("context")).filter(|context| !context.is_empty()).unwrap_or_else(|| "default".into());
+        let outlook = self.outlooks.get_mut(&to).map(Outlooks::next).unwrap_or_default();
+        let (last, reason) = match outlook {
+            Outlook::Delivered => ("delivered", None),
+            Outlook::Undelivered(reason) => ("undelivered", Some(reason)),
+            Outlook::Failed(reason) => ("failed", Some(reason)),
+            Outlook::Refused(code, message) => {
+                self.tell(format!("a text to {to} was refused ({code}): {body}"));
+                return refuse(code, message);
+            }
+        };
         let message_id = format!("msg-{}", self.fresh_id(0x3e55));
         self.tell(format!("{to} is sent: {body}"));
+        self.did(DeedKind::Texted, &to, None, &body);
         let base = json!({
             "message_id": message_id,
             "context": context,
@@ -60,15 +96,9 @@ impl World {
             "segments": segments(&body),
             "tags": list(params, "tags"),
         });
-        let outlook = self.outlooks.get(&to).cloned().unwrap_or_default();
         if self.texts_sent.len() < TEXTS_KEPT {
             self.texts_sent.push(Text { from, to: to.clone(), body, media });
         }
-        let (last, reason) = match outlook {
-            Outlook::Delivered => ("delivered", None),
-            Outlook::Undelivered(reason) => ("undelivered", Some(reason)),
-            Outlook::Failed(reason) => ("failed", Some(reason)),
-        };
         let steps: &[(f64, &'static str)] = &[(0.0, "queued"), (0.1, "initiated"), (0.3, "sent"), (0.8, last)];
         for (wait, state) in steps {
             let (session, context, to, state) = (session.to_owned(), context.clone(), to.clone(), *state);

@@ -1,7 +1,8 @@
 //! A RELAY service on a loopback port: phone programs without a phone, an account or money.
 //!
 //! A [`Simulator`] accepts real WebSocket connections, speaks the service's protocol, and has people who call in, are
-//! called, press keys, speak, text and hang up. Its journal keeps every frame; faults can be caused by name.
+//! called, press keys, speak, text and hang up. Its journal keeps every frame; faults can be caused by name. The guide
+//! is [Testing a phone program](crate::testing).
 //!
 //! ```
 //! use std::time::Duration;
@@ -64,12 +65,18 @@
 //! moment has none either. Clients in other processes, and those that were not made with
 //! [`Builder::simulator`](crate::Builder::simulator), live in real time.
 //!
+//! # Expectations
+//!
+//! What a program does is kept as [`deeds`]; these can be [asked for](Simulator::deeds) and
+//! [expected](Simulator::expect). Expectations are judged when the simulator is dropped: what is unmet fails the test.
+//!
 //! # How far it goes
 //!
 //! Every method is answered, with the states and events that the service's published material tells of; the table of
 //! [methods](#methods) says how far each goes. Unknown methods, and those that the material calls legacy, are refused
-//! with -32601. These, unknown or missing fields, wrong types, repeated ids and missing acknowledgements are recorded
-//! in [`violations`](Simulator::violations).
+//! with -32601. These, unknown or missing fields, wrong types, repeated ids, missing acknowledgements and commands for
+//! what the client knows to be over are recorded in [`violations`](Simulator::violations). They fail the test when the
+//! simulator is dropped, unless [`allow_violations`](Builder::allow_violations) lets them pass.
 //!
 //! Where the material is silent, this is what happens here:
 //!
@@ -102,8 +109,10 @@ mod calls;
 mod canonical;
 mod collecting;
 mod conferences;
+pub mod deeds;
 mod detecting;
 mod dialing;
+mod expectations;
 mod faults;
 mod faxing;
 mod features;
@@ -111,6 +120,7 @@ mod journal;
 mod live;
 mod messages;
 mod operations;
+mod over;
 mod paying;
 mod people;
 mod playing;
@@ -144,9 +154,10 @@ use parking_lot::Mutex;
 
 pub use self::builder::{Builder, Time};
 pub use self::calls::CallSeen;
+pub use self::expectations::{Expectation, Unmet};
 pub use self::journal::{Direction, Entry, EntryKind, Journal, Missed};
-use self::messages::Outlook;
 pub use self::messages::Text;
+use self::messages::{Outlook, Outlooks};
 pub use self::people::{Called, Callee, Caller, Calling, PersonOnCall, Role, Scripted};
 use self::server::Server;
 pub use self::timing::{Helper, Hold};
@@ -202,6 +213,7 @@ impl Simulator {
             project: None,
             token: None,
             allow_unknown_fields: false,
+            allow_violations: false,
             ping_every: Duration::from_secs(5),
             replays_missed_events: false,
             echo_secrets: false,
@@ -301,7 +313,7 @@ impl Simulator {
 
     /// What becomes of texts to a number; they are delivered unless something else is said.
     pub fn number(&self, number: impl Into<String>) -> Number<'_> {
-        Number { sim: self, number: number.into() }
+        Number { sim: self, number: number.into(), more: false }
     }
 
     /// Somebody texts the program, in the context `default`; gives the message's id. The text waits while no client
@@ -324,6 +336,10 @@ impl Simulator {
 
 impl Drop for Simulator {
     fn drop(&mut self) {
+        if !std::thread::panicking() {
+            self.settle();
+        }
+        let verdict = self.verify();
         self.server.close();
         // Without senders the listeners end when they have had everything.
         self.shared.with(|world| {
@@ -337,6 +353,7 @@ impl Drop for Simulator {
                 let _ = self.shared.clock.recv(&ended, until);
             }
         }
+        expectations::judge(verdict);
     }
 }
 
@@ -348,34 +365,59 @@ impl fmt::Debug for Simulator {
 
 /// What becomes of texts to one number; from [`Simulator::number`].
 ///
+/// Each word replaces what was said before; [`then`](Self::then) adds to it instead. The last of a row holds for all
+/// texts that follow.
+///
 /// ```
 /// # let sim = signalwire_relay::simulator::Simulator::start()?;
-/// sim.number("+15552222222").undelivered("handset unreachable");
+/// sim.number("+15552222222").undelivered("30003").then().delivers();
+/// sim.number("+15553333333").fails("blocked by the carrier");
 /// # Ok::<(), signalwire_relay::Error>(())
 /// ```
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Number<'a> {
     sim: &'a Simulator,
     number: String,
+    more: bool,
 }
 
 impl Number<'_> {
     /// Texts arrive.
-    pub fn delivers(self) {
-        self.set(Outlook::Delivered);
+    pub fn delivers(self) -> Self {
+        self.set(Outlook::Delivered)
     }
 
-    /// Texts are sent and do not arrive, for this reason.
-    pub fn undelivered(self, reason: &str) {
-        self.set(Outlook::Undelivered(reason.to_owned()));
+    /// Texts are sent and do not arrive, for this reason: the carrier's words or an error code.
+    pub fn undelivered(self, reason: &str) -> Self {
+        self.set(Outlook::Undelivered(reason.to_owned()))
     }
 
     /// Texts fail, for this reason.
-    pub fn fails(self, reason: &str) {
-        self.set(Outlook::Failed(reason.to_owned()));
+    pub fn fails(self, reason: &str) -> Self {
+        self.set(Outlook::Failed(reason.to_owned()))
     }
 
-    fn set(self, outlook: Outlook) {
-        self.sim.shared.with(|world| world.outlooks.insert(self.number, outlook));
+    /// Texts are not even taken: the request is refused, with this code and these words.
+    pub fn refuses(self, code: i64, message: &str) -> Self {
+        self.set(Outlook::Refused(code, message.to_owned()))
+    }
+
+    /// What follows is what becomes of the next text.
+    #[must_use = "what becomes of the next text comes with the value returned"]
+    pub fn then(mut self) -> Self {
+        self.more = true;
+        self
+    }
+
+    fn set(mut self, outlook: Outlook) -> Self {
+        let more = std::mem::take(&mut self.more);
+        self.sim.shared.with(|world| {
+            let outlooks: &mut Outlooks = world.outlooks.entry(self.number.clone()).or_default();
+            if !more {
+                outlooks.clear();
+            }
+            outlooks.add(outlook);
+        });
+        self
     }
 }

@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::calls::{Leg, State};
 use super::collecting::{Collecting, collected};
+use super::deeds::DeedKind;
 use super::detecting::Detecting;
 use super::faxing::{Fax, faxed};
 use super::paying::{Payment, paid};
@@ -156,6 +157,7 @@ impl World {
                 let tones: String = digits.chars().filter(|key| !"wW".contains(*key)).collect();
                 if let Some(person) = world.calls.get(&id).map(|leg| leg.person) {
                     world.hears_digits(person, &tones);
+                    world.did_on(&id, DeedKind::SentDigits, &tones);
                 }
                 world.tell_operation(&id, "calling.call.send_digits", &operation, json!({"state": "finished"}));
             }
@@ -180,7 +182,9 @@ impl World {
                 (operation.key, fits)
             })
         });
-        let Some((key, true)) = found else { return refuse(404, "No such operation") };
+        let Some((key, true)) = found else {
+            return self.no_such_operation(call_id, control_id, &format!("calling.{family}.{command}"));
+        };
         let words = match (family, command) {
             (_, "stop") => {
                 self.stop(call_id, key);
@@ -311,6 +315,9 @@ impl World {
                 What::Collect(collect) if collect.speech.is_some() => self.input_begins(call_id, key),
                 What::Record(recording) => {
                     recording.spoke = true;
+                    if recording.is_running() {
+                        recording.words.push(said.to_owned());
+                    }
                     self.fresh_mark(call_id, key);
                 }
                 _ => {}
@@ -319,7 +326,7 @@ impl World {
     }
 
     /// The person of a call stops speaking.
-    pub(super) fn speech_ends(&mut self, call_id: &str, said: &str) {
+    pub(super) fn speech_ends(&mut self, call_id: &str, said: &str, clearly: bool) {
         let Some(leg) = self.calls.get_mut(call_id) else { return };
         leg.speaking = None;
         for key in self.keys(call_id) {
@@ -327,7 +334,7 @@ impl World {
             match &operation.what {
                 What::Collect(collect) => {
                     let Some(silence) = collect.speech else { continue };
-                    if collect.partial {
+                    if collect.partial && clearly {
                         let result = json!({"type": "speech", "params": {"text": said, "confidence": 0.0}});
                         let event = json!({"result": result, "state": "collecting", "final": false});
                         self.emit_operation(call_id, key, "calling.call.collect", event);
@@ -337,7 +344,8 @@ impl World {
                     self.after_seconds(silence, move |world| {
                         if world.has_mark(&id, key, mark) {
                             let params = json!({"text": said, "confidence": 92.5});
-                            world.result(&id, key, json!({"type": "speech", "params": params}));
+                            let heard = json!({"type": "speech", "params": params});
+                            world.result(&id, key, if clearly { heard } else { json!({"type": "no_match"}) });
                         }
                     });
                 }
@@ -387,7 +395,7 @@ impl World {
             What::Record(_) => {
                 if let Some(event) = self.recorded(&operation, "finished") {
                     tell(self, "calling.call.record", event);
-                    self.tell_recorded(leg.person, &operation);
+                    self.tell_recorded(&leg.call_id, leg.person, &operation);
                 }
             }
         }

@@ -10,6 +10,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::deeds::DeedKind;
 use super::operations::{What, started};
 use super::session::{Refusal, Verdict, one_of, refuse};
 use super::wire::{list, text};
@@ -202,6 +203,7 @@ impl World {
         self.emit_operation(call_id, key, "calling.call.pay", event);
         self.wait_for_payment(call_id, key);
         if let Some(person) = self.calls.get(call_id).map(|leg| leg.person) {
+            self.did_on(call_id, DeedKind::Said, &question);
             self.hears(person, &question);
             self.heard_out(person, Some(question));
         }
@@ -293,6 +295,7 @@ impl World {
         if let Some(person) = self.calls.get(call_id).map(|leg| leg.person) {
             let name = self.person_name(person);
             self.tell(format!("the payment of {name}: {result}"));
+            self.did(DeedKind::Charged, &name, Some(call_id), result);
         }
     }
 }

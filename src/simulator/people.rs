@@ -4,10 +4,15 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::acting::Step;
-pub(super) use super::acting::{Ending, Kind, Manner, NumberPlan, Person};
+pub(super) use super::acting::{Ending, Kind, Machine, Manner, NumberPlan, Person};
+use super::acting::{FaxManner, Step};
+use super::deeds::{self, Wanted};
+use super::expectations::Expected;
 use super::journal::Missed;
 use super::world::{Shared, World};
+
+/// The time before each key of somebody who is neither slow nor fast.
+const QUARTER: Duration = Duration::from_millis(250);
 
 /// Somebody with a script: what they do on a call, step by step.
 ///
@@ -41,6 +46,7 @@ pub struct Calling {
     kind: Kind,
     script: Vec<Step>,
     patience: Option<Duration>,
+    expected: Vec<Expected>,
 }
 
 /// The role of a [`Callee`].
@@ -51,11 +57,20 @@ impl Role for Calling {}
 impl Role for Called {}
 
 mod private {
-    use super::{Called, Calling, Scripted, Step};
+    use super::{Called, Calling, Expected, Kind, Scripted, Step};
 
     /// Where a script is kept.
     pub trait Sealed {
         fn add(person: &mut Scripted<Self>, step: Step)
+        where
+            Self: super::Role;
+
+        /// Changes what is at the other end of the line.
+        fn kind(person: &mut Scripted<Self>, change: impl FnOnce(&mut Kind))
+        where
+            Self: super::Role;
+
+        fn expect(person: &mut Scripted<Self>, expected: Expected)
         where
             Self: super::Role;
     }
@@ -64,11 +79,28 @@ mod private {
         fn add(person: &mut Scripted<Self>, step: Step) {
             person.role.script.push(step);
         }
+
+        fn kind(person: &mut Scripted<Self>, change: impl FnOnce(&mut Kind)) {
+            change(&mut person.role.kind);
+        }
+
+        fn expect(person: &mut Scripted<Self>, expected: Expected) {
+            person.role.expected.push(expected);
+        }
     }
 
     impl Sealed for Called {
         fn add(person: &mut Scripted<Self>, step: Step) {
             person.plan(|plan| plan.script.push(step));
+        }
+
+        fn kind(person: &mut Scripted<Self>, change: impl FnOnce(&mut Kind)) {
+            person.plan(|plan| change(&mut plan.kind));
+        }
+
+        fn expect(person: &mut Scripted<Self>, expected: Expected) {
+            let expected = expected.with(person.number());
+            person.shared.with(|world| world.expects(expected));
         }
     }
 }
@@ -133,7 +165,12 @@ impl<R: Role> Scripted<R> {
 
     /// Presses keys, one each quarter of a second: `0`-`9`, `*`, `#`, `A`-`D`.
     pub fn presses(self, keys: impl Into<String>) -> Self {
-        self.step(Step::Presses(keys.into()))
+        self.step(Step::Presses(keys.into(), QUARTER))
+    }
+
+    /// Presses keys with so much simulated time before each: somebody slow.
+    pub fn presses_slowly(self, keys: impl Into<String>, before_each: Duration) -> Self {
+        self.step(Step::Presses(keys.into(), before_each))
     }
 
     /// Says something, a second for every twelve characters.
@@ -141,9 +178,51 @@ impl<R: Role> Scripted<R> {
         self.step(Step::Says(text.into()))
     }
 
+    /// Says something that nobody can make out: a `collect` has the result `no_match`.
+    pub fn says_unclearly(self, text: impl Into<String>) -> Self {
+        self.step(Step::Mumbles(text.into()))
+    }
+
     /// Hangs up.
     pub fn hangs_up(self) -> Self {
         self.step(Step::HangsUp)
+    }
+
+    /// How many pages a fax machine sends and takes; two when nothing is said. Nothing changes for who is none.
+    pub fn fax_pages(self, pages: u32) -> Self {
+        self.fax_manner(|fax| fax.pages = pages)
+    }
+
+    /// The fax machine fails behind so many pages, for this reason; nothing changes for who is none.
+    pub fn fax_fails_after(self, pages: u32, why: impl Into<String>) -> Self {
+        self.fax_manner(|fax| fax.fails = Some((pages, why.into())))
+    }
+
+    fn fax_manner(mut self, change: impl FnOnce(&mut FaxManner)) -> Self {
+        R::kind(&mut self, |kind| {
+            if let Kind::Fax(fax) = kind {
+                change(fax);
+            }
+        });
+        self
+    }
+
+    /// Expects this to be done to them at least once: a caller on the call they are about to make, a callee on any.
+    /// It is judged with the other [expectations](super::Simulator::expect).
+    pub fn expects(mut self, wanted: Wanted) -> Self {
+        R::expect(&mut self, Expected::at_least_once(wanted));
+        self
+    }
+
+    /// Expects that this is not done to them.
+    pub fn expects_never(mut self, wanted: Wanted) -> Self {
+        R::expect(&mut self, Expected::never(wanted));
+        self
+    }
+
+    /// Expects to hear something that contains `text`. What is said over the greeting of a machine is not heard.
+    pub fn expects_to_hear(self, text: impl Into<String>) -> Self {
+        self.expects(deeds::heard(text))
     }
 
     fn step(mut self, step: Step) -> Self {
@@ -166,6 +245,7 @@ impl Caller {
             kind: Kind::Person,
             script: Vec::new(),
             patience: None,
+            expected: Vec::new(),
         };
         Self { shared, number, role }
     }
@@ -201,18 +281,21 @@ impl Caller {
     /// Is a fax machine: it sends what a `calling.receive_fax` receives, and takes what is sent to it.
     #[must_use = "nobody calls before `dials()`"]
     pub fn is_fax(mut self) -> Self {
-        self.role.kind = Kind::Fax;
+        self.role.kind = Kind::Fax(FaxManner::default());
         self
     }
 
     /// Dials. The call is offered to a client that subscribed to the context, and waits while there is none.
     pub fn dials(self) -> PersonOnCall {
-        let Calling { to, context, kind, script, patience } = self.role;
+        let Calling { to, context, kind, script, patience, expected } = self.role;
         let mut person = Person::new(&self.number, kind, script);
         person.handles = 1;
         let number = self.number;
         let (person, call_id) = self.shared.with(|world| {
             let (person, call_id) = world.call_in(&number, &to, &context, person);
+            for expected in expected {
+                world.expects(expected.with(&number).on_call(&call_id));
+            }
             if let Some(patience) = patience {
                 let id = call_id.clone();
                 world.after(patience, move |world| world.gives_up(&id));
@@ -284,12 +367,40 @@ impl Callee {
     ///
     /// What the program says before the greeting is over is in [`said_over_greeting`](Self::said_over_greeting).
     pub fn is_machine(self, greeting: impl Into<String>, beep: bool) -> Self {
-        self.kind(Kind::Machine { greeting: greeting.into(), beep })
+        self.kind(Kind::Machine(Machine::new(greeting.into(), beep)))
+    }
+
+    /// How long the greeting of a machine is, in simulated time, whatever it says; nothing changes for who is none.
+    ///
+    /// One without a beep that is over before a detector takes a voice for a machine's (1.25 s when nothing else is
+    /// asked for) is taken for a person.
+    pub fn greeting_lasts(self, span: Duration) -> Self {
+        self.machine(|machine| machine.lasts = span)
+    }
+
+    /// How long a machine is silent between its greeting and the beep; not at all when nothing is said. What the
+    /// program says in it is lost, as it is over the greeting.
+    pub fn beeps_after(self, silence: Duration) -> Self {
+        self.machine(|machine| machine.pause = silence)
+    }
+
+    /// How long, behind greeting and beep, a machine listens before it hangs up; for ever when nothing is said.
+    pub fn takes_messages_of(self, span: Duration) -> Self {
+        self.machine(|machine| machine.listens = Some(span))
+    }
+
+    fn machine(self, change: impl FnOnce(&mut Machine)) -> Self {
+        self.plan(|plan| {
+            if let Kind::Machine(machine) = &mut plan.kind {
+                change(machine);
+            }
+        });
+        self
     }
 
     /// A fax machine.
     pub fn is_fax(self) -> Self {
-        self.kind(Kind::Fax)
+        self.kind(Kind::Fax(FaxManner::default()))
     }
 
     /// Somebody who answers and does not say a word.
@@ -342,7 +453,7 @@ impl Callee {
     pub fn say(&self, text: &str) {
         self.shared.with(|world| {
             for person in world.people_at(&self.number) {
-                world.say(person, text.to_owned());
+                world.say(person, text.to_owned(), true);
             }
         });
     }
@@ -489,7 +600,7 @@ impl PersonOnCall {
     /// Begins to say something, now; it takes a second of simulated time for every twelve characters.
     pub fn say(&self, text: &str) {
         self.shared.with(|world| {
-            world.say(self.person, text.to_owned());
+            world.say(self.person, text.to_owned(), true);
         });
     }
 

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use serde_json::{Map, Value, json};
 
+use super::deeds::DeedKind;
 use super::operations::{What, started};
 use super::session::{Refusal, Verdict, refuse};
 use super::wire::list;
@@ -136,6 +137,7 @@ impl World {
         let (heard, lasts) = (item.heard.clone(), item.seconds);
         self.run_item(call_id, key, lasts);
         if let (Some(heard), Some(person)) = (heard, self.calls.get(call_id).map(|leg| leg.person)) {
+            self.did_on(call_id, DeedKind::Said, &heard);
             self.hears(person, &heard);
         }
     }

@@ -5,10 +5,11 @@ use std::time::Instant;
 use serde_json::{Map, Value, json};
 
 use super::calls::settings;
+use super::deeds::DeedKind;
 use super::operations::{Operation, What, started};
 use super::session::{Refusal, Verdict, refuse};
 use super::wire::{seconds, text};
-use super::world::World;
+use super::world::{World, span};
 
 pub(super) struct Recording {
     id: String,
@@ -17,20 +18,32 @@ pub(super) struct Recording {
     counted: f64,
     running_since: Option<Instant>,
     pub(super) spoke: bool,
+    /// What was said meanwhile.
+    pub(super) words: Vec<String>,
     pub(super) terminators: String,
     pub(super) end_silence: f64,
+}
+
+impl Recording {
+    /// Whether it is not paused.
+    pub(super) fn is_running(&self) -> bool {
+        self.running_since.is_some()
+    }
 }
 
 impl World {
     pub(super) fn on_record(&mut self, call_id: &str, params: &Map<String, Value>) -> Verdict {
         let audio = settings(params, &["record", "audio"]).cloned().unwrap_or_default();
-        let spoke = self.calls.get(call_id).is_some_and(|leg| leg.speaking.is_some());
+        let speaking = self.calls.get(call_id).and_then(|leg| leg.speaking.as_ref());
+        let words: Vec<String> = speaking.map(|(words, _)| words.clone()).into_iter().collect();
+        let spoke = !words.is_empty();
         let recording = Recording {
             id: self.fresh_id(0x2ec0),
             start: self.clock.unix(),
             counted: 0.0,
             running_since: Some(self.clock.now()),
             spoke,
+            words,
             terminators: text(&audio, "terminators").unwrap_or("#").to_owned(),
             end_silence: seconds(&audio, "end_silence_timeout").unwrap_or(0.0),
             audio,
@@ -93,7 +106,7 @@ impl World {
             let Some(event) = self.recorded(&operation, state) else { return };
             self.tell_operation(call_id, "calling.call.record", &operation, event);
             if let Some(person) = self.calls.get(call_id).map(|leg| leg.person) {
-                self.tell_recorded(person, &operation);
+                self.tell_recorded(call_id, person, &operation);
             }
         }
     }
@@ -120,10 +133,11 @@ impl World {
         }))
     }
 
-    pub(super) fn tell_recorded(&mut self, person: u64, operation: &Operation) {
+    pub(super) fn tell_recorded(&mut self, call_id: &str, person: u64, operation: &Operation) {
         if let What::Record(recording) = &operation.what {
             let (name, lasts) = (self.person_name(person), self.recorded_seconds(recording));
             self.tell(format!("{lasts:.1} s of {name} were recorded"));
+            self.did_for(DeedKind::Recorded, &name, Some(call_id), &recording.words.join(" "), span(lasts));
         }
     }
 }

@@ -48,9 +48,12 @@ impl World {
                 true
             }
             Some(id) => match connection.unacked.remove(id) {
-                Some(sent) => {
-                    let took = self.clock.now().saturating_duration_since(sent);
-                    self.slowest_ack = self.slowest_ack.max(took);
+                Some(unacked) => {
+                    let now = self.clock.now();
+                    self.slowest_ack = self.slowest_ack.max(now.saturating_duration_since(unacked.sent));
+                    if let Some(ends) = unacked.ends {
+                        self.over.add(ends, now);
+                    }
                     true
                 }
                 None => false,
@@ -172,7 +175,9 @@ impl World {
                     self.violation(format!("{method}: call {call_id} is not on node {node_id:?}"));
                     refuse(404, "Call does not exist")
                 }
-                _ => refuse(404, "Call does not exist"),
+                // Another session has it now, or is offered it.
+                Some(_) => refuse(404, "Call does not exist"),
+                None => self.no_such_call(&call_id, method),
             };
         }
         match method {
@@ -225,7 +230,7 @@ impl World {
             "calling.queue.leave" => self.on_queue_leave(call_id, params),
             "calling.ai" => self.on_ai(call_id, params),
             "calling.ai.stop" => self.on_ai_stop(call_id, params),
-            "calling.amazon_bedrock" => self.on_amazon_bedrock(call_id),
+            "calling.amazon_bedrock" => self.on_amazon_bedrock(call_id, params),
             "calling.ai_message" => self.on_ai_message(call_id, params),
             "calling.ai_hold" => self.on_ai_hold(call_id, params),
             "calling.ai_unhold" => self.on_ai_unhold(call_id, params),

@@ -13,12 +13,16 @@ use parking_lot::{Condvar, Mutex};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::agents::Wits;
 use super::calls::Leg;
 use super::conferences::Conference;
+use super::deeds::Deed;
 use super::dialing::Attempt;
+use super::expectations::Expected;
 use super::faults::Faults;
 use super::journal::{Direction, EntryKind, Frame, Log};
-use super::messages::Outlook;
+use super::messages::Outlooks;
+use super::over::{Over, Unacked};
 use super::people::{NumberPlan, Person};
 use super::queues::Queue;
 use super::session::Session;
@@ -56,6 +60,9 @@ pub(super) struct Settings {
     pub(super) token: Secret,
     pub(super) any_credentials: bool,
     pub(super) allow_unknown_fields: bool,
+    pub(super) allow_violations: bool,
+    /// As [`KNOWN_FOR`](super::over::KNOWN_FOR), but for tests.
+    pub(super) known_for: Duration,
     pub(super) ping_every: Duration,
     pub(super) ping_limit: Duration,
     pub(super) replays_missed_events: bool,
@@ -70,7 +77,7 @@ pub(super) struct Conn {
     pub(super) session: Option<SessionId>,
     pub(super) event_acks: bool,
     pub(super) major: i64,
-    pub(super) unacked: HashMap<String, Instant>,
+    pub(super) unacked: HashMap<String, Unacked>,
     pub(super) ping: Option<String>,
     ids: HashSet<String>,
     id_order: VecDeque<String>,
@@ -171,13 +178,18 @@ pub(super) struct World {
     pub(super) queues: BTreeMap<String, Queue>,
     pub(super) people: HashMap<u64, Person>,
     pub(super) plans: HashMap<String, NumberPlan>,
-    pub(super) outlooks: HashMap<String, Outlook>,
+    pub(super) outlooks: HashMap<String, Outlooks>,
     pub(super) texts_sent: Vec<super::messages::Text>,
     pub(super) unrouted_texts: VecDeque<(String, Value)>,
     pub(super) faults: Faults,
     pub(super) log: Log,
     pub(super) claimed: HashMap<String, u64>,
     pub(super) violations: Vec<String>,
+    pub(super) wits: Wits,
+    pub(super) deeds: VecDeque<Deed>,
+    pub(super) expected: Vec<(u64, Expected)>,
+    /// What clients know to be over: calls, and operations by their control id.
+    pub(super) over: Over,
     pub(super) slowest_ack: Duration,
     pub(super) lines: VecDeque<String>,
     pub(super) listeners: Vec<Sender<String>>,
@@ -225,6 +237,10 @@ impl Shared {
             log: Log::default(),
             claimed: HashMap::new(),
             violations: Vec::new(),
+            wits: Wits::default(),
+            deeds: VecDeque::new(),
+            expected: Vec::new(),
+            over: Over::default(),
             slowest_ack: Duration::ZERO,
             lines: VecDeque::new(),
             listeners: Vec::new(),
@@ -378,6 +394,13 @@ impl World {
 
     // What people and tests read.
 
+    /// Whether this is the id of a call that there was.
+    pub(super) fn is_ours(&self, call_id: &str) -> bool {
+        let (_, a, b, _) = self.run.as_fields();
+        let number = call_id.strip_prefix(&format!("{:08x}-{a:04x}-{b:04x}-8000-", 0xca11));
+        number.and_then(|number| u64::from_str_radix(number, 16).ok()).is_some_and(|number| number <= self.counter)
+    }
+
     /// Adds a line to the transcript.
     pub(super) fn tell(&mut self, line: String) {
         if self.lines.len() == LINES_KEPT {
@@ -512,10 +535,10 @@ impl World {
             }
             return;
         };
-        let now = self.clock.now();
+        let unacked = Unacked { sent: self.clock.now(), ends: self.what_ends(event_type, &frame) };
         if let Some(connection) = self.conns.get_mut(&conn).filter(|_| !self.faults.frozen) {
             if connection.event_acks && connection.unacked.len() < IDS_KEPT {
-                connection.unacked.insert(id, now);
+                connection.unacked.insert(id, unacked);
             }
         }
         self.send(conn, EntryKind::Event, event_type, frame);

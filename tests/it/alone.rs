@@ -667,6 +667,7 @@ fn who_listens_to_frames_late_gets_the_early_ones_too_and_all_of_them_by_the_end
     let (sender, frames) = channel();
     sim.on_frame(move |frame| drop(sender.send(frame.clone())));
     early.execute("calling.sing", json!({})).unwrap_err();
+    assert_eq!(sim.take_violations().len(), 1);
     early.disconnect();
     let journal = sim.journal();
     drop(sim);

@@ -817,7 +817,7 @@ fn a_notification_is_not_what_the_service_takes_and_the_client_goes_on() {
         let client = client(&sim);
         client.notify("calling.something", json!({"key": "value"})).unwrap();
         fence(&client);
-        let violations = sim.violations();
+        let violations = sim.take_violations();
         assert!(violations.len() == 1 && violations[0].contains("malformed"), "{violations:?}");
         let (_person, call) = answered(&sim, &client);
         assert_eq!(call.state(), CallState::Answered);

@@ -161,6 +161,9 @@ fn unknown_events_and_fields_reach_the_program() {
         is_well(&sim, &client);
         call.hangup().unwrap();
         call.wait_for_ended(LONG).unwrap();
+        // The client believed the service that the call had moved to another node.
+        let violations = sim.take_violations();
+        assert!(violations.len() == 1 && violations[0].contains("is not on node \"n\""), "{violations:?}");
     });
 }
 

@@ -6,6 +6,7 @@ mod connecting;
 mod dials;
 mod families;
 mod frames;
+mod guide;
 mod inbound;
 mod lifecycle;
 mod link;

@@ -118,7 +118,14 @@ impl Shown {
 
 /// A simulator that repeats the token, and everything that is done with a client.
 fn on_the_simulator(shown: &mut Shown) {
-    let sim = Simulator::builder().project(PROJECT).token(TOKEN).echoes_secrets().speed(50.0).start().unwrap();
+    let sim = Simulator::builder()
+        .project(PROJECT)
+        .token(TOKEN)
+        .echoes_secrets()
+        .allow_violations()
+        .speed(50.0)
+        .start()
+        .unwrap();
     let builder = quick(&sim);
     shown.debug(&builder);
     shown.debug(&sim);

@@ -227,12 +227,15 @@ fn only_the_clock_knows_the_time() {
 fn the_library_does_not_panic_on_purpose() {
     let mut found = Vec::new();
     for source in library().iter().filter(|source| !source.is_test()) {
+        // A panic is how the simulator fails the test that it is dropped in, and a word on stderr when it has failed.
+        let judges = source.path == "simulator/expectations.rs";
         let lines: Vec<&str> = source.text.lines().collect();
         for (n, line) in source.code() {
             // A test whose virtual time stands still would hang for ever.
             let is_standstill = source.path == "clock/virtual_time.rs" && line.contains("panic!(\"{why}\")");
             for word in [".unwrap()", "panic!(", "todo!(", "unimplemented!(", "dbg!(", "println!(", "eprintln!("] {
-                if line.contains(word) && !is_standstill {
+                let verdict = judges && ![".unwrap()", "todo!(", "unimplemented!(", "dbg!("].contains(&word);
+                if line.contains(word) && !is_standstill && !verdict {
                     found.push(format!("src/{}:{n}: {word}", source.path));
                 }
             }

@@ -17,6 +17,7 @@ fn an_agent_greets_answers_is_held_and_stopped() {
         assert_eq!(client.refused(&call, method, more), 404);
     }
     assert_eq!(client.refused(&call, "calling.ai", json!({"control_id": "b"})), 400);
+    assert_eq!(sim.take_violations().len(), 1, "there never was an agent to stop");
     let agent = json!({"control_id": "a", "prompt": {"text": "be kind"}, "params": {"static_greeting": "Welcome!"},
         "post_prompt_auth_password": "canary"});
     client.on(&call, "calling.ai", agent.clone());

@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::{Bare, fast, no_violations, on_the_phone, phone, tts, with};
 use crate::simulator::Simulator;
+use crate::simulator::deeds::charged;
 
 #[test]
 fn a_fax_machine_takes_a_fax_and_a_person_does_not() {
@@ -91,6 +92,7 @@ fn a_card_is_asked_for_field_by_field_and_charged() {
     assert_eq!((&result["payment_card_type"], &result["payment_card_postal_code"]), (&json!("visa"), &json!("94043")));
     assert!(result["payment_token"].is_string() && result["payment_card_expiration_date"] == "1299", "{result}");
     assert_eq!(ann.heard()[0], "Your card, please");
+    assert_eq!(sim.count_of(&charged("success").with("+15551230000")), 1);
     let shown = format!("{:?}", sim.transcript());
     assert!(shown.contains("pressed ****************#") && !shown.contains("4242"), "{shown}");
     no_violations(&sim);
@@ -196,6 +198,7 @@ fn audio_is_tapped_and_streamed() {
     ann.hang_up();
     assert_eq!(client.about(&call, "calling.call.stream")["state"], "finished");
     assert!(!sim.journal().to_string().contains("canary"));
+    assert_eq!(sim.take_violations().len(), 1);
 }
 
 #[test]
@@ -279,6 +282,7 @@ fn keys_run_what_is_bound_to_them() {
     ] {
         assert_eq!(client.refused(&call, "calling.bind_digit", bad), 400);
     }
+    assert!(!sim.take_violations().is_empty());
 }
 
 #[test]
@@ -346,7 +350,7 @@ fn legacy_methods_and_those_of_the_service_are_refused() {
     for method in refused {
         assert_eq!(client.refused(&json!({}), method, json!({})), -32601);
     }
-    assert_eq!(sim.violations().len(), refused.len());
+    assert_eq!(sim.take_violations().len(), refused.len());
     client.ask("signalwire.unreceive", json!({"contexts": ["default"]}));
 }
 

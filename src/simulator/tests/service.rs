@@ -55,6 +55,7 @@ fn a_connect_is_judged() {
     good.event("signalwire.authorization.state", |event| event["authorization_state"].is_string());
     let token = sim.token().to_owned();
     assert!(!format!("{sim:?}{}", sim.journal()).contains(&format!("\"{token}\"")));
+    assert_eq!(sim.take_violations().len(), 3);
 }
 
 #[test]
@@ -70,7 +71,7 @@ fn unknown_methods_and_fields_are_refused_and_recorded() {
     assert_eq!(client.ask("calling.answer", call)["result"]["code"], "404");
     client.next -= 1;
     assert_eq!(client.ask("signalwire.ping", json!({}))["error"]["code"], -32600);
-    let violations = sim.violations().join("\n");
+    let violations = sim.take_violations().join("\n");
     for part in ["calling.levitate", "unknown field colour", "to_number must be a string", "was used before"] {
         assert!(violations.contains(part), "{part} is missing in {violations}");
     }
@@ -87,7 +88,7 @@ fn pings_are_echoed_and_garbage_does_not_end_the_link() {
     client.socket.send(Message::text("[]")).expect("an open link");
     let pong = client.ask("signalwire.ping", json!({"timestamp": 1.5, "payload": "x"}));
     assert_eq!(pong["result"], json!({"timestamp": 1.5, "payload": "x"}));
-    assert_eq!(sim.violations().len(), 3);
+    assert_eq!(sim.take_violations().len(), 3);
 }
 
 #[test]
@@ -97,7 +98,7 @@ fn a_client_that_leaves_a_ping_unanswered_is_closed() {
     client.event("signalwire.authorization.state", |_| true);
     // The test client answers what it reads, and now it reads nothing.
     sim.wait_connected(0, LONG).expect("the end of the connection");
-    assert!(sim.violations().iter().any(|line| line.contains("did not answer a ping")));
+    assert!(sim.take_violations().iter().any(|line| line.contains("did not answer a ping")));
 }
 
 #[test]
@@ -185,6 +186,8 @@ fn play_is_paused_resumed_and_stopped() {
     assert_eq!(reused["result"]["code"], "409");
     client.on(&call, "calling.send_digits", json!({"control_id": "d", "digits": "12w#"}));
     client.event("calling.call.send_digits", |event| event["state"] == "finished");
+    let violations = sim.take_violations();
+    assert!(violations.len() == 1 && violations[0].contains("the control_id a was used before"), "{violations:?}");
 }
 
 #[test]
@@ -495,7 +498,7 @@ fn the_transcript_is_heard_live_and_complete() {
 
 #[test]
 fn a_drop_frees_every_connection_whatever_its_state() {
-    let sim = fast();
+    let sim = Simulator::builder().allow_violations().start().expect("a simulator");
     let _silent = TcpStream::connect(sim.address()).expect("the simulator listens");
     let mut client = Bare::connected(&sim);
     // Nobody reads this, and it is more than the sockets take.
@@ -558,7 +561,7 @@ fn nothing_that_is_printed_shows_the_token() {
 #[cfg(feature = "native-tls")]
 #[test]
 fn tls_is_offered_with_a_certificate_that_the_authority_vouches_for() {
-    let sim = Simulator::builder().tls(true).speed(100.0).start().expect("a simulator");
+    let sim = Simulator::builder().tls(true).speed(100.0).allow_violations().start().expect("a simulator");
     let file = sim.ca_file().expect("a file").to_owned();
     let pem = std::fs::read(&file).expect("the certificate");
     let authority = native_tls::Certificate::from_pem(&pem).expect("a certificate");
