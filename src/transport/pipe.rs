@@ -85,7 +85,8 @@ mod native {
                     return Err(bad("the file is empty; it must hold certificates in PEM form".into()));
                 }
                 let pem = String::from_utf8_lossy(&pem);
-                let found = certificates(&pem);
+                let found = certificates(&pem)
+                    .ok_or_else(|| bad("a certificate in it is cut off (it has a BEGIN and no END)".into()))?;
                 if found.is_empty() {
                     return Err(bad("it holds no certificate in PEM form (-----BEGIN CERTIFICATE-----)".into()));
                 }
@@ -124,20 +125,24 @@ mod native {
         }
     }
 
-    /// The certificates of a PEM file, each as the text from its BEGIN to its END. The library's own way to read
-    /// several takes a file of garbage for one without certificates.
-    fn certificates(pem: &str) -> Vec<&str> {
+    /// The certificates of a PEM file, each as the text from its BEGIN to its END; none when one of them is cut off, as
+    /// half a copied file leaves it. The library's own way to read several takes a file of garbage for one without
+    /// certificates.
+    fn certificates(pem: &str) -> Option<Vec<&str>> {
         const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
         const END: &str = "-----END CERTIFICATE-----";
+        const DASHES: &str = "-----";
         let mut found = Vec::new();
         let mut rest = pem;
         while let Some(start) = rest.find(BEGIN) {
-            let Some(length) = rest[start..].find(END) else { break };
-            let end = start + length + END.len();
+            let end = start + rest[start..].find(END)? + END.len();
             found.push(&rest[start..end]);
             rest = &rest[end..];
         }
-        found
+        // The cut may have gone through the BEGIN itself.
+        let last = rest.trim_end().lines().next_back().unwrap_or_default();
+        let is_cut = last.starts_with(DASHES) && last.len() < BEGIN.len() && BEGIN.starts_with(last);
+        (!is_cut).then_some(found)
     }
 
     /// An established TLS session; reader and writer share it.
