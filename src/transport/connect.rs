@@ -14,7 +14,7 @@ use tungstenite::{Error as WsError, client};
 
 use super::address::{Endpoint, Scheme};
 use super::frame_settings;
-use super::pipe::{Tls, Trust};
+use super::pipe::{Tls, Trust, advice};
 use super::reader::{Inlet, ReadHalf, Wire};
 use super::writer::WriteHalf;
 use crate::clock::{Clock, Deadline};
@@ -309,7 +309,14 @@ impl Connector {
         match e.kind() {
             io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => self.timed_out(phase),
             io::ErrorKind::UnexpectedEof => self.failed(phase, "the peer closed the connection", None),
-            _ => self.failed(phase, &e.to_string(), Some(Box::new(e))),
+            _ => {
+                let mut why = e.to_string();
+                if let Some(advice) = advice(&why).filter(|_| phase == Phase::Tls) {
+                    why.push_str(": ");
+                    why.push_str(advice);
+                }
+                self.failed(phase, &why, Some(Box::new(e)))
+            }
         }
     }
 

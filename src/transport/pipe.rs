@@ -4,9 +4,9 @@
 //! means that TLS can never be half way through a write: there is always room in the pipe.
 
 #[cfg(feature = "native-tls")]
-pub(super) use native::{Tls, Trust};
+pub(super) use native::{Tls, Trust, advice};
 #[cfg(not(feature = "native-tls"))]
-pub(super) use without::{Tls, Trust};
+pub(super) use without::{Tls, Trust, advice};
 
 use std::path::Path;
 
@@ -145,6 +145,25 @@ mod native {
         (!is_cut).then_some(found)
     }
 
+    /// What to do about a handshake that failed, as far as the library's words tell what was wrong.
+    pub(in super::super) fn advice(why: &str) -> Option<&'static str> {
+        let why = why.to_ascii_lowercase();
+        let says = |words: &[&str]| words.iter().any(|word| why.contains(word));
+        if says(&["expired", "not yet valid"]) {
+            Some("check this machine's clock; if it is right, the certificate of the service has to be renewed")
+        } else if says(&["mismatch"]) {
+            Some("the certificate was made for another host; check the host's spelling")
+        } else if says(&["self-signed", "self signed", "issuer", "unable to verify", "not trusted"]) {
+            Some("who issued the certificate is not trusted here; Builder::ca_file names more authorities")
+        } else if says(&["wrong version number", "packet length too long", "record layer failure", "http request"]) {
+            Some("the peer does not speak TLS; check host and port")
+        } else if says(&["unsupported protocol", "protocol version"]) {
+            Some("the peer speaks no TLS of version 1.2 or later")
+        } else {
+            None
+        }
+    }
+
     /// An established TLS session; reader and writer share it.
     pub(in super::super) struct Tls {
         stream: Mutex<TlsStream<Pipe>>,
@@ -228,6 +247,11 @@ mod without {
         pub(in super::super) fn shake(&self, _name: &str, _wire: &mut Wire) -> io::Result<Tls> {
             match *self {}
         }
+    }
+
+    /// There is no handshake that could fail.
+    pub(in super::super) fn advice(_why: &str) -> Option<&'static str> {
+        None
     }
 
     /// As [`Trust`]: there is no value of this type.

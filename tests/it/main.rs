@@ -15,6 +15,8 @@ mod secrets;
 mod support;
 mod texts;
 mod tidy;
+#[cfg(feature = "native-tls")]
+mod tls;
 mod verbs;
 mod waits;
 mod wire_support;
