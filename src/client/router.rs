@@ -275,7 +275,7 @@ impl Router {
                 let reason = head.reason.as_deref().filter(|reason| !reason.is_empty());
                 let why =
                     reason.map_or_else(|| "nobody answered".to_owned(), |reason| format!("nobody answered: {reason}"));
-                dial.fail(session, error::dial_failed(tag, &why));
+                dial.fail(session, error::dial_failed(tag, &session.clean(&why)));
                 dial.drop_losers(session, None);
             }
             _ => {}
@@ -406,7 +406,8 @@ impl Router {
         let offer = Call::new(Arc::clone(&call));
         if crowded || draining {
             log::warn!(
-                "inbound call {id} is passed back: {}",
+                "inbound call {} is passed back: {}",
+                session.clean(id),
                 if crowded { "too many calls" } else { "shutting down" }
             );
             // The last handle goes, and the call with it.
@@ -630,7 +631,7 @@ impl EventSink for Router {
             (dropped, next)
         };
         for early in &dropped {
-            log::debug!("an event is for {}, which nobody knows", early.id);
+            log::debug!("an event is for {}, which nobody knows", session.clean(&early.id));
             self.stray(session, &early.envelope.borrow());
         }
         session.workers.kick();
@@ -675,7 +676,7 @@ impl EventSink for Router {
     fn end_doubtful(&self, session: &Arc<Session>, since: Instant) {
         for call in self.live_calls() {
             if call.in_doubt_since(since) {
-                log::warn!("call {} was not heard of for too long and is given up", call.id());
+                log::warn!("call {} was not heard of for too long and is given up", session.clean(call.id()));
                 call.finish(session, Over::SessionLost, None);
                 self.settle(call.id());
             }

@@ -11,7 +11,8 @@ use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use super::object::{self, Number, Object, Text};
-pub(crate) use super::redact::{mask_values, redact};
+use super::redact::redact_keys;
+pub(crate) use super::redact::{learn, redact};
 
 /// A text frame, by what has to be done with it.
 pub(crate) enum Incoming<'a> {
@@ -210,7 +211,7 @@ impl Reply {
 
 impl fmt::Debug for Reply {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Reply({})", redact(self.json(), &[]))
+        write!(f, "Reply({})", redact_keys(self.json()))
     }
 }
 

@@ -402,7 +402,7 @@ impl Debug for RawEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.name() {
             EventName::Pay => write!(f, "{} <payload not shown>", self.name()),
-            name => write!(f, "{name} {}", redact::redact(self.json(), &[])),
+            name => write!(f, "{name} {}", redact::redact_keys(self.json())),
         }
     }
 }
