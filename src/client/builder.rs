@@ -11,7 +11,7 @@ use super::Client;
 use super::router::Router;
 use crate::clock::Clock;
 use crate::error::{self, Result};
-use crate::secret::Secret;
+use crate::secret::{MASK, Secret};
 use crate::session::{Credentials, HandlerFailure, Session, Settings};
 use crate::transport::{Connector, Endpoint, Scheme};
 
@@ -40,7 +40,7 @@ pub struct Builder {
     token: Option<Secret>,
     jwt: Option<Secret>,
     host: Option<Host>,
-    path: Option<String>,
+    path: Option<UrlPath>,
     tls: Option<bool>,
     allow_plaintext: bool,
     ca_file: Option<PathBuf>,
@@ -79,7 +79,7 @@ impl Builder {
 
     /// The path of the WebSocket; `/` when not set.
     pub fn path(mut self, path: impl Into<String>) -> Self {
-        self.path = Some(path.into());
+        self.path = Some(UrlPath(path.into()));
         self
     }
 
@@ -368,7 +368,7 @@ impl Builder {
                 Some(_) => return Err(error::config("SIGNALWIRE_RELAY_SCHEME must be wss or ws")),
             },
         };
-        let path = self.path.as_deref().filter(|path| !path.is_empty()).unwrap_or("/");
+        let path = self.path.as_ref().map(|path| &*path.0).filter(|path| !path.is_empty()).unwrap_or("/");
         Endpoint::parse(host.as_deref().unwrap_or(DEFAULT_HOST), scheme, path, self.allow_plaintext)
     }
 }
@@ -379,7 +379,20 @@ struct Host(String);
 
 impl fmt::Debug for Host {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0.contains('@') { f.write_str("<not a host>") } else { self.0.fmt(f) }
+        if self.0.contains(['@', '/', '?']) { f.write_str("<not a host>") } else { self.0.fmt(f) }
+    }
+}
+
+/// The path of the upgrade. What follows a `?` may be a token.
+#[derive(Clone)]
+struct UrlPath(String);
+
+impl fmt::Debug for UrlPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.split_once('?') {
+            Some((path, _)) => write!(f, "\"{}?{MASK}\"", path.escape_debug()),
+            None => self.0.fmt(f),
+        }
     }
 }
 

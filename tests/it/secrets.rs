@@ -399,3 +399,80 @@ fn the_search_for_secrets_finds_them() {
         assert!(catch_unwind(|| check(&written, &[TOKEN], "")).is_err(), "it does not see {written} {what}");
     }
 }
+
+/// What can be given to the crate and printed again. Each set of parameters may hold a secret, if only by `extra`.
+#[test]
+fn debug_of_what_a_program_gives_shows_no_secret() {
+    use signalwire_relay::{
+        Ai, AmazonBedrock, Answer, Collect, Connect, Detect, Device, Devices, Echo, Hangup, JoinConference, JoinRoom,
+        LeaveRoom, Media, Pay, Play, Playlist, Prompt, QueueEnter, Record, Refer, Stream, Swaig, Tap, TapDevice,
+        Transcribe, UserEvent, audio, digit_detector, fax_tone, machine, rtp, tts, webrtc, ws,
+    };
+    let url = format!(
+        "https://ann:{}@example.com/a?b=c",
+        PASSWORD.replace(' ', "%20").replace('/', "%2F").replace('"', "%22")
+    );
+    let hidden = json!({"name": "Authorization", "value": BEARER, "deep": [{"Token": TOKEN, "web_hook_url": url}]});
+    macro_rules! shows_nothing {
+        ($($set:expr),* $(,)?) => {
+            $({
+                let set = $set.extra("password", PASSWORD).extra("client_secret", TOKEN).extra("x", hidden.clone());
+                for text in [format!("{set:?}"), format!("{set:#?}")] {
+                    check(&text, &ALL, stringify!($set));
+                    assert!(text.contains("<secret>"), "{text}");
+                }
+            })*
+        };
+    }
+    shows_nothing![
+        Ai::new().post_prompt_auth_password(PASSWORD).post_prompt_url(&*url),
+        AmazonBedrock::new().post_prompt_url(&*url),
+        Swaig::new().defaults(json!({"web_hook_url": url, "web_hook_auth_password": PASSWORD})),
+        Swaig::new().function(json!({"web_hook_url": url})),
+        Stream::new("wss://example.com").authorization_bearer_token(BEARER),
+        sip("sip:bob@example.com").password(PASSWORD),
+        sms("+15552222222"),
+        phone("+15552222222"),
+        webrtc("bob"),
+        audio(&*url),
+        tts("hello"),
+        machine(),
+        fax_tone(),
+        digit_detector(),
+        rtp("127.0.0.1", 9),
+        ws(&*url),
+        Answer::new(),
+        Hangup::new(),
+        Echo::new(),
+        UserEvent::new(),
+        LeaveRoom::new(),
+        Record::new(),
+        Transcribe::new(),
+        Collect::new(),
+        Play::new(audio(&*url)),
+        Prompt::new(audio(&*url)),
+        Pay::new(&*url),
+        Connect::new(sip("sip:bob@example.com").password(PASSWORD)),
+        Dial::new(sip("sip:bob@example.com").password(PASSWORD)),
+        Refer::new(sip("sip:bob@example.com").password(PASSWORD)),
+        Tap::new(ws(&*url)),
+        JoinConference::new("c").status_callback(&*url),
+        JoinRoom::new("r"),
+        QueueEnter::new("q"),
+        Detect::from(machine()),
+    ];
+    let device = sip("sip:bob@example.com").password(PASSWORD);
+    let told = [
+        format!("{:?}", Device::from(device.clone())),
+        format!("{:?}", Devices::at_once([device])),
+        format!("{:?}", TapDevice::from(ws(&*url))),
+        format!("{:?}", Media::from(audio(&*url))),
+        format!("{:?}", Playlist::from(audio(&*url))),
+        format!("{:?}", Client::builder().project(PROJECT).token(TOKEN).jwt(JWT).path(format!("/relay?token={TOKEN}"))),
+        format!("{:?}", Client::builder().host(format!("ann:{PASSWORD}@example.com"))),
+        format!("{:?}", Client::builder().host(format!("example.com/?t={TOKEN}"))),
+    ];
+    for text in told {
+        check(&text, &ALL, "what was given");
+    }
+}
