@@ -95,6 +95,8 @@ pub(crate) struct Session {
     ids: Ids,
     /// Bytes of notices that wait for listeners and streams.
     notices: Arc<AtomicUsize>,
+    /// How many events the reader remembers.
+    seen: AtomicUsize,
     owner: OnceLock<Weak<dyn Any + Send + Sync>>,
     /// Given back when the client is closed.
     held: Mutex<Option<Box<dyn Send>>>,
@@ -210,7 +212,7 @@ impl Session {
         let secrets = Arc::new(Secrets::default());
         secrets.set_own(credentials.secrets().cloned().collect());
         Arc::new(Self {
-            workers: Workers::new(clock.clone(), Arc::clone(&secrets)),
+            workers: Workers::new(clock.clone(), Arc::clone(&secrets), settings.worker_idle),
             secrets,
             counters: Counters::default(),
             board: Board::new(),
@@ -229,6 +231,7 @@ impl Session {
             threads: Mutex::default(),
             ids: Ids { base: Uuid::new_v4().into_bytes(), made: AtomicU64::new(0) },
             notices: Arc::default(),
+            seen: AtomicUsize::new(0),
             owner: OnceLock::new(),
             held: Mutex::new(None),
             credentials,
@@ -600,6 +603,7 @@ impl Session {
             Some(cause) => log::error!("the client gives up: {cause}"),
         }
         self.board.set(&self.clock, LinkState::Closed { cause: cause.clone() });
+        self.seen.store(0, Ordering::Relaxed);
         self.writer.stop();
         self.workers.leave();
         let held = self.held.lock().take();
@@ -625,6 +629,7 @@ impl Session {
         stats.offline_requests = self.pending.queued();
         stats.write_queue_bytes = self.writer.queued_bytes();
         stats.notice_bytes = self.notices.load(Ordering::Relaxed);
+        stats.seen_events = self.seen.load(Ordering::Relaxed);
         stats.timers = self.timers.len();
         stats.workers = self.workers.threads();
         stats.jobs_waiting = self.workers.waiting();

@@ -1,5 +1,6 @@
 //! The crate against its simulator, over real sockets: one module for each behaviour.
 
+mod bounds;
 mod calls;
 mod connecting;
 mod dials;
