@@ -179,15 +179,13 @@ impl Reply {
     /// The result as a JSON object.
     #[must_use]
     pub fn value(&self) -> Value {
-        // The text was cut from a frame that had been parsed.
-        serde_json::from_str(self.json()).unwrap_or_default()
+        object::value_of(self.json())
     }
 
     /// One member of the result; `None` when it is absent or `null`.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<Value> {
-        let raw = Object::parse_text(self.json()).get(key)?;
-        serde_json::from_str(raw.get()).ok()
+        object::member_of(self.json(), key)
     }
 
     /// A member that is a string.
