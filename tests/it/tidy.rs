@@ -32,6 +32,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
         ],
     ),
     ("simulator", &["error", "clock", "secret"]),
+    ("fuzz", &["protocol", "secret"]),
     // Only documentation.
     ("reference", &[]),
 ];
