@@ -168,6 +168,9 @@ mod call;
 mod client;
 mod clock;
 mod error;
+#[cfg(feature = "__fuzz")]
+#[doc(hidden)]
+pub mod fuzz;
 mod latch;
 mod mailbox;
 mod message;

@@ -15,9 +15,10 @@ use std::time::Duration;
 use parking_lot::{Condvar, Mutex};
 
 use crate::clock::{Clock, Deadline, Whose};
+use crate::secret::Secrets;
 
-/// How long a worker with nothing to do stays.
-const IDLE: Duration = Duration::from_secs(2);
+/// How long a worker with nothing to do stays, when nothing else is said.
+pub(crate) const IDLE: Duration = Duration::from_secs(2);
 
 pub(crate) type Job = Box<dyn FnOnce() + Send>;
 
@@ -62,6 +63,8 @@ pub(crate) struct Workers(Arc<Shared>);
 
 struct Shared {
     clock: Clock,
+    secrets: Arc<Secrets>,
+    stay: Duration,
     queue: Mutex<Queue>,
     bell: Condvar,
     /// Rings when a job is done.
@@ -95,9 +98,12 @@ impl Queue {
 }
 
 impl Workers {
-    pub(crate) fn new(clock: Clock) -> Self {
+    /// `secrets` is what no panic of user code shows in the log; `stay` is how long a worker with nothing to do stays.
+    pub(crate) fn new(clock: Clock, secrets: Arc<Secrets>, stay: Duration) -> Self {
         Self(Arc::new(Shared {
             clock,
+            secrets,
+            stay,
             queue: Mutex::default(),
             bell: Condvar::new(),
             done: Condvar::new(),
@@ -107,7 +113,7 @@ impl Workers {
 
     /// Runs a job of something whose client is gone, and its threads with it, on a thread that is made for it.
     pub(crate) fn run_alone(job: impl FnOnce() + Send + 'static) {
-        let workers = Self::new(Clock::real());
+        let workers = Self::new(Clock::real(), Arc::default(), IDLE);
         workers.leave();
         workers.run(job);
     }
@@ -208,7 +214,7 @@ impl Workers {
             self.kick();
             if let Err(panic) = catch_unwind(AssertUnwindSafe(job)) {
                 self.0.panics.fetch_add(1, Ordering::Relaxed);
-                log::error!("user code panicked: {}", panic_text(&*panic));
+                log::error!("user code panicked: {}", self.0.secrets.clean(panic_text(&*panic)));
                 // The payload is the user's own value, and dropping it is user code too.
                 if catch_unwind(AssertUnwindSafe(|| drop(panic))).is_err() {
                     log::error!("user code panicked again while its panic was dropped");
@@ -224,7 +230,7 @@ impl Workers {
         if let Some(job) = queue.take() {
             return Some(job);
         }
-        let until = self.0.clock.after(IDLE);
+        let until = self.0.clock.after(self.0.stay);
         queue.idle += 1;
         while !queue.leaving {
             let in_time = self.0.clock.wait(&self.0.bell, &mut queue, until);
@@ -257,7 +263,7 @@ mod tests {
 
     #[test]
     fn every_job_runs_though_the_one_before_it_blocks() {
-        let workers = Workers::new(Clock::real());
+        let workers = Workers::new(Clock::real(), Arc::default(), IDLE);
         let (done, ended) = mpsc::channel();
         let (release, gate) = mpsc::channel::<()>();
         workers.run(move || {
@@ -275,7 +281,7 @@ mod tests {
 
     #[test]
     fn a_panic_is_counted_and_hurts_nobody() {
-        let workers = Workers::new(Clock::real());
+        let workers = Workers::new(Clock::real(), Arc::default(), IDLE);
         let (done, ended) = mpsc::channel();
         workers.run(|| panic!("on purpose"));
         workers.run(move || done.send(()).unwrap_or_default());
@@ -286,7 +292,7 @@ mod tests {
     #[test]
     fn workers_that_leave_while_others_are_made_keep_the_count() {
         for _ in 0..300 {
-            let workers = Workers::new(Clock::real());
+            let workers = Workers::new(Clock::real(), Arc::default(), IDLE);
             let (done, ended) = mpsc::channel();
             for _ in 0..4 {
                 let done = done.clone();
@@ -304,7 +310,7 @@ mod tests {
 
     #[test]
     fn idle_workers_leave_at_once_when_told_to() {
-        let workers = Workers::new(Clock::real());
+        let workers = Workers::new(Clock::real(), Arc::default(), IDLE);
         let (done, ended) = mpsc::channel();
         for _ in 0..8 {
             let done = done.clone();

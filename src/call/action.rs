@@ -255,6 +255,8 @@ struct OpInner<E> {
     started: bool,
     reply: Reply,
     callbacks: Vec<(Arc<Mailbox>, Callback<E>)>,
+    /// Whether somebody is posting them, and posts what is added meanwhile too.
+    calling_back: bool,
     streams: Vec<Feed<E>>,
 }
 
@@ -290,13 +292,26 @@ impl<O: Operation> OpCore<O> {
         self.call_back(session, &outcome);
     }
 
-    /// Posts the callbacks there are. Called when the outcome is set, and by whoever adds one after that: each is taken
-    /// out once.
+    /// Posts the callbacks there are, in the order in which they were added. Called when the outcome is set, and by
+    /// whoever adds one after that: each is taken out once, and by one thread at a time, or they would overtake each
+    /// other.
     fn call_back(&self, session: &Arc<Session>, outcome: &Result<O::Outcome>) {
-        let callbacks = std::mem::take(&mut self.inner.lock().callbacks);
-        for (mailbox, callback) in callbacks {
-            let outcome = outcome.clone();
-            mailbox.post(&session.workers, Box::new(move || callback(&outcome)));
+        if std::mem::replace(&mut self.inner.lock().calling_back, true) {
+            return;
+        }
+        loop {
+            let callbacks = {
+                let mut inner = self.inner.lock();
+                inner.calling_back = !inner.callbacks.is_empty();
+                std::mem::take(&mut inner.callbacks)
+            };
+            if callbacks.is_empty() {
+                return;
+            }
+            for (mailbox, callback) in callbacks {
+                let outcome = outcome.clone();
+                mailbox.post(&session.workers, Box::new(move || callback(&outcome)));
+            }
         }
     }
 
@@ -391,6 +406,7 @@ impl Call {
                 started: false,
                 reply: Reply::empty(),
                 callbacks: Vec::new(),
+                calling_back: false,
                 streams: Vec::new(),
             }),
         });

@@ -359,7 +359,7 @@ impl CallCore {
     /// Gives an inbound call back to routing, without waiting for the reply.
     pub(crate) fn pass_back(self: &Arc<Self>) {
         let Some(session) = self.session.upgrade().filter(|session| !session.is_closing()) else { return };
-        log::warn!("inbound call {} was not claimed and is passed back", self.id);
+        log::warn!("inbound call {} was not claimed and is passed back", session.clean(&self.id));
         session.counters.calls_passed.add(1);
         self.post("calling.pass", "");
         self.passed();

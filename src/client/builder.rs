@@ -11,7 +11,7 @@ use super::Client;
 use super::router::Router;
 use crate::clock::Clock;
 use crate::error::{self, Result};
-use crate::secret::Secret;
+use crate::secret::{MASK, Secret};
 use crate::session::{Credentials, HandlerFailure, Session, Settings};
 use crate::transport::{Connector, Endpoint, Scheme};
 
@@ -33,6 +33,11 @@ pub const DEFAULT_HOST: &str = "relay.signalwire.com";
 /// | [`ca_file`](Self::ca_file) | `SIGNALWIRE_RELAY_CA_FILE` | the system's roots alone |
 /// | [`max_active_calls`](Self::max_active_calls) | `RELAY_MAX_ACTIVE_CALLS` | 1,000 |
 /// | | `RELAY_MAX_CONNECTIONS`: how many clients one process may have; read at each `connect` | no limit |
+///
+/// What the client keeps is bounded; [`Stats`](crate::Stats) shows how full it is. Most bounds are settings, with their
+/// defaults in brackets. These are fixed: 1 MiB of frames before the service has accepted the credentials, 4 MiB of
+/// acknowledgements and pongs behind a write that stalls, 64 secrets of requests that are looked for in what is logged,
+/// 32 queues whose stay a call remembers, 250 ms for the service to answer a close, and 2 s for [`Client::disconnect`].
 #[derive(Clone, Debug, Default)]
 #[must_use = "a builder does nothing until `connect`"]
 pub struct Builder {
@@ -40,7 +45,7 @@ pub struct Builder {
     token: Option<Secret>,
     jwt: Option<Secret>,
     host: Option<Host>,
-    path: Option<String>,
+    path: Option<UrlPath>,
     tls: Option<bool>,
     allow_plaintext: bool,
     ca_file: Option<PathBuf>,
@@ -80,7 +85,7 @@ impl Builder {
 
     /// The path of the WebSocket; `/` when not set.
     pub fn path(mut self, path: impl Into<String>) -> Self {
-        self.path = Some(path.into());
+        self.path = Some(UrlPath(path.into()));
         self
     }
 
@@ -226,6 +231,12 @@ impl Builder {
         self
     }
 
+    /// How long a thread for handlers, listeners and callbacks stays when it has nothing to do (2 s).
+    pub fn worker_idle(mut self, span: Duration) -> Self {
+        self.settings.worker_idle = span;
+        self
+    }
+
     // Bounds.
 
     /// How many calls may be live before further inbound ones are passed back (1,000).
@@ -243,6 +254,26 @@ impl Builder {
     /// How many events may wait for the calls and messages that they are about to become known (1,024).
     pub fn early_events(mut self, events: usize) -> Self {
         self.settings.early_events = events;
+        self
+    }
+
+    /// How many bytes of such events may wait (4 MiB).
+    pub fn early_bytes(mut self, bytes: usize) -> Self {
+        self.settings.early_bytes = bytes;
+        self
+    }
+
+    /// How many events are remembered to recognise one that is delivered again (4,096).
+    pub fn seen_events(mut self, events: usize) -> Self {
+        self.settings.seen_events = events.max(1);
+        self
+    }
+
+    /// How many ended calls are remembered, so that what comes late for them is known as that, how many received
+    /// messages, so that none is handled twice, and how many dials that were given up, so that a late answer is hung up
+    /// (1,024 of each).
+    pub fn remembered_ids(mut self, ids: usize) -> Self {
+        self.settings.remembered_ids = ids.max(1);
         self
     }
 
@@ -325,7 +356,7 @@ impl Builder {
         let ca = ca.as_ref().map(|(name, path)| (*name, path.as_path()));
         let clock = self.clock;
         let connector = Connector::new(endpoint, ca, settings.max_frame, clock.clone())?;
-        let router = Router::new();
+        let router = Router::new(settings.remembered_ids);
         let sink = Arc::clone(&router);
         let session = Session::new(clock, settings, credentials, unique(self.contexts), connector, sink);
         session.hold_until_closed(slot);
@@ -370,7 +401,7 @@ impl Builder {
                 Some(_) => return Err(error::config("SIGNALWIRE_RELAY_SCHEME must be wss or ws")),
             },
         };
-        let path = self.path.as_deref().filter(|path| !path.is_empty()).unwrap_or("/");
+        let path = self.path.as_ref().map(|path| &*path.0).filter(|path| !path.is_empty()).unwrap_or("/");
         Endpoint::parse(host.as_deref().unwrap_or(DEFAULT_HOST), scheme, path, self.allow_plaintext)
     }
 }
@@ -381,7 +412,20 @@ struct Host(String);
 
 impl fmt::Debug for Host {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0.contains('@') { f.write_str("<not a host>") } else { self.0.fmt(f) }
+        if self.0.contains(['@', '/', '?']) { f.write_str("<not a host>") } else { self.0.fmt(f) }
+    }
+}
+
+/// The path of the upgrade. What follows a `?` may be a token.
+#[derive(Clone)]
+struct UrlPath(String);
+
+impl fmt::Debug for UrlPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.split_once('?') {
+            Some((path, _)) => write!(f, "\"{}?{MASK}\"", path.escape_debug()),
+            None => self.0.fmt(f),
+        }
     }
 }
 

@@ -187,7 +187,7 @@ fn run<T: Offered>(session: &Arc<Session>, handler: &Handler<T>, offer: T) {
             }
             Ok(Err(error)) => {
                 session.counters.handler_failures.add(1);
-                log::error!("the handler of {} {} failed: {error}", T::WHAT, offer.id());
+                log::error!("the handler of {} {} failed: {}", T::WHAT, offer.id(), session.clean(&error.to_string()));
                 offer.failed(&session);
             }
             Err(panic) => {

@@ -19,7 +19,7 @@ pub use self::dial::Dialing;
 pub use self::dial_params::Dial;
 use self::router::Router;
 use crate::call::core::Listened;
-use crate::call::{Call, Listener};
+use crate::call::{Call, Listener, Transfer};
 use crate::clock::Deadline;
 use crate::error::{self, ErrorKind, HandlerResult, Result};
 use crate::message::{Message, Sms};
@@ -375,7 +375,19 @@ impl Client {
         if !params.is_object() {
             return Err(error::refused(method, "its parameters must be a JSON object"));
         }
-        self.handle.session.request(Ask::new(method, &params.to_string(), None))
+        // As with `Call::transfer`: the end of the call, and its offer anew, may be told before the reply comes.
+        let transferred = if method == Transfer::METHOD { params["call_id"].as_str() } else { None };
+        let transferred = transferred.and_then(|id| self.handle.router.find(id));
+        if let Some(call) = &transferred {
+            call.hand_over(true);
+        }
+        let outcome = self.handle.session.request(Ask::new(method, &params.to_string(), None));
+        if let (Some(call), Err(error)) = (&transferred, &outcome) {
+            if !error.may_have_been_sent() {
+                call.hand_over(false);
+            }
+        }
+        outcome
     }
 
     /// Sends a notification: a request that has no id, so that no answer comes. `params` is a JSON object. RELAY needs

@@ -20,21 +20,15 @@ use crate::protocol::frame::{Envelope, EventHead, OwnedEnvelope};
 use crate::protocol::states::{CallState, Direction};
 use crate::session::{Counters, EventSink, HandlerFailure, Session, Stats};
 
-/// How many bytes of events wait for their call or message to become known.
-const EARLY_BYTES: usize = 4 << 20;
-/// How many ids of ended calls are kept, so that late events of theirs do not count as early ones.
-const TOMBSTONES: usize = 1024;
-/// How many ids of inbound messages are kept, so that one that is delivered again is not handled again.
-const RECENT_MESSAGES: usize = 1024;
-/// How many tags of dials that were given up are kept.
-const GIVEN_UP: usize = 1024;
-
 pub(crate) struct Router {
     tables: Mutex<Tables>,
     pub(super) calls: Arc<Inbox<Call>>,
     pub(super) messages: Arc<Inbox<Message>>,
     pub(super) strays: Arc<Strays>,
     draining: AtomicBool,
+    /// How many ids of ended calls are kept, so that late events of theirs do not count as early ones, and how many of
+    /// inbound messages, so that one that is delivered again is not handled again.
+    remembered: usize,
 }
 
 #[derive(Default)]
@@ -133,13 +127,14 @@ fn fingerprint(offer: &Envelope<'_>) -> u64 {
 }
 
 impl Router {
-    pub(super) fn new() -> Arc<Self> {
+    pub(super) fn new(remembered: usize) -> Arc<Self> {
         Arc::new(Self {
             tables: Mutex::default(),
             calls: Arc::new(Inbox::new()),
             messages: Arc::new(Inbox::new()),
             strays: Strays::new(),
             draining: AtomicBool::new(false),
+            remembered,
         })
     }
 
@@ -171,6 +166,8 @@ impl Router {
             stats.dials = tables.dials.len();
             stats.dials_given_up = tables.given_up.len();
             stats.early_events = tables.early.len();
+            stats.early_bytes = tables.early_bytes;
+            stats.remembered_ids = tables.tombstones.order.len() + tables.received.order.len();
         }
         stats.offers = self.calls.len() + self.messages.len();
     }
@@ -202,7 +199,7 @@ impl Router {
             }
             if let Some(until) = until {
                 tables.given_up.push_back(GivenUp { tag: dial.tag().into(), until, ended: Vec::new() });
-                if tables.given_up.len() > GIVEN_UP {
+                if tables.given_up.len() > session.settings.remembered_ids {
                     tables.given_up.pop_front();
                 }
             }
@@ -275,7 +272,7 @@ impl Router {
                 let reason = head.reason.as_deref().filter(|reason| !reason.is_empty());
                 let why =
                     reason.map_or_else(|| "nobody answered".to_owned(), |reason| format!("nobody answered: {reason}"));
-                dial.fail(session, error::dial_failed(tag, &why));
+                dial.fail(session, error::dial_failed(tag, &session.clean(&why)));
                 dial.drop_losers(session, None);
             }
             _ => {}
@@ -362,9 +359,9 @@ impl Router {
         if !(was_live || was_lingering) {
             return;
         }
-        tables.tombstones.insert(id, TOMBSTONES);
+        tables.tombstones.insert(id, self.remembered);
         if let Some(offer) = handed_over {
-            if tables.handed_over.len() >= TOMBSTONES {
+            if tables.handed_over.len() >= self.remembered {
                 tables.handed_over.pop_front();
             }
             tables.handed_over.push_back((id.into(), offer));
@@ -395,7 +392,7 @@ impl Router {
             let crowded = tables.calls.len() >= session.settings.max_active_calls;
             if crowded || draining {
                 // Its end will be told, and it may be offered again.
-                tables.tombstones.insert(id, TOMBSTONES);
+                tables.tombstones.insert(id, self.remembered);
             }
             crowded
         };
@@ -406,7 +403,8 @@ impl Router {
         let offer = Call::new(Arc::clone(&call));
         if crowded || draining {
             log::warn!(
-                "inbound call {id} is passed back: {}",
+                "inbound call {} is passed back: {}",
+                session.clean(id),
                 if crowded { "too many calls" } else { "shutting down" }
             );
             // The last handle goes, and the call with it.
@@ -533,7 +531,7 @@ impl Router {
         let id = head.message_id.as_deref().unwrap_or_default();
         {
             let mut tables = self.tables.lock();
-            if tables.closed || (!id.is_empty() && !tables.received.insert(id, RECENT_MESSAGES)) {
+            if tables.closed || (!id.is_empty() && !tables.received.insert(id, self.remembered)) {
                 return;
             }
         }
@@ -558,7 +556,9 @@ impl Router {
             tables.early_bytes += envelope.params.get().len();
             tables.early.push_back(Early { id: id.into(), envelope: envelope.to_owned(), until });
             let mut dropped = Vec::new();
-            while tables.early.len() > session.settings.early_events || tables.early_bytes > EARLY_BYTES {
+            while tables.early.len() > session.settings.early_events
+                || tables.early_bytes > session.settings.early_bytes
+            {
                 dropped.extend(tables.drop_early());
             }
             let first = !tables.early.is_empty() && !std::mem::replace(&mut tables.sweeping, true);
@@ -630,7 +630,7 @@ impl EventSink for Router {
             (dropped, next)
         };
         for early in &dropped {
-            log::debug!("an event is for {}, which nobody knows", early.id);
+            log::debug!("an event is for {}, which nobody knows", session.clean(&early.id));
             self.stray(session, &early.envelope.borrow());
         }
         session.workers.kick();
@@ -675,7 +675,7 @@ impl EventSink for Router {
     fn end_doubtful(&self, session: &Arc<Session>, since: Instant) {
         for call in self.live_calls() {
             if call.in_doubt_since(since) {
-                log::warn!("call {} was not heard of for too long and is given up", call.id());
+                log::warn!("call {} was not heard of for too long and is given up", session.clean(call.id()));
                 call.finish(session, Over::SessionLost, None);
                 self.settle(call.id());
             }
@@ -715,6 +715,12 @@ impl Router {
             tables.early.clear();
             tables.early_bytes = 0;
             tables.given_up.clear();
+            if closed {
+                // Nothing comes late or again any more.
+                tables.tombstones = Recent::default();
+                tables.received = Recent::default();
+                tables.handed_over.clear();
+            }
             (
                 std::mem::take(&mut tables.calls),
                 std::mem::take(&mut tables.lingering),

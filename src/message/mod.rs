@@ -51,6 +51,8 @@ struct Inner {
     tags: Vec<String>,
     handlers: Vec<Handler>,
     callbacks: Vec<Callback>,
+    /// Whether somebody is posting them, and posts what is added meanwhile too.
+    calling_back: bool,
     mailbox: Option<Arc<Mailbox>>,
 }
 
@@ -78,6 +80,7 @@ impl Message {
                 tags: texts("tags"),
                 handlers: Vec::new(),
                 callbacks: Vec::new(),
+                calling_back: false,
                 mailbox: None,
             },
         )
@@ -100,6 +103,7 @@ impl Message {
                 tags: event.tags,
                 handlers: Vec::new(),
                 callbacks: Vec::new(),
+                calling_back: false,
                 mailbox: None,
             },
         )
@@ -312,19 +316,26 @@ impl MessageCore {
         }
     }
 
-    /// Posts the callbacks there are. Called when the verdict is set, and by whoever adds one after that: each is taken
-    /// out once.
+    /// Posts the callbacks there are, in the order in which they were added. Called when the verdict is set, and by
+    /// whoever adds one after that: each is taken out once, and by one thread at a time, or they would overtake each
+    /// other.
     fn call_back(&self, session: &Arc<Session>, outcome: &Result<MessageStateEvent>) {
-        let (callbacks, mailbox) = {
-            let mut inner = self.inner.lock();
-            let callbacks = std::mem::take(&mut inner.callbacks);
-            let mailbox = (!callbacks.is_empty()).then(|| inner.mailbox());
-            (callbacks, mailbox)
-        };
-        let Some(mailbox) = mailbox else { return };
-        for callback in callbacks {
-            let outcome = outcome.clone();
-            mailbox.post(&session.workers, Box::new(move || callback(&outcome)));
+        if std::mem::replace(&mut self.inner.lock().calling_back, true) {
+            return;
+        }
+        loop {
+            let (callbacks, mailbox) = {
+                let mut inner = self.inner.lock();
+                inner.calling_back = !inner.callbacks.is_empty();
+                let callbacks = std::mem::take(&mut inner.callbacks);
+                let mailbox = (!callbacks.is_empty()).then(|| inner.mailbox());
+                (callbacks, mailbox)
+            };
+            let Some(mailbox) = mailbox else { return };
+            for callback in callbacks {
+                let outcome = outcome.clone();
+                mailbox.post(&session.workers, Box::new(move || callback(&outcome)));
+            }
         }
     }
 

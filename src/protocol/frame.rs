@@ -11,7 +11,8 @@ use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use super::object::{self, Number, Object, Text};
-pub(crate) use super::redact::{mask_values, redact};
+use super::redact::redact_keys;
+pub(crate) use super::redact::{learn, redact};
 
 /// A text frame, by what has to be done with it.
 pub(crate) enum Incoming<'a> {
@@ -178,15 +179,13 @@ impl Reply {
     /// The result as a JSON object.
     #[must_use]
     pub fn value(&self) -> Value {
-        // The text was cut from a frame that had been parsed.
-        serde_json::from_str(self.json()).unwrap_or_default()
+        object::value_of(self.json())
     }
 
     /// One member of the result; `None` when it is absent or `null`.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<Value> {
-        let raw = Object::parse_text(self.json()).get(key)?;
-        serde_json::from_str(raw.get()).ok()
+        object::member_of(self.json(), key)
     }
 
     /// A member that is a string.
@@ -210,7 +209,7 @@ impl Reply {
 
 impl fmt::Debug for Reply {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Reply({})", redact(self.json(), &[]))
+        write!(f, "Reply({})", redact_keys(self.json()))
     }
 }
 

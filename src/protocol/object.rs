@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::Value;
 use serde_json::value::RawValue;
 
 /// A JSON value that is no container; what else there is counts as nothing.
@@ -25,6 +26,17 @@ pub(crate) struct Number(pub(crate) Option<f64>);
 /// The members of a JSON object, each as text that has not been looked into.
 #[derive(Default)]
 pub(crate) struct Object<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+
+/// All of a text that was cut from a frame, which had been parsed.
+pub(crate) fn value_of(json: &str) -> Value {
+    serde_json::from_str(json).unwrap_or_default()
+}
+
+/// One member of such a text; `None` when it is absent or `null`, or the text is no object.
+pub(crate) fn member_of(json: &str, key: &str) -> Option<Value> {
+    let raw = Object::parse_text(json).get(key)?;
+    serde_json::from_str(raw.get()).ok()
+}
 
 impl<'a> Object<'a> {
     /// The members of `raw`; none when it is no object.

@@ -35,7 +35,7 @@ impl Session {
     /// One attempt: socket, upgrade, authentication, all within the connect timeout.
     pub(super) fn attempt(&self) -> Result<Accepted, Failure> {
         let until = self.clock.after(self.settings.connect_timeout);
-        let mut connection = self.connector.connect(until, &self.cutoff).map_err(Failure::Passing)?;
+        let mut connection = self.connector.connect(until, &self.cutoff, &self.secrets).map_err(Failure::Passing)?;
         let (id, text, sent_protocol) = self.introduction();
         self.trace("→", &text);
         connection.writer.write_now(Out::Text(text), until).map_err(|end| self.broken(&end))?;
@@ -141,14 +141,23 @@ impl Session {
     pub(super) fn forget_session(&self) {
         let mut identity = self.identity.lock();
         identity.resumable = false;
-        identity.replace_state(Secret::default());
+        let states = identity.replace_state(Secret::default());
+        drop(identity);
+        self.keep_secret(states);
     }
 
     /// Notes the blob that the service wants to see at the next reconnect.
     pub(super) fn keep_authorization(&self, state: &str) {
         if !state.is_empty() {
-            self.identity.lock().replace_state(Secret::new(state));
+            let states = self.identity.lock().replace_state(Secret::new(state));
+            self.keep_secret(states);
         }
+    }
+
+    /// Nothing that is printed shows the credentials, or these.
+    fn keep_secret(&self, states: [Secret; 2]) {
+        let states = states.into_iter().filter(|state| !state.is_empty());
+        self.secrets.set_own(self.credentials.secrets().cloned().chain(states).collect());
     }
 
     pub(super) fn keep_protocol(&self, protocol: &str) {

@@ -3,6 +3,7 @@
 use std::collections::{HashSet, VecDeque};
 use std::hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -12,8 +13,6 @@ use crate::protocol::constants::{METHOD_SIGNALWIRE_DISCONNECT, METHOD_SIGNALWIRE
 use crate::protocol::frame::{self, Envelope, EventHead, Incoming, ReplyId, WireError};
 use crate::transport::Out;
 
-/// How many events are remembered to recognise a repeat.
-const WINDOW: usize = 4096;
 /// After this many events without a pause somebody is sent to the jobs they made.
 const BURST: u32 = 32;
 
@@ -43,6 +42,7 @@ impl Dispatch {
     /// Another session: its events repeat nothing.
     pub(super) fn forget(&mut self) {
         self.seen = Seen::default();
+        self.session.seen.store(0, Ordering::Relaxed);
     }
 
     pub(super) fn text(&mut self, text: &str) -> Wish {
@@ -119,7 +119,7 @@ impl Dispatch {
             log::warn!("an event without a type was dropped");
             return;
         }
-        if id.is_some_and(|id| !self.seen.is_new(id, envelope)) {
+        if id.is_some_and(|id| !self.is_new(id, envelope)) {
             session.counters.events_repeated.add(1);
             return;
         }
@@ -137,6 +137,12 @@ impl Dispatch {
         if self.burst >= BURST {
             self.pause();
         }
+    }
+
+    fn is_new(&mut self, id: &RawValue, envelope: &Envelope<'_>) -> bool {
+        let is_new = self.seen.is_new(id, envelope, self.session.settings.seen_events);
+        self.session.seen.store(self.seen.order.len(), Ordering::Relaxed);
+        is_new
     }
 
     /// The reader is about to block: what it has queued for others goes on its way now.
@@ -169,14 +175,15 @@ impl Default for Seen {
 }
 
 impl Seen {
-    fn is_new(&mut self, id: &RawValue, envelope: &Envelope<'_>) -> bool {
+    /// Of the last `window` events.
+    fn is_new(&mut self, id: &RawValue, envelope: &Envelope<'_>, window: usize) -> bool {
         let parts = [id.get(), &*envelope.event_type, envelope.params.get()];
         let print = parts.into_iter().fold(self.seed, |print, part| mix(print, part.as_bytes()));
         if !self.known.insert(print) {
             return false;
         }
         self.order.push_back(print);
-        if self.order.len() > WINDOW {
+        if self.order.len() > window {
             if let Some(oldest) = self.order.pop_front() {
                 self.known.remove(&oldest);
             }

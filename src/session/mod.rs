@@ -34,7 +34,7 @@ use crate::error::{self, Error, Result};
 use crate::latch::Latch;
 use crate::protocol::constants::METHOD_SIGNALWIRE_PING;
 use crate::protocol::frame::{self, Envelope, Reply};
-use crate::secret::Secret;
+use crate::secret::{Secret, Secrets};
 use crate::transport::{Connector, Cutoff, Keeper, NotSent, Out, Pulse, Socket, Writer, WriterSettings};
 use crate::workers::{self, Workers};
 
@@ -73,6 +73,7 @@ pub(crate) struct Session {
     pub(crate) clock: Clock,
     pub(crate) settings: Settings,
     pub(crate) credentials: Credentials,
+    pub(crate) secrets: Arc<Secrets>,
     pub(crate) workers: Workers,
     pub(crate) counters: Counters,
     pub(crate) board: Board,
@@ -94,6 +95,8 @@ pub(crate) struct Session {
     ids: Ids,
     /// Bytes of notices that wait for listeners and streams.
     notices: Arc<AtomicUsize>,
+    /// How many events the reader remembers.
+    seen: AtomicUsize,
     owner: OnceLock<Weak<dyn Any + Send + Sync>>,
     /// Given back when the client is closed.
     held: Mutex<Option<Box<dyn Send>>>,
@@ -114,11 +117,13 @@ struct Identity {
 }
 
 impl Identity {
-    fn replace_state(&mut self, state: Secret) {
+    /// Gives what of it must not be printed from now on.
+    fn replace_state(&mut self, state: Secret) -> [Secret; 2] {
         let former = std::mem::replace(&mut self.authorization_state, state);
         if !former.is_empty() {
             self.former_state = former;
         }
+        [self.authorization_state.clone(), self.former_state.clone()]
     }
 }
 
@@ -204,8 +209,11 @@ impl Session {
             hand_over: Duration::from_millis(250),
             control_bytes: 4 << 20,
         };
+        let secrets = Arc::new(Secrets::default());
+        secrets.set_own(credentials.secrets().cloned().collect());
         Arc::new(Self {
-            workers: Workers::new(clock.clone()),
+            workers: Workers::new(clock.clone(), Arc::clone(&secrets), settings.worker_idle),
+            secrets,
             counters: Counters::default(),
             board: Board::new(),
             sink,
@@ -223,6 +231,7 @@ impl Session {
             threads: Mutex::default(),
             ids: Ids { base: Uuid::new_v4().into_bytes(), made: AtomicU64::new(0) },
             notices: Arc::default(),
+            seen: AtomicUsize::new(0),
             owner: OnceLock::new(),
             held: Mutex::new(None),
             credentials,
@@ -308,25 +317,14 @@ impl Session {
         self.owner.get()?.upgrade()
     }
 
-    /// Everything that must not be printed, for masking by value.
-    fn secrets(&self) -> Vec<Secret> {
-        let mut secrets: Vec<Secret> = self.credentials.secrets().cloned().collect();
-        let identity = self.identity.lock();
-        let states = [&identity.authorization_state, &identity.former_state];
-        secrets.extend(states.into_iter().filter(|state| !state.is_empty()).cloned());
-        secrets
-    }
-
-    /// The service's own words, without our secrets in them.
+    /// The words of others, without our secrets in them.
     pub(crate) fn clean(&self, text: &str) -> String {
-        let secrets = self.secrets();
-        frame::mask_values(text, &secrets.iter().map(Secret::expose).collect::<Vec<_>>())
+        self.secrets.clean(text)
     }
 
     fn trace(&self, arrow: &str, text: &str) {
         if log::log_enabled!(target: "signalwire_relay::wire", log::Level::Trace) {
-            let secrets = self.secrets();
-            let text = frame::redact(text, &secrets.iter().map(Secret::expose).collect::<Vec<_>>());
+            let text = frame::redact(text, &self.secrets.mask());
             log::trace!(target: "signalwire_relay::wire", "{arrow} {text}");
         }
     }
@@ -339,6 +337,7 @@ impl Session {
         let slot = Slot::of_this_thread(&self.clock);
         let until = until.or_else(|| self.clock.after(self.settings.request_timeout));
         let id = self.ids.next();
+        frame::learn(params, &self.secrets);
         let text = frame::request(id, method, params);
         self.trace("→", &text);
         let request = Request { id: id.as_u128(), text, until, of_session, waiter: Some(slot.sender.clone()), effect };
@@ -384,6 +383,7 @@ impl Session {
         let Ask { method, params, call_id, of_session, until, effect } = ask;
         let until = until.or_else(|| self.clock.after(self.settings.request_timeout));
         let id = self.ids.next();
+        frame::learn(params, &self.secrets);
         let text = frame::request(id, method, params);
         self.trace("→", &text);
         let id = id.as_u128();
@@ -422,6 +422,7 @@ impl Session {
             return Err(error::closed(method));
         }
         let Some(generation) = self.pending.generation() else { return Err(error::offline(method, None)) };
+        frame::learn(params, &self.secrets);
         let text = frame::notification(method, params);
         self.trace("→", &text);
         let until = self.clock.after(self.settings.request_timeout);
@@ -602,6 +603,7 @@ impl Session {
             Some(cause) => log::error!("the client gives up: {cause}"),
         }
         self.board.set(&self.clock, LinkState::Closed { cause: cause.clone() });
+        self.seen.store(0, Ordering::Relaxed);
         self.writer.stop();
         self.workers.leave();
         let held = self.held.lock().take();
@@ -627,6 +629,7 @@ impl Session {
         stats.offline_requests = self.pending.queued();
         stats.write_queue_bytes = self.writer.queued_bytes();
         stats.notice_bytes = self.notices.load(Ordering::Relaxed);
+        stats.seen_events = self.seen.load(Ordering::Relaxed);
         stats.timers = self.timers.len();
         stats.workers = self.workers.threads();
         stats.jobs_waiting = self.workers.waiting();
@@ -655,7 +658,10 @@ impl Keeper for Arc<Session> {
         while let Some(task) = self.timers.due(now) {
             // One that trips us up costs what it was to do, not the thread that writes.
             if let Err(panic) = catch_unwind(AssertUnwindSafe(|| task(self))) {
-                log::error!("a timer failed, which is a defect of this crate: {}", workers::panic_text(&*panic));
+                log::error!(
+                    "a timer failed, which is a defect of this crate: {}",
+                    self.clean(workers::panic_text(&*panic))
+                );
             }
         }
         if self.workers.is_stuck() {

@@ -208,7 +208,7 @@ impl Reader {
         // One frame that trips us up costs that frame, not the link.
         let wish = catch_unwind(AssertUnwindSafe(|| self.dispatch.text(text))).unwrap_or_else(|panic| {
             self.session.counters.frames_malformed.add(1);
-            log::error!("a frame was dropped by a defect of this crate: {}", panic_text(&*panic));
+            log::error!("a frame was dropped by a defect of this crate: {}", self.session.clean(panic_text(&*panic)));
             Wish::GoOn
         });
         if let Wish::Leave { restart } = wish {

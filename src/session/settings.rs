@@ -8,6 +8,7 @@ use crate::protocol::constants::{
     REQUEST_TIMEOUT,
 };
 use crate::secret::Secret;
+use crate::workers::IDLE;
 
 /// How the client says who it is.
 #[derive(Clone)]
@@ -86,6 +87,10 @@ pub(crate) struct Settings {
     pub(crate) loser_wait: Duration,
     pub(crate) early_wait: Duration,
     pub(crate) early_events: usize,
+    pub(crate) early_bytes: usize,
+    pub(crate) seen_events: usize,
+    pub(crate) remembered_ids: usize,
+    pub(crate) worker_idle: Duration,
     pub(crate) message_limit: Duration,
     pub(crate) max_messages: usize,
     pub(crate) notice_bytes: usize,
@@ -121,6 +126,10 @@ impl Default for Settings {
             loser_wait: secs(5),
             early_wait: secs(2),
             early_events: 1024,
+            early_bytes: 4 << 20,
+            seen_events: 4096,
+            remembered_ids: 1024,
+            worker_idle: IDLE,
             message_limit: secs(4 * 60 * 60),
             max_messages: 10_000,
             notice_bytes: 64 << 20,

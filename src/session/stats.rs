@@ -44,6 +44,14 @@ pub struct Stats {
     pub offers: usize,
     /// Events that wait for their call or message to be known.
     pub early_events: usize,
+    /// Bytes of those events.
+    pub early_bytes: usize,
+    /// Events remembered to recognise a repeat: at most [`Builder::seen_events`](crate::Builder::seen_events), until the
+    /// session ends.
+    pub seen_events: usize,
+    /// Ended calls and received messages remembered to recognise what comes late or again: of each at most
+    /// [`Builder::remembered_ids`](crate::Builder::remembered_ids), until the client is closed.
+    pub remembered_ids: usize,
     /// Requests without an answer yet.
     pub pending_requests: usize,
     /// Of those, the ones that wait for the connection.

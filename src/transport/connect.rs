@@ -13,12 +13,13 @@ use tungstenite::{Error as WsError, client};
 
 use super::address::{Endpoint, Scheme};
 use super::frame_settings;
-use super::pipe::{Tls, Trust};
+use super::pipe::{Tls, Trust, advice};
 use super::reader::{Inlet, ReadHalf, Wire};
 use super::writer::WriteHalf;
 use crate::clock::{Clock, Deadline, Receiver, Sender, Tcp, Whose};
 use crate::error::{self, BoxError, Error, Phase, Result};
 use crate::latch::Latch;
+use crate::secret::Secrets;
 
 /// The least that one address gets before the next is tried.
 const ADDRESS_MIN: Duration = Duration::from_secs(2);
@@ -162,9 +163,9 @@ impl Connector {
     /// # Errors
     ///
     /// [`ErrorKind::Connect`](crate::ErrorKind::Connect) with the phase; `Config` when plain text would have to leave
-    /// this machine; `Closed` when it was cut.
-    pub(crate) fn connect(&self, until: Deadline, cutoff: &Cutoff) -> Result<Connection> {
-        let result = self.attempt(until, cutoff);
+    /// this machine; `Closed` when it was cut. None of `secrets` is in it.
+    pub(crate) fn connect(&self, until: Deadline, cutoff: &Cutoff, secrets: &Secrets) -> Result<Connection> {
+        let result = self.attempt(until, cutoff, secrets);
         if result.is_err() {
             cutoff.let_go();
             // Whatever a cut made fail, the cut is the reason.
@@ -173,7 +174,7 @@ impl Connector {
         result
     }
 
-    fn attempt(&self, until: Deadline, cutoff: &Cutoff) -> Result<Connection> {
+    fn attempt(&self, until: Deadline, cutoff: &Cutoff, secrets: &Secrets) -> Result<Connection> {
         let addresses = self.look_up(until, cutoff)?;
         let socket = Arc::new(self.dial(addresses, until, cutoff)?);
         cutoff.watch(Attempt::Talking(Arc::downgrade(&socket)))?;
@@ -182,7 +183,7 @@ impl Connector {
             None => None,
             Some(trust) => Some(Arc::new(self.secure(trust, &mut wire)?)),
         };
-        let reader = self.upgrade(wire, tls.clone())?;
+        let reader = self.upgrade(wire, tls.clone(), secrets)?;
         let writer = WriteHalf::new(Arc::clone(&socket), tls, self.max_frame, self.clock.clone());
         Ok(Connection { reader, writer, socket: Socket(socket) })
     }
@@ -274,14 +275,14 @@ impl Connector {
         trust.shake(self.endpoint.host(), wire).map_err(|e| self.broken(Phase::Tls, e))
     }
 
-    fn upgrade(&self, wire: Wire, tls: Option<Arc<Tls>>) -> Result<ReadHalf> {
+    fn upgrade(&self, wire: Wire, tls: Option<Arc<Tls>>, secrets: &Secrets) -> Result<ReadHalf> {
         let settings = frame_settings(self.max_frame, 16 << 10);
         match client::client_with_config(self.endpoint.url(), Inlet::new(wire, tls), Some(settings)) {
             Ok((frames, _response)) => Ok(ReadHalf::new(frames)),
             Err(HandshakeError::Failure(WsError::Io(e))) => Err(self.broken(Phase::Upgrade, e)),
             Err(HandshakeError::Failure(WsError::Http(response))) => {
                 let mut why = format!("HTTP {}", response.status().as_u16());
-                let body = response.body().as_deref().map(sanitised).unwrap_or_default();
+                let body = response.body().as_deref().map(|body| sanitised(body, secrets)).unwrap_or_default();
                 if !body.is_empty() {
                     why.push_str(": ");
                     why.push_str(&body);
@@ -291,7 +292,7 @@ impl Connector {
             Err(HandshakeError::Failure(WsError::AttackAttempt)) => {
                 Err(self.failed(Phase::Upgrade, "the answer is too large, or comes in too many small pieces", None))
             }
-            Err(HandshakeError::Failure(e)) => Err(self.failed(Phase::Upgrade, &e.to_string(), None)),
+            Err(HandshakeError::Failure(e)) => Err(self.failed(Phase::Upgrade, &secrets.clean(&e.to_string()), None)),
             // The stream blocks during the upgrade, so that nothing interrupts it.
             Err(HandshakeError::Interrupted(_)) => Err(self.failed(Phase::Upgrade, "it was interrupted", None)),
         }
@@ -309,7 +310,14 @@ impl Connector {
         match e.kind() {
             io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => self.timed_out(phase),
             io::ErrorKind::UnexpectedEof => self.failed(phase, "the peer closed the connection", None),
-            _ => self.failed(phase, &e.to_string(), Some(Box::new(e))),
+            _ => {
+                let mut why = e.to_string();
+                if let Some(advice) = advice(&why).filter(|_| phase == Phase::Tls) {
+                    why.push_str(": ");
+                    why.push_str(advice);
+                }
+                self.failed(phase, &why, Some(Box::new(e)))
+            }
         }
     }
 
@@ -397,9 +405,10 @@ fn alternate(found: Vec<SocketAddr>) -> Vec<SocketAddr> {
 }
 
 /// The beginning of a body as one line of printable text.
-fn sanitised(body: &[u8]) -> String {
-    let shown = &body[..body.len().min(BODY_SHOWN)];
-    let text = String::from_utf8_lossy(shown);
+fn sanitised(body: &[u8], secrets: &Secrets) -> String {
+    // Masked before it is cut: half a secret would not be found.
+    let text = secrets.mask().clean_part(String::from_utf8_lossy(body).trim_end_matches(char::REPLACEMENT_CHARACTER));
+    let text: String = text.chars().take(BODY_SHOWN).collect();
     let printable: String = text.chars().map(|c| if c.is_control() || c == '\u{fffd}' { ' ' } else { c }).collect();
     printable.split_whitespace().collect::<Vec<_>>().join(" ")
 }

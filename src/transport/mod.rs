@@ -39,6 +39,7 @@ mod tests {
 
     use super::*;
     use crate::clock::{Clock, Deadline};
+    use crate::secret::Secrets;
     use crate::{Error, ErrorKind, Phase};
 
     /// Larger than anything here takes, so that a test that hangs fails.
@@ -69,7 +70,7 @@ mod tests {
     }
 
     fn attempt(connector: &Connector, span: Duration) -> crate::Result<Connection> {
-        connector.connect(within(span), &Cutoff::new(Clock::real()))
+        connector.connect(within(span), &Cutoff::new(Clock::real()), &Secrets::default())
     }
 
     fn refused(result: crate::Result<Connection>) -> Error {
@@ -297,7 +298,7 @@ mod tests {
         }
         let cutoff = Arc::new(Cutoff::new(Clock::real()));
         let (slow2, cutoff2) = (Arc::clone(&slow), Arc::clone(&cutoff));
-        let waiting = thread::spawn(move || slow2.connect(within(LONG), &cutoff2).err());
+        let waiting = thread::spawn(move || slow2.connect(within(LONG), &cutoff2, &Secrets::default()).err());
         while !slow.is_anyone_waiting_beyond(3) {
             thread::yield_now();
         }
@@ -323,8 +324,9 @@ mod tests {
         });
         let cutoff = Arc::new(Cutoff::new(Clock::real()));
         let cutoff2 = Arc::clone(&cutoff);
-        let waiting =
-            thread::spawn(move || connector(&address.to_string(), Scheme::Ws).connect(within(LONG), &cutoff2).err());
+        let waiting = thread::spawn(move || {
+            connector(&address.to_string(), Scheme::Ws).connect(within(LONG), &cutoff2, &Secrets::default()).err()
+        });
         let (_socket, request) = peer.join().expect("the peer");
         assert!(request.starts_with("GET / HTTP/1.1\r\n"), "{request}");
         let began = Clock::real().now();
@@ -335,8 +337,9 @@ mod tests {
         for let_go in [false, true] {
             let (address, peer) = serve(|socket| tungstenite::accept(socket).expect("an upgrade"));
             let cutoff = Cutoff::new(Clock::real());
-            let mut link =
-                connector(&address.to_string(), Scheme::Ws).connect(within(LONG), &cutoff).expect("a connection");
+            let mut link = connector(&address.to_string(), Scheme::Ws)
+                .connect(within(LONG), &cutoff, &Secrets::default())
+                .expect("a connection");
             if let_go {
                 cutoff.let_go();
             }

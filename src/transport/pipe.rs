@@ -4,9 +4,9 @@
 //! means that TLS can never be half way through a write: there is always room in the pipe.
 
 #[cfg(feature = "native-tls")]
-pub(super) use native::{Tls, Trust};
+pub(super) use native::{Tls, Trust, advice};
 #[cfg(not(feature = "native-tls"))]
-pub(super) use without::{Tls, Trust};
+pub(super) use without::{Tls, Trust, advice};
 
 use std::path::Path;
 
@@ -85,7 +85,8 @@ mod native {
                     return Err(bad("the file is empty; it must hold certificates in PEM form".into()));
                 }
                 let pem = String::from_utf8_lossy(&pem);
-                let found = certificates(&pem);
+                let found = certificates(&pem)
+                    .ok_or_else(|| bad("a certificate in it is cut off (it has a BEGIN and no END)".into()))?;
                 if found.is_empty() {
                     return Err(bad("it holds no certificate in PEM form (-----BEGIN CERTIFICATE-----)".into()));
                 }
@@ -124,20 +125,43 @@ mod native {
         }
     }
 
-    /// The certificates of a PEM file, each as the text from its BEGIN to its END. The library's own way to read
-    /// several takes a file of garbage for one without certificates.
-    fn certificates(pem: &str) -> Vec<&str> {
+    /// The certificates of a PEM file, each as the text from its BEGIN to its END; none when one of them is cut off, as
+    /// half a copied file leaves it. The library's own way to read several takes a file of garbage for one without
+    /// certificates.
+    fn certificates(pem: &str) -> Option<Vec<&str>> {
         const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
         const END: &str = "-----END CERTIFICATE-----";
+        const DASHES: &str = "-----";
         let mut found = Vec::new();
         let mut rest = pem;
         while let Some(start) = rest.find(BEGIN) {
-            let Some(length) = rest[start..].find(END) else { break };
-            let end = start + length + END.len();
+            let end = start + rest[start..].find(END)? + END.len();
             found.push(&rest[start..end]);
             rest = &rest[end..];
         }
-        found
+        // The cut may have gone through the BEGIN itself.
+        let last = rest.trim_end().lines().next_back().unwrap_or_default();
+        let is_cut = last.starts_with(DASHES) && last.len() < BEGIN.len() && BEGIN.starts_with(last);
+        (!is_cut).then_some(found)
+    }
+
+    /// What to do about a handshake that failed, as far as the library's words tell what was wrong.
+    pub(in super::super) fn advice(why: &str) -> Option<&'static str> {
+        let why = why.to_ascii_lowercase();
+        let says = |words: &[&str]| words.iter().any(|word| why.contains(word));
+        if says(&["expired", "not yet valid"]) {
+            Some("check this machine's clock; if it is right, the certificate of the service has to be renewed")
+        } else if says(&["mismatch"]) {
+            Some("the certificate was made for another host; check the host's spelling")
+        } else if says(&["self-signed", "self signed", "issuer", "unable to verify", "not trusted"]) {
+            Some("who issued the certificate is not trusted here; Builder::ca_file names more authorities")
+        } else if says(&["wrong version number", "packet length too long", "record layer failure", "http request"]) {
+            Some("the peer does not speak TLS; check host and port")
+        } else if says(&["unsupported protocol", "protocol version"]) {
+            Some("the peer speaks no TLS of version 1.2 or later")
+        } else {
+            None
+        }
     }
 
     /// An established TLS session; reader and writer share it.
@@ -223,6 +247,11 @@ mod without {
         pub(in super::super) fn shake(&self, _name: &str, _wire: &mut Wire) -> io::Result<Tls> {
             match *self {}
         }
+    }
+
+    /// There is no handshake that could fail.
+    pub(in super::super) fn advice(_why: &str) -> Option<&'static str> {
+        None
     }
 
     /// As [`Trust`]: there is no value of this type.

@@ -813,6 +813,14 @@ mod tls {
                 Pem::with(cut.as_bytes()),
                 Pem::with(garbage.as_bytes()),
                 Pem::with(format!("{good}{garbage}").as_bytes()),
+                // A bundle that was copied in part: after each part of its last certificate.
+                Pem::with(format!("{good}{}", good.replace("-----END CERTIFICATE-----", "")).as_bytes()),
+                Pem::with(format!("{good}{cut}").as_bytes()),
+                Pem::with(format!("{good}-----BEGIN CERTIFICATE-----\n").as_bytes()),
+                Pem::with(format!("{good}-----BEGIN CERT").as_bytes()),
+                Pem::with(format!("{good}-----").as_bytes()),
+                // And one in the middle of it.
+                Pem::with(format!("{cut}{good}").as_bytes()),
             ];
             let nowhere = std::env::temp_dir().join("relay-test-there-is-no-such-file.pem");
             let folder = std::env::temp_dir();

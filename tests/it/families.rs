@@ -684,6 +684,25 @@ fn a_call_that_is_transferred_to_a_context_of_this_client_is_offered_anew() {
 }
 
 #[test]
+fn a_transfer_that_the_client_sends_by_hand_lets_the_call_come_back_too() {
+    watched(|| {
+        let sim = sim();
+        let client = client(&sim);
+        let (person, call) = answered(&sim, &client);
+        let by_hand = json!({"node_id": call.node_id(), "call_id": call.id(), "dest": "context:default"});
+        sim.fail("calling.transfer", 500, "Not now");
+        assert_eq!(refusal(client.execute("calling.transfer", by_hand.clone())).code(), 500);
+        client.execute("calling.transfer", by_hand).unwrap();
+        call.wait_for_ended(LONG).unwrap();
+        let anew = client.next_call(LONG).unwrap();
+        assert_eq!(anew.id(), person.call_id());
+        anew.hangup().unwrap();
+        anew.wait_for_ended(LONG).unwrap();
+        assert_accepted(&sim);
+    });
+}
+
+#[test]
 fn a_refused_transfer_does_not_let_a_call_come_back() {
     watched(|| {
         let sim = sim();

@@ -1,6 +1,7 @@
 //! The crate against its simulator, over real sockets: one module for each behaviour.
 
 mod alone;
+mod bounds;
 mod calls;
 mod connecting;
 mod dials;
@@ -17,6 +18,8 @@ mod secrets;
 mod support;
 mod texts;
 mod tidy;
+#[cfg(feature = "native-tls")]
+mod tls;
 mod verbs;
 mod virtual_time;
 mod waits;

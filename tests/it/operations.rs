@@ -964,3 +964,28 @@ fn what_an_operation_can_be_told_is_a_matter_of_its_type() {
     has_volume::<Play>();
     has_volume::<Prompt>();
 }
+
+#[test]
+fn callbacks_run_in_the_order_in_which_they_were_added_also_around_the_end() {
+    watched(|| {
+        let sim = sim();
+        let client = client(&sim);
+        let (_caller, call) = answered(&sim, &client);
+        for round in 0..60 {
+            let action = call.play(silence(Duration::from_millis(50))).unwrap();
+            let (ran, order) = mpsc::channel();
+            // It is over somewhere among these.
+            let mut added = 0;
+            while !action.is_done() || added < 50 {
+                let ran = ran.clone();
+                let number = added;
+                action.on_completed(move |_| ran.send(number).unwrap());
+                added += 1;
+            }
+            drop(ran);
+            let order: Vec<i32> = order.iter().collect();
+            assert_eq!(order, (0..added).collect::<Vec<_>>(), "round {round}");
+        }
+        assert_accepted(&sim);
+    });
+}

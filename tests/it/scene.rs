@@ -63,6 +63,7 @@ pub(crate) fn eventually(what: &str, mut is: impl FnMut() -> bool) {
 
 /// Fails a test that hangs.
 pub(crate) fn watched(test: impl FnOnce() + Send + 'static) {
+    crate::support::deadlocks::watch();
     let (done, ended) = mpsc::channel::<()>();
     let thread = thread::spawn(move || {
         test();

@@ -11,8 +11,8 @@ use signalwire_relay::simulator::Simulator;
 use signalwire_relay::{Client, Dial, ErrorKind, LinkState, parse_event, phone, silence, sip, sms};
 
 use crate::wire_support::{
-    LONG, Peer, answered_call, caught_up, child_role, event, in_child, next_state, online, quick, reconnecting, report,
-    until, watchdog,
+    LONG, Peer, answer, answered_call, caught_up, child_role, event, http_request, in_child, next_state, online, quick,
+    reconnecting, report, until, watchdog,
 };
 
 // Each contains what JSON, URLs and `Debug` write differently.
@@ -143,6 +143,14 @@ fn on_the_simulator(shown: &mut Shown) {
     let call = client.dial(dial).unwrap();
     shown.told(&call);
     let mut events = call.events();
+    // A password that only the request had, repeated under a name that says nothing.
+    sim.fail("calling.play", 400, &format!("the endpoint's {PASSWORD} is wrong"));
+    shown.error(&call.play(silence(LONG)).unwrap_err());
+    sim.push_event("some.event", json!({"said": PASSWORD}));
+    // User code whose panic or failure says more than it should.
+    call.on("calling.call.boom", |_| panic!("on purpose: {TOKEN} {PASSWORD:?}"));
+    sim.push_event("calling.call.boom", json!({"call_id": call.id()}));
+    until("the listener to panic", || client.stats().panics == 1);
     let playing = call.play(silence(std::time::Duration::from_millis(100))).unwrap();
     shown.told(&playing);
     shown.told(&playing.reply());
@@ -153,6 +161,16 @@ fn on_the_simulator(shown: &mut Shown) {
     shown.told(&message);
     shown.told(&message.wait(LONG).unwrap());
     shown.told(&answered_call(&sim, &client));
+
+    let (failing, failed) = std::sync::mpsc::channel();
+    client.on_call(move |_call| {
+        failing.send(()).unwrap();
+        Err(format!("{TOKEN} {}", json!(PASSWORD)).into())
+    });
+    let caller = sim.caller("+15551230001").calls("+15559990000").dials();
+    failed.recv_timeout(LONG).unwrap();
+    caller.wait_ended(LONG).unwrap();
+    until("the handler to have failed", || client.stats().handler_failures == 1);
 
     // Secrets that the program sends itself, in a request that we know nothing of.
     let hidden = json!({"authorization_bearer_token": BEARER, "deep": [{"password": PASSWORD, "token": TOKEN}]});
@@ -254,6 +272,54 @@ fn on_a_rude_service(shown: &mut Shown) {
     client.disconnect();
 }
 
+/// Every way to write something that is to be read elsewhere.
+fn written(secret: &str) -> Vec<String> {
+    let percent = |hex: fn(u8) -> String| secret.bytes().map(hex).collect::<String>();
+    let mut all = vec![
+        secret.to_owned(),
+        json!(secret).to_string(),
+        format!("{secret:?}"),
+        secret.chars().map(|c| format!("\\u{:04x}", u32::from(c))).collect(),
+        percent(|byte| format!("%{byte:02X}")),
+        percent(|byte| format!("%{byte:02x}")),
+        percent(|byte| if byte.is_ascii_alphanumeric() { (byte as char).to_string() } else { format!("%{byte:02X}") }),
+        secret.replace(' ', "+"),
+        percent(|byte| format!("{byte:02x}")),
+        percent(|byte| format!("{byte:02X}")),
+    ];
+    for before in ["", "a", "ab"] {
+        all.push(base64(format!("{before}{secret}:xx").as_bytes()));
+    }
+    all
+}
+
+/// A service that answers the upgrade with a page that has everything in it.
+fn at_the_upgrade(shown: &mut Shown) {
+    let basic = base64(format!("{PROJECT}:{TOKEN}xx").as_bytes());
+    for secret in [PROJECT, TOKEN, JWT] {
+        let basic = (secret != JWT).then(|| basic.clone());
+        for written in written(secret).into_iter().chain(basic) {
+            // The second is cut off by the end of what is read, the third by the end of what is shown.
+            let cut = written.char_indices().nth(written.chars().count() / 2 + 4).map_or(written.len(), |(at, _)| at);
+            let padded = format!("{} {written} and more", "x".repeat(250));
+            for page in [format!("not you, {written}!\n"), format!("not you, {}", &written[..cut]), padded] {
+                let peer = Peer::new();
+                let mut builder = peer.builder();
+                builder = if secret == JWT { builder.jwt(JWT) } else { builder.project(PROJECT).token(TOKEN) };
+                let connecting = thread::spawn(move || builder.connect().map(drop).unwrap_err());
+                let mut socket = peer.socket();
+                http_request(&mut socket);
+                let head = format!("HTTP/1.1 403 Forbidden\r\nContent-Length: {}\r\n\r\n", page.len());
+                answer(&socket, format!("{head}{page}").as_bytes());
+                drop(socket);
+                let error = connecting.join().unwrap();
+                assert!(error.to_string().contains("HTTP 403"), "{error}");
+                shown.error(&error);
+            }
+        }
+    }
+}
+
 fn before_anything_is_sent(shown: &mut Shown) {
     for host in [format!("user:{TOKEN}@relay.example"), format!("wss://{TOKEN}"), format!("relay.example/?t={TOKEN}")] {
         let builder = Client::builder().project(PROJECT).token(TOKEN).host(host);
@@ -275,10 +341,13 @@ fn child(tungstenite: LevelFilter) {
     let outcome = catch_unwind(AssertUnwindSafe(|| {
         on_the_simulator(&mut shown);
         on_a_rude_service(&mut shown);
+        at_the_upgrade(&mut shown);
         before_anything_is_sent(&mut shown);
     }));
     std::panic::set_hook(usual);
     outcome.unwrap_or_else(|_| panic!("{:?}", panics.lock().unwrap()));
+    // What the program itself says when it panics is not ours to mask; that it is masked in our log is checked below.
+    panics.lock().unwrap().retain(|panic| !panic.contains("on purpose"));
     for text in shown.ours.iter().chain(panics.lock().unwrap().iter()) {
         check(text, &ALL, "what was shown");
     }
@@ -335,5 +404,82 @@ fn the_search_for_secrets_finds_them() {
         (base64(format!("ab{TOKEN}").as_bytes()), "in base64"),
     ] {
         assert!(catch_unwind(|| check(&written, &[TOKEN], "")).is_err(), "it does not see {written} {what}");
+    }
+}
+
+/// What can be given to the crate and printed again. Each set of parameters may hold a secret, if only by `extra`.
+#[test]
+fn debug_of_what_a_program_gives_shows_no_secret() {
+    use signalwire_relay::{
+        Ai, AmazonBedrock, Answer, Collect, Connect, Detect, Device, Devices, Echo, Hangup, JoinConference, JoinRoom,
+        LeaveRoom, Media, Pay, Play, Playlist, Prompt, QueueEnter, Record, Refer, Stream, Swaig, Tap, TapDevice,
+        Transcribe, UserEvent, audio, digit_detector, fax_tone, machine, rtp, tts, webrtc, ws,
+    };
+    let url = format!(
+        "https://ann:{}@example.com/a?b=c",
+        PASSWORD.replace(' ', "%20").replace('/', "%2F").replace('"', "%22")
+    );
+    let hidden = json!({"name": "Authorization", "value": BEARER, "deep": [{"Token": TOKEN, "web_hook_url": url}]});
+    macro_rules! shows_nothing {
+        ($($set:expr),* $(,)?) => {
+            $({
+                let set = $set.extra("password", PASSWORD).extra("client_secret", TOKEN).extra("x", hidden.clone());
+                for text in [format!("{set:?}"), format!("{set:#?}")] {
+                    check(&text, &ALL, stringify!($set));
+                    assert!(text.contains("<secret>"), "{text}");
+                }
+            })*
+        };
+    }
+    shows_nothing![
+        Ai::new().post_prompt_auth_password(PASSWORD).post_prompt_url(&*url),
+        AmazonBedrock::new().post_prompt_url(&*url),
+        Swaig::new().defaults(json!({"web_hook_url": url, "web_hook_auth_password": PASSWORD})),
+        Swaig::new().function(json!({"web_hook_url": url})),
+        Stream::new("wss://example.com").authorization_bearer_token(BEARER),
+        sip("sip:bob@example.com").password(PASSWORD),
+        sms("+15552222222"),
+        phone("+15552222222"),
+        webrtc("bob"),
+        audio(&*url),
+        tts("hello"),
+        machine(),
+        fax_tone(),
+        digit_detector(),
+        rtp("127.0.0.1", 9),
+        ws(&*url),
+        Answer::new(),
+        Hangup::new(),
+        Echo::new(),
+        UserEvent::new(),
+        LeaveRoom::new(),
+        Record::new(),
+        Transcribe::new(),
+        Collect::new(),
+        Play::new(audio(&*url)),
+        Prompt::new(audio(&*url)),
+        Pay::new(&*url),
+        Connect::new(sip("sip:bob@example.com").password(PASSWORD)),
+        Dial::new(sip("sip:bob@example.com").password(PASSWORD)),
+        Refer::new(sip("sip:bob@example.com").password(PASSWORD)),
+        Tap::new(ws(&*url)),
+        JoinConference::new("c").status_callback(&*url),
+        JoinRoom::new("r"),
+        QueueEnter::new("q"),
+        Detect::from(machine()),
+    ];
+    let device = sip("sip:bob@example.com").password(PASSWORD);
+    let told = [
+        format!("{:?}", Device::from(device.clone())),
+        format!("{:?}", Devices::at_once([device])),
+        format!("{:?}", TapDevice::from(ws(&*url))),
+        format!("{:?}", Media::from(audio(&*url))),
+        format!("{:?}", Playlist::from(audio(&*url))),
+        format!("{:?}", Client::builder().project(PROJECT).token(TOKEN).jwt(JWT).path(format!("/relay?token={TOKEN}"))),
+        format!("{:?}", Client::builder().host(format!("ann:{PASSWORD}@example.com"))),
+        format!("{:?}", Client::builder().host(format!("example.com/?t={TOKEN}"))),
+    ];
+    for text in told {
+        check(&text, &ALL, "what was given");
     }
 }

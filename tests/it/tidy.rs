@@ -14,7 +14,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("secret", &[]),
     ("clock", &[]),
     ("latch", &["clock"]),
-    ("workers", &["clock"]),
+    ("workers", &["clock", "secret"]),
     ("mailbox", &["clock", "workers"]),
     // The macros only expand to names of the protocol, which is where they are used from all over.
     ("macros", &["protocol"]),
@@ -32,6 +32,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
         ],
     ),
     ("simulator", &["error", "clock", "secret"]),
+    ("fuzz", &["protocol", "secret"]),
     // Only documentation.
     ("reference", &[]),
 ];

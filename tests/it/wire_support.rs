@@ -24,6 +24,7 @@ pub fn millis(millis: u64) -> Duration {
 
 /// Runs a test, and fails it when it hangs.
 pub fn watchdog(test: impl FnOnce() + Send + 'static) {
+    crate::support::deadlocks::watch();
     let (done, ended) = channel();
     let name = thread::current().name().unwrap_or("a test").to_owned();
     let runs = thread::Builder::new().name(name).spawn(move || {

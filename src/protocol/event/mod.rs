@@ -12,7 +12,7 @@ use serde_json::Value;
 pub use self::call::*;
 pub use self::message::*;
 use super::frame::{Envelope, EventHead};
-use super::object::Object;
+use super::object::{self, Object};
 use super::redact;
 use super::states::EventName;
 
@@ -386,15 +386,13 @@ impl RawEvent {
     #[must_use]
     #[doc(alias = "params")]
     pub fn value(&self) -> Value {
-        // It was cut from a frame that had been parsed.
-        serde_json::from_str(self.json()).unwrap_or_default()
+        object::value_of(self.json())
     }
 
     /// One member of the payload; `None` when it is absent or `null`.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<Value> {
-        let raw = Object::parse_text(self.json()).get(key)?;
-        serde_json::from_str(raw.get()).ok()
+        object::member_of(self.json(), key)
     }
 }
 
@@ -402,7 +400,7 @@ impl Debug for RawEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.name() {
             EventName::Pay => write!(f, "{} <payload not shown>", self.name()),
-            name => write!(f, "{name} {}", redact::redact(self.json(), &[])),
+            name => write!(f, "{name} {}", redact::redact_keys(self.json())),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! What the tests share: a simulator, a client for it, and waits that end.
 
+pub mod deadlocks;
+
 use std::fmt::Debug;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -41,6 +43,7 @@ pub fn client(sim: &Simulator) -> Client {
 
 /// Runs something on a thread of its own, and fails when it takes longer than anything does that works.
 pub fn watchdog<T: Send + 'static>(what: &str, job: impl FnOnce() -> T + Send + 'static) -> T {
+    deadlocks::watch();
     let (done, result) = mpsc::channel();
     let thread = thread::spawn(move || drop(done.send(job())));
     match result.recv_timeout(LONG + Duration::from_secs(10)) {

@@ -1,0 +1,387 @@
+//! The certificate is checked before the first secret byte leaves, and the error says what is wrong with it.
+
+use std::io::{self, Read, Write};
+use std::net::{IpAddr, Ipv4Addr, TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::{self, JoinHandle};
+
+use native_tls::{Identity, Protocol, TlsAcceptor, TlsStream};
+use rcgen::{
+    BasicConstraints, Certificate, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair, SanType,
+    date_time_ymd,
+};
+use serde_json::{Value, json};
+use signalwire_relay::{Builder, Client, Error, ErrorKind, LinkState, Phase};
+use tungstenite::{Message, WebSocket};
+
+use crate::wire_support::{LONG, millis, next_state, online, watchdog};
+
+const PROJECT: &str = "project-canary-4711";
+const TOKEN: &str = "PT-canary-0815";
+
+/// Somebody who signs certificates.
+struct Authority {
+    certificate: Certificate,
+    key: KeyPair,
+}
+
+/// What a server shows: certificates in PEM form, the leaf first, and the leaf's key.
+struct Shown {
+    chain: String,
+    key: String,
+}
+
+impl Authority {
+    fn new() -> Self {
+        Self::made(|params, key| params.self_signed(key).unwrap())
+    }
+
+    /// One that is itself signed by this one.
+    fn sub(&self, is_ca: bool) -> Self {
+        Self::made(|mut params, key| {
+            if !is_ca {
+                params.is_ca = IsCa::NoCa;
+            }
+            params.signed_by(key, &self.certificate, &self.key).unwrap()
+        })
+    }
+
+    fn made(sign: impl FnOnce(CertificateParams, &KeyPair) -> Certificate) -> Self {
+        static MADE: AtomicUsize = AtomicUsize::new(0);
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        // Two of one name would be taken for each other.
+        let name = format!("authority {}", MADE.fetch_add(1, Ordering::Relaxed));
+        params.distinguished_name.push(DnType::CommonName, name);
+        Self { certificate: sign(params, &key), key }
+    }
+
+    fn issues(&self, params: CertificateParams) -> Shown {
+        let key = KeyPair::generate().unwrap();
+        let leaf = params.signed_by(&key, &self.certificate, &self.key).unwrap();
+        Shown { chain: leaf.pem(), key: key.serialize_pem() }
+    }
+}
+
+impl Shown {
+    fn followed_by(mut self, authority: &Authority) -> Self {
+        self.chain.push_str(&authority.certificate.pem());
+        self
+    }
+
+    fn acceptor(&self) -> TlsAcceptor {
+        TlsAcceptor::new(self.identity()).unwrap()
+    }
+
+    fn identity(&self) -> Identity {
+        Identity::from_pkcs8(self.chain.as_bytes(), self.key.as_bytes()).unwrap()
+    }
+}
+
+/// A certificate for this machine, valid now.
+fn good() -> CertificateParams {
+    named(&["127.0.0.1", "localhost"])
+}
+
+fn named(names: &[&str]) -> CertificateParams {
+    let mut params = CertificateParams::new(names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>()).unwrap();
+    params.distinguished_name.push(DnType::CommonName, "localhost");
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    params.use_authority_key_identifier_extension = true;
+    params
+}
+
+fn valid(from: i32, to: i32) -> CertificateParams {
+    let mut params = good();
+    (params.not_before, params.not_after) = (date_time_ymd(from, 1, 1), date_time_ymd(to, 1, 1));
+    params
+}
+
+/// A file that goes with the test.
+struct Pem(PathBuf);
+
+impl Pem {
+    fn of(authority: &Authority) -> Self {
+        static FILES: AtomicUsize = AtomicUsize::new(0);
+        let number = FILES.fetch_add(1, Ordering::Relaxed);
+        let path = std::env::temp_dir().join(format!("relay-tls-{}-{number}.pem", std::process::id()));
+        std::fs::write(&path, authority.certificate.pem()).unwrap();
+        Self(path)
+    }
+}
+
+impl Drop for Pem {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+/// A socket that notes every byte that comes out of it, as it was on the wire.
+#[derive(Debug)]
+struct Tapped(TcpStream, Arc<Mutex<Vec<u8>>>);
+
+impl Read for Tapped {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let count = self.0.read(into)?;
+        self.1.lock().unwrap().extend_from_slice(&into[..count]);
+        Ok(count)
+    }
+}
+
+impl Write for Tapped {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+/// What the client said to a server that it should not trust.
+struct Heard {
+    /// On the wire.
+    raw: Vec<u8>,
+    /// Decrypted.
+    plain: Vec<u8>,
+}
+
+impl Heard {
+    /// A handshake and nothing else: not a byte of the credentials, or of the request that leads to them.
+    fn is_nothing(&self, what: &str) {
+        assert!(self.plain.is_empty(), "{what}: it heard {:?}", String::from_utf8_lossy(&self.plain));
+        for secret in [PROJECT, TOKEN, "GET ", "Upgrade", "signalwire.connect"] {
+            let found = self.raw.windows(secret.len()).any(|part| part == secret.as_bytes());
+            assert!(!found, "{what}: {secret:?} is on the wire");
+        }
+        assert_eq!(self.raw.first(), Some(&0x16), "{what}: it does not begin with a handshake");
+    }
+}
+
+struct Server {
+    listener: TcpListener,
+}
+
+impl Server {
+    fn new() -> Self {
+        Self { listener: TcpListener::bind("127.0.0.1:0").unwrap() }
+    }
+
+    fn port(&self) -> u16 {
+        self.listener.local_addr().unwrap().port()
+    }
+
+    fn next(&self) -> Tapped {
+        let (socket, _) = self.listener.accept().unwrap();
+        socket.set_read_timeout(Some(LONG)).unwrap();
+        Tapped(socket, Arc::default())
+    }
+
+    /// Takes one client and hears it out; `say` is what is said to it in plain text, instead of TLS.
+    fn hears(self, acceptor: Option<TlsAcceptor>, say: &'static [u8]) -> JoinHandle<Heard> {
+        thread::spawn(move || {
+            let mut socket = self.next();
+            let raw = Arc::clone(&socket.1);
+            let mut plain = Vec::new();
+            match acceptor {
+                Some(acceptor) => {
+                    if let Ok(mut stream) = acceptor.accept(socket) {
+                        let _its_end = stream.read_to_end(&mut plain);
+                    }
+                }
+                None => {
+                    let mut hello = [0; 16];
+                    let _ = socket.read(&mut hello);
+                    let _ = socket.write_all(say);
+                    let _its_end = socket.read_to_end(&mut Vec::new());
+                }
+            }
+            let raw = raw.lock().unwrap().clone();
+            Heard { raw, plain }
+        })
+    }
+
+    /// A client that gets as far as authentication: what is left is to welcome it.
+    fn welcomes(&self, acceptor: &TlsAcceptor) -> (WebSocket<TlsStream<Tapped>>, Value) {
+        let mut service = tungstenite::accept(acceptor.accept(self.next()).unwrap()).unwrap();
+        let connect: Value = match service.read().unwrap() {
+            Message::Text(text) => serde_json::from_str(&text).unwrap(),
+            other => panic!("{other:?}"),
+        };
+        let answer = json!({"jsonrpc": "2.0", "id": connect["id"], "result": {"protocol": "p1"}});
+        service.send(Message::text(answer.to_string())).unwrap();
+        (service, connect)
+    }
+}
+
+fn client(host: &str, port: u16) -> Builder {
+    Client::builder()
+        .host(format!("{host}:{port}"))
+        .project(PROJECT)
+        .token(TOKEN)
+        .tls(true)
+        .connect_timeout(LONG)
+        .reconnect_delay(millis(5), millis(20))
+}
+
+fn refused(builder: Builder, what: &str) -> Error {
+    let error = builder.connect().map(|_| ()).expect_err(what);
+    assert_eq!((error.kind(), error.phase()), (ErrorKind::Connect, Some(Phase::Tls)), "{what}: {error}");
+    assert!(!error.is_timeout(), "{what}: {error}");
+    let told = format!("{error} {error:?}");
+    assert!(!told.contains(TOKEN) && !told.contains(PROJECT), "{what}: {told}");
+    error
+}
+
+#[test]
+fn a_certificate_that_is_not_right_is_refused_before_a_byte_of_the_upgrade() {
+    watchdog(|| {
+        let (ours, theirs) = (Authority::new(), Authority::new());
+        let ca = Pem::of(&ours);
+        let (middle, no_authority) = (ours.sub(true), ours.sub(false));
+        let self_signed = {
+            let key = KeyPair::generate().unwrap();
+            Shown { chain: good().self_signed(&key).unwrap().pem(), key: key.serialize_pem() }
+        };
+        let mut address_as_a_name = named(&[]);
+        address_as_a_name.subject_alt_names = vec![SanType::DnsName("127.0.0.1".try_into().unwrap())];
+        let mut other_address = named(&[]);
+        other_address.subject_alt_names = vec![SanType::IpAddress(IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2)))];
+        let mut for_clients = good();
+        for_clients.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        let name = "another host";
+        let trust = "ca_file";
+        // The last column is what the error has to say besides the phase; what the system says is its own affair.
+        for (what, host, shown, advice) in [
+            ("expired", "127.0.0.1", ours.issues(valid(2001, 2002)), "clock"),
+            ("not yet valid", "127.0.0.1", ours.issues(valid(2100, 2101)), "clock"),
+            ("a wrong name", "localhost", ours.issues(named(&["elsewhere.example"])), name),
+            ("a name beneath", "localhost", ours.issues(named(&["a.localhost"])), name),
+            ("a wrong address", "127.0.0.1", ours.issues(other_address), name),
+            ("an address for a name", "127.0.0.1", ours.issues(named(&["localhost"])), name),
+            ("an address that is written as a name", "127.0.0.1", ours.issues(address_as_a_name), name),
+            ("self-signed", "127.0.0.1", self_signed, trust),
+            ("an unknown issuer", "127.0.0.1", theirs.issues(good()), trust),
+            ("an unknown issuer that comes along", "127.0.0.1", theirs.issues(good()).followed_by(&theirs), trust),
+            ("a chain with a gap", "127.0.0.1", middle.issues(good()), trust),
+            ("an issuer that is none", "127.0.0.1", no_authority.issues(good()).followed_by(&no_authority), ""),
+            ("a certificate for clients", "127.0.0.1", ours.issues(for_clients), ""),
+        ] {
+            let server = Server::new();
+            let builder = client(host, server.port()).ca_file(&ca.0);
+            let heard = server.hears(Some(shown.acceptor()), b"");
+            let error = refused(builder, what);
+            if cfg!(target_os = "linux") {
+                assert!(error.to_string().contains(advice), "{what}: {error}");
+                assert!(error.to_string().contains("certificate"), "{what}: {error}");
+            }
+            heard.join().unwrap().is_nothing(what);
+        }
+        // The same way to look finds the upgrade where the certificate is right.
+        for shown in [ours.issues(good()), middle.issues(good()).followed_by(&middle)] {
+            let server = Server::new();
+            let builder = client("127.0.0.1", server.port()).ca_file(&ca.0).connect_timeout(millis(500));
+            let heard = server.hears(Some(shown.acceptor()), b"");
+            let error = builder.connect().map(|_| ()).unwrap_err();
+            assert_eq!(error.phase(), Some(Phase::Upgrade), "{error}");
+            assert!(heard.join().unwrap().plain.starts_with(b"GET / HTTP/1.1\r\n"));
+        }
+    });
+}
+
+#[test]
+fn a_certificate_of_nobody_this_machine_knows_needs_the_authority_to_be_named() {
+    watchdog(|| {
+        let ours = Authority::new();
+        let server = Server::new();
+        let builder = client("127.0.0.1", server.port());
+        let heard = server.hears(Some(ours.issues(good()).acceptor()), b"");
+        let error = refused(builder, "no ca_file");
+        if cfg!(target_os = "linux") {
+            assert!(error.to_string().contains("ca_file"), "{error}");
+        }
+        heard.join().unwrap().is_nothing("no ca_file");
+    });
+}
+
+#[test]
+fn a_server_that_speaks_no_tls_or_one_too_old_hears_nothing() {
+    watchdog(|| {
+        for (what, say) in [
+            ("http", &b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"[..]),
+            ("an upgrade", b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"),
+            ("a greeting", b"220 ready\r\n"),
+            ("nulls", &[0; 64]),
+        ] {
+            let server = Server::new();
+            let builder = client("127.0.0.1", server.port());
+            let heard = server.hears(None, say);
+            let error = refused(builder, what);
+            if cfg!(target_os = "linux") {
+                assert!(error.to_string().contains("does not speak TLS"), "{what}: {error}");
+            }
+            heard.join().unwrap().is_nothing(what);
+        }
+        let ours = Authority::new();
+        let ca = Pem::of(&ours);
+        let mut old = TlsAcceptor::builder(ours.issues(good()).identity());
+        old.min_protocol_version(None).max_protocol_version(Some(Protocol::Tlsv11));
+        // Where the system's library has unlearned it, there is nothing to test.
+        if let Ok(old) = old.build() {
+            let server = Server::new();
+            let builder = client("127.0.0.1", server.port()).ca_file(&ca.0);
+            let heard = server.hears(Some(old), b"");
+            refused(builder, "TLS 1.1");
+            heard.join().unwrap().is_nothing("TLS 1.1");
+        }
+    });
+}
+
+#[test]
+fn a_certificate_that_is_wrong_at_a_reconnect_gets_no_secret_either() {
+    watchdog(|| {
+        let ours = Authority::new();
+        let ca = Pem::of(&ours);
+        let server = Server::new();
+        let right = ours.issues(good()).acceptor();
+        let builder = client("127.0.0.1", server.port()).ca_file(&ca.0);
+        let connecting = thread::spawn(move || builder.connect().unwrap());
+        let (service, connect) = server.welcomes(&right);
+        assert_eq!(connect["params"]["authentication"]["token"], TOKEN);
+        let client = connecting.join().unwrap();
+        let mut states = client.states();
+        online(&mut states);
+        drop(service);
+        let expired = ours.issues(valid(2001, 2002)).acceptor();
+        for _ in 0..2 {
+            let socket = server.next();
+            let raw = Arc::clone(&socket.1);
+            let mut plain = Vec::new();
+            if let Ok(mut stream) = expired.accept(socket) {
+                let _its_end = stream.read_to_end(&mut plain);
+            }
+            let raw = raw.lock().unwrap().clone();
+            Heard { raw, plain }.is_nothing("expired since");
+        }
+        next_state(
+            &mut states,
+            "of the refusal",
+            |state| matches!(state, LinkState::Reconnecting { cause, .. } if cause.phase() == Some(Phase::Tls)),
+        );
+        // It goes on trying, and comes back when the certificate is right again. An attempt may be under way still.
+        let _service = loop {
+            let Ok(stream) = right.accept(server.next()) else { continue };
+            let mut service = tungstenite::accept(stream).unwrap();
+            let Message::Text(text) = service.read().unwrap() else { panic!("no connect") };
+            let connect: Value = serde_json::from_str(&text).unwrap();
+            let answer = json!({"jsonrpc": "2.0", "id": connect["id"], "result": {"protocol": "p1"}});
+            service.send(Message::text(answer.to_string())).unwrap();
+            break service;
+        };
+        online(&mut states);
+        client.disconnect();
+    });
+}
