@@ -213,6 +213,22 @@ async function resume(client, calls) {
   tell({ answered_in_new_session: await within(overAgain, 'the second end') })
 }
 
+async function lost(client, calls) {
+  const call = await calls.get()
+  await within(call.answer(), 'the answer')
+  const over = ended(call)
+  const protocol = protocolOf(client)
+  tell({ answered: true })
+  await told('back')
+  tell({ told: await within(over, 'the end', 6000).catch(() => 'nothing within 6 s') })
+  tell({ new_session: protocolOf(client) !== protocol })
+  const outcome = await within(call.hangup(), 'its end', 6000).then(
+    () => 'returns',
+    (error) => (error.code ? `rejects with ${error.code} ${error.message}` : 'never returns')
+  )
+  tell({ hangup: outcome })
+}
+
 async function disconnect(client, calls) {
   const call = await calls.get()
   await within(call.answer(), 'the answer')
@@ -247,6 +263,9 @@ async function draining(client, calls) {
   await told('back')
 }
 
+/** Connecting is all. */
+async function untrusted() {}
+
 function connect(listen) {
   return SignalWire({
     host: process.env.SIGNALWIRE_SPACE,
@@ -276,8 +295,10 @@ const SCENARIOS = {
   dial_timeout,
   texts,
   resume,
+  lost,
   disconnect,
   draining,
+  untrusted,
 }
 
 async function drive(scenario) {

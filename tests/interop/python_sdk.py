@@ -176,6 +176,25 @@ async def resume(client, calls):
     tell(answered_in_new_session=(await again.wait_for_ended(LIMIT)).params["end_reason"])
 
 
+async def lost(client, calls):
+    call = await calls.get()
+    await call.answer()
+    await call.wait_for_answered(LIMIT)
+    protocol = client.relay_protocol
+    tell(answered=True)
+    await told("back")
+    try:
+        tell(told=(await call.wait_for_ended(6)).params["end_reason"])
+    except asyncio.TimeoutError:
+        tell(told="nothing within 6 s")
+    tell(new_session=client.relay_protocol != protocol)
+    try:
+        await call.hangup()
+        tell(hangup="returns")
+    except RelayError as error:
+        tell(hangup=f"raises {error.code} {error.message}")
+
+
 async def disconnect(client, calls):
     call = await calls.get()
     await call.answer()
@@ -212,6 +231,10 @@ async def draining(client, calls):
     except asyncio.TimeoutError:
         tell(told="nothing: the end of the play fell into the gap")
     await told("back")
+
+
+async def untrusted(client, calls):
+    """Connecting is all."""
 
 
 def refused():
@@ -254,8 +277,10 @@ SCENARIOS = {
     "dial_timeout": dial_timeout,
     "texts": texts,
     "resume": resume,
+    "lost": lost,
     "disconnect": disconnect,
     "draining": draining,
+    "untrusted": untrusted,
 }
 
 async def scene(name):
