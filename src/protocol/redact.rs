@@ -22,15 +22,45 @@ pub(crate) fn redact_keys(text: &str) -> String {
 
 /// Notes what is secret in the parameters of a request.
 pub(crate) fn learn(params: &str, secrets: &Secrets) {
-    // Nearly all requests have none, and are not read a second time for that.
-    const SIGNS: [&str; 9] = ["assw", "oken", "ecret", "redent", "uthoriz", "jwt", "api", "ASSW", "OKEN"];
-    let is_url_with_password = || params.contains("://") && params.contains('@');
-    if !(SIGNS.iter().any(|sign| params.contains(sign)) || is_url_with_password()) {
+    // Nearly all requests have none, and are not parsed a second time for that.
+    if !may_hold_secrets(params.as_bytes()) {
         return;
     }
     if let Ok(value) = serde_json::from_str::<Value>(params) {
         learn_from(&value, secrets);
     }
+}
+
+/// Whether a part of a key that is secret, or a URL with a user in it, is anywhere in this. One pass: it may be long.
+fn may_hold_secrets(params: &[u8]) -> bool {
+    let (mut url, mut user) = (false, false);
+    for (at, byte) in params.iter().enumerate() {
+        let rest = &params[at + 1..];
+        let ends_in = |end: &[u8]| rest.starts_with(end);
+        let found = match byte {
+            b'a' => ends_in(b"ssw") || ends_in(b"pi"),
+            b'A' => ends_in(b"SSW"),
+            b'o' => ends_in(b"ken"),
+            b'O' => ends_in(b"KEN"),
+            b'e' => ends_in(b"cret"),
+            b'r' => ends_in(b"edent"),
+            b'u' => ends_in(b"thoriz"),
+            b'j' => ends_in(b"wt"),
+            b':' => {
+                url |= ends_in(b"//");
+                false
+            }
+            b'@' => {
+                user = true;
+                false
+            }
+            _ => false,
+        };
+        if found {
+            return true;
+        }
+    }
+    url && user
 }
 
 fn learn_from(value: &Value, secrets: &Secrets) {
