@@ -8,8 +8,8 @@ use signalwire_relay::{Call, Client, Collect, HandlerResult, Heard, MessageState
 
 use crate::scene::{LONG, watched};
 
-fn started(speed: f64) -> (Simulator, Client) {
-    let sim = Simulator::builder().speed(speed).start().unwrap();
+fn started() -> (Simulator, Client) {
+    let sim = Simulator::builder().virtual_time().start().unwrap();
     let client = Client::builder().simulator(&sim).contexts(["default"]).connect().unwrap();
     (sim, client)
 }
@@ -35,7 +35,7 @@ fn menu(call: &Call, patient: bool) -> HandlerResult {
 
 /// Ann presses a wrong key and then the right one.
 fn wrong_key(patient: bool) -> (Simulator, Client) {
-    let (sim, client) = started(50.0);
+    let (sim, client) = started();
     client.on_call(move |call| menu(&call, patient));
     sim.expect_asked_for_digits().times(2);
     sim.expect_in_order([
@@ -88,7 +88,7 @@ fn remind(client: &Client, number: &str, waits_for_beep: bool) -> Result<()> {
 
 /// Bob is out, and his machine takes the call.
 fn machine_answers(waits_for_beep: bool) -> (Simulator, Vec<String>) {
-    let (sim, client) = started(20.0);
+    let (sim, client) = started();
     let greeting = "You have reached Bob. Leave a message after the tone, and I will call you back.".repeat(4);
     let bob = sim.callee("+15552222222").is_machine(greeting, true).beeps_after(Duration::from_secs(2));
     let bob = bob.expects_to_hear("appointment is tomorrow");
@@ -131,7 +131,7 @@ fn send_code(client: &Client, number: &str) -> Result<Option<u32>> {
 #[test]
 fn a_text_that_failed_is_sent_again() {
     watched(|| {
-        let (sim, client) = started(50.0);
+        let (sim, client) = started();
         sim.number("+15552222222").undelivered("30003").then().delivers();
         sim.number("+15553333333").fails("blocked by the carrier");
         sim.expect_texted("+15552222222").saying("4711").times(2);
