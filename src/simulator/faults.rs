@@ -95,7 +95,7 @@ impl Simulator {
     ///
     /// # Errors
     ///
-    /// When `timeout` of real time passed before.
+    /// When `timeout` passed before.
     pub fn wait_connected(&self, clients: usize, timeout: Duration) -> Result<(), Missed> {
         people::wait(&self.shared, timeout, &format!("a state with {clients} clients connected"), |world| {
             (world.conns.values().filter(|conn| conn.session.is_some()).count() == clients).then_some(())

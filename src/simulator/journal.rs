@@ -71,7 +71,7 @@ impl Entry {
         self.0.sequence
     }
 
-    /// Time since the simulator was started; real time, whatever the speed.
+    /// Time since the simulator was started, by its clock, whatever the speed.
     #[must_use]
     pub fn at(&self) -> Duration {
         self.0.at

@@ -462,7 +462,7 @@ impl Callee {
     ///
     /// # Errors
     ///
-    /// When `timeout` of real time passed before.
+    /// When `timeout` passed before.
     pub fn wait_heard(&self, text: &str, timeout: Duration) -> Result<(), Missed> {
         let wanted = text.to_lowercase();
         wait(&self.shared, timeout, &format!("{text:?} to {}", self.number), |world| {
@@ -558,7 +558,7 @@ impl PersonOnCall {
     ///
     /// # Errors
     ///
-    /// When `timeout` of real time passed before, or the call ended without an answer.
+    /// When `timeout` passed before, or the call ended without an answer.
     pub fn wait_answered(&self, timeout: Duration) -> Result<(), Missed> {
         let what = format!("the answer to the call from {}", self.number);
         let answered = wait(&self.shared, timeout, &what, |world| {
@@ -572,7 +572,7 @@ impl PersonOnCall {
     ///
     /// # Errors
     ///
-    /// When `timeout` of real time passed before.
+    /// When `timeout` passed before.
     pub fn wait_ended(&self, timeout: Duration) -> Result<String, Missed> {
         wait(&self.shared, timeout, &format!("the end of the call from {}", self.number), |world| {
             world.people.get(&self.person)?.ending.as_ref().map(|ending| ending.reason.clone())
@@ -583,7 +583,7 @@ impl PersonOnCall {
     ///
     /// # Errors
     ///
-    /// When `timeout` of real time passed before.
+    /// When `timeout` passed before.
     pub fn wait_heard(&self, text: &str, timeout: Duration) -> Result<(), Missed> {
         let wanted = text.to_lowercase();
         wait(&self.shared, timeout, &format!("{text:?} to {}", self.number), |world| {

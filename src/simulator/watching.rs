@@ -24,7 +24,7 @@ impl Simulator {
     ///
     /// # Errors
     ///
-    /// When `timeout` of real time passed before; the error shows the last twenty frames.
+    /// When `timeout` passed before; the error shows the last twenty frames.
     pub fn wait_for_request(&self, method: &str, timeout: Duration) -> Result<Entry, Missed> {
         self.wait_for_entry(EntryKind::Request, method, timeout)
     }
@@ -33,7 +33,7 @@ impl Simulator {
     ///
     /// # Errors
     ///
-    /// When `timeout` of real time passed before; the error shows the last twenty frames.
+    /// When `timeout` passed before; the error shows the last twenty frames.
     pub fn wait_for_event(&self, event_type: &str, timeout: Duration) -> Result<Entry, Missed> {
         self.wait_for_entry(EntryKind::Event, event_type, timeout)
     }
