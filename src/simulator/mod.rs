@@ -57,6 +57,8 @@
 //!   connection is lost, unless [`replays_missed_events`](Builder::replays_missed_events) is set.
 #![doc = ""]
 #![doc = include_str!("methods.md")]
+#![doc = ""]
+#![doc = include_str!("faults.md")]
 
 mod acting;
 mod agents;
@@ -68,11 +70,14 @@ mod collecting;
 mod conferences;
 mod detecting;
 mod dialing;
+mod fault;
 mod faults;
 mod faxing;
 mod features;
 mod journal;
+mod line;
 mod live;
+mod malformed;
 mod messages;
 mod operations;
 mod paying;
@@ -94,6 +99,7 @@ mod tls;
 mod tools;
 mod transcribing;
 mod transfers;
+mod trouble;
 mod watching;
 mod wire;
 mod world;
@@ -107,7 +113,10 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 pub use self::builder::{Builder, Time};
+pub use self::fault::Fault;
+pub use self::faults::Injected;
 pub use self::journal::{Direction, Entry, EntryKind, Journal, Missed};
+pub use self::malformed::Malformed;
 use self::messages::Outlook;
 pub use self::messages::Text;
 pub use self::people::{Called, Callee, Caller, Calling, PersonOnCall, Role, Scripted};

@@ -4,6 +4,7 @@ mod calls;
 mod connecting;
 mod dials;
 mod families;
+mod faults;
 mod frames;
 mod inbound;
 mod lifecycle;
