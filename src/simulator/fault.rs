@@ -29,7 +29,7 @@ pub struct Fault {
     pub(super) kind: Kind,
     pub(super) on: Option<String>,
     pub(super) only: Only,
-    pub(super) way: Both,
+    pub(super) way: Ways,
     pub(super) times: Option<usize>,
     pub(super) chance: f64,
     pub(super) after: Duration,
@@ -88,7 +88,7 @@ pub(super) enum Only {
 
 /// Which directions of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Both {
+pub(super) enum Ways {
     Both,
     ToClient,
     FromClient,
@@ -96,7 +96,7 @@ pub(super) enum Both {
 
 impl Fault {
     fn new(kind: Kind) -> Self {
-        let (only, way) = (Only::Any, Both::Both);
+        let (only, way) = (Only::Any, Ways::Both);
         Self { kind, on: None, only, way, times: None, chance: 1.0, after: Duration::ZERO, lasting: None }
     }
 
@@ -361,14 +361,14 @@ impl Fault {
     /// A line goes wrong only from the service to the client.
     #[must_use]
     pub fn to_client(mut self) -> Self {
-        self.way = Both::ToClient;
+        self.way = Ways::ToClient;
         self
     }
 
     /// A line goes wrong only from the client to the service.
     #[must_use]
     pub fn from_client(mut self) -> Self {
-        self.way = Both::FromClient;
+        self.way = Ways::FromClient;
         self
     }
 
@@ -589,9 +589,9 @@ impl Fault {
             json["only"] = (*name).into();
         }
         match self.way {
-            Both::Both => {}
-            Both::ToClient => json["direction"] = "to_client".into(),
-            Both::FromClient => json["direction"] = "from_client".into(),
+            Ways::Both => {}
+            Ways::ToClient => json["direction"] = "to_client".into(),
+            Ways::FromClient => json["direction"] = "from_client".into(),
         }
         if let Some(on) = &self.on {
             json["on"] = on.clone().into();
@@ -716,9 +716,9 @@ impl<'a> Fields<'a> {
         }
         if let Some(way) = self.get("direction") {
             fault.way = match way.as_str() {
-                Some("both") => Both::Both,
-                Some("to_client") => Both::ToClient,
-                Some("from_client") => Both::FromClient,
+                Some("both") => Ways::Both,
+                Some("to_client") => Ways::ToClient,
+                Some("from_client") => Ways::FromClient,
                 _ => return Err(self.wrong("direction", "\"both\", \"to_client\" or \"from_client\"")),
             };
         }

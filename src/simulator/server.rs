@@ -19,7 +19,7 @@ use super::line::Link;
 #[cfg(feature = "native-tls")]
 use super::tls;
 use super::trouble::{Trouble, What};
-use super::world::{Conn, Out, Shared};
+use super::world::{Conn, Out, Shared, World};
 use crate::clock::{Receiver, Sender, Whose};
 use crate::error::Phase;
 
@@ -151,10 +151,10 @@ impl Server {
         if socket.set_nodelay(true).is_err() || socket.set_write_timeout(Some(WRITE_LIMIT)).is_err() {
             return;
         }
-        if self.shared.with(|world| world.refuses_connections()) {
+        if self.shared.with(World::refuses_connections) {
             return;
         }
-        let troubles = self.shared.with(|world| world.troubles());
+        let troubles = self.shared.with(World::troubles);
         let trouble = |phase: Phase| troubles.iter().find(|trouble| trouble.phase == phase);
         let is_tls = self.is_tls();
         // On a port without TLS the upgrade is the first that is said.

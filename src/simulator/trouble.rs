@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::fault::{Act, Both, Fault, Kind, Only};
+use super::fault::{Act, Fault, Kind, Only, Ways};
 use super::journal::{Direction, EntryKind, Frame};
 use super::line::{Flow, Shape, Way};
 use super::malformed::{self, Sent};
@@ -170,10 +170,10 @@ impl World {
         for active in self.faults.active.iter().filter(|active| active.begun) {
             let fault = &active.fault;
             let mut flows: Vec<&mut Flow> = Vec::new();
-            if fault.way != Both::FromClient {
+            if fault.way != Ways::FromClient {
                 flows.push(&mut shape.to_client);
             }
-            if fault.way != Both::ToClient {
+            if fault.way != Ways::ToClient {
                 flows.push(&mut shape.from_client);
             }
             match &fault.kind {
@@ -202,7 +202,7 @@ impl World {
 
     /// When something that is sent now arrives; `None` is at once. What is on its way is not overtaken.
     pub(super) fn arrival(&mut self, conn: u64, way: Way) -> Option<Instant> {
-        let other = if way == Way::ToClient { Both::FromClient } else { Both::ToClient };
+        let other = if way == Way::ToClient { Ways::FromClient } else { Ways::ToClient };
         let mut delay = Duration::ZERO;
         if !self.faults.is_quiet() {
             for (kind, part) in self.turns(|fault| matches!(fault.kind, Kind::Latency { .. }) && fault.way != other) {

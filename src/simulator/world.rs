@@ -426,9 +426,9 @@ impl World {
             return;
         }
         if self.faults.is_quiet() {
-            self.put(conn, kind, method, frame)
+            self.put(conn, kind, method, frame);
         } else {
-            self.send_amiss(conn, kind, method, frame)
+            self.send_amiss(conn, kind, method, frame);
         }
     }
 
