@@ -179,8 +179,13 @@ fn bytes_may_come_one_by_one_also_within_tls() {
 fn a_service_that_stops_reading_is_given_up_and_nothing_is_sent_twice() {
     watchdog("stall", || {
         let sim = simulator();
-        let client =
-            builder(&sim).write_stall(2 * SECOND).ping_after(2 * SECOND).ping_timeout(2 * SECOND).connect().unwrap();
+        let client = builder(&sim)
+            .reconnect_delay(ms(100), SECOND)
+            .write_stall(2 * SECOND)
+            .ping_after(2 * SECOND)
+            .ping_timeout(2 * SECOND)
+            .connect()
+            .unwrap();
         let mut states = client.states();
         let stalled = sim.inject(Fault::stall());
         let bulk = "x".repeat(1 << 20);
@@ -198,7 +203,8 @@ fn a_service_that_stops_reading_is_given_up_and_nothing_is_sent_twice() {
         }
         stalled.remove();
         assert!(lost_and_back(&mut states).1);
-        sim.advance(MINUTE);
+        // What lay unread is read now, old attempts to connect too, and each takes the session over.
+        sim.advance(5 * MINUTE);
         let texts = sim.texts_sent().len();
         assert!(texts <= 12, "{texts}");
         is_well(&client);
@@ -1015,7 +1021,9 @@ fn a_service_that_stops_reading_is_given_up_in_real_time_too() {
         let stalled = sim.inject(Fault::stall());
         let bulk = "x".repeat(8 << 20);
         let outcome = client.send_message(sms("+15552222222").from("+15551111111").body(bulk));
-        assert_eq!(outcome.unwrap_err().kind(), ErrorKind::OutcomeUnknown);
+        // A link that is given up before the request was begun has certainly not sent it.
+        let error = outcome.unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::OutcomeUnknown | ErrorKind::Offline), "{error:?}");
         // How much the system's buffers take is its own affair: the silence ends the link if the halt does not.
         while states.next_within(MINUTE).expect("the link is lost").is_online() {}
         stalled.remove();
