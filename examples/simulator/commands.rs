@@ -120,6 +120,8 @@ fn parse(line: &str) -> Result<Command, String> {
     }
     let expected = "expected one JSON object with one key, such as {\"hang_up\": {\"who\": \"+15551230000\"}}";
     serde_json::from_str(line).map_err(|error| match error.classify() {
+        // What a fault says of itself has no place.
+        Category::Data if error.column() == 0 => complaint(&error),
         Category::Data => format!("column {}: {}", error.column(), complaint(&error)),
         _ => format!("column {}: {}; {expected}", error.column(), complaint(&error)),
     })

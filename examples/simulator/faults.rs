@@ -1,12 +1,52 @@
-//! What can go wrong on demand, by the names that the methods of `Simulator` have.
+//! What can go wrong on demand: faults that are injected, and what the methods of `Simulator` do at once.
 
 use serde::Deserialize;
+use serde::de::{Deserializer, Error as _};
 use serde_json::Value;
-use signalwire_relay::simulator::Simulator;
+use signalwire_relay::simulator::{self, Simulator};
+
+/// One object with the key `fault`, as in the page of the module, or a method of `Simulator` by its name.
+#[derive(Debug)]
+pub enum Fault {
+    Injected(simulator::Fault),
+    Done(Deed),
+}
+
+impl<'de> Deserialize<'de> for Fault {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let value = Value::deserialize(from)?;
+        if value.get("fault").is_some() {
+            return simulator::Fault::from_json(&value).map(Self::Injected).map_err(D::Error::custom);
+        }
+        serde_json::from_value(value).map(Self::Done).map_err(|error| {
+            D::Error::custom(format!(
+                "{error}; or an object with `fault`, one of {}",
+                simulator::Fault::names().join(", ")
+            ))
+        })
+    }
+}
+
+impl Fault {
+    /// Makes it so.
+    pub fn inject(&self, simulator: &Simulator) -> Result<(), String> {
+        match self {
+            Self::Injected(fault) => {
+                // It stays for as long as it says itself.
+                let _stays = simulator.inject(fault.clone());
+                Ok(())
+            }
+            Self::Done(deed) => deed.inject(simulator),
+        }
+    }
+}
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub enum Fault {
+pub enum Deed {
+    // Faults that were injected.
+    RemoveFaults,
+
     // The link.
     DropLink,
     DropLinkAfterRequest(String),
@@ -43,7 +83,7 @@ pub enum Fault {
     RedeliverLastEvent(String),
 }
 
-impl Fault {
+impl Deed {
     /// The method that it is about.
     fn method(&self) -> Option<&str> {
         match self {
@@ -60,12 +100,12 @@ impl Fault {
         }
     }
 
-    /// Makes it so.
-    pub fn inject(&self, simulator: &Simulator) -> Result<(), String> {
+    fn inject(&self, simulator: &Simulator) -> Result<(), String> {
         if let Some(method) = self.method().filter(|method| !simulator.knows_method(method)) {
             return Err(format!("{method:?} is no method; expected one of the service's, such as \"calling.play\""));
         }
         match self {
+            Self::RemoveFaults => simulator.remove_faults(),
             Self::DropLink => simulator.drop_link(),
             Self::DropLinkAfterRequest(method) => simulator.drop_link_after_request(method),
             Self::DropLinkBeforeRequest(method) => simulator.drop_link_before_request(method),

@@ -90,4 +90,12 @@ FAULTS
   {"fail": {"method": M, "code": 500, "message": T}}  {"fail_always": {...}}
   {"refuse_credentials": TIMES}  {"ask_to_reconnect": {"restart": false}}
   {"push_event": {"event_type": T, "params": {...}}}  {"push_raw": "text"}  {"push_binary": [1, 2]}
+  Or an object with the name of one of these in "fault", such as {"fault": "latency", "ms": 50, "jitter_ms": 20}:
+    lines: latency  bandwidth  slices  stall  freeze  unanswered_pings  refuse_connections  flap
+    frames: lose  delay  repeat  redeliver  reorder  refuse
+    connecting: silence  garbage  cut_at  reset_at  drip  http  refuse_credentials  refuse_resume
+    once: reset  cut  close  disconnect  forget_sessions  pings  malformed  large_frame  fragments  unknown_call  again
+  with "on" (a method or event type), "only" (requests, replies, events), "direction", "next" (so many times),
+  "probability", "after_ms" and "lasting_ms"; remove_faults ends them all. The page of the module `simulator` has their
+  keys.
 "#;

@@ -65,18 +65,22 @@ impl Tcp {
         (&*self.socket).write(bytes)
     }
 
-    /// Writes it all, however long that takes.
+    /// Waits for something to read and leaves it there; zero at the end. On the real clock, as long as the socket's own
+    /// time for reading says; on the virtual one until `until`, whose passing is `TimedOut` and cuts it.
     #[cfg(feature = "simulator")]
-    pub(crate) fn write_all(&self, mut bytes: &[u8]) -> io::Result<()> {
-        while !bytes.is_empty() {
-            match self.write(bytes) {
-                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(count) => bytes = &bytes[count..],
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
+    pub(crate) fn peek(&self, until: Deadline) -> io::Result<usize> {
+        match &self.line {
+            Some(line) => line.peek(until),
+            None => self.socket.peek(&mut [0]),
         }
-        Ok(())
+    }
+
+    /// Whether this end has stopped reading for now; what lies there then does not hold virtual time up.
+    #[cfg(feature = "simulator")]
+    pub(crate) fn stall(&self, stalled: bool) {
+        if let Some(line) = &self.line {
+            line.stall(stalled);
+        }
     }
 
     pub(crate) fn shutdown(&self, how: Shutdown) -> io::Result<()> {

@@ -127,11 +127,13 @@ struct Way {
     ended: bool,
     /// Nobody reads there any more.
     closed: bool,
+    /// Whoever reads there has stopped for now, so that what lies there is not on its way.
+    stalled: bool,
 }
 
 impl Way {
     fn flies(&self) -> bool {
-        !self.closed && (self.bytes > 0 || self.end)
+        !self.closed && !self.stalled && (self.bytes > 0 || self.end)
     }
 }
 
@@ -634,6 +636,20 @@ impl LineEnd {
     /// Reads, and counts what was read as on its way no more; the thread is busy until it comes back.
     pub(super) fn read(&self, into: &mut [u8], until: Deadline) -> io::Result<usize> {
         use std::io::Read;
+        self.receive(until, |mut socket| socket.read(into).map(|count| (count, count)))
+    }
+
+    /// Waits as `read` does, and leaves where it is what has come: it stays on its way.
+    pub(super) fn peek(&self, until: Deadline) -> io::Result<usize> {
+        self.receive(until, |socket| socket.peek(&mut [0]).map(|count| (count, 0)))
+    }
+
+    /// `job` gives how much there is, and how much of it was taken.
+    fn receive(
+        &self,
+        until: Deadline,
+        job: impl FnOnce(&TcpStream) -> io::Result<(usize, usize)>,
+    ) -> io::Result<usize> {
         let (whose, token) = self.time.presence();
         let parker = Arc::new(Condvar::new());
         let (key, socket) = (Key::nobody(), until.map(|_| Arc::clone(&self.socket)));
@@ -643,7 +659,7 @@ impl LineEnd {
             state.rest(id);
             id
         };
-        let result = (&*self.socket).read(into);
+        let result = job(&self.socket);
         let mut state = self.time.0.lock();
         state.dequeue(place);
         let waiting = state.waiting.remove(&place);
@@ -655,14 +671,14 @@ impl LineEnd {
         state.change(self.id, |line| {
             let way = &mut line.ways[way];
             match &result {
-                Ok(count) if *count > 0 => way.bytes = way.bytes.saturating_sub(*count as u64),
+                Ok((count, taken)) if *count > 0 => way.bytes = way.bytes.saturating_sub(*taken as u64),
                 Err(error) if is_passing(error) => {}
                 _ => (way.closed, way.end) = (true, false),
             }
         });
         match result {
-            Ok(0) | Err(_) if timed_out => Err(io::ErrorKind::TimedOut.into()),
-            result => result,
+            Ok((0, _)) | Err(_) if timed_out => Err(io::ErrorKind::TimedOut.into()),
+            result => result.map(|(count, _)| count),
         }
     }
 
@@ -679,6 +695,14 @@ impl LineEnd {
             state.go_on();
         }
         result
+    }
+
+    /// Whether this end has stopped reading: what lies there then does not hold time up.
+    pub(super) fn stall(&self, stalled: bool) {
+        let way = self.side.incoming();
+        let mut state = self.time.0.lock();
+        state.change(self.id, |line| line.ways[way].stalled = stalled);
+        state.go_on();
     }
 
     pub(super) fn shutdown(&self, how: Shutdown) -> io::Result<()> {

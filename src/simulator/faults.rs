@@ -1,12 +1,16 @@
-//! What can go wrong on demand.
+//! What can go wrong on demand: faults that are injected, and some that have a method of their own.
 
 use std::collections::{HashMap, HashSet};
+use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::fault::Fault;
 use super::journal::{Direction, EntryKind, Frame, Missed};
-use super::world::{Out, World};
+use super::trouble::{Active, Behind};
+use super::world::{Out, Shared, World};
 use super::{Simulator, people};
 use crate::error::{self, Result};
 
@@ -47,10 +51,21 @@ pub(super) struct Faults {
     pub(super) events_first: HashSet<String>,
     pub(super) drop_after: HashSet<String>,
     pub(super) drop_before: HashSet<String>,
+    pub(super) ignore_pings_by_hand: bool,
+    pub(super) frozen_by_hand: bool,
+    /// By hand, or by a fault that is injected; so with `frozen`.
     pub(super) ignore_pings: bool,
     pub(super) frozen: bool,
     pub(super) abrupt_ends: bool,
     pub(super) recordings_end_first: bool,
+    /// What is injected, in order.
+    pub(super) active: Vec<Active>,
+    /// How many ever were, and how often each had its turn.
+    pub(super) injected: u64,
+    pub(super) took: HashMap<u64, u64>,
+    /// The flaps that are down.
+    pub(super) down: HashSet<u64>,
+    pub(super) behind: Vec<Behind>,
 }
 
 impl Faults {
@@ -64,6 +79,11 @@ impl Faults {
             waiting.remove(0);
         }
         None
+    }
+
+    /// Whether nothing is injected.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.active.is_empty() && self.behind.is_empty()
     }
 
     pub(super) fn refuses_credentials(&mut self) -> bool {
@@ -140,7 +160,10 @@ impl Simulator {
     /// Swallows everything in both directions without closing anything, as a half-open link does, until it is called
     /// with `false`. What was swallowed does not come back.
     pub fn freeze_link(&self, frozen: bool) {
-        self.shared.with(|world| world.faults.frozen = frozen);
+        self.shared.with(|world| {
+            world.faults.frozen_by_hand = frozen;
+            world.reshape();
+        });
     }
 
     /// Forgets all sessions, so that the next reconnect is not a resume; their calls end without an event.
@@ -220,7 +243,10 @@ impl Simulator {
 
     /// Whether to leave the pings of clients unanswered.
     pub fn ignore_pings(&self, ignore: bool) {
-        self.shared.with(|world| world.faults.ignore_pings = ignore);
+        self.shared.with(|world| {
+            world.faults.ignore_pings_by_hand = ignore;
+            world.reshape();
+        });
     }
 
     /// Sends the reply to each request of a method only after the last event that it causes: `answered` beats the
@@ -297,19 +323,69 @@ impl Simulator {
 
     fn again(&self, event_type: &str, fresh_id: bool) -> bool {
         self.shared.with(|world| {
-            let last = world.log.last(|entry| entry.kind() == EntryKind::Event && entry.method() == event_type);
-            let Some(mut frame) = last.and_then(|entry| serde_json::from_str::<Value>(&entry.text()).ok()) else {
-                return false;
-            };
-            if fresh_id {
-                frame["id"] = world.fresh_id(0xe7e7).into();
-            }
-            world.by_hand.insert(frame["id"].to_string());
+            let is_one = |entry: &super::Entry| entry.kind() == EntryKind::Event && entry.method() == event_type;
             let conns: Vec<u64> = world.conns.keys().copied().collect();
-            for conn in conns {
-                world.send(conn, EntryKind::Event, event_type, frame.clone());
-            }
-            true
+            let found = world.log.last(is_one).is_some();
+            world.again(event_type, fresh_id, &conns);
+            found
         })
+    }
+}
+
+/// Faults by name.
+impl Simulator {
+    /// Lets something go wrong from now on, or once; see the table of [faults](super#faults). Several may be injected
+    /// at a time. Chance is drawn from the [seed](super::Builder::seed), for each fault by itself.
+    pub fn inject(&self, fault: Fault) -> Injected {
+        let id = self.shared.with(|world| world.inject(fault));
+        Injected { shared: Arc::clone(&self.shared), id }
+    }
+
+    /// What is injected now, in order.
+    #[must_use]
+    pub fn faults(&self) -> Vec<Fault> {
+        self.shared.with(|world| world.faults.active.iter().map(|active| active.fault.clone()).collect())
+    }
+
+    /// Removes all that is injected. What has been done by it stays done.
+    pub fn remove_faults(&self) {
+        self.shared.with(|world| {
+            world.faults.active.clear();
+            world.faults.down.clear();
+            world.reshape();
+        });
+    }
+}
+
+/// A fault at work; from [`Simulator::inject`]. Dropping it leaves the fault where it is.
+#[derive(Clone)]
+pub struct Injected {
+    shared: Arc<Shared>,
+    id: u64,
+}
+
+impl Injected {
+    /// Ends it. What has been done by it stays done.
+    pub fn remove(&self) {
+        self.shared.with(|world| world.remove_fault(self.id));
+    }
+
+    /// How often it had its turn: frames, requests, connections, or the one time it happened. The shape of a line is
+    /// not counted.
+    #[must_use]
+    pub fn times(&self) -> u64 {
+        self.shared.with(|world| world.faults.took.get(&self.id).copied().unwrap_or_default())
+    }
+
+    /// Whether it is used up, removed, or has happened.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.shared.with(|world| world.faults.active.iter().all(|active| active.id != self.id))
+    }
+}
+
+impl fmt::Debug for Injected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Injected").field("id", &self.id).finish_non_exhaustive()
     }
 }

@@ -100,6 +100,8 @@
 //! [`Simulator::on_transcript`], [`Simulator::on_frame`], [`Simulator::calls`] and [`Simulator::person_on`].
 #![doc = ""]
 #![doc = include_str!("methods.md")]
+#![doc = ""]
+#![doc = include_str!("faults.md")]
 
 mod acting;
 mod agents;
@@ -113,11 +115,14 @@ pub mod deeds;
 mod detecting;
 mod dialing;
 mod expectations;
+mod fault;
 mod faults;
 mod faxing;
 mod features;
 mod journal;
+mod line;
 mod live;
+mod malformed;
 mod messages;
 mod operations;
 mod over;
@@ -140,6 +145,7 @@ mod tls;
 mod tools;
 mod transcribing;
 mod transfers;
+mod trouble;
 mod watching;
 mod wire;
 mod world;
@@ -155,7 +161,10 @@ use parking_lot::Mutex;
 pub use self::builder::{Builder, Time};
 pub use self::calls::CallSeen;
 pub use self::expectations::{Expectation, Unmet};
+pub use self::fault::Fault;
+pub use self::faults::Injected;
 pub use self::journal::{Direction, Entry, EntryKind, Journal, Missed};
+pub use self::malformed::Malformed;
 pub use self::messages::Text;
 use self::messages::{Outlook, Outlooks};
 pub use self::people::{Called, Callee, Caller, Calling, PersonOnCall, Role, Scripted};

@@ -86,6 +86,12 @@ impl World {
         if self.faults.drop_before.remove(method) {
             return self.cut(conn);
         }
+        if !self.faults.is_quiet() && self.goes_amiss(conn, id, method) {
+            return;
+        }
+        if method == "signalwire.connect" && self.authentication_amiss(conn) {
+            return;
+        }
         if self.faults.unanswered.contains(method) || (method == "signalwire.ping" && self.faults.ignore_pings) {
             return;
         }

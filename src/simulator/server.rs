@@ -12,13 +12,16 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
-use tungstenite::protocol::{Role, WebSocketConfig};
+use tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 use tungstenite::{Message, WebSocket};
 
+use super::line::Link;
 #[cfg(feature = "native-tls")]
 use super::tls;
-use super::world::{Conn, Out, Shared};
-use crate::clock::{Receiver, Sender, Tcp, Whose};
+use super::trouble::{Trouble, What};
+use super::world::{Conn, Out, Shared, World};
+use crate::clock::{Receiver, Sender, Whose};
+use crate::error::Phase;
 
 /// A client that takes no byte for this long is given up.
 const WRITE_LIMIT: Duration = Duration::from_secs(10);
@@ -31,7 +34,7 @@ pub(super) struct Server {
     address: SocketAddr,
     #[cfg(feature = "native-tls")]
     tls: Option<tls::Acceptor>,
-    sockets: Mutex<HashMap<u64, Arc<Tcp>>>,
+    sockets: Mutex<HashMap<u64, Arc<Link>>>,
     next_socket: AtomicUsize,
     threads: Mutex<Vec<JoinHandle<()>>>,
     listening: Mutex<Option<Listening>>,
@@ -124,7 +127,7 @@ impl Server {
     }
 
     fn take(self: &Arc<Self>, socket: TcpStream) {
-        let socket = Arc::new(Tcp::service(socket, &self.shared.clock));
+        let socket = self.shared.lines_to_clients.link(socket);
         let number = self.next_socket.fetch_add(1, Ordering::Relaxed) as u64;
         self.sockets.lock().insert(number, Arc::clone(&socket));
         if self.closed.load(Ordering::Acquire) {
@@ -133,7 +136,9 @@ impl Server {
         let server = Arc::clone(self);
         let spawned = self.spawn("simulator-reader", move || {
             server.serve(&socket);
-            let _ = socket.shutdown(Shutdown::Both);
+            if !socket.is_reset() {
+                let _ = socket.shutdown(Shutdown::Both);
+            }
             server.sockets.lock().remove(&number);
         });
         if spawned.is_err() {
@@ -142,12 +147,32 @@ impl Server {
     }
 
     /// The whole life of a connection, on its reader thread.
-    fn serve(self: &Arc<Self>, socket: &Arc<Tcp>) {
+    fn serve(self: &Arc<Self>, socket: &Arc<Link>) {
         let (out, queue) = self.shared.clock.unbounded();
         if socket.set_nodelay(true).is_err() || socket.set_write_timeout(Some(WRITE_LIMIT)).is_err() {
             return;
         }
-        let Some((reading, writing)) = self.halves(socket, &out) else { return };
+        if self.shared.with(World::refuses_connections) {
+            return;
+        }
+        let troubles = self.shared.with(World::troubles);
+        let trouble = |phase: Phase| troubles.iter().find(|trouble| trouble.phase == phase);
+        let is_tls = self.is_tls();
+        // On a port without TLS the upgrade is the first that is said.
+        let first = [Some(Phase::Tcp), is_tls.then_some(Phase::Tls)];
+        for trouble in first.into_iter().flatten().filter_map(trouble) {
+            let mut io = Io::Plain(Arc::clone(socket));
+            if !befall(&mut io, None, socket, trouble) {
+                return;
+            }
+        }
+        let Some((mut reading, mut writing)) = self.halves(socket, &out) else { return };
+        socket.drip(None);
+        if let Some(trouble) = trouble(Phase::Upgrade) {
+            if !befall(&mut reading, Some(&mut writing), socket, trouble) {
+                return;
+            }
+        }
         let limits = WebSocketConfig::default().read_buffer_size(16 << 10);
         let Ok(mut websocket) =
             tungstenite::accept_with_config(ReadHalf { io: reading, established: false }, Some(limits))
@@ -155,27 +180,45 @@ impl Server {
             return;
         };
         websocket.get_mut().established = true;
+        socket.established();
         let unread = Arc::new(AtomicUsize::new(0));
-        let connection = Conn::new(out.clone(), Arc::clone(&unread), Arc::clone(socket));
+        let mut connection = Conn::new(out.clone(), Arc::clone(&unread), Arc::clone(socket));
+        connection.trouble = trouble(Phase::Auth).cloned();
         let conn = self.shared.with(|world| world.connected(connection));
         let (shared, raw) = (Arc::clone(&self.shared), Arc::clone(socket));
         let writer = self.spawn("simulator-writer", move || {
             let websocket = WebSocket::from_raw_socket(WriteHalf { io: writing }, Role::Server, None);
             // After a close in good order, the reader goes on until the client has closed its side too.
             let end = if write(&shared, websocket, &queue, &unread) { Shutdown::Write } else { Shutdown::Both };
-            let _ = raw.shutdown(end);
+            if !raw.is_reset() {
+                let _ = raw.shutdown(end);
+            }
         });
         if writer.is_ok() {
             self.read(conn, &mut websocket, &out);
         }
-        self.shared.with(|world| world.gone(conn));
-        let _ = out.send(Out::Close);
+        self.shared.with(|world| world.ends(conn));
+        if socket.is_reset() {
+            // The client answers this, and its answer is left unread.
+            let _ = out.send(Out::Ping(Vec::new()));
+            socket.leave_unread();
+            let _ = out.send(Out::Abandon);
+        } else {
+            let _ = out.send(Out::Close);
+        }
+    }
+
+    fn is_tls(&self) -> bool {
+        #[cfg(feature = "native-tls")]
+        return self.tls.is_some();
+        #[cfg(not(feature = "native-tls"))]
+        false
     }
 
     fn read(&self, conn: u64, websocket: &mut WebSocket<ReadHalf>, out: &Sender<Out>) {
         loop {
             match websocket.read() {
-                Ok(Message::Text(text)) => self.shared.with(|world| world.on_text(conn, text.as_str())),
+                Ok(Message::Text(text)) => self.shared.with(|world| world.arrives(conn, text.as_str())),
                 Ok(Message::Binary(_)) => self.shared.with(|world| world.on_binary(conn)),
                 Ok(Message::Ping(payload)) => {
                     let _ = out.send(Out::Pong(payload.to_vec()));
@@ -187,7 +230,7 @@ impl Server {
     }
 
     #[cfg(feature = "native-tls")]
-    fn halves(&self, socket: &Arc<Tcp>, out: &Sender<Out>) -> Option<(Io, Io)> {
+    fn halves(&self, socket: &Arc<Link>, out: &Sender<Out>) -> Option<(Io, Io)> {
         match &self.tls {
             None => Some((Io::Plain(Arc::clone(socket)), Io::Plain(Arc::clone(socket)))),
             Some(acceptor) => {
@@ -198,7 +241,7 @@ impl Server {
     }
 
     #[cfg(not(feature = "native-tls"))]
-    fn halves(&self, socket: &Arc<Tcp>, _out: &Sender<Out>) -> Option<(Io, Io)> {
+    fn halves(&self, socket: &Arc<Link>, _out: &Sender<Out>) -> Option<(Io, Io)> {
         Some((Io::Plain(Arc::clone(socket)), Io::Plain(Arc::clone(socket))))
     }
 
@@ -246,7 +289,18 @@ fn write(shared: &Shared, mut websocket: WebSocket<WriteHalf>, queue: &Receiver<
                     websocket.write(Message::text(text))
                 }
                 Out::Binary(bytes) => websocket.write(Message::binary(bytes)),
+                Out::Ping(payload) => websocket.write(Message::Ping(payload.into())),
                 Out::Pong(payload) => websocket.write(Message::Pong(payload.into())),
+                Out::Bytes(bytes) => match websocket.flush() {
+                    Ok(()) => websocket.get_mut().write_all(&bytes).map_err(Into::into),
+                    Err(error) => Err(error),
+                },
+                Out::Abandon => return false,
+                Out::CloseWith(code, reason) => {
+                    let frame = CloseFrame { code: code.into(), reason: reason.into() };
+                    let _ = websocket.close(Some(frame));
+                    return websocket.flush().is_ok();
+                }
                 #[cfg(feature = "native-tls")]
                 Out::Flush => websocket.get_mut().io.flush_deferred().map_err(Into::into),
                 Out::Close => {
@@ -267,9 +321,53 @@ fn write(shared: &Shared, mut websocket: WebSocket<WriteHalf>, queue: &Receiver<
     false
 }
 
+/// Lets something go wrong with a handshake; false when nothing more comes of the connection. Without `writing`, both
+/// directions are `reading`'s.
+fn befall(reading: &mut Io, writing: Option<&mut Io>, link: &Link, trouble: &Trouble) -> bool {
+    let answer: Vec<u8> = match &trouble.what {
+        What::Drip(pause) => {
+            link.drip(Some(*pause));
+            return true;
+        }
+        What::Cut => return false,
+        What::Reset => {
+            link.leave_unread();
+            return false;
+        }
+        What::Silence => Vec::new(),
+        What::Garbage(bytes) => bytes.clone(),
+        What::Http(status, body) => format!(
+            "HTTP/1.1 {status} Refused\r\nContent-Type: text/plain\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+            body.len()
+        )
+        .into_bytes(),
+    };
+    if !answer.is_empty() {
+        // What the client has to say first, as far as it comes in one piece.
+        let mut said = [0; 4096];
+        if !matches!(reading.read(&mut said), Ok(1..)) {
+            return false;
+        }
+        if match writing {
+            Some(writing) => writing.write_all(&answer),
+            None => reading.write_all(&answer),
+        }
+        .is_err()
+        {
+            return false;
+        }
+        if matches!(trouble.what, What::Http(..)) {
+            let _ = link.shutdown(Shutdown::Write);
+        }
+    }
+    let mut swallowed = [0; 4096];
+    while matches!(reading.read(&mut swallowed), Ok(1..)) {}
+    false
+}
+
 /// One direction of a connection.
 enum Io {
-    Plain(Arc<Tcp>),
+    Plain(Arc<Link>),
     #[cfg(feature = "native-tls")]
     Tls(tls::Half),
 }
@@ -277,7 +375,7 @@ enum Io {
 impl Io {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         match self {
-            Self::Plain(socket) => socket.read(into, None),
+            Self::Plain(socket) => socket.read(into),
             #[cfg(feature = "native-tls")]
             Self::Tls(half) => half.read(into),
         }
@@ -289,6 +387,14 @@ impl Io {
             #[cfg(feature = "native-tls")]
             Self::Tls(half) => half.write(bytes),
         }
+    }
+
+    fn write_all(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+        while !bytes.is_empty() {
+            let count = self.write(bytes)?;
+            bytes = bytes.get(count..).unwrap_or_default();
+        }
+        Ok(())
     }
 
     #[cfg(feature = "native-tls")]

@@ -107,7 +107,8 @@ impl World {
         if !(0..=4).contains(&major) || part("minor") != Some(0) {
             return refuse(-32001, "Protocol version not supported");
         }
-        if self.faults.refuses_credentials() || !self.credentials_fit(params) {
+        let resumes = text(params, "protocol").is_some_and(|name| !name.is_empty());
+        if self.faults.refuses_credentials() || self.credentials_amiss(resumes) || !self.credentials_fit(params) {
             return refuse(-32002, "Authentication failed");
         }
         let wanted = text(params, "protocol").filter(|name| !name.is_empty());
@@ -161,7 +162,7 @@ impl World {
             return refuse(-32602, "authentication.jwt_token is missing");
         }
         let fits = self.settings.any_credentials || jwt == Some(self.settings.token.expose());
-        if self.faults.refuses_credentials() || !fits {
+        if self.faults.refuses_credentials() || self.credentials_amiss(false) || !fits {
             return refuse(-32002, "Authentication failed");
         }
         Ok(Map::from_iter([("authorization".to_owned(), self.authorization())]))
@@ -243,8 +244,14 @@ impl World {
 
     /// Closes a connection in good order, after what is queued for it.
     pub(super) fn close(&mut self, conn: u64) {
+        self.close_with(conn, Out::Close);
+    }
+
+    pub(super) fn close_with(&mut self, conn: u64, how: Out) {
+        if self.conns.contains_key(&conn) {
+            self.pass_on(conn, how);
+        }
         if let Some(connection) = self.conns.remove(&conn) {
-            let _ = connection.out.send(Out::Close);
             self.left(conn, &connection);
         }
     }

@@ -12,8 +12,9 @@ use native_tls::{HandshakeError, Identity, TlsAcceptor, TlsStream};
 use parking_lot::Mutex;
 use rcgen::{BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose};
 
+use super::line::Link;
 use super::world::Out;
-use crate::clock::{Sender, Tcp};
+use crate::clock::Sender;
 use crate::error::{self, Error};
 
 /// How much is read from a socket at once.
@@ -129,7 +130,7 @@ impl Pipe {
 
 /// One direction of a TLS connection.
 pub(super) struct Half {
-    socket: Arc<Tcp>,
+    socket: Arc<Link>,
     tls: Arc<Mutex<TlsStream<Pipe>>>,
     scratch: Vec<u8>,
     out: Sender<Out>,
@@ -137,7 +138,7 @@ pub(super) struct Half {
 
 impl Acceptor {
     /// Shakes hands; nothing when the other side is not up to it.
-    pub(super) fn accept(&self, socket: &Arc<Tcp>, out: &Sender<Out>) -> Option<(Half, Half)> {
+    pub(super) fn accept(&self, socket: &Arc<Link>, out: &Sender<Out>) -> Option<(Half, Half)> {
         let mut scratch = vec![0; SCRATCH];
         let mut attempt = self.0.accept(Pipe::default());
         let mut stream = loop {
@@ -147,7 +148,7 @@ impl Acceptor {
                 Err(HandshakeError::WouldBlock(mut waiting)) => {
                     let ready = std::mem::take(&mut waiting.get_mut().outgoing);
                     socket.write_all(&ready).ok()?;
-                    let count = socket.read(&mut scratch, None).ok()?;
+                    let count = socket.read(&mut scratch).ok()?;
                     if count == 0 {
                         return None;
                     }
@@ -179,7 +180,7 @@ impl Half {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 other => return other,
             }
-            let count = self.socket.read(&mut self.scratch, None)?;
+            let count = self.socket.read(&mut self.scratch)?;
             tls = self.tls.lock();
             tls.get_mut().feed(&self.scratch[..count]);
         }

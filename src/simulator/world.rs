@@ -21,13 +21,15 @@ use super::dialing::Attempt;
 use super::expectations::Expected;
 use super::faults::Faults;
 use super::journal::{Direction, EntryKind, Frame, Log};
+use super::line::{Lines, Link, Way};
 use super::messages::Outlooks;
 use super::over::{Over, Unacked};
 use super::people::{NumberPlan, Person};
 use super::queues::Queue;
 use super::session::Session;
+use super::trouble::Trouble;
 use super::wire;
-use crate::clock::{Clock, Deadline, Sender, Tcp};
+use crate::clock::{Clock, Deadline, Sender};
 use crate::secret::Secret;
 
 /// A client that does not read is cut when this much waits for it.
@@ -46,8 +48,15 @@ pub(super) type CallId = String;
 pub(super) enum Out {
     Text(String),
     Binary(Vec<u8>),
+    Ping(Vec<u8>),
     Pong(Vec<u8>),
+    /// Bytes as they are, after what was written before them.
+    Bytes(Vec<u8>),
     Close,
+    /// Closes with this code and reason.
+    CloseWith(u16, String),
+    /// Ends without a word, so that the socket can be reset.
+    Abandon,
     /// TLS has something to say of its own.
     #[cfg(feature = "native-tls")]
     Flush,
@@ -73,18 +82,22 @@ pub(super) struct Settings {
 pub(super) struct Conn {
     pub(super) out: Sender<Out>,
     pub(super) unread: Arc<std::sync::atomic::AtomicUsize>,
-    pub(super) socket: Arc<Tcp>,
+    pub(super) socket: Arc<Link>,
     pub(super) session: Option<SessionId>,
     pub(super) event_acks: bool,
     pub(super) major: i64,
     pub(super) unacked: HashMap<String, Unacked>,
     pub(super) ping: Option<String>,
+    /// What goes wrong with its authentication.
+    pub(super) trouble: Option<Trouble>,
+    /// When the last of what is on its way to the client, and from it, arrives.
+    pub(super) arrival: [Option<Instant>; 2],
     ids: HashSet<String>,
     id_order: VecDeque<String>,
 }
 
 impl Conn {
-    pub(super) fn new(out: Sender<Out>, unread: Arc<std::sync::atomic::AtomicUsize>, socket: Arc<Tcp>) -> Self {
+    pub(super) fn new(out: Sender<Out>, unread: Arc<std::sync::atomic::AtomicUsize>, socket: Arc<Link>) -> Self {
         Self {
             out,
             unread,
@@ -94,6 +107,8 @@ impl Conn {
             major: 0,
             unacked: HashMap::new(),
             ping: None,
+            trouble: None,
+            arrival: [None, None],
             ids: HashSet::new(),
             id_order: VecDeque::new(),
         }
@@ -165,7 +180,7 @@ pub(super) struct World {
     pub(super) clock: Clock,
     pub(super) settings: Settings,
     started: Instant,
-    run: Uuid,
+    pub(super) run: Uuid,
     counter: u64,
     timers: BinaryHeap<Reverse<Timer>>,
     pub(super) conns: BTreeMap<u64, Conn>,
@@ -182,6 +197,7 @@ pub(super) struct World {
     pub(super) texts_sent: Vec<super::messages::Text>,
     pub(super) unrouted_texts: VecDeque<(String, Value)>,
     pub(super) faults: Faults,
+    pub(super) lines_to_clients: Arc<Lines>,
     pub(super) log: Log,
     pub(super) claimed: HashMap<String, u64>,
     pub(super) violations: Vec<String>,
@@ -197,13 +213,14 @@ pub(super) struct World {
     /// Ids, as JSON, of frames pushed by hand: answers to them are in order, however often they come.
     pub(super) by_hand: HashSet<String>,
     corked: Option<Vec<PendingEvent>>,
-    to_close: Vec<Arc<Tcp>>,
+    to_close: Vec<Arc<Link>>,
     pub(super) stopping: bool,
 }
 
 /// What is shared by the simulator, its threads and the handles on its people.
 pub(super) struct Shared {
     pub(super) clock: Clock,
+    pub(super) lines_to_clients: Arc<Lines>,
     pub(super) world: Mutex<World>,
     /// Rung after every change.
     pub(super) bell: Condvar,
@@ -213,6 +230,7 @@ pub(super) struct Shared {
 
 impl Shared {
     pub(super) fn new(clock: Clock, settings: Settings) -> Self {
+        let lines_to_clients = Lines::new(clock.clone());
         let world = World {
             started: clock.now(),
             clock: clock.clone(),
@@ -234,6 +252,7 @@ impl Shared {
             texts_sent: Vec::new(),
             unrouted_texts: VecDeque::new(),
             faults: Faults::default(),
+            lines_to_clients: Arc::clone(&lines_to_clients),
             log: Log::default(),
             claimed: HashMap::new(),
             violations: Vec::new(),
@@ -250,7 +269,7 @@ impl Shared {
             to_close: Vec::new(),
             stopping: false,
         };
-        Self { clock, world: Mutex::new(world), bell: Condvar::new(), timer_bell: Condvar::new() }
+        Self { clock, lines_to_clients, world: Mutex::new(world), bell: Condvar::new(), timer_bell: Condvar::new() }
     }
 
     /// Does something to the world, and afterwards what may not be done under its lock.
@@ -344,7 +363,12 @@ impl World {
 
     pub(super) fn after_real(&mut self, span: Duration, job: impl FnOnce(&mut Self) + Send + 'static) {
         // Something further away than time goes never happens.
-        let Some(at) = self.clock.after(span) else { return };
+        if let Some(at) = self.clock.after(span) {
+            self.at(at, job);
+        }
+    }
+
+    pub(super) fn at(&mut self, at: Instant, job: impl FnOnce(&mut Self) + Send + 'static) {
         self.counter += 1;
         self.timers.push(Reverse(Timer { at, sequence: self.counter, job: Box::new(job) }));
     }
@@ -418,11 +442,20 @@ impl World {
 
     // Sending.
 
-    /// Puts a frame into the queue of a connection and into the journal.
+    /// Sends a frame, and lets go wrong with it what is to go wrong.
     pub(super) fn send(&mut self, conn: u64, kind: EntryKind, method: &str, frame: Value) {
-        if self.faults.frozen {
+        if self.faults.frozen || !self.conns.contains_key(&conn) {
             return;
         }
+        if self.faults.is_quiet() {
+            self.put(conn, kind, method, frame);
+        } else {
+            self.send_amiss(conn, kind, method, frame);
+        }
+    }
+
+    /// Puts a frame into the queue of a connection and into the journal.
+    pub(super) fn put(&mut self, conn: u64, kind: EntryKind, method: &str, frame: Value) {
         let Some(connection) = self.conns.get(&conn) else { return };
         let text = frame.to_string();
         let waiting = connection.unread.fetch_add(text.len(), std::sync::atomic::Ordering::Relaxed);
@@ -431,9 +464,29 @@ impl World {
             self.cut(conn);
             return;
         }
-        // A connection whose writer has gone is about to be removed by its reader.
-        let _ = connection.out.send(Out::Text(text));
+        if kind == EntryKind::Event && connection.event_acks && connection.unacked.len() < IDS_KEPT {
+            let unacked = Unacked { sent: self.clock.now(), ends: self.what_ends(method, &frame) };
+            if let (Some(id), Some(connection)) = (frame["id"].as_str(), self.conns.get_mut(&conn)) {
+                connection.unacked.insert(id.to_owned(), unacked);
+            }
+        }
+        self.pass_on(conn, Out::Text(text));
         self.note(Direction::ToClient, kind, conn, method, frame);
+    }
+
+    /// Gives the writer of a connection something to do, as late as the latency of the line has it.
+    pub(super) fn pass_on(&mut self, conn: u64, out: Out) {
+        let arrival = self.arrival(conn, Way::ToClient);
+        let Some(connection) = self.conns.get(&conn) else { return };
+        match arrival {
+            // A connection whose writer has gone is about to be removed by its reader.
+            None => drop(connection.out.send(out)),
+            // It arrives even when the service has closed its end by then.
+            Some(at) => {
+                let to = connection.out.clone();
+                self.at(at, move |_| drop(to.send(out)));
+            }
+        }
     }
 
     pub(super) fn note(&mut self, direction: Direction, kind: EntryKind, conn: u64, method: &str, mut frame: Value) {
@@ -535,12 +588,6 @@ impl World {
             }
             return;
         };
-        let unacked = Unacked { sent: self.clock.now(), ends: self.what_ends(event_type, &frame) };
-        if let Some(connection) = self.conns.get_mut(&conn).filter(|_| !self.faults.frozen) {
-            if connection.event_acks && connection.unacked.len() < IDS_KEPT {
-                connection.unacked.insert(id, unacked);
-            }
-        }
         self.send(conn, EntryKind::Event, event_type, frame);
     }
 }

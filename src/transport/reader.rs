@@ -14,6 +14,9 @@ use crate::clock::{Clock, Deadline, Tcp};
 /// How much one `recv` takes at most.
 const RECV: usize = 32 << 10;
 
+/// So much of an answer to the upgrade is judged even when its end has not come.
+const HEAD_PIECE: usize = 4096;
+
 /// What came in.
 #[derive(Debug)]
 pub(crate) enum Frame {
@@ -185,6 +188,8 @@ pub(super) struct Inlet {
     /// TLS has nothing more to give without another `recv`.
     hungry: bool,
     upgrading: bool,
+    /// The answer to the upgrade, as far as it was collected and not yet used.
+    head: Vec<u8>,
     pulse: Pulse,
 }
 
@@ -192,7 +197,7 @@ impl Inlet {
     pub(super) fn new(wire: Wire, tls: Option<Arc<Tls>>) -> Self {
         let pulse = Pulse::new(wire.clock.now());
         let buffer = vec![0; RECV].into_boxed_slice();
-        Self { wire, tls, buffer, start: 0, end: 0, hungry: false, upgrading: true, pulse }
+        Self { wire, tls, buffer, start: 0, end: 0, hungry: false, upgrading: true, head: Vec::new(), pulse }
     }
 
     /// Blocks in `recv`; to be called when the buffer is empty.
@@ -231,16 +236,44 @@ impl Inlet {
         self.hungry = last;
         count
     }
+
+    /// Collects the answer to the upgrade up to the end of its head: tungstenite takes one that comes in many small
+    /// pieces for an attack, and the deadline of the attempt is bound enough.
+    fn collect(&mut self) -> io::Result<()> {
+        let mut piece = [0; 1024];
+        while !is_complete(&self.head) {
+            match self.take(&mut piece) {
+                Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
+                Ok(count) => self.head.extend_from_slice(&piece[..count]),
+                Err(e) if e.kind() == ErrorKind::WouldBlock => self.fill()?,
+                Err(e) => return Err(e),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether there is something to judge: a whole head, what is no head of HTTP, or too much for one.
+fn is_complete(head: &[u8]) -> bool {
+    const BEGINNING: &[u8] = b"HTTP/1.";
+    let begun = head.len().min(BEGINNING.len());
+    head[..begun] != BEGINNING[..begun]
+        || head.len() >= HEAD_PIECE
+        || head.windows(4).any(|window| window == b"\r\n\r\n")
 }
 
 impl Read for Inlet {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        loop {
-            match self.take(into) {
-                Err(e) if self.upgrading && e.kind() == ErrorKind::WouldBlock => self.fill()?,
-                result => return result,
-            }
+        if self.upgrading && self.head.is_empty() {
+            self.collect()?;
         }
+        if !self.head.is_empty() {
+            let count = self.head.len().min(into.len());
+            into[..count].copy_from_slice(&self.head[..count]);
+            self.head.drain(..count);
+            return Ok(count);
+        }
+        self.take(into)
     }
 }
 

@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use signalwire_relay::simulator::Simulator;
+use signalwire_relay::simulator::{Fault, Simulator};
 use signalwire_relay::{Builder, Client, ErrorKind, LinkState, MessageState, phone, sms, tts};
 
 use crate::support::{LONG, client, next, reaches, sim};
@@ -340,7 +340,18 @@ fn faults() -> Vec<String> {
     let source =
         std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/simulator/faults.rs")).unwrap();
     let names = source.lines().filter_map(|line| line.strip_prefix("    pub fn ")?.split('(').next());
-    let asks = ["connections", "connections_ever", "sessions", "wait_connected"];
+    // What is injected has names of its own, and `fault` before them.
+    let asks = [
+        "connections",
+        "connections_ever",
+        "sessions",
+        "wait_connected",
+        "inject",
+        "faults",
+        "remove",
+        "times",
+        "is_over",
+    ];
     names.filter(|name| !asks.contains(name)).map(str::to_owned).collect()
 }
 
@@ -362,7 +373,16 @@ fn every_fault_of_the_library_is_a_command_and_in_the_help() {
         let error = answer["error"].as_str().unwrap_or_default();
         assert!(!error.is_empty() && !error.contains("unknown variant"), "{fault}: {answer}");
     }
+    for fault in Fault::names() {
+        assert!(help.split_whitespace().any(|word| word == *fault), "--help lacks {fault}");
+        let answer = alone.ask_for(&json!({"inject": {"fault": fault, "no such": "thing"}}).to_string());
+        let error = answer["error"].as_str().unwrap_or_default();
+        assert!(error.contains(&format!("{fault:?}")), "{answer}");
+    }
     for fault in [
+        json!({"fault": "latency", "ms": 1, "jitter_ms": 1}),
+        json!({"fault": "refuse", "code": 500, "on": "calling.play", "next": 1}),
+        json!("remove_faults"),
         json!("stop_listening"),
         json!("listen_again"),
         json!({"freeze_link": false}),

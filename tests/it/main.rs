@@ -6,6 +6,7 @@ mod calls;
 mod connecting;
 mod dials;
 mod families;
+mod faults;
 mod frames;
 mod guide;
 mod inbound;
