@@ -66,6 +66,7 @@ mod calls;
 mod canonical;
 mod collecting;
 mod conferences;
+mod cutting;
 mod detecting;
 mod dialing;
 mod faults;
@@ -107,6 +108,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 pub use self::builder::{Builder, Time};
+pub use self::cutting::Cut;
 pub use self::journal::{Direction, Entry, EntryKind, Journal, Missed};
 use self::messages::Outlook;
 pub use self::messages::Text;

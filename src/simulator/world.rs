@@ -15,6 +15,7 @@ use uuid::Uuid;
 
 use super::calls::Leg;
 use super::conferences::Conference;
+use super::cutting::Cutting;
 use super::dialing::Attempt;
 use super::faults::Faults;
 use super::journal::{Direction, EntryKind, Frame, Log};
@@ -44,6 +45,8 @@ pub(super) enum Out {
     Binary(Vec<u8>),
     Pong(Vec<u8>),
     Close,
+    /// The end, without a Close.
+    End,
     /// TLS has something to say of its own.
     #[cfg(feature = "native-tls")]
     Flush,
@@ -176,6 +179,7 @@ pub(super) struct World {
     pub(super) texts_sent: Vec<super::messages::Text>,
     pub(super) unrouted_texts: VecDeque<(String, Value)>,
     pub(super) faults: Faults,
+    pub(super) cutting: Cutting,
     pub(super) log: Log,
     pub(super) claimed: HashMap<String, u64>,
     pub(super) violations: Vec<String>,
@@ -223,6 +227,7 @@ impl Shared {
             texts_sent: Vec::new(),
             unrouted_texts: VecDeque::new(),
             faults: Faults::default(),
+            cutting: Cutting::default(),
             log: Log::default(),
             claimed: HashMap::new(),
             violations: Vec::new(),
@@ -401,7 +406,11 @@ impl World {
         if self.faults.frozen {
             return;
         }
-        let Some(connection) = self.conns.get(&conn) else { return };
+        if !self.conns.contains_key(&conn) {
+            return;
+        }
+        let (passes, cut_behind) = self.before_frame(conn, Direction::ToClient);
+        let Some(connection) = self.conns.get(&conn).filter(|_| passes) else { return };
         let text = frame.to_string();
         let waiting = connection.unread.fetch_add(text.len(), std::sync::atomic::Ordering::Relaxed);
         if waiting > UNREAD_LIMIT {
@@ -412,6 +421,9 @@ impl World {
         // A connection whose writer has gone is about to be removed by its reader.
         let _ = connection.out.send(Out::Text(text));
         self.note(Direction::ToClient, kind, conn, method, frame);
+        if cut_behind {
+            self.end_here(conn);
+        }
     }
 
     pub(super) fn note(&mut self, direction: Direction, kind: EntryKind, conn: u64, method: &str, mut frame: Value) {
