@@ -14,7 +14,7 @@ impl World {
         if self.faults.frozen || !self.conns.contains_key(&conn) {
             return;
         }
-        let (passes, cut_behind) = self.before_frame(conn, Direction::FromClient);
+        let (passes, cut_behind) = self.takes_frame(conn, frame);
         if !passes {
             return;
         }

@@ -64,6 +64,14 @@ impl Simulator {
         })
     }
 
+    /// The ids of all calls that have not ended, whether a client knows of them or not.
+    #[must_use]
+    pub fn live_calls(&self) -> Vec<String> {
+        let mut calls: Vec<String> = self.shared.with(|world| world.calls.keys().cloned().collect());
+        calls.sort();
+        calls
+    }
+
     /// The longest time that any event waited for its acknowledgement, of those that were acknowledged.
     #[must_use]
     pub fn slowest_ack(&self) -> Duration {

@@ -409,7 +409,7 @@ impl World {
         if !self.conns.contains_key(&conn) {
             return;
         }
-        let (passes, cut_behind) = self.before_frame(conn, Direction::ToClient);
+        let (passes, cut_behind) = self.sends_frame(conn, kind, method, &frame);
         let Some(connection) = self.conns.get(&conn).filter(|_| passes) else { return };
         let text = frame.to_string();
         let waiting = connection.unread.fetch_add(text.len(), std::sync::atomic::Ordering::Relaxed);
