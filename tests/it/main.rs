@@ -2,12 +2,14 @@
 
 mod calls;
 mod connecting;
+mod cuts;
 mod dials;
 mod families;
 mod frames;
 mod inbound;
 mod lifecycle;
 mod link;
+mod matrix;
 mod operations;
 mod reference;
 mod scene;
