@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use signalwire_relay::simulator::{EntryKind, PersonOnCall, Simulator};
+use signalwire_relay::simulator::{Entry, EntryKind, PersonOnCall, Simulator};
 use signalwire_relay::{
     Action, Ai, AiHold, AiMessage, AiUnhold, AmazonBedrock, Answer, BindDigit, Call, ClearDigitBindings, Client,
     Collect, Dial, Disconnect, Echo, ErrorKind, EventStream, Hangup, JoinConference, LeaveRoom, LinkState,
@@ -202,6 +202,8 @@ enum Needs {
     Callee,
 }
 
+type Finish = Box<dyn FnOnce(&Scene) + Send>;
+
 /// One client, one simulator, and what the method needs.
 struct Scene {
     sim: Arc<Simulator>,
@@ -210,7 +212,7 @@ struct Scene {
     call: Option<Call>,
     caller: Option<PersonOnCall>,
     /// Brings what is waited for.
-    finish: Mutex<Option<Box<dyn FnOnce(&Scene) + Send>>>,
+    finish: Mutex<Option<Finish>>,
 }
 
 const DIALLED: &str = "+15552220000";
@@ -337,7 +339,7 @@ impl Scene {
         let welcomes = journal.entries().iter().filter(|entry| {
             entry.kind() == EntryKind::Reply && entry.method() == "signalwire.connect" && entry.connection() > 1
         });
-        welcomes.map(|entry| entry.at()).next()
+        welcomes.map(Entry::at).next()
     }
 }
 

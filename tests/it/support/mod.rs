@@ -122,11 +122,6 @@ pub struct Task(pub std::path::PathBuf);
 
 #[cfg(target_os = "linux")]
 impl Task {
-    pub fn this_thread() -> Self {
-        let link = std::fs::read_link("/proc/thread-self").unwrap();
-        Self(std::path::Path::new("/proc").join(link))
-    }
-
     /// Whether it sleeps in the system; a thread that is gone does not.
     pub fn sleeps(&self) -> bool {
         let stat = std::fs::read_to_string(self.0.join("stat")).unwrap_or_default();
