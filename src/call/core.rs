@@ -18,12 +18,35 @@ use crate::protocol::event::{Event, Unread};
 use crate::protocol::fields::Fields;
 use crate::protocol::frame::{self, Envelope, EventHead, Reply};
 use crate::protocol::states::{CallState, Direction, EndReason, EventName};
-use crate::session::{Ask, Effect, Session};
+use crate::session::{Answer, Ask, Effect, Session};
 use crate::stream::{EventStream, Feed};
 use crate::workers::run_each;
 
 /// Of so many queues the stay of a call is remembered.
 const STAYS: usize = 32;
+
+/// Asks the service to end a call, on behalf of nobody who could be told how that went.
+///
+/// When the link is lost before the reply, the session that goes on is asked anew: nobody else would, a call that has
+/// ended already is not harmed by it, and one that has not would keep a phone ringing for nobody.
+pub(crate) fn post_end(session: &Arc<Session>, call_id: &str, params: String) {
+    end_until(session, call_id, params, None, session.clock.after(session.settings.late_winner));
+}
+
+fn end_until(session: &Arc<Session>, call_id: &str, params: String, until: Deadline, limit: Deadline) {
+    let (of_effect, id, again) = (Arc::downgrade(session), call_id.to_owned(), params.clone());
+    let effect: Effect = Box::new(move |answer| {
+        let Some(session) = of_effect.upgrade().filter(|session| !session.clock.is_past(limit)) else { return };
+        if matches!(answer, Answer::Lost) {
+            end_until(&session, &id, again, limit, limit);
+        }
+    });
+    let ask = Ask { until, ..Ask::new("calling.end", &params, Some(call_id)).with_effect(effect) };
+    if let Err(error) = session.post(ask) {
+        // A closed client cannot send it, and a full queue has said so in the log.
+        log::debug!("{error}");
+    }
+}
 
 /// How a call ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -374,6 +397,9 @@ impl CallCore {
             params.push_str(members);
         }
         params.push('}');
+        if method == "calling.end" {
+            return post_end(&session, &self.id, params);
+        }
         if let Err(error) = session.post(Ask::new(method, &params, Some(&self.id))) {
             log::debug!("{error}");
         }

@@ -12,7 +12,7 @@ use super::Client;
 use super::dial_params::Dial;
 use super::router::Router;
 use crate::call::Call;
-use crate::call::core::{CallCore, Over};
+use crate::call::core::{CallCore, Over, post_end};
 use crate::clock::Deadline;
 use crate::error::{self, Error, Result};
 use crate::latch::Latch;
@@ -335,8 +335,5 @@ pub(super) fn hang_up_late(session: &Arc<Session>, node_id: &str, call_id: &str)
     params.push_str(",\"call_id\":");
     frame::push_string(&mut params, call_id);
     params.push_str(",\"reason\":\"cancel\"}");
-    // Nobody is there to be told: a closed client cannot send it, and a full queue has said so in the log.
-    if let Err(error) = session.post(Ask::new("calling.end", &params, Some(call_id))) {
-        log::warn!("{error}");
-    }
+    post_end(session, call_id, params);
 }

@@ -553,6 +553,11 @@ impl Router {
         let Some(until) = session.clock.after(session.settings.early_wait) else { return };
         let (dropped, first) = {
             let mut tables = self.tables.lock();
+            if tables.closed {
+                // What the service still says while the link is being closed: nobody comes to know it any more, and
+                // there are no timers to sweep it away.
+                return;
+            }
             tables.early_bytes += envelope.params.get().len();
             tables.early.push_back(Early { id: id.into(), envelope: envelope.to_owned(), until });
             let mut dropped = Vec::new();

@@ -111,6 +111,7 @@ mod calls;
 mod canonical;
 mod collecting;
 mod conferences;
+mod cutting;
 pub mod deeds;
 mod detecting;
 mod dialing;
@@ -160,6 +161,7 @@ use parking_lot::Mutex;
 
 pub use self::builder::{Builder, Time};
 pub use self::calls::CallSeen;
+pub use self::cutting::Cut;
 pub use self::expectations::{Expectation, Unmet};
 pub use self::fault::Fault;
 pub use self::faults::Injected;

@@ -14,6 +14,10 @@ impl World {
         if self.faults.frozen || !self.conns.contains_key(&conn) {
             return;
         }
+        let (passes, cut_behind) = self.takes_frame(conn, frame);
+        if !passes {
+            return;
+        }
         let parsed = serde_json::from_str::<Value>(frame).map_err(|error| error.to_string());
         let sorted = parsed.as_ref().map_err(Clone::clone).and_then(wire::sort);
         match (sorted, parsed) {
@@ -32,6 +36,9 @@ impl World {
                 self.send(conn, EntryKind::ErrorReply, "", wire::error(&id, -32600, "Invalid request"));
             }
             (Ok(_), Err(_)) => {}
+        }
+        if cut_behind {
+            self.end_here(conn);
         }
     }
 

@@ -303,6 +303,7 @@ fn write(shared: &Shared, mut websocket: WebSocket<WriteHalf>, queue: &Receiver<
                 }
                 #[cfg(feature = "native-tls")]
                 Out::Flush => websocket.get_mut().io.flush_deferred().map_err(Into::into),
+                Out::End => return websocket.flush().is_ok(),
                 Out::Close => {
                     let _ = websocket.close(None);
                     return websocket.flush().is_ok();

@@ -16,6 +16,7 @@ use uuid::Uuid;
 use super::agents::Wits;
 use super::calls::Leg;
 use super::conferences::Conference;
+use super::cutting::Cutting;
 use super::deeds::Deed;
 use super::dialing::Attempt;
 use super::expectations::Expected;
@@ -57,6 +58,8 @@ pub(super) enum Out {
     CloseWith(u16, String),
     /// Ends without a word, so that the socket can be reset.
     Abandon,
+    /// The end, without a Close.
+    End,
     /// TLS has something to say of its own.
     #[cfg(feature = "native-tls")]
     Flush,
@@ -198,6 +201,7 @@ pub(super) struct World {
     pub(super) unrouted_texts: VecDeque<(String, Value)>,
     pub(super) faults: Faults,
     pub(super) lines_to_clients: Arc<Lines>,
+    pub(super) cutting: Cutting,
     pub(super) log: Log,
     pub(super) claimed: HashMap<String, u64>,
     pub(super) violations: Vec<String>,
@@ -253,6 +257,7 @@ impl Shared {
             unrouted_texts: VecDeque::new(),
             faults: Faults::default(),
             lines_to_clients: Arc::clone(&lines_to_clients),
+            cutting: Cutting::default(),
             log: Log::default(),
             claimed: HashMap::new(),
             violations: Vec::new(),
@@ -456,7 +461,11 @@ impl World {
 
     /// Puts a frame into the queue of a connection and into the journal.
     pub(super) fn put(&mut self, conn: u64, kind: EntryKind, method: &str, frame: Value) {
-        let Some(connection) = self.conns.get(&conn) else { return };
+        if !self.conns.contains_key(&conn) {
+            return;
+        }
+        let (passes, cut_behind) = self.sends_frame(conn, kind, method, &frame);
+        let Some(connection) = self.conns.get(&conn).filter(|_| passes) else { return };
         let text = frame.to_string();
         let waiting = connection.unread.fetch_add(text.len(), std::sync::atomic::Ordering::Relaxed);
         if waiting > UNREAD_LIMIT {
@@ -472,6 +481,9 @@ impl World {
         }
         self.pass_on(conn, Out::Text(text));
         self.note(Direction::ToClient, kind, conn, method, frame);
+        if cut_behind {
+            self.end_here(conn);
+        }
     }
 
     /// Gives the writer of a connection something to do, as late as the latency of the line has it.

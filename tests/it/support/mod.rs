@@ -2,10 +2,12 @@
 
 pub mod deadlocks;
 
+use std::collections::BTreeSet;
 use std::fmt::Debug;
-use std::sync::Arc;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -123,11 +125,6 @@ pub struct Task(pub std::path::PathBuf);
 
 #[cfg(target_os = "linux")]
 impl Task {
-    pub fn this_thread() -> Self {
-        let link = std::fs::read_link("/proc/thread-self").unwrap();
-        Self(std::path::Path::new("/proc").join(link))
-    }
-
     /// Whether it sleeps in the system; a thread that is gone does not.
     pub fn sleeps(&self) -> bool {
         let stat = std::fs::read_to_string(self.0.join("stat")).unwrap_or_default();
@@ -175,4 +172,72 @@ pub fn in_child(test: &str, variables: &[(&str, &str)], body: impl FnOnce() + Se
     if let Some((status, output)) = child(test, variables, body) {
         assert!(status.success() && output.contains("1 passed"), "{test}: {status}\n{output}");
     }
+}
+
+/// How many of many run at the same time.
+const AT_ONCE: usize = 3;
+
+/// Does something with each of these, a few at a time; gives what was wrong with which. What takes longer than `hangs`
+/// of real time is not waited for.
+pub fn each<T: Send + 'static>(
+    all: Vec<T>,
+    hangs: Duration,
+    name: impl Fn(&T) -> String + Send + Sync + 'static,
+    check: impl Fn(&T) -> Result<(), String> + Send + Sync + 'static,
+) -> Vec<String> {
+    let count = all.len();
+    let running: Arc<Mutex<BTreeSet<String>>> = Arc::default();
+    let shared = Arc::new((Mutex::new(all.into_iter().rev().collect::<Vec<_>>()), name, check));
+    let (tell, told) = mpsc::channel();
+    for _ in 0..AT_ONCE {
+        let (shared, running, tell) = (Arc::clone(&shared), Arc::clone(&running), tell.clone());
+        // Not joined: one that hangs is told of instead.
+        thread::spawn(move || {
+            let (all, name, check) = &*shared;
+            loop {
+                let Some(next) = all.lock().unwrap().pop() else { return };
+                let name = name(&next);
+                running.lock().unwrap().insert(name.clone());
+                let outcome = catch_unwind(AssertUnwindSafe(|| check(&next)));
+                running.lock().unwrap().remove(&name);
+                let outcome = outcome.unwrap_or_else(|panic| {
+                    let text = panic.downcast_ref::<String>().cloned();
+                    Err(text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).into())).unwrap_or_default())
+                });
+                let _nobody_cares = tell.send(outcome.map_err(|fault| format!("{name}: {fault}")));
+            }
+        });
+    }
+    drop(tell);
+    let mut faults = Vec::new();
+    for _ in 0..count {
+        match told.recv_timeout(hangs) {
+            Ok(outcome) => faults.extend(outcome.err()),
+            Err(_) => {
+                faults.push(format!("these hang: {:?}", running.lock().unwrap()));
+                break;
+            }
+        }
+    }
+    faults
+}
+
+/// What is in the tables of a client, apart from its timers; empty when nothing is.
+pub fn left(client: &Client) -> String {
+    let stats = client.stats();
+    let counts = [
+        ("calls", stats.calls),
+        ("messages", stats.messages),
+        ("dials", stats.dials),
+        ("dials given up", stats.dials_given_up),
+        ("offers", stats.offers),
+        ("early events", stats.early_events),
+        ("requests", stats.pending_requests),
+        ("offline requests", stats.offline_requests),
+        ("bytes to write", stats.write_queue_bytes),
+        ("bytes of notices", stats.notice_bytes),
+        ("jobs", stats.jobs_waiting),
+    ];
+    let left = counts.iter().filter(|(_, count)| *count > 0);
+    left.map(|(what, count)| format!("{count} {what}")).collect::<Vec<_>>().join(", ")
 }
