@@ -62,7 +62,7 @@ fn refused_credentials_are_tried_three_times_and_leave_nothing_behind() {
             let threads = std::fs::read_dir("/proc/self/task").unwrap();
             let names: Vec<String> = threads
                 .filter_map(|thread| std::fs::read_to_string(thread.unwrap().path().join("comm")).ok())
-                .filter(|name| name.starts_with("signalwire"))
+                .filter(|name| name.starts_with("relay-"))
                 .collect();
             assert!(names.is_empty(), "{names:?} are left");
         }
