@@ -1,6 +1,8 @@
 //! What goes wrong in other clients, as far as no other module here shows that it does not in this one; and the page
 //! that says for each of these things where it is shown.
 
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::channel;
@@ -607,4 +609,100 @@ fn a_listener_that_is_too_slow_loses_notices_that_are_counted_and_never_the_end(
         assert_eq!(heard.last().map(String::as_str), Some("calling.call.state"));
         assert_eq!((client.stats().notice_bytes, client.stats().notices_dropped), (0, dropped));
     });
+}
+
+// The page.
+
+const PAGE: &str = include_str!("../../src/reliability.md");
+
+/// The rows of the tables under a heading, up to the next one, as cells.
+fn rows(heading: &str) -> Vec<Vec<&'static str>> {
+    let under = PAGE.lines().skip_while(|line| !line.starts_with(heading)).skip(1);
+    let rows = under.take_while(|line| !line.starts_with('#')).filter_map(|line| line.strip_prefix("| "));
+    rows.filter(|row| !row.starts_with('|'))
+        .map(|row| row.strip_suffix(" |").expect("a row ends").split(" | ").collect())
+        .collect()
+}
+
+/// The tests that a cell names, without those that are still to come.
+fn named(cell: &'static str) -> impl Iterator<Item = &'static str> {
+    let names = cell.split(", ").filter(|name| !name.ends_with("(to come)") && *name != "not run");
+    names.map(|name| name.strip_prefix('`').and_then(|name| name.strip_suffix('`')).unwrap_or_else(|| panic!("{name}")))
+}
+
+#[test]
+fn the_page_has_a_row_for_every_fault() {
+    for (heading, id, count) in [
+        ("## A. ", "A", 6),
+        ("## B. ", "B", 15),
+        ("## C. ", "C", 14),
+        ("## D. ", "D", 6),
+        ("## E. ", "E", 16),
+        ("## F. ", "F", 7),
+        ("## G. ", "G", 4),
+        ("# Scenarios", "", 30),
+    ] {
+        let rows = rows(heading);
+        let ids: Vec<&str> = rows.iter().map(|row| row[0]).collect();
+        assert_eq!(ids, (1..=count).map(|n| format!("{id}{n}")).collect::<Vec<_>>(), "{heading}");
+        for row in rows {
+            assert!(row.len() == 4 && row.iter().all(|cell| !cell.is_empty()), "{row:?}");
+            assert!(named(row[3]).count() > 0, "{row:?}");
+        }
+    }
+    assert!(rows("# Faults of the machine").len() > 30);
+}
+
+fn sources(beneath: &Path, into: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(beneath).unwrap().flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            sources(&path, into);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            into.push(path);
+        }
+    }
+}
+
+/// All tests, by the modules that they stand in.
+fn tests() -> BTreeSet<String> {
+    let mut tests = BTreeSet::new();
+    for top in ["tests/it", "tests/conformance", "src"] {
+        let top = Path::new(env!("CARGO_MANIFEST_DIR")).join(top);
+        let mut files = Vec::new();
+        sources(&top, &mut files);
+        for file in files {
+            let name = file.strip_prefix(&top).unwrap().with_extension("").to_str().unwrap().replace(['/', '\\'], "::");
+            let of_file = name.strip_suffix("::mod").unwrap_or(&name).to_owned();
+            let text = std::fs::read_to_string(&file).unwrap();
+            // A module within is all that follows which is indented.
+            let (mut module, mut is_test) = (of_file.clone(), false);
+            for line in text.lines() {
+                let words = line.trim_start();
+                if !line.starts_with(' ') && line.contains("mod ") && line.ends_with('{') {
+                    let inner = line.split("mod ").nth(1).unwrap().trim_end_matches(" {");
+                    module = format!("{of_file}::{inner}");
+                } else if line.starts_with('}') {
+                    module.clone_from(&of_file);
+                }
+                if words.starts_with("#[test]") {
+                    is_test = true;
+                } else if let Some(name) = words.strip_prefix("fn ").filter(|_| is_test) {
+                    tests.insert(format!("{module}::{}", name.split('(').next().unwrap()));
+                    is_test = false;
+                }
+            }
+        }
+    }
+    tests
+}
+
+#[test]
+fn every_test_that_the_page_names_is_there() {
+    let tests = tests();
+    assert!(tests.len() > 400, "{}", tests.len());
+    let cells = PAGE.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| |"));
+    let cells = cells.map(|row| row.trim_end_matches(" |").rsplit(" | ").next().unwrap());
+    let missing: Vec<&str> = cells.flat_map(named).filter(|name| !tests.contains(*name)).collect();
+    assert!(missing.is_empty(), "src/reliability.md names what is not there: {missing:#?}");
 }

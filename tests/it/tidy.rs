@@ -34,6 +34,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("simulator", &["error", "clock", "secret"]),
     // Only documentation.
     ("reference", &[]),
+    ("reliability", &[]),
 ];
 
 /// The builder puts the client together: it is where host and certificate become a connector, and where a simulator
