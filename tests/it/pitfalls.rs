@@ -202,7 +202,8 @@ fn a_second_is_a_second_whatever_is_waited_for() {
         let (mut states, mut events, mut of_play) = (client.states(), call.events(), play.events());
         while states.next_within(Duration::ZERO).is_some() {}
         while of_play.next_within(SECOND).is_some() {}
-        let mut waits: Vec<(&str, Box<dyn FnMut() -> bool + '_>)> = vec![
+        type Wait<'a> = Box<dyn FnMut() -> bool + 'a>;
+        let mut waits: Vec<(&str, Wait<'_>)> = vec![
             ("Dialing::wait", Box::new(|| refusal(dialing.wait(TIME)).kind() == ErrorKind::Timeout)),
             ("Call::wait_for_ending", Box::new(|| refusal(call.wait_for_ending(TIME)).is_timeout())),
             ("Call::wait_for_ended", Box::new(|| refusal(call.wait_for_ended(TIME)).is_timeout())),
