@@ -271,6 +271,28 @@ fn a_late_winner_is_hung_up_for_five_minutes() {
     });
 }
 
+#[test]
+fn acknowledgements_that_were_not_written_go_with_their_link() {
+    watchdog("acknowledgements of an old link", || {
+        let peer = Peer::new();
+        let (client, mut service, _) = by_hand(&peer, peer.builder(), json!({"protocol": "p1"}));
+        // An acknowledgement has the id in it. Nobody reads these, so that they fill the socket and then the queue;
+        // the client may end the link over that.
+        for n in 0..100 {
+            let id = format!("old-{n}-{}", "x".repeat(100_000));
+            let event = event(&id, "some.event", json!({"n": n}));
+            if service.0.send(tungstenite::Message::text(event.to_string())).is_err() {
+                break;
+            }
+        }
+        drop(service);
+        let (mut service, _) = peer.welcome("p1");
+        service.send(event("new", "some.event", json!({"n": -1})));
+        assert_eq!(service.frame()["id"], "new");
+        client.disconnect();
+    });
+}
+
 // E: the link.
 
 #[test]
