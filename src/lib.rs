@@ -142,6 +142,11 @@
 //! # fn main() {}
 //! ```
 //!
+//! # What can go wrong
+//!
+//! The module [`reliability`] has a line for each fault that this crate is meant to survive, with what happens then and
+//! the test that shows it.
+//!
 //! # Migrating from the reference
 //!
 //! Who comes from SignalWire's Python SDK finds each of its names, and what it is here, in [`mod@reference`]. The old
@@ -176,6 +181,7 @@ mod mailbox;
 mod message;
 mod protocol;
 pub mod reference;
+pub mod reliability;
 mod secret;
 mod session;
 #[cfg(feature = "simulator")]

@@ -50,7 +50,7 @@ impl<T> Iterator for EventStream<T> {
 /// An event that waits, with the room that it takes.
 struct Held<T> {
     event: T,
-    _room: Option<Charge>,
+    _room: Charge,
 }
 
 /// The end of a stream that events are put into.
@@ -64,10 +64,7 @@ impl<T> Feed<T> {
 
     /// False when nobody reads any more. `always` is for the last one, which is never dropped.
     pub(crate) fn push(&self, session: &Arc<Session>, event: T, bytes: usize, always: bool) -> bool {
-        let room = session.charge(bytes);
-        if room.is_none() && !always {
-            return true;
-        }
+        let Some(room) = session.charge(bytes, always) else { return true };
         session.clock.send(&self.0, Held { event, _room: room }).is_ok()
     }
 }

@@ -693,10 +693,7 @@ impl CallCore {
         bytes: usize,
         always: bool,
     ) {
-        let room = session.charge(bytes);
-        if room.is_none() && !always {
-            return;
-        }
+        let Some(room) = session.charge(bytes, always) else { return };
         let call = Arc::clone(self);
         mailbox.push(
             &session.workers,

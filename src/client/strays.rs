@@ -49,7 +49,7 @@ impl Strays {
             inner.posted += 1;
             inner.posted
         };
-        let Some(room) = session.charge(envelope.params.get().len() + 256) else { return true };
+        let Some(room) = session.charge(envelope.params.get().len() + 256, false) else { return true };
         let (strays, event) = (Arc::clone(self), Event::parse(envelope));
         self.mailbox.push(
             &session.workers,

@@ -289,17 +289,14 @@ impl MessageCore {
         if last {
             self.settle(session, Ok(event.clone()));
         }
-        if let Some(mailbox) = mailbox {
-            let room = session.charge(bytes);
-            if room.is_some() || last {
-                mailbox.push(
-                    &session.workers,
-                    Box::new(move || {
-                        let _room = room;
-                        run_each(handlers, |handler| handler(&event));
-                    }),
-                );
-            }
+        if let Some((mailbox, room)) = mailbox.and_then(|mailbox| Some((mailbox, session.charge(bytes, last)?))) {
+            mailbox.push(
+                &session.workers,
+                Box::new(move || {
+                    let _room = room;
+                    run_each(handlers, |handler| handler(&event));
+                }),
+            );
         }
         last
     }

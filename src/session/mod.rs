@@ -519,17 +519,18 @@ impl Session {
 
     // Notices that wait for slow listeners.
 
-    /// Takes room for a notice of this many bytes; none, and the drop is counted, when there is no more.
-    pub(crate) fn charge(&self, bytes: usize) -> Option<Charge> {
+    /// Takes room for a notice of this many bytes. Without any more, a notice that has to be told all the same
+    /// (`always`) takes none, and one that has not is to be dropped, which is counted.
+    pub(crate) fn charge(&self, bytes: usize, always: bool) -> Option<Charge> {
         let limit = self.settings.notice_bytes;
         let taken = self.notices.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |held| {
             held.checked_add(bytes).filter(|sum| *sum <= limit)
         });
-        if taken.is_err() {
+        if taken.is_err() && !always {
             self.counters.notices_dropped.add(1);
             return None;
         }
-        Some(Charge { held: Arc::clone(&self.notices), bytes })
+        Some(Charge { held: Arc::clone(&self.notices), bytes: if taken.is_ok() { bytes } else { 0 } })
     }
 
     // Ending.

@@ -58,14 +58,12 @@ fn refused_credentials_are_tried_three_times_and_leave_nothing_behind() {
         assert!(error.to_string().contains("Requester validation failed"), "{error}");
         assert!(!error.is_retryable() && !error.may_have_been_sent());
         #[cfg(target_os = "linux")]
-        {
+        // The system takes a thread that is over out of its table a moment later.
+        until("the threads of the crate to be gone", || {
             let threads = std::fs::read_dir("/proc/self/task").unwrap();
-            let names: Vec<String> = threads
-                .filter_map(|thread| std::fs::read_to_string(thread.unwrap().path().join("comm")).ok())
-                .filter(|name| name.starts_with("signalwire"))
-                .collect();
-            assert!(names.is_empty(), "{names:?} are left");
-        }
+            let mut names = threads.filter_map(|thread| std::fs::read_to_string(thread.ok()?.path().join("comm")).ok());
+            names.all(|name| !name.starts_with("relay-"))
+        });
         report("done");
     });
 }

@@ -15,6 +15,7 @@ mod lifecycle;
 mod link;
 mod matrix;
 mod operations;
+mod pitfalls;
 mod reference;
 mod scene;
 mod secrets;

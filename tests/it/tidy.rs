@@ -35,6 +35,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("fuzz", &["protocol", "secret"]),
     // Only documentation.
     ("reference", &[]),
+    ("reliability", &[]),
 ];
 
 /// The builder puts the client together: it is where host and certificate become a connector, and where a simulator
