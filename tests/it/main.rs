@@ -15,6 +15,7 @@ mod secrets;
 mod support;
 mod texts;
 mod tidy;
+mod user_code;
 mod verbs;
 mod virtual_time;
 mod waits;
