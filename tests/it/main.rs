@@ -9,6 +9,7 @@ mod inbound;
 mod lifecycle;
 mod link;
 mod operations;
+mod orders;
 mod reference;
 mod scene;
 mod secrets;
