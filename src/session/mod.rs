@@ -705,7 +705,9 @@ impl Watched {
     fn look(&mut self, now: Instant, settings: &Settings, frozen: bool) -> (Act, Deadline) {
         let last = self.pulse.last();
         let silence = now.saturating_duration_since(last);
-        if self.ping.is_some_and(|ping| last > ping.sent) {
+        // The peer was silent when it was asked, so a sign of life of that very moment is the answer: in virtual time, and
+        // on a coarse clock, none passes in between.
+        if self.ping.is_some_and(|ping| last >= ping.sent) {
             self.ping = None;
         }
         let patience = match self.ping {
