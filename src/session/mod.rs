@@ -204,7 +204,7 @@ impl Session {
             hand_over: Duration::from_millis(250),
             control_bytes: 4 << 20,
         };
-        Arc::new(Self {
+        let session = Arc::new(Self {
             workers: Workers::new(clock.clone()),
             counters: Counters::default(),
             board: Board::new(),
@@ -228,7 +228,14 @@ impl Session {
             credentials,
             clock,
             settings,
-        })
+        });
+        let of_workers = Arc::downgrade(&session);
+        session.workers.on_refusal(move || {
+            if let Some(session) = of_workers.upgrade() {
+                session.writer.wake();
+            }
+        });
+        session
     }
 
     /// Starts the two threads and waits for the first connection.

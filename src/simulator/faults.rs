@@ -218,6 +218,12 @@ impl Simulator {
         self.shared.with(|world| world.faults.unanswered.remove(method));
     }
 
+    /// Has the next `count` threads refused that clients in virtual time ask for, as a system does that has none left;
+    /// zero ends it. In real time it has no effect.
+    pub fn refuse_threads(&self, count: usize) {
+        self.clock().refuse_threads(count);
+    }
+
     /// Whether to leave the pings of clients unanswered.
     pub fn ignore_pings(&self, ignore: bool) {
         self.shared.with(|world| world.faults.ignore_pings = ignore);

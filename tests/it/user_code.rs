@@ -855,3 +855,127 @@ fn listeners_add_and_remove_listeners_while_they_are_told() {
         assert_eq!(drops.count(), 101);
     });
 }
+
+// Threads.
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_live_handler_and_a_listener_that_runs_are_a_thread_each_and_no_more() {
+    use crate::support::{Task, in_child, until};
+    in_child("user_code::a_live_handler_and_a_listener_that_runs_are_a_thread_each_and_no_more", &[], || {
+        const CALLS: usize = 40;
+        let sim = simulator();
+        let client = client(&sim);
+        client.on_call(|call| {
+            let own = call.clone();
+            call.on("calling.error", move |_| drop(own.wait_for("none", |_| true, 10 * MINUTE)));
+            call.answer()?;
+            call.wait_for("none", |_| true, 10 * MINUTE)?;
+            Ok(())
+        });
+        let count = |wanted: usize| {
+            until("the threads are as many", || match Task::of_the_crate().len() {
+                threads if threads == wanted => Ok(()),
+                threads => Err(threads),
+            });
+        };
+        count(2);
+        let callers: Vec<_> = (0..CALLS).map(|n| sim.caller(format!("+1555{n:07}")).is_silent().dials()).collect();
+        callers.iter().for_each(|caller| caller.wait_answered(MINUTE).unwrap());
+        sim.advance(MINUTE);
+        count(2 + CALLS);
+        // Several events for a listener that runs are no reason for several threads.
+        for number in 0..3 {
+            for caller in &callers {
+                sim.push_event("calling.error", json!({"call_id": caller.call_id(), "error": format!("{number}")}));
+            }
+        }
+        sim.advance(MINUTE);
+        count(2 + 2 * CALLS);
+        assert_eq!((client.stats().workers, client.stats().jobs_waiting), (2 * CALLS, 0));
+        callers.iter().for_each(|caller| caller.hang_up());
+        sim.advance(MINUTE);
+        count(2);
+        assert_eq!((client.stats().workers, client.stats().calls), (0, 0));
+    });
+}
+
+#[test]
+fn no_call_is_lost_when_the_system_refuses_threads() {
+    watchdog("threads that are refused", || {
+        let sim = simulator();
+        let client = client(&sim);
+        let heard = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&heard);
+        client.on_call(move |call| {
+            let count = Arc::clone(&count);
+            call.on("calling.call.play", move |_| drop(count.fetch_add(1, Ordering::SeqCst).to_string()));
+            call.answer()?;
+            call.play(silence(SECOND))?.wait(MINUTE)?;
+            Ok(call.hangup()?)
+        });
+        for round in 0..100 {
+            let refused = round % 7;
+            sim.refuse_threads(refused);
+            let caller = sim.caller("+15551230001").is_silent().dials();
+            caller.wait_ended(MINUTE).unwrap();
+            assert!(caller.was_answered() && caller.was_hung_up_on(), "round {round}");
+            // The workers leave, so that the next round needs threads again.
+            sim.advance(10 * SECOND);
+            assert_eq!((client.stats().workers, client.stats().jobs_waiting), (0, 0));
+        }
+        let stats = client.stats();
+        assert_eq!((stats.calls, stats.calls_passed, stats.handler_failures, stats.panics), (0, 0, 0, 0));
+        assert_eq!((heard.load(Ordering::SeqCst), stats.connections), (200, 1));
+        assert_eq!(sim.violations(), [""; 0]);
+    });
+}
+
+#[test]
+fn a_refused_thread_is_asked_for_again_while_the_others_are_busy() {
+    watchdog("a listener without a thread", || {
+        let sim = simulator();
+        let client = client(&sim);
+        client.on_call(|call| {
+            let own = call.clone();
+            call.on("calling.error", move |_| own.hangup().unwrap());
+            call.answer()?;
+            // It waits for what its own listener is to do.
+            Ok(drop(call.wait_for_ended(10 * MINUTE)?))
+        });
+        let caller = sim.caller("+15551230001").is_silent().dials();
+        caller.wait_answered(MINUTE).unwrap();
+        sim.advance(MINUTE);
+        sim.refuse_threads(3);
+        let before = sim.elapsed();
+        sim.push_event("calling.error", json!({"call_id": caller.call_id(), "error": "x"}));
+        caller.wait_ended(20 * MINUTE).unwrap();
+        let took = sim.elapsed() - before;
+        assert!(caller.was_hung_up_on() && took <= SECOND, "{took:?}");
+        // Not a second time: what was refused once is over, and asked for anew.
+        sim.advance(MINUTE);
+        assert_eq!((client.stats().workers, client.stats().jobs_waiting), (0, 0));
+    });
+}
+
+#[test]
+fn a_client_whose_threads_are_refused_says_so_and_a_link_comes_back_all_the_same() {
+    watchdog("clients without threads", || {
+        let sim = simulator();
+        sim.refuse_threads(1);
+        let error = builder(&sim).connect().map(drop).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Config, "{error}");
+        assert!(error.to_string().contains("thread"), "{error}");
+        let client = client(&sim);
+        let mut states = client.states();
+        sim.refuse_threads(5);
+        sim.drop_link();
+        while !matches!(states.next_within(MINUTE), Some(LinkState::Online { resumed: true })) {
+            assert!(!client.state().is_closed());
+        }
+        sim.refuse_threads(0);
+        client.execute("signalwire.ping", json!({})).unwrap();
+        let (call, _caller) = answered(&sim, &client);
+        call.hangup().unwrap();
+    });
+}
