@@ -13,6 +13,7 @@ mod orders;
 mod reference;
 mod scene;
 mod secrets;
+mod soak;
 mod stopping;
 mod support;
 mod texts;

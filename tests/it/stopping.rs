@@ -305,3 +305,32 @@ fn several_shutdowns_at_once_end_together_and_a_disconnect_ends_them_all() {
         assert!(ends.iter().all(|end| *end - before <= MINUTE + 3 * SECOND), "{ends:?}");
     });
 }
+
+/// In real time: the kernel stops the whole process, simulator and all, with a ping on its way.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_process_that_was_frozen_asks_the_peer_anew_instead_of_giving_up_the_link() {
+    use crate::support::{in_child, until};
+    in_child("stopping::a_process_that_was_frozen_asks_the_peer_anew_instead_of_giving_up_the_link", &[], || {
+        let sim = Simulator::builder().pings_every(NEVER).start().unwrap();
+        let client = Client::builder().simulator(&sim).contexts(["default"]);
+        let client = client.ping_after(SECOND / 4).ping_timeout(2 * SECOND).connect().unwrap();
+        // The peer stops reading: the next ping is not answered, and its two seconds pass in the freeze.
+        sim.freeze_link(true);
+        let before = client.stats().pings_sent;
+        until("a ping is sent", || if client.stats().pings_sent > before { Ok(()) } else { Err(()) });
+        let waiting = client.clone();
+        let waiter = std::thread::spawn(move || waiting.next_call(SECOND).map(drop));
+        let pid = std::process::id();
+        let freeze = format!("kill -STOP {pid}; sleep 5; kill -CONT {pid}");
+        let frozen = std::process::Command::new("sh").args(["-c", &freeze]).status().unwrap();
+        sim.freeze_link(false);
+        assert!(frozen.success());
+        assert_eq!(waiter.join().unwrap().unwrap_err().kind(), ErrorKind::Timeout, "a wait whose time is up ends");
+        client.execute("signalwire.ping", serde_json::json!({})).unwrap();
+        let stats = client.stats();
+        assert_eq!((stats.connections, sim.connections_ever()), (1, 1), "the link was given up");
+        assert!(stats.pings_sent - before < 10, "{stats:?}");
+        assert!(client.state().is_online());
+    });
+}

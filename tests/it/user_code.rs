@@ -721,6 +721,7 @@ fn code_that_sleeps_for_minutes_delays_nobody_by_a_moment() {
             assert_eq!(sim.elapsed(), before, "it waited for a thread");
             caller.wait_ended(MINUTE).unwrap();
         }
+        sim.advance(SECOND);
         assert_eq!(slept.load(Ordering::SeqCst), 0, "they sleep");
         let took = took.lock().clone();
         assert_eq!(took.len(), 20);
