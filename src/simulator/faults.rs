@@ -269,7 +269,9 @@ impl Simulator {
         self.shared.with(|world| {
             // A frame that is a request after all may be answered.
             if let Ok(Value::Object(frame)) = serde_json::from_str::<Value>(text) {
-                world.by_hand.extend(frame.get("id").map(Value::to_string));
+                if let Some(id) = frame.get("id") {
+                    world.by_hand.insert(id.to_string());
+                }
             }
             let at = world.elapsed();
             for (conn, connection) in &world.conns {
