@@ -8,8 +8,8 @@ use std::any::Any;
 use std::cell::Cell;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
@@ -70,6 +70,8 @@ struct Shared {
     /// Rings when a job is done.
     done: Condvar,
     panics: AtomicU64,
+    /// Told when the system refuses a thread, so that somebody asks again.
+    refusal: OnceLock<Box<dyn Fn() + Send + Sync>>,
 }
 
 #[derive(Default)]
@@ -85,6 +87,8 @@ struct Queue {
     threads: usize,
     /// Jobs that run.
     busy: usize,
+    /// The system refused the last thread that was asked for.
+    refused: bool,
     /// Idle workers leave at once, because the client is closed.
     leaving: bool,
 }
@@ -108,7 +112,14 @@ impl Workers {
             bell: Condvar::new(),
             done: Condvar::new(),
             panics: AtomicU64::new(0),
+            refusal: OnceLock::new(),
         }))
+    }
+
+    /// What is to be called when the system refuses a thread: it sees to it that [`is_stuck`](Self::is_stuck) is asked
+    /// now and then. Set once; it must not block.
+    pub(crate) fn on_refusal(&self, tell: impl Fn() + Send + Sync + 'static) {
+        let _twice = self.0.refusal.set(Box::new(tell));
     }
 
     /// Runs a job of something whose client is gone, and its threads with it, on a thread that is made for it.
@@ -153,10 +164,12 @@ impl Workers {
         }
     }
 
-    /// Whether jobs wait and no thread is there that would ever take them: the system refused to make one.
+    /// Whether jobs wait because the system refused a thread. Workers that are there may be busy for minutes, and with
+    /// something that waits for these very jobs.
     pub(crate) fn is_stuck(&self) -> bool {
-        let queue = self.0.queue.lock();
-        queue.threads == 0 && !queue.jobs.is_empty()
+        let mut queue = self.0.queue.lock();
+        queue.refused &= !queue.jobs.is_empty();
+        queue.refused
     }
 
     /// Waits until no job waits or runs but the one that asks; false when the time is up.
@@ -196,12 +209,20 @@ impl Workers {
     fn make(&self) {
         let workers = self.clone();
         let made = self.0.clock.spawn(Whose::User, "relay-worker", move || workers.work());
-        if let Err(error) = made {
+        let known = {
             let mut queue = self.0.queue.lock();
-            queue.threads -= 1;
-            queue.coming -= 1;
-            drop(queue);
+            if made.is_err() {
+                queue.threads -= 1;
+                queue.coming -= 1;
+            }
+            std::mem::replace(&mut queue.refused, made.is_err())
+        };
+        // Once: who has been told asks again until there is a thread.
+        if let (Err(error), false) = (made, known) {
             log::warn!("no thread for user code, its work waits: {error}");
+            if let Some(tell) = self.0.refusal.get() {
+                tell();
+            }
         }
     }
 

@@ -207,6 +207,9 @@ impl Clock {
             }
             #[cfg(feature = "simulator")]
             Kind::Virtual(time) => {
+                if whose >= Whose::Client && time.refuses() {
+                    return Err(io::Error::new(io::ErrorKind::WouldBlock, "refused as the simulator was told"));
+                }
                 let held = time.hold_for(whose, name);
                 thread.spawn(move || {
                     // Dropped last, after all that `body` owns.
@@ -261,6 +264,13 @@ impl Clock {
                 while self.wait(&bell, &mut guard, until) {}
             }
             Kind::Virtual(time) => time.pass(span),
+        }
+    }
+
+    /// The next threads of clients and programs are refused, so many of them; on the real clock it is the system's to do.
+    pub(crate) fn refuse_threads(&self, count: usize) {
+        if let Kind::Virtual(time) = &self.0 {
+            time.refuse(count);
         }
     }
 

@@ -93,6 +93,8 @@ struct State {
     /// Counts what happens, so that a standstill is seen.
     turns: u64,
     random: u64,
+    /// How many threads are still to be refused.
+    refusals: usize,
 }
 
 struct Waiting {
@@ -173,6 +175,7 @@ impl Virtual {
             served: HashSet::new(),
             turns: 0,
             random: seed,
+            refusals: 0,
         })))
     }
 
@@ -208,6 +211,18 @@ impl Virtual {
         let token = state.number();
         state.busy.insert(token, Arc::clone(&name));
         Claim { time: self.clone(), token, name, whose, taken: false }
+    }
+
+    pub(super) fn refuse(&self, count: usize) {
+        self.0.lock().refusals = count;
+    }
+
+    /// Whether the thread that is asked for is one of those that are refused.
+    pub(super) fn refuses(&self) -> bool {
+        let mut state = self.0.lock();
+        let refused = state.refusals > 0;
+        state.refusals -= usize::from(refused);
+        refused
     }
 
     /// How the calling thread takes part, if it does.

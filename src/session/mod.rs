@@ -211,7 +211,7 @@ impl Session {
         };
         let secrets = Arc::new(Secrets::default());
         secrets.set_own(credentials.secrets().cloned().collect());
-        Arc::new(Self {
+        let session = Arc::new(Self {
             workers: Workers::new(clock.clone(), Arc::clone(&secrets), settings.worker_idle),
             secrets,
             counters: Counters::default(),
@@ -237,7 +237,14 @@ impl Session {
             credentials,
             clock,
             settings,
-        })
+        });
+        let of_workers = Arc::downgrade(&session);
+        session.workers.on_refusal(move || {
+            if let Some(session) = of_workers.upgrade() {
+                session.writer.wake();
+            }
+        });
+        session
     }
 
     /// Starts the two threads and waits for the first connection.
@@ -712,7 +719,9 @@ impl Watched {
     fn look(&mut self, now: Instant, settings: &Settings, frozen: bool) -> (Act, Deadline) {
         let last = self.pulse.last();
         let silence = now.saturating_duration_since(last);
-        if self.ping.is_some_and(|ping| last > ping.sent) {
+        // The peer was silent when it was asked, so a sign of life of that very moment is the answer: in virtual time, and
+        // on a coarse clock, none passes in between.
+        if self.ping.is_some_and(|ping| last >= ping.sent) {
             self.ping = None;
         }
         let patience = match self.ping {

@@ -241,6 +241,12 @@ impl Simulator {
         self.shared.with(|world| world.faults.unanswered.remove(method));
     }
 
+    /// Has the next `count` threads refused that clients in virtual time ask for, as a system does that has none left;
+    /// zero ends it. In real time it has no effect.
+    pub fn refuse_threads(&self, count: usize) {
+        self.clock().refuse_threads(count);
+    }
+
     /// Whether to leave the pings of clients unanswered.
     pub fn ignore_pings(&self, ignore: bool) {
         self.shared.with(|world| {
@@ -289,7 +295,9 @@ impl Simulator {
         self.shared.with(|world| {
             // A frame that is a request after all may be answered.
             if let Ok(Value::Object(frame)) = serde_json::from_str::<Value>(text) {
-                world.by_hand.extend(frame.get("id").map(Value::to_string));
+                if let Some(id) = frame.get("id") {
+                    world.by_hand.insert(id.to_string());
+                }
             }
             let at = world.elapsed();
             for (conn, connection) in &world.conns {

@@ -215,7 +215,7 @@ pub(super) struct World {
     pub(super) listeners: Vec<Sender<String>>,
     pub(super) late: Vec<LateReply>,
     /// Ids, as JSON, of frames pushed by hand: answers to them are in order, however often they come.
-    pub(super) by_hand: HashSet<String>,
+    pub(super) by_hand: ByHand,
     corked: Option<Vec<PendingEvent>>,
     to_close: Vec<Arc<Link>>,
     pub(super) stopping: bool,
@@ -269,7 +269,7 @@ impl Shared {
             lines: VecDeque::new(),
             listeners: Vec::new(),
             late: Vec::new(),
-            by_hand: HashSet::new(),
+            by_hand: ByHand::default(),
             corked: None,
             to_close: Vec::new(),
             stopping: false,
@@ -618,4 +618,27 @@ fn seeded(seed: u64) -> Uuid {
 /// Seconds as a `Duration`; nonsense counts as zero, far too much as a year.
 pub(super) fn span(seconds: f64) -> Duration {
     Duration::try_from_secs_f64(seconds.min(31_536_000.0)).unwrap_or_default()
+}
+
+/// How many ids of frames sent by hand are remembered, at least.
+const BY_HAND: usize = 10_000;
+
+/// The ids of frames that were sent by hand: the last ones of them, because a million may be sent.
+#[derive(Default)]
+pub(super) struct ByHand {
+    recent: HashSet<String>,
+    former: HashSet<String>,
+}
+
+impl ByHand {
+    pub(super) fn insert(&mut self, id: String) {
+        if self.recent.len() >= BY_HAND {
+            self.former = std::mem::take(&mut self.recent);
+        }
+        self.recent.insert(id);
+    }
+
+    pub(super) fn contains(&self, id: &str) -> bool {
+        self.recent.contains(id) || self.former.contains(id)
+    }
 }

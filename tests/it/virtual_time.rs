@@ -73,6 +73,20 @@ fn the_deadlines_of_the_program_run_in_the_same_time() {
     });
 }
 
+#[test]
+fn an_answer_in_the_moment_of_the_ping_keeps_the_link() {
+    watchdog("pings in virtual time", || {
+        let sim = Simulator::builder().virtual_time().pings_every(1000 * MINUTE).start().unwrap();
+        let client = client(&sim);
+        sim.never_answer("signalwire.receive");
+        client.receive(["office"]).unwrap_err();
+        sim.advance(10 * MINUTE);
+        let stats = client.stats();
+        assert!(stats.pings_sent > 10, "{stats:?}");
+        assert_eq!((stats.connections, sim.connections_ever()), (1, 1));
+    });
+}
+
 /// How many dials were answered.
 fn answered(sim: &Simulator) -> usize {
     let dials = sim.journal().events("calling.call.dial");
