@@ -26,7 +26,8 @@ const BUSY: &str = "+15552220001";
 const AWAY: &str = "+15552220002";
 
 fn simulator() -> Arc<Simulator> {
-    let sim = Simulator::builder().virtual_time().pings_every(NEVER).start().unwrap();
+    // Every method is called, also with what the service refuses.
+    let sim = Simulator::builder().virtual_time().pings_every(NEVER).allow_violations().start().unwrap();
     sim.callee(BUSY).is_busy();
     sim.callee(AWAY).does_not_answer();
     Arc::new(sim)
