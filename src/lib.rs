@@ -116,7 +116,8 @@
 //! # Testing with the simulator
 //!
 //! With the feature `simulator` the crate contains a RELAY service for one's own machine, with people who call, press
-//! keys and hang up; see the module `simulator`, and the guide in the module `testing`. In `Cargo.toml` it belongs under
+//! keys and hang up; see the module `simulator`, and the guide in the module `testing`. It can live in a virtual time,
+//! with its clients, in which a minute of ringing costs nothing. In `Cargo.toml` it belongs under
 //! `[dev-dependencies]`; the examples in the repository run on it too.
 //!
 //! ```
@@ -126,7 +127,7 @@
 //! use signalwire_relay::simulator::Simulator;
 //! use signalwire_relay::{Client, tts};
 //!
-//! let sim = Simulator::builder().speed(50.0).start()?;
+//! let sim = Simulator::builder().virtual_time().start()?;
 //! let client = Client::builder().simulator(&sim).contexts(["default"]).connect()?;
 //! client.on_call(|call| {
 //!     call.answer()?;
