@@ -1,0 +1,338 @@
+//! What runs at once, and what must be true whatever the order.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::Mutex as Plain;
+use std::time::Duration;
+
+use shuttle::rand::{Rng, thread_rng};
+use shuttle::thread;
+
+use crate::clock::{Clock, Deadline};
+use crate::latch::Latch;
+use crate::locks::Mutex;
+use crate::pending::{Answer, Owed, Pending, Registered, Request, Slot, Withdrawn};
+use crate::protocol::frame::Reply;
+use crate::workers::Workers;
+
+type Scenario = (&'static str, fn());
+
+pub(crate) const ALL: [Scenario; 4] = [("table", table), ("order", order), ("latch", latch), ("workers", work)];
+
+const TIMEOUT: Duration = Duration::from_secs(1);
+
+/// What waits for the encoder of a link, as the writer keeps it.
+#[derive(Default)]
+struct Wire {
+    generation: Option<u64>,
+    open: bool,
+    queue: VecDeque<(u128, String)>,
+}
+
+struct Session {
+    clock: Clock,
+    pending: Pending,
+    wire: Mutex<Wire>,
+    /// How each request ended, as its effect was told.
+    ends: Plain<Vec<(u128, &'static str)>>,
+    sent: Plain<Vec<u128>>,
+}
+
+fn name(answer: &Answer) -> &'static str {
+    match answer {
+        Answer::Reply(_) => "reply",
+        Answer::Refused(_) => "refused",
+        Answer::Lost => "lost",
+        Answer::Late => "late",
+        Answer::Unsent => "unsent",
+        Answer::SessionLost => "session lost",
+        Answer::Closed => "closed",
+    }
+}
+
+impl Session {
+    fn new() -> Arc<Self> {
+        Arc::new(Self {
+            clock: Clock::real(),
+            pending: Pending::new(8),
+            wire: Mutex::default(),
+            ends: Plain::default(),
+            sent: Plain::default(),
+        })
+    }
+
+    fn complete(&self, owed: Vec<Owed>, answer: &Answer) {
+        for owed in owed {
+            owed.complete(&self.clock, answer.clone());
+        }
+    }
+
+    /// The writer's side of a request; the text comes back when this generation is over.
+    fn write(&self, generation: u64, id: u128, text: String) -> Result<(), String> {
+        let mut wire = self.wire.lock();
+        if wire.generation != Some(generation) {
+            return Err(text);
+        }
+        wire.queue.push_back((id, text));
+        Ok(())
+    }
+
+    fn hand_over(&self, id: u128, mut generation: u64, mut text: String) {
+        while let Err(back) = self.write(generation, id, text) {
+            let Some(next) = self.pending.again(id, back) else { return };
+            (generation, text) = next;
+        }
+    }
+
+    fn ask(self: &Arc<Self>, id: u128, until: Deadline, slot: Option<&Slot>) -> bool {
+        let session = Arc::downgrade(self);
+        let effect = move |answer: &Answer| {
+            let session = session.upgrade().expect("the scenario keeps it");
+            session.ends.lock().expect("nothing panics with it").push((id, name(answer)));
+        };
+        let waiter = slot.map(|slot| slot.sender.clone());
+        let request =
+            Request { id, text: id.to_string(), until, of_session: false, waiter, effect: Some(Box::new(effect)) };
+        match self.pending.register(request) {
+            Registered::Closed => return false,
+            Registered::Full => panic!("there is room"),
+            Registered::Queued => {}
+            Registered::Online(generation, text) => self.hand_over(id, generation, text),
+        }
+        true
+    }
+
+    /// A blocking request, as `Session::request` makes it.
+    fn request(self: &Arc<Self>, id: u128, until: Deadline) {
+        let slot = Slot::of_this_thread(&self.clock);
+        if !self.ask(id, until, Some(&slot)) {
+            assert!(self.ends_of(id).is_empty(), "what was not taken has no end");
+            return;
+        }
+        let answer = slot.wait(&self.clock, id, until).unwrap_or_else(|| {
+            let (answer, owed) = match self.pending.withdraw(id) {
+                Withdrawn::Answered => return slot.wait(&self.clock, id, None).expect("an answer is on its way"),
+                Withdrawn::Unsent(owed) => (Answer::Unsent, owed),
+                Withdrawn::Handed(generation, owed) => {
+                    let mut wire = self.wire.lock();
+                    let before = wire.queue.len();
+                    if wire.generation == Some(generation) {
+                        wire.queue.retain(|(queued, _)| *queued != id);
+                    }
+                    (if wire.queue.len() < before { Answer::Unsent } else { Answer::Late }, owed)
+                }
+            };
+            owed.complete_here(&answer);
+            answer
+        });
+        if let Answer::Reply(Reply(of)) = answer {
+            assert_eq!(of, id, "the reply to another request");
+        }
+        assert_eq!(self.ends_of(id), [name(&answer)], "one end, before its caller knows, and the same");
+    }
+
+    fn ends_of(&self, id: u128) -> Vec<&'static str> {
+        let ends = self.ends.lock().expect("nothing panics with it");
+        ends.iter().filter(|(of, _)| *of == id).map(|(_, end)| *end).collect()
+    }
+
+    fn connect(&self, generation: u64) {
+        *self.wire.lock() = Wire { generation: Some(generation), ..Wire::default() };
+        let waiting = self.pending.online(generation, self.clock.now());
+        let mut wire = self.wire.lock();
+        for waits in waiting.into_iter().rev() {
+            wire.queue.push_front(waits);
+        }
+        wire.open = true;
+    }
+
+    fn lose(&self, generation: u64) {
+        let unsent = {
+            let mut wire = self.wire.lock();
+            std::mem::take(&mut *wire).queue
+        };
+        self.complete(self.pending.lost(generation, unsent.into()), &Answer::Lost);
+    }
+
+    /// Encodes one request, if there is one, and gives its id.
+    fn encode(&self) -> Option<u128> {
+        let mut wire = self.wire.lock();
+        let (id, text) = if wire.open { wire.queue.pop_front()? } else { return None };
+        assert_eq!(text, id.to_string(), "the text of another request");
+        self.sent.lock().expect("nothing panics with it").push(id);
+        Some(id)
+    }
+
+    fn reply(&self, id: u128) {
+        if let Some(owed) = self.pending.answered(id) {
+            owed.complete(&self.clock, Answer::Reply(Reply(id)));
+        }
+    }
+
+    fn assert_empty(&self) {
+        assert_eq!((self.pending.count(), self.pending.queued()), (0, 0), "something is left in the table");
+        let mut sent = self.sent.lock().expect("nothing panics with it").clone();
+        let count = sent.len();
+        sent.sort_unstable();
+        sent.dedup();
+        assert_eq!(sent.len(), count, "a request was encoded twice");
+    }
+}
+
+fn run(session: &Arc<Session>, body: impl FnOnce(&Arc<Session>) + Send + 'static) -> thread::JoinHandle<()> {
+    let session = Arc::clone(session);
+    thread::spawn(move || body(&session))
+}
+
+/// Callers with and without a deadline, replies (one of them twice), the loss of the link and the next one, time, and
+/// the end of the client.
+fn table() {
+    let session = Session::new();
+    if thread_rng().gen_bool(0.5) {
+        session.connect(1);
+    }
+    let mut threads = Vec::new();
+    for caller in 0..2u128 {
+        let timed = thread_rng().gen_bool(0.7);
+        threads.push(run(&session, move |session| {
+            for turn in 1..=2 {
+                let until = if timed { session.clock.after(TIMEOUT) } else { None };
+                session.request(10 * caller + turn, until);
+            }
+        }));
+    }
+    threads.push(run(&session, |session| {
+        for _ in 0..4 {
+            if let Some(id) = session.encode() {
+                session.reply(id);
+                session.reply(id);
+            }
+            thread::yield_now();
+        }
+    }));
+    let link = run(&session, |session| {
+        session.lose(1);
+        session.connect(2);
+    });
+    let time = run(&session, |session| {
+        session.clock.pass(TIMEOUT);
+        session.clock.pass(TIMEOUT);
+    });
+    let end = run(&session, |session| session.complete(session.pending.close(), &Answer::Closed));
+    for thread in threads.into_iter().chain([link, time, end]) {
+        thread.join().expect("nothing panics");
+    }
+    session.assert_empty();
+}
+
+/// What one thread posts is encoded in its order, through two losses of the link.
+fn order() {
+    let session = Session::new();
+    let poster = run(&session, |session| {
+        for id in 1..=5 {
+            assert!(session.ask(id, None, None));
+        }
+    });
+    let encoder = run(&session, |session| {
+        for _ in 0..6 {
+            session.encode();
+            thread::yield_now();
+        }
+    });
+    for generation in 1..=2 {
+        session.connect(generation);
+        thread::yield_now();
+        session.lose(generation);
+    }
+    session.connect(3);
+    for thread in [poster, encoder] {
+        thread.join().expect("nothing panics");
+    }
+    while session.encode().is_some() {}
+    let sent = session.sent.lock().expect("nothing panics with it").clone();
+    assert!(sent.is_sorted(), "out of order: {sent:?}");
+    session.complete(session.pending.close(), &Answer::Closed);
+    session.assert_empty();
+    for id in 1..=5 {
+        let ends = session.ends_of(id);
+        assert!(ends == ["lost"] || ends == ["closed"], "{id}: {ends:?}");
+        assert!(sent.contains(&id) || ends == ["lost"], "{id} was neither sent nor lost");
+    }
+}
+
+/// Two setters, waiters with and without a deadline.
+fn latch() {
+    let (clock, latch) = (Clock::real(), Arc::new(Latch::new()));
+    let setters: Vec<_> = (1..=2)
+        .map(|value| {
+            let (clock, latch) = (clock.clone(), Arc::clone(&latch));
+            thread::spawn(move || latch.set(&clock, value).then_some(value))
+        })
+        .collect();
+    let waiters: Vec<_> = [false, false, true]
+        .map(|timed| {
+            let (clock, latch) = (clock.clone(), Arc::clone(&latch));
+            let until = if timed { clock.after(TIMEOUT) } else { None };
+            (timed, thread::spawn(move || latch.wait(&clock, until)))
+        })
+        .into();
+    clock.pass(TIMEOUT);
+    let set: Vec<i32> = setters.into_iter().filter_map(|setter| setter.join().expect("nothing panics")).collect();
+    assert_eq!(set.len(), 1, "set once");
+    assert_eq!(latch.get(), Some(set[0]));
+    for (timed, waiter) in waiters {
+        let got = waiter.join().expect("nothing panics");
+        assert!(got == Some(set[0]) || timed && got.is_none(), "{got:?} instead of {set:?}");
+    }
+}
+
+/// Jobs from two threads, one of which waits for another's job; workers that leave because they were idle for long
+/// or were told to; and a job after all that.
+fn work() {
+    let clock = Clock::real();
+    let workers = Workers::new(clock.clone(), Arc::default(), TIMEOUT);
+    let ran = Arc::new(Plain::new(Vec::new()));
+    let opened = Arc::new(Latch::new());
+    let job = |n: u32| {
+        let (ran, opened, clock) = (Arc::clone(&ran), Arc::clone(&opened), clock.clone());
+        move || {
+            if n == 1 {
+                opened.wait(&clock, None);
+            } else if n == 3 {
+                opened.set(&clock, ());
+            }
+            ran.lock().expect("nothing panics with it").push(n);
+        }
+    };
+    let (one, two, three, four) = (job(1), job(2), job(3), job(4));
+    let (first, second, time) = (workers.clone(), workers.clone(), clock.clone());
+    let threads = [
+        thread::spawn(move || {
+            first.push(Box::new(one));
+            first.push(Box::new(two));
+            first.kick();
+        }),
+        thread::spawn(move || second.run(three)),
+        thread::spawn(move || {
+            time.pass(TIMEOUT);
+            time.pass(TIMEOUT);
+        }),
+    ];
+    for thread in threads {
+        thread.join().expect("nothing panics");
+    }
+    assert!(workers.wait_quiet(None));
+    let end = workers.clone();
+    let end = thread::spawn(move || end.leave());
+    workers.run(four);
+    assert!(workers.wait_quiet(None));
+    end.join().expect("nothing panics");
+    // They leave one by one. The scheduler calls it a deadlock when one stays.
+    while workers.threads() > 0 {
+        thread::yield_now();
+    }
+    assert_eq!(workers.waiting(), 0);
+    let mut ran = ran.lock().expect("nothing panics with it").clone();
+    ran.sort_unstable();
+    assert_eq!(ran, [1, 2, 3, 4], "every job, once");
+}
