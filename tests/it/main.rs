@@ -7,6 +7,7 @@ mod connecting;
 mod cuts;
 mod dials;
 mod families;
+mod fault_soak;
 mod faults;
 mod frames;
 mod guide;
