@@ -24,8 +24,10 @@ use super::{Deadline, Whose};
 /// The first of January 2026, when every virtual time begins.
 const EPOCH: f64 = 1_767_225_600.0;
 
-/// After so much real time without a turn, something holds time that does not know it.
-const STANDSTILL: Duration = Duration::from_secs(20);
+/// After so much real time without a turn, and as often as `STRIKES`, something holds time that does not know it.
+const LOOKS: Duration = Duration::from_secs(5);
+/// More than one: a machine that was frozen for a while has seen nothing, and who was to go on has not had its turn.
+const STRIKES: u32 = 4;
 
 /// So long time goes on while the program waits without a deadline: what it waits for does not come, and it would see
 /// the pings of centuries.
@@ -579,15 +581,18 @@ impl Place {
         let time = self.time.clone();
         let mut state = time.0.lock();
         state.rest(self.id);
-        let mut turns = state.turns;
+        let (mut turns, mut strikes) = (state.turns, 0);
         loop {
             let Some(waiting) = state.waiting.get(&self.id) else { return true };
             if let Some(outcome) = waiting.outcome {
                 state.waiting.remove(&self.id);
                 return outcome;
             }
-            let timed_out = self.parker.wait_for(&mut state, STANDSTILL).timed_out();
-            if state.lost || timed_out && std::mem::replace(&mut turns, state.turns) == state.turns {
+            if self.parker.wait_for(&mut state, LOOKS).timed_out() {
+                let stood = std::mem::replace(&mut turns, state.turns) == state.turns;
+                strikes = if stood { strikes + 1 } else { 0 };
+            }
+            if state.lost || strikes >= STRIKES {
                 self.complain(&mut state);
             }
         }

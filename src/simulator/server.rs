@@ -20,7 +20,7 @@ use super::line::Link;
 use super::tls;
 use super::trouble::{Trouble, What};
 use super::world::{Conn, Out, Shared, World};
-use crate::clock::{Receiver, Sender, Whose};
+use crate::clock::{Clock, Receiver, Sender, Whose};
 use crate::error::Phase;
 
 /// A client that takes no byte for this long is given up.
@@ -86,7 +86,8 @@ impl Server {
         self.shared.clock.serves(self.address);
         let stop = Arc::new(AtomicBool::new(false));
         let (server, stopped) = (Arc::downgrade(self), Arc::clone(&stop));
-        let clock = self.shared.clock.clone();
+        // The machine's own: a connection that waits to be accepted holds virtual time up.
+        let clock = Clock::real();
         let thread = std::thread::Builder::new().name("simulator-accept".into()).spawn(move || {
             let (pause, bell) = (Mutex::new(()), Condvar::new());
             loop {
