@@ -26,7 +26,7 @@ const FORGETS: Duration = Duration::from_secs(600);
 const HANGS: Duration = Duration::from_secs(60);
 
 /// Of so many cuts the suite makes one; all are made with `CUTS=all`.
-const ONE_OF: u64 = 23;
+const ONE_OF: u64 = 41;
 
 /// How the link comes back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

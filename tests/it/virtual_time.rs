@@ -247,5 +247,5 @@ fn assert_same(first: &str, again: &str, round: usize) {
 
 /// How often the four calls are repeated: `RUNS=300 cargo test --release the_same_seed` for the long form.
 fn rounds() -> usize {
-    std::env::var("RUNS").ok().and_then(|runs| runs.parse().ok()).unwrap_or(20)
+    std::env::var("RUNS").ok().and_then(|runs| runs.parse().ok()).unwrap_or(10)
 }
