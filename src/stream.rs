@@ -65,6 +65,6 @@ impl<T> Feed<T> {
     /// False when nobody reads any more. `always` is for the last one, which is never dropped.
     pub(crate) fn push(&self, session: &Arc<Session>, event: T, bytes: usize, always: bool) -> bool {
         let Some(room) = session.charge(bytes, always) else { return true };
-        session.clock.send(&self.0, Held { event, _room: room }).is_ok()
+        self.0.send(Held { event, _room: room }).is_ok()
     }
 }

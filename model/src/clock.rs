@@ -83,17 +83,6 @@ impl Clock {
         (Sender(Arc::clone(&line)), Receiver(line))
     }
 
-    pub(crate) fn send<T>(&self, to: &Sender<T>, value: T) -> Result<(), T> {
-        let mut values = to.0.values.lock();
-        if values.len() >= to.0.room {
-            return Err(value);
-        }
-        values.push_back(value);
-        drop(values);
-        to.0.bell.notify_one();
-        Ok(())
-    }
-
     pub(crate) fn recv<T>(&self, from: &Receiver<T>, until: Deadline) -> Result<T, TimedOut> {
         let mut values = from.0.values.lock();
         loop {
@@ -137,6 +126,19 @@ impl<T> Clone for Sender<T> {
 impl<T> Clone for Receiver<T> {
     fn clone(&self) -> Self {
         Self(Arc::clone(&self.0))
+    }
+}
+
+impl<T> Sender<T> {
+    pub(crate) fn send(&self, value: T) -> Result<(), T> {
+        let mut values = self.0.values.lock();
+        if values.len() >= self.0.room {
+            return Err(value);
+        }
+        values.push_back(value);
+        drop(values);
+        self.0.bell.notify_one();
+        Ok(())
     }
 }
 

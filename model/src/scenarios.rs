@@ -63,7 +63,7 @@ impl Session {
 
     fn complete(&self, owed: Vec<Owed>, answer: &Answer) {
         for owed in owed {
-            owed.complete(&self.clock, answer.clone());
+            owed.complete(answer.clone());
         }
     }
 
@@ -165,7 +165,7 @@ impl Session {
 
     fn reply(&self, id: u128) {
         if let Some(owed) = self.pending.answered(id) {
-            owed.complete(&self.clock, Answer::Reply(Reply(id)));
+            owed.complete(Answer::Reply(Reply(id)));
         }
     }
 

@@ -5,6 +5,7 @@
 //! `virtual_time.rs`) knows by them when nobody has anything to do any more, and lets time jump then.
 
 mod channel;
+mod dice;
 mod tcp;
 #[cfg(feature = "simulator")]
 mod virtual_time;
@@ -17,6 +18,7 @@ use crossbeam_channel::{RecvTimeoutError, TryRecvError};
 use parking_lot::{Condvar, MutexGuard};
 
 pub(crate) use self::channel::{Receiver, Sender};
+pub(crate) use self::dice::Dice;
 pub(crate) use self::tcp::Tcp;
 #[cfg(feature = "simulator")]
 pub(crate) use self::virtual_time::{Claim, Held, Unbound};
@@ -181,11 +183,6 @@ impl Clock {
             Err(TryRecvError::Empty) => {}
         }
         from.wait(until)
-    }
-
-    /// Puts a value into a channel without ever waiting for room; gives it back when there is none.
-    pub(crate) fn send<T>(&self, to: &Sender<T>, value: T) -> Result<(), T> {
-        to.send(value)
     }
 
     /// Starts a thread. Nobody is left out: it counts as busy from before it is made.

@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
-use super::{Deadline, Whose};
+use super::{Deadline, Dice, Whose};
 
 /// The first of January 2026, when every virtual time begins.
 const EPOCH: f64 = 1_767_225_600.0;
@@ -94,7 +94,7 @@ struct State {
     served: HashSet<SocketAddr>,
     /// Counts what happens, so that a standstill is seen.
     turns: u64,
-    random: u64,
+    dice: Dice,
     /// How many threads are still to be refused.
     refusals: usize,
 }
@@ -176,7 +176,7 @@ impl Virtual {
             pairs: HashMap::new(),
             served: HashSet::new(),
             turns: 0,
-            random: seed,
+            dice: Dice::new(seed),
             refusals: 0,
         })))
     }
@@ -190,14 +190,9 @@ impl Virtual {
         EPOCH + state.now.saturating_duration_since(state.began).as_secs_f64()
     }
 
-    /// The next number of the seed, by splitmix64.
+    /// The next number of the seed.
     pub(super) fn random(&self) -> u64 {
-        let mut state = self.0.lock();
-        state.random = state.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = state.random;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
+        self.0.lock().dice.next()
     }
 
     // Threads.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::clock::Dice;
 use crate::protocol::constants::RECONNECT_BACKOFF_FACTOR;
 
 /// Steps double from the shortest to the longest; each wait is drawn between a quarter and the whole of its step, so
@@ -11,35 +12,26 @@ pub(crate) struct Backoff {
     shortest: Duration,
     longest: Duration,
     step: Duration,
-    random: u64,
+    dice: Dice,
 }
 
 impl Backoff {
     /// `random` is what the waits are drawn from.
     pub(crate) fn new(shortest: Duration, longest: Duration, random: u64) -> Self {
         let longest = longest.max(shortest);
-        // Xorshift stays at zero for ever.
-        Self { shortest, longest, step: shortest, random: random | 1 }
+        Self { shortest, longest, step: shortest, dice: Dice::new(random) }
     }
 
     /// The wait before the next attempt.
     pub(crate) fn next(&mut self) -> Duration {
         let step = self.step;
         self.step = step.saturating_mul(RECONNECT_BACKOFF_FACTOR).min(self.longest);
-        step.mul_f64(0.25 + 0.75 * self.draw())
+        step.mul_f64(0.25 + 0.75 * self.dice.part())
     }
 
     /// Starts again with the shortest step, after the connection has proved stable.
     pub(crate) fn reset(&mut self) {
         self.step = self.shortest;
-    }
-
-    /// A number from 0 up to 1, by xorshift.
-    fn draw(&mut self) -> f64 {
-        self.random ^= self.random << 13;
-        self.random ^= self.random >> 7;
-        self.random ^= self.random << 17;
-        f64::from(u32::try_from(self.random >> 32).unwrap_or(0)) / (f64::from(u32::MAX) + 1.0)
     }
 }
 

@@ -105,7 +105,7 @@ impl Dispatch {
             Ok(reply) => Answer::Reply(reply),
             Err(refusal) => Answer::Refused(refusal),
         };
-        owed.complete(&self.session.clock, answer);
+        owed.complete(answer);
     }
 
     fn event(&mut self, id: Option<&RawValue>, envelope: &Envelope<'_>) {

@@ -444,8 +444,8 @@ impl Session {
     fn expire(&self, id: u128) {
         match self.pending.withdraw(id) {
             Withdrawn::Answered => {}
-            Withdrawn::Unsent(owed) => owed.complete(&self.clock, Answer::Unsent),
-            Withdrawn::Handed(_, owed) => owed.complete(&self.clock, Answer::Late),
+            Withdrawn::Unsent(owed) => owed.complete(Answer::Unsent),
+            Withdrawn::Handed(_, owed) => owed.complete(Answer::Late),
         }
     }
 
@@ -504,7 +504,7 @@ impl Session {
 
     fn complete(&self, owed: Vec<Owed>, answer: &Answer) {
         for owed in owed {
-            owed.complete(&self.clock, answer.clone());
+            owed.complete(answer.clone());
         }
     }
 
@@ -610,7 +610,7 @@ impl Session {
             Some(cause) if !self.ready.is_set() => log::debug!("{cause}"),
             Some(cause) => log::error!("the client gives up: {cause}"),
         }
-        self.board.set(&self.clock, LinkState::Closed { cause: cause.clone() });
+        self.board.set(LinkState::Closed { cause: cause.clone() });
         self.seen.store(0, Ordering::Relaxed);
         self.writer.stop();
         self.workers.leave();

@@ -93,7 +93,7 @@ pub(crate) struct Owed {
 }
 
 impl Owed {
-    pub(crate) fn complete(self, clock: &Clock, answer: Answer) {
+    pub(crate) fn complete(self, answer: Answer) {
         if let Some(effect) = self.effect {
             // A defect in an effect must not cost the caller its answer.
             if catch_unwind(AssertUnwindSafe(|| effect(&answer))).is_err() {
@@ -102,7 +102,7 @@ impl Owed {
         }
         if let Some(waiter) = self.waiter {
             // Its thread waits for exactly this: the channel has room, or the thread is gone.
-            let _gone = clock.send(&waiter, (self.id, answer));
+            let _gone = waiter.send((self.id, answer));
         }
     }
 }

@@ -102,7 +102,7 @@ impl Reader {
         let mut attempt = 1;
         loop {
             let next = self.backoff.next();
-            session.board.set(&session.clock, LinkState::Reconnecting { attempt, next, cause: cause.clone() });
+            session.board.set(LinkState::Reconnecting { attempt, next, cause: cause.clone() });
             if session.closing.wait(&session.clock, session.clock.after(next)).is_some() {
                 return None;
             }
@@ -156,7 +156,7 @@ impl Reader {
         }
         session.writer.wake();
         log::info!("connected to {}{}", session.host(), if resumed { ", session resumed" } else { "" });
-        session.board.set(&session.clock, LinkState::Online { resumed });
+        session.board.set(LinkState::Online { resumed });
         if session.is_closing() {
             // Closed while connecting: `close` found no link to say goodbye on.
             session.cut(generation, "closed");

@@ -101,14 +101,14 @@ impl Board {
     }
 
     /// Announces a state; nothing comes after `Closed`.
-    pub(crate) fn set(&self, clock: &Clock, state: LinkState) {
+    pub(crate) fn set(&self, state: LinkState) {
         let mut inner = self.0.lock();
         if inner.current.is_closed() {
             return;
         }
         let last = state.is_closed();
         // The channels are unbounded, so nothing here waits.
-        inner.streams.retain(|to| (!last && to.len() >= KEPT) || clock.send(to, state.clone()).is_ok());
+        inner.streams.retain(|to| (!last && to.len() >= KEPT) || to.send(state.clone()).is_ok());
         inner.current = state;
         if last {
             inner.streams.clear();
@@ -118,7 +118,7 @@ impl Board {
     pub(crate) fn stream(&self, clock: &Clock) -> LinkStates {
         let (to, from) = clock.unbounded();
         let mut inner = self.0.lock();
-        let _first = clock.send(&to, inner.current.clone());
+        let _first = to.send(inner.current.clone());
         if !inner.current.is_closed() {
             inner.streams.push(to);
         }

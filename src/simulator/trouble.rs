@@ -1,5 +1,6 @@
 //! The faults that are injected, at work: on frames, requests, connections and lines.
 
+use crate::clock::Dice;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -55,26 +56,6 @@ pub(super) struct Behind {
     frames: Vec<Value>,
 }
 
-/// Chance, from a seed.
-struct Dice(u64);
-
-impl Dice {
-    /// The next number, by splitmix64.
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    /// A number from 0 to below 1.
-    fn part(&mut self) -> f64 {
-        // The 53 bits that a double keeps.
-        (self.next() >> 11) as f64 / (1_u64 << 53) as f64
-    }
-}
-
 /// A fault that has its turn, and a number from 0 to below 1 for what is drawn in it.
 type Turn = (Kind, f64);
 
@@ -84,7 +65,7 @@ impl World {
         self.faults.injected += 1;
         let id = self.faults.injected;
         let (high, low) = self.run.as_u64_pair();
-        let dice = Dice(high ^ low.rotate_left(32) ^ id.wrapping_mul(0xa24b_aed4_963e_e407));
+        let dice = Dice::new(high ^ low.rotate_left(32) ^ id.wrapping_mul(0xa24b_aed4_963e_e407));
         let (after, lasting, left) = (fault.after, fault.lasting, fault.times);
         self.faults.active.push(Active { id, fault, left, begun: false, dice });
         if let Some(span) = lasting {

@@ -74,7 +74,7 @@ impl Cutoff {
             Attempt::Idle => {}
             Attempt::Waiting(steps) => {
                 // A full channel has a step in it, and after each step the attempt looks at the latch.
-                let _ = self.clock.send(&steps, Step::Cut);
+                let _ = steps.send(Step::Cut);
             }
             Attempt::Talking(socket) => {
                 if let Some(socket) = socket.upgrade() {
@@ -341,13 +341,13 @@ impl Lookups {
         if !starts {
             return Ok(());
         }
-        let (this, of_thread) = (Arc::clone(self), clock.clone());
+        let this = Arc::clone(self);
         let (host, port) = (endpoint.host().to_owned(), endpoint.port());
         let spawned = clock.spawn(Whose::Client, "relay-lookup", move || {
             let found = (this.find)(&host, port).map_err(Arc::new);
             for steps in this.finish() {
                 // An attempt that gave up is not there any more.
-                let _ = of_thread.send(&steps, Step::Found(found.clone()));
+                let _ = steps.send(Step::Found(found.clone()));
             }
         });
         spawned.map(|_| ()).inspect_err(|_| drop(self.finish()))
@@ -380,13 +380,13 @@ fn dial_each(addresses: &[SocketAddr], until: Deadline, clock: &Clock, steps: &S
         match TcpStream::connect_timeout(address, share.max(Duration::from_millis(1))) {
             Ok(socket) => {
                 // An attempt that gave up is not there any more; the socket closes by being dropped.
-                let _ = clock.send(steps, Step::Connected(Tcp::client(socket, clock)));
+                let _ = steps.send(Step::Connected(Tcp::client(socket, clock)));
                 return;
             }
             Err(e) => last = Some(e),
         }
     }
-    let _ = clock.send(steps, Step::Unreachable { tried, last });
+    let _ = steps.send(Step::Unreachable { tried, last });
 }
 
 /// The same addresses with the two families taking turns, so that one that leads nowhere costs one share only.
