@@ -75,6 +75,13 @@ impl Tcp {
         }
     }
 
+    /// Whether the other end lives in another time: that of the machine, or one of its own. Known from the first bytes
+    /// that were read.
+    #[cfg(feature = "simulator")]
+    pub(crate) fn is_foreign(&self) -> bool {
+        self.line.as_ref().is_some_and(|line| !line.is_shared())
+    }
+
     /// Whether this end has stopped reading for now; what lies there then does not hold virtual time up.
     #[cfg(feature = "simulator")]
     pub(crate) fn stall(&self, stalled: bool) {

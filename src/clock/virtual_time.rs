@@ -6,10 +6,11 @@
 //! and nothing is on its way, time jumps to the next deadline that anybody waits for, and to one only: what that sets
 //! off is over before the next.
 
+mod line;
+
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::fmt;
-use std::io;
 use std::marker::PhantomData;
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::Arc;
@@ -19,6 +20,8 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
+use self::line::Line;
+pub(crate) use self::line::{LineEnd, Side};
 use super::{Deadline, Dice, Whose};
 
 /// The first of January 2026, when every virtual time begins.
@@ -45,24 +48,6 @@ impl Key {
     /// Where nobody wakes anybody.
     pub(super) fn nobody() -> Self {
         Self(0)
-    }
-}
-
-/// The end of a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Side {
-    Client,
-    Service,
-}
-
-impl Side {
-    /// The direction that this end writes into; the other is the one it reads from.
-    fn outgoing(self) -> usize {
-        usize::from(self == Self::Service)
-    }
-
-    fn incoming(self) -> usize {
-        1 - self.outgoing()
     }
 }
 
@@ -110,35 +95,6 @@ struct Waiting {
     parker: Arc<Condvar>,
     /// It blocks in this socket, which is shut down to free it.
     socket: Option<Arc<TcpStream>>,
-}
-
-/// A connection, as far as both its ends are known.
-#[derive(Default)]
-struct Line {
-    pair: Option<(SocketAddr, SocketAddr)>,
-    attached: [bool; 2],
-    gone: [bool; 2],
-    ways: [Way; 2],
-}
-
-/// One direction of a connection.
-#[derive(Default)]
-struct Way {
-    bytes: u64,
-    /// The news that nothing more comes is on its way.
-    end: bool,
-    /// That news was sent once.
-    ended: bool,
-    /// Nobody reads there any more.
-    closed: bool,
-    /// Whoever reads there has stopped for now, so that what lies there is not on its way.
-    stalled: bool,
-}
-
-impl Way {
-    fn flies(&self) -> bool {
-        !self.closed && !self.stalled && (self.bytes > 0 || self.end)
-    }
 }
 
 /// A thread that takes part in a virtual time.
@@ -289,50 +245,6 @@ impl Virtual {
         };
         Place { time: self.clone(), id, parker, over: false }.wait();
     }
-
-    // Connections.
-
-    pub(super) fn serves(&self, address: SocketAddr) {
-        self.0.lock().served.insert(address);
-    }
-
-    pub(super) fn serves_no_more(&self, address: SocketAddr) {
-        let mut state = self.0.lock();
-        state.served.remove(&address);
-        let stranded: Vec<u64> = state
-            .lines
-            .iter()
-            .filter(|(_, line)| line.pair.is_some_and(|pair| pair.1 == address) && !line.attached[1])
-            .map(|(id, _)| *id)
-            .collect();
-        for id in stranded {
-            state.change(id, |line| line.ways.iter_mut().for_each(|way| way.closed = true));
-        }
-        state.go_on();
-    }
-
-    /// Makes one end of a connection known; nothing when the other end lives in another time.
-    pub(super) fn attach(&self, side: Side, socket: &Arc<TcpStream>) -> Option<LineEnd> {
-        let (own, peer) = (socket.local_addr().ok()?, socket.peer_addr().ok()?);
-        let pair = if side == Side::Client { (own, peer) } else { (peer, own) };
-        let mut state = self.0.lock();
-        if !state.served.contains(&pair.1) {
-            return None;
-        }
-        let place = usize::from(side == Side::Service);
-        let known = state.pairs.get(&pair).copied().filter(|id| !state.lines[id].attached[place]);
-        let id = match known {
-            Some(id) => id,
-            None => {
-                let id = state.number();
-                state.lines.insert(id, Line { pair: Some(pair), ..Line::default() });
-                state.pairs.insert(pair, id);
-                id
-            }
-        };
-        state.change(id, |line| line.attached[place] = true);
-        Some(LineEnd { time: self.clone(), id, side, socket: Arc::clone(socket) })
-    }
 }
 
 impl PartialEq for Virtual {
@@ -422,15 +334,6 @@ impl State {
         }
     }
 
-    fn change(&mut self, line: u64, job: impl FnOnce(&mut Line)) {
-        let Some(line) = self.lines.get_mut(&line) else { return };
-        let before = line.ways.iter().filter(|way| way.flies()).count();
-        job(line);
-        let after = line.ways.iter().filter(|way| way.flies()).count();
-        self.flying = self.flying + after - before;
-        self.turns += 1;
-    }
-
     /// Why a wait cannot end any more, if that is so after a while without a turn.
     fn standstill(&self) -> Option<String> {
         let what = if !self.busy.is_empty() {
@@ -441,7 +344,7 @@ impl State {
                 names.join(", ")
             )
         } else if self.flying > 0 {
-            format!("{} connections have bytes that nobody reads", self.flying)
+            format!("connections have bytes that nobody reads: {}", self.unread())
         } else if self.lost {
             format!("{} hours have passed in it, and what is waited for has not come", HORIZON.as_secs() / 3600)
         } else if self.due.is_empty() {
@@ -637,131 +540,4 @@ impl State {
             self.go_on();
         }
     }
-}
-
-/// One end of a connection whose other end lives in the same time.
-pub(super) struct LineEnd {
-    time: Virtual,
-    id: u64,
-    side: Side,
-    socket: Arc<TcpStream>,
-}
-
-impl LineEnd {
-    /// Reads, and counts what was read as on its way no more; the thread is busy until it comes back.
-    pub(super) fn read(&self, into: &mut [u8], until: Deadline) -> io::Result<usize> {
-        use std::io::Read;
-        self.receive(until, |mut socket| socket.read(into).map(|count| (count, count)))
-    }
-
-    /// Waits as `read` does, and leaves where it is what has come: it stays on its way.
-    pub(super) fn peek(&self, until: Deadline) -> io::Result<usize> {
-        self.receive(until, |socket| socket.peek(&mut [0]).map(|count| (count, 0)))
-    }
-
-    /// `job` gives how much there is, and how much of it was taken.
-    fn receive(
-        &self,
-        until: Deadline,
-        job: impl FnOnce(&TcpStream) -> io::Result<(usize, usize)>,
-    ) -> io::Result<usize> {
-        let (whose, token) = self.time.presence();
-        let parker = Arc::new(Condvar::new());
-        let (key, socket) = (Key::nobody(), until.map(|_| Arc::clone(&self.socket)));
-        let place = {
-            let mut state = self.time.0.lock();
-            let id = state.queue_up(Waiting { key, until, whose, token, outcome: None, parker, socket });
-            state.rest(id);
-            id
-        };
-        let result = job(&self.socket);
-        let mut state = self.time.0.lock();
-        state.dequeue(place);
-        let waiting = state.waiting.remove(&place);
-        if let Some(Waiting { outcome: None, token: Some((token, name)), .. }) = &waiting {
-            state.busy.insert(*token, Arc::clone(name));
-        }
-        let timed_out = waiting.is_some_and(|waiting| waiting.outcome == Some(false));
-        let way = self.side.incoming();
-        state.change(self.id, |line| {
-            let way = &mut line.ways[way];
-            match &result {
-                Ok((count, taken)) if *count > 0 => way.bytes = way.bytes.saturating_sub(*taken as u64),
-                Err(error) if is_passing(error) => {}
-                _ => (way.closed, way.end) = (true, false),
-            }
-        });
-        match result {
-            Ok((0, _)) | Err(_) if timed_out => Err(io::ErrorKind::TimedOut.into()),
-            result => result.map(|(count, _)| count),
-        }
-    }
-
-    /// Writes; what it writes is on its way from before it is there.
-    pub(super) fn write(&self, bytes: &[u8]) -> io::Result<usize> {
-        use std::io::Write;
-        let (way, all) = (self.side.outgoing(), bytes.len() as u64);
-        self.time.0.lock().change(self.id, |line| line.ways[way].bytes += all);
-        let result = (&*self.socket).write(bytes);
-        let written = result.as_ref().map_or(0, |count| *count as u64);
-        if written < all {
-            let mut state = self.time.0.lock();
-            state.change(self.id, |line| line.ways[way].bytes = line.ways[way].bytes.saturating_sub(all - written));
-            state.go_on();
-        }
-        result
-    }
-
-    /// Whether this end has stopped reading: what lies there then does not hold time up.
-    pub(super) fn stall(&self, stalled: bool) {
-        let way = self.side.incoming();
-        let mut state = self.time.0.lock();
-        state.change(self.id, |line| line.ways[way].stalled = stalled);
-        state.go_on();
-    }
-
-    pub(super) fn shutdown(&self, how: Shutdown) -> io::Result<()> {
-        self.end(how != Shutdown::Read, how != Shutdown::Write);
-        self.socket.shutdown(how)
-    }
-
-    fn end(&self, outgoing: bool, incoming: bool) {
-        let mut state = self.time.0.lock();
-        for (ends, way) in [(outgoing, self.side.outgoing()), (incoming, self.side.incoming())] {
-            if ends {
-                state.change(self.id, |line| {
-                    let way = &mut line.ways[way];
-                    way.end |= !std::mem::replace(&mut way.ended, true) && !way.closed;
-                });
-            }
-        }
-    }
-}
-
-impl Drop for LineEnd {
-    fn drop(&mut self) {
-        self.end(true, false);
-        let place = usize::from(self.side == Side::Service);
-        let mut state = self.time.0.lock();
-        state.change(self.id, |line| {
-            line.gone[place] = true;
-            line.ways[self.side.incoming()].closed = true;
-            if line.gone[1 - place] {
-                line.ways.iter_mut().for_each(|way| way.closed = true);
-            }
-        });
-        if state.lines.get(&self.id).is_some_and(|line| line.gone == [true, true]) {
-            let line = state.lines.remove(&self.id);
-            if let Some(pair) = line.and_then(|line| line.pair) {
-                if state.pairs.get(&pair) == Some(&self.id) {
-                    state.pairs.remove(&pair);
-                }
-            }
-        }
-        state.go_on();
-    }
-}
-
-fn is_passing(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut | io::ErrorKind::Interrupted)
 }

@@ -141,7 +141,8 @@ impl Simulator {
         self.shared.with(|world| world.faults.drop_before.insert(method.to_owned()));
     }
 
-    /// Refuses new connections; those that exist stay.
+    /// Refuses new connections; those that exist stay. The port stays the simulator's: no other program is given it
+    /// meanwhile.
     pub fn stop_listening(&self) {
         self.server.stop_listening();
     }

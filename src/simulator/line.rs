@@ -229,6 +229,11 @@ impl Link {
         let _ = self.tcp.peek(self.lines.clock.after(RESET_LIMIT));
     }
 
+    /// Whether the client lives in another time than the simulator; known from the first bytes that it sent.
+    pub(super) fn is_foreign(&self) -> bool {
+        self.tcp.is_foreign()
+    }
+
     fn is_shaped(&self) -> bool {
         self.lines.shaped.load(Ordering::Acquire)
     }

@@ -62,8 +62,11 @@
 //! come any more panics, and says who holds time up.
 //!
 //! What two calls do at the same moment has no order, and what the program's own threads do to one call at the same
-//! moment has none either. Clients in other processes, and those that were not made with
-//! [`Builder::simulator`](crate::Builder::simulator), live in real time.
+//! moment has none either.
+//!
+//! A client that was not made with [`Builder::simulator`](crate::Builder::simulator), or that is in another process,
+//! is served in real time: virtual time does not wait for it, no matter whether the client reads what it is sent. The
+//! simulator sends it no pings and does not judge how fast it acknowledges.
 //!
 //! # Expectations
 //!
@@ -152,7 +155,7 @@ mod wire;
 mod world;
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -236,13 +239,7 @@ impl Simulator {
     /// machine gives that of the loopback.
     #[must_use]
     pub fn host(&self) -> String {
-        let mut address = self.server.address();
-        match address.ip() {
-            IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
-            IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
-            _ => {}
-        }
-        address.to_string()
+        self.server.reachable().to_string()
     }
 
     /// Address and port that it listens on.

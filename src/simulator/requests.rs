@@ -57,9 +57,9 @@ impl World {
             Some(id) => match connection.unacked.remove(id) {
                 Some(unacked) => {
                     let now = self.clock.now();
-                    self.slowest_ack = self.slowest_ack.max(now.saturating_duration_since(unacked.sent));
-                    if let Some(ends) = unacked.ends {
-                        self.over.add(ends, now);
+                    if !connection.foreign {
+                        self.slowest_ack = self.slowest_ack.max(now.saturating_duration_since(unacked.sent));
+                        unacked.ends.into_iter().for_each(|ends| self.over.add(ends, now));
                     }
                     true
                 }

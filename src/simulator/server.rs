@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::io::{self, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
@@ -26,6 +26,9 @@ use crate::error::Phase;
 /// A client that takes no byte for this long is given up.
 const WRITE_LIMIT: Duration = Duration::from_secs(10);
 
+/// How long a connection of the server to itself may take, which only a full queue of others holds up.
+const REACH_LIMIT: Duration = Duration::from_secs(1);
+
 /// How many frames are written before they are flushed together.
 const BATCH: usize = 256;
 
@@ -38,7 +41,16 @@ pub(super) struct Server {
     next_socket: AtomicUsize,
     threads: Mutex<Vec<JoinHandle<()>>>,
     listening: Mutex<Option<Listening>>,
+    keeper: Mutex<Keeper>,
     closed: AtomicBool,
+}
+
+/// A connection from the server to itself. The system gives a port that has a connection to nobody who asks for a free
+/// one, so while this lives the port stays the server's, also between `stop_listening` and `listen_again`.
+#[derive(Default)]
+struct Keeper {
+    near: Option<TcpStream>,
+    far: Option<TcpStream>,
 }
 
 struct Listening {
@@ -62,16 +74,46 @@ impl Server {
             next_socket: AtomicUsize::new(0),
             threads: Mutex::new(Vec::new()),
             listening: Mutex::new(None),
+            keeper: Mutex::default(),
             closed: AtomicBool::new(false),
         });
         let timer = Arc::clone(&server.shared);
         server.spawn("simulator-timer", move || timer.keep_time())?;
+        // Without it everything works but that the port may be taken while nothing listens.
+        server.keeper.lock().near = server.reach().ok();
         server.listen(listener)?;
         Ok(server)
     }
 
     pub(super) fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The address at which this machine reaches the server: one that listens everywhere is at the loopback.
+    pub(super) fn reachable(&self) -> SocketAddr {
+        let mut address = self.address;
+        match address.ip() {
+            IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
+            IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
+            _ => {}
+        }
+        address
+    }
+
+    /// Connects to the server itself.
+    fn reach(&self) -> io::Result<TcpStream> {
+        TcpStream::connect_timeout(&self.reachable(), REACH_LIMIT)
+    }
+
+    /// Keeps the other end of the connection that keeps the port; gives back every other one.
+    fn keep(&self, socket: TcpStream) -> Option<TcpStream> {
+        let mut keeper = self.keeper.lock();
+        let near = keeper.near.as_ref().and_then(|near| near.local_addr().ok());
+        if near.is_none() || near != socket.peer_addr().ok() {
+            return Some(socket);
+        }
+        keeper.far = Some(socket);
+        None
     }
 
     fn spawn(&self, name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<()> {
@@ -92,13 +134,18 @@ impl Server {
             let (pause, bell) = (Mutex::new(()), Condvar::new());
             loop {
                 let accepted = listener.accept();
+                let Some(server) = server.upgrade() else { return };
+                let accepted = match accepted.map(|(socket, _)| server.keep(socket)) {
+                    Ok(None) => continue,
+                    Ok(socket) => socket,
+                    Err(_) => None,
+                };
                 if stopped.load(Ordering::Acquire) {
                     return;
                 }
-                let Some(server) = server.upgrade() else { return };
                 match accepted {
-                    Ok((socket, _)) => server.take(socket),
-                    Err(_) => {
+                    Some(socket) => server.take(socket),
+                    None => {
                         // Such as too many open files: there is nobody to wake this early.
                         let mut guard = pause.lock();
                         clock.wait(&bell, &mut guard, clock.after(Duration::from_millis(10)));
@@ -110,12 +157,12 @@ impl Server {
         Ok(())
     }
 
-    /// Refuses new connections until [`listen_again`](Self::listen_again).
+    /// Refuses new connections, and keeps the port, until [`listen_again`](Self::listen_again).
     pub(super) fn stop_listening(&self) {
         let Some(listening) = self.listening.lock().take() else { return };
         listening.stop.store(true, Ordering::Release);
         // The accepting thread is woken by a connection, and by a full queue of them if this one is refused.
-        let _ = TcpStream::connect_timeout(&self.address, Duration::from_secs(1));
+        let _ = self.reach();
         join(listening.thread);
         self.shared.clock.serves_no_more(self.address);
     }
@@ -250,6 +297,7 @@ impl Server {
     pub(super) fn close(&self) {
         self.closed.store(true, Ordering::Release);
         self.stop_listening();
+        *self.keeper.lock() = Keeper::default();
         self.shared.with(|world| world.stopping = true);
         let sockets: Vec<_> = self.sockets.lock().values().map(Arc::clone).collect();
         for socket in sockets {

@@ -201,7 +201,7 @@ impl World {
     }
 
     fn ping(&mut self, conn: u64) {
-        let Some(connection) = self.conns.get(&conn) else { return };
+        let Some(connection) = self.conns.get(&conn).filter(|connection| !connection.foreign) else { return };
         if connection.ping.is_none() && !self.faults.frozen {
             let id = self.fresh_id(0x9199);
             let frame = wire::request(&id, "signalwire.ping", json!({"timestamp": self.clock.unix()}));

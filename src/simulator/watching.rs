@@ -59,7 +59,7 @@ impl Simulator {
         self.shared.with(|world| {
             let now = world.clock.now();
             let mut all = world.violations.clone();
-            for (conn, connection) in &world.conns {
+            for (conn, connection) in world.conns.iter().filter(|(_, connection)| !connection.foreign) {
                 let late =
                     connection.unacked.values().filter(|event| now.saturating_duration_since(event.sent) >= ACK_LIMIT);
                 let late = late.count();

@@ -86,6 +86,8 @@ pub(super) struct Conn {
     pub(super) out: Sender<Out>,
     pub(super) unread: Arc<std::sync::atomic::AtomicUsize>,
     pub(super) socket: Arc<Link>,
+    /// The client lives in another time, so that no deadline of this one holds for it.
+    pub(super) foreign: bool,
     pub(super) session: Option<SessionId>,
     pub(super) event_acks: bool,
     pub(super) major: i64,
@@ -104,6 +106,7 @@ impl Conn {
         Self {
             out,
             unread,
+            foreign: socket.is_foreign(),
             socket,
             session: None,
             event_acks: false,

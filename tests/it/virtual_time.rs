@@ -1,11 +1,15 @@
 //! Time that passes when nobody has anything to do.
 
+use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
+use serde_json::json;
 use signalwire_relay::simulator::{Helper, Simulator, Time};
 use signalwire_relay::{
     Call, CallState, Client, Collect, ErrorKind, HandlerResult, LinkState, Phone, Record, phone, tts,
 };
+
+use tungstenite::{Message, WebSocket};
 
 use crate::support::watchdog;
 
@@ -243,6 +247,102 @@ fn assert_same(first: &str, again: &str, round: usize) {
         let show = |text: &str| text.lines().skip(differ.saturating_sub(3)).take(8).collect::<Vec<_>>().join("\n");
         panic!("run {round} differs in line {differ}:\n{}\n\n{}", show(first), show(again));
     }
+}
+
+/// A client of no virtual time: it has done the upgrade, and reads nothing by itself.
+fn foreign(sim: &Simulator) -> WebSocket<TcpStream> {
+    let stream = TcpStream::connect(sim.address()).unwrap();
+    tungstenite::client(sim.url(), stream).unwrap().0
+}
+
+/// Authenticates, and leaves the answer where it is.
+fn introduce(foreign: &mut WebSocket<TcpStream>) {
+    let params = json!({"version": {"major": 2, "minor": 0, "revision": 0}, "event_acks": true,
+        "contexts": ["office"], "authentication": {"project": "p", "token": "t"}});
+    let connect = json!({"jsonrpc": "2.0", "id": "1", "method": "signalwire.connect", "params": params});
+    foreign.send(Message::text(connect.to_string())).unwrap();
+}
+
+#[test]
+fn a_peer_from_another_time_is_served_in_its_own_and_holds_nothing_up() {
+    watchdog("a foreign peer", || {
+        let sim = simulator();
+        let mut idle = foreign(&sim);
+        let mut deaf = foreign(&sim);
+        introduce(&mut deaf);
+        // In real time, because nobody tells when the bytes of a foreign peer arrive.
+        sim.away(|| {
+            while sim.journal().events("signalwire.authorization.state").is_empty() {
+                std::thread::yield_now();
+            }
+        });
+        let client = client(&sim);
+        sim.callee("+15552222222").answers_after(30 * SECOND);
+        assert_eq!(client.dial(bob()).unwrap().state(), CallState::Answered);
+        sim.advance(60 * MINUTE);
+        // An event for a peer that does not read it, either.
+        sim.texts_in("office", "+15551230000", "+15559990000", "hello");
+        sim.advance(60 * MINUTE);
+        assert_eq!(client.next_call(SECOND).unwrap_err().kind(), ErrorKind::Timeout);
+        assert_eq!(sim.violations(), [""; 0], "nothing is wrong with it");
+
+        let mut heard = String::new();
+        while !heard.contains("messaging.receive") {
+            heard += deaf.read().unwrap().to_text().unwrap();
+        }
+        assert!(heard.contains("\"protocol\"") && !heard.contains("signalwire.ping"), "{heard}");
+        introduce(&mut idle);
+        assert!(idle.read().unwrap().to_text().unwrap().contains("\"protocol\""));
+        drop((idle, deaf));
+        sim.advance(MINUTE);
+        assert_eq!(client.stats().connections, 1);
+    });
+}
+
+#[test]
+fn a_foreign_peer_that_reaches_a_port_in_an_outage_holds_nothing_up() {
+    watchdog("a foreign peer in an outage", || {
+        let sim = simulator();
+        let client = client(&sim);
+        for _ in 0..20 {
+            sim.stop_listening();
+            sim.drop_link();
+            assert!(TcpStream::connect(sim.address()).is_err(), "nobody accepts");
+            sim.advance(20 * SECOND);
+            sim.listen_again().unwrap();
+            let peer = foreign(&sim);
+            sim.wait_connected(1, MINUTE).unwrap();
+            // Until the client knows that too.
+            sim.advance(SECOND);
+            drop(peer);
+        }
+        assert_eq!(client.stats().connections, 21);
+    });
+}
+
+/// Whether a connection has this port at its own end, by what the system says.
+#[cfg(target_os = "linux")]
+fn has_a_connection(port: u16) -> bool {
+    let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+    let established = |line: &str| {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        fields.get(1).is_some_and(|own| own.ends_with(&format!(":{port:04X}"))) && fields.get(3) == Some(&"01")
+    };
+    table.lines().any(established)
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn the_port_of_an_outage_is_given_to_nobody_else() {
+    let sim = Simulator::start().unwrap();
+    let port = sim.address().port();
+    sim.stop_listening();
+    assert!(TcpStream::connect(sim.address()).is_err(), "nobody accepts");
+    assert!(has_a_connection(port), "the system gives away a port that nothing uses");
+    sim.listen_again().unwrap();
+    drop(foreign(&sim));
+    drop(sim);
+    assert!(!has_a_connection(port));
 }
 
 /// How often the four calls are repeated: `RUNS=300 cargo test --release the_same_seed` for the long form.
