@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use signalwire_relay::simulator::{Fault, Simulator};
 use signalwire_relay::{Builder, Client, ErrorKind, LinkState, MessageState, phone, sms, tts};
 
-use crate::support::{LONG, client, next, reaches, sim};
+use crate::support::{LONG, client, next, next_state, reconnecting, simulator_at};
 
 const ANN: &str = "+15551230000";
 const BOB: &str = "+15552222222";
@@ -323,8 +323,8 @@ fn faults_take_effect_and_the_link_comes_back() {
     assert_eq!((refused.code(), refused.server_message()), (503, Some("try later")));
     let mut states = client.states();
     alone.ask(json!({"inject": "drop_link"}));
-    reaches(&mut states, |state| matches!(state, LinkState::Reconnecting { .. }));
-    reaches(&mut states, |state| matches!(state, LinkState::Online { resumed: true }));
+    reconnecting(&mut states);
+    next_state(&mut states, "Online", |state| matches!(state, LinkState::Online { resumed: true }));
     alone.ask(json!({"wait_connected": {"clients": 1}}));
     let sessions = alone.ask(json!("sessions"));
     assert_eq!((&sessions["connections"], &sessions["connections_ever"]), (&json!(1), &json!(2)));
@@ -658,7 +658,7 @@ fn it_listens_where_it_is_told_and_says_so_when_it_cannot() {
 
 #[test]
 fn both_ends_of_two_connected_calls_are_seen_and_can_be_steered() {
-    let sim = sim();
+    let sim = simulator_at(20.0);
     let client = client(&sim);
     assert!(sim.calls().is_empty() && sim.person_on("no such call").is_none());
     let ann = sim.caller(ANN).calls(OURS).when_put_through().says("Bob?").dials();
@@ -684,7 +684,7 @@ fn both_ends_of_two_connected_calls_are_seen_and_can_be_steered() {
 
 #[test]
 fn who_listens_to_frames_late_gets_the_early_ones_too_and_all_of_them_by_the_end() {
-    let sim = sim();
+    let sim = simulator_at(20.0);
     let early = client(&sim);
     let (sender, frames) = channel();
     sim.on_frame(move |frame| drop(sender.send(frame.clone())));
@@ -701,7 +701,7 @@ fn who_listens_to_frames_late_gets_the_early_ones_too_and_all_of_them_by_the_end
 
 #[test]
 fn a_slip_of_the_pen_is_no_method() {
-    let sim = sim();
+    let sim = simulator_at(20.0);
     let known = ["signalwire.connect", "calling.play", "messaging.send"];
     assert!(known.into_iter().all(|method| sim.knows_method(method)));
     assert!(["", "calling.plai", "play"].into_iter().all(|method| !sim.knows_method(method)));

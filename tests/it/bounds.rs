@@ -6,8 +6,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use signalwire_relay::{Builder, Client, Dial, HandlerFailure, Play, Stats, phone, silence, sms};
 
-use crate::wire_support::{
-    LONG, answered_call, caught_up, event, millis, online, quick, reconnecting, sim, until, watchdog,
+use crate::support::{
+    LONG, answered_call, builder, caught_up, event, millis, online, reconnecting, sim, until, watched,
 };
 
 /// Those that only grow.
@@ -47,7 +47,7 @@ fn is_empty(client: &Client) -> bool {
 
 fn empties(client: &Client, after: &str) {
     let nothing_is_kept = || if is_empty(client) { Ok(()) } else { Err(gauges(&client.stats())) };
-    crate::support::until(&format!("nothing is kept after {after}"), nothing_is_kept);
+    until(&format!("nothing is kept after {after}"), nothing_is_kept);
 }
 
 /// Waits for what is kept on purpose are short, so that their end is seen.
@@ -71,11 +71,11 @@ fn short(builder: Builder) -> Builder {
 
 #[test]
 fn every_gauge_is_back_at_zero_when_a_scene_is_over() {
-    watchdog(|| {
+    watched(|| {
         let sim = sim();
         sim.callee("+15552220001").answers();
         sim.callee("+15552220002").does_not_answer();
-        let client = short(quick(&sim)).connect().unwrap();
+        let client = short(builder(&sim)).connect().unwrap();
         let mut states = client.states();
         online(&mut states);
         drop(states);
@@ -145,9 +145,9 @@ fn every_gauge_is_back_at_zero_when_a_scene_is_over() {
 
 #[test]
 fn what_is_remembered_of_events_and_calls_has_the_bounds_that_were_set() {
-    watchdog(|| {
+    watched(|| {
         let sim = sim();
-        let client = short(quick(&sim)).seen_events(8).remembered_ids(4).connect().unwrap();
+        let client = short(builder(&sim)).seen_events(8).remembered_ids(4).connect().unwrap();
         let (told, seen) = std::sync::mpsc::channel();
         client.on_event(move |event| told.send(event.raw().get("n")).unwrap());
         let tell = |n: usize| sim.push_raw(&event(&format!("e{n}"), "some.event", json!({"n": n})).to_string());
@@ -175,9 +175,9 @@ fn what_is_remembered_of_events_and_calls_has_the_bounds_that_were_set() {
 
 #[test]
 fn bytes_of_early_events_are_bounded() {
-    watchdog(|| {
+    watched(|| {
         let sim = sim();
-        let client = quick(&sim).early_bytes(10_000).early_wait(LONG * 10).connect().unwrap();
+        let client = builder(&sim).early_bytes(10_000).early_wait(LONG * 10).connect().unwrap();
         for n in 0..10 {
             let told = json!({"call_id": format!("nobody-{n}"), "call_state": "answered", "text": "x".repeat(3_000)});
             sim.push_event("calling.call.state", told);
@@ -191,15 +191,15 @@ fn bytes_of_early_events_are_bounded() {
 
 #[test]
 fn a_thread_for_user_code_leaves_after_the_time_that_was_set() {
-    watchdog(|| {
+    watched(|| {
         let sim = sim();
-        let client = quick(&sim).worker_idle(Duration::ZERO).connect().unwrap();
+        let client = builder(&sim).worker_idle(Duration::ZERO).connect().unwrap();
         let (ran, runs) = std::sync::mpsc::channel();
         client.on_event(move |_| ran.send(()).unwrap());
         sim.push_event("some.event", json!({}));
         runs.recv_timeout(LONG).unwrap();
         until("the thread to leave", || client.stats().workers == 0);
-        let client = quick(&sim).worker_idle(LONG * 1000).connect().unwrap();
+        let client = builder(&sim).worker_idle(LONG * 1000).connect().unwrap();
         let (ran, runs) = std::sync::mpsc::channel();
         client.on_event(move |_| ran.send(()).unwrap());
         sim.push_event("some.event", json!({}));

@@ -12,9 +12,9 @@ use signalwire_relay::{
     Event, Hangup, Record, Reply, Result, SendDigits, machine, phone, ringtone, silence, sip, tts,
 };
 
-use crate::scene::{
-    LONG, SHORT, answer_by_hand, answered, assert_accepted, builder, client, count, eventually, fence, of_call,
-    offered, push_state, refusal, sent, sim, watched,
+use crate::support::{
+    LONG, SHORT, answer_by_hand, answered, assert_accepted, builder, client, count, fence, of_call, offered,
+    push_state, refusal, sent, sim, until, watched,
 };
 
 // States.
@@ -71,7 +71,7 @@ fn a_call_tells_how_it_ended() {
         caller.hang_up();
         assert_eq!(call.wait_for_ended(LONG).unwrap().reason, Some(EndReason::Hangup));
         assert_eq!((call.state(), call.end().unwrap().reason), (CallState::Ended, Some(EndReason::Hangup)));
-        eventually("it left the tables", || client.stats().calls == 0);
+        until("it left the tables", || client.stats().calls == 0);
 
         // In whatever way the reason is spelled; and a new one is kept.
         let known = [("no_answer", EndReason::NoAnswer), ("maxDuration", EndReason::MaxDuration)];
@@ -190,7 +190,7 @@ fn listeners_hear_their_events_in_order_until_the_call_ends() {
         }
         caller.hang_up();
         call.wait_for_ended(LONG).unwrap();
-        eventually("the end was told", || heard.lock().len() == 102);
+        until("the end was told", || heard.lock().len() == 102);
         let heard = heard.lock().clone();
         assert!(heard[..100].iter().all(|name| name == "calling.call.strange"));
         assert_eq!(heard[100..], ["state ended", "calling.call.state"]);
@@ -219,7 +219,7 @@ fn a_listener_that_was_removed_hears_no_more() {
         listener.clone().remove();
         sim.push_event("calling.x", of_call(&call, json!({"n": 2})));
         assert_eq!(heard.recv_timeout(LONG).unwrap(), "second");
-        eventually("its closure is dropped", || Arc::strong_count(&kept) == 1);
+        until("its closure is dropped", || Arc::strong_count(&kept) == 1);
     });
 }
 
@@ -260,7 +260,7 @@ fn a_listener_that_panics_takes_nothing_from_the_others() {
             sim.push_event("calling.x", of_call(&call, json!({"n": n})));
             assert_eq!(heard.recv_timeout(LONG).unwrap(), Some(json!(n)));
         }
-        eventually("both are counted", || client.stats().panics == 2);
+        until("both are counted", || client.stats().panics == 2);
     });
 }
 
@@ -282,7 +282,7 @@ fn closures_of_a_call_that_ended_are_let_go() {
         assert_eq!(Arc::strong_count(&kept), 3);
         caller.hang_up();
         call.wait_for_ended(LONG).unwrap();
-        eventually("they are dropped", || Arc::strong_count(&kept) == 1);
+        until("they are dropped", || Arc::strong_count(&kept) == 1);
         let captured = Arc::clone(&kept);
         call.on_any(move |_| {
             let _held = &captured;
@@ -438,7 +438,7 @@ fn digits_are_sent_with_a_name_of_their_own() {
             .map(|request| request.params()["control_id"].as_str().unwrap().to_owned())
             .collect();
         assert!(names[1].len() == 36 && names[1] != names[2], "{names:?}");
-        eventually("they were heard", || caller.digits_heard().len() == 6);
+        until("they were heard", || caller.digits_heard().len() == 6);
         assert_accepted(&sim);
     });
 }
@@ -533,7 +533,7 @@ fn a_bridge_that_fails_says_why_and_leaves_the_call_up() {
         }
         assert_eq!(call.state(), CallState::Answered);
         // The legs that rang left nothing behind.
-        eventually("only the call is there", || client.stats().calls == 1);
+        until("only the call is there", || client.stats().calls == 1);
         assert_accepted(&sim);
     });
 }
@@ -817,7 +817,7 @@ fn a_call_that_outlives_its_client_says_so() {
         gone.hang_up();
         ended.wait_for_ended(LONG).unwrap();
         drop(client);
-        eventually("the client is closed", || live.client().is_err());
+        until("the client is closed", || live.client().is_err());
         assert_eq!(refusal(live.hangup()).kind(), ErrorKind::Closed);
         assert_eq!(refusal(live.wait_for_answered(None).and(live.wait_for_ended(None))).kind(), ErrorKind::Closed);
         assert_eq!(refusal(ended.hangup()).kind(), ErrorKind::CallEnded);

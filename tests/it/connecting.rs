@@ -10,9 +10,9 @@ use serde_json::json;
 use signalwire_relay::simulator::Simulator;
 use signalwire_relay::{Builder, Call, Client, Error, ErrorKind, Phase, sms};
 
-use crate::wire_support::{
-    LONG, Peer, answer, child_role, drain, event, http_request, in_child, millis, online, quick, report, sim, until,
-    watchdog,
+use crate::support::{
+    LONG, Peer, answer, builder, child_role, drain, event, http_request, millis, online, report, reports_of_child, sim,
+    until, watched,
 };
 
 fn refused(builder: Builder) -> Error {
@@ -32,11 +32,11 @@ fn report_connecting(builder: Builder) {
 
 #[test]
 fn refused_credentials_are_tried_three_times_and_leave_nothing_behind() {
-    watchdog(|| {
+    watched(|| {
         const NAME: &str = "connecting::refused_credentials_are_tried_three_times_and_leave_nothing_behind";
         if child_role().is_none() {
             // In a process of its own, so that all threads there are this client's.
-            assert_eq!(in_child(NAME, "child", &[]), ["done"]);
+            assert_eq!(reports_of_child(NAME, "child", &[]), ["done"]);
             return;
         }
         let peer = Peer::new();
@@ -70,10 +70,10 @@ fn refused_credentials_are_tried_three_times_and_leave_nothing_behind() {
 
 #[test]
 fn the_simulator_refuses_a_wrong_token_and_a_wrong_project() {
-    watchdog(|| {
+    watched(|| {
         let sim = Simulator::builder().project("right").token("right").start().unwrap();
         // Not with `connect`, which takes its real time to give up: after a first success nothing is given up.
-        let client = quick(&sim).connect().unwrap();
+        let client = builder(&sim).connect().unwrap();
         let mut states = client.states();
         assert!(!online(&mut states));
         sim.refuse_credentials(1);
@@ -86,7 +86,7 @@ fn the_simulator_refuses_a_wrong_token_and_a_wrong_project() {
 
 #[test]
 fn other_failures_of_the_first_connect_return_at_once() {
-    watchdog(|| {
+    watched(|| {
         let peer = Peer::new();
         let builder = peer.builder();
         let connecting = thread::spawn(move || refused(builder));
@@ -99,7 +99,7 @@ fn other_failures_of_the_first_connect_return_at_once() {
 
 #[test]
 fn the_first_connect_is_retried_when_that_was_asked_for() {
-    watchdog(|| {
+    watched(|| {
         let peer = Peer::new();
         let builder = peer.builder().retry_first_connect(true);
         let connecting = thread::spawn(move || builder.connect());
@@ -120,7 +120,7 @@ fn the_first_connect_is_retried_when_that_was_asked_for() {
 
 #[test]
 fn a_passing_refusal_of_the_first_connect_is_no_verdict_on_the_credentials() {
-    watchdog(|| {
+    watched(|| {
         for code in [-32000, -32004, -32005, -32603] {
             let peer = Peer::new();
             let builder = peer.builder();
@@ -138,7 +138,7 @@ fn a_passing_refusal_of_the_first_connect_is_no_verdict_on_the_credentials() {
 
 #[test]
 fn missing_credentials_are_named_one_by_one() {
-    watchdog(|| {
+    watched(|| {
         const NAME: &str = "connecting::missing_credentials_are_named_one_by_one";
         if child_role().is_some() {
             return report_connecting(Client::builder().host("127.0.0.1:9"));
@@ -153,7 +153,7 @@ fn missing_credentials_are_named_one_by_one() {
             (&[("SIGNALWIRE_PROJECT_ID", "p"), ("SIGNALWIRE_API_TOKEN", "")], token),
             (&[("SIGNALWIRE_PROJECT_ID", "p"), ("SIGNALWIRE_JWT_TOKEN", "")], token),
         ] {
-            let said = in_child(NAME, "child", environment).remove(0);
+            let said = reports_of_child(NAME, "child", environment).remove(0);
             for part in named {
                 assert!(said.contains(part), "{environment:?}: {said}");
             }
@@ -163,7 +163,7 @@ fn missing_credentials_are_named_one_by_one() {
 
 #[test]
 fn every_variable_of_the_environment_works() {
-    watchdog(|| {
+    watched(|| {
         const NAME: &str = "connecting::every_variable_of_the_environment_works";
         if child_role().is_some() {
             let connected = Client::from_env();
@@ -192,7 +192,7 @@ fn every_variable_of_the_environment_works() {
             let mut environment = vec![("SIGNALWIRE_RELAY_SCHEME", "ws")];
             environment.extend_from_slice(who);
             environment.extend_from_slice(at);
-            assert_eq!(in_child(NAME, "child", &environment), [expected], "{environment:?}");
+            assert_eq!(reports_of_child(NAME, "child", &environment), [expected], "{environment:?}");
         }
         assert_eq!(sim.connections_ever(), 6);
         // Plain text only when it says `ws`, and then only to this machine.
@@ -206,7 +206,7 @@ fn every_variable_of_the_environment_works() {
         ] {
             let mut environment = vec![("SIGNALWIRE_RELAY_SCHEME", scheme), ("SIGNALWIRE_RELAY_HOST", host)];
             environment.extend_from_slice(&who);
-            let said = in_child(NAME, "child", &environment).remove(0);
+            let said = reports_of_child(NAME, "child", &environment).remove(0);
             assert!(said.contains(part), "{environment:?}: {said}");
         }
         assert_eq!(sim.connections_ever(), 6);
@@ -215,7 +215,7 @@ fn every_variable_of_the_environment_works() {
 
 #[test]
 fn what_the_builder_says_wins_over_the_environment() {
-    watchdog(|| {
+    watched(|| {
         const NAME: &str = "connecting::what_the_builder_says_wins_over_the_environment";
         if let Some(host) = child_role() {
             let given = Client::builder().host(&*host).tls(false);
@@ -234,25 +234,25 @@ fn what_the_builder_says_wins_over_the_environment() {
             ("SIGNALWIRE_SPACE", "127.0.0.1:9"),
             ("SIGNALWIRE_RELAY_SCHEME", "http"),
         ];
-        let said = in_child(NAME, &host, &wrong);
+        let said = reports_of_child(NAME, &host, &wrong);
         assert_eq!(said[0], "connected to 127.0.0.1 as Some(\"right\")");
         assert_eq!(said[1], "connected to 127.0.0.1 as None");
         assert!(said[2].starts_with("Connect Some(Tcp)"), "{said:?}");
         // A JWT in the environment is not preferred to what the program itself says.
         let jwt = [("SIGNALWIRE_JWT_TOKEN", "wrong"), ("SIGNALWIRE_RELAY_HOST", "127.0.0.1:9")];
-        let said = in_child(NAME, &host, &jwt);
+        let said = reports_of_child(NAME, &host, &jwt);
         assert_eq!(said[0], "connected to 127.0.0.1 as Some(\"right\")");
     });
 }
 
 #[test]
 fn the_number_of_clients_and_calls_is_bounded_by_the_environment() {
-    watchdog(|| {
+    watched(|| {
         const NAME: &str = "connecting::the_number_of_clients_and_calls_is_bounded_by_the_environment";
         if child_role().is_some() {
             let sim = sim();
-            let first = quick(&sim).connect().unwrap();
-            let second = refused(quick(&sim));
+            let first = builder(&sim).connect().unwrap();
+            let second = refused(builder(&sim));
             assert_eq!(second.kind(), ErrorKind::Config);
             assert!(second.to_string().contains("RELAY_MAX_CONNECTIONS"), "{second}");
             let _one = sim.caller("+15550000001").calls("+15559990000").dials();
@@ -264,12 +264,12 @@ fn the_number_of_clients_and_calls_is_bounded_by_the_environment() {
             first.disconnect();
             // The place is free again; a failed connect does not keep it.
             assert!(Peer::new().builder().host("bad host").connect().is_err());
-            assert!(quick(&sim).connect().is_ok());
+            assert!(builder(&sim).connect().is_ok());
             return report("done");
         }
         for limit in ["1", "0", "x"] {
             let environment = [("RELAY_MAX_CONNECTIONS", limit), ("RELAY_MAX_ACTIVE_CALLS", "1")];
-            assert_eq!(in_child(NAME, "child", &environment), ["done"]);
+            assert_eq!(reports_of_child(NAME, "child", &environment), ["done"]);
         }
     });
 }
@@ -315,7 +315,7 @@ fn plain(host: impl Into<String>) -> Builder {
 
 #[test]
 fn a_closed_port_is_a_failure_of_tcp() {
-    watchdog(|| {
+    watched(|| {
         let host = Peer::new().host();
         let error = refused(plain(host));
         assert_eq!((error.kind(), error.phase()), (ErrorKind::Connect, Some(Phase::Tcp)), "{error}");
@@ -325,7 +325,7 @@ fn a_closed_port_is_a_failure_of_tcp() {
 
 #[test]
 fn a_name_without_address_is_a_failure_of_the_lookup() {
-    watchdog(|| {
+    watched(|| {
         let started = Instant::now();
         let error = refused(Client::builder().project("p").token("t").host("a.invalid").connect_timeout(millis(500)));
         assert_eq!((error.kind(), error.phase()), (ErrorKind::Connect, Some(Phase::Lookup)), "{error}");
@@ -335,7 +335,7 @@ fn a_name_without_address_is_a_failure_of_the_lookup() {
 
 #[test]
 fn a_silent_peer_is_given_up_at_the_deadline() {
-    watchdog(|| {
+    watched(|| {
         let silent = Peer::new();
         let limit = millis(200);
         let started = Instant::now();
@@ -357,7 +357,7 @@ fn a_silent_peer_is_given_up_at_the_deadline() {
 
 #[test]
 fn a_peer_that_drips_its_upgrade_is_given_up_at_the_deadline() {
-    watchdog(|| {
+    watched(|| {
         let peer = Peer::new();
         let builder = peer.builder().connect_timeout(millis(300));
         let connecting = thread::spawn(move || refused(builder));
@@ -380,7 +380,7 @@ fn a_peer_that_drips_its_upgrade_is_given_up_at_the_deadline() {
 
 #[test]
 fn what_is_no_upgrade_is_a_failure_of_the_upgrade() {
-    watchdog(|| {
+    watched(|| {
         for (said, part) in [
             (&b"220 mail.example ESMTP\r\n\r\n"[..], ""),
             (b"\x00\x01\x02\xff\xfe\r\n\r\n", ""),
@@ -409,10 +409,10 @@ fn what_is_no_upgrade_is_a_failure_of_the_upgrade() {
 
 #[test]
 fn a_service_that_never_answers_the_connect_is_given_up() {
-    watchdog(|| {
+    watched(|| {
         let sim = sim();
         sim.never_answer("signalwire.connect");
-        let error = refused(quick(&sim).connect_timeout(millis(300)));
+        let error = refused(builder(&sim).connect_timeout(millis(300)));
         assert_eq!((error.kind(), error.phase()), (ErrorKind::Connect, Some(Phase::Auth)), "{error}");
         assert!(error.is_timeout());
         assert_eq!(sim.connections_ever(), 1);
@@ -422,10 +422,10 @@ fn a_service_that_never_answers_the_connect_is_given_up() {
 
 #[test]
 fn a_service_that_closes_instead_of_answering_is_a_failure_of_authentication() {
-    watchdog(|| {
+    watched(|| {
         let sim = sim();
         sim.drop_link_before_request("signalwire.connect");
-        let error = refused(quick(&sim));
+        let error = refused(builder(&sim));
         assert_eq!((error.kind(), error.phase()), (ErrorKind::Connect, Some(Phase::Auth)), "{error}");
         assert!(!error.is_timeout());
     });
@@ -433,7 +433,7 @@ fn a_service_that_closes_instead_of_answering_is_a_failure_of_authentication() {
 
 #[test]
 fn a_service_that_talks_instead_of_answering_is_given_up() {
-    watchdog(|| {
+    watched(|| {
         let peer = Peer::new();
         let builder = peer.builder();
         let connecting = thread::spawn(move || refused(builder));
@@ -450,7 +450,7 @@ fn a_service_that_talks_instead_of_answering_is_given_up() {
 
 #[test]
 fn the_connect_request_says_exactly_what_it_should() {
-    watchdog(|| {
+    watched(|| {
         let peer = Peer::new();
         let builder = peer.builder().contexts(["support", "sales", "support"]).agent("my-ivr/1.0");
         let connecting = thread::spawn(move || builder.connect());
@@ -475,7 +475,7 @@ fn the_connect_request_says_exactly_what_it_should() {
 
 #[test]
 fn a_jwt_takes_the_place_of_project_and_token() {
-    watchdog(|| {
+    watched(|| {
         let peer = Peer::new();
         let builder = peer.builder().jwt("jwt-1");
         let connecting = thread::spawn(move || builder.connect());
@@ -488,7 +488,7 @@ fn a_jwt_takes_the_place_of_project_and_token() {
 
 #[test]
 fn the_upgrade_asks_for_the_path_and_sends_no_credentials() {
-    watchdog(|| {
+    watched(|| {
         for (path, line) in [("", "GET / "), ("/api/relay/ws", "GET /api/relay/ws "), ("a?b=1", "GET /a?b=1 ")] {
             let peer = Peer::new();
             let builder = peer.builder().path(path);
@@ -508,7 +508,7 @@ fn the_upgrade_asks_for_the_path_and_sends_no_credentials() {
 
 #[test]
 fn resume_keys_are_sent_on_reconnect_and_only_together() {
-    watchdog(|| {
+    watched(|| {
         let peer = Peer::new();
         let builder = peer.builder();
         let connecting = thread::spawn(move || builder.connect());
@@ -544,7 +544,7 @@ fn resume_keys_are_sent_on_reconnect_and_only_together() {
 
 #[test]
 fn the_service_may_say_itself_whether_the_session_was_restored() {
-    watchdog(|| {
+    watched(|| {
         for (protocol, restored) in [("p1", false), ("p2", true)] {
             let peer = Peer::new();
             let builder = peer.builder();
@@ -569,7 +569,7 @@ fn the_service_may_say_itself_whether_the_session_was_restored() {
 
 #[test]
 fn a_welcome_without_a_protocol_is_one_that_cannot_be_resumed() {
-    watchdog(|| {
+    watched(|| {
         let peer = Peer::new();
         let builder = peer.builder();
         let connecting = thread::spawn(move || builder.connect());
@@ -598,7 +598,7 @@ fn a_welcome_without_a_protocol_is_one_that_cannot_be_resumed() {
 
 #[test]
 fn a_coded_refusal_in_the_result_is_a_refusal() {
-    watchdog(|| {
+    watched(|| {
         for result in
             [json!({"code": "401", "message": "Unauthorized"}), json!({"code": 401, "message": "Unauthorized"})]
         {
@@ -618,7 +618,7 @@ fn a_coded_refusal_in_the_result_is_a_refusal() {
                 service.reply(&connect, result.clone());
                 service.gone();
             }
-            let refused = crate::wire_support::next_state(&mut states, "with the refusal", |state| match state {
+            let refused = crate::support::next_state(&mut states, "with the refusal", |state| match state {
                 signalwire_relay::LinkState::Reconnecting { cause, .. } => cause.kind() == ErrorKind::AuthRejected,
                 _ => false,
             });
@@ -629,7 +629,7 @@ fn a_coded_refusal_in_the_result_is_a_refusal() {
 
 #[test]
 fn frames_before_the_verdict_are_answered_and_kept() {
-    watchdog(|| {
+    watched(|| {
         let peer = Peer::new();
         let builder = peer.builder();
         let connecting = thread::spawn(move || builder.connect());
@@ -704,12 +704,12 @@ mod tls {
 
     #[test]
     fn a_client_works_over_tls_under_every_name_of_the_certificate() {
-        watchdog(|| {
+        watched(|| {
             let sim = secure();
             let ca = sim.ca_file().unwrap();
             for host in [format!("127.0.0.1:{}", port(&sim)), format!("localhost:{}", port(&sim))] {
-                let client = quick(&sim).host(host).ca_file(ca).connect().unwrap();
-                let call = crate::wire_support::answered_call(&sim, &client);
+                let client = builder(&sim).host(host).ca_file(ca).connect().unwrap();
+                let call = crate::support::answered_call(&sim, &client);
                 call.hangup().unwrap();
                 call.wait_for_ended(LONG).unwrap();
                 client.disconnect();
@@ -720,7 +720,7 @@ mod tls {
 
     #[test]
     fn an_unknown_issuer_is_refused_before_a_secret_is_sent() {
-        watchdog(|| {
+        watched(|| {
             let (sim, other) = (secure(), secure());
             for builder in [stranger(&sim), stranger(&sim).ca_file(other.ca_file().unwrap())] {
                 let error = refused(builder);
@@ -755,7 +755,7 @@ mod tls {
     #[test]
     #[cfg(target_os = "linux")]
     fn a_wrong_host_is_refused_before_a_secret_is_sent() {
-        watchdog(|| {
+        watched(|| {
             let sim = secure();
             let ca = sim.ca_file().unwrap();
             let error = refused(stranger(&sim).ca_file(ca).host(relay_from("127.0.0.2", sim.address())));
@@ -769,7 +769,7 @@ mod tls {
 
     #[test]
     fn plain_text_on_the_tls_port_and_tls_on_the_plain_port_name_their_phase() {
-        watchdog(|| {
+        watched(|| {
             let plain_sim = sim();
             let error = refused(stranger(&plain_sim).connect_timeout(Duration::from_secs(5)));
             assert_eq!((error.kind(), error.phase()), (ErrorKind::Connect, Some(Phase::Tls)), "{error}");
@@ -781,7 +781,7 @@ mod tls {
 
     #[test]
     fn a_file_of_authorities_may_hold_several() {
-        watchdog(|| {
+        watched(|| {
             let (sim, other) = (secure(), secure());
             let read = |sim: &Simulator| std::fs::read(sim.ca_file().unwrap()).unwrap();
             let both = [&b"# two of them\r\n"[..], &read(&other), b"\r\n\r\nand\r\n", &read(&sim)].concat();
@@ -795,7 +795,7 @@ mod tls {
 
     #[test]
     fn a_file_of_authorities_that_is_of_no_use_is_named() {
-        watchdog(|| {
+        watched(|| {
             const NAME: &str = "connecting::tls::a_file_of_authorities_that_is_of_no_use_is_named";
             if child_role().is_some() {
                 return report_connecting(Client::builder().project("p").token("t").host("127.0.0.1:9"));
@@ -827,26 +827,26 @@ mod tls {
                 assert_eq!(error.kind(), ErrorKind::Config, "{path:?}: {error}");
                 assert!(error.to_string().contains("ca_file"), "{error}");
                 let path = path.to_str().unwrap();
-                let said = in_child(NAME, "child", &[("SIGNALWIRE_RELAY_CA_FILE", path)]).remove(0);
+                let said = reports_of_child(NAME, "child", &[("SIGNALWIRE_RELAY_CA_FILE", path)]).remove(0);
                 assert!(said.starts_with("Config") && said.contains("SIGNALWIRE_RELAY_CA_FILE"), "{path}: {said}");
             }
             assert_eq!(sim.connections_ever(), 0);
             // An empty variable is none.
-            let said = in_child(NAME, "child", &[("SIGNALWIRE_RELAY_CA_FILE", "")]).remove(0);
+            let said = reports_of_child(NAME, "child", &[("SIGNALWIRE_RELAY_CA_FILE", "")]).remove(0);
             assert!(said.starts_with("Connect"), "{said}");
         });
     }
 
     #[test]
     fn the_environment_can_name_the_file_of_authorities() {
-        watchdog(|| {
+        watched(|| {
             const NAME: &str = "connecting::tls::the_environment_can_name_the_file_of_authorities";
             if let Some(host) = child_role() {
                 return report_connecting(Client::builder().project("p").token("t").host(host));
             }
             let sim = secure();
             let ca = sim.ca_file().unwrap().to_str().unwrap();
-            let said = in_child(NAME, &sim.host(), &[("SIGNALWIRE_RELAY_CA_FILE", ca)]);
+            let said = reports_of_child(NAME, &sim.host(), &[("SIGNALWIRE_RELAY_CA_FILE", ca)]);
             assert_eq!(said, ["connected to 127.0.0.1 as Some(\"p\")"]);
         });
     }
@@ -854,9 +854,9 @@ mod tls {
 
 #[test]
 fn dropping_the_last_clone_closes_the_link() {
-    watchdog(|| {
+    watched(|| {
         let sim = sim();
-        let client = quick(&sim).connect().unwrap();
+        let client = builder(&sim).connect().unwrap();
         let clone = client.clone();
         drop(client);
         assert!(clone.state().is_online());

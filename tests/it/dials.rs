@@ -9,9 +9,8 @@ use signalwire_relay::{
     CallState, Client, Devices, Dial, DialState, Dialing, Direction, ErrorKind, Event, Phone, phone, sip, tts,
 };
 
-use crate::scene::{
-    LONG, SHORT, answer_by_hand, assert_accepted, builder, client, count, eventually, fence, refusal, sent, sim,
-    watched,
+use crate::support::{
+    LONG, SHORT, answer_by_hand, assert_accepted, builder, client, count, fence, refusal, sent, sim, until, watched,
 };
 
 const BOB: &str = "+15552222222";
@@ -77,7 +76,7 @@ fn a_dial_gives_a_call_that_is_answered_and_can_be_spoken_to() {
         assert_eq!(callee.heard(), ["Hello"]);
         call.hangup().unwrap();
         call.wait_for_ended(LONG).unwrap();
-        eventually("nothing is left", || client.stats().calls == 0);
+        until("nothing is left", || client.stats().calls == 0);
         let stats = client.stats();
         assert_eq!((stats.dials, stats.dials_given_up, stats.early_events, stats.pending_requests), (0, 0, 0, 0));
         assert_eq!(count(&sim, "calling.dial"), 1);
@@ -152,7 +151,7 @@ fn devices_ring_one_after_another_until_one_answers() {
         let call = client.dial(Devices::in_order([bob(), carol(), bob()])).unwrap();
         assert_eq!(call.to_number(), CAROL);
         assert_eq!((busy.times_called(), answers.times_called()), (1, 1));
-        eventually("the busy leg left", || client.stats().calls == 1);
+        until("the busy leg left", || client.stats().calls == 1);
         assert_accepted(&sim);
     });
 }
@@ -166,11 +165,11 @@ fn devices_ring_at_once_and_those_that_lose_leave() {
         sim.callee(BOB).answers_after(30 * second);
         sim.callee(CAROL).answers_after(2 * second);
         let dialing = client.start_dial(Devices::at_once([bob(), carol()])).unwrap();
-        eventually("both ring", || dialing.legs().iter().filter(|leg| leg.state() == CallState::Ringing).count() == 2);
+        until("both ring", || dialing.legs().iter().filter(|leg| leg.state() == CallState::Ringing).count() == 2);
         assert!(dialing.legs().iter().all(|leg| leg.tag() == dialing.tag() && leg.direction() == Direction::Outbound));
         let call = dialing.wait(LONG).unwrap();
         assert_eq!(call.to_number(), CAROL);
-        eventually("the loser left", || client.stats().calls == 1);
+        until("the loser left", || client.stats().calls == 1);
         // The service ends it, so nothing had to be sent; and letting go of the dial now ends nothing.
         drop(dialing);
         fence(&client);
@@ -191,7 +190,7 @@ fn a_loser_whose_end_is_never_told_leaves_the_tables() {
         let call = dialing.wait(LONG).unwrap();
         let loser = client.stats().calls;
         assert_eq!((call.id(), loser), ("winner", 2));
-        eventually("the loser is dropped", || client.stats().calls == 1);
+        until("the loser is dropped", || client.stats().calls == 1);
         assert_eq!(call.state(), CallState::Answered);
         // What comes for it now is not kept for anybody.
         push_leg(&sim, "t", "loser", "ended");
@@ -263,7 +262,7 @@ fn in_whatever_order_reply_dial_and_states_come_the_call_is_the_same() {
             );
             push_leg(&sim, &tag, &id, "ended");
             call.wait_for_ended(LONG).unwrap();
-            eventually("it left", || client.stats().calls == 0);
+            until("it left", || client.stats().calls == 0);
         }
         assert_eq!((ended(&sim), client.stats().events_unclaimed), (vec![], 0));
     });
@@ -336,9 +335,9 @@ fn a_dial_beyond_its_limit_fails_and_its_legs_are_ended() {
         let error = refusal(client.dial(Dial::new(both).limit(Duration::from_millis(100))));
         assert_eq!((error.kind(), error.is_timeout()), (ErrorKind::DialFailed, true));
         assert!(!error.may_have_been_sent() && !error.is_retryable());
-        eventually("both legs are ended", || ended(&sim).len() == 2);
+        until("both legs are ended", || ended(&sim).len() == 2);
         assert!(ended(&sim).iter().all(|(_, reason)| reason == "cancel"));
-        eventually("nothing rings", || client.stats().calls == 0);
+        until("nothing rings", || client.stats().calls == 0);
         let stats = client.stats();
         assert_eq!((stats.dials, stats.dials_given_up), (0, 1));
         assert_accepted(&sim);
@@ -400,7 +399,7 @@ fn a_dial_that_was_given_up_is_forgotten_after_a_while() {
         let dialing = client.start_dial(Dial::new(bob()).tag("t")).unwrap();
         dialing.cancel();
         // While a late answer may come, the tag is taken.
-        eventually("it is forgotten", || client.stats().dials_given_up == 0);
+        until("it is forgotten", || client.stats().dials_given_up == 0);
         push_leg(&sim, "t", "late", "answered");
         fence(&client);
         assert_eq!(ended(&sim), []);
@@ -416,7 +415,7 @@ fn cancelling_and_dropping_a_dial_end_what_rings() {
             let client = client(&sim);
             sim.callee(BOB).does_not_answer();
             let dialing = client.start_dial(bob().timeout(HOURS)).unwrap();
-            eventually("it rings", || dialing.legs().iter().any(|leg| leg.state() == CallState::Ringing));
+            until("it rings", || dialing.legs().iter().any(|leg| leg.state() == CallState::Ringing));
             let leg = dialing.legs().remove(0);
             if drops {
                 drop(dialing);
@@ -429,7 +428,7 @@ fn cancelling_and_dropping_a_dial_end_what_rings() {
             }
             assert_eq!(leg.wait_for_ended(LONG).unwrap().reason, Some("cancel".into()));
             assert_eq!(ended(&sim), [(leg.id().to_owned(), "cancel".to_owned())]);
-            eventually("nothing is left", || client.stats().calls == 0);
+            until("nothing is left", || client.stats().calls == 0);
             assert_accepted(&sim);
         });
     }
@@ -457,10 +456,10 @@ fn an_answer_that_nobody_waited_for_is_hung_up() {
         let sim = sim();
         let client = client(&sim);
         let dialing = client.start_dial(bob()).unwrap();
-        eventually("it is answered", || dialing.legs().is_empty() && client.stats().dials == 0);
+        until("it is answered", || dialing.legs().is_empty() && client.stats().dials == 0);
         assert_eq!(client.stats().calls, 1);
         drop(dialing);
-        eventually("it is hung up", || client.stats().calls == 0);
+        until("it is hung up", || client.stats().calls == 0);
         assert_eq!(ended(&sim).len(), 1);
         // One that was waited for belongs to the program.
         let dialing = client.start_dial(bob()).unwrap();
@@ -494,7 +493,7 @@ fn closing_the_client_ends_what_rings() {
         let client = client(&sim);
         sim.callee(BOB).does_not_answer();
         let dialing = client.start_dial(bob().timeout(HOURS)).unwrap();
-        eventually("it rings", || dialing.legs().iter().any(|leg| leg.state() == CallState::Ringing));
+        until("it rings", || dialing.legs().iter().any(|leg| leg.state() == CallState::Ringing));
         let (to, outcome) = std::sync::mpsc::channel();
         let waiting = thread::spawn(move || to.send(dialing.wait(None)).unwrap());
         client.disconnect();
@@ -621,12 +620,12 @@ fn a_dial_ends_with_its_session() {
         let client = client(&sim);
         sim.callee(BOB).does_not_answer();
         let dialing = client.start_dial(bob().timeout(HOURS)).unwrap();
-        eventually("it rings", || !dialing.legs().is_empty());
+        until("it rings", || !dialing.legs().is_empty());
         sim.forget_sessions();
         sim.drop_link();
         let error = refusal(dialing.wait(LONG));
         assert!(matches!(error.kind(), ErrorKind::SessionLost | ErrorKind::DialFailed), "{error}");
-        eventually("nothing is left", || client.stats().calls == 0 && client.stats().dials == 0);
+        until("nothing is left", || client.stats().calls == 0 && client.stats().dials == 0);
     });
 }
 
@@ -637,11 +636,11 @@ fn a_dial_without_a_link_is_not_sent_late() {
         let client = builder(&sim).request_timeout(Duration::from_millis(100)).connect().unwrap();
         sim.stop_listening();
         sim.drop_link();
-        eventually("it is noticed", || !client.state().is_online());
+        until("it is noticed", || !client.state().is_online());
         let error = refusal(client.dial(bob()));
         assert_eq!((error.kind(), error.is_retryable(), error.may_have_been_sent()), (ErrorKind::Offline, true, false));
         sim.listen_again().unwrap();
-        eventually("the link is back", || client.state().is_online());
+        until("the link is back", || client.state().is_online());
         fence(&client);
         assert_eq!((count(&sim, "calling.dial"), client.stats().dials, client.stats().pending_requests), (0, 0, 0));
         assert!(client.dial(bob()).is_ok());

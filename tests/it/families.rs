@@ -13,7 +13,7 @@ use signalwire_relay::{
     Transcribe, TranscribeState, Transfer, UserEvent, rtp, sip, tts, ws,
 };
 
-use crate::scene::*;
+use crate::support::*;
 
 const DOCUMENT: &str = "https://example.com/doc.pdf";
 
@@ -137,7 +137,7 @@ fn a_fax_ends_although_its_call_ends_in_the_middle() {
                 assert_eq!((ended.is_success, ended.pages, ended.kind), (false, 1, FaxKind::Finished));
             }
             call.wait_for_ended(LONG).unwrap();
-            eventually("nothing of the call is kept", || client.stats().calls == 0);
+            until("nothing of the call is kept", || client.stats().calls == 0);
             assert_accepted(&sim);
         }
     });

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use signalwire_relay::simulator::{Entry, EntryKind, Simulator};
 use signalwire_relay::{Client, Error, ErrorKind, LinkState, Reply};
 
-use crate::wire_support::{
-    LONG, answered_call, answers_to, caught_up, event, next_state, online, quick, sim, until, watchdog,
+use crate::support::{
+    LONG, answered_call, answers_to, builder, caught_up, event, next_state, online, sim, until, watched,
 };
 
 /// Whether client and simulator still get along, over the link that they had from the start.
@@ -24,9 +24,9 @@ fn push(sim: &Simulator, frame: &Value) {
 
 #[test]
 fn what_is_no_frame_is_counted_and_skipped() {
-    watchdog(|| {
+    watched(|| {
         let sim = sim();
-        let client = quick(&sim).connect().unwrap();
+        let client = builder(&sim).connect().unwrap();
         let deep = format!("{}{}", "[".repeat(200), "]".repeat(200));
         let deep_in_a_frame = format!(r#"{{"jsonrpc":"2.0","result":{deep}}}"#);
         let frames = [
@@ -75,9 +75,9 @@ fn what_is_no_frame_is_counted_and_skipped() {
 
 #[test]
 fn odd_frames_that_can_be_understood_are() {
-    watchdog(|| {
+    watched(|| {
         let sim = sim();
-        let client = quick(&sim).connect().unwrap();
+        let client = builder(&sim).connect().unwrap();
         for (frame, id, result) in [
             (r#" {"id":"a","method":"signalwire.ping"} "#, json!("a"), json!({})),
             (r#"{"jsonrpc":"1.0","id":"b","method":"signalwire.ping","params":null}"#, json!("b"), json!({})),
@@ -103,9 +103,9 @@ fn odd_frames_that_can_be_understood_are() {
 
 #[test]
 fn an_unknown_method_is_answered_and_one_without_id_is_not() {
-    watchdog(|| {
+    watched(|| {
         let sim = sim();
-        let client = quick(&sim).connect().unwrap();
+        let client = builder(&sim).connect().unwrap();
         let before = sim.journal().entries().len();
         push(&sim, &json!({"jsonrpc": "2.0", "method": "signalwire.unheard_of", "params": {}}));
         push(&sim, &json!({"jsonrpc": "2.0", "id": null, "method": "signalwire.unheard_of", "params": {}}));
@@ -130,9 +130,9 @@ fn an_unknown_method_is_answered_and_one_without_id_is_not() {
 
 #[test]
 fn unknown_events_and_fields_reach_the_program() {
-    watchdog(|| {
+    watched(|| {
         let sim = sim();
-        let client = quick(&sim).connect().unwrap();
+        let client = builder(&sim).connect().unwrap();
         let call = answered_call(&sim, &client);
         let mut events = call.events();
         let params = json!({"call_id": call.id(), "node_id": "n", "new": {"deep": [1, null]}, "state": 7});
@@ -169,9 +169,9 @@ fn unknown_events_and_fields_reach_the_program() {
 
 #[test]
 fn an_event_is_acknowledged_under_the_id_that_it_came_with() {
-    watchdog(|| {
+    watched(|| {
         let sim = sim();
-        let client = quick(&sim).connect().unwrap();
+        let client = builder(&sim).connect().unwrap();
         // As text, because it is the text that has to come back.
         for (number, id) in [
             "\"e-1\"",
@@ -218,9 +218,9 @@ fn an_event_is_acknowledged_under_the_id_that_it_came_with() {
 
 #[test]
 fn a_repeat_is_acknowledged_and_dropped_and_another_event_under_its_id_is_not() {
-    watchdog(|| {
+    watched(|| {
         let sim = sim();
-        let client = quick(&sim).connect().unwrap();
+        let client = builder(&sim).connect().unwrap();
         let call = answered_call(&sim, &client);
         let mut events = call.events();
         let handled = |name: &str, n: u64| event("same", name, json!({"call_id": call.id(), "n": n}));
@@ -252,9 +252,9 @@ fn a_repeat_is_acknowledged_and_dropped_and_another_event_under_its_id_is_not() 
 
 #[test]
 fn events_without_a_type_or_a_payload_are_acknowledged() {
-    watchdog(|| {
+    watched(|| {
         let sim = sim();
-        let client = quick(&sim).connect().unwrap();
+        let client = builder(&sim).connect().unwrap();
         caught_up(&sim);
         let envelope = |id: &str, params: Value| json!({"jsonrpc": "2.0", "id": id, "method": "signalwire.event", "params": params});
         let frames = [
@@ -291,9 +291,9 @@ fn events_without_a_type_or_a_payload_are_acknowledged() {
 
 #[test]
 fn a_frame_that_is_large_is_taken_and_one_that_is_too_large_costs_the_link() {
-    watchdog(|| {
+    watched(|| {
         let sim = sim();
-        let client = quick(&sim).connect().unwrap();
+        let client = builder(&sim).connect().unwrap();
         let mut states = client.states();
         assert!(!online(&mut states));
         let call = answered_call(&sim, &client);
@@ -318,9 +318,9 @@ fn a_frame_that_is_large_is_taken_and_one_that_is_too_large_costs_the_link() {
 
 #[test]
 fn the_largest_frame_is_a_setting() {
-    watchdog(|| {
+    watched(|| {
         let sim = sim();
-        let client = quick(&sim).max_frame(100_000).connect().unwrap();
+        let client = builder(&sim).max_frame(100_000).connect().unwrap();
         let mut states = client.states();
         online(&mut states);
         sim.push_raw(&event("a", "x", json!({"text": "x".repeat(90_000)})).to_string());
@@ -349,10 +349,10 @@ fn answered_with(sim: &Simulator, client: &Client, body: &str) -> Result<Reply, 
 
 #[test]
 fn replies_are_judged_by_their_code() {
-    watchdog(|| {
+    watched(|| {
         let sim = sim();
         sim.never_answer("signalwire.receive");
-        let client = quick(&sim).connect().unwrap();
+        let client = builder(&sim).connect().unwrap();
         for (body, reply) in [
             (r#""result":{"code":"200","message":"fine"}"#, json!({"code": "200", "message": "fine"})),
             (r#""result":{"code":200}"#, json!({"code": 200})),
@@ -410,10 +410,10 @@ fn replies_are_judged_by_their_code() {
 
 #[test]
 fn replies_to_nobody_and_second_replies_do_no_harm() {
-    watchdog(|| {
+    watched(|| {
         let sim = sim();
         sim.never_answer("signalwire.receive");
-        let client = quick(&sim).connect().unwrap();
+        let client = builder(&sim).connect().unwrap();
         for id in ["1", "\"\"", "\"x\"", "{}", "\"00000000-0000-4000-8000-000000000000\""] {
             sim.push_raw(&format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{"code":"200"}}}}"#));
         }
@@ -439,9 +439,9 @@ fn replies_to_nobody_and_second_replies_do_no_harm() {
 
 #[test]
 fn refusals_of_the_simulator_come_as_it_was_told() {
-    watchdog(|| {
+    watched(|| {
         let sim = sim();
-        let client = quick(&sim).connect().unwrap();
+        let client = builder(&sim).connect().unwrap();
         sim.fail("signalwire.receive", -32603, "broken");
         sim.fail("signalwire.receive", 500, "broken too");
         for (code, message) in [(-32603, "broken"), (500, "broken too")] {

@@ -6,7 +6,7 @@ use signalwire_relay::simulator::Simulator;
 use signalwire_relay::simulator::deeds::{asked_for_digits, hung_up, said};
 use signalwire_relay::{Call, Client, Collect, HandlerResult, Heard, MessageState, Result, machine, phone, sms, tts};
 
-use crate::scene::{LONG, watched};
+use crate::support::{LONG, watched};
 
 fn started() -> (Simulator, Client) {
     let sim = Simulator::builder().virtual_time().start().unwrap();

@@ -11,9 +11,9 @@ use signalwire_relay::{
     Call, CallState, Client, DeviceKind, Direction, Error, ErrorKind, HandlerFailure, MessageState, Result, tts,
 };
 
-use crate::scene::{
-    LONG, SHORT, acks, answered, assert_accepted, builder, client, count, eventually, fence, offered, push_envelope,
-    refusal, sim, watched,
+use crate::support::{
+    LONG, SHORT, acks, answered, assert_accepted, builder, client, count, fence, offered, push_envelope, refusal, sim,
+    until, watched,
 };
 
 /// Longer than any test.
@@ -185,16 +185,16 @@ fn calls_beyond_the_limit_are_passed_back_and_counted_exactly() {
             caller.wait_ended(LONG).unwrap();
         }
         fence(&client);
-        eventually("all handlers ran", || kept.lock().len() == 1000);
+        until("all handlers ran", || kept.lock().len() == 1000);
         let stats = client.stats();
         assert_eq!((stats.calls, stats.calls_passed, stats.early_events), (1000, 3, 0));
         assert_eq!(callers.iter().filter(|caller| caller.was_passed()).count(), 3);
         // One goes, and there is room for one more.
         callers[0].hang_up();
         kept.lock()[0].wait_for_ended(LONG).ok();
-        eventually("there is room again", || client.stats().calls == 999);
+        until("there is room again", || client.stats().calls == 999);
         let late = sim.caller("+15550000001").dials();
-        eventually("the next one came", || kept.lock().iter().any(|call| call.id() == late.call_id()));
+        until("the next one came", || kept.lock().iter().any(|call| call.id() == late.call_id()));
         assert_eq!(client.stats().calls_passed, 3);
         kept.lock().clear();
     });
@@ -368,7 +368,7 @@ fn an_event_that_no_offer_follows_is_dropped_and_counted() {
         sim.push_event("messaging.state", json!({"message_id": "nothing", "message_state": "sent"}));
         fence(&client);
         assert_eq!(client.stats().early_events, 2);
-        eventually("both are dropped", || client.stats().events_unclaimed == 2);
+        until("both are dropped", || client.stats().events_unclaimed == 2);
         assert_eq!(client.stats().early_events, 0);
     });
 }
@@ -392,11 +392,11 @@ fn handler_that_fails(failure: HandlerFailure, answers: bool, panics: bool) -> (
     let reason = if failure == HandlerFailure::EndCall || !answers {
         caller.wait_ended(LONG).unwrap()
     } else {
-        eventually("the handler is over", || client.stats().handler_failures + client.stats().panics == 1);
+        until("the handler is over", || client.stats().handler_failures + client.stats().panics == 1);
         fence(&client);
         caller.state().to_owned()
     };
-    eventually("the failure is counted", || {
+    until("the failure is counted", || {
         let stats = client.stats();
         (stats.handler_failures, stats.panics) == if panics { (0, 1) } else { (1, 0) }
     });
@@ -420,7 +420,7 @@ fn a_call_whose_handler_failed_after_the_answer_is_hung_up() {
         watched(move || {
             let (sim, client, reason) = handler_that_fails(HandlerFailure::EndCall, true, panics);
             assert_eq!((reason.as_str(), passed(&sim), count(&sim, "calling.end")), ("error", 0, 1));
-            eventually("the call is over", || client.stats().calls == 0);
+            until("the call is over", || client.stats().calls == 0);
         });
     }
 }
@@ -455,7 +455,7 @@ fn a_caller_who_hangs_up_makes_no_failure_of_the_handler() {
         // A second handler run tells that the first is over, or nearly.
         let (_other, _) = (sim.caller("+15551230001").while_hearing("for ever").hangs_up().dials(), ());
         outcomes.recv_timeout(LONG).unwrap().unwrap_err();
-        eventually("the handlers are over", || client.stats().jobs_waiting == 0);
+        until("the handlers are over", || client.stats().jobs_waiting == 0);
         assert_eq!((client.stats().handler_failures, client.stats().panics), (0, 0));
         assert_eq!((passed(&sim), count(&sim, "calling.end")), (0, 0));
     });
@@ -467,7 +467,7 @@ fn a_handler_that_is_set_later_gets_what_waits_and_all_that_follows() {
         let (sim, (to, calls)) = (sim(), mpsc::channel());
         let client = builder(&sim).offer_wait(HOURS).connect().unwrap();
         let before: Vec<_> = (0..3).map(|n| sim.caller(format!("+1555123000{n}")).dials()).collect();
-        eventually("they wait", || client.stats().offers == 3);
+        until("they wait", || client.stats().offers == 3);
         let first = to.clone();
         client.on_call(move |call| Ok(first.send(("first", call))?));
         let mut seen: Vec<_> = (0..3).map(|_| calls.recv_timeout(LONG).unwrap()).collect();
@@ -529,7 +529,7 @@ fn a_closed_client_passes_nothing_back_and_lets_its_handler_go() {
         let sim = sim();
         let client = builder(&sim).offer_wait(HOURS).connect().unwrap();
         let _caller = sim.caller("+15551230000").dials();
-        eventually("it waits", || client.stats().offers == 1);
+        until("it waits", || client.stats().offers == 1);
         let kept = Arc::new(());
         client.disconnect();
         let captured = Arc::clone(&kept);
@@ -540,7 +540,7 @@ fn a_closed_client_passes_nothing_back_and_lets_its_handler_go() {
         assert_eq!(Arc::strong_count(&kept), 1);
         assert_eq!(passed(&sim), 0);
 
-        let client = crate::scene::client(&sim);
+        let client = crate::support::client(&sim);
         let captured = Arc::clone(&kept);
         client.on_call(move |_| {
             let _captured = &captured;
@@ -548,7 +548,7 @@ fn a_closed_client_passes_nothing_back_and_lets_its_handler_go() {
         });
         assert_eq!(Arc::strong_count(&kept), 2);
         client.disconnect();
-        eventually("the handler is dropped", || Arc::strong_count(&kept) == 1);
+        until("the handler is dropped", || Arc::strong_count(&kept) == 1);
     });
 }
 
@@ -562,7 +562,7 @@ fn strange_events_hurt_nobody() {
         let (_caller, call) = answered(&sim, &client);
         let (to, seen) = mpsc::channel();
         call.on_any(move |event| drop(to.send((event.name().to_string(), event.raw().value()))));
-        let of_call = |event_type: &str, more: serde_json::Value| json!({"event_type": event_type, "params": crate::scene::of_call(&call, more), "unknown": [1, {"a": null}]});
+        let of_call = |event_type: &str, more: serde_json::Value| json!({"event_type": event_type, "params": crate::support::of_call(&call, more), "unknown": [1, {"a": null}]});
         // Numbers as ids, no id, an id twice for different events, a type that nobody knows, fields of other types.
         push_envelope(&sim, Some(17.into()), of_call("calling.call.play", json!({"state": "playing", "x": {"y": 1}})));
         push_envelope(&sim, None, of_call("calling.call.new_thing", json!({"state": 5, "control_id": null})));
@@ -591,7 +591,7 @@ fn strange_events_hurt_nobody() {
         fence(&client);
         assert_eq!(client.stats().events_repeated, 2);
         assert_eq!((call.state(), client.state().is_online()), (CallState::Answered, true));
-        eventually("all that has an id is acknowledged", || {
+        until("all that has an id is acknowledged", || {
             acks(&sim, &"same".into()) == 5
                 && ["nulls", "typeless", "odd", "none", "list"].iter().all(|id| acks(&sim, &(*id).into()) == 1)
         });
@@ -649,7 +649,7 @@ fn texts_that_nobody_claims_are_dropped_and_counted() {
         for n in 0..3 {
             sim.texts("+15551230000", "+15559990000", &format!("text {n}"));
         }
-        eventually("all are dropped", || client.stats().messages_dropped == 3);
+        until("all are dropped", || client.stats().messages_dropped == 3);
         assert_eq!((client.stats().offers, client.stats().calls_passed), (0, 0));
         assert_eq!(refusal(client.next_message(Duration::ZERO)).kind(), ErrorKind::Timeout);
     });
@@ -670,7 +670,7 @@ fn a_text_handler_that_fails_is_counted_and_the_next_text_comes() {
         for body in ["fail", "panic", "fine"] {
             sim.texts("+15551230000", "+15559990000", body);
         }
-        eventually("all three ran", || runs.load(Ordering::SeqCst) == 3);
-        eventually("both are counted", || (client.stats().handler_failures, client.stats().panics) == (1, 1));
+        until("all three ran", || runs.load(Ordering::SeqCst) == 3);
+        until("both are counted", || (client.stats().handler_failures, client.stats().panics) == (1, 1));
     });
 }

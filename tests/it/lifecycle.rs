@@ -74,7 +74,7 @@ fn no_thread_is_left_after_a_client() {
             });
         };
         for way in 0..4 {
-            let sim = sim();
+            let sim = simulator_at(20.0);
             let client = client(&sim);
             let (done, ended) = mpsc::channel();
             client.on_call(move |call| {
@@ -109,7 +109,7 @@ fn no_thread_is_left_after_a_client() {
             none_left();
         }
         // One that could not connect leaves none either.
-        let sim = sim();
+        let sim = simulator_at(20.0);
         sim.stop_listening();
         builder(&sim).connect().map(drop).unwrap_err();
         none_left();
@@ -121,7 +121,7 @@ fn no_thread_is_left_after_a_client() {
 fn reader_and_writer_are_gone_when_disconnect_returns() {
     in_child("lifecycle::reader_and_writer_are_gone_when_disconnect_returns", &[], || {
         for _ in 0..20 {
-            let sim = sim();
+            let sim = simulator_at(20.0);
             let client = client(&sim);
             client.execute("signalwire.ping", json!({})).unwrap();
             client.disconnect();
@@ -139,7 +139,7 @@ fn reader_and_writer_are_gone_when_disconnect_returns() {
 
 #[test]
 fn disconnect_may_be_called_twice_and_by_everyone_at_once() {
-    let sim = sim();
+    let sim = simulator_at(20.0);
     let client = client(&sim);
     let barrier = Arc::new(Barrier::new(32));
     let threads: Vec<_> = (0..32)
@@ -162,7 +162,7 @@ fn disconnect_may_be_called_twice_and_by_everyone_at_once() {
 
 #[test]
 fn disconnect_from_handlers_of_many_calls_returns() {
-    let sim = sim();
+    let sim = simulator_at(20.0);
     let client = client(&sim);
     let (done, ended) = mpsc::channel();
     let all_here = Arc::new(Barrier::new(8));
@@ -182,11 +182,11 @@ fn disconnect_from_handlers_of_many_calls_returns() {
 
 #[test]
 fn disconnect_interrupts_the_wait_before_a_reconnect() {
-    let sim = sim();
+    let sim = simulator_at(20.0);
     let client = builder(&sim).reconnect_delay(NEVER, NEVER).connect().unwrap();
     let mut states = client.states();
     sim.drop_link();
-    reaches(&mut states, |state| matches!(state, LinkState::Reconnecting { .. }));
+    reconnecting(&mut states);
     let closing = client.clone();
     watchdog("disconnect during back-off", move || closing.disconnect());
     assert!(client.state().is_closed());
@@ -196,7 +196,7 @@ fn disconnect_interrupts_the_wait_before_a_reconnect() {
 
 #[test]
 fn disconnect_interrupts_a_reconnect_that_waits_for_the_service() {
-    let sim = sim();
+    let sim = simulator_at(20.0);
     let client = builder(&sim).connect_timeout(NEVER).connect().unwrap();
     // The socket is accepted and upgraded, and nothing is said after that.
     sim.never_answer("signalwire.connect");
@@ -208,7 +208,7 @@ fn disconnect_interrupts_a_reconnect_that_waits_for_the_service() {
     assert!(client.state().is_closed());
     until("the socket is closed", || if sim.connections() == 0 { Ok(()) } else { Err(sim.connections()) });
     // A last handle that goes in that moment closes, too.
-    let sim = self::sim();
+    let sim = simulator_at(20.0);
     let client = builder(&sim).connect_timeout(NEVER).connect().unwrap();
     let states = client.states();
     sim.never_answer("signalwire.connect");
@@ -221,7 +221,7 @@ fn disconnect_interrupts_a_reconnect_that_waits_for_the_service() {
 
 #[test]
 fn the_last_handle_closes_and_a_handler_that_holds_one_is_a_handle() {
-    let sim = sim();
+    let sim = simulator_at(20.0);
     // A clone, a call and a stream that are left do not keep it open, and a weak handle does not.
     let first = client(&sim);
     let (call, _caller) = answered(&sim, &first);
@@ -351,7 +351,7 @@ fn no_closure_is_kept_after_the_end_of_a_call_or_of_the_client() {
 
 #[test]
 fn handlers_that_panic_hurt_nobody_else() {
-    let sim = sim();
+    let sim = simulator_at(20.0);
     let client = client(&sim);
     let (done, ended) = mpsc::channel();
     client.on_call(move |call| {
@@ -393,7 +393,7 @@ fn handlers_that_panic_hurt_nobody_else() {
 
 #[test]
 fn listeners_and_callbacks_that_panic_do_not_stop_those_after_them() {
-    let sim = sim();
+    let sim = simulator_at(20.0);
     let client = client(&sim);
     let (call, caller) = answered(&sim, &client);
     let play = call.play(forever()).unwrap();
@@ -413,7 +413,7 @@ fn listeners_and_callbacks_that_panic_do_not_stop_those_after_them() {
 
 #[test]
 fn code_that_blocks_delays_no_other_call() {
-    let sim = sim();
+    let sim = simulator_at(20.0);
     let client = client(&sim);
     let (release, gate) = mpsc::channel::<()>();
     let gate = Arc::new(Mutex::new(gate));
@@ -512,7 +512,7 @@ fn every_method_may_be_called_from_every_kind_of_callback() {
         "Message::on_completed",
     ];
     let column = |kind: &'static str| {
-        let sim = sim();
+        let sim = simulator_at(20.0);
         sim.callee("+15552220001").does_not_answer();
         let client = client(&sim);
         let (tell, told) = mpsc::channel::<&'static str>();
@@ -587,7 +587,7 @@ fn every_method_may_be_called_from_every_kind_of_callback() {
 
 #[test]
 fn shutdown_lets_calls_finish_and_starts_nothing_new() {
-    let sim = sim();
+    let sim = simulator_at(20.0);
     // Nobody takes calls here: without the shutdown one would wait for somebody.
     let client = builder(&sim).offer_wait(NEVER).connect().unwrap();
     let (first, one) = answered(&sim, &client);
@@ -621,7 +621,7 @@ fn shutdown_lets_calls_finish_and_starts_nothing_new() {
 
 #[test]
 fn shutdown_hangs_up_what_is_left_at_its_limit() {
-    let sim = sim();
+    let sim = simulator_at(20.0);
     let client = client(&sim);
     let (call, caller) = answered(&sim, &client);
     let play = call.play(forever()).unwrap();
@@ -652,7 +652,7 @@ fn shutdown_hangs_up_what_is_left_at_its_limit() {
 
 #[test]
 fn the_tables_are_empty_when_everything_is_over() {
-    let sim = sim();
+    let sim = simulator_at(20.0);
     sim.callee("+15552220001").is_busy();
     sim.callee("+15552220002").answers_after(NEVER);
     let ms = Duration::from_millis;
@@ -726,7 +726,7 @@ fn wait_for_run(clients: usize) {
 #[test]
 fn a_signal_ends_run_cleanly() {
     in_child("lifecycle::a_signal_ends_run_cleanly", &[], || {
-        let sim = sim();
+        let sim = simulator_at(20.0);
         let client = builder(&sim).drain_limit(LONG * 10).connect().unwrap();
         let (call, caller) = answered(&sim, &client);
         let drains = client.clone();
@@ -751,7 +751,7 @@ fn a_signal_ends_run_cleanly() {
 #[test]
 fn a_signal_ends_the_second_run_of_a_process_as_cleanly() {
     in_child("lifecycle::a_signal_ends_the_second_run_of_a_process_as_cleanly", &[], || {
-        let sim = sim();
+        let sim = simulator_at(20.0);
         let first = client(&sim);
         first.disconnect();
         first.run().unwrap();
@@ -770,7 +770,7 @@ fn a_signal_ends_the_second_run_of_a_process_as_cleanly() {
 #[test]
 fn a_signal_ends_all_that_run_though_another_has_stopped() {
     in_child("lifecycle::a_signal_ends_all_that_run_though_another_has_stopped", &[], || {
-        let sim = sim();
+        let sim = simulator_at(20.0);
         let clients = [client(&sim), client(&sim), client(&sim)];
         let runs = clients.clone().map(|client| thread::spawn(move || client.run().unwrap()));
         wait_for_run(3);
@@ -787,7 +787,7 @@ fn a_signal_ends_all_that_run_though_another_has_stopped() {
 fn a_second_signal_ends_the_process_at_once() {
     let name = "lifecycle::a_second_signal_ends_the_process_at_once";
     let status = child(name, &[], || {
-        let sim = sim();
+        let sim = simulator_at(20.0);
         let client = builder(&sim).drain_limit(LONG * 10).connect().unwrap();
         let (_call, _caller) = answered(&sim, &client);
         let drains = client.clone();
@@ -814,7 +814,7 @@ fn a_limit_on_connections_is_kept_and_slots_come_back() {
         "lifecycle::a_limit_on_connections_is_kept_and_slots_come_back",
         &[("RELAY_MAX_CONNECTIONS", "2")],
         || {
-            let sim = sim();
+            let sim = simulator_at(20.0);
             let (first, second) = (client(&sim), client(&sim));
             let refused = |sim: &Simulator| {
                 let error = builder(sim).connect().map(drop).unwrap_err();
@@ -825,7 +825,7 @@ fn a_limit_on_connections_is_kept_and_slots_come_back() {
             assert_eq!(sim.connections_ever(), 2);
             first.disconnect();
             // One that does not come up gives its slot back.
-            let nobody = self::sim();
+            let nobody = simulator_at(20.0);
             nobody.stop_listening();
             assert_eq!(builder(&nobody).connect().map(drop).unwrap_err().kind(), ErrorKind::Connect);
             let third = client(&sim);

@@ -10,9 +10,9 @@ use serde_json::{Value, json};
 use signalwire_relay::simulator::{EntryKind, Simulator};
 use signalwire_relay::{Client, Error, ErrorKind, LinkState, Play, phone, silence, sms};
 
-use crate::wire_support::{
-    LONG, Peer, Service, answered_call, answers_to, caught_up, event, millis, next_state, online, quick, reconnecting,
-    sim, until, watchdog,
+use crate::support::{
+    LONG, Peer, Service, answered_call, answers_to, builder, caught_up, event, millis, next_state, online,
+    reconnecting, sim, until, watched,
 };
 
 fn cause_of(state: &LinkState) -> &Error {
@@ -47,9 +47,9 @@ fn go_offline(sim: &Simulator, client: &Client) {
 
 #[test]
 fn a_dropped_link_is_made_again_and_the_session_resumed() {
-    watchdog(|| {
+    watched(|| {
         let sim = sim();
-        let client = quick(&sim).connect().unwrap();
+        let client = builder(&sim).connect().unwrap();
         let protocol = client.protocol();
         let mut states = client.states();
         assert!(matches!(states.next_within(LONG), Some(LinkState::Online { resumed: false })));
@@ -75,9 +75,9 @@ fn a_dropped_link_is_made_again_and_the_session_resumed() {
 
 #[test]
 fn the_next_connect_asks_for_the_contexts_that_are_wanted_by_then() {
-    watchdog(|| {
+    watched(|| {
         let sim = sim();
-        let client = quick(&sim).contexts(["one", "two"]).connect().unwrap();
+        let client = builder(&sim).contexts(["one", "two"]).connect().unwrap();
         let mut states = client.states();
         online(&mut states);
         client.receive(["three", "two"]).unwrap();
@@ -107,10 +107,10 @@ fn the_next_connect_asks_for_the_contexts_that_are_wanted_by_then() {
 
 #[test]
 fn another_session_ends_what_belonged_to_the_old_one() {
-    watchdog(|| {
+    watched(|| {
         let sim = sim();
         sim.callee("+15552222222").does_not_answer();
-        let client = quick(&sim).connect().unwrap();
+        let client = builder(&sim).connect().unwrap();
         let mut states = client.states();
         online(&mut states);
         let call = answered_call(&sim, &client);
@@ -154,7 +154,7 @@ fn another_session_ends_what_belonged_to_the_old_one() {
 
 #[test]
 fn a_message_of_a_lost_session_says_so() {
-    watchdog(|| {
+    watched(|| {
         let peer = Peer::new();
         let (client, mut service) = connect(&peer, |builder| builder);
         let sender = client.clone();
@@ -173,9 +173,9 @@ fn a_message_of_a_lost_session_says_so() {
 
 #[test]
 fn a_request_in_flight_at_the_drop_is_of_unknown_outcome_and_never_sent_again() {
-    watchdog(|| {
+    watched(|| {
         let sim = sim();
-        let client = quick(&sim).connect().unwrap();
+        let client = builder(&sim).connect().unwrap();
         let mut states = client.states();
         online(&mut states);
         sim.never_answer("messaging.send");
@@ -203,9 +203,9 @@ fn a_request_in_flight_at_the_drop_is_of_unknown_outcome_and_never_sent_again() 
 
 #[test]
 fn a_request_without_an_answer_is_of_unknown_outcome_at_its_deadline_and_the_link_stays() {
-    watchdog(|| {
+    watched(|| {
         let sim = sim();
-        let client = quick(&sim).request_timeout(millis(150)).connect().unwrap();
+        let client = builder(&sim).request_timeout(millis(150)).connect().unwrap();
         sim.hold_replies("signalwire.receive");
         let error = receive(&client, "more").unwrap_err();
         assert_eq!(error.kind(), ErrorKind::OutcomeUnknown);
@@ -220,9 +220,9 @@ fn a_request_without_an_answer_is_of_unknown_outcome_at_its_deadline_and_the_lin
 
 #[test]
 fn what_is_asked_without_a_link_is_sent_in_order_after_the_next_connect() {
-    watchdog(|| {
+    watched(|| {
         let sim = sim();
-        let client = quick(&sim).connect().unwrap();
+        let client = builder(&sim).connect().unwrap();
         go_offline(&sim, &client);
         let dials: Vec<_> =
             (0..20).map(|_| client.start_dial(phone("+15552222222").from("+15551111111")).unwrap()).collect();
@@ -245,9 +245,9 @@ fn what_is_asked_without_a_link_is_sent_in_order_after_the_next_connect() {
 
 #[test]
 fn what_is_past_its_deadline_without_a_link_is_never_sent() {
-    watchdog(|| {
+    watched(|| {
         let sim = sim();
-        let client = quick(&sim).request_timeout(millis(100)).connect().unwrap();
+        let client = builder(&sim).request_timeout(millis(100)).connect().unwrap();
         go_offline(&sim, &client);
         let error = client.send_message(text("hi")).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Offline);
@@ -268,9 +268,9 @@ fn what_is_past_its_deadline_without_a_link_is_never_sent() {
 
 #[test]
 fn the_first_request_over_the_bound_is_refused_at_once() {
-    watchdog(|| {
+    watched(|| {
         let sim = sim();
-        let client = quick(&sim).connect().unwrap();
+        let client = builder(&sim).connect().unwrap();
         go_offline(&sim, &client);
         let dial = || client.start_dial(phone("+15552222222").from("+15551111111"));
         let dials: Vec<_> = (0..500).map(|_| dial().unwrap()).collect();
@@ -291,9 +291,9 @@ fn the_first_request_over_the_bound_is_refused_at_once() {
 
 #[test]
 fn the_bound_of_waiting_requests_is_a_setting() {
-    watchdog(|| {
+    watched(|| {
         let sim = sim();
-        let client = quick(&sim).offline_queue(1).connect().unwrap();
+        let client = builder(&sim).offline_queue(1).connect().unwrap();
         go_offline(&sim, &client);
         let _dial = client.start_dial(phone("+15552222222").from("+15551111111")).unwrap();
         assert_eq!(receive(&client, "more").unwrap_err().kind(), ErrorKind::Offline);
@@ -302,9 +302,9 @@ fn the_bound_of_waiting_requests_is_a_setting() {
 
 #[test]
 fn a_service_that_asks_to_reconnect_is_answered_and_the_session_resumed() {
-    watchdog(|| {
+    watched(|| {
         let sim = sim();
-        let client = quick(&sim).connect().unwrap();
+        let client = builder(&sim).connect().unwrap();
         let mut states = client.states();
         online(&mut states);
         let call = answered_call(&sim, &client);
@@ -321,9 +321,9 @@ fn a_service_that_asks_to_reconnect_is_answered_and_the_session_resumed() {
 
 #[test]
 fn a_restart_starts_a_fresh_session() {
-    watchdog(|| {
+    watched(|| {
         let sim = sim();
-        let client = quick(&sim).connect().unwrap();
+        let client = builder(&sim).connect().unwrap();
         let mut states = client.states();
         online(&mut states);
         let call = answered_call(&sim, &client);
@@ -340,9 +340,9 @@ fn a_restart_starts_a_fresh_session() {
 
 #[test]
 fn nothing_more_is_sent_on_a_link_that_the_service_is_leaving() {
-    watchdog(|| {
+    watched(|| {
         let sim = sim();
-        let client = quick(&sim).connect().unwrap();
+        let client = builder(&sim).connect().unwrap();
         let mut states = client.states();
         online(&mut states);
         let leave = json!({"jsonrpc": "2.0", "id": "leave", "method": "signalwire.disconnect", "params": {}});
@@ -363,9 +363,9 @@ fn nothing_more_is_sent_on_a_link_that_the_service_is_leaving() {
 
 #[test]
 fn the_answer_to_a_leaving_service_is_the_last_frame_also_under_load() {
-    watchdog(|| {
+    watched(|| {
         let sim = sim();
-        let client = quick(&sim).connect().unwrap();
+        let client = builder(&sim).connect().unwrap();
         let mut states = client.states();
         online(&mut states);
         let done = Arc::new(AtomicBool::new(false));
@@ -408,9 +408,9 @@ fn the_answer_to_a_leaving_service_is_the_last_frame_also_under_load() {
 
 #[test]
 fn requests_in_flight_when_the_service_asks_to_reconnect_still_get_their_answer() {
-    watchdog(|| {
+    watched(|| {
         let sim = sim();
-        let client = quick(&sim).connect().unwrap();
+        let client = builder(&sim).connect().unwrap();
         sim.hold_replies("signalwire.receive");
         let asking = {
             let client = client.clone();
@@ -427,9 +427,9 @@ fn requests_in_flight_when_the_service_asks_to_reconnect_still_get_their_answer(
 
 #[test]
 fn resume_keys_that_are_refused_are_dropped_at_once() {
-    watchdog(|| {
+    watched(|| {
         let sim = sim();
-        let client = quick(&sim).connect().unwrap();
+        let client = builder(&sim).connect().unwrap();
         let mut states = client.states();
         online(&mut states);
         sim.refuse_credentials(1);
@@ -446,9 +446,9 @@ fn resume_keys_that_are_refused_are_dropped_at_once() {
 
 #[test]
 fn credentials_refused_after_they_were_accepted_are_tried_for_ever() {
-    watchdog(|| {
+    watched(|| {
         let sim = sim();
-        let client = quick(&sim).connect().unwrap();
+        let client = builder(&sim).connect().unwrap();
         let mut states = client.states();
         online(&mut states);
         sim.refuse_all_credentials();
@@ -468,9 +468,9 @@ fn credentials_refused_after_they_were_accepted_are_tried_for_ever() {
 
 #[test]
 fn a_silent_link_is_pinged_and_then_cut() {
-    watchdog(|| {
+    watched(|| {
         let sim = sim();
-        let client = quick(&sim)
+        let client = builder(&sim)
             .ping_after(millis(100))
             .ping_timeout(millis(100))
             .connect_timeout(millis(500))
@@ -489,9 +489,9 @@ fn a_silent_link_is_pinged_and_then_cut() {
 
 #[test]
 fn a_service_that_answers_pings_is_kept() {
-    watchdog(|| {
+    watched(|| {
         let sim = Simulator::builder().pings_every(Duration::from_secs(3600)).start().unwrap();
-        let client = quick(&sim).ping_after(millis(30)).ping_timeout(LONG).connect().unwrap();
+        let client = builder(&sim).ping_after(millis(30)).ping_timeout(LONG).connect().unwrap();
         for _ in 0..3 {
             sim.wait_for_request("signalwire.ping", LONG).unwrap();
         }
@@ -500,7 +500,7 @@ fn a_service_that_answers_pings_is_kept() {
         let mut states = client.states();
         online(&mut states);
         client.disconnect();
-        let client = quick(&sim).ping_after(millis(30)).ping_timeout(millis(100)).connect().unwrap();
+        let client = builder(&sim).ping_after(millis(30)).ping_timeout(millis(100)).connect().unwrap();
         let mut states = client.states();
         online(&mut states);
         sim.ignore_pings(true);
@@ -513,10 +513,10 @@ fn a_service_that_answers_pings_is_kept() {
 
 #[test]
 fn times_without_end_are_taken() {
-    watchdog(|| {
+    watched(|| {
         let sim = sim();
         let ever = Duration::MAX;
-        let client = quick(&sim)
+        let client = builder(&sim)
             .connect_timeout(ever)
             .request_timeout(ever)
             .ping_after(ever)
@@ -555,7 +555,7 @@ fn times_without_end_are_taken() {
         assert!(started.elapsed() < LONG);
         // So is none at all: what cannot be done in no time may fail, and nothing panics.
         let none = Duration::ZERO;
-        let client = quick(&sim).ping_after(Duration::from_secs(5)).ping_timeout(none).suspect_after(none);
+        let client = builder(&sim).ping_after(Duration::from_secs(5)).ping_timeout(none).suspect_after(none);
         let client =
             client.stable_after(none).offer_wait(none).request_timeout(none).end_grace(none).connect().unwrap();
         if let Err(error) = receive(&client, "more") {
@@ -567,9 +567,9 @@ fn times_without_end_are_taken() {
 
 #[test]
 fn an_idle_link_is_left_in_peace() {
-    watchdog(|| {
+    watched(|| {
         let sim = Simulator::builder().pings_every(millis(20)).start().unwrap();
-        let client = quick(&sim).ping_after(Duration::from_secs(5)).connect().unwrap();
+        let client = builder(&sim).ping_after(Duration::from_secs(5)).connect().unwrap();
         // The service's own pings are life enough.
         let pings = |sim: &Simulator| {
             let journal = sim.journal();
@@ -584,9 +584,9 @@ fn an_idle_link_is_left_in_peace() {
 
 #[test]
 fn a_caller_who_waits_on_a_silent_link_has_it_checked_early() {
-    watchdog(|| {
+    watched(|| {
         let sim = sim();
-        let client = quick(&sim)
+        let client = builder(&sim)
             .ping_after(Duration::from_secs(3600))
             .suspect_after(millis(50))
             .request_timeout(Duration::from_secs(3600))
@@ -608,9 +608,9 @@ fn a_caller_who_waits_on_a_silent_link_has_it_checked_early() {
 
 #[test]
 fn a_slow_answer_on_a_live_link_is_waited_for() {
-    watchdog(|| {
+    watched(|| {
         let sim = sim();
-        let client = quick(&sim)
+        let client = builder(&sim)
             .ping_after(Duration::from_secs(3600))
             .suspect_after(millis(50))
             .request_timeout(LONG)
@@ -631,9 +631,9 @@ fn a_slow_answer_on_a_live_link_is_waited_for() {
 
 #[test]
 fn pings_of_the_service_are_answered_with_what_they_brought() {
-    watchdog(|| {
+    watched(|| {
         let sim = sim();
-        let _client = quick(&sim).connect().unwrap();
+        let _client = builder(&sim).connect().unwrap();
         for (id, params, result) in [
             (json!("p-1"), json!({"timestamp": 1760871234.5}), json!({"timestamp": 1760871234.5})),
             (json!(77), json!({"payload": "x", "other": 1}), json!({"payload": "x"})),
@@ -653,9 +653,9 @@ fn pings_of_the_service_are_answered_with_what_they_brought() {
 
 #[test]
 fn a_slow_handler_holds_up_neither_pings_nor_events_nor_other_calls() {
-    watchdog(|| {
+    watched(|| {
         let sim = sim();
-        let client = quick(&sim).connect().unwrap();
+        let client = builder(&sim).connect().unwrap();
         let (entered, handlers) = channel();
         let (go, stop) = crossbeam_channel::bounded::<()>(0);
         client.on_call(move |call| {
@@ -670,9 +670,9 @@ fn a_slow_handler_holds_up_neither_pings_nor_events_nor_other_calls() {
         let slow = sim.caller("+15550000001").calls("+15559990000").dials();
         assert_eq!(handlers.recv_timeout(LONG).unwrap(), "+15550000001");
         caught_up(&sim);
-        let quick = sim.caller("+15550000002").calls("+15559990000").dials();
+        let builder = sim.caller("+15550000002").calls("+15559990000").dials();
         assert_eq!(handlers.recv_timeout(LONG).unwrap(), "+15550000002");
-        quick.wait_ended(LONG).unwrap();
+        builder.wait_ended(LONG).unwrap();
         assert_eq!(slow.state(), "answered");
         drop(go);
         slow.wait_ended(LONG).unwrap();
@@ -684,9 +684,9 @@ fn a_slow_handler_holds_up_neither_pings_nor_events_nor_other_calls() {
 
 #[test]
 fn the_waits_between_attempts_grow_and_are_announced() {
-    watchdog(|| {
+    watched(|| {
         let sim = sim();
-        let client = quick(&sim).reconnect_delay(millis(4), millis(32)).connect().unwrap();
+        let client = builder(&sim).reconnect_delay(millis(4), millis(32)).connect().unwrap();
         let mut states = client.states();
         online(&mut states);
         sim.stop_listening();
@@ -709,10 +709,10 @@ fn the_waits_between_attempts_grow_and_are_announced() {
 
 #[test]
 fn a_link_that_was_not_stable_goes_on_with_longer_waits() {
-    watchdog(|| {
+    watched(|| {
         for (stable_after, longer) in [(Duration::from_secs(3600), true), (Duration::ZERO, false)] {
             let sim = sim();
-            let delays = quick(&sim).reconnect_delay(millis(1), Duration::from_secs(1));
+            let delays = builder(&sim).reconnect_delay(millis(1), Duration::from_secs(1));
             let client = delays.stable_after(stable_after).connect().unwrap();
             let mut states = client.states();
             online(&mut states);
@@ -736,10 +736,10 @@ fn a_link_that_was_not_stable_goes_on_with_longer_waits() {
 
 #[test]
 fn closing_ends_a_wait_between_attempts() {
-    watchdog(|| {
+    watched(|| {
         let sim = sim();
         let hour = Duration::from_secs(3600);
-        let client = quick(&sim).reconnect_delay(hour, hour).request_timeout(hour).connect().unwrap();
+        let client = builder(&sim).reconnect_delay(hour, hour).request_timeout(hour).connect().unwrap();
         go_offline(&sim, &client);
         let asking = {
             let client = client.clone();
@@ -760,9 +760,9 @@ fn closing_ends_a_wait_between_attempts() {
 
 #[test]
 fn a_call_is_unconfirmed_after_a_resume_until_something_is_heard_of_it() {
-    watchdog(|| {
+    watched(|| {
         let sim = sim();
-        let client = quick(&sim).connect().unwrap();
+        let client = builder(&sim).connect().unwrap();
         let mut states = client.states();
         online(&mut states);
         let call = answered_call(&sim, &client);
@@ -787,9 +787,9 @@ fn a_call_is_unconfirmed_after_a_resume_until_something_is_heard_of_it() {
 
 #[test]
 fn an_action_goes_on_across_a_resume() {
-    watchdog(|| {
+    watched(|| {
         let sim = Simulator::builder().speed(50.0).replays_missed_events().start().unwrap();
-        let client = quick(&sim).connect().unwrap();
+        let client = builder(&sim).connect().unwrap();
         let mut states = client.states();
         online(&mut states);
         let call = answered_call(&sim, &client);
@@ -803,9 +803,9 @@ fn an_action_goes_on_across_a_resume() {
 
 #[test]
 fn a_call_that_stays_unconfirmed_is_given_up() {
-    watchdog(|| {
+    watched(|| {
         let sim = sim();
-        let client = quick(&sim).unconfirmed_limit(millis(1500)).connect().unwrap();
+        let client = builder(&sim).unconfirmed_limit(millis(1500)).connect().unwrap();
         let mut states = client.states();
         online(&mut states);
         let (lost, kept) = (answered_call(&sim, &client), answered_call(&sim, &client));
@@ -844,7 +844,7 @@ fn connect(peer: &Peer, set: impl FnOnce(signalwire_relay::Builder) -> signalwir
 
 #[test]
 fn a_peer_that_takes_nothing_holds_no_caller_beyond_its_deadline() {
-    watchdog(|| {
+    watched(|| {
         let peer = Peer::new();
         let (client, _service) = connect(&peer, |builder| {
             builder.request_timeout(millis(300)).write_queue(64 << 10).write_stall(Duration::from_secs(3600))
@@ -880,7 +880,7 @@ fn a_peer_that_takes_nothing_holds_no_caller_beyond_its_deadline() {
 
 #[test]
 fn a_peer_that_takes_nothing_is_given_up() {
-    watchdog(|| {
+    watched(|| {
         let peer = Peer::new();
         let (client, service) =
             connect(&peer, |builder| builder.request_timeout(LONG).write_stall(millis(200)).write_queue(64 << 10));
@@ -921,9 +921,9 @@ fn a_peer_that_takes_nothing_is_given_up() {
 
 #[test]
 fn a_service_that_flaps_gets_no_request_twice_and_keeps_no_caller() {
-    watchdog(|| {
+    watched(|| {
         let sim = sim();
-        let client = quick(&sim).reconnect_delay(millis(1), millis(4)).connect().unwrap();
+        let client = builder(&sim).reconnect_delay(millis(1), millis(4)).connect().unwrap();
         let mut states = client.states();
         online(&mut states);
         let done = Arc::new(AtomicBool::new(false));
@@ -966,7 +966,7 @@ fn a_service_that_flaps_gets_no_request_twice_and_keeps_no_caller() {
 
 #[test]
 fn a_service_that_closes_right_after_its_welcome_is_come_back_to() {
-    watchdog(|| {
+    watched(|| {
         let peer = Peer::new();
         let (client, service) = connect(&peer, |builder| builder);
         drop(service);
@@ -983,7 +983,7 @@ fn a_service_that_closes_right_after_its_welcome_is_come_back_to() {
 
 #[test]
 fn events_right_behind_the_welcome_are_not_lost() {
-    watchdog(|| {
+    watched(|| {
         let peer = Peer::new();
         let builder = peer.builder();
         let connecting = thread::spawn(move || builder.connect());
@@ -1005,7 +1005,7 @@ fn events_right_behind_the_welcome_are_not_lost() {
 
 #[test]
 fn acknowledgements_of_an_old_link_do_not_go_out_on_the_new_one() {
-    watchdog(|| {
+    watched(|| {
         let peer = Peer::new();
         let (client, mut service) = connect(&peer, |builder| builder);
         // The events and the end come together, so that answers find a closed socket, or none.
@@ -1021,7 +1021,7 @@ fn acknowledgements_of_an_old_link_do_not_go_out_on_the_new_one() {
 
 #[test]
 fn a_repeat_of_an_event_is_recognised_across_a_resume_and_not_across_sessions() {
-    watchdog(|| {
+    watched(|| {
         let peer = Peer::new();
         let (client, mut service) = connect(&peer, |builder| builder);
         let params = json!({"message_id": "m", "context": "default", "direction": "inbound", "body": "hi",

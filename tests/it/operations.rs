@@ -14,9 +14,9 @@ use signalwire_relay::{
     machine, phone, ringtone, silence, tts,
 };
 
-use crate::scene::{
-    LONG, SHORT, answer_by_hand, answered, assert_accepted, builder, client, count, eventually, fence, of_call,
-    refusal, sent, sim, watched,
+use crate::support::{
+    LONG, SHORT, answer_by_hand, answered, assert_accepted, builder, client, count, fence, of_call, refusal, sent, sim,
+    until, watched,
 };
 
 /// Longer than any test, in simulated time.
@@ -352,7 +352,7 @@ fn a_recording_that_the_caller_cuts_short_keeps_its_address() {
             assert!(ended.url.starts_with("https://"));
             assert_eq!(told.recv_timeout(LONG).unwrap(), ended.url);
             assert!(call.wait_for_ended(LONG).is_ok());
-            eventually("nothing is left", || client.stats().calls == 0);
+            until("nothing is left", || client.stats().calls == 0);
             assert_eq!(client.stats().events_unclaimed, 0);
         });
     }
@@ -376,7 +376,7 @@ fn a_recording_whose_last_event_never_comes_ends_with_its_call_after_a_moment() 
             (error.kind(), error.call_id(), error.is_call_gone()),
             (ErrorKind::CallEnded, Some(call.id()), true)
         );
-        eventually("nothing is left", || client.stats().calls == 0);
+        until("nothing is left", || client.stats().calls == 0);
     });
 }
 
@@ -926,7 +926,7 @@ fn a_call_that_ends_abruptly_ends_all_that_runs_on_it() {
         }
         while streams.0.next().is_some() || streams.1.next().is_some() {}
         assert!(told.recv_timeout(SHORT).is_err());
-        eventually("nothing is left", || client.stats().calls == 0);
+        until("nothing is left", || client.stats().calls == 0);
     });
 }
 

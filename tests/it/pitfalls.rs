@@ -15,9 +15,7 @@ use signalwire_relay::{
     Call, CallState, Client, Dial, Dialing, ErrorKind, LinkState, LinkStates, Play, phone, silence, sms, tts,
 };
 
-use crate::scene::{answer_by_hand, count, fence, refusal};
-use crate::support::watchdog;
-use crate::wire_support::{LONG, Peer, Service, event, online};
+use crate::support::{LONG, Peer, Service, answer_by_hand, count, event, fence, online, refusal, watchdog};
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);

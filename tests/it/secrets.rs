@@ -10,9 +10,9 @@ use serde_json::json;
 use signalwire_relay::simulator::Simulator;
 use signalwire_relay::{Client, Dial, ErrorKind, LinkState, parse_event, phone, silence, sip, sms};
 
-use crate::wire_support::{
-    LONG, Peer, answer, answered_call, caught_up, child_role, event, http_request, in_child, next_state, online, quick,
-    reconnecting, report, until, watchdog,
+use crate::support::{
+    LONG, Peer, answer, answered_call, builder, caught_up, child_role, event, http_request, log_to, next_state, online,
+    reconnecting, report, reports_of_child, until, watched,
 };
 
 // Each contains what JSON, URLs and `Debug` write differently.
@@ -126,7 +126,7 @@ fn on_the_simulator(shown: &mut Shown) {
         .speed(50.0)
         .start()
         .unwrap();
-    let builder = quick(&sim);
+    let builder = builder(&sim);
     shown.debug(&builder);
     shown.debug(&sim);
     let client = builder.connect().unwrap();
@@ -331,8 +331,7 @@ fn before_anything_is_sent(shown: &mut Shown) {
 
 fn child(tungstenite: LevelFilter) {
     let capture: &'static Capture = Box::leak(Box::new(Capture { tungstenite, records: Mutex::default() }));
-    log::set_logger(capture).unwrap();
-    log::set_max_level(LevelFilter::Trace);
+    log_to(capture);
     let panics = Arc::new(Mutex::new(Vec::new()));
     let kept = Arc::clone(&panics);
     let usual = std::panic::take_hook();
@@ -370,22 +369,22 @@ fn child(tungstenite: LevelFilter) {
 
 #[test]
 fn no_record_of_ours_has_a_secret_in_it() {
-    watchdog(|| {
+    watched(|| {
         if child_role().is_some() {
             return child(LevelFilter::Trace);
         }
-        assert_eq!(in_child("secrets::no_record_of_ours_has_a_secret_in_it", "child", &[]), ["clean"]);
+        assert_eq!(reports_of_child("secrets::no_record_of_ours_has_a_secret_in_it", "child", &[]), ["clean"]);
     });
 }
 
 #[test]
 fn with_the_documented_filter_no_record_at_all_has_a_secret_in_it() {
-    watchdog(|| {
+    watched(|| {
         const NAME: &str = "secrets::with_the_documented_filter_no_record_at_all_has_a_secret_in_it";
         if child_role().is_some() {
             return child(LevelFilter::Info);
         }
-        assert_eq!(in_child(NAME, "child", &[]), ["clean"]);
+        assert_eq!(reports_of_child(NAME, "child", &[]), ["clean"]);
     });
 }
 

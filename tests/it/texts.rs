@@ -9,9 +9,8 @@ use serde_json::{Value, json};
 use signalwire_relay::simulator::Simulator;
 use signalwire_relay::{Client, Direction, Error, ErrorKind, Message, MessageState, Result, Sms, sms};
 
-use crate::scene::{
-    LONG, SHORT, answer_by_hand, assert_accepted, builder, client, count, eventually, fence, refusal, sent, sim,
-    watched,
+use crate::support::{
+    LONG, SHORT, answer_by_hand, assert_accepted, builder, client, count, fence, refusal, sent, sim, until, watched,
 };
 
 const BOB: &str = "+15552222222";
@@ -79,7 +78,7 @@ fn a_text_that_is_not_delivered_says_why() {
             assert_eq!((&verdict.state, verdict.reason.as_deref()), (&state, Some(reason)));
             assert_eq!((text.state(), text.reason().as_deref()), (state, Some(reason)));
         }
-        eventually("nothing is left", || client.stats().messages == 0);
+        until("nothing is left", || client.stats().messages == 0);
     });
 }
 
@@ -165,14 +164,14 @@ fn a_state_is_kept_for_as_long_as_the_reply_may_come() {
         for n in 0..5 {
             sim.push_event("calling.call.play", json!({"call_id": format!("nobody {n}"), "state": "playing"}));
         }
-        eventually("events that are for nobody are dropped", || client.stats().events_unclaimed >= 5);
+        until("events that are for nobody are dropped", || client.stats().events_unclaimed >= 5);
         sim.release_replies("messaging.send");
         let text = sending.join().unwrap().unwrap();
         assert_eq!(text.wait(LONG).unwrap().state, MessageState::Delivered);
         assert_eq!((client.stats().events_unclaimed, client.stats().early_events), (5, 0));
         // With nothing on its way, a state that is for nobody is not kept either.
         push_state(&sim, "unknown", "sent", json!({}));
-        eventually("it is dropped", || client.stats().events_unclaimed == 6);
+        until("it is dropped", || client.stats().events_unclaimed == 6);
     });
 }
 
@@ -230,14 +229,14 @@ fn listeners_hear_every_state_in_order_and_callbacks_run_once() {
         push_state(&sim, "m", "delivered", json!({}));
         push_state(&sim, "m", "sent", json!({}));
         assert_eq!(told.recv_timeout(LONG).unwrap(), (true, Some("no credit".into())));
-        eventually("all heard all", || heard.lock().len() == 10);
+        until("all heard all", || heard.lock().len() == 10);
         let states = ["queued", "initiated", "something new", "sent", "failed"];
         assert_eq!(*heard.lock(), states.iter().flat_map(|state| [*state, *state]).collect::<Vec<_>>());
         fence(&client);
         assert_eq!((text.state(), text.wait(None).unwrap().state), (MessageState::Failed, MessageState::Failed));
         assert!(told.recv_timeout(SHORT).is_err());
-        eventually("the panics are counted", || client.stats().panics == 5);
-        eventually("the listener is dropped", || Arc::strong_count(&kept) == 1);
+        until("the panics are counted", || client.stats().panics == 5);
+        until("the listener is dropped", || Arc::strong_count(&kept) == 1);
     });
 }
 
@@ -312,7 +311,7 @@ fn a_text_whose_reply_is_lost_is_not_sent_again() {
         let error = refusal(client.send_message(hello()));
         assert_eq!((error.kind(), error.is_timeout(), error.is_retryable()), (ErrorKind::OutcomeUnknown, false, false));
         assert!(error.may_have_been_sent());
-        eventually("the link is back", || client.state().is_online());
+        until("the link is back", || client.state().is_online());
         fence(&client);
         assert_eq!((sim.texts_sent().len(), count(&sim, "messaging.send")), (1, 1));
     });
@@ -330,7 +329,7 @@ fn texts_end_with_their_session_and_with_the_client() {
         sim.drop_link();
         assert_eq!(refusal(lost.wait(LONG)).kind(), ErrorKind::SessionLost);
         assert_eq!(told.recv_timeout(LONG).unwrap(), Err(ErrorKind::SessionLost));
-        eventually("the link is back", || client.state().is_online());
+        until("the link is back", || client.state().is_online());
         let closed = by_hand(&sim, &client, "closed");
         client.disconnect();
         assert_eq!(refusal(closed.wait(None)).kind(), ErrorKind::Closed);
@@ -345,7 +344,7 @@ fn a_text_goes_on_over_a_resume() {
         let client = client(&sim);
         let text = by_hand(&sim, &client, "m");
         sim.drop_link();
-        eventually("the session is resumed", || client.stats().sessions_resumed == 1 && client.state().is_online());
+        until("the session is resumed", || client.stats().sessions_resumed == 1 && client.state().is_online());
         assert!(!text.is_done());
         push_state(&sim, "m", "delivered", json!({}));
         assert_eq!(text.wait(LONG).unwrap().state, MessageState::Delivered);
@@ -373,7 +372,7 @@ fn many_texts_at_once_are_told_apart() {
             assert_eq!((verdict.to_number, body), (format!("+1555000000{n}"), format!("Hello {n}")));
             assert_eq!(verdict.state == "undelivered", n == 3);
         }
-        eventually("nothing is left", || client.stats().messages == 0);
+        until("nothing is left", || client.stats().messages == 0);
         assert_accepted(&sim);
     });
 }

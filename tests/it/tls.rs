@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use signalwire_relay::{Builder, Client, Error, ErrorKind, LinkState, Phase};
 use tungstenite::{Message, WebSocket};
 
-use crate::wire_support::{LONG, millis, next_state, online, watchdog};
+use crate::support::{LONG, millis, next_state, online, watched};
 
 const PROJECT: &str = "project-canary-4711";
 const TOKEN: &str = "PT-canary-0815";
@@ -238,7 +238,7 @@ fn refused(builder: Builder, what: &str) -> Error {
 
 #[test]
 fn a_certificate_that_is_not_right_is_refused_before_a_byte_of_the_upgrade() {
-    watchdog(|| {
+    watched(|| {
         let (ours, theirs) = (Authority::new(), Authority::new());
         let ca = Pem::of(&ours);
         let (middle, no_authority) = (ours.sub(true), ours.sub(false));
@@ -294,7 +294,7 @@ fn a_certificate_that_is_not_right_is_refused_before_a_byte_of_the_upgrade() {
 
 #[test]
 fn a_certificate_of_nobody_this_machine_knows_needs_the_authority_to_be_named() {
-    watchdog(|| {
+    watched(|| {
         let ours = Authority::new();
         let server = Server::new();
         let builder = client("127.0.0.1", server.port());
@@ -309,7 +309,7 @@ fn a_certificate_of_nobody_this_machine_knows_needs_the_authority_to_be_named() 
 
 #[test]
 fn a_server_that_speaks_no_tls_or_one_too_old_hears_nothing() {
-    watchdog(|| {
+    watched(|| {
         for (what, say) in [
             ("http", &b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"[..]),
             ("an upgrade", b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"),
@@ -342,7 +342,7 @@ fn a_server_that_speaks_no_tls_or_one_too_old_hears_nothing() {
 
 #[test]
 fn a_certificate_that_is_wrong_at_a_reconnect_gets_no_secret_either() {
-    watchdog(|| {
+    watched(|| {
         let ours = Authority::new();
         let ca = Pem::of(&ours);
         let server = Server::new();

@@ -69,7 +69,7 @@ const TAG: &str = "a-tag";
 
 impl Scene {
     fn new() -> Self {
-        let sim = sim();
+        let sim = simulator_at(20.0);
         let client = builder(&sim).end_grace(Duration::from_millis(50)).connect().unwrap();
         let caller = sim.caller("+15551230000").is_silent().dials();
         let call = client.next_call(LONG).unwrap();
@@ -183,7 +183,7 @@ fn a_request_without_a_link_is_sent_later_or_never_and_its_caller_is_told() {
             if then == Then::Dropped && !of_call {
                 continue;
             }
-            let sim = sim();
+            let sim = simulator_at(20.0);
             sim.callee(DIALLED).answers();
             let time = if then == Then::TimeIsUp { Duration::from_secs(1) } else { LONG * 10 };
             let client = builder(&sim).request_timeout(time).connect().unwrap();
@@ -196,7 +196,7 @@ fn a_request_without_a_link_is_sent_later_or_never_and_its_caller_is_told() {
             let prepared = (method == "calling.play.stop").then(|| job(&client, &call));
             sim.stop_listening();
             sim.drop_link();
-            reaches(&mut states, |state| matches!(state, LinkState::Reconnecting { .. }));
+            reconnecting(&mut states);
             let wait = prepared.unwrap_or_else(|| job(&client, &call));
             let result = on_a_thread(wait);
             let weak = client.downgrade();
@@ -255,12 +255,12 @@ fn a_request_without_a_link_is_sent_later_or_never_and_its_caller_is_told() {
 
 #[test]
 fn a_dial_that_is_given_up_before_it_was_sent_is_never_sent() {
-    let sim = sim();
+    let sim = simulator_at(20.0);
     let client = client(&sim);
     let mut states = client.states();
     sim.stop_listening();
     sim.drop_link();
-    reaches(&mut states, |state| matches!(state, LinkState::Reconnecting { .. }));
+    reconnecting(&mut states);
     let cancelled = client.start_dial(phone("+15552220001").from("+15551110000")).unwrap();
     cancelled.cancel();
     drop(client.start_dial(phone("+15552220002").from("+15551110000")).unwrap());
@@ -276,7 +276,7 @@ fn a_dial_that_is_given_up_before_it_was_sent_is_never_sent() {
 
 #[test]
 fn a_wait_that_timed_out_may_be_repeated() {
-    let sim = sim();
+    let sim = simulator_at(20.0);
     let client = client(&sim);
     let caller = sim.caller("+15551230000").is_silent().dials();
     let call = client.next_call(LONG).unwrap();
@@ -354,7 +354,7 @@ fn a_wait_on_something_that_is_over_returns_at_once() {
             Cause::Lost => {
                 scene.sim.forget_sessions();
                 scene.sim.drop_link();
-                reaches(&mut states, |state| matches!(state, LinkState::Online { resumed: false }));
+                next_state(&mut states, "Online", |state| matches!(state, LinkState::Online { resumed: false }));
             }
             Cause::Closed => scene.client().disconnect(),
             Cause::ClosedByHandler => scene.disconnect_in_a_handler(),
@@ -391,7 +391,7 @@ fn a_wait_on_something_that_is_over_returns_at_once() {
 
 #[test]
 fn a_call_that_ended_says_so_though_the_client_is_closed() {
-    let sim = sim();
+    let sim = simulator_at(20.0);
     let client = client(&sim);
     let caller = sim.caller("+15551230000").is_silent().dials();
     let call = client.next_call(LONG).unwrap();
@@ -427,7 +427,7 @@ fn on_completed_is_called_once_in_every_ending_and_never_inline() {
     }
     use Ending::{Closed, Dropped, End, Finished, Gone, Lost, Stopped};
     for ending in [Finished, Stopped, End, Gone, Lost, Closed, Dropped] {
-        let sim = sim();
+        let sim = simulator_at(20.0);
         let client = client(&sim);
         let caller = sim.caller("+15551230000").is_silent().dials();
         let call = client.next_call(LONG).unwrap();
@@ -459,7 +459,7 @@ fn on_completed_is_called_once_in_every_ending_and_never_inline() {
             Lost => {
                 sim.forget_sessions();
                 sim.drop_link();
-                reaches(&mut states, |state| matches!(state, LinkState::Online { resumed: false }));
+                next_state(&mut states, "Online", |state| matches!(state, LinkState::Online { resumed: false }));
             }
             Closed => client.disconnect(),
             Dropped => {}
@@ -497,7 +497,7 @@ fn on_completed_is_called_once_in_every_ending_and_never_inline() {
 
 #[test]
 fn callbacks_of_a_client_that_is_gone_are_not_called_inline_either() {
-    let sim = sim();
+    let sim = simulator_at(20.0);
     let client = client(&sim);
     let caller = sim.caller("+15551230000").is_silent().dials();
     let call = client.next_call(LONG).unwrap();
@@ -524,7 +524,7 @@ fn callbacks_of_a_client_that_is_gone_are_not_called_inline_either() {
 #[test]
 fn a_message_completes_once_in_every_ending() {
     for cause in [Cause::End, Cause::Lost, Cause::Closed, Cause::Dropped] {
-        let sim = if cause == Cause::End { sim() } else { simulator_at(0.000_1) };
+        let sim = if cause == Cause::End { simulator_at(20.0) } else { simulator_at(0.000_1) };
         let client = client(&sim);
         let message = client.send_message(sms("+15552220000").from("+15551110000").body("Hi")).unwrap();
         let (tell, told) = mpsc::channel();
@@ -575,7 +575,7 @@ fn a_message_completes_once_in_every_ending() {
 
 #[test]
 fn a_410_ends_the_call_whatever_was_asked() {
-    let sim = sim();
+    let sim = simulator_at(20.0);
     let client = client(&sim);
     let _caller = sim.caller("+15551230000").is_silent().dials();
     let call = client.next_call(LONG).unwrap();
@@ -592,17 +592,17 @@ fn a_410_ends_the_call_whatever_was_asked() {
 
 #[test]
 fn an_offer_that_could_not_be_answered_goes_back_when_it_is_dropped() {
-    let sim = sim();
+    let sim = simulator_at(20.0);
     let client = builder(&sim).request_timeout(Duration::from_millis(300)).connect().unwrap();
     let caller = sim.caller("+15551230000").is_silent().dials();
     let call = client.next_call(LONG).unwrap();
     let mut states = client.states();
     sim.stop_listening();
     sim.drop_link();
-    reaches(&mut states, |state| matches!(state, LinkState::Reconnecting { .. }));
+    reconnecting(&mut states);
     assert_eq!(call.answer().unwrap_err().kind(), K::Offline);
     sim.listen_again().unwrap();
-    reaches(&mut states, LinkState::is_online);
+    next_state(&mut states, "Online", LinkState::is_online);
     drop(call);
     caller.wait_ended(LONG).unwrap();
     assert!(caller.was_passed());
@@ -610,7 +610,7 @@ fn an_offer_that_could_not_be_answered_goes_back_when_it_is_dropped() {
 
 #[test]
 fn connecting_ends_within_its_deadline() {
-    let sim = sim();
+    let sim = simulator_at(20.0);
     sim.freeze_link(true);
     let silent = builder(&sim).connect_timeout(Duration::from_millis(500));
     let error = watchdog("connecting to a silent peer", move || silent.connect().map(drop).unwrap_err());
