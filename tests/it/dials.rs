@@ -10,7 +10,8 @@ use signalwire_relay::{
 };
 
 use crate::support::{
-    LONG, SHORT, answer_by_hand, assert_accepted, builder, client, count, fence, refusal, sent, sim, until, watched,
+    LONG, SHORT, answer_by_hand, assert_accepted, builder, client, count, fence, refusal, sent, sim, until, until_in,
+    virtual_sim, watched,
 };
 
 const BOB: &str = "+15552222222";
@@ -159,17 +160,19 @@ fn devices_ring_one_after_another_until_one_answers() {
 #[test]
 fn devices_ring_at_once_and_those_that_lose_leave() {
     watched(|| {
-        let sim = sim();
+        let sim = virtual_sim();
         let client = client(&sim);
         let second = Duration::from_secs(1);
         sim.callee(BOB).answers_after(30 * second);
         sim.callee(CAROL).answers_after(2 * second);
         let dialing = client.start_dial(Devices::at_once([bob(), carol()])).unwrap();
-        until("both ring", || dialing.legs().iter().filter(|leg| leg.state() == CallState::Ringing).count() == 2);
+        until_in(&sim, "both ring", || {
+            dialing.legs().iter().filter(|leg| leg.state() == CallState::Ringing).count() == 2
+        });
         assert!(dialing.legs().iter().all(|leg| leg.tag() == dialing.tag() && leg.direction() == Direction::Outbound));
         let call = dialing.wait(LONG).unwrap();
         assert_eq!(call.to_number(), CAROL);
-        until("the loser left", || client.stats().calls == 1);
+        until_in(&sim, "the loser left", || client.stats().calls == 1);
         // The service ends it, so nothing had to be sent; and letting go of the dial now ends nothing.
         drop(dialing);
         fence(&client);
@@ -327,17 +330,17 @@ fn the_winner_hears_what_the_service_says_of_its_dial_later() {
 #[test]
 fn a_dial_beyond_its_limit_fails_and_its_legs_are_ended() {
     watched(|| {
-        let sim = sim();
+        let sim = virtual_sim();
         let client = client(&sim);
         sim.callee(BOB).does_not_answer();
         sim.callee(CAROL).does_not_answer();
         let both = Devices::at_once([bob().timeout(HOURS), carol().timeout(HOURS)]);
-        let error = refusal(client.dial(Dial::new(both).limit(Duration::from_millis(100))));
+        let error = refusal(client.dial(Dial::new(both).limit(Duration::from_secs(5))));
         assert_eq!((error.kind(), error.is_timeout()), (ErrorKind::DialFailed, true));
         assert!(!error.may_have_been_sent() && !error.is_retryable());
-        until("both legs are ended", || ended(&sim).len() == 2);
+        until_in(&sim, "both legs are ended", || ended(&sim).len() == 2);
         assert!(ended(&sim).iter().all(|(_, reason)| reason == "cancel"));
-        until("nothing rings", || client.stats().calls == 0);
+        until_in(&sim, "nothing rings", || client.stats().calls == 0);
         let stats = client.stats();
         assert_eq!((stats.dials, stats.dials_given_up), (0, 1));
         assert_accepted(&sim);
@@ -347,8 +350,8 @@ fn a_dial_beyond_its_limit_fails_and_its_legs_are_ended() {
 #[test]
 fn the_limit_of_the_client_counts_where_the_dial_has_none() {
     watched(|| {
-        let sim = sim();
-        let client = builder(&sim).dial_timeout(Duration::from_millis(50)).connect().unwrap();
+        let sim = virtual_sim();
+        let client = builder(&sim).dial_timeout(Duration::from_secs(5)).connect().unwrap();
         sim.callee(BOB).does_not_answer();
         assert!(refusal(client.dial(bob().timeout(HOURS))).is_timeout());
     });
@@ -357,10 +360,10 @@ fn the_limit_of_the_client_counts_where_the_dial_has_none() {
 #[test]
 fn a_dial_of_which_nothing_was_ever_heard_has_an_unknown_outcome() {
     watched(|| {
-        let sim = sim();
+        let sim = virtual_sim();
         let client = client(&sim);
         sim.never_answer("calling.dial");
-        let error = refusal(client.dial(Dial::new(bob()).tag("t").limit(Duration::from_millis(50))));
+        let error = refusal(client.dial(Dial::new(bob()).tag("t").limit(Duration::from_secs(5))));
         assert_eq!(
             (error.kind(), error.is_timeout(), error.method()),
             (ErrorKind::OutcomeUnknown, true, Some("calling.dial"))
@@ -372,10 +375,10 @@ fn a_dial_of_which_nothing_was_ever_heard_has_an_unknown_outcome() {
 #[test]
 fn a_late_winner_is_hung_up_once() {
     watched(|| {
-        let sim = sim();
+        let sim = virtual_sim();
         let client = client(&sim);
         sim.never_answer("calling.dial");
-        refusal(client.dial(Dial::new(bob()).tag("t").limit(Duration::from_millis(50))));
+        refusal(client.dial(Dial::new(bob()).tag("t").limit(Duration::from_secs(5))));
         push_leg(&sim, "t", "late", "answered");
         push_dial(&sim, "t", "answered", Some("late"));
         push_dial(&sim, "t", "answered", Some("other"));
@@ -393,13 +396,13 @@ fn a_late_winner_is_hung_up_once() {
 #[test]
 fn a_dial_that_was_given_up_is_forgotten_after_a_while() {
     watched(|| {
-        let sim = sim();
-        let client = builder(&sim).late_winner(Duration::from_millis(50)).connect().unwrap();
+        let sim = virtual_sim();
+        let client = builder(&sim).late_winner(Duration::from_secs(5)).connect().unwrap();
         sim.never_answer("calling.dial");
         let dialing = client.start_dial(Dial::new(bob()).tag("t")).unwrap();
         dialing.cancel();
         // While a late answer may come, the tag is taken.
-        until("it is forgotten", || client.stats().dials_given_up == 0);
+        until_in(&sim, "it is forgotten", || client.stats().dials_given_up == 0);
         push_leg(&sim, "t", "late", "answered");
         fence(&client);
         assert_eq!(ended(&sim), []);
@@ -589,8 +592,8 @@ fn a_leg_that_rang_before_its_dial_was_refused_is_ended() {
 #[test]
 fn a_dial_whose_reply_is_lost_succeeds_by_its_events() {
     watched(|| {
-        let sim = sim();
-        let client = builder(&sim).request_timeout(Duration::from_millis(50)).connect().unwrap();
+        let sim = virtual_sim();
+        let client = builder(&sim).request_timeout(Duration::from_secs(5)).connect().unwrap();
         sim.hold_replies("calling.dial");
         sim.callee(BOB).answers_after(Duration::from_secs(10));
         let call = client.dial(bob()).unwrap();
@@ -632,15 +635,15 @@ fn a_dial_ends_with_its_session() {
 #[test]
 fn a_dial_without_a_link_is_not_sent_late() {
     watched(|| {
-        let sim = sim();
-        let client = builder(&sim).request_timeout(Duration::from_millis(100)).connect().unwrap();
+        let sim = virtual_sim();
+        let client = builder(&sim).request_timeout(Duration::from_secs(5)).connect().unwrap();
         sim.stop_listening();
         sim.drop_link();
-        until("it is noticed", || !client.state().is_online());
+        until_in(&sim, "it is noticed", || !client.state().is_online());
         let error = refusal(client.dial(bob()));
         assert_eq!((error.kind(), error.is_retryable(), error.may_have_been_sent()), (ErrorKind::Offline, true, false));
         sim.listen_again().unwrap();
-        until("the link is back", || client.state().is_online());
+        until_in(&sim, "the link is back", || client.state().is_online());
         fence(&client);
         assert_eq!((count(&sim, "calling.dial"), client.stats().dials, client.stats().pending_requests), (0, 0, 0));
         assert!(client.dial(bob()).is_ok());

@@ -13,7 +13,7 @@ use signalwire_relay::{
 
 use crate::support::{
     LONG, SHORT, acks, answered, assert_accepted, builder, client, count, fence, offered, push_envelope, refusal, sim,
-    until, watched,
+    until, until_in, virtual_sim, watched,
 };
 
 /// Longer than any test.
@@ -122,8 +122,8 @@ fn a_pull_that_timed_out_takes_nothing_away() {
 #[test]
 fn a_call_that_nobody_claims_is_passed_back_after_its_time_and_counted() {
     watched(|| {
-        let sim = sim();
-        let client = builder(&sim).offer_wait(Duration::from_millis(30)).connect().unwrap();
+        let sim = virtual_sim();
+        let client = builder(&sim).offer_wait(Duration::from_secs(5)).connect().unwrap();
         let caller = sim.caller("+15551230000").dials();
         assert_eq!(sim.wait_for_request("calling.pass", LONG).unwrap().call_id(), Some(caller.call_id()));
         assert_eq!(caller.wait_ended(LONG).unwrap(), "noAnswer");
@@ -139,8 +139,8 @@ fn a_call_that_nobody_claims_is_passed_back_after_its_time_and_counted() {
 #[test]
 fn a_call_that_is_claimed_in_time_is_not_passed_back_later() {
     watched(|| {
-        let sim = sim();
-        let wait = Duration::from_millis(30);
+        let sim = virtual_sim();
+        let wait = Duration::from_secs(5);
         let client = builder(&sim).offer_wait(wait).connect().unwrap();
         let (_one, call) = offered(&sim, &client);
         // This one's time is up after that of the first.
@@ -644,12 +644,12 @@ fn texts_are_pulled_and_those_that_come_again_are_not() {
 #[test]
 fn texts_that_nobody_claims_are_dropped_and_counted() {
     watched(|| {
-        let sim = sim();
-        let client = builder(&sim).offer_wait(Duration::from_millis(30)).offer_queue(2).connect().unwrap();
+        let sim = virtual_sim();
+        let client = builder(&sim).offer_wait(Duration::from_secs(5)).offer_queue(2).connect().unwrap();
         for n in 0..3 {
             sim.texts("+15551230000", "+15559990000", &format!("text {n}"));
         }
-        until("all are dropped", || client.stats().messages_dropped == 3);
+        until_in(&sim, "all are dropped", || client.stats().messages_dropped == 3);
         assert_eq!((client.stats().offers, client.stats().calls_passed), (0, 0));
         assert_eq!(refusal(client.next_message(Duration::ZERO)).kind(), ErrorKind::Timeout);
     });

@@ -14,6 +14,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use log::{LevelFilter, Log, Metadata, Record};
+use signalwire_relay::simulator::Simulator;
 
 /// A test hangs when nothing has been done for so long.
 const STILL: Duration = Duration::from_secs(120);
@@ -182,6 +183,17 @@ pub fn until<H: Holds>(what: &str, mut look: impl FnMut() -> H) {
         assert!(!patience.is_at_its_end(), "this did not come about: {what}{seen}");
         looks = looks.saturating_add(1);
         if looks < 100 { thread::yield_now() } else { thread::park_timeout(Duration::from_millis(1)) }
+    }
+}
+
+/// The same in virtual time, which passes meanwhile: an hour of it at most.
+pub fn until_in<H: Holds>(sim: &Simulator, what: &str, mut look: impl FnMut() -> H) {
+    let begun = sim.elapsed();
+    let mut step = Duration::from_millis(1);
+    while let Some(seen) = look().otherwise() {
+        assert!(sim.elapsed() - begun < Duration::from_secs(3600), "this did not come about in an hour: {what}{seen}");
+        sim.advance(step);
+        step = (2 * step).min(Duration::from_secs(1));
     }
 }
 
