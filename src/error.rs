@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use serde_json::Value;
+
 /// What handlers return as an error, and what [`Error::source`](std::error::Error::source) gives.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync + 'static>;
 
@@ -30,11 +32,12 @@ pub struct Error(Arc<Inner>);
 struct Inner {
     kind: ErrorKind,
     phase: Option<Phase>,
-    code: i64,
+    code: Option<i64>,
     text: Box<str>,
     method: Option<Box<str>>,
     call_id: Option<Box<str>>,
     server_message: Option<Box<str>>,
+    details: Option<Value>,
     timeout: bool,
     source: Option<BoxError>,
 }
@@ -101,9 +104,6 @@ impl fmt::Display for Phase {
     }
 }
 
-/// The code of errors that were found on this side of the connection.
-const LOCAL: i64 = -1;
-
 impl Error {
     /// What sort of error it is.
     #[must_use]
@@ -111,10 +111,29 @@ impl Error {
         self.0.kind
     }
 
-    /// The service's code; -1 for what was found locally.
+    /// The service's code, for example 404 or -32602. `None` for an error that was found on this side of the
+    /// connection, and for a refusal whose code is missing or is not a number.
     #[must_use]
-    pub fn code(&self) -> i64 {
+    pub fn code(&self) -> Option<i64> {
         self.0.code
+    }
+
+    /// The details of a refusal: a JSON object with every member of the service's response besides its code and
+    /// message, such as `data` of a JSON-RPC error or `errors`. `None` when there are no others.
+    ///
+    /// ```
+    /// # fn show(error: &signalwire_relay::Error) {
+    /// if let Some(errors) = error.details().and_then(|details| details["errors"].as_array()) {
+    ///     for error in errors {
+    ///         println!("{}", error["message"]);
+    ///     }
+    /// }
+    /// # }
+    /// ```
+    #[must_use]
+    #[doc(alias = "data")]
+    pub fn details(&self) -> Option<&Value> {
+        self.0.details.as_ref()
     }
 
     /// The RELAY method that was attempted, for example `calling.play`.
@@ -165,9 +184,17 @@ impl Error {
     pub fn is_retryable(&self) -> bool {
         match self.0.kind {
             ErrorKind::Offline | ErrorKind::Connect => true,
-            ErrorKind::Rejected => matches!(self.0.code, -32004 | -32005 | 429 | 503),
+            ErrorKind::Rejected => matches!(self.0.code, Some(-32004 | -32005 | 429 | 503)),
             _ => false,
         }
+    }
+
+    /// The same error, with what the service said besides its code and message. For one that was just made.
+    pub(crate) fn with_details(mut self, details: Option<Value>) -> Self {
+        if let Some(inner) = Arc::get_mut(&mut self.0) {
+            inner.details = details;
+        }
+        self
     }
 
     /// Whether somebody leaving is all that happened: no error in the log is due.
@@ -184,13 +211,13 @@ impl fmt::Display for Error {
 
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Inner { kind, phase, code, text, method: _, call_id: _, server_message: _, timeout: _, source } = &*self.0;
+        let Inner { kind, phase, code, text, source, .. } = &*self.0;
         let mut out = f.debug_struct("Error");
         out.field("kind", kind);
         if let Some(phase) = phase {
             out.field("phase", phase);
         }
-        if *code != LOCAL {
+        if let Some(code) = code {
             out.field("code", code);
         }
         out.field("text", text);
@@ -215,11 +242,12 @@ fn draft(kind: ErrorKind, text: impl Into<Box<str>>) -> Draft {
     Draft(Inner {
         kind,
         phase: None,
-        code: LOCAL,
+        code: None,
         text: text.into(),
         method: None,
         call_id: None,
         server_message: None,
+        details: None,
         timeout: false,
         source: None,
     })
@@ -236,7 +264,7 @@ impl Draft {
         self
     }
 
-    fn server(mut self, code: i64, message: &str) -> Self {
+    fn server(mut self, code: Option<i64>, message: &str) -> Self {
         self.0.code = code;
         self.0.server_message = Some(message.into());
         self
@@ -250,6 +278,11 @@ impl Draft {
     fn done(self) -> Error {
         Error(Arc::new(self.0))
     }
+}
+
+/// ` (404)`, or nothing where the service gave no code.
+fn coded(code: Option<i64>) -> String {
+    code.map(|code| format!(" ({code})")).unwrap_or_default()
 }
 
 /// `calling.play on call 3f2a` or `messaging.send`.
@@ -295,25 +328,26 @@ pub(crate) fn link_lost(host: &str, why: &str) -> Error {
 }
 
 /// The service answered `signalwire.connect` with a passing refusal, such as being over capacity.
-pub(crate) fn connect_refused(host: &str, code: i64, message: &str) -> Error {
-    let text = format!("connecting to {host}: refused for now ({code}): {message}");
+pub(crate) fn connect_refused(host: &str, code: Option<i64>, message: &str) -> Error {
+    let text = format!("connecting to {host}: refused for now{}: {message}", coded(code));
     let mut draft = draft(ErrorKind::Connect, text).method("signalwire.connect").server(code, message);
     draft.0.phase = Some(Phase::Auth);
     draft.done()
 }
 
 /// The service refused the credentials.
-pub(crate) fn auth_rejected(host: &str, code: i64, message: &str) -> Error {
-    let text = format!("{host} refused the credentials ({code}): {message}; check project and token, or the JWT");
+pub(crate) fn auth_rejected(host: &str, code: Option<i64>, message: &str) -> Error {
+    let code_text = coded(code);
+    let text = format!("{host} refused the credentials{code_text}: {message}; check project and token, or the JWT");
     draft(ErrorKind::AuthRejected, text).method("signalwire.connect").server(code, message).done()
 }
 
 // Requests.
 
 /// The service refused a request.
-pub(crate) fn rejected(method: &str, call_id: Option<&str>, code: i64, message: &str) -> Error {
+pub(crate) fn rejected(method: &str, call_id: Option<&str>, code: Option<i64>, message: &str) -> Error {
     let what = attempt(method, call_id);
-    draft(ErrorKind::Rejected, format!("{what}: rejected ({code}): {message}"))
+    draft(ErrorKind::Rejected, format!("{what}: rejected{}: {message}", coded(code)))
         .method(method)
         .call(call_id)
         .server(code, message)
@@ -321,8 +355,8 @@ pub(crate) fn rejected(method: &str, call_id: Option<&str>, code: i64, message: 
 }
 
 /// The service does not know the call.
-pub(crate) fn call_gone(method: &str, call_id: &str, code: i64, message: &str) -> Error {
-    draft(ErrorKind::CallGone, format!("{method} on call {call_id}: the call is gone ({code}): {message}"))
+pub(crate) fn call_gone(method: &str, call_id: &str, code: Option<i64>, message: &str) -> Error {
+    draft(ErrorKind::CallGone, format!("{method} on call {call_id}: the call is gone{}: {message}", coded(code)))
         .method(method)
         .call(Some(call_id))
         .server(code, message)
@@ -416,17 +450,19 @@ mod tests {
 
     #[test]
     fn display_says_what_was_attempted() {
-        let error = rejected("calling.play", Some("3f2a"), 400, "unknown voice");
+        let error = rejected("calling.play", Some("3f2a"), Some(400), "unknown voice");
         assert_eq!(error.to_string(), "calling.play on call 3f2a: rejected (400): unknown voice");
-        assert_eq!((error.code(), error.method(), error.call_id()), (400, Some("calling.play"), Some("3f2a")));
+        assert_eq!((error.code(), error.method(), error.call_id()), (Some(400), Some("calling.play"), Some("3f2a")));
         assert_eq!(error.server_message(), Some("unknown voice"));
+        let error = rejected("calling.play", None, None, "out of order");
+        assert_eq!((error.to_string().as_str(), error.code()), ("calling.play: rejected: out of order", None));
     }
 
     #[test]
     fn only_what_the_service_provably_did_not_do_is_retryable() {
         assert!(offline("calling.dial", None).is_retryable());
-        assert!(rejected("calling.dial", None, 503, "busy").is_retryable());
-        assert!(!rejected("calling.dial", None, 400, "bad").is_retryable());
+        assert!(rejected("calling.dial", None, Some(503), "busy").is_retryable());
+        assert!(!rejected("calling.dial", None, Some(400), "bad").is_retryable());
         assert!(!outcome_unknown("calling.dial", None, true).is_retryable());
     }
 }

@@ -71,7 +71,7 @@ impl Over {
     pub(crate) fn error(&self, what: &str, call_id: &str) -> Error {
         match self {
             Self::Ended(_) => error::call_ended(what, call_id),
-            Self::Gone => error::call_gone(what, call_id, 404, "the service does not know it"),
+            Self::Gone => error::call_gone(what, call_id, Some(404), "the service does not know it"),
             Self::SessionLost => error::session_lost(&format!("{what} on call {call_id}")),
             Self::Closed => error::closed(&format!("{what} on call {call_id}")),
         }
@@ -483,9 +483,9 @@ impl CallCore {
     /// A command: somebody who left meanwhile is no error. `ends` tells whether 404 means the call itself.
     pub(crate) fn command(self: &Arc<Self>, method: &str, fields: &Fields, ends: bool) -> Result<Reply> {
         match self.request(method, fields) {
-            Err(error) if matches!(error.code(), 404 | 410) => {
+            Err(error) if matches!(error.code(), Some(404 | 410)) => {
                 log::debug!("{error}");
-                if ends || error.code() == 410 {
+                if ends || error.code() == Some(410) {
                     self.gone();
                 }
                 Ok(Reply::empty())

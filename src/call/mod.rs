@@ -368,7 +368,7 @@ impl Call {
         self.deciding(method, |decides| {
             let outcome = self.core.request(method, &fields);
             match &outcome {
-                Err(error) if error.code() == 410 || (decides && error.code() == 404) => self.core.gone(),
+                Err(error) if error.code() == Some(410) || (decides && error.code() == Some(404)) => self.core.gone(),
                 _ => {}
             }
             outcome

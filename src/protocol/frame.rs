@@ -6,13 +6,13 @@ use std::fmt;
 use std::sync::Arc;
 
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
-use serde_json::Value;
 use serde_json::value::RawValue;
+use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::object::{self, Number, Object, Text};
 use super::redact::redact_keys;
-pub(crate) use super::redact::{learn, redact};
+pub(crate) use super::redact::{learn, mask_texts, redact};
 
 /// A text frame, by what has to be done with it.
 pub(crate) enum Incoming<'a> {
@@ -37,14 +37,15 @@ pub(crate) enum ReplyId {
 /// A failure as the service tells it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct WireError {
-    /// -1 when the service gave none, or none that is a number.
-    pub(crate) code: i64,
+    /// None when the service gave none, or none that is a number.
+    pub(crate) code: Option<i64>,
     pub(crate) message: String,
+    /// The members besides these two, when there are any.
+    pub(crate) details: Option<Value>,
 }
 
 const EVENT: &str = "signalwire.event";
 const EVENT_JSON: &str = "\"signalwire.event\"";
-const NO_CODE: i64 = -1;
 const NO_MESSAGE: &str = "Unknown error";
 
 impl<'a> Incoming<'a> {
@@ -95,10 +96,21 @@ impl WireError {
     fn of(raw: &RawValue) -> Self {
         if !raw.get().starts_with('{') {
             let message = object::text_of(raw).map_or_else(|| raw.get().to_owned(), Cow::into_owned);
-            return Self { code: NO_CODE, message };
+            return Self { code: None, message, details: None };
         }
-        let error = Object::parse(raw);
-        Self { code: code_of(error.get("code")).unwrap_or(NO_CODE), message: message_of(&error) }
+        Self::of_object(&Object::parse(raw))
+    }
+
+    /// Of an object with a code and a message.
+    fn of_object(refusal: &Object<'_>) -> Self {
+        let others = refusal.keys().filter(|key| !matches!(*key, "code" | "message"));
+        let details: Map<String, Value> =
+            others.filter_map(|key| Some((key.to_owned(), object::value_of(refusal.get(key)?.get())))).collect();
+        Self {
+            code: code_of(refusal.get("code")),
+            message: message_of(refusal),
+            details: (!details.is_empty()).then_some(Value::Object(details)),
+        }
     }
 }
 
@@ -113,9 +125,7 @@ pub(crate) fn judge(body: Result<&RawValue, WireError>) -> Result<Reply, WireErr
     let inner = if outer.get("code").is_none() { outer.object("result") } else { Object::default() };
     let judged = if inner.get("code").is_some() { inner } else { outer };
     match judged.get("code") {
-        Some(code) if !is_success(code) => {
-            Err(WireError { code: code_of(Some(code)).unwrap_or(NO_CODE), message: message_of(&judged) })
-        }
+        Some(code) if !is_success(code) => Err(WireError::of_object(&judged)),
         _ => Ok(Reply::of(result)),
     }
 }
@@ -595,7 +605,7 @@ mod tests {
 
     use super::*;
 
-    fn judged(response: &str) -> Result<Value, (i64, String)> {
+    fn judged(response: &str) -> Result<Value, (Option<i64>, String)> {
         let frame = format!(r#"{{"id":"6f0c2e44-8a5e-4f39-9f0e-5d2f6f6b7a10",{response}}}"#);
         let Incoming::Reply { id: ReplyId::Ours(_), body } = Incoming::parse(&frame) else {
             panic!("{frame} is a reply to one of our requests");
@@ -622,27 +632,47 @@ mod tests {
             assert_eq!(judged(response), Ok(value), "{response}");
         }
         for (response, code, message) in [
-            (r#""result":{"code":"403","message":"Forbidden"}"#, 403, "Forbidden"),
-            (r#""result":{"code":410,"message":"Gone"}"#, 410, "Gone"),
-            (r#""result":{"code":"503"}"#, 503, "Unknown error"),
-            (r#""result":{"code":true,"message":"bool"}"#, -1, "bool"),
-            (r#""result":{"code":0,"message":"zero"}"#, 0, "zero"),
-            (r#""result":{"code":-1,"message":"neg"}"#, -1, "neg"),
-            (r#""result":{"code":"odd","message":"odd"}"#, -1, "odd"),
-            (r#""result":{"code":"2000","message":"long"}"#, 2000, "long"),
-            (r#""result":{"code":"500","message":12}"#, 500, "12"),
-            (r#""result":{"result":{"code":"404","message":"inner"}}"#, 404, "inner"),
-            (r#""error":{"code":-32601,"message":"Method not found"}"#, -32601, "Method not found"),
-            (r#""error":{"code":"500","message":"text code"}"#, 500, "text code"),
-            (r#""error":{"message":"no code"}"#, -1, "no code"),
-            (r#""error":{"code":-32603}"#, -32603, "Unknown error"),
-            (r#""error":{"code":null,"message":"null code"}"#, -1, "null code"),
-            (r#""error":{}"#, -1, "Unknown error"),
-            (r#""error":"plain text""#, -1, "plain text"),
-            (r#""error":[1]"#, -1, "[1]"),
-            (r#""result":{"code":"200"},"error":{"code":1,"message":"both"}"#, 1, "both"),
+            (r#""result":{"code":"403","message":"Forbidden"}"#, Some(403), "Forbidden"),
+            (r#""result":{"code":410,"message":"Gone"}"#, Some(410), "Gone"),
+            (r#""result":{"code":"503"}"#, Some(503), "Unknown error"),
+            (r#""result":{"code":true,"message":"bool"}"#, None, "bool"),
+            (r#""result":{"code":0,"message":"zero"}"#, Some(0), "zero"),
+            (r#""result":{"code":-1,"message":"neg"}"#, Some(-1), "neg"),
+            (r#""result":{"code":"odd","message":"odd"}"#, None, "odd"),
+            (r#""result":{"code":"2000","message":"long"}"#, Some(2000), "long"),
+            (r#""result":{"code":"500","message":12}"#, Some(500), "12"),
+            (r#""result":{"result":{"code":"404","message":"inner"}}"#, Some(404), "inner"),
+            (r#""error":{"code":-32601,"message":"Method not found"}"#, Some(-32601), "Method not found"),
+            (r#""error":{"code":"500","message":"text code"}"#, Some(500), "text code"),
+            (r#""error":{"message":"no code"}"#, None, "no code"),
+            (r#""error":{"code":-32603}"#, Some(-32603), "Unknown error"),
+            (r#""error":{"code":null,"message":"null code"}"#, None, "null code"),
+            (r#""error":{}"#, None, "Unknown error"),
+            (r#""error":"plain text""#, None, "plain text"),
+            (r#""error":[1]"#, None, "[1]"),
+            (r#""result":{"code":"200"},"error":{"code":1,"message":"both"}"#, Some(1), "both"),
         ] {
             assert_eq!(judged(response), Err((code, message.to_owned())), "{response}");
+        }
+    }
+
+    #[test]
+    fn the_details_of_a_refusal_are_all_it_says_besides_code_and_message() {
+        for (response, details) in [
+            (r#""error":{"code":1,"message":"m","data":{"x":[1]}}"#, Some(json!({"data": {"x": [1]}}))),
+            (r#""error":{"data":"text","more":1}"#, Some(json!({"data": "text", "more": 1}))),
+            (
+                r#""result":{"code":"422","message":"m","errors":[{"code":"a"}]}"#,
+                Some(json!({"errors": [{"code": "a"}]})),
+            ),
+            (r#""result":{"result":{"code":"404","errors":[]},"x":1}"#, Some(json!({"errors": []}))),
+            (r#""result":{"code":"400","message":"m","errors":null}"#, None),
+            (r#""error":{"code":1,"message":"m","data":null}"#, None),
+            (r#""error":"plain text""#, None),
+        ] {
+            let frame = format!(r#"{{"id":"6f0c2e44-8a5e-4f39-9f0e-5d2f6f6b7a10",{response}}}"#);
+            let Incoming::Reply { body, .. } = Incoming::parse(&frame) else { panic!("{frame} is a reply") };
+            assert_eq!(judge(body).err().map(|refusal| refusal.details), Some(details), "{response}");
         }
     }
 

@@ -164,7 +164,8 @@ pub(crate) fn mask_keys(value: &mut Value) {
     }
 }
 
-fn mask_texts(value: &mut Value, mask: &Mask) {
+/// Masks every text that contains a secret.
+pub(crate) fn mask_texts(value: &mut Value, mask: &Mask) {
     match value {
         Value::String(text) => *text = mask.clean(text),
         Value::Array(items) => items.iter_mut().for_each(|item| mask_texts(item, mask)),

@@ -115,12 +115,15 @@ impl Session {
                 Ok((reply.text("protocol").unwrap_or_default(), restored))
             }
             Err(refusal) => {
-                let message = self.clean(&refusal.message);
-                Err(match refusal.code {
-                    -32000 | -32004 | -32005 | -32603 | 500..=599 => {
-                        Failure::Passing(error::connect_refused(host, refusal.code, &message))
+                let WireError { code, message, details } = self.clean_refusal(refusal);
+                Err(match code {
+                    Some(-32000 | -32004 | -32005 | -32603 | 500..=599) => {
+                        Failure::Passing(error::connect_refused(host, code, &message).with_details(details))
                     }
-                    code => Failure::Refused { error: error::auth_rejected(host, code, &message), resume },
+                    code => {
+                        let error = error::auth_rejected(host, code, &message).with_details(details);
+                        Failure::Refused { error, resume }
+                    }
                 })
             }
         }

@@ -33,7 +33,7 @@ use crate::clock::{Clock, Deadline, Whose};
 use crate::error::{self, Error, Result};
 use crate::latch::Latch;
 use crate::protocol::constants::METHOD_SIGNALWIRE_PING;
-use crate::protocol::frame::{self, Envelope, Reply};
+use crate::protocol::frame::{self, Envelope, Reply, WireError};
 use crate::secret::{Secret, Secrets};
 use crate::transport::{Connector, Cutoff, Keeper, NotSent, Out, Pulse, Socket, Writer, WriterSettings};
 use crate::workers::{self, Workers};
@@ -329,6 +329,15 @@ impl Session {
         self.secrets.clean(text)
     }
 
+    /// A refusal in the service's words, without our secrets in them.
+    fn clean_refusal(&self, mut refusal: WireError) -> WireError {
+        refusal.message = self.clean(&refusal.message);
+        if let Some(details) = &mut refusal.details {
+            frame::mask_texts(details, &self.secrets.mask());
+        }
+        refusal
+    }
+
     fn trace(&self, arrow: &str, text: &str) {
         if log::log_enabled!(target: "signalwire_relay::wire", log::Level::Trace) {
             let text = frame::redact(text, &self.secrets.mask());
@@ -366,11 +375,14 @@ impl Session {
         let outcome = match answer {
             Answer::Reply(reply) => Ok(reply),
             Answer::Refused(refusal) => {
-                let message = self.clean(&refusal.message);
-                Err(match (refusal.code, call_id) {
-                    (404 | 410, Some(call_id)) => error::call_gone(method, call_id, refusal.code, &message),
-                    (code, call_id) => error::rejected(method, call_id, code, &message),
-                })
+                let refusal = self.clean_refusal(refusal);
+                let error = match (refusal.code, call_id) {
+                    (Some(404 | 410), Some(call_id)) => {
+                        error::call_gone(method, call_id, refusal.code, &refusal.message)
+                    }
+                    (code, call_id) => error::rejected(method, call_id, code, &refusal.message),
+                };
+                Err(error.with_details(refusal.details))
             }
             Answer::Lost => Err(error::outcome_unknown(method, call_id, false)),
             Answer::Late => Err(error::outcome_unknown(method, call_id, true)),
@@ -380,7 +392,10 @@ impl Session {
         };
         match &outcome {
             Ok(_) => log::debug!("{method}: done"),
-            Err(error) => log::debug!("{method}: {:?} ({})", error.kind(), error.code()),
+            Err(error) => match error.code() {
+                Some(code) => log::debug!("{method}: {:?} ({code})", error.kind()),
+                None => log::debug!("{method}: {:?}", error.kind()),
+            },
         }
         outcome
     }

@@ -98,7 +98,7 @@ pub fn refused(error: &Error, recorded: &str) -> std::result::Result<Option<Rule
         return Err(format!("{error:?}, recorded a start"));
     }
     let (code, message) = relay_error(recorded);
-    if error.kind() == ErrorKind::Rejected && (error.code(), error.server_message()) == (code, Some(message)) {
+    if error.kind() == ErrorKind::Rejected && (error.code(), error.server_message()) == (Some(code), Some(message)) {
         Ok(None)
     } else {
         Err(format!("{error:?}, recorded {recorded}"))

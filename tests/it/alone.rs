@@ -320,7 +320,7 @@ fn faults_take_effect_and_the_link_comes_back() {
     let mut alone = Alone::start(&["--script", script.name()]);
     let client = alone.client();
     let refused = client.send_message(sms(BOB).from(OURS).body("Hello")).unwrap_err();
-    assert_eq!((refused.code(), refused.server_message()), (503, Some("try later")));
+    assert_eq!((refused.code(), refused.server_message()), (Some(503), Some("try later")));
     let mut states = client.states();
     alone.ask(json!({"inject": "drop_link"}));
     reconnecting(&mut states);

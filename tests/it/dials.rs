@@ -131,7 +131,7 @@ fn a_dial_that_nobody_answers_says_why() {
                 _ => callee.does_not_exist(),
             };
             let error = refusal(client.dial(phone(&number).timeout(Duration::from_secs(3))));
-            assert_eq!((error.kind(), error.is_timeout(), error.code()), (ErrorKind::DialFailed, false, -1));
+            assert_eq!((error.kind(), error.is_timeout(), error.code()), (ErrorKind::DialFailed, false, None));
             assert_eq!(error.method(), Some("calling.dial"));
             assert!(error.to_string().contains(reason), "{error}");
         }
@@ -526,7 +526,7 @@ fn what_cannot_be_dialled_is_refused_before_anything_is_sent() {
             (Dial::new(Devices::from(bob()).then(Devices::at_once([phone("")]))), "give a number"),
         ] {
             let error = refusal(client.start_dial(dial).map(drop));
-            assert_eq!((error.kind(), error.method(), error.code()), (ErrorKind::Config, Some("calling.dial"), -1));
+            assert_eq!((error.kind(), error.method(), error.code()), (ErrorKind::Config, Some("calling.dial"), None));
             let text = error.to_string();
             assert!(text.contains("not sent") && text.contains(mend), "{text}");
         }
@@ -564,7 +564,7 @@ fn a_dial_that_the_service_refuses_fails_with_its_words() {
         for (code, retry) in [(402, false), (404, false), (-32602, false), (503, true), (-32005, true)] {
             sim.fail("calling.dial", code, "no credit");
             let error = refusal(client.dial(bob()));
-            assert_eq!((error.kind(), error.code(), error.is_retryable()), (ErrorKind::Rejected, code, retry));
+            assert_eq!((error.kind(), error.code(), error.is_retryable()), (ErrorKind::Rejected, Some(code), retry));
             assert_eq!((error.method(), error.server_message()), (Some("calling.dial"), Some("no credit")));
             assert_eq!(error.call_id(), None);
         }
@@ -581,7 +581,7 @@ fn a_leg_that_rang_before_its_dial_was_refused_is_ended() {
         let dialing = by_hand(&sim, &client, "t");
         push_leg(&sim, "t", "leg", "ringing");
         answer_by_hand(&sim, "calling.dial", json!({"result": {"code": "500", "message": "oh"}}));
-        assert_eq!(refusal(dialing.wait(LONG)).code(), 500);
+        assert_eq!(refusal(dialing.wait(LONG)).code(), Some(500));
         fence(&client);
         assert_eq!(ended(&sim), [("leg".to_owned(), "cancel".to_owned())]);
     });

@@ -371,25 +371,25 @@ fn replies_are_judged_by_their_code() {
             assert_eq!(outcome.value(), reply, "{body}");
         }
         for (body, code, message) in [
-            (r#""result":{"code":"400","message":"bad parameter"}"#, 400, "bad parameter"),
-            (r#""result":{"code":404,"message":"unknown"}"#, 404, "unknown"),
-            (r#""result":{"code":"20"}"#, 20, "Unknown error"),
-            (r#""result":{"code":"2000","message":5}"#, 2000, "5"),
-            (r#""result":{"code":" 200"}"#, 200, "Unknown error"),
-            (r#""result":{"code":"OK"}"#, -1, "Unknown error"),
-            (r#""result":{"code":true}"#, -1, "Unknown error"),
-            (r#""result":{"code":{}}"#, -1, "Unknown error"),
-            (r#""result":{"code":""}"#, -1, "Unknown error"),
-            (r#""result":{"result":{"code":"402","message":"pay"}}"#, 402, "pay"),
-            (r#""error":{"code":-32602,"message":"Invalid params"}"#, -32602, "Invalid params"),
-            (r#""error":{"code":"-32602","message":"Invalid params"}"#, -32602, "Invalid params"),
-            (r#""error":{"code":"many","message":"m"}"#, -1, "m"),
-            (r#""error":{"code":1e999,"message":"m"}"#, -1, "m"),
-            (r#""error":{"message":"m","data":{"x":1}}"#, -1, "m"),
-            (r#""error":{}"#, -1, "Unknown error"),
-            (r#""error":"out of order""#, -1, "out of order"),
-            (r#""error":[1]"#, -1, "[1]"),
-            (r#""error":{"code":1,"message":"m"},"result":{}"#, 1, "m"),
+            (r#""result":{"code":"400","message":"bad parameter"}"#, Some(400), "bad parameter"),
+            (r#""result":{"code":404,"message":"unknown"}"#, Some(404), "unknown"),
+            (r#""result":{"code":"20"}"#, Some(20), "Unknown error"),
+            (r#""result":{"code":"2000","message":5}"#, Some(2000), "5"),
+            (r#""result":{"code":" 200"}"#, Some(200), "Unknown error"),
+            (r#""result":{"code":"OK"}"#, None, "Unknown error"),
+            (r#""result":{"code":true}"#, None, "Unknown error"),
+            (r#""result":{"code":{}}"#, None, "Unknown error"),
+            (r#""result":{"code":""}"#, None, "Unknown error"),
+            (r#""result":{"result":{"code":"402","message":"pay"}}"#, Some(402), "pay"),
+            (r#""error":{"code":-32602,"message":"Invalid params"}"#, Some(-32602), "Invalid params"),
+            (r#""error":{"code":"-32602","message":"Invalid params"}"#, Some(-32602), "Invalid params"),
+            (r#""error":{"code":"many","message":"m"}"#, None, "m"),
+            (r#""error":{"code":1e999,"message":"m"}"#, None, "m"),
+            (r#""error":{"message":"m","data":{"x":1}}"#, None, "m"),
+            (r#""error":{}"#, None, "Unknown error"),
+            (r#""error":"out of order""#, None, "out of order"),
+            (r#""error":[1]"#, None, "[1]"),
+            (r#""error":{"code":1,"message":"m"},"result":{}"#, Some(1), "m"),
         ] {
             let error = match answered_with(&sim, &client, body) {
                 Ok(reply) => panic!("{body} was taken as {reply:?}"),
@@ -403,6 +403,34 @@ fn replies_are_judged_by_their_code() {
         for code in [-32004, -32005, 429, 503] {
             let error = answered_with(&sim, &client, &format!(r#""error":{{"code":{code}}}"#)).unwrap_err();
             assert!(error.is_retryable(), "{error}");
+        }
+        is_well(&sim, &client);
+    });
+}
+
+#[test]
+fn the_details_of_a_refusal_can_be_read_and_hide_the_credentials() {
+    watchdog(|| {
+        let sim = sim();
+        sim.never_answer("signalwire.receive");
+        let client = quick(&sim).project("a-project-of-some-length").connect().unwrap();
+        for (body, details) in [
+            (
+                r#""error":{"code":-32602,"message":"Invalid params","data":{"errors":[{"field":"to"}]}}"#,
+                Some(json!({"data": {"errors": [{"field": "to"}]}})),
+            ),
+            (
+                r#""result":{"code":"422","message":"no","errors":[{"message":"not a-project-of-some-length"}]}"#,
+                Some(json!({"errors": [{"message": "not <secret>"}]})),
+            ),
+            (r#""error":{"message":"m","data":5}"#, Some(json!({"data": 5}))),
+            (r#""error":{"code":1,"message":"m"}"#, None),
+            (r#""error":"out of order""#, None),
+        ] {
+            let error = answered_with(&sim, &client, body).unwrap_err();
+            assert_eq!(error.details(), details.as_ref(), "{body}");
+            // They are for the program to look at, and in no log.
+            assert!(!format!("{error:?} {error}").contains("errors"), "{error:?}");
         }
         is_well(&sim, &client);
     });
@@ -446,7 +474,7 @@ fn refusals_of_the_simulator_come_as_it_was_told() {
         sim.fail("signalwire.receive", 500, "broken too");
         for (code, message) in [(-32603, "broken"), (500, "broken too")] {
             let error = client.receive(["more"]).unwrap_err();
-            assert_eq!((error.kind(), error.code()), (ErrorKind::Rejected, code));
+            assert_eq!((error.kind(), error.code()), (ErrorKind::Rejected, Some(code)));
             assert_eq!(error.server_message(), Some(message));
         }
         client.receive(["more"]).unwrap();

@@ -98,7 +98,7 @@ fn an_answer_whose_dial_is_refused_afterwards_is_somebody_s() {
         let dialing = dial(&client, "lost");
         push_leg(&sim, "lost", "leg-1", "answered");
         answer_by_hand(&sim, "calling.dial", refused.clone());
-        assert_eq!(refusal(dialing.wait(MINUTE)).code(), 500);
+        assert_eq!(refusal(dialing.wait(MINUTE)).code(), Some(500));
         sim.advance(SECOND);
         assert_eq!(ended(&sim), ["leg-1"]);
         // The dial was won before: the winner says more than the reply.
