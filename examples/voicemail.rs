@@ -4,7 +4,7 @@ mod inbound;
 
 use std::time::Duration;
 
-use signalwire_relay::{Record, RecordFormat, Result, tts};
+use signalwire_relay::{Event, Record, RecordFormat, RecordState, Result, tts};
 
 fn main() -> Result<()> {
     let stage = inbound::stage()?;
@@ -12,12 +12,22 @@ fn main() -> Result<()> {
     client.on_call(|call| {
         call.answer()?;
         call.play(tts("Leave a message after the beep, then press pound."))?.wait(None)?;
+        // A caller who hangs up in the middle of the message has left one all the same: the recording stays open for
+        // 15 s after the end of its call (`Builder::end_grace`), and the wait ends as soon as its last event arrives.
         let recording = call
             .record(Record::new().beep(true).format(RecordFormat::Mp3).terminators("#"))?
             .wait(Duration::from_secs(120))?;
         println!("{:.1} s of message at {}", recording.duration, recording.url);
-        // Who has hung up in the middle of the message has left one all the same.
         Ok(call.hangup()?)
+    });
+    // Events that arrive after the end of their call reach this listener, also those that are too late for the wait. A
+    // program that stores messages under their control ID stores each of them once.
+    client.on_event(|event| {
+        if let Event::Record(late) = event {
+            if late.state == RecordState::Finished {
+                println!("after the end of the call: message {} is at {}", late.control_id, late.url);
+            }
+        }
     });
     stage.run(&client, |sim| {
         let caller = sim.caller("+15551230003").calls("+15550000000");

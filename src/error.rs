@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -423,6 +424,12 @@ pub(crate) fn draining(what: &str) -> Error {
     draft(ErrorKind::Draining, format!("{what}: the client is shutting down and starts nothing new")).done()
 }
 
+/// What the log says of calls that a shutdown hangs up.
+pub(crate) fn hanging_up(limit: Duration, count: usize) -> String {
+    let calls = if count == 1 { "call" } else { "calls" };
+    format!("shutdown: the limit of {limit:?} has passed, hanging up {count} {calls}")
+}
+
 /// A dial came to nothing.
 pub(crate) fn dial_failed(tag: &str, why: &str) -> Error {
     draft(ErrorKind::DialFailed, format!("dial {tag}: {why}")).method("calling.dial").done()
@@ -456,6 +463,13 @@ mod tests {
         assert_eq!(error.server_message(), Some("unknown voice"));
         let error = rejected("calling.play", None, None, "out of order");
         assert_eq!((error.to_string().as_str(), error.code()), ("calling.play: rejected: out of order", None));
+    }
+
+    #[test]
+    fn one_call_is_no_calls() {
+        let limit = Duration::from_secs(30);
+        assert_eq!(hanging_up(limit, 1), "shutdown: the limit of 30s has passed, hanging up 1 call");
+        assert_eq!(hanging_up(limit, 2), "shutdown: the limit of 30s has passed, hanging up 2 calls");
     }
 
     #[test]

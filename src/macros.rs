@@ -150,7 +150,8 @@ macro_rules! wire_enum {
 ///
 /// | kind | setter takes | on the wire |
 /// |---|---|---|
-/// | `bool`, `u32`, `f64` | the value | the value |
+/// | `bool`, `u32` | the value | the value |
+/// | `f64` | the value | the value; a request with one that is not finite is refused |
 /// | `String` | `impl Into<String>` | the string, also an empty one |
 /// | `NonEmpty` | `impl Into<String>` | the string; an empty one means "not given" |
 /// | `NonZero` | `u32` | the number; 0 means "not given" |
@@ -236,7 +237,11 @@ macro_rules! params {
         params!(@write [$($meta)*] $field $at $wire, value: u32 => serde_json::Value::from(value));
     };
     (@setter [$($meta:tt)*] $field:ident $at:literal $wire:tt f64) => {
-        params!(@write [$($meta)*] $field $at $wire, value: f64 => serde_json::Value::from(value));
+        $($meta)*
+        pub fn $field(mut self, value: f64) -> Self {
+            self.fields.set_number($at, $wire, value);
+            self
+        }
     };
     (@setter [$($meta:tt)*] $field:ident $at:literal $wire:tt String) => {
         params!(@write [$($meta)*] $field $at $wire, value: impl Into<String> => {

@@ -390,6 +390,7 @@ impl Call {
     /// Starts an operation: registers it, sends its request, and waits for the reply.
     pub(crate) fn start<O: Operation>(&self, operation: O) -> Result<Action<O>> {
         operation.check()?;
+        operation.fields().check(O::METHOD)?;
         let call = &self.core;
         let Some(session) = call.session() else {
             return Err(call.over().unwrap_or(Over::Closed).error(O::METHOD, self.id()));
@@ -454,6 +455,11 @@ impl Call {
         }
         // It may have run and ended although the reply was lost; and a call that ended meanwhile has ended it too.
         if core.outcome.is_set() && (error.is_call_gone() || error.may_have_been_sent()) {
+            return Ok(action);
+        }
+        // On a call that has ended the operation ends with it, though it may still wait for its last event.
+        if let Some(over @ (Over::Ended(_) | Over::Gone)) = self.core.over().filter(|_| error.may_have_been_sent()) {
+            core.end(session, &over, self.id());
             return Ok(action);
         }
         core.settle(session, Err(error.clone()));

@@ -286,18 +286,16 @@ impl Call {
 
 const START_INPUT_TIMERS: &str = "calling.collect.start_input_timers";
 
-/// Whether an event ends the operation: interim results do not, and with `continuous` results do not either.
+/// Whether an event ends the operation. A final state and the results `error` and `finished` always do. Interim
+/// results do not, and with `continuous` other results do not either.
 fn judge(event: &CollectEvent, continuous: bool) -> Verdict {
-    if event.state == Some(CollectState::Error) {
+    use CollectState::{Error, Finished, NoInput, NoMatch};
+    if matches!(event.state, Some(Finished | Error | NoInput | NoMatch)) {
         return Verdict::Final;
     }
     match &event.result {
         CollectResult::Error | CollectResult::Finished => Verdict::Final,
-        CollectResult::StartOfInput => Verdict::Progress,
-        CollectResult::None => match event.state {
-            Some(CollectState::Finished | CollectState::NoInput | CollectState::NoMatch) => Verdict::Final,
-            _ => Verdict::Progress,
-        },
+        CollectResult::StartOfInput | CollectResult::None => Verdict::Progress,
         _ if event.is_final == Some(false) || continuous => Verdict::Progress,
         _ => Verdict::Final,
     }
@@ -326,6 +324,14 @@ mod tests {
             (json!({"result": {"type": "error"}}), Final, Final),
             (json!({"result": {"type": "finished"}}), Final, Final),
             (json!({"result": {"type": "digit"}, "state": "error"}), Final, Final),
+            (json!({"result": {"type": "digit", "params": {"digits": "1"}}, "state": "finished"}), Final, Final),
+            (json!({"result": {"type": "speech", "params": {"text": "a"}}, "state": "no_match"}), Final, Final),
+            (json!({"result": {"type": "no_input"}, "state": "no_input"}), Final, Final),
+            (json!({"result": {"type": "no_match"}, "state": "no_match"}), Final, Final),
+            (json!({"result": {"type": "no_match"}, "state": "collecting"}), Final, Progress),
+            (json!({"result": {"type": "start_of_input"}, "state": "finished"}), Final, Final),
+            (json!({"result": {"type": "speech"}, "final": false, "state": "error"}), Final, Final),
+            (json!({"result": {"type": "speech"}, "final": false, "state": "collecting"}), Progress, Progress),
             (json!({"result": {}, "state": "finished"}), Final, Final),
             (json!({"state": "no_input"}), Final, Final),
             (json!({"state": "no_match"}), Final, Final),

@@ -222,10 +222,11 @@ impl<O: HasVolume> Action<O> {
     ///
     /// # Errors
     ///
-    /// When the service refuses, or the connection is gone. An operation that is over is no error.
+    /// `Config` if `db` is not a finite number: the request is not sent. An error as well if the service rejects the
+    /// request or the connection is down for longer than the request timeout. An operation that has ended is no error.
     pub fn volume(&self, db: f64) -> Result<()> {
         let mut fields = Fields::default();
-        fields.set("", "volume", db.into());
+        fields.set_number("", "volume", db);
         self.command(O::VOLUME, &fields)
     }
 }

@@ -457,6 +457,7 @@ impl CallCore {
         fields: &Fields,
         effect: Option<Effect>,
     ) -> Result<Reply> {
+        fields.check(method)?;
         let session = self.session_for(method)?;
         if session.is_closing() {
             return Err(self.over().unwrap_or(Over::Closed).error(method, &self.id));
@@ -786,10 +787,13 @@ impl CallCore {
         if !lingering {
             return Delivered::Over;
         }
-        let core = Arc::clone(self);
+        // The last event usually comes long before: the timer keeps no call until then.
+        let core = Arc::downgrade(self);
         session.later(session.settings.end_grace, move |session| {
-            core.end_lingering(session, &over);
-            session.call_over(core.id());
+            if let Some(core) = core.upgrade() {
+                core.end_lingering(session, &over);
+                session.call_over(core.id());
+            }
         });
         Delivered::Lingering
     }
@@ -798,7 +802,7 @@ impl CallCore {
         self.inner.lock().live.as_mut().map(|live| std::mem::take(&mut live.listeners)).unwrap_or_default()
     }
 
-    /// The second of grace is up, or the client closed meanwhile.
+    /// The grace time has passed, or the client was closed meanwhile.
     pub(crate) fn end_lingering(&self, session: &Arc<Session>, over: &Over) {
         let operations = {
             let mut inner = self.inner.lock();

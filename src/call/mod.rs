@@ -99,7 +99,7 @@ impl Call {
         self.core.project_id()
     }
 
-    /// The context on which an inbound call arrived.
+    /// The context on which an inbound call arrived. Empty for a dialled call: the service names none.
     #[must_use]
     pub fn context(&self) -> String {
         self.core.context()

@@ -1,6 +1,6 @@
 //! Putting a client together: arguments, environment, settings.
 
-use std::env;
+use std::env::{self, VarError};
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -19,9 +19,13 @@ use crate::transport::{Connector, Endpoint, Scheme};
 #[doc(alias = "DEFAULT_RELAY_HOST")]
 pub const DEFAULT_HOST: &str = "relay.signalwire.com";
 
+/// The environment's file of certificates.
+const CA_FILE: &str = "SIGNALWIRE_RELAY_CA_FILE";
+
 /// Everything a [`Client`] can be told before it connects. Made by [`Client::builder`].
 ///
-/// What is set here wins over the environment, and an empty string counts as not set.
+/// What is set here wins over the environment, and an empty string counts as not set. White space around credentials and
+/// hosts, such as the newline at the end of a file, is removed, with a warning in the log.
 ///
 /// | set here | environment | otherwise |
 /// |---|---|---|
@@ -188,7 +192,9 @@ impl Builder {
         self
     }
 
-    /// How long recordings, transcriptions and faxes wait for their last event after the call has ended (1 s).
+    /// How long recordings, transcriptions and faxes stay open for their last event after their call has ended: the
+    /// event with the URL of a recording often follows the end of the call by some seconds. A wait on them ends as soon
+    /// as the event arrives. A later event reaches [`Client::on_event`] alone. Default: 15 s.
     pub fn end_grace(mut self, span: Duration) -> Self {
         self.settings.end_grace = span;
         self
@@ -343,16 +349,19 @@ impl Builder {
         let credentials = self.credentials()?;
         let endpoint = self.endpoint()?;
         let mut settings = self.settings.clone();
-        let calls = variable("RELAY_MAX_ACTIVE_CALLS").and_then(|text| text.parse::<usize>().ok());
-        if let Some(calls) = self.max_active_calls.or(calls) {
+        let calls = match self.max_active_calls {
+            Some(calls) => Some(calls),
+            None => number("RELAY_MAX_ACTIVE_CALLS")?,
+        };
+        if let Some(calls) = calls {
             settings.max_active_calls = calls.max(1);
         }
         let slot = ProcessSlot::take()?;
-        let ca = self
-            .ca_file
-            .clone()
-            .map(|path| ("Builder::ca_file", path))
-            .or_else(|| variable("SIGNALWIRE_RELAY_CA_FILE").map(|path| ("SIGNALWIRE_RELAY_CA_FILE", path.into())));
+        let ca = match self.ca_file.clone() {
+            Some(path) => Some(("Builder::ca_file", path)),
+            // A path need not be Unicode.
+            None => env::var_os(CA_FILE).filter(|path| !path.is_empty()).map(|path| (CA_FILE, path.into())),
+        };
         let ca = ca.as_ref().map(|(name, path)| (*name, path.as_path()));
         let clock = self.clock;
         let connector = Connector::new(endpoint, ca, settings.max_frame, clock.clone())?;
@@ -365,18 +374,23 @@ impl Builder {
     }
 
     fn credentials(&self) -> Result<Credentials> {
-        let given = |set: &Option<Secret>, name| {
-            set.clone().filter(|secret| !secret.is_empty()).or_else(|| variable(name).map(Secret::new))
+        let set = |secret: &Option<Secret>, setter: &str| {
+            trimmed(secret.as_ref()?.expose(), setter).map(|text| Secret::new(text.as_str()))
         };
-        let set = |set: &Option<Secret>| set.as_ref().is_some_and(|secret| !secret.is_empty());
+        let (project, token) = (set(&self.project, "Builder::project"), set(&self.token, "Builder::token"));
+        let jwt = set(&self.jwt, "Builder::jwt");
+        let given = |set: Option<Secret>, name| match set {
+            Some(secret) => Ok(Some(secret)),
+            None => Ok(variable(name)?.map(Secret::new)),
+        };
         // A program that says itself who it is means that, whatever JWT the environment has.
-        if set(&self.jwt) || !(set(&self.project) && set(&self.token)) {
-            if let Some(jwt) = given(&self.jwt, "SIGNALWIRE_JWT_TOKEN") {
-                return Ok(Credentials::Jwt(jwt));
+        if jwt.is_some() || project.is_none() || token.is_none() {
+            if let Some(jwt) = given(jwt, "SIGNALWIRE_JWT_TOKEN")? {
+                return Ok(Credentials::Jwt { jwt, project: given(project, "SIGNALWIRE_PROJECT_ID")? });
             }
         }
-        let required = |what: &str, setter: &str, set: &Option<Secret>, name: &'static str| {
-            given(set, name).ok_or_else(|| {
+        let required = |what: &str, setter: &str, set: Option<Secret>, name: &'static str| {
+            given(set, name)?.ok_or_else(|| {
                 error::config(format!(
                     "{what} is required: set {name} or use Builder::{setter} (or authenticate with a JWT: \
                      SIGNALWIRE_JWT_TOKEN, Builder::jwt)"
@@ -384,25 +398,31 @@ impl Builder {
             })
         };
         Ok(Credentials::Project {
-            project: required("project", "project", &self.project, "SIGNALWIRE_PROJECT_ID")?,
-            token: required("token", "token", &self.token, "SIGNALWIRE_API_TOKEN")?,
+            project: required("project", "project", project, "SIGNALWIRE_PROJECT_ID")?,
+            token: required("token", "token", token, "SIGNALWIRE_API_TOKEN")?,
         })
     }
 
     fn endpoint(&self) -> Result<Endpoint> {
-        let host = self.host.clone().map(|host| host.0).filter(|host| !host.is_empty());
-        let host = host.or_else(|| variable("SIGNALWIRE_RELAY_HOST")).or_else(|| variable("SIGNALWIRE_SPACE"));
+        let set = self.host.as_ref().and_then(|host| trimmed(&host.0, "Builder::host"));
+        let mut host = set.map(|host| ("host", host));
+        for name in ["SIGNALWIRE_RELAY_HOST", "SIGNALWIRE_SPACE"] {
+            if host.is_none() {
+                host = variable(name)?.map(|host| (name, host));
+            }
+        }
+        let (what, host) = host.as_ref().map_or(("host", DEFAULT_HOST), |(what, host)| (what, host));
         let scheme = match self.tls {
             Some(true) => Scheme::Wss,
             Some(false) => Scheme::Ws,
-            None => match variable("SIGNALWIRE_RELAY_SCHEME").as_deref() {
+            None => match variable("SIGNALWIRE_RELAY_SCHEME")?.as_deref() {
                 None | Some("wss") => Scheme::Wss,
                 Some("ws") => Scheme::Ws,
                 Some(_) => return Err(error::config("SIGNALWIRE_RELAY_SCHEME must be wss or ws")),
             },
         };
         let path = self.path.as_ref().map(|path| &*path.0).filter(|path| !path.is_empty()).unwrap_or("/");
-        Endpoint::parse(host.as_deref().unwrap_or(DEFAULT_HOST), scheme, path, self.allow_plaintext)
+        Endpoint::parse((what, host), scheme, path, self.allow_plaintext)
     }
 }
 
@@ -430,8 +450,33 @@ impl fmt::Debug for UrlPath {
 }
 
 /// An environment variable; an empty one counts as unset.
-fn variable(name: &str) -> Option<String> {
-    env::var(name).ok().filter(|value| !value.is_empty())
+fn variable(name: &str) -> Result<Option<String>> {
+    match env::var(name) {
+        Ok(value) => Ok(trimmed(&value, name)),
+        Err(VarError::NotPresent) => Ok(None),
+        Err(VarError::NotUnicode(_)) => Err(error::config(format!("{name} is not Unicode: correct it or unset it"))),
+    }
+}
+
+/// A number from the environment.
+fn number(name: &str) -> Result<Option<usize>> {
+    let Some(text) = variable(name)? else { return Ok(None) };
+    match text.parse() {
+        Ok(number) => Ok(Some(number)),
+        Err(_) => {
+            Err(error::config(format!("{name} is not a whole number: give digits alone, such as 1000, or unset it")))
+        }
+    }
+}
+
+/// A value without white space around it, which a file or a command often leaves at its end; nothing when it is empty.
+/// `name` tells where the value is from.
+fn trimmed(value: &str, name: &str) -> Option<String> {
+    let trimmed = value.trim();
+    if trimmed.len() < value.len() {
+        log::warn!("{name} has white space around it, which is removed");
+    }
+    (!trimmed.is_empty()).then(|| trimmed.to_owned())
 }
 
 fn unique(contexts: Vec<String>) -> Vec<String> {
@@ -453,10 +498,10 @@ pub(super) struct ProcessSlot;
 
 impl ProcessSlot {
     fn take() -> Result<Option<Self>> {
-        let Some(limit) = variable("RELAY_MAX_CONNECTIONS") else {
+        let Some(limit) = number("RELAY_MAX_CONNECTIONS")? else {
             return Ok(None);
         };
-        let limit = limit.parse::<usize>().unwrap_or(1).max(1);
+        let limit = limit.max(1);
         let taken =
             CLIENTS.fetch_update(Ordering::AcqRel, Ordering::Acquire, |count| (count < limit).then_some(count + 1));
         match taken {

@@ -48,7 +48,7 @@ impl Dial {
     pub(crate) fn check(&self) -> Result<()> {
         match devices_fault(self.fields.get("devices")) {
             Some(why) => Err(error::refused(Self::METHOD, why)),
-            None => Ok(()),
+            None => self.fields.check(Self::METHOD),
         }
     }
 }

@@ -25,6 +25,7 @@ use crate::error::{self, ErrorKind, HandlerResult, Result};
 use crate::message::{Message, Sms};
 use crate::protocol::constants::{METHOD_SIGNALWIRE_RECEIVE, METHOD_SIGNALWIRE_UNRECEIVE};
 use crate::protocol::event::Event;
+use crate::protocol::fields;
 use crate::protocol::frame::Reply;
 use crate::session::{Answer, Ask, LinkState, LinkStates, Session, Stats};
 
@@ -106,7 +107,8 @@ impl Client {
 
     // Who we are.
 
-    /// The project that the client belongs to; `None` when it authenticates with a JWT.
+    /// The project that the client belongs to. `None` when it authenticates with a JWT, and neither the builder nor the
+    /// environment names a project.
     #[must_use]
     pub fn project(&self) -> Option<&str> {
         self.handle.session.credentials.project()
@@ -375,6 +377,7 @@ impl Client {
         if !params.is_object() {
             return Err(error::refused(method, "its parameters must be a JSON object"));
         }
+        fields::check(method, &params)?;
         // As with `Call::transfer`: the end of the call, and its offer anew, may be told before the reply comes.
         let transferred = if method == Transfer::METHOD { params["call_id"].as_str() } else { None };
         let transferred = transferred.and_then(|id| self.handle.router.find(id));
@@ -409,6 +412,7 @@ impl Client {
         if !params.is_object() {
             return Err(error::refused(method, "its parameters must be a JSON object"));
         }
+        fields::check(method, &params)?;
         self.handle.session.notify(method, &params.to_string())
     }
 
@@ -452,7 +456,8 @@ impl Client {
 
     /// Ends work in progress, then closes: new inbound calls are passed back, new dials and messages refused with
     /// `Draining`; calls that live may finish until `limit`, and are hung up then. Handlers and listeners that still run
-    /// may finish until then too, so that what they are about to store is stored.
+    /// may finish until then too, so that what they are about to store is stored, and recordings, transcriptions and
+    /// faxes may get their last event. Only calls that are hung up at the limit have 1 s more to report their end.
     pub fn shutdown(&self, limit: Duration) {
         let (session, router) = (&self.handle.session, &self.handle.router);
         router.drain();
@@ -462,22 +467,26 @@ impl Client {
             dial.wait_over(session, until);
         }
         self.wait_for_calls(until);
-        let left = router.live_calls();
+        // A waiting thread wakes a moment before the table drops the call, which may be here still.
+        let mut left = router.live_calls();
+        left.retain(|call| call.over().is_none());
+        let mut last_words = until;
         if !left.is_empty() {
-            log::warn!("{} calls are hung up at the limit", left.len());
-        }
-        for call in &left {
-            call.post("calling.end", "\"reason\":\"hangup\"");
-        }
-        if !left.is_empty() {
-            self.wait_for_calls(session.clock.after(LAST_WORDS));
+            log::warn!("{}", error::hanging_up(limit, left.len()));
+            for call in &left {
+                call.post("calling.end", "\"reason\":\"hangup\"");
+            }
+            last_words = session.clock.after(LAST_WORDS);
+            self.wait_for_calls(last_words);
         }
         // A recording's last event often follows the end of its call, and may be what a handler waits for.
         for call in router.lingering_calls() {
-            call.wait_operations(session, session.clock.after(session.settings.end_grace));
+            call.wait_operations(session, last_words);
         }
         if !session.workers.wait_quiet(until) {
-            log::warn!("handlers still run at the limit, and are left to themselves");
+            log::warn!(
+                "shutdown: the limit of {limit:?} has passed while handlers still run; the client does not wait for them"
+            );
         }
         self.disconnect();
     }

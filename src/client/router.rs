@@ -151,7 +151,13 @@ impl Router {
     }
 
     pub(super) fn lingering_calls(&self) -> Vec<Arc<CallCore>> {
-        self.tables.lock().lingering.iter().map(|call| Arc::clone(&call.0)).collect()
+        let mut lingering: Vec<_> = {
+            let tables = self.tables.lock();
+            tables.lingering.iter().chain(&tables.calls).map(|call| Arc::clone(&call.0)).collect()
+        };
+        // A waiting thread wakes a moment before its call goes from one table to the other.
+        lingering.retain(|call| call.over().is_some());
+        lingering
     }
 
     pub(super) fn running_dials(&self) -> Vec<Arc<DialCore>> {

@@ -207,10 +207,11 @@ impl Message {
         self.core.outcome.wait(&session.clock, until).unwrap_or_else(|| Err(error::timeout(&self.core.what())))
     }
 
-    /// Whether there is a verdict.
+    /// `true` if the message has ended: delivered, undelivered or failed, or no longer followed. A received message
+    /// has no such end, so the method returns `false` for it.
     #[must_use]
     pub fn is_done(&self) -> bool {
-        self.core.outcome.is_set() || self.direction() == Direction::Inbound
+        self.core.outcome.is_set()
     }
 
     /// The verdict, if there is one yet: what [`wait`](Self::wait) returns.
@@ -273,8 +274,8 @@ impl MessageCore {
         let last = event.state.is_terminal();
         let (handlers, mailbox) = {
             let mut inner = self.inner.lock();
-            // An event that names no state changes none.
-            if event.state != "" {
+            // An event that names no state changes none, and one that comes late takes none back.
+            if event.state != "" && event.state.rank() >= inner.state.rank() {
                 inner.state = event.state.clone();
                 // The reason belongs to the state: a message that arrived after all has none.
                 inner.reason.clone_from(&event.reason);

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::error::{self, Result};
-use crate::protocol::device::address_fault;
+use crate::protocol::device::number_fault;
 use crate::protocol::fields::Fields;
 
 /// A text message to this number.
@@ -25,8 +25,8 @@ params! {
         /// The number it is sent from, which has to be one of the project's.
         #[doc(alias = "from_number")]
         from: String as "from_number",
-        /// The text.
-        body: String,
+        /// The text. An empty one is not sent.
+        body: NonEmpty,
         /// URLs of media, 8 at most.
         media: NonEmptyStrings,
         /// Labels.
@@ -59,7 +59,7 @@ impl Sms {
     pub(crate) fn check(&self) -> Result<()> {
         let refused = |why| Err(error::refused(Self::METHOD, why));
         let to = self.fields.get("to_number").and_then(Value::as_str);
-        if let Some(why) = to.and_then(address_fault) {
+        if let Some(why) = to.and_then(number_fault) {
             return refused(why);
         }
         let has_media = self.fields.get("media").and_then(Value::as_array).is_some_and(|media| !media.is_empty());
@@ -90,7 +90,7 @@ mod tests {
                 sms("+1").from("+2").body("a").media([""; 0]).tags([""; 0]).region("").context(""),
                 json!({"to_number": "+1", "from_number": "+2", "body": "a"}),
             ),
-            (sms("+1").media(["u"]).body(""), json!({"to_number": "+1", "media": ["u"], "body": ""})),
+            (sms("+1").media(["u"]).body(""), json!({"to_number": "+1", "media": ["u"]})),
         ] {
             assert_eq!(message.fields.to_json(), params);
             assert!(message.check().is_ok());

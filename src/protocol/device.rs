@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::choices::HttpMethod;
 use super::fields::Fields;
-use super::object::Object;
+use super::object::{Object, member_of, value_of};
 use super::redact;
 use super::states::{DeviceKind, Encryption};
 
@@ -241,13 +241,19 @@ impl fmt::Debug for Device {
     }
 }
 
-/// What is wrong with a number or an address, if it certainly cannot be one; all else is for the service to judge.
+/// What is wrong with an address, if it certainly cannot be one; all else is for the service to judge. A SIP address may
+/// have a name with white space in front of it: `Alice <sip:alice@example.com>` (RFC 3261, name-addr).
 pub(crate) fn address_fault(to: &str) -> Option<&'static str> {
-    if to.is_empty() {
+    if to.trim().is_empty() {
         return Some("`to` is empty: give a number or an address");
     }
-    let odd = |c: char| c.is_whitespace() || c.is_control();
-    to.contains(odd).then_some("`to` has white space or control characters in it: remove them")
+    to.contains(char::is_control).then_some("`to` has control characters in it: remove them")
+}
+
+/// The same of a phone number.
+pub(crate) fn number_fault(to: &str) -> Option<&'static str> {
+    let spaced = || to.contains(char::is_whitespace).then_some("`to` has white space in it: remove it");
+    address_fault(to).or_else(spaced)
 }
 
 /// What is wrong with the JSON of devices, if they certainly cannot be called.
@@ -260,11 +266,13 @@ pub(crate) fn devices_fault(devices: Option<&Value>) -> Option<&'static str> {
     if groups.iter().any(|group| group.is_empty()) {
         return Some("a group has no device: give it one, or leave it out");
     }
-    let addresses = groups.into_iter().flatten().filter_map(|device| {
+    groups.into_iter().flatten().find_map(|device| {
         let params = device.get("params")?;
-        params.get("to_number").or_else(|| params.get("to"))?.as_str()
-    });
-    addresses.into_iter().find_map(address_fault)
+        match params.get("to_number") {
+            Some(number) => number_fault(number.as_str()?),
+            None => address_fault(params.get("to")?.as_str()?),
+        }
+    })
 }
 
 /// Destinations: groups that are tried one after another, the devices of a group at once. Whoever answers first wins.
@@ -366,7 +374,7 @@ struct Described {
     kind: DeviceKind,
     from: Box<str>,
     to: Box<str>,
-    params: Box<str>,
+    raw: Box<str>,
 }
 
 impl RemoteDevice {
@@ -386,7 +394,7 @@ impl RemoteDevice {
             kind: device.state("type"),
             from: either("from_number", "from"),
             to: either("to_number", "to"),
-            params: device.get("params").map_or("{}", RawValue::get).into(),
+            raw: raw.get().into(),
         })))
     }
 
@@ -408,10 +416,17 @@ impl RemoteDevice {
         self.0.as_ref().map_or("", |device| &device.to)
     }
 
-    /// All that the service says about it, as JSON.
+    /// The parameters of the device, as JSON. An empty object when the service sent none.
     #[must_use]
     pub fn params(&self) -> Value {
-        self.0.as_ref().and_then(|device| serde_json::from_str(&device.params).ok()).unwrap_or_else(|| json!({}))
+        self.0.as_ref().and_then(|device| member_of(&device.raw, "params")).unwrap_or_else(|| json!({}))
+    }
+
+    /// The whole device as the service sent it: the text of a JSON object, with `type`, `params` and whatever stands
+    /// beside them. `{}` when the service sent none.
+    #[must_use]
+    pub fn raw(&self) -> &str {
+        self.0.as_ref().map_or("{}", |device| &device.raw)
     }
 
     /// Whether the service said nothing about it.
@@ -423,9 +438,9 @@ impl RemoteDevice {
 
 impl fmt::Debug for RemoteDevice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut params = self.params();
-        redact::mask_keys(&mut params);
-        write!(f, "RemoteDevice({} {params})", self.kind())
+        let mut device = value_of(self.raw());
+        redact::mask_keys(&mut device);
+        write!(f, "RemoteDevice({device})")
     }
 }
 
@@ -461,9 +476,15 @@ mod tests {
     #[test]
     fn only_what_cannot_be_an_address_is_refused() {
         let fault = |devices: Devices| devices_fault(Some(&devices.into_json()));
-        for to in ["", "+1 555", "a\u{7}", " "] {
+        for to in ["", "a\u{7}", "a\n", " "] {
             assert!(fault(phone(to).into()).is_some(), "{to:?}");
             assert!(fault(sip(to).into()).is_some(), "{to:?}");
+        }
+        assert!(fault(phone("+1 555").into()).is_some());
+        for to in ["Alice <sip:alice@example.com>", "\"Alice B.\" <sip:alice@example.com;transport=tls>", "/public/a b"]
+        {
+            assert_eq!(fault(sip(to).into()), None, "{to:?}");
+            assert_eq!(fault(fabric(to).into()), None, "{to:?}");
         }
         for to in ["+15551234567", "555", "nonsense", "sip:ä@b"] {
             assert_eq!(fault(phone(to).into()), None);
@@ -492,6 +513,9 @@ mod tests {
             assert!(read(odd).is_unknown(), "{odd}");
             assert_eq!((read(odd).from(), read(odd).params()), ("", json!({})));
         }
+        let text = r#"{"type":"sip","params":{"to":"sip:b"},"beside":[1]}"#;
+        assert_eq!((read(text).raw(), read(text).params()), (text, json!({"to": "sip:b"})));
+        assert_eq!((read(r#"{"type":"sip"}"#).params(), RemoteDevice::default().raw()), (json!({}), "{}"));
         let device = read(r#"{"type":5,"params":[1]}"#);
         assert_eq!((device.kind().as_str(), device.from(), device.params()), ("", "", json!([1])));
     }

@@ -5,6 +5,7 @@ use std::fmt::{self, Write as _};
 use serde_json::{Map, Value};
 
 use super::redact;
+use crate::error::{self, Result};
 
 /// Named parameters at their places on the wire, and what [`extra`](Self::extra) adds to or puts over them.
 ///
@@ -13,6 +14,32 @@ use super::redact;
 pub struct Fields {
     named: Map<String, Value>,
     extra: Map<String, Value>,
+}
+
+/// Stands for a number that is not finite, which JSON cannot write, until the request is refused. It begins with a code
+/// point that is no character, so that no text of a program is the same.
+const NOT_FINITE: &str = "\u{fdd0}not a finite number";
+
+/// Refuses the parameters of a request that cannot be sent as they were given.
+pub(crate) fn check(method: &str, params: &Value) -> Result<()> {
+    check_members(method, params.as_object().into_iter().flatten())
+}
+
+fn check_members<'a>(method: &str, mut members: impl Iterator<Item = (&'a String, &'a Value)>) -> Result<()> {
+    match members.find_map(|(key, value)| not_finite(key, value)) {
+        Some(key) => Err(error::refused(method, &format!("`{key}` is not a finite number: give one"))),
+        None => Ok(()),
+    }
+}
+
+/// The key of a number that is not finite, at any depth.
+fn not_finite<'a>(key: &'a str, value: &'a Value) -> Option<&'a str> {
+    match value {
+        Value::String(text) => (text == NOT_FINITE).then_some(key),
+        Value::Object(members) => members.iter().find_map(|(key, value)| not_finite(key, value)),
+        Value::Array(items) => items.iter().find_map(|item| not_finite(key, item)),
+        _ => None,
+    }
 }
 
 impl Fields {
@@ -34,6 +61,17 @@ impl Fields {
         } else {
             object.insert(key.to_owned(), value);
         }
+    }
+
+    /// The same of a number. One that is not finite makes [`check`](Self::check) fail.
+    pub(crate) fn set_number(&mut self, group: &str, key: &str, value: f64) {
+        let value = if value.is_finite() { Value::from(value) } else { Value::from(NOT_FINITE) };
+        self.set(group, key, value);
+    }
+
+    /// Refuses what cannot be sent as it was given.
+    pub(crate) fn check(&self, method: &str) -> Result<()> {
+        check_members(method, self.members())
     }
 
     /// The object at `group`, made if it is not there.

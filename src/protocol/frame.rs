@@ -142,7 +142,7 @@ fn code_of(raw: Option<&RawValue>) -> Option<i64> {
     let raw = raw?;
     match object::text_of(raw) {
         Some(text) => text.trim().parse().ok(),
-        None => object::number_of(raw).filter(|code| code.fract() == 0.0).map(|code| code as i64),
+        None => object::number_of(raw).filter(|code| code.fract() == 0.0).and_then(|_| object::integer_of(raw)),
     }
 }
 

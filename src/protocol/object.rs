@@ -103,10 +103,9 @@ impl<'a> Object<'a> {
         self.optional_number(key).unwrap_or_default()
     }
 
-    /// A whole number; a fraction is cut off.
+    /// A whole number; a fraction is cut off. 0 when absent or out of range.
     pub(crate) fn integer(&self, key: &str) -> i64 {
-        // The cast saturates, which is what is wanted of absurd numbers.
-        self.number(key) as i64
+        self.get(key).and_then(integer_of).unwrap_or_default()
     }
 
     /// A boolean, also as the string `"true"`.
@@ -146,6 +145,21 @@ pub(crate) fn number_of(raw: &RawValue) -> Option<f64> {
         Scalar::Text(text) => finite(&text),
         Scalar::Flag(_) | Scalar::Nothing => None,
     }
+}
+
+/// A whole number, also one written as a string; a fraction is cut off. `None` when it is something else, or beyond the
+/// range of the type.
+pub(crate) fn integer_of(raw: &RawValue) -> Option<i64> {
+    let exact = match scalar_of(raw) {
+        Scalar::Text(text) => text.trim().parse().ok(),
+        // As it stands: a float has no room for every digit.
+        _ => raw.get().parse().ok(),
+    };
+    exact.or_else(|| {
+        const BOUND: f64 = 9_223_372_036_854_775_808.0;
+        let number = number_of(raw)?.trunc();
+        (-BOUND..BOUND).contains(&number).then_some(number as i64)
+    })
 }
 
 fn scalar_of(raw: &RawValue) -> Scalar<'_> {

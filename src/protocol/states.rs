@@ -126,6 +126,16 @@ impl MessageState {
     pub fn is_terminal(&self) -> bool {
         Self::TERMINAL.contains(self)
     }
+
+    /// How far the message has come. A state that is not known has come nowhere: it replaces no known one.
+    pub(crate) fn rank(&self) -> u8 {
+        match self {
+            Self::Queued | Self::Other(_) => 0,
+            Self::Initiated => 1,
+            Self::Sent | Self::Received => 2,
+            Self::Delivered | Self::Undelivered | Self::Failed => 3,
+        }
+    }
 }
 
 wire_enum! {

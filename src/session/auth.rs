@@ -89,7 +89,7 @@ impl Session {
         params.insert("event_acks".into(), true.into());
         let authentication = match &self.credentials {
             Credentials::Project { project, token } => json!({"project": project.expose(), "token": token.expose()}),
-            Credentials::Jwt(jwt) => json!({"jwt_token": jwt.expose()}),
+            Credentials::Jwt { jwt, .. } => json!({"jwt_token": jwt.expose()}),
         };
         params.insert("authentication".into(), authentication);
         if !identity.contexts.is_empty() {

@@ -13,16 +13,23 @@ use crate::workers::IDLE;
 /// How the client says who it is.
 #[derive(Clone)]
 pub(crate) enum Credentials {
-    Project { project: Secret, token: Secret },
-    Jwt(Secret),
+    Project {
+        project: Secret,
+        token: Secret,
+    },
+    /// The project is not sent, and is there when the program or its environment named one.
+    Jwt {
+        jwt: Secret,
+        project: Option<Secret>,
+    },
 }
 
 impl Credentials {
-    /// The project, unless a JWT stands for it.
+    /// The project, as far as it is known: a JWT does not need one.
     pub(crate) fn project(&self) -> Option<&str> {
         match self {
             Self::Project { project, .. } => Some(project.expose()),
-            Self::Jwt(_) => None,
+            Self::Jwt { project, .. } => project.as_ref().map(Secret::expose),
         }
     }
 
@@ -30,7 +37,7 @@ impl Credentials {
     pub(crate) fn secrets(&self) -> impl Iterator<Item = &Secret> {
         match self {
             Self::Project { project, token } => [Some(project), Some(token)],
-            Self::Jwt(jwt) => [Some(jwt), None],
+            Self::Jwt { jwt, project } => [Some(jwt), project.as_ref()],
         }
         .into_iter()
         .flatten()
@@ -41,7 +48,7 @@ impl fmt::Debug for Credentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Project { project: _, token: _ } => "<project and token>",
-            Self::Jwt(_) => "<jwt>",
+            Self::Jwt { .. } => "<jwt>",
         })
     }
 }
@@ -120,7 +127,7 @@ impl Default for Settings {
             offer_wait: secs(5),
             offer_queue: 64,
             unconfirmed_limit: secs(4 * 60 * 60),
-            end_grace: secs(1),
+            end_grace: secs(15),
             dial_timeout: DIAL_TIMEOUT,
             late_winner: secs(5 * 60),
             loser_wait: secs(5),

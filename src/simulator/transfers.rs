@@ -20,7 +20,10 @@ const RINGING_SECONDS: f64 = 30.0;
 impl World {
     pub(super) fn on_refer(&mut self, call_id: &str, params: &Map<String, Value>) -> Verdict {
         let device = object(params, "device").and_then(|device| object(device, "params"));
-        let target = device.and_then(|device| text(device, "to")).unwrap_or_default().to_owned();
+        let target = device.and_then(|device| text(device, "to")).unwrap_or_default();
+        // The address alone, without the name in front of it (RFC 3261, name-addr).
+        let in_brackets = target.split_once('<').and_then(|(_, address)| address.split_once('>'));
+        let target = in_brackets.map_or(target, |(address, _)| address).to_owned();
         if !(target.starts_with("sip:") || target.starts_with("sips:")) {
             return refuse(400, format!("{target:?} is no SIP address"));
         }

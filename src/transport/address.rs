@@ -47,8 +47,10 @@ impl Endpoint {
     ///
     /// [`ErrorKind::Config`](crate::ErrorKind::Config) for anything else. What was given is never repeated in the
     /// message, because the usual mistake is a whole URL, and that may hold credentials.
-    pub(crate) fn parse(host: &str, scheme: Scheme, path: &str, allow_plaintext: bool) -> Result<Self> {
-        let (host, port) = split(host).map_err(|why| error::config(format!("host: {why}")))?;
+    ///
+    /// `what` names the host in the message.
+    pub(crate) fn parse((what, host): (&str, &str), scheme: Scheme, path: &str, allow_plaintext: bool) -> Result<Self> {
+        let (host, port) = split(host).map_err(|why| error::config(format!("{what}: {why}")))?;
         let path = check_path(path).map_err(|why| error::config(format!("path: {why}")))?;
         let port = port.unwrap_or(scheme.default_port());
         Ok(Self { host, port, scheme, path, allow_plaintext })
@@ -182,7 +184,7 @@ mod tests {
     use crate::ErrorKind;
 
     fn wss(host: &str) -> Result<Endpoint> {
-        Endpoint::parse(host, Scheme::Wss, "/", false)
+        Endpoint::parse(("host", host), Scheme::Wss, "/", false)
     }
 
     #[test]
@@ -203,7 +205,7 @@ mod tests {
             assert_eq!((endpoint.host(), endpoint.port()), (host, port), "{given}");
             assert_eq!(endpoint.to_string(), shown, "{given}");
         }
-        let plain = Endpoint::parse("127.0.0.1:80", Scheme::Ws, "api/relay", false).expect("a good host");
+        let plain = Endpoint::parse(("host", "127.0.0.1:80"), Scheme::Ws, "api/relay", false).expect("a good host");
         assert_eq!(plain.url(), "ws://127.0.0.1/api/relay");
     }
 
@@ -254,8 +256,8 @@ mod tests {
             assert!(!refused.to_string().contains("PTcanary"), "{refused}");
         }
         assert!(wss("wss://a").is_err_and(|e| e.to_string().contains("without wss://")));
-        assert!(Endpoint::parse("a", Scheme::Wss, "/a b", false).is_err());
-        assert!(Endpoint::parse("a", Scheme::Wss, "/a\r\nb", false).is_err());
+        assert!(Endpoint::parse(("host", "a"), Scheme::Wss, "/a b", false).is_err());
+        assert!(Endpoint::parse(("host", "a"), Scheme::Wss, "/a\r\nb", false).is_err());
     }
 
     #[test]
@@ -269,8 +271,8 @@ mod tests {
             ("::ffff:10.0.0.1", false),
             ("0.0.0.0", false),
         ];
-        let plain = Endpoint::parse("a", Scheme::Ws, "", false).expect("a good host");
-        let allowed = Endpoint::parse("a", Scheme::Ws, "", true).expect("a good host");
+        let plain = Endpoint::parse(("host", "a"), Scheme::Ws, "", false).expect("a good host");
+        let allowed = Endpoint::parse(("host", "a"), Scheme::Ws, "", true).expect("a good host");
         for (address, local) in addresses {
             let address = address.parse().expect("an address");
             assert_eq!(plain.may_use(address), local, "{address}");

@@ -65,7 +65,7 @@ mod tests {
     }
 
     fn connector(host: &str, scheme: Scheme) -> Connector {
-        let endpoint = Endpoint::parse(host, scheme, "/", false).expect("a host");
+        let endpoint = Endpoint::parse(("host", host), scheme, "/", false).expect("a host");
         Connector::new(endpoint, None, MAX_FRAME, Clock::real()).expect("a connector")
     }
 
@@ -352,7 +352,7 @@ mod tests {
     #[cfg(not(feature = "native-tls"))]
     #[test]
     fn wss_without_tls_says_which_feature_is_missing() {
-        let endpoint = Endpoint::parse("localhost", Scheme::Wss, "/", false).expect("a host");
+        let endpoint = Endpoint::parse(("host", "localhost"), Scheme::Wss, "/", false).expect("a host");
         let error = Connector::new(endpoint, None, MAX_FRAME, Clock::real()).err().expect("no TLS here");
         assert_eq!(error.kind(), ErrorKind::Config);
         assert!(error.to_string().contains("native-tls"));
@@ -407,7 +407,7 @@ mod tests {
         }
 
         fn secure(host: &str, ca: Option<&Path>) -> crate::Result<Connector> {
-            let endpoint = Endpoint::parse(host, Scheme::Wss, "/", false).expect("a host");
+            let endpoint = Endpoint::parse(("host", host), Scheme::Wss, "/", false).expect("a host");
             let ca = ca.map(|path| ("SIGNALWIRE_RELAY_CA_FILE", path));
             Connector::new(endpoint, ca, MAX_FRAME, Clock::real())
         }

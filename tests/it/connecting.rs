@@ -181,13 +181,14 @@ fn every_variable_of_the_environment_works() {
             [("SIGNALWIRE_JWT_TOKEN", "env-token"), ("SIGNALWIRE_PROJECT_ID", "p"), ("SIGNALWIRE_API_TOKEN", "t")];
         let as_project = "connected to 127.0.0.1 as Some(\"env-project\")";
         let as_jwt = "connected to 127.0.0.1 as None";
+        let as_both = "connected to 127.0.0.1 as Some(\"p\")";
         for (who, at, expected) in [
             (&who[..], &[("SIGNALWIRE_RELAY_HOST", &*host)][..], as_project),
             (&who, &[("SIGNALWIRE_SPACE", &*host)], as_project),
             (&who, &[("SIGNALWIRE_RELAY_HOST", &*host), ("SIGNALWIRE_SPACE", "127.0.0.1:9")], as_project),
             (&who, &[("SIGNALWIRE_RELAY_HOST", ""), ("SIGNALWIRE_SPACE", &*host)], as_project),
             (&jwt, &[("SIGNALWIRE_RELAY_HOST", &*host)], as_jwt),
-            (&both, &[("SIGNALWIRE_RELAY_HOST", &*host)], as_jwt),
+            (&both, &[("SIGNALWIRE_RELAY_HOST", &*host)], as_both),
         ] {
             let mut environment = vec![("SIGNALWIRE_RELAY_SCHEME", "ws")];
             environment.extend_from_slice(who);
@@ -202,7 +203,7 @@ fn every_variable_of_the_environment_works() {
             ("http", &host, "Config: SIGNALWIRE_RELAY_SCHEME"),
             ("WS", &host, "Config: SIGNALWIRE_RELAY_SCHEME"),
             ("ws", "192.0.2.1", "allow_plaintext"),
-            ("ws", "ws://127.0.0.1", "Config: host"),
+            ("ws", "ws://127.0.0.1", "Config: SIGNALWIRE_RELAY_HOST"),
         ] {
             let mut environment = vec![("SIGNALWIRE_RELAY_SCHEME", scheme), ("SIGNALWIRE_RELAY_HOST", host)];
             environment.extend_from_slice(&who);
@@ -236,7 +237,8 @@ fn what_the_builder_says_wins_over_the_environment() {
         ];
         let said = reports_of_child(NAME, &host, &wrong);
         assert_eq!(said[0], "connected to 127.0.0.1 as Some(\"right\")");
-        assert_eq!(said[1], "connected to 127.0.0.1 as None");
+        // A JWT is used, and the project is known all the same.
+        assert_eq!(said[1], "connected to 127.0.0.1 as Some(\"wrong\")");
         assert!(said[2].starts_with("Connect Some(Tcp)"), "{said:?}");
         // A JWT in the environment is not preferred to what the program itself says.
         let jwt = [("SIGNALWIRE_JWT_TOKEN", "wrong"), ("SIGNALWIRE_RELAY_HOST", "127.0.0.1:9")];
@@ -267,7 +269,7 @@ fn the_number_of_clients_and_calls_is_bounded_by_the_environment() {
             assert!(builder(&sim).connect().is_ok());
             return report("done");
         }
-        for limit in ["1", "0", "x"] {
+        for limit in ["1", "0", " 1\n"] {
             let environment = [("RELAY_MAX_CONNECTIONS", limit), ("RELAY_MAX_ACTIVE_CALLS", "1")];
             assert_eq!(reports_of_child(NAME, "child", &environment), ["done"]);
         }
@@ -482,7 +484,8 @@ fn a_jwt_takes_the_place_of_project_and_token() {
         let (_service, params) = peer.welcome("p1");
         assert_eq!(params["authentication"], json!({"jwt_token": "jwt-1"}));
         assert_eq!(params.get("contexts"), None, "no contexts are no key");
-        assert_eq!(connecting.join().unwrap().unwrap().project(), None);
+        // It is not sent, and known all the same.
+        assert_eq!(connecting.join().unwrap().unwrap().project(), Some("project-1"));
     });
 }
 

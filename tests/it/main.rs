@@ -6,6 +6,7 @@ mod calls;
 mod connecting;
 mod cuts;
 mod dials;
+mod ends;
 mod families;
 mod fault_soak;
 mod faults;
@@ -28,6 +29,7 @@ mod tidy;
 #[cfg(feature = "native-tls")]
 mod tls;
 mod user_code;
+mod values;
 mod verbs;
 mod virtual_time;
 mod waits;

@@ -115,8 +115,11 @@ const fn then(got: Got) -> Want {
 }
 
 const fn in_grace(kind: K) -> Want {
-    Want::See(Got::Failed(kind, false), At::After(SECOND))
+    Want::See(Got::Failed(kind, false), At::After(END_GRACE))
 }
+
+/// The default of `Builder::end_grace`.
+const END_GRACE: Duration = Duration::from_secs(15);
 
 const OK: Want = now(Got::Ok);
 const NOTHING: Want = now(Got::Nothing);

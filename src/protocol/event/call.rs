@@ -37,6 +37,9 @@ pub struct Peer {
     pub queue_id: String,
     /// The name of the queue that it was taken from.
     pub queue_name: String,
+    /// Whether it is the leg that won the dial. In the event of a dial only.
+    #[doc(alias = "dial_winner")]
+    pub is_dial_winner: bool,
 }
 
 impl Peer {
@@ -50,6 +53,7 @@ impl Peer {
             device_type: peer.string("device_type"),
             queue_id: peer.string("queue_id"),
             queue_name: peer.string("queue_name"),
+            is_dial_winner: peer.flag("dial_winner").unwrap_or_default(),
         })
     }
 }
@@ -677,6 +681,8 @@ pub struct TapEvent {
     pub control_id: String,
     /// What it is doing.
     pub state: TapState,
+    /// What is tapped: `audio`. Empty when the service did not say.
+    pub tap_type: String,
     /// Which side is tapped.
     #[doc(alias = "tap")]
     pub direction: Option<AudioDirection>,
@@ -693,6 +699,7 @@ impl TapEvent {
         Self {
             control_id: payload.string("control_id"),
             state: payload.state("state"),
+            tap_type: payload.object("tap").string("type"),
             direction: payload.object("tap").object("params").optional_state("direction"),
             device: RemoteDevice::read(payload.get("device")),
             ended_by_call: false,
@@ -707,6 +714,7 @@ impl TapEvent {
         Self {
             control_id: control_id.into(),
             state: TapState::Finished,
+            tap_type: String::new(),
             direction: None,
             device: RemoteDevice::default(),
             ended_by_call: true,
