@@ -419,6 +419,14 @@ pub(crate) fn closed(what: &str) -> Error {
     draft(ErrorKind::Closed, format!("{what}: the client is closed")).done()
 }
 
+/// The client belongs to the process that this one was forked from.
+pub(crate) fn forked(what: &str) -> Error {
+    let text = format!(
+        "{what}: not sent: the client belongs to the process that this one was forked from: connect a new one here"
+    );
+    draft(ErrorKind::Closed, text).done()
+}
+
 /// The client is shutting down.
 pub(crate) fn draining(what: &str) -> Error {
     draft(ErrorKind::Draining, format!("{what}: the client is shutting down and starts nothing new")).done()

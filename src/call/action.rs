@@ -281,6 +281,7 @@ impl<O: Operation> OpCore<O> {
         let Some(session) = call.core.session() else {
             return on.get().unwrap_or_else(|| Err(error::closed(O::METHOD)));
         };
+        session.check_process(O::METHOD)?;
         on.wait(&session.clock, session.clock.deadline(timeout))
             .unwrap_or_else(|| Err(error::timeout(&format!("{} on call {}", O::METHOD, call.id()))))
     }
@@ -395,6 +396,7 @@ impl Call {
         let Some(session) = call.session() else {
             return Err(call.over().unwrap_or(Over::Closed).error(O::METHOD, self.id()));
         };
+        session.check_process(O::METHOD)?;
         let given = operation.control_id().map(Box::from);
         let control_id: Box<str> = given.unwrap_or_else(|| session.new_id().into());
         let core = Arc::new(OpCore::<O> {

@@ -345,6 +345,10 @@ impl CallCore {
     }
 
     pub(crate) fn drop_handle(self: &Arc<Self>) {
+        // A forked process has no say in the offer, and takes no lock for it.
+        if self.session.upgrade().is_some_and(|session| session.is_forked()) {
+            return;
+        }
         if self.handles.fetch_sub(1, Ordering::AcqRel) == 1 && self.settle_offer() {
             self.pass_back();
         }
@@ -381,7 +385,10 @@ impl CallCore {
 
     /// Gives an inbound call back to routing, without waiting for the reply.
     pub(crate) fn pass_back(self: &Arc<Self>) {
-        let Some(session) = self.session.upgrade().filter(|session| !session.is_closing()) else { return };
+        let Some(session) = self.session.upgrade() else { return };
+        if session.is_forked() || session.is_closing() {
+            return;
+        }
         log::warn!("inbound call {} was not claimed and is passed back", session.clean(&self.id));
         session.counters.calls_passed.add(1);
         self.post("calling.pass", "");
@@ -459,6 +466,7 @@ impl CallCore {
     ) -> Result<Reply> {
         fields.check(method)?;
         let session = self.session_for(method)?;
+        session.check_process(method)?;
         if session.is_closing() {
             return Err(self.over().unwrap_or(Over::Closed).error(method, &self.id));
         }
@@ -817,6 +825,9 @@ impl CallCore {
 
     /// Waits until the call is in a state, or past it, or over.
     pub(crate) fn wait_for_state(&self, target: CallState, until: Deadline, what: &str) -> Result<Reached> {
+        if let Some(session) = self.session.upgrade() {
+            session.check_process(what)?;
+        }
         let reached = {
             let mut inner = self.inner.lock();
             if let Some(over) = &inner.over {

@@ -235,6 +235,9 @@ impl Call {
         timeout: impl Into<Option<Duration>>,
     ) -> Result<Event> {
         let name = event.into();
+        if let Some(session) = self.core.session() {
+            session.check_process("waiting for an event")?;
+        }
         let mut events = self.core.stream();
         let until = self.core.session().and_then(|session| session.clock.deadline(timeout.into()));
         let what = || format!("waiting for {name}");
@@ -382,6 +385,9 @@ impl Call {
 
     /// Sends what may decide about an open offer, and is told whether it does.
     fn deciding(&self, method: &str, send: impl FnOnce(bool) -> Result<Reply>) -> Result<Reply> {
+        if let Some(session) = self.core.session() {
+            session.check_process(method)?;
+        }
         let decides = matches!(method, "calling.answer" | "calling.end" | "calling.pass");
         let was_open = decides && self.core.settle_offer();
         let hands_over = method == Transfer::METHOD;

@@ -145,6 +145,7 @@ impl Dialing {
     /// `OutcomeUnknown` when the service was never heard of about it; what the service refused with; `SessionLost`,
     /// `Closed`.
     pub fn wait(&self, timeout: impl Into<Option<Duration>>) -> Result<Call> {
+        self.session.check_process("calling.dial")?;
         let clock = &self.session.clock;
         match self.core.outcome.wait(clock, clock.deadline(timeout.into())) {
             None => Err(error::timeout(&format!("dial {}", self.core.tag))),
@@ -180,7 +181,9 @@ impl Dialing {
 
 impl Drop for Dialing {
     fn drop(&mut self) {
-        self.cancel();
+        if !self.session.is_forked() {
+            self.cancel();
+        }
     }
 }
 

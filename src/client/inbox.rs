@@ -115,6 +115,7 @@ impl<T: Offered> Inbox<T> {
     /// Waits for the next one.
     pub(crate) fn next(&self, session: &Session, until: Deadline) -> Result<T> {
         let what = || format!("waiting for an inbound {}", T::WHAT);
+        session.check_process(&what())?;
         // Dropped without the lock.
         let mut over = Vec::new();
         let puller = {

@@ -38,7 +38,10 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 /// itself until it is closed: by [`disconnect`](Self::disconnect), [`shutdown`](Self::shutdown), or by dropping the
 /// last clone. Dropping only signals; the connection is gone a moment later.
 ///
-/// Any method may be called from any thread, handlers included.
+/// Any method may be called from any thread, handlers included, and from destructors.
+///
+/// A client belongs to the process that connected it. In a process that was forked from it, its methods return
+/// [`ErrorKind::Closed`] and send nothing: connect a new one there.
 #[derive(Clone)]
 pub struct Client {
     pub(crate) handle: Arc<Handle>,
@@ -418,6 +421,7 @@ impl Client {
 
     /// Refuses what would start something new while the client is shutting down.
     fn may_start(&self, what: &str) -> Result<()> {
+        self.handle.session.check_process(what)?;
         if self.handle.session.is_closing() {
             return Err(error::closed(what));
         }
@@ -428,14 +432,21 @@ impl Client {
 
     /// Blocks until the client is closed.
     ///
-    /// With the feature `signals`, on by default, SIGINT and SIGTERM end it cleanly on Unix: as
+    /// With the feature `signals`, on by default, SIGINT, SIGTERM and SIGHUP end it cleanly on Unix: as
     /// [`shutdown`](Self::shutdown) with the builder's [`drain_limit`](Builder::drain_limit). A second one ends the
     /// process at once. No signal handler is installed unless this is called.
+    ///
+    /// A signal that is ignored when the process starts, as `nohup` does with SIGHUP, stays ignored, and a program that
+    /// has a handler of its own for SIGHUP keeps that signal to itself (both are known on Linux only). Other handlers that
+    /// a program has installed before are called as well. After `run` has returned they alone are, and a signal without
+    /// one ends the process, as it did before. A handler that is installed by `signal-hook` has to be there before the
+    /// first `run`.
     ///
     /// # Errors
     ///
     /// What closed the client, when nobody asked for it.
     pub fn run(&self) -> Result<()> {
+        self.handle.session.check_process("run")?;
         #[cfg(all(feature = "signals", unix))]
         let _watch = signals::Watch::start(self)?;
         match self.handle.session.wait_ended() {
@@ -460,6 +471,9 @@ impl Client {
     /// faxes may get their last event. Only calls that are hung up at the limit have 1 s more to report their end.
     pub fn shutdown(&self, limit: Duration) {
         let (session, router) = (&self.handle.session, &self.handle.router);
+        if session.is_forked() {
+            return;
+        }
         router.drain();
         let until = session.clock.after(limit);
         log::info!("shutting down, within {limit:?}");

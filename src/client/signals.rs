@@ -1,11 +1,12 @@
-//! SIGINT and SIGTERM, while `Client::run` runs.
+//! SIGINT, SIGTERM and SIGHUP, while `Client::run` runs.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
 use parking_lot::Mutex;
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::SigId;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::{Handle, Signals};
 
 use super::Client;
@@ -18,37 +19,124 @@ pub(super) struct Watch {
     _running: Running,
 }
 
-/// What the process does on a signal, for all clients that run in it, at once or one after another: what was installed
-/// cannot be taken back, so it is installed once.
+/// What the process does on a signal, for all clients that run in it, at once or one after another. The handler that
+/// the system knows cannot be taken back, so it is installed once; what it does can.
 struct Process {
-    /// Whether the next signal ends the process.
-    armed: Option<Arc<AtomicBool>>,
+    /// What the process had arranged before the first client ran.
+    before: Option<Arc<Before>>,
     /// How many clients run.
     running: usize,
+    /// What ends the process on the second signal, while clients run.
+    second: Vec<SigId>,
 }
 
-static PROCESS: Mutex<Process> = Mutex::new(Process { armed: None, running: 0 });
+/// The signals that are watched, and how the process is to deal with them when no client runs.
+struct Before {
+    watched: Vec<i32>,
+    /// Raised while no client runs: a signal that ended the process before does it again.
+    released: Arc<AtomicBool>,
+}
+
+static PROCESS: Mutex<Process> = Mutex::new(Process { before: None, running: 0, second: Vec::new() });
+
+impl Before {
+    /// Looks at what the process does with the signals, and installs what does the same when no client runs.
+    fn install() -> std::io::Result<Self> {
+        let released = Arc::new(AtomicBool::new(false));
+        let mut watched = Vec::new();
+        for signal in [SIGINT, SIGTERM, SIGHUP] {
+            match Disposition::of(signal) {
+                // Whoever started the process meant that: `nohup`, or a shell that put it into the background.
+                Disposition::Ignored => continue,
+                // Many daemons read their configuration anew on it.
+                Disposition::Handled if signal == SIGHUP => continue,
+                // The handler of the program is called before ours, always.
+                Disposition::Handled => {}
+                Disposition::Default => {
+                    signal_hook::flag::register_conditional_default(signal, Arc::clone(&released))?;
+                }
+            }
+            watched.push(signal);
+        }
+        Ok(Self { watched, released })
+    }
+}
+
+/// What a process does with a signal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Disposition {
+    Default,
+    Ignored,
+    /// The program has a handler of its own.
+    Handled,
+}
+
+impl Disposition {
+    /// As the system tells. Only Linux tells it in a file; elsewhere it counts as the default.
+    fn of(signal: i32) -> Self {
+        let status = if cfg!(any(target_os = "linux", target_os = "android")) {
+            std::fs::read_to_string("/proc/self/status").unwrap_or_default()
+        } else {
+            String::new()
+        };
+        Self::in_status(&status, signal)
+    }
+
+    fn in_status(status: &str, signal: i32) -> Self {
+        let has = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name));
+            let mask = line.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default();
+            mask >> (signal - 1) & 1 == 1
+        };
+        match (has("SigIgn:"), has("SigCgt:")) {
+            (true, _) => Self::Ignored,
+            (_, true) => Self::Handled,
+            _ => Self::Default,
+        }
+    }
+}
 
 impl Process {
     /// One more client runs. The first signal is for those that do.
     fn enter(&mut self) -> std::io::Result<Running> {
-        let armed = match &self.armed {
-            Some(armed) => Arc::clone(armed),
-            None => {
-                let armed = Arc::new(AtomicBool::new(false));
-                for signal in [SIGINT, SIGTERM] {
-                    // In this order: the first signal finds the flag down and raises it, the second finds it up.
-                    signal_hook::flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&armed))?;
-                    signal_hook::flag::register(signal, Arc::clone(&armed))?;
-                }
-                Arc::clone(self.armed.insert(armed))
-            }
+        let before = match &self.before {
+            Some(before) => Arc::clone(before),
+            None => Arc::clone(self.before.insert(Arc::new(Before::install()?))),
         };
         if self.running == 0 {
-            armed.store(false, Ordering::Relaxed);
+            let armed = Arc::new(AtomicBool::new(false));
+            for &signal in &before.watched {
+                // In this order: the first signal finds the flag down and raises it, the second finds it up.
+                let ids = [
+                    signal_hook::flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&armed)),
+                    signal_hook::flag::register(signal, Arc::clone(&armed)),
+                ];
+                for id in ids {
+                    match id {
+                        Ok(id) => self.second.push(id),
+                        Err(error) => {
+                            self.forget_second();
+                            return Err(error);
+                        }
+                    }
+                }
+            }
         }
         self.running += 1;
         Ok(Running)
+    }
+
+    fn forget_second(&mut self) {
+        for id in self.second.drain(..) {
+            signal_hook::low_level::unregister(id);
+        }
+    }
+
+    /// Says whether signals are as they were before any client ran.
+    fn release(&self, released: bool) {
+        if let Some(before) = &self.before {
+            before.released.store(released, Ordering::SeqCst);
+        }
     }
 }
 
@@ -59,9 +147,10 @@ impl Drop for Running {
     fn drop(&mut self) {
         let mut process = PROCESS.lock();
         process.running -= 1;
-        // When nobody runs any more, a signal does what it did before, and ends the process.
-        if let Some(armed) = process.armed.as_ref().filter(|_| process.running == 0) {
-            armed.store(true, Ordering::Relaxed);
+        if process.running == 0 {
+            // In this order: no signal is lost in between.
+            process.release(true);
+            process.forget_second();
         }
     }
 }
@@ -69,8 +158,14 @@ impl Drop for Running {
 impl Watch {
     pub(super) fn start(client: &Client) -> Result<Self> {
         let refused = |why: std::io::Error| error::config(format!("the system refused a signal handler: {why}"));
-        let running = PROCESS.lock().enter().map_err(refused)?;
-        let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(refused)?;
+        let (running, watched) = {
+            let mut process = PROCESS.lock();
+            let running = process.enter().map_err(refused)?;
+            (running, process.before.as_ref().map(|before| before.watched.clone()).unwrap_or_default())
+        };
+        let mut signals = Signals::new(watched).map_err(refused)?;
+        // From here on the client deals with them.
+        PROCESS.lock().release(false);
         let handle = signals.handle();
         let client = client.downgrade();
         let body = move || {
@@ -96,5 +191,19 @@ impl Drop for Watch {
             // It has logged what it had to say, if it panicked.
             let _panicked = thread.join();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_process_does_with_a_signal_is_read_from_its_status() {
+        // SIGHUP is 1, SIGINT 2, SIGTERM 15.
+        let status = "Name:\tx\nSigBlk:\tffffffffffffffff\nSigIgn:\t0000000000000001\nSigCgt:\t0000000000004000\n";
+        let of = |signal| Disposition::in_status(status, signal);
+        assert_eq!([1, 2, 15].map(of), [Disposition::Ignored, Disposition::Default, Disposition::Handled]);
+        assert_eq!(Disposition::in_status("", 15), Disposition::Default);
     }
 }

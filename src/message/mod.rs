@@ -203,6 +203,7 @@ impl Message {
         let Some(session) = self.core.session.upgrade() else {
             return self.core.outcome.get().unwrap_or_else(|| Err(error::closed(&self.core.what())));
         };
+        session.check_process("waiting for the state of a message")?;
         let until = session.clock.deadline(timeout.into());
         self.core.outcome.wait(&session.clock, until).unwrap_or_else(|| Err(error::timeout(&self.core.what())))
     }

@@ -77,6 +77,8 @@ pub(crate) struct Session {
     pub(crate) workers: Workers,
     pub(crate) counters: Counters,
     pub(crate) board: Board,
+    /// The process that has the threads of this client.
+    process: u32,
     sink: Arc<dyn EventSink>,
     connector: Connector,
     cutoff: Cutoff,
@@ -216,6 +218,7 @@ impl Session {
             secrets,
             counters: Counters::default(),
             board: Board::new(),
+            process: std::process::id(),
             sink,
             connector,
             cutoff: Cutoff::new(clock.clone()),
@@ -350,6 +353,7 @@ impl Session {
     /// Sends a request and waits for its reply, at most as long as the request timeout.
     pub(crate) fn request(&self, ask: Ask<'_>) -> Result<Reply> {
         let Ask { method, params, call_id, of_session, until, effect } = ask;
+        self.check_process(method)?;
         let slot = Slot::of_this_thread(&self.clock);
         let until = until.or_else(|| self.clock.after(self.settings.request_timeout));
         let id = self.ids.next();
@@ -403,6 +407,7 @@ impl Session {
     /// Sends a request that nobody waits for; its effect is told how it ended. Never blocks. Gives its id.
     pub(crate) fn post(self: &Arc<Self>, ask: Ask<'_>) -> Result<u128> {
         let Ask { method, params, call_id, of_session, until, effect } = ask;
+        self.check_process(method)?;
         let until = until.or_else(|| self.clock.after(self.settings.request_timeout));
         let id = self.ids.next();
         frame::learn(params, &self.secrets);
@@ -440,6 +445,7 @@ impl Session {
 
     /// Sends a notification, which gets no answer. Only over a link that is up.
     pub(crate) fn notify(&self, method: &str, params: &str) -> Result<()> {
+        self.check_process(method)?;
         if self.is_closing() {
             return Err(error::closed(method));
         }
@@ -562,13 +568,24 @@ impl Session {
         self.sink.call_over(call_id);
     }
 
+    /// Whether this process was forked from the one that connected: the socket is shared with that, and the threads are
+    /// not there. It asks the system, which takes less than a thousandth of the time of a request.
+    pub(crate) fn is_forked(&self) -> bool {
+        std::process::id() != self.process
+    }
+
+    /// Refuses what a forked process wants. Called before any lock is taken: a thread that had it is not there either.
+    pub(crate) fn check_process(&self, what: &str) -> Result<()> {
+        if self.is_forked() { Err(error::forked(what)) } else { Ok(()) }
+    }
+
     pub(crate) fn is_closing(&self) -> bool {
         self.closing.is_set()
     }
 
     /// Ends everything that waits and has the threads stop; returns at once. Whoever is first does it.
     pub(crate) fn close(self: &Arc<Self>) {
-        if !self.closing.set(&self.clock, ()) {
+        if self.is_forked() || !self.closing.set(&self.clock, ()) {
             return;
         }
         if matches!(self.ready.get(), Some(Ok(()))) {
@@ -594,7 +611,7 @@ impl Session {
 
     /// Waits for reader and writer to end, unless this thread is one that they or a handler run on.
     pub(crate) fn join(&self) {
-        if workers::is_our_thread() {
+        if workers::is_our_thread() || self.is_forked() {
             return;
         }
         if self.ended.wait(&self.clock, self.clock.after(JOIN_LIMIT)).is_none() {

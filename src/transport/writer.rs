@@ -36,6 +36,35 @@ const KEPT: usize = 256 << 10;
 /// What one posted frame costs besides its bytes; without it, empty pongs would be free.
 const FRAME_COST: usize = 32;
 
+thread_local! {
+    static ENCODES: Encodes = Encodes::new();
+}
+
+/// There as long as this thread can encode frames.
+///
+/// The random mask of a frame comes from a thread-local value of a library, which panics once that is destroyed. A
+/// destructor that runs at the end of a thread may call the client after that. The values of a thread are destroyed in
+/// the reverse order of their first use, so this one, which is first used after the other, goes before it.
+struct Encodes(bool);
+
+impl Encodes {
+    fn new() -> Self {
+        // Fails where a program has used the same library, and comes here for the first time when that value is gone.
+        Self(std::panic::catch_unwind(tungstenite::handshake::client::generate_key).is_ok())
+    }
+
+    /// Whether the calling thread may encode. The writer thread always may.
+    fn here() -> bool {
+        ENCODES.try_with(|encodes| encodes.0).unwrap_or(false)
+    }
+}
+
+impl Drop for Encodes {
+    fn drop(&mut self) {
+        // Only values with a destructor are ever gone.
+    }
+}
+
 /// What goes out.
 #[derive(Debug)]
 pub(crate) enum Out {
@@ -509,6 +538,7 @@ impl Writer {
         until: Deadline,
     ) -> Result<(), NotSent> {
         let bytes = text.len();
+        let may_encode = Encodes::here();
         let mut state = self.state.lock();
         let mut in_time = true;
         loop {
@@ -527,7 +557,8 @@ impl Writer {
         }
         state.crowded = in_flight > DIRECT;
         state.push(Item { id: Some(id), out: Out::Text(text) });
-        let direct = in_flight <= DIRECT
+        let direct = may_encode
+            && in_flight <= DIRECT
             && state.requests == 1
             && state.control_bytes < BATCH
             && state.half.as_ref().is_some_and(|half| !half.is_partial());

@@ -11,8 +11,9 @@ use signalwire_relay::{
     ReceiveFax, Record, Transcribe, sms, tts,
 };
 
-use crate::scene::{LONG, answer_by_hand, answered, client, fence, of_call, refusal, sim, watched};
-use crate::support::watchdog;
+use crate::support::{
+    LONG, answer_by_hand, answered, client, fence, of_call, refusal, simulator_at, until, watchdog, watched,
+};
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
@@ -20,7 +21,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 #[test]
 fn a_continuous_collect_ends_at_a_final_state_whatever_its_result() {
     watched(|| {
-        let sim = sim();
+        let sim = simulator_at(50.0);
         let client = client(&sim);
         let (_caller, call) = answered(&sim, &client);
         let speech = json!({"type": "speech", "params": {"text": "yes", "confidence": 80.0}});
@@ -216,7 +217,7 @@ fn a_shutdown_hangs_up_no_call_that_is_over() {
 #[test]
 fn the_state_of_a_message_never_goes_back() {
     watched(|| {
-        let sim = sim();
+        let sim = simulator_at(50.0);
         let client = client(&sim);
         sim.never_answer("messaging.send");
         let sender = client.clone();
@@ -253,7 +254,7 @@ fn the_state_of_a_message_never_goes_back() {
         let shown = (message.state(), message.reason());
         assert_eq!(shown, (MessageState::Undelivered, Some("unreachable".to_owned())));
         sent.push("undelivered".to_owned());
-        crate::scene::eventually("every state to be heard", || heard.lock().len() == sent.len());
+        until("every state to be heard", || heard.lock().len() == sent.len());
         assert_eq!(*heard.lock(), sent, "listeners hear every event until the last");
     });
 }
@@ -261,7 +262,7 @@ fn the_state_of_a_message_never_goes_back() {
 #[test]
 fn a_received_message_is_not_done() {
     watched(|| {
-        let sim = sim();
+        let sim = simulator_at(50.0);
         let client = client(&sim);
         sim.texts("+15552222222", "+15551111111", "Hello");
         let message = client.next_message(LONG).unwrap();

@@ -410,10 +410,10 @@ fn replies_are_judged_by_their_code() {
 
 #[test]
 fn the_details_of_a_refusal_can_be_read_and_hide_the_credentials() {
-    watchdog(|| {
+    watched(|| {
         let sim = sim();
         sim.never_answer("signalwire.receive");
-        let client = quick(&sim).project("a-project-of-some-length").connect().unwrap();
+        let client = builder(&sim).project("a-project-of-some-length").connect().unwrap();
         for (body, details) in [
             (
                 r#""error":{"code":-32602,"message":"Invalid params","data":{"errors":[{"field":"to"}]}}"#,

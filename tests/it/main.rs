@@ -19,6 +19,8 @@ mod matrix;
 mod operations;
 mod orders;
 mod pitfalls;
+#[cfg(all(target_os = "linux", feature = "signals"))]
+mod process;
 mod reference;
 mod secrets;
 mod soak;

@@ -7,13 +7,14 @@ use signalwire_relay::{
     silence, sip, sms, tts,
 };
 
-use crate::scene::{LONG, answered, client, count, refusal, sent, sim, watched};
-use crate::wire_support::{child_role, in_child, report, watchdog};
+use crate::support::{
+    LONG, answered, child_role, client, count, refusal, report, reports_of_child, sent, simulator_at, watched,
+};
 
 #[test]
 fn a_number_that_is_not_finite_is_refused_before_it_is_sent() {
     watched(|| {
-        let sim = sim();
+        let sim = simulator_at(50.0);
         let client = client(&sim);
         let (_caller, call) = answered(&sim, &client);
         let play = call.play(silence(LONG)).unwrap();
@@ -87,7 +88,7 @@ fn whole_numbers_out_of_range_are_absent() {
 #[test]
 fn an_empty_body_is_left_out_beside_media() {
     watched(|| {
-        let sim = sim();
+        let sim = simulator_at(50.0);
         let client = client(&sim);
         let message = sms("+15552222222").from("+15551111111").body("").media(["https://example.com/a.png"]);
         client.send_message(message).unwrap();
@@ -122,7 +123,7 @@ fn the_winner_of_a_dial_the_type_of_a_tap_and_the_whole_device_have_a_type() {
     };
     assert_eq!(serde_json::from_str::<Value>(tap.device.raw()).unwrap(), device);
     watched(|| {
-        let sim = sim();
+        let sim = simulator_at(50.0);
         let client = client(&sim);
         let (_caller, call) = answered(&sim, &client);
         let raw: Value = serde_json::from_str(call.device().raw()).unwrap();
@@ -134,7 +135,7 @@ fn the_winner_of_a_dial_the_type_of_a_tap_and_the_whole_device_have_a_type() {
 fn a_sip_address_may_have_a_name() {
     const ALICE: &str = "Alice <sip:alice@example.com>";
     watched(|| {
-        let sim = sim();
+        let sim = simulator_at(50.0);
         let client = client(&sim);
         let caller = sim.caller("sip:bob@example.com").calls("sip:office@example.com").dials();
         let call = client.next_call(LONG).unwrap();
@@ -156,7 +157,7 @@ fn a_sip_address_may_have_a_name() {
 
 #[test]
 fn what_the_environment_has_wrong_is_named() {
-    watchdog(|| {
+    watched(|| {
         const NAME: &str = "values::what_the_environment_has_wrong_is_named";
         if child_role().is_some() {
             let error = Client::from_env().expect_err("it cannot connect");
@@ -174,7 +175,7 @@ fn what_the_environment_has_wrong_is_named() {
             ("SIGNALWIRE_RELAY_SCHEME", "http"),
         ] {
             let who = [("SIGNALWIRE_PROJECT_ID", "p"), ("SIGNALWIRE_API_TOKEN", "t"), (name, value)];
-            let said = in_child(NAME, "child", &who).remove(0);
+            let said = reports_of_child(NAME, "child", &who).remove(0);
             assert!(said.starts_with("Config: ") && said.contains(name), "{name}={value}: {said}");
         }
     });
@@ -197,7 +198,7 @@ impl log::Log for Warnings {
 
 #[test]
 fn white_space_around_credentials_is_removed_with_a_warning() {
-    watchdog(|| {
+    watched(|| {
         const NAME: &str = "values::white_space_around_credentials_is_removed_with_a_warning";
         if let Some(role) = child_role() {
             log::set_logger(&Warnings).unwrap();
@@ -213,16 +214,16 @@ fn white_space_around_credentials_is_removed_with_a_warning() {
         let host = sim.host();
         let scheme = ("SIGNALWIRE_RELAY_SCHEME", "ws");
         let (project, token) = (("SIGNALWIRE_PROJECT_ID", "a-project"), ("SIGNALWIRE_API_TOKEN", "a-token\n"));
-        let said = in_child(NAME, "environment", &[scheme, project, token, ("SIGNALWIRE_SPACE", &host)]);
+        let said = reports_of_child(NAME, "environment", &[scheme, project, token, ("SIGNALWIRE_SPACE", &host)]);
         let warned = "WARN: SIGNALWIRE_API_TOKEN has white space around it, which is removed";
         assert_eq!(said, [warned, "connected as Some(\"a-project\")"]);
-        let said = in_child(NAME, &host, &[scheme]);
+        let said = reports_of_child(NAME, &host, &[scheme]);
         let warned = ["Builder::token", "Builder::host"]
             .map(|name| format!("WARN: {name} has white space around it, which is removed"));
         assert_eq!(said, [warned[0].as_str(), &warned[1], "connected as Some(\"a-project\")"]);
         // A file with nothing but a newline holds no token.
         let none = [scheme, project, ("SIGNALWIRE_API_TOKEN", "\n"), ("SIGNALWIRE_SPACE", &*host)];
-        let output = std::panic::catch_unwind(|| in_child(NAME, "environment", &none));
+        let output = std::panic::catch_unwind(|| reports_of_child(NAME, "environment", &none));
         assert!(output.is_err(), "connected without a token");
         assert_eq!(sim.connections_ever(), 2);
     });

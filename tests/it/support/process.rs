@@ -33,7 +33,7 @@ impl Task {
 }
 
 /// Says in the environment of a child process which test it is there for.
-const CHILD: &str = "SIGNALWIRE_RELAY_TEST_CHILD";
+pub const CHILD: &str = "SIGNALWIRE_RELAY_TEST_CHILD";
 
 /// Runs the body of a test in a process of its own: this program once more, with this test alone. None in the child.
 pub fn child(
