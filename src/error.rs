@@ -40,6 +40,7 @@ struct Inner {
     server_message: Option<Box<str>>,
     details: Option<Value>,
     timeout: bool,
+    retry_after: Option<Duration>,
     source: Option<BoxError>,
 }
 
@@ -168,6 +169,13 @@ impl Error {
         self.0.timeout
     }
 
+    /// The time that the service asked the client to wait before the next attempt: the `Retry-After` header of an HTTP
+    /// response, or the `retry_after` of a rejected request, which is in seconds. Reconnecting waits at least as long, up to 1 hour.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.0.retry_after
+    }
+
     /// Whether the call is gone or ended: there is nobody left to talk to. The normal way out of a handler.
     #[must_use]
     pub fn is_call_gone(&self) -> bool {
@@ -250,6 +258,7 @@ fn draft(kind: ErrorKind, text: impl Into<Box<str>>) -> Draft {
         server_message: None,
         details: None,
         timeout: false,
+        retry_after: None,
         source: None,
     })
 }
@@ -271,8 +280,21 @@ impl Draft {
         self
     }
 
+    /// Of a WebSocket: its code and its reason are the server's words.
+    fn close(self, close: Option<(u16, &str)>) -> Self {
+        match close {
+            Some((code, reason)) => self.server(Some(code.into()), reason),
+            None => self,
+        }
+    }
+
     fn timeout(mut self, is: bool) -> Self {
         self.0.timeout = is;
+        self
+    }
+
+    fn retry_after(mut self, span: Option<Duration>) -> Self {
+        self.0.retry_after = span;
         self
     }
 
@@ -323,15 +345,66 @@ pub(crate) fn connect_timeout(host: &str, phase: Phase) -> Error {
     draft.timeout(true).done()
 }
 
+/// The server's HTTP response was not the upgrade to a WebSocket.
+pub(crate) fn connect_status(host: &str, status: u16, why: &str, retry_after: Option<Duration>) -> Error {
+    let text = format!("connecting to {host}: {} failed: {why}", Phase::Upgrade);
+    let mut draft = draft(ErrorKind::Connect, text).server(Some(status.into()), why).retry_after(retry_after);
+    draft.0.phase = Some(Phase::Upgrade);
+    draft.done()
+}
+
+/// The service closed the connection instead of answering `signalwire.connect`.
+pub(crate) fn connect_closed(host: &str, close: Option<(u16, &str)>) -> Error {
+    let text = format!("connecting to {host}: {} failed: {}", Phase::Auth, closed_by_service(close));
+    let mut draft = draft(ErrorKind::Connect, text).close(close);
+    draft.0.phase = Some(Phase::Auth);
+    draft.done()
+}
+
+/// More came before the answer to `signalwire.connect` than is kept.
+pub(crate) fn backlog_full(host: &str, limit: usize) -> Error {
+    let why = format!(
+        "the service sent more than {limit} bytes of events before its answer, so the session is given up; \
+         Builder::resume_backlog raises that limit"
+    );
+    connect(host, Phase::Auth, &why, None)
+}
+
+/// A frame was too large again.
+pub(crate) fn too_large_again(host: &str, limit: usize) -> Error {
+    link_lost(
+        host,
+        &format!(
+            "a frame was larger than {limit} bytes twice in a row, so the session is given up; \
+             Builder::max_frame raises that limit"
+        ),
+    )
+}
+
 /// A connection that stood has ended.
 pub(crate) fn link_lost(host: &str, why: &str) -> Error {
     draft(ErrorKind::Connect, format!("the connection to {host} is lost: {why}")).done()
 }
 
+/// A connection that stood was closed by the service.
+pub(crate) fn link_closed(host: &str, close: Option<(u16, &str)>) -> Error {
+    let text = format!("the connection to {host} is lost: {}", closed_by_service(close));
+    draft(ErrorKind::Connect, text).close(close).done()
+}
+
+fn closed_by_service(close: Option<(u16, &str)>) -> String {
+    match close {
+        Some((code, "")) => format!("the service closed it ({code})"),
+        Some((code, reason)) => format!("the service closed it ({code}): {reason}"),
+        None => "the service closed it".to_owned(),
+    }
+}
+
 /// The service answered `signalwire.connect` with a passing refusal, such as being over capacity.
-pub(crate) fn connect_refused(host: &str, code: Option<i64>, message: &str) -> Error {
+pub(crate) fn connect_refused(host: &str, code: Option<i64>, message: &str, retry_after: Option<Duration>) -> Error {
     let text = format!("connecting to {host}: refused for now{}: {message}", coded(code));
-    let mut draft = draft(ErrorKind::Connect, text).method("signalwire.connect").server(code, message);
+    let mut draft =
+        draft(ErrorKind::Connect, text).method("signalwire.connect").server(code, message).retry_after(retry_after);
     draft.0.phase = Some(Phase::Auth);
     draft.done()
 }

@@ -145,7 +145,10 @@ impl Builder {
         self
     }
 
-    /// How long the service then has before the connection is given up (10 s).
+    /// Sets how long the service may stay silent after that ping before the connection is given up. Default: 10 s.
+    ///
+    /// A service that sends a few bytes now and then but answers neither requests nor pings is given up after six times
+    /// as long, at least after 1 minute. A large frame that is still arriving extends that time.
     pub fn ping_timeout(mut self, timeout: Duration) -> Self {
         self.settings.ping_timeout = timeout;
         self
@@ -174,7 +177,8 @@ impl Builder {
         self
     }
 
-    /// How long a peer may take no data before the connection is given up (10 s).
+    /// Sets how long the peer may take no data before the connection is given up. Only the time during which writing
+    /// was blocked counts. Acknowledgements that wait meanwhile hold the receiving of events back. Default: 10 s.
     pub fn write_stall(mut self, span: Duration) -> Self {
         self.settings.write_stall = span;
         self
@@ -307,7 +311,18 @@ impl Builder {
         self
     }
 
-    /// How large a frame may be that the service sends; a larger one ends the connection (10 MiB).
+    /// Sets how many bytes of events the service may send before its response to `signalwire.connect`, as it does when a
+    /// session with a backlog is resumed. The events are acknowledged as they arrive and delivered after the response.
+    /// When the limit is exceeded, the session is given up: its calls end with
+    /// [`SessionLost`](crate::ErrorKind::SessionLost). Default: 64 MiB.
+    pub fn resume_backlog(mut self, bytes: usize) -> Self {
+        self.settings.resume_backlog = bytes;
+        self
+    }
+
+    /// Sets how large a frame of the service may be. A larger one ends the connection; when the service sends it again
+    /// after the session was resumed, the session is given up, and its calls end with
+    /// [`SessionLost`](crate::ErrorKind::SessionLost). Default: 10 MiB.
     pub fn max_frame(mut self, bytes: usize) -> Self {
         self.settings.max_frame = bytes;
         self

@@ -19,7 +19,7 @@ use parking_lot::{Condvar, MutexGuard};
 
 pub(crate) use self::channel::{Receiver, Sender};
 pub(crate) use self::dice::Dice;
-pub(crate) use self::tcp::Tcp;
+pub(crate) use self::tcp::{Tcp, uninterrupted};
 #[cfg(feature = "simulator")]
 pub(crate) use self::virtual_time::{Claim, Held, Unbound};
 #[cfg(feature = "simulator")]

@@ -4,6 +4,7 @@ use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::ops::Deref;
 use std::sync::Arc;
+use std::time::Duration;
 
 #[cfg(feature = "simulator")]
 use super::Kind;
@@ -90,6 +91,23 @@ impl Tcp {
         }
     }
 
+    /// Whether something lies here to be read, the end included. Another thread may be reading meanwhile: it sees at most
+    /// a timeout, after which it reads on.
+    pub(crate) fn has_arrived(&self) -> bool {
+        #[cfg(feature = "simulator")]
+        if let Some(line) = &self.line {
+            return line.has_arrived();
+        }
+        // `set_nonblocking` would reach a thread that is writing.
+        let restore = self.socket.read_timeout();
+        if self.socket.set_read_timeout(Some(Duration::from_millis(1))).is_err() {
+            return false;
+        }
+        let found = self.socket.peek(&mut [0]).is_ok();
+        let _only_fails_on_a_dead_socket = self.socket.set_read_timeout(restore.unwrap_or(None));
+        found
+    }
+
     pub(crate) fn shutdown(&self, how: Shutdown) -> io::Result<()> {
         #[cfg(feature = "simulator")]
         if let Some(line) = &self.line {
@@ -112,5 +130,37 @@ impl Deref for Tcp {
 
     fn deref(&self) -> &TcpStream {
         &self.socket
+    }
+}
+
+/// Makes a system call again that a signal interrupted.
+pub(crate) fn uninterrupted<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    loop {
+        match call() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => return result,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_that_a_signal_interrupted_is_made_again_and_one_that_failed_is_not() {
+        for (end, interruptions) in [(Ok(7), 0), (Ok(7), 3), (Err(io::ErrorKind::ConnectionReset), 2)] {
+            let mut calls = 0;
+            let result = uninterrupted(|| {
+                calls += 1;
+                if calls <= interruptions {
+                    Err(io::ErrorKind::Interrupted.into())
+                } else {
+                    end.map_err(io::Error::from)
+                }
+            });
+            assert_eq!(result.map_err(|error| error.kind()), end);
+            assert_eq!(calls, interruptions + 1);
+        }
     }
 }

@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
@@ -42,6 +43,8 @@ pub(crate) struct WireError {
     pub(crate) message: String,
     /// The members besides these two, when there are any.
     pub(crate) details: Option<Value>,
+    /// How long the service wants to be left alone.
+    pub(crate) retry_after: Option<Duration>,
 }
 
 const EVENT: &str = "signalwire.event";
@@ -96,7 +99,7 @@ impl WireError {
     fn of(raw: &RawValue) -> Self {
         if !raw.get().starts_with('{') {
             let message = object::text_of(raw).map_or_else(|| raw.get().to_owned(), Cow::into_owned);
-            return Self { code: None, message, details: None };
+            return Self { code: None, message, details: None, retry_after: None };
         }
         Self::of_object(&Object::parse(raw))
     }
@@ -109,6 +112,7 @@ impl WireError {
         Self {
             code: code_of(refusal.get("code")),
             message: message_of(refusal),
+            retry_after: retry_after_of(refusal).or_else(|| retry_after_of(&refusal.object("data"))),
             details: (!details.is_empty()).then_some(Value::Object(details)),
         }
     }
@@ -153,6 +157,12 @@ fn message_of(object: &Object<'_>) -> String {
     }
 }
 
+/// In seconds; what is negative or no number counts as absent.
+fn retry_after_of(object: &Object<'_>) -> Option<Duration> {
+    let seconds = object.optional_number("retry_after")?;
+    Duration::try_from_secs_f64(seconds).ok()
+}
+
 /// `null` is absence.
 fn present(raw: &RawValue) -> Option<&RawValue> {
     (!is_null(raw)).then_some(raw)
@@ -192,16 +202,23 @@ impl Reply {
         object::value_of(self.json())
     }
 
-    /// One member of the result; `None` when it is absent or `null`.
+    /// One member of the result; `None` when it is absent or `null`. Older servers wrap the result once more, in a member
+    /// `result`: a member that is missing outside is looked for in there.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<Value> {
-        object::member_of(self.json(), key)
+        let member = self.raw_member(key)?;
+        serde_json::from_str(member.get()).ok()
     }
 
-    /// A member that is a string.
+    /// A member that is a string, found as [`get`](Self::get) does.
     #[must_use]
     pub fn text(&self, key: &str) -> Option<String> {
-        Object::parse_text(self.json()).optional(key)
+        object::text_of(self.raw_member(key)?).map(Cow::into_owned)
+    }
+
+    fn raw_member(&self, key: &str) -> Option<&RawValue> {
+        let outer = Object::parse_text(self.json());
+        outer.get(key).or_else(|| outer.object("result").get(key))
     }
 
     /// The service's words. They differ between its versions: nothing should depend on them.
@@ -213,7 +230,7 @@ impl Reply {
     /// The code that the service gave, usually 200.
     #[must_use]
     pub fn code(&self) -> Option<i64> {
-        code_of(Object::parse_text(self.json()).get("code"))
+        code_of(self.raw_member("code"))
     }
 }
 
@@ -611,6 +628,24 @@ mod tests {
             panic!("{frame} is a reply to one of our requests");
         };
         judge(body).map(|reply| reply.value()).map_err(|error| (error.code, error.message))
+    }
+
+    #[test]
+    fn members_of_a_wrapped_result_are_found() {
+        let found = |json: &str| {
+            let raw: &RawValue = serde_json::from_str(json).expect("JSON");
+            let reply = judge(Ok(raw)).expect("a success");
+            (reply.code(), reply.text("message_id"), reply.get("protocol"), reply.message())
+        };
+        let text = |text: &str| Some(text.to_owned());
+        let wrapped =
+            r#"{"requester_nodeid":"x","result":{"code":"200","message":"ok","message_id":"m","protocol":"p"}}"#;
+        assert_eq!(found(wrapped), (Some(200), text("m"), Some("p".into()), text("ok")));
+        // What stands outside is the one that counts.
+        let both =
+            r#"{"code":"200","message_id":"outer","protocol":null,"result":{"message_id":"inner","protocol":"p"}}"#;
+        assert_eq!(found(both), (Some(200), text("outer"), Some("p".into()), None));
+        assert_eq!(found(r#"{"code":"200","result":"text"}"#), (Some(200), None, None, None));
     }
 
     #[test]

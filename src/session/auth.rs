@@ -1,17 +1,20 @@
 //! `signalwire.connect`: the first request on every socket, and what its answer means.
 
+use std::collections::VecDeque;
+
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::{Credentials, Session};
+use crate::clock::Deadline;
 use crate::error::{self, Error, Phase};
 use crate::protocol::constants::{METHOD_SIGNALWIRE_CONNECT, METHOD_SIGNALWIRE_PING, PROTOCOL_VERSION};
 use crate::protocol::frame::{self, Incoming, Reply, ReplyId, WireError};
 use crate::secret::Secret;
-use crate::transport::{Connection, Frame, LinkEnd, Out};
+use crate::transport::{Connection, Frame, LinkEnd, Out, WriteHalf};
 
-/// How much may come before the verdict; a service that sends more is none.
-const EARLY_BYTES: usize = 1 << 20;
+/// So many bytes of acknowledgements are written at once while a backlog comes in.
+const ACKS: usize = 16 << 10;
 
 /// Why an attempt to connect came to nothing. It decides what is done next.
 pub(super) enum Failure {
@@ -19,61 +22,171 @@ pub(super) enum Failure {
     Passing(Error),
     /// The credentials were refused; `resume` tells whether resume keys were sent along.
     Refused { error: Error, resume: bool },
+    /// The service sent a frame that is larger than the limit.
+    Oversize(Error),
+    /// More came before the verdict than is kept: what was kept is gone, and with it the session.
+    Overflow(Error),
+}
+
+impl Failure {
+    pub(super) fn into_error(self) -> Error {
+        match self {
+            Self::Passing(error) | Self::Refused { error, .. } | Self::Oversize(error) | Self::Overflow(error) => error,
+        }
+    }
+}
+
+/// The text frames that came before the verdict. Events were acknowledged, so that the service does not send them again:
+/// they are kept when the attempt fails.
+#[derive(Default)]
+pub(super) struct Backlog {
+    frames: VecDeque<Early>,
+    bytes: usize,
+}
+
+struct Early {
+    text: String,
+    acknowledged: bool,
+    /// Of an attempt that failed.
+    old: bool,
+}
+
+/// What an early frame costs besides its text.
+const EARLY_COST: usize = size_of::<Early>();
+
+impl Backlog {
+    /// An attempt begins. Only the events of those before it are still of interest.
+    fn begin(&mut self) {
+        self.frames.retain_mut(|early| {
+            early.old = true;
+            early.acknowledged
+        });
+        self.bytes = self.frames.iter().map(|early| early.text.len() + EARLY_COST).sum();
+    }
+
+    /// False when it is full.
+    fn keep(&mut self, text: &str, acknowledged: bool, limit: usize) -> bool {
+        self.bytes = self.bytes.saturating_add(text.len() + EARLY_COST);
+        if self.bytes > limit {
+            return false;
+        }
+        self.frames.push_back(Early { text: text.to_owned(), acknowledged, old: false });
+        true
+    }
+
+    /// The session that it belonged to is gone.
+    pub(super) fn clear(&mut self) {
+        *self = Self::default();
+    }
+
+    /// Another session than the one that failed attempts were made for: their events are nobody's.
+    pub(super) fn forget_old(&mut self) {
+        self.frames.retain(|early| !early.old);
+    }
+
+    /// The next frame, and whether it was acknowledged.
+    pub(super) fn next(&mut self) -> Option<(String, bool)> {
+        let early = self.frames.pop_front();
+        if self.frames.is_empty() {
+            // The room, too.
+            self.clear();
+        }
+        early.map(|early| (early.text, early.acknowledged))
+    }
+}
+
+/// Acknowledgements that share a write.
+#[derive(Default)]
+struct Acks {
+    waiting: Vec<Out>,
+    bytes: usize,
+}
+
+impl Acks {
+    fn write(&mut self, writer: &mut WriteHalf, until: Deadline) -> Result<(), LinkEnd> {
+        self.bytes = 0;
+        if self.waiting.is_empty() { Ok(()) } else { writer.write_now(self.waiting.drain(..), until) }
+    }
 }
 
 /// A connection that the service has accepted.
 pub(super) struct Accepted {
     pub(super) connection: Connection,
-    /// The text frames that came before the verdict.
-    pub(super) early: Vec<String>,
     pub(super) protocol: String,
     /// Whether this is the session of before.
     pub(super) resumed: bool,
 }
 
 impl Session {
-    /// One attempt: socket, upgrade, authentication, all within the connect timeout.
-    pub(super) fn attempt(&self) -> Result<Accepted, Failure> {
+    /// One attempt: socket, upgrade, authentication, all within the connect timeout. What comes before the verdict goes
+    /// into the backlog.
+    pub(super) fn attempt(&self, backlog: &mut Backlog) -> Result<Accepted, Failure> {
+        backlog.begin();
         let until = self.clock.after(self.settings.connect_timeout);
         let mut connection = self.connector.connect(until, &self.cutoff, &self.secrets).map_err(Failure::Passing)?;
         let (id, text, sent_protocol) = self.introduction();
+        if sent_protocol.is_none() {
+            backlog.clear();
+        }
         self.trace("→", &text);
-        connection.writer.write_now(Out::Text(text), until).map_err(|end| self.broken(&end))?;
+        connection.writer.write_now([Out::Text(text)], until).map_err(|end| self.broken(&end))?;
         connection.reader.set_deadline(until);
-        let mut early = Vec::new();
-        let mut early_bytes = 0;
+        let mut acks = Acks::default();
         loop {
-            let frame = connection.reader.next(&mut || {}).map_err(|end| self.broken(&end))?;
-            let text = match frame {
+            let Connection { reader, writer, .. } = &mut connection;
+            let mut unwritten = None;
+            let frame = reader.next(&mut || {
+                if let Err(end) = acks.write(writer, until) {
+                    unwritten.get_or_insert(end);
+                }
+            });
+            if let Some(end) = unwritten {
+                return Err(self.broken(&end));
+            }
+            let text = match frame.map_err(|end| self.broken(&end))? {
                 Frame::Text(text) => text,
                 Frame::Ping(payload) => {
-                    connection.writer.write_now(Out::Pong(payload), until).map_err(|end| self.broken(&end))?;
+                    writer.write_now([Out::Pong(payload)], until).map_err(|end| self.broken(&end))?;
                     continue;
                 }
-                Frame::Close(_) => return Err(self.broken(&LinkEnd::Closed)),
+                Frame::Close(close) => {
+                    let _the_peer_may_be_gone = writer.write_now([Out::Close(1000)], until);
+                    let close = close.map(|(code, reason)| (code, self.clean(&reason)));
+                    let close = close.as_ref().map(|(code, reason)| (*code, reason.as_str()));
+                    return Err(Failure::Passing(error::connect_closed(self.host(), close)));
+                }
                 Frame::Binary(_) | Frame::Pong => continue,
             };
-            match Incoming::parse(&text) {
+            let ack = match Incoming::parse(&text) {
                 Incoming::Reply { id: ReplyId::Ours(of), body } if of == id => {
                     self.trace("←", &text);
                     let (protocol, restored) = self.verdict(frame::judge(body), sent_protocol.is_some())?;
                     let resumed = sent_protocol.is_some_and(|sent| restored.unwrap_or(sent == protocol));
-                    connection.reader.set_deadline(None);
+                    acks.write(writer, until).map_err(|end| self.broken(&end))?;
+                    reader.set_deadline(None);
                     // From here on the link ends with a goodbye instead of a cut.
                     self.cutoff.let_go();
-                    return Ok(Accepted { connection, early, protocol, resumed });
+                    return Ok(Accepted { connection, protocol, resumed });
                 }
                 // A service that pings during authentication waits for its answer.
                 Incoming::Request { id: Some(id), ref method, params } if method == METHOD_SIGNALWIRE_PING => {
                     let pong = Out::Text(frame::pong(id, params));
-                    connection.writer.write_now(pong, until).map_err(|end| self.broken(&end))?;
+                    writer.write_now([pong], until).map_err(|end| self.broken(&end))?;
+                    continue;
                 }
-                _ => {
-                    early_bytes += text.len();
-                    if early_bytes > EARLY_BYTES {
-                        return Err(self.auth_failed("the service talks instead of answering"));
-                    }
-                    early.push(text.as_str().to_owned());
+                Incoming::Event { id, .. } => id.map(frame::ack),
+                _ => None,
+            };
+            if !backlog.keep(&text, ack.is_some(), self.settings.resume_backlog) {
+                backlog.clear();
+                return Err(Failure::Overflow(error::backlog_full(self.host(), self.settings.resume_backlog)));
+            }
+            if let Some(ack) = ack {
+                self.trace("→", &ack);
+                acks.bytes += ack.len();
+                acks.waiting.push(Out::Text(ack));
+                if acks.bytes >= ACKS {
+                    acks.write(writer, until).map_err(|end| self.broken(&end))?;
                 }
             }
         }
@@ -115,11 +228,11 @@ impl Session {
                 Ok((reply.text("protocol").unwrap_or_default(), restored))
             }
             Err(refusal) => {
-                let WireError { code, message, details } = self.clean_refusal(refusal);
+                let WireError { code, message, details, retry_after } = self.clean_refusal(refusal);
                 Err(match code {
-                    Some(-32000 | -32004 | -32005 | -32603 | 500..=599) => {
-                        Failure::Passing(error::connect_refused(host, code, &message).with_details(details))
-                    }
+                    Some(-32000 | -32004 | -32005 | -32603 | 408 | 425 | 429 | 500..=599) => Failure::Passing(
+                        error::connect_refused(host, code, &message, retry_after).with_details(details),
+                    ),
                     code => {
                         let error = error::auth_rejected(host, code, &message).with_details(details);
                         Failure::Refused { error, resume }
@@ -132,12 +245,11 @@ impl Session {
     fn broken(&self, end: &LinkEnd) -> Failure {
         match end {
             LinkEnd::TimedOut => Failure::Passing(error::connect_timeout(self.host(), Phase::Auth)),
-            other => self.auth_failed(&other.to_string()),
+            other => {
+                let error = error::connect(self.host(), Phase::Auth, &other.to_string(), None);
+                if matches!(other, LinkEnd::TooLarge) { Failure::Oversize(error) } else { Failure::Passing(error) }
+            }
         }
-    }
-
-    fn auth_failed(&self, why: &str) -> Failure {
-        Failure::Passing(error::connect(self.host(), Phase::Auth, why, None))
     }
 
     /// Forgets what would resume the session: the next connection starts a fresh one.

@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 use super::{Answer, Session};
 use crate::protocol::constants::{METHOD_SIGNALWIRE_DISCONNECT, METHOD_SIGNALWIRE_EVENT, METHOD_SIGNALWIRE_PING};
 use crate::protocol::frame::{self, Envelope, EventHead, Incoming, ReplyId, WireError};
-use crate::transport::Out;
+use crate::transport::{Out, Pulse};
 
 /// After this many events without a pause somebody is sent to the jobs they made.
 const BURST: u32 = 32;
@@ -30,13 +30,27 @@ pub(super) enum Wish {
 pub(super) struct Dispatch {
     session: Arc<Session>,
     pub(super) generation: u64,
+    /// Of this generation.
+    pub(super) pulse: Option<Pulse>,
+    /// The service wants to close this generation.
+    leaving: bool,
+    /// The frame at hand was acknowledged when it came.
+    acknowledged: bool,
     seen: Seen,
     burst: u32,
 }
 
 impl Dispatch {
     pub(super) fn new(session: Arc<Session>) -> Self {
-        Self { session, generation: 0, seen: Seen::default(), burst: 0 }
+        Self {
+            session,
+            generation: 0,
+            pulse: None,
+            leaving: false,
+            acknowledged: false,
+            seen: Seen::default(),
+            burst: 0,
+        }
     }
 
     /// Another session: its events repeat nothing.
@@ -45,9 +59,34 @@ impl Dispatch {
         self.session.seen.store(0, Ordering::Relaxed);
     }
 
+    /// A new link is up.
+    pub(super) fn begin(&mut self, pulse: Pulse) -> u64 {
+        self.generation += 1;
+        // The verdict was both.
+        pulse.beat_text();
+        pulse.beat_reply();
+        self.pulse = Some(pulse);
+        self.leaving = false;
+        self.generation
+    }
+
+    /// A frame that came before the verdict.
+    pub(super) fn early(&mut self, text: &str, acknowledged: bool) -> Wish {
+        self.acknowledged = acknowledged;
+        self.handle(text)
+    }
+
     pub(super) fn text(&mut self, text: &str) -> Wish {
+        self.acknowledged = false;
+        self.handle(text)
+    }
+
+    fn handle(&mut self, text: &str) -> Wish {
         let session = &self.session;
         session.counters.frames_received.add(1);
+        if let Some(pulse) = &self.pulse {
+            pulse.beat_text();
+        }
         session.trace("←", text);
         match Incoming::parse(text) {
             Incoming::Event { id, envelope } => self.event(id, &envelope),
@@ -72,6 +111,7 @@ impl Dispatch {
                         session.trace("→", &answer);
                         session.writer.post_last(self.generation, Out::Text(answer));
                     }
+                    self.leaving = true;
                     return Wish::Leave { restart: params.is_some_and(wants_restart) };
                 }
                 other => {
@@ -93,10 +133,13 @@ impl Dispatch {
 
     fn post(&self, text: String) {
         self.session.trace("→", &text);
-        self.session.writer.post(self.generation, Out::Text(text));
+        self.session.writer.post_with_pressure(self.generation, Out::Text(text));
     }
 
     fn reply(&self, id: u128, body: Result<&RawValue, WireError>) {
+        if let Some(pulse) = &self.pulse {
+            pulse.beat_reply();
+        }
         let Some(owed) = self.session.pending.answered(id) else {
             // The answer to a ping, or to a request whose caller gave up.
             return;
@@ -106,12 +149,20 @@ impl Dispatch {
             Err(refusal) => Answer::Refused(refusal),
         };
         owed.complete(answer);
+        self.leave_when_answered();
+    }
+
+    /// A link that the service wants to close is closed from here once nothing that was asked on it is unanswered.
+    pub(super) fn leave_when_answered(&self) {
+        if self.leaving && self.session.pending.in_flight(self.generation) == 0 {
+            self.session.leave(self.generation);
+        }
     }
 
     fn event(&mut self, id: Option<&RawValue>, envelope: &Envelope<'_>) {
         let session = Arc::clone(&self.session);
         session.counters.events_received.add(1);
-        if let Some(id) = id {
+        if let Some(id) = id.filter(|_| !self.acknowledged) {
             self.post(frame::ack(id));
         }
         if envelope.event_type.is_empty() {

@@ -9,6 +9,7 @@ mod settings;
 mod state;
 mod stats;
 mod timers;
+mod watch;
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -29,21 +30,22 @@ pub use self::state::{LinkState, LinkStates};
 pub(crate) use self::stats::Counters;
 pub use self::stats::Stats;
 use self::timers::{Task, Timers};
+use self::watch::{Act, Watch, Watched};
 use crate::clock::{Clock, Deadline, Whose};
 use crate::error::{self, Error, Result};
 use crate::latch::Latch;
 use crate::protocol::constants::METHOD_SIGNALWIRE_PING;
 use crate::protocol::frame::{self, Envelope, Reply, WireError};
 use crate::secret::{Secret, Secrets};
-use crate::transport::{Connector, Cutoff, Keeper, NotSent, Out, Pulse, Socket, Writer, WriterSettings};
+use crate::transport::{Connector, Cutoff, Keeper, NotSent, Out, Writer, WriterSettings};
 use crate::workers::{self, Workers};
 
 /// How long `disconnect()` waits for the reader and the writer to end.
 const JOIN_LIMIT: Duration = Duration::from_secs(2);
+/// Why a link ends that the service asked to close.
+const LEAVING: &str = "the service asked to reconnect";
 /// How long the service has to answer our Close before the socket is cut.
 const GOODBYE: Duration = Duration::from_millis(250);
-/// A tick this late means that the process was frozen, and that silence says nothing about the peer.
-const FROZEN: Duration = Duration::from_secs(2);
 
 /// Where events go. Called on the reader: nothing here may block or run user code.
 pub(crate) trait EventSink: Send + Sync {
@@ -127,31 +129,6 @@ impl Identity {
         }
         [self.authorization_state.clone(), self.former_state.clone()]
     }
-}
-
-/// What the writer thread knows of the link's life.
-#[derive(Default)]
-struct Watch {
-    link: Option<Watched>,
-    /// When the next tick was to be.
-    expected: Deadline,
-}
-
-struct Watched {
-    generation: u64,
-    pulse: Pulse,
-    socket: Socket,
-    ping: Option<Ping>,
-    /// Whether somebody has waited for a while, and is to have the peer asked as soon as it has been silent as long.
-    suspected: bool,
-    /// Why the link was cut from this side, if it was.
-    cut: Option<&'static str>,
-}
-
-#[derive(Clone, Copy)]
-struct Ping {
-    sent: Instant,
-    until: Deadline,
 }
 
 /// Request ids: UUIDs of the random kind, one random base and a counter, because asking the system for randomness
@@ -652,6 +629,16 @@ impl Session {
         self.ended.set(&self.clock, cause);
     }
 
+    /// Says goodbye on the link that the service asked to close; everything that was queued before goes out first.
+    fn leave(&self, generation: u64) {
+        if let Some(link) = self.watch.lock().link.as_mut().filter(|link| link.generation == generation) {
+            link.cut.get_or_insert(LEAVING);
+        }
+        self.writer.post(generation, Out::Close(1000));
+        self.writer.ring();
+        self.later(GOODBYE, move |session| session.cut(generation, LEAVING));
+    }
+
     /// Cuts the socket of a generation; the reader notices and goes on from there.
     fn cut(&self, generation: u64, why: &'static str) {
         let socket = {
@@ -719,14 +706,8 @@ impl Session {
     /// Any byte received is life. Silence is answered with a ping, and no answer to that with the end of the link.
     fn keep_watch(self: &Arc<Self>, now: Instant) -> Deadline {
         let suspected = self.suspected.swap(false, Ordering::Relaxed);
-        let (generation, act, next) = {
-            let mut watch = self.watch.lock();
-            let frozen = watch.expected.is_some_and(|expected| now.saturating_duration_since(expected) > FROZEN);
-            let link = watch.link.as_mut()?;
-            link.suspected = (link.suspected || suspected) && self.pending.count() > 0;
-            let (act, next) = link.look(now, &self.settings, frozen);
-            (link.generation, act, next)
-        };
+        let suspected = suspected && self.pending.count() > 0;
+        let (generation, act, next) = watch::examine(&self.watch, now, &self.settings, suspected)?;
         match act {
             Act::Nothing => {}
             Act::Ping => {
@@ -735,44 +716,8 @@ impl Session {
                 self.writer.post(generation, Out::Text(text));
                 self.writer.ring();
             }
-            Act::Cut => self.cut(generation, "the peer is silent and does not answer a ping"),
+            Act::Cut(why) => self.cut(generation, why),
         }
         next
-    }
-}
-
-enum Act {
-    Nothing,
-    Ping,
-    Cut,
-}
-
-impl Watched {
-    fn look(&mut self, now: Instant, settings: &Settings, frozen: bool) -> (Act, Deadline) {
-        let last = self.pulse.last();
-        let silence = now.saturating_duration_since(last);
-        // The peer was silent when it was asked, so a sign of life of that very moment is the answer: in virtual time, and
-        // on a coarse clock, none passes in between.
-        if self.ping.is_some_and(|ping| last >= ping.sent) {
-            self.ping = None;
-        }
-        let patience = match self.ping {
-            Some(ping) if ping.until.is_none_or(|until| now < until) => return (Act::Nothing, ping.until),
-            Some(_) if !frozen => return (Act::Cut, None),
-            Some(_) => settings.ping_timeout,
-            None if silence >= settings.ping_after => settings.ping_timeout,
-            None if self.suspected && silence >= settings.suspect_after => settings.suspect_after,
-            None => {
-                let silences = [Some(settings.ping_after), self.suspected.then_some(settings.suspect_after)];
-                let next = silences.into_iter().flatten().filter_map(|silence| last.checked_add(silence)).min();
-                return (Act::Nothing, next);
-            }
-        };
-        self.suspected = false;
-        // None when the setting is as good as "for ever".
-        let until = now.checked_add(patience);
-        self.ping = Some(Ping { sent: now, until });
-        // An answer wakes nobody: where the patience is longer than the silence, look earlier.
-        (Act::Ping, [until, now.checked_add(settings.ping_after)].into_iter().flatten().min())
     }
 }

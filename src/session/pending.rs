@@ -165,6 +165,12 @@ impl Pending {
         registered
     }
 
+    /// How many requests of a generation have no answer yet.
+    pub(crate) fn in_flight(&self, generation: u64) -> usize {
+        let table = self.table.lock();
+        table.entries.values().filter(|entry| matches!(entry.place, Place::Handed(of) if of == generation)).count()
+    }
+
     /// The generation that requests go to at the moment.
     pub(crate) fn generation(&self) -> Option<u64> {
         self.table.lock().generation

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::auth::{Accepted, Failure};
+use super::auth::{Accepted, Backlog, Failure};
 use super::backoff::Backoff;
 use super::dispatch::{Dispatch, Wish};
 use super::state::LinkState;
@@ -18,8 +18,12 @@ use crate::workers::panic_text;
 /// How often credentials that were never accepted are tried, and the waits between.
 const FIRST_TRIES: [Duration; RECONNECT_MAX_AUTH_ATTEMPTS as usize - 1] =
     [Duration::from_secs(1), Duration::from_secs(2)];
-/// How long the service has to close the socket after it said that it would.
-const LEAVING: Duration = Duration::from_secs(5);
+/// How long requests that are unanswered may delay the end of a link that the service wants to close.
+const LAST_ANSWERS: Duration = Duration::from_millis(500);
+/// After so many links in a row that a frame was too large for, the session is given up: the service sends it again.
+const OVERSIZE_LIMIT: u32 = 2;
+/// A service that wants to be left alone for longer is asked all the same.
+const RETRY_AFTER_MAX: Duration = Duration::from_secs(60 * 60);
 
 /// The body of the reader thread.
 pub(super) fn supervise(session: &Arc<Session>) {
@@ -35,6 +39,15 @@ struct Reader {
     backoff: Backoff,
     /// Whether there ever was a session, so that there is one to lose.
     had_session: bool,
+    backlog: Backlog,
+    /// How many links in a row ended because of a frame that was too large.
+    oversize: u32,
+}
+
+/// How reading a link ended.
+struct End {
+    error: Error,
+    oversize: bool,
 }
 
 impl Reader {
@@ -45,6 +58,8 @@ impl Reader {
             dispatch: Dispatch::new(Arc::clone(session)),
             backoff: Backoff::new(settings.reconnect_min, settings.reconnect_max, session.clock.random()),
             had_session: false,
+            backlog: Backlog::default(),
+            oversize: 0,
         }
     }
 
@@ -59,15 +74,20 @@ impl Reader {
             let reader = self.publish(accepted);
             let session = Arc::clone(&self.session);
             session.ready.set(&session.clock, Ok(()));
-            let cause = self.read(reader);
-            self.retire();
+            let end = self.read(reader);
+            let end = self.retire(end);
             if session.is_closing() {
                 return None;
             }
-            log::warn!("the connection to {} is lost: {cause}", session.host());
-            if session.clock.now().saturating_duration_since(online) >= session.settings.stable_after {
+            let stable = session.clock.now().saturating_duration_since(online) >= session.settings.stable_after;
+            if stable {
                 self.backoff.reset();
             }
+            if stable || !end.oversize {
+                self.oversize = 0;
+            }
+            let cause = self.judge_size(end);
+            log::warn!("{cause}");
             accepted = self.again(cause)?;
         }
     }
@@ -77,17 +97,22 @@ impl Reader {
         let session = Arc::clone(&self.session);
         let mut waits = FIRST_TRIES.iter();
         loop {
-            let (error, wait) = match session.attempt() {
+            let (error, wait) = match session.attempt(&mut self.backlog) {
                 Ok(accepted) => return Ok(Some(accepted)),
                 Err(_) if session.is_closing() => return Ok(None),
                 Err(Failure::Refused { error, .. }) => match waits.next() {
                     Some(wait) => (error, *wait),
                     None => return Err(error),
                 },
-                // A mistake of the program's own does not pass.
-                Err(Failure::Passing(error)) if error.kind() == ErrorKind::Config => return Err(error),
-                Err(Failure::Passing(error)) if session.settings.retry_first_connect => (error, self.backoff.next()),
-                Err(Failure::Passing(error)) => return Err(error),
+                Err(failure) => {
+                    let error = failure.into_error();
+                    // A mistake of the program's own does not pass.
+                    if error.kind() == ErrorKind::Config || !session.settings.retry_first_connect {
+                        return Err(error);
+                    }
+                    let wait = self.next_wait(&error);
+                    (error, wait)
+                }
             };
             log::warn!("{error}; trying again in {wait:.1?}");
             if session.closing.wait(&session.clock, session.clock.after(wait)).is_some() {
@@ -100,21 +125,30 @@ impl Reader {
     fn again(&mut self, mut cause: Error) -> Option<Accepted> {
         let session = Arc::clone(&self.session);
         let mut attempt = 1;
+        let mut keys_refused = false;
         loop {
-            let next = self.backoff.next();
+            let next = self.next_wait(&cause);
             session.board.set(LinkState::Reconnecting { attempt, next, cause: cause.clone() });
             if session.closing.wait(&session.clock, session.clock.after(next)).is_some() {
                 return None;
             }
-            let mut outcome = session.attempt();
+            let mut outcome = session.attempt(&mut self.backlog);
             if let Err(Failure::Refused { error, resume: true }) = &outcome {
-                log::warn!("{error}: trying once more as a new session");
-                session.forget_session();
-                outcome = session.attempt();
+                // A service that is being restarted may not know the session yet: the keys have a second try.
+                if std::mem::replace(&mut keys_refused, true) {
+                    log::warn!("{error}: trying once more as a new session");
+                    self.give_up_session();
+                    outcome = session.attempt(&mut self.backlog);
+                }
             }
             cause = match outcome {
                 Ok(accepted) => return Some(accepted),
-                Err(Failure::Passing(error) | Failure::Refused { error, .. }) => error,
+                Err(Failure::Oversize(error)) => self.judge_size(End { error, oversize: true }),
+                Err(Failure::Overflow(error)) => {
+                    self.give_up_session();
+                    error
+                }
+                Err(failure) => failure.into_error(),
             };
             if session.is_closing() {
                 return None;
@@ -124,12 +158,40 @@ impl Reader {
         }
     }
 
+    /// The wait before the next attempt, which is not shorter than the service has asked for.
+    fn next_wait(&mut self, cause: &Error) -> Duration {
+        self.backoff.next().max(cause.retry_after().unwrap_or_default().min(RETRY_AFTER_MAX))
+    }
+
+    /// The next connection is to be one of a new session.
+    fn give_up_session(&mut self) {
+        self.session.forget_session();
+        self.backlog.clear();
+    }
+
+    /// Gives the session up when the service sends a frame again that is too large.
+    fn judge_size(&mut self, end: End) -> Error {
+        if !end.oversize {
+            return end.error;
+        }
+        self.oversize += 1;
+        if self.oversize < OVERSIZE_LIMIT {
+            return end.error;
+        }
+        self.oversize = 0;
+        self.give_up_session();
+        error::too_large_again(self.session.host(), self.session.settings.max_frame)
+    }
+
     /// Lets requests out on a new connection, those that waited first, and says so.
     fn publish(&mut self, accepted: Accepted) -> ReadHalf {
         let session = Arc::clone(&self.session);
-        let Accepted { connection, early, protocol, resumed } = accepted;
-        let generation = self.dispatch.generation + 1;
-        self.dispatch.generation = generation;
+        let Accepted { connection, protocol, resumed } = accepted;
+        let pulse = connection.reader.pulse();
+        let generation = self.dispatch.begin(pulse.clone());
+        if !resumed {
+            self.backlog.forget_old();
+        }
         // First: whoever hears that the old session is lost finds the new one.
         session.keep_protocol(&protocol);
         if self.had_session && !resumed {
@@ -144,9 +206,8 @@ impl Reader {
             session.counters.sessions_resumed.add(1);
             session.sink.resumed(&session);
         }
-        let pulse = connection.reader.pulse();
         let socket = connection.socket.clone();
-        let watched = Watched { generation, pulse, socket, ping: None, suspected: false, cut: None };
+        let watched = Watched::new(generation, pulse, socket);
         *session.watch.lock() = Watch { link: Some(watched), expected: None };
         session.writer.prepare(generation);
         let waiting = session.pending.online(generation, session.clock.now());
@@ -161,52 +222,52 @@ impl Reader {
             // Closed while connecting: `close` found no link to say goodbye on.
             session.cut(generation, "closed");
         }
-        for text in early {
-            self.text(&text);
+        while let Some((text, acknowledged)) = self.backlog.next() {
+            self.frame(&text, |dispatch, text| dispatch.early(text, acknowledged));
         }
         connection.reader
     }
 
     /// Reads until the link ends, and says why it did.
-    fn read(&mut self, mut reader: ReadHalf) -> Error {
+    fn read(&mut self, mut reader: ReadHalf) -> End {
         let session = Arc::clone(&self.session);
         let generation = self.dispatch.generation;
-        let end = loop {
+        let host = session.host();
+        let mut oversize = false;
+        let error = loop {
             let dispatch = &mut self.dispatch;
             match reader.next(&mut || dispatch.pause()) {
-                Ok(Frame::Text(text)) => self.text(&text),
+                Ok(Frame::Text(text)) => self.frame(&text, Dispatch::text),
                 Ok(Frame::Binary(bytes)) => {
                     session.counters.frames_malformed.add(1);
                     log::warn!("a binary frame of {bytes} bytes was dropped");
                 }
-                Ok(Frame::Ping(payload)) => session.writer.post(generation, Out::Pong(payload)),
+                Ok(Frame::Ping(payload)) => session.writer.post_with_pressure(generation, Out::Pong(payload)),
                 Ok(Frame::Pong) => {}
-                Ok(Frame::Close(code)) => {
+                Ok(Frame::Close(close)) => {
                     session.writer.post(generation, Out::Close(1000));
                     session.writer.ring();
-                    break match code {
-                        Some((code, _)) => format!("the service closed it ({code})"),
-                        None => "the service closed it".to_owned(),
-                    };
+                    let close = close.map(|(code, reason)| (code, session.clean(&reason)));
+                    break error::link_closed(host, close.as_ref().map(|(code, reason)| (*code, reason.as_str())));
                 }
                 Err(end) => {
                     if matches!(end, LinkEnd::TooLarge) {
                         session.writer.post(generation, Out::Close(1009));
                         session.writer.ring();
                         session.counters.frames_malformed.add(1);
+                        oversize = true;
                     }
-                    break end.to_string();
+                    break error::link_lost(host, &end.to_string());
                 }
             }
         };
         self.dispatch.pause();
-        let cut = session.watch.lock().link.as_ref().and_then(|link| link.cut);
-        error::link_lost(session.host(), cut.unwrap_or(&end))
+        End { error, oversize }
     }
 
-    fn text(&mut self, text: &str) {
+    fn frame(&mut self, text: &str, job: impl FnOnce(&mut Dispatch, &str) -> Wish) {
         // One frame that trips us up costs that frame, not the link.
-        let wish = catch_unwind(AssertUnwindSafe(|| self.dispatch.text(text))).unwrap_or_else(|panic| {
+        let wish = catch_unwind(AssertUnwindSafe(|| job(&mut self.dispatch, text))).unwrap_or_else(|panic| {
             self.session.counters.frames_malformed.add(1);
             log::error!("a frame was dropped by a defect of this crate: {}", self.session.clean(panic_text(&*panic)));
             Wish::GoOn
@@ -218,20 +279,28 @@ impl Reader {
             if restart {
                 self.session.forget_session();
             }
-            self.session.later(LEAVING, move |session| session.cut(generation, "the service asked to reconnect"));
+            self.session.later(LAST_ANSWERS, move |session| session.leave(generation));
+            self.dispatch.leave_when_answered();
         }
     }
 
-    /// The link is gone: nobody waits for a reply on it any more.
-    fn retire(&mut self) {
+    /// The link is gone: nobody waits for a reply on it any more. What was cut from this side, or failed first while
+    /// writing, ended because of that.
+    fn retire(&mut self, end: End) -> End {
         let session = &self.session;
         let generation = self.dispatch.generation;
         let closed = session.writer.close(generation);
-        if let Some(cause) = closed.cause {
-            log::debug!("writing failed: {cause}");
-        }
-        session.watch.lock().link = None;
+        let cut = session.watch.lock().link.take().and_then(|link| link.cut);
         session.suspected.store(false, Ordering::Relaxed);
         session.complete(session.pending.lost(generation, closed.unsent), &Answer::Lost);
+        let cause = match (cut, closed.cause) {
+            (Some(cut), _) => cut.to_owned(),
+            // The service's own words say more.
+            (None, Some(cause)) if cause != LinkEnd::Closed && end.error.server_message().is_none() => {
+                cause.to_string()
+            }
+            _ => return end,
+        };
+        if end.oversize { end } else { End { error: error::link_lost(session.host(), &cause), ..end } }
     }
 }

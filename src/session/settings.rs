@@ -84,6 +84,8 @@ pub(crate) struct Settings {
     pub(crate) write_queue: usize,
     pub(crate) write_stall: Duration,
     pub(crate) max_frame: usize,
+    /// Bytes of frames that may come before the answer to `signalwire.connect`.
+    pub(crate) resume_backlog: usize,
     pub(crate) max_active_calls: usize,
     pub(crate) offer_wait: Duration,
     pub(crate) offer_queue: usize,
@@ -123,6 +125,7 @@ impl Default for Settings {
             write_queue: 1 << 20,
             write_stall: secs(10),
             max_frame: 10 << 20,
+            resume_backlog: 64 << 20,
             max_active_calls: 1000,
             offer_wait: secs(5),
             offer_queue: 64,

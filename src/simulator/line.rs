@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
-use crate::clock::{Clock, Tcp};
+use crate::clock::{Clock, Tcp, uninterrupted};
 
 /// How long a reset waits for the client to say something that is then left unread.
 const RESET_LIMIT: Duration = Duration::from_secs(1);
@@ -128,7 +128,7 @@ impl Link {
         // The simulator's own upgrade takes many small pieces for an attack.
         let sliced = self.is_shaped() && self.flags.lock().established;
         let room = if sliced { self.lines.state.lock().shape.from_client.piece(into.len()) } else { into.len() };
-        let count = self.tcp.read(&mut into[..room], None)?;
+        let count = uninterrupted(|| self.tcp.read(&mut into[..room], None))?;
         if self.is_reset() {
             return Err(io::ErrorKind::ConnectionReset.into());
         }
@@ -226,7 +226,7 @@ impl Link {
         self.reset.store(true, Ordering::Release);
         // Without the time limit it would wait for a client that says nothing; the connection just ends then.
         let _ = self.tcp.set_read_timeout(Some(RESET_LIMIT));
-        let _ = self.tcp.peek(self.lines.clock.after(RESET_LIMIT));
+        let _ = uninterrupted(|| self.tcp.peek(self.lines.clock.after(RESET_LIMIT)));
     }
 
     /// Whether the client lives in another time than the simulator; known from the first bytes that it sent.

@@ -15,14 +15,21 @@ use super::address::{Endpoint, Scheme};
 use super::frame_settings;
 use super::pipe::{Tls, Trust, advice};
 use super::reader::{Inlet, ReadHalf, Wire};
+use super::retry_after;
 use super::writer::WriteHalf;
 use crate::clock::{Clock, Deadline, Receiver, Sender, Tcp, Whose};
 use crate::error::{self, BoxError, Error, Phase, Result};
 use crate::latch::Latch;
 use crate::secret::Secrets;
 
-/// The least that one address gets before the next is tried.
-const ADDRESS_MIN: Duration = Duration::from_secs(2);
+/// So long an address is tried alone before the next is tried beside it (RFC 8305).
+const HEAD_START: Duration = Duration::from_millis(250);
+
+/// So many addresses of a name are tried at most: each one that does not answer holds a thread until the deadline.
+const ADDRESSES: usize = 16;
+
+/// How long connecting to one address may take where no deadline says it.
+const ADDRESS_MAX: Duration = Duration::from_secs(10);
 
 /// How much of a refusal's body is shown.
 const BODY_SHOWN: usize = 256;
@@ -39,6 +46,12 @@ pub(crate) struct Connection {
 pub(crate) struct Socket(Arc<Tcp>);
 
 impl Socket {
+    /// Whether the system has received something that the reader has not taken yet, so that the peer is alive although
+    /// the reader has not noticed. Looked at only before a link would be cut: it may take a moment.
+    pub(crate) fn has_arrived(&self) -> bool {
+        self.0.has_arrived()
+    }
+
     /// Ends both directions: whoever blocks in the socket returns, and the peer is told.
     pub(crate) fn shutdown(&self) {
         // It fails only when there is nothing to cut any more.
@@ -108,8 +121,8 @@ impl Cutoff {
 /// What an attempt is told by the threads that do for it what cannot be interrupted.
 enum Step {
     Found(Result<Vec<SocketAddr>, Arc<io::Error>>),
-    Connected(Tcp),
-    Unreachable { tried: usize, last: Option<io::Error> },
+    Connected(TcpStream),
+    Unreachable(io::Error),
     Cut,
 }
 
@@ -224,42 +237,114 @@ impl Connector {
 
     fn dial(&self, mut addresses: Vec<SocketAddr>, until: Deadline, cutoff: &Cutoff) -> Result<Tcp> {
         addresses.retain(|address| self.endpoint.may_use(address.ip()));
+        addresses.truncate(ADDRESSES);
         if addresses.is_empty() {
             return Err(self.plaintext_refused());
         }
-        let (steps, outcome) = self.clock.bounded(2);
+        let socket = self.race(&addresses, until, cutoff)?;
+        // What was connected to decides, not what was asked for.
+        let peer = socket.peer_addr().map_err(|e| self.failed(Phase::Tcp, &e.to_string(), None))?;
+        if !self.endpoint.may_use(peer.ip()) {
+            return Err(self.plaintext_refused());
+        }
+        socket.set_nodelay(true).map_err(|e| self.failed(Phase::Tcp, &e.to_string(), None))?;
+        Ok(Tcp::client(socket, &self.clock))
+    }
+
+    /// Connects to whichever address answers first. Each one has a head start over the next.
+    fn race(&self, addresses: &[SocketAddr], until: Deadline, cutoff: &Cutoff) -> Result<TcpStream> {
+        let mut last = None;
+        let mut rest = addresses.iter();
+        // Nearly always the first one answers within its head start, or refuses: that takes no thread.
+        for address in rest.by_ref() {
+            cutoff.check()?;
+            match TcpStream::connect_timeout(address, self.time_for_one(until)?.min(HEAD_START)) {
+                Ok(socket) => return Ok(socket),
+                Err(e) if e.kind() == io::ErrorKind::TimedOut => {
+                    // Again, and beside the others from now on.
+                    return self.race_on(*address, rest, last, until, cutoff);
+                }
+                Err(e) => last = Some(e),
+            }
+        }
+        Err(self.unreachable(addresses.len(), last, until))
+    }
+
+    fn race_on<'a>(
+        &self,
+        first: SocketAddr,
+        mut rest: impl ExactSizeIterator<Item = &'a SocketAddr>,
+        mut last: Option<io::Error>,
+        until: Deadline,
+        cutoff: &Cutoff,
+    ) -> Result<TcpStream> {
+        let (steps, outcome) = self.clock.bounded(rest.len() + 2);
         cutoff.watch(Attempt::Waiting(steps.clone()))?;
-        let clock = self.clock.clone();
-        let wanted = Arc::new(());
-        let still_wanted = Arc::downgrade(&wanted);
+        let (mut tried, mut running) = (0, 0);
+        // The head start of the first one is over.
+        for address in [Some(&first), rest.next()].into_iter().flatten() {
+            self.run(*address, &steps, until)?;
+            (tried, running) = (tried + 1, running + 1);
+        }
+        loop {
+            let step_until = match rest.len() {
+                0 => until,
+                _ => [until, self.clock.after(HEAD_START)].into_iter().flatten().min(),
+            };
+            let step = self.clock.recv(&outcome, step_until);
+            cutoff.check()?;
+            match step {
+                Ok(Step::Connected(socket)) => return Ok(socket),
+                Ok(Step::Unreachable(e)) => {
+                    last = Some(e);
+                    running -= 1;
+                }
+                Err(RecvTimeoutError::Timeout) if !self.clock.is_past(until) => {}
+                _ => return Err(self.timed_out(Phase::Tcp)),
+            }
+            match rest.next() {
+                Some(address) => {
+                    self.run(*address, &steps, until)?;
+                    (tried, running) = (tried + 1, running + 1);
+                }
+                None if running == 0 => return Err(self.unreachable(tried, last, until)),
+                None => {}
+            }
+        }
+    }
+
+    /// Tries one address on a thread of its own, which ends at the deadline even when nothing answers.
+    fn run(&self, address: SocketAddr, steps: &Sender<Step>, until: Deadline) -> Result<()> {
+        let (steps, span) = (steps.clone(), self.time_for_one(until)?);
         self.clock
             .spawn(Whose::Client, "relay-connect", move || {
-                dial_each(&addresses, until, &clock, &steps, &still_wanted);
+                // A race that is over is not there any more; the socket closes by being dropped.
+                let _ = steps.send(match TcpStream::connect_timeout(&address, span) {
+                    Ok(socket) => Step::Connected(socket),
+                    Err(e) => Step::Unreachable(e),
+                });
             })
-            .map_err(|e| self.failed(Phase::Tcp, "no thread for it", Some(Box::new(e))))?;
-        match self.next_step(&outcome, Phase::Tcp, until, cutoff)? {
-            Step::Connected(socket) => {
-                // What was connected to decides, not what was asked for.
-                let peer = socket.peer_addr().map_err(|e| self.failed(Phase::Tcp, &e.to_string(), None))?;
-                if !self.endpoint.may_use(peer.ip()) {
-                    return Err(self.plaintext_refused());
-                }
-                socket.set_nodelay(true).map_err(|e| self.failed(Phase::Tcp, &e.to_string(), None))?;
-                Ok(socket)
-            }
-            Step::Unreachable { tried, last } => {
-                if self.clock.is_past(until) {
-                    return Err(self.timed_out(Phase::Tcp));
-                }
-                let why = match &last {
-                    Some(last) if tried > 1 => format!("{tried} addresses tried, the last said: {last}"),
-                    Some(last) => last.to_string(),
-                    None => "no address was tried".to_owned(),
-                };
-                Err(self.failed(Phase::Tcp, &why, last.map(|last| Box::new(last) as BoxError)))
-            }
-            _ => Err(self.failed(Phase::Tcp, "it was given up", None)),
+            .map(drop)
+            .map_err(|e| self.failed(Phase::Tcp, "no thread for it", Some(Box::new(e))))
+    }
+
+    fn time_for_one(&self, until: Deadline) -> Result<Duration> {
+        match self.clock.left(until) {
+            Some(Duration::ZERO) => Err(self.timed_out(Phase::Tcp)),
+            left => Ok(left.map_or(ADDRESS_MAX, |left| left.max(Duration::from_millis(1)))),
         }
+    }
+
+    fn unreachable(&self, tried: usize, last: Option<io::Error>, until: Deadline) -> Error {
+        if self.clock.is_past(until) {
+            return self.timed_out(Phase::Tcp);
+        }
+        let why = match &last {
+            Some(last) if tried > 1 => format!("{tried} addresses tried, the last said: {last}"),
+            Some(last) => last.to_string(),
+            None => "no address was tried".to_owned(),
+        };
+        self.failed(Phase::Tcp, &why, last.map(|last| Box::new(last) as BoxError))
     }
 
     fn next_step(&self, outcome: &Receiver<Step>, phase: Phase, until: Deadline, cutoff: &Cutoff) -> Result<Step> {
@@ -281,13 +366,21 @@ impl Connector {
             Ok((frames, _response)) => Ok(ReadHalf::new(frames)),
             Err(HandshakeError::Failure(WsError::Io(e))) => Err(self.broken(Phase::Upgrade, e)),
             Err(HandshakeError::Failure(WsError::Http(response))) => {
-                let mut why = format!("HTTP {}", response.status().as_u16());
+                let status = response.status();
+                let header = |name| response.headers().get(name).map(|value| sanitised(value.as_bytes(), secrets));
+                let mut why = format!("HTTP {}", status.as_u16());
+                if let Some(location) = header("location").filter(|_| status.is_redirection()) {
+                    why.push_str(" to ");
+                    why.push_str(&location);
+                }
                 let body = response.body().as_deref().map(|body| sanitised(body, secrets)).unwrap_or_default();
                 if !body.is_empty() {
                     why.push_str(": ");
                     why.push_str(&body);
                 }
-                Err(self.failed(Phase::Upgrade, &why, None))
+                let date = header("date");
+                let wait = header("retry-after").and_then(|value| retry_after::wait(&value, date.as_deref()));
+                Err(error::connect_status(&self.endpoint.to_string(), status.as_u16(), &why, wait))
             }
             Err(HandshakeError::Failure(WsError::AttackAttempt)) => {
                 Err(self.failed(Phase::Upgrade, "the answer is too large, or comes in too many small pieces", None))
@@ -360,36 +453,7 @@ impl Lookups {
     }
 }
 
-/// Tries one address after the other, each for its share of the time.
-fn dial_each(addresses: &[SocketAddr], until: Deadline, clock: &Clock, steps: &Sender<Step>, wanted: &Weak<()>) {
-    let mut last = None;
-    let mut tried = 0;
-    for (index, address) in addresses.iter().enumerate() {
-        if wanted.strong_count() == 0 {
-            return;
-        }
-        let share = match clock.left(until) {
-            Some(Duration::ZERO) => break,
-            None => ADDRESS_MIN * 5,
-            Some(left) => {
-                let waiting = u32::try_from(addresses.len() - index).unwrap_or(u32::MAX);
-                (left / waiting).max(ADDRESS_MIN).min(left)
-            }
-        };
-        tried += 1;
-        match TcpStream::connect_timeout(address, share.max(Duration::from_millis(1))) {
-            Ok(socket) => {
-                // An attempt that gave up is not there any more; the socket closes by being dropped.
-                let _ = steps.send(Step::Connected(Tcp::client(socket, clock)));
-                return;
-            }
-            Err(e) => last = Some(e),
-        }
-    }
-    let _ = steps.send(Step::Unreachable { tried, last });
-}
-
-/// The same addresses with the two families taking turns, so that one that leads nowhere costs one share only.
+/// The same addresses with the two families taking turns, so that one that leads nowhere costs one head start only.
 fn alternate(found: Vec<SocketAddr>) -> Vec<SocketAddr> {
     let first_is_v6 = found.first().is_some_and(SocketAddr::is_ipv6);
     let (first, second): (Vec<_>, Vec<_>) =

@@ -8,12 +8,13 @@ mod address;
 mod connect;
 mod pipe;
 mod reader;
+mod retry_after;
 mod writer;
 
 pub(crate) use address::{Endpoint, Scheme};
 pub(crate) use connect::{Connection, Connector, Cutoff, Socket};
 pub(crate) use reader::{Frame, LinkEnd, Pulse, ReadHalf};
-pub(crate) use writer::{Keeper, NotSent, Out, Writer, WriterSettings};
+pub(crate) use writer::{Keeper, NotSent, Out, WriteHalf, Writer, WriterSettings};
 
 use tungstenite::protocol::WebSocketConfig;
 
@@ -27,7 +28,7 @@ fn frame_settings(max_frame: usize, read_buffer: usize) -> WebSocketConfig {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::io::{Read, Write};
     use std::net::{SocketAddr, TcpListener, TcpStream};
     use std::sync::Arc;
@@ -81,13 +82,13 @@ mod tests {
     }
 
     /// A link, and the peer's end of it.
-    pub(super) fn pair() -> (Connection, WebSocket<TcpStream>) {
+    pub(crate) fn pair() -> (Connection, WebSocket<TcpStream>) {
         let (address, peer) = serve(|socket| tungstenite::accept(socket).expect("an upgrade"));
         let connection = attempt(&connector(&address.to_string(), Scheme::Ws), LONG).expect("a connection");
         (connection, peer.join().expect("the peer"))
     }
 
-    pub(super) fn next(reader: &mut ReadHalf) -> Result<Frame, LinkEnd> {
+    pub(crate) fn next(reader: &mut ReadHalf) -> Result<Frame, LinkEnd> {
         reader.set_deadline(within(LONG));
         reader.next(&mut || ())
     }
@@ -120,7 +121,7 @@ mod tests {
     #[test]
     fn text_goes_there_and_back() {
         let (mut link, mut peer) = pair();
-        link.writer.write_now(Out::Text("ping pong".into()), within(LONG)).expect("written");
+        link.writer.write_now([Out::Text("ping pong".into())], within(LONG)).expect("written");
         let heard = peer.read().expect("a frame");
         assert_eq!(heard, Message::text("ping pong"));
         peer.send(heard).expect("sent");
@@ -195,7 +196,7 @@ mod tests {
         for (answer, told) in [
             (forbidden.as_str(), "HTTP 403: <b>no entry</b> [31mxxx"),
             ("HTTP/1.1 503 Service Unavailable\r\n\r\n", "HTTP 503"),
-            ("HTTP/1.1 301 Moved\r\nLocation: /elsewhere\r\n\r\n", "HTTP 301"),
+            ("HTTP/1.1 301 Moved\r\nLocation: /elsewhere\r\n\r\n", "HTTP 301 to /elsewhere"),
             ("SSH-2.0-OpenSSH_9.6\r\n\r\n", "WebSocket upgrade failed"),
             (wrong_key, "Key mismatch"),
             (endless.as_str(), "too large"),
@@ -278,6 +279,78 @@ mod tests {
         let error = refused(attempt(&nowhere, LONG));
         assert_eq!(error.phase(), Some(Phase::Lookup));
         assert!(error.to_string().contains("no such name"));
+    }
+
+    /// An address that nothing answers from: the queue of those who want to connect is full.
+    fn dead() -> (SocketAddr, impl Sized) {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let mut queue = Vec::new();
+        while let Ok(socket) = TcpStream::connect_timeout(&address, SHORT) {
+            queue.push(socket);
+            assert!(queue.len() < 10_000, "the system queues without end");
+        }
+        (address, (listener, queue))
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn an_address_that_does_not_answer_costs_no_more_than_its_head_start() {
+        /// Far more than the head starts take, and less than a share of the time for connecting.
+        const LIMIT: Duration = Duration::from_secs(60);
+        let (nobody, _queue) = dead();
+        for (before, after) in [(1, 0), (1, 3), (5, 0)] {
+            let (address, peer) = serve(|socket| tungstenite::accept(socket).is_ok());
+            let mut found = vec![nobody; before];
+            found.push(address);
+            found.extend(vec![nobody; after]);
+            let mut name = connector("several.example", Scheme::Ws);
+            name.find_with(move |_, _| Ok(found.clone()));
+            let began = Clock::real().now();
+            assert!(attempt(&name, LIMIT * 20).is_ok());
+            assert!(began.elapsed() < LIMIT, "{:?}", began.elapsed());
+            assert!(peer.join().expect("the peer"));
+        }
+        // Nothing but such addresses: the deadline ends it, or a refusal of the last one does not.
+        let closed = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address");
+        for found in [vec![nobody], vec![nobody, nobody], vec![nobody, closed], vec![closed, nobody]] {
+            let mut name = connector("nowhere.example", Scheme::Ws);
+            name.find_with(move |_, _| Ok(found.clone()));
+            let error = refused(attempt(&name, SHORT * 2));
+            assert_eq!((error.phase(), error.is_timeout()), (Some(Phase::Tcp), true), "{error}");
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_cut_ends_a_race_of_addresses() {
+        let (nobody, _queue) = dead();
+        let cutoff = Arc::new(Cutoff::new(Clock::real()));
+        let cutoff2 = Arc::clone(&cutoff);
+        let (found, waits) = crossbeam_channel::bounded(1);
+        let mut name = connector("nowhere.example", Scheme::Ws);
+        name.find_with(move |_, _| {
+            found.send(()).expect("the test listens");
+            Ok(vec![nobody, nobody])
+        });
+        let waiting = thread::spawn(move || name.connect(within(LONG), &cutoff2, &Secrets::default()).err());
+        waits.recv().expect("a lookup");
+        cutoff.cut();
+        assert_eq!(waiting.join().expect("it returns").map(|e| e.kind()), Some(ErrorKind::Closed));
+    }
+
+    #[test]
+    fn a_refused_upgrade_says_how_long_to_wait() {
+        for (header, told) in [("Retry-After: 17", Some(17)), ("Retry-After: soon", None), ("X: 1", None)] {
+            let (address, peer) = serve(move |mut socket| {
+                read_request(&mut socket);
+                let _ = write!(socket, "HTTP/1.1 429 Too Many Requests\r\n{header}\r\n\r\n");
+            });
+            let error = refused(attempt(&connector(&address.to_string(), Scheme::Ws), LONG));
+            peer.join().expect("the peer");
+            assert_eq!(error.retry_after(), told.map(Duration::from_secs), "{error}");
+            assert_eq!((error.kind(), error.code()), (ErrorKind::Connect, Some(429)));
+        }
     }
 
     #[test]
@@ -433,10 +506,10 @@ mod tests {
                 let mut link = attempt(&connector, LONG).expect("a connection");
                 for index in 0..20 {
                     let text = format!("{index}{}", "x".repeat(large));
-                    link.writer.write_now(Out::Text(text.clone()), within(LONG)).expect("written");
+                    link.writer.write_now([Out::Text(text.clone())], within(LONG)).expect("written");
                     assert!(matches!(next(&mut link.reader), Ok(Frame::Text(back)) if *back == text));
                 }
-                link.writer.write_now(Out::Close(1000), within(LONG)).expect("written");
+                link.writer.write_now([Out::Close(1000)], within(LONG)).expect("written");
                 assert!(matches!(next(&mut link.reader), Ok(Frame::Close(Some((1000, _))))));
                 assert_eq!(peer.join().expect("the peer"), 20);
             }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use tungstenite::{Bytes, Error as WsError, Message, Utf8Bytes, WebSocket};
 
 use super::pipe::Tls;
-use crate::clock::{Clock, Deadline, Tcp};
+use crate::clock::{Clock, Deadline, Tcp, uninterrupted};
 
 /// How much one `recv` takes at most.
 const RECV: usize = 32 << 10;
@@ -53,7 +53,7 @@ impl fmt::Display for LinkEnd {
             Self::Closed => f.write_str("the connection was closed"),
             Self::TimedOut => f.write_str("time is up"),
             Self::Stalled => f.write_str("the peer takes no data"),
-            Self::TooLarge => f.write_str("a frame was larger than the limit"),
+            Self::TooLarge => f.write_str("a frame was larger than the limit; Builder::max_frame raises it"),
             Self::Protocol(why) => write!(f, "the peer broke the protocol: {why}"),
             Self::Io(why) => write!(f, "the connection failed: {why}"),
         }
@@ -89,25 +89,71 @@ impl From<WsError> for LinkEnd {
     }
 }
 
-/// When the last byte was received; any byte is life.
+/// When the last byte was received, and what it brought; readable from every thread.
 #[derive(Clone, Debug)]
 pub(crate) struct Pulse {
     base: Instant,
-    nanos: Arc<AtomicU64>,
+    beats: Arc<Beats>,
+}
+
+/// Moments are nanoseconds since the base.
+#[derive(Debug, Default)]
+struct Beats {
+    bytes: AtomicU64,
+    last: AtomicU64,
+    text: AtomicU64,
+    reply: AtomicU64,
 }
 
 impl Pulse {
     fn new(now: Instant) -> Self {
-        Self { base: now, nanos: Arc::new(AtomicU64::new(0)) }
+        Self { base: now, beats: Arc::default() }
     }
 
-    fn beat(&self, now: Instant) {
+    fn beat(&self, now: Instant, bytes: usize) {
         let nanos = now.saturating_duration_since(self.base).as_nanos();
-        self.nanos.store(u64::try_from(nanos).unwrap_or(u64::MAX), Ordering::Relaxed);
+        self.beats.last.store(u64::try_from(nanos).unwrap_or(u64::MAX), Ordering::Relaxed);
+        self.beats.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
     }
 
+    /// As if so many bytes had come at a time.
+    #[cfg(test)]
+    pub(crate) fn beat_with(&self, now: Instant, bytes: usize) {
+        self.beat(now, bytes);
+    }
+
+    /// The bytes of before were a whole text frame.
+    pub(crate) fn beat_text(&self) {
+        self.beats.text.store(self.beats.last.load(Ordering::Relaxed), Ordering::Relaxed);
+    }
+
+    /// That frame was the reply to a request.
+    pub(crate) fn beat_reply(&self) {
+        self.beats.reply.store(self.beats.last.load(Ordering::Relaxed), Ordering::Relaxed);
+    }
+
+    /// When the last byte was received.
     pub(crate) fn last(&self) -> Instant {
-        self.base + Duration::from_nanos(self.nanos.load(Ordering::Relaxed))
+        self.moment(&self.beats.last)
+    }
+
+    /// When the last text frame was complete.
+    pub(crate) fn last_text(&self) -> Instant {
+        self.moment(&self.beats.text)
+    }
+
+    /// When the last reply to a request was complete.
+    pub(crate) fn last_reply(&self) -> Instant {
+        self.moment(&self.beats.reply)
+    }
+
+    fn moment(&self, nanos: &AtomicU64) -> Instant {
+        self.base + Duration::from_nanos(nanos.load(Ordering::Relaxed))
+    }
+
+    /// How many bytes were received.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.beats.bytes.load(Ordering::Relaxed)
     }
 }
 
@@ -131,7 +177,7 @@ impl Wire {
         // belongs here once somebody can run it there.
         loop {
             if self.socket.keeps_deadlines() {
-                return self.socket.read(into, self.until);
+                return uninterrupted(|| self.socket.read(into, self.until));
             }
             if let Some(left) = self.time_left()? {
                 self.socket.set_read_timeout(Some(left))?;
@@ -207,7 +253,7 @@ impl Inlet {
             return Err(ErrorKind::UnexpectedEof.into());
         }
         (self.start, self.end) = (0, count);
-        self.pulse.beat(self.wire.clock.now());
+        self.pulse.beat(self.wire.clock.now(), count);
         Ok(())
     }
 

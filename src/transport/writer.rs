@@ -7,7 +7,7 @@
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read, Write};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
 use tungstenite::protocol::{CloseFrame, Role};
@@ -32,6 +32,9 @@ const RING_AT: usize = 64;
 
 /// A buffer that one huge frame has grown beyond this is given back.
 const KEPT: usize = 256 << 10;
+
+/// The shortest timeout that a socket takes.
+const SHORTEST: Duration = Duration::from_millis(1);
 
 /// What one posted frame costs besides its bytes; without it, empty pongs would be free.
 const FRAME_COST: usize = 32;
@@ -104,8 +107,9 @@ pub(crate) struct WriteHalf {
     /// Bytes as they go to the socket, of which `sent` have gone.
     out: Vec<u8>,
     sent: usize,
-    /// Since when the socket has taken nothing.
-    stuck: Option<Instant>,
+    /// How long writing has been blocked since the socket last took something. Only the time in system calls counts:
+    /// a thread without a processor says nothing about the peer.
+    blocked: Duration,
     /// Taken out of the queue and about to be encoded.
     batch: Vec<Out>,
     closing: bool,
@@ -115,23 +119,23 @@ impl WriteHalf {
     pub(super) fn new(socket: Arc<Tcp>, tls: Option<Arc<Tls>>, max_frame: usize, clock: Clock) -> Self {
         let frames = encoder(max_frame);
         let (out, batch) = (Vec::new(), Vec::new());
-        Self { frames, tls, socket, clock, max_frame, out, sent: 0, stuck: None, batch, closing: false }
+        Self { frames, tls, socket, clock, max_frame, out, sent: 0, blocked: Duration::ZERO, batch, closing: false }
     }
 
-    /// Writes one frame before the half is published, for authentication.
+    /// Writes frames before the half is published, for authentication.
     ///
     /// # Errors
     ///
-    /// How the link ended; a time-out is fatal too, because a part of the frame may have gone.
-    pub(crate) fn write_now(&mut self, out: Out, until: Deadline) -> Result<(), LinkEnd> {
-        self.batch.push(out);
+    /// How the link ended; a time-out is fatal too, because a part of a frame may have gone.
+    pub(crate) fn write_now(&mut self, out: impl IntoIterator<Item = Out>, until: Deadline) -> Result<(), LinkEnd> {
+        self.batch.extend(out);
         self.encode()?;
         while self.sent < self.out.len() {
             let left = self.clock.left(until);
             if left.is_some_and(|left| left.is_zero()) {
                 return Err(LinkEnd::TimedOut);
             }
-            self.socket.set_write_timeout(left.map(|left| left.max(Duration::from_millis(1))))?;
+            self.socket.set_write_timeout(left.map(|left| left.max(SHORTEST)))?;
             match self.socket.write(&self.out[self.sent..]) {
                 Ok(0) => return Err(LinkEnd::Closed),
                 Ok(count) => self.sent += count,
@@ -181,7 +185,7 @@ impl WriteHalf {
                 Ok(0) => return Err(LinkEnd::Closed),
                 Ok(count) => {
                     self.sent += count;
-                    self.stuck = None;
+                    self.blocked = Duration::ZERO;
                     if self.sent < self.out.len() {
                         let now = self.clock.now();
                         if now.saturating_duration_since(*began.get_or_insert(now)) >= hand_over {
@@ -192,11 +196,8 @@ impl WriteHalf {
                 Err(e) if e.kind() == ErrorKind::Interrupted => {}
                 Err(e) if is_again(&e) => {
                     self.clock.blocked_for(hand_over);
-                    let now = self.clock.now();
-                    if now.saturating_duration_since(*self.stuck.get_or_insert(now)) >= stall {
-                        return Err(LinkEnd::Stalled);
-                    }
-                    return Ok(false);
+                    self.blocked = self.blocked.saturating_add(hand_over.max(SHORTEST));
+                    return if self.blocked >= stall { Err(LinkEnd::Stalled) } else { Ok(false) };
                 }
                 Err(e) => return Err(e.into()),
             }
@@ -263,7 +264,8 @@ pub(crate) struct WriterSettings {
     pub(crate) stall: Duration,
     /// So long a caller writes itself before it leaves the rest to the writer thread.
     pub(crate) hand_over: Duration,
-    /// So many bytes of acknowledgements and pongs may wait; more, and the link is cut.
+    /// So many bytes of acknowledgements and pongs may wait; with more, the reader writes them itself, or waits until
+    /// there are fewer, before it reads on.
     pub(crate) control_bytes: usize,
 }
 
@@ -458,7 +460,7 @@ impl Writer {
         socket: Socket,
         first: Vec<(u128, String)>,
     ) -> Result<(), Vec<(u128, String)>> {
-        let timeout = self.settings.hand_over.max(Duration::from_millis(1));
+        let timeout = self.settings.hand_over.max(SHORTEST);
         let ready = half.socket.set_write_timeout(Some(timeout)).is_ok();
         let half = Box::new(half);
         let ring = {
@@ -596,7 +598,7 @@ impl Writer {
     }
 
     /// Queues an acknowledgement, a pong or a close. Never waits, and rings the writer only when many have gathered:
-    /// see [`ring`](Self::ring). Too many behind a peer that does not read end the link.
+    /// see [`ring`](Self::ring).
     pub(crate) fn post(&self, generation: u64, out: Out) {
         let last = matches!(out, Out::Close(_));
         self.put(generation, out, last);
@@ -607,26 +609,42 @@ impl Writer {
         self.put(generation, out, true);
     }
 
-    fn put(&self, generation: u64, out: Out, last: bool) {
-        let (ring, cut) = {
+    /// Queues an acknowledgement or a pong for the reader, which is held back while more of them wait than the bound
+    /// allows: it writes some of them itself, or waits for the thread that is writing. The wait ends with the link at
+    /// the latest, that is when the peer has taken nothing for as long as a stall may last.
+    pub(crate) fn post_with_pressure(&self, generation: u64, out: Out) {
+        if !self.put(generation, out, false) {
+            return;
+        }
+        let mut state = self.state.lock();
+        while state.is_current(generation) && state.control_bytes > self.settings.control_bytes {
+            if let Some(half) = state.take() {
+                drop(state);
+                self.write(generation, half);
+                state = self.state.lock();
+            } else {
+                // The thread that has the write half gives it back after each system call, which has a timeout.
+                state.waiting += 1;
+                self.clock.wait(&self.room, &mut state, None);
+                state.waiting -= 1;
+            }
+        }
+    }
+
+    /// Whether more acknowledgements and pongs wait now than should.
+    fn put(&self, generation: u64, out: Out, last: bool) -> bool {
+        let (ring, full) = {
             let mut state = self.state.lock();
             if !state.is_current(generation) {
-                return;
+                return false;
             }
             state.closing |= last;
             state.push(Item { id: None, out });
-            if state.control_bytes > self.settings.control_bytes {
-                state.cause = Some(LinkEnd::Stalled);
-                (false, Some((state.socket.clone(), state.waiting > 0)))
-            } else {
-                let many = state.queue.len() - state.requests >= RING_AT;
-                (many && state.rouse(), None)
-            }
+            let many = state.queue.len() - state.requests >= RING_AT;
+            (many && state.rouse(), state.control_bytes > self.settings.control_bytes)
         };
         self.ring_if(ring);
-        if let Some((socket, waiting)) = cut {
-            self.cut(socket, waiting);
-        }
+        full
     }
 
     /// Queues a request that nobody waits for, beyond the bound if it must be, and rings. Never waits.
@@ -1014,17 +1032,100 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn too_many_acknowledgements_behind_a_stalled_write_cut_the_link() {
-        let writer = writer(|settings| settings.control_bytes = 1000);
-        let (mut link, _peer) = pair();
+    fn a_reader_writes_its_acknowledgements_itself_while_the_writer_thread_gets_no_processor() {
+        const COUNT: usize = 100_000;
+        let writer = writer(|settings| settings.control_bytes = 32 << 10);
+        let (link, mut peer) = pair();
         writer.prepare(1);
-        writer.open(1, link.writer, link.socket.clone(), Vec::new()).expect("open");
-        for _ in 0..100 {
-            writer.post(1, Out::Pong(Bytes::new()));
-        }
-        assert_eq!(next(&mut link.reader).err(), Some(LinkEnd::Closed));
-        assert!(writer.queued_bytes() < 2000);
-        assert_eq!(writer.close(1).cause, Some(LinkEnd::Stalled));
+        writer.open(1, link.writer, link.socket, Vec::new()).expect("open");
+        // No writer thread runs at all.
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                for index in 0..COUNT {
+                    writer.post_with_pressure(1, Out::Text(format!("ack {index}")));
+                    assert!(writer.queued_bytes() <= 32 << 10);
+                }
+                // What is left is less than the bound: a caller takes it along.
+                writer.send(1, 1, "the end".into(), 1, None).expect("sent");
+            });
+            for index in 0..COUNT {
+                assert_eq!(text(peer.read().expect("a frame")), format!("ack {index}"));
+            }
+            assert_eq!(text(peer.read().expect("a frame")), "the end");
+        });
+        assert_eq!(writer.close(1).cause, None);
+    }
+
+    #[test]
+    fn a_reader_waits_while_another_thread_has_the_write_half_and_the_link_stays() {
+        let writer = writer(|settings| settings.control_bytes = 1000);
+        let (link, mut peer) = pair();
+        writer.prepare(1);
+        writer.open(1, link.writer, link.socket, Vec::new()).expect("open");
+        // A thread that took the half and then lost its processor.
+        let half = writer.state.lock().take().expect("the half");
+        thread::scope(|scope| {
+            let reader = scope.spawn(|| {
+                for _ in 0..100 {
+                    writer.post_with_pressure(1, Out::Pong(Bytes::from_static(b"pong")));
+                }
+            });
+            while writer.state.lock().waiting == 0 {
+                thread::yield_now();
+            }
+            assert!(writer.queued_bytes() < 1100);
+            writer.write(1, half);
+            reader.join().expect("it goes on");
+        });
+        assert_eq!(peer.read().expect("a frame"), Message::Pong(Bytes::from_static(b"pong")));
+        assert_eq!(writer.close(1).cause, None);
+    }
+
+    #[test]
+    fn a_peer_that_sends_much_and_reads_nothing_holds_the_reader_for_a_bounded_time() {
+        let writer = writer(|settings| {
+            settings.control_bytes = 1000;
+            settings.hand_over = Duration::from_millis(20);
+            settings.stall = Duration::from_millis(200);
+        });
+        let (mut link, peer) = pair();
+        writer.prepare(1);
+        writer.open(1, link.writer, link.socket, Vec::new()).expect("open");
+        beside(&writer, None, |_| {
+            // More than the buffers of both sockets hold; returns when the link is cut.
+            while writer.state.lock().is_current(1) {
+                writer.post_with_pressure(1, Out::Text("x".repeat(10_000)));
+            }
+            assert_eq!(next(&mut link.reader).err(), Some(LinkEnd::Closed));
+            assert_eq!(writer.close(1).cause, Some(LinkEnd::Stalled));
+        });
+        drop(peer);
+    }
+
+    #[test]
+    fn closing_frees_a_reader_that_waits_to_write() {
+        let writer = writer(|settings| {
+            settings.control_bytes = 1000;
+            settings.stall = Duration::MAX;
+        });
+        let (link, peer) = pair();
+        writer.prepare(1);
+        writer.open(1, link.writer, link.socket, Vec::new()).expect("open");
+        beside(&writer, None, |_| {
+            thread::scope(|scope| {
+                let reader = scope.spawn(|| {
+                    while writer.state.lock().is_current(1) {
+                        writer.post_with_pressure(1, Out::Text("x".repeat(100_000)));
+                    }
+                });
+                while writer.queued_bytes() < 100_000 {
+                    thread::yield_now();
+                }
+                writer.close(1);
+                reader.join().expect("it returns");
+            });
+        });
+        drop(peer);
     }
 
     #[test]

@@ -76,11 +76,11 @@ fn the_simulator_refuses_a_wrong_token_and_a_wrong_project() {
         let client = builder(&sim).connect().unwrap();
         let mut states = client.states();
         assert!(!online(&mut states));
-        sim.refuse_credentials(1);
+        sim.refuse_credentials(2);
         sim.drop_link();
         assert!(!online(&mut states));
         assert_eq!(sim.connections(), 1);
-        assert_eq!(sim.connections_ever(), 3);
+        assert_eq!(sim.connections_ever(), 4);
     });
 }
 
@@ -614,7 +614,7 @@ fn a_coded_refusal_in_the_result_is_a_refusal() {
             assert!(!online(&mut states));
             drop(service);
             // After a first success, so that no real seconds pass.
-            for resumes in [true, false] {
+            for resumes in [true, true, false] {
                 let mut service = peer.accept();
                 let connect = service.frame();
                 assert_eq!(connect["params"].get("protocol").is_some(), resumes);

@@ -595,7 +595,7 @@ fn credentials_are_refused_at_first_later_or_with_the_keys_of_a_session() {
         sim.inject(Fault::cut());
         let (_, resumed) = lost_and_back(&mut states);
         assert!(!resumed);
-        assert_eq!(with_keys.times(), 1, "the keys are dropped at once");
+        assert_eq!(with_keys.times(), 2, "the keys are dropped when they are refused again");
         is_well(&client);
 
         sim.inject(Fault::refuse_credentials());

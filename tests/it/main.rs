@@ -22,6 +22,7 @@ mod pitfalls;
 #[cfg(all(target_os = "linux", feature = "signals"))]
 mod process;
 mod reference;
+mod refusals;
 mod secrets;
 mod soak;
 mod stopping;

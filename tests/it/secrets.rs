@@ -246,8 +246,8 @@ fn on_a_rude_service(shown: &mut Shown) {
     service.0.close(Some(close)).unwrap();
     service.gone();
     shown.debug(&reconnecting(&mut states));
-    // The resume keys, then the credentials.
-    for resumes in [true, false] {
+    // The resume keys twice, then the credentials.
+    for resumes in [true, true, false] {
         let mut service = peer.accept();
         let connect = service.frame();
         assert_eq!(connect["params"]["authorization_state"] == STATE, resumes);

@@ -281,6 +281,12 @@ impl LineEnd {
         result
     }
 
+    /// Whether something is on its way to this end.
+    pub(crate) fn has_arrived(&self) -> bool {
+        let state = self.time.0.lock();
+        state.lines.get(&self.id).is_some_and(|line| line.ways[self.side.incoming()].flies())
+    }
+
     /// Whether this end has stopped reading: what lies there then does not hold time up.
     pub(crate) fn stall(&self, stalled: bool) {
         let way = self.side.incoming();
