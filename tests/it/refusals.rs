@@ -6,15 +6,15 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use log::{LevelFilter, Log, Metadata, Record};
+use log::{Level, Log, Metadata, Record};
 use serde_json::{Value, json};
 use signalwire_relay::{Builder, Client, Error, ErrorKind, LinkState, LinkStates};
 use tungstenite::Message;
-use tungstenite::protocol::CloseFrame;
+use tungstenite::protocol::{CloseFrame, Role};
 
-use crate::wire_support::{
-    LONG, Peer, Service, answer, child_role, event, http_request, in_child, millis, next_state, online, reconnecting,
-    report, watchdog,
+use crate::support::{
+    LONG, Peer, Service, answer, child_role, event, http_request, log_to, millis, next_state, online, reconnecting,
+    report, reports_of_child, until, watched,
 };
 
 /// A client with a session `p1`, its states from `Online` on, and its connection.
@@ -74,12 +74,43 @@ fn listen(client: &Client) -> std::sync::mpsc::Receiver<u64> {
     hears
 }
 
+// A peer that reads late.
+
+#[test]
+fn a_peer_that_reads_late_slows_the_client_down_and_does_not_lose_it() {
+    const COUNT: usize = 8000;
+    watched(|| {
+        let peer = Peer::new();
+        // However busy the machine is: the peer reads as soon as enough waits.
+        let (client, mut states, mut service) =
+            in_session(&peer, |builder| builder.write_stall(Duration::from_secs(3600)));
+        let mut sender =
+            tungstenite::WebSocket::from_raw_socket(service.0.get_ref().try_clone().unwrap(), Role::Server, None);
+        // Long ids make long acknowledgements: more than the sockets and the client's queue hold together.
+        let id = "x".repeat(4096);
+        let sending = thread::spawn(move || {
+            for index in 0..COUNT {
+                let frame = event(&format!("{index} {id}"), "some.event", json!({}));
+                sender.send(Message::text(frame.to_string())).unwrap();
+            }
+        });
+        until("acknowledgements to wait", || client.stats().write_queue_bytes > 4 << 20);
+        for index in 0..COUNT {
+            let frame = service.frame();
+            assert!(frame["id"].as_str().unwrap().starts_with(&format!("{index} ")), "after {index}");
+        }
+        sending.join().unwrap();
+        assert_eq!(client.stats().connections, 1);
+        assert!(states.next_within(Duration::ZERO).is_none());
+    });
+}
+
 // More than fits.
 
 #[test]
 fn a_backlog_before_the_answer_is_acknowledged_as_it_comes_and_delivered() {
     const COUNT: usize = 3000;
-    watchdog(|| {
+    watched(|| {
         let peer = Peer::new();
         let (client, mut states, service) = in_session(&peer, |builder| builder);
         let hears = listen(&client);
@@ -106,7 +137,7 @@ fn a_backlog_before_the_answer_is_acknowledged_as_it_comes_and_delivered() {
 
 #[test]
 fn what_was_acknowledged_before_an_attempt_failed_is_delivered_by_the_one_that_succeeds() {
-    watchdog(|| {
+    watched(|| {
         for protocol in ["p1", "p2"] {
             let peer = Peer::new();
             let (client, mut states, service) = in_session(&peer, |builder| builder);
@@ -136,7 +167,7 @@ fn what_was_acknowledged_before_an_attempt_failed_is_delivered_by_the_one_that_s
 
 #[test]
 fn a_backlog_beyond_its_bound_costs_the_session_and_is_not_tried_for_ever() {
-    watchdog(|| {
+    watched(|| {
         let peer = Peer::new();
         let (_client, mut states, service) = in_session(&peer, |builder| builder.resume_backlog(100_000));
         drop(service);
@@ -160,7 +191,7 @@ fn a_backlog_beyond_its_bound_costs_the_session_and_is_not_tried_for_ever() {
 
 #[test]
 fn a_frame_that_is_too_large_again_after_a_resume_costs_the_session() {
-    watchdog(|| {
+    watched(|| {
         // Whether each connection ends by such a frame, and whether the next one asks for the session.
         for (ends, resumes) in
             [(vec![true, true], vec![true, false]), (vec![true, false, true], vec![true, true, true])]
@@ -190,7 +221,7 @@ fn a_frame_that_is_too_large_again_after_a_resume_costs_the_session() {
 
 #[test]
 fn a_frame_that_is_too_large_before_the_answer_counts_as_well() {
-    watchdog(|| {
+    watched(|| {
         let peer = Peer::new();
         let (_client, mut states, service) = in_session(&peer, |builder| builder.max_frame(50_000));
         drop(service);
@@ -235,7 +266,7 @@ impl Refusal {
 
 #[test]
 fn a_service_that_cannot_serve_now_is_asked_again_and_the_session_resumed() {
-    watchdog(|| {
+    watched(|| {
         let mut refusals = Vec::new();
         for code in [408, 425, 429, 500, 502, 503, 504, -32000, -32004, -32005, -32603] {
             refusals.push(Refusal::Error(json!({"code": code, "message": "not now"})));
@@ -267,7 +298,7 @@ fn a_service_that_cannot_serve_now_is_asked_again_and_the_session_resumed() {
 
 #[test]
 fn a_wait_that_the_service_asks_for_is_kept_at_least() {
-    watchdog(|| {
+    watched(|| {
         let peer = Peer::new();
         let (_client, mut states, service) = in_session(&peer, |builder| builder);
         drop(service);
@@ -294,7 +325,7 @@ fn a_wait_that_the_service_asks_for_is_kept_at_least() {
 
 #[test]
 fn a_daemon_goes_on_with_its_first_connect_when_the_service_is_too_busy() {
-    watchdog(|| {
+    watched(|| {
         let peer = Peer::new();
         let builder = peer.builder().retry_first_connect(true);
         let connecting = thread::spawn(move || builder.connect());
@@ -319,7 +350,7 @@ fn a_daemon_goes_on_with_its_first_connect_when_the_service_is_too_busy() {
 
 #[test]
 fn keys_that_a_restarting_service_refuses_once_are_kept() {
-    watchdog(|| {
+    watched(|| {
         for refusals in [1, 2] {
             let peer = Peer::new();
             let (_client, mut states, service) = in_session(&peer, |builder| builder);
@@ -342,7 +373,7 @@ fn keys_that_a_restarting_service_refuses_once_are_kept() {
 
 #[test]
 fn a_link_that_the_service_leaves_is_closed_as_soon_as_nothing_is_unanswered() {
-    watchdog(|| {
+    watched(|| {
         let leave = json!({"jsonrpc": "2.0", "id": "leave", "method": "signalwire.disconnect", "params": {}});
         for asked in ["nothing", "answered", "unanswered"] {
             let peer = Peer::new();
@@ -379,7 +410,7 @@ fn a_link_that_the_service_leaves_is_closed_as_soon_as_nothing_is_unanswered() {
 
 #[test]
 fn a_service_that_leaves_and_then_says_nothing_more_is_left() {
-    watchdog(|| {
+    watched(|| {
         let peer = Peer::new();
         let (_client, mut states, mut service) = in_session(&peer, |builder| builder);
         service.send(json!({"jsonrpc": "2.0", "id": "leave", "method": "signalwire.disconnect"}));
@@ -397,7 +428,7 @@ fn code_and_reason_of_a_close_are_told() {
         service.0.close(Some(CloseFrame { code: code.into(), reason: reason.to_owned().into() })).unwrap();
         service.0.flush().unwrap();
     };
-    watchdog(move || {
+    watched(move || {
         let peer = Peer::new();
         let builder = peer.builder();
         let connecting = thread::spawn(move || refused(builder));
@@ -422,7 +453,7 @@ fn code_and_reason_of_a_close_are_told() {
 
 #[test]
 fn a_redirect_says_where_to() {
-    watchdog(|| {
+    watched(|| {
         let peer = Peer::new();
         let builder = peer.builder();
         let connecting = thread::spawn(move || refused(builder));
@@ -440,12 +471,14 @@ fn a_redirect_says_where_to() {
 struct Lines(Arc<Mutex<Vec<String>>>);
 
 impl Log for Lines {
-    fn enabled(&self, _metadata: &Metadata<'_>) -> bool {
-        true
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.level() <= Level::Info
     }
 
     fn log(&self, record: &Record<'_>) {
-        self.0.lock().unwrap().push(record.args().to_string());
+        if self.enabled(record.metadata()) {
+            self.0.lock().unwrap().push(record.args().to_string());
+        }
     }
 
     fn flush(&self) {}
@@ -453,17 +486,16 @@ impl Log for Lines {
 
 #[test]
 fn a_lost_link_is_told_once_and_without_repeating_itself() {
-    watchdog(|| {
+    watched(|| {
         const NAME: &str = "refusals::a_lost_link_is_told_once_and_without_repeating_itself";
         if child_role().is_none() {
-            for line in in_child(NAME, "child", &[]) {
+            for line in reports_of_child(NAME, "child", &[]) {
                 assert_eq!(line.matches("is lost").count(), 1, "{line}");
             }
             return;
         }
         let lines = Lines::default();
-        log::set_boxed_logger(Box::new(lines.clone())).unwrap();
-        log::set_max_level(LevelFilter::Info);
+        log_to(Box::leak(Box::new(lines.clone())));
         let peer = Peer::new();
         let (_client, mut states, service) = in_session(&peer, |builder| builder);
         drop(service);
