@@ -39,6 +39,8 @@ struct Inner {
     call_id: Option<Box<str>>,
     server_message: Option<Box<str>>,
     details: Option<Value>,
+    /// In the service's words.
+    end_reason: Option<Box<str>>,
     timeout: bool,
     retry_after: Option<Duration>,
     source: Option<BoxError>,
@@ -70,6 +72,8 @@ pub enum ErrorKind {
     SessionLost,
     /// Nobody answered what was dialled.
     DialFailed,
+    /// A call could not be bridged, or brought into a room; [`Error::end_reason`] says why, if the service did.
+    ConnectFailed,
     /// The client is shutting down and starts nothing new.
     Draining,
     /// The client was closed.
@@ -155,6 +159,11 @@ impl Error {
     #[doc(alias = "message")]
     pub fn server_message(&self) -> Option<&str> {
         self.0.server_message.as_deref()
+    }
+
+    /// Why a dial or a connect failed, in the service's words.
+    pub(crate) fn end_reason_text(&self) -> Option<&str> {
+        self.0.end_reason.as_deref()
     }
 
     /// For [`ErrorKind::Connect`]: how far the attempt got.
@@ -257,6 +266,7 @@ fn draft(kind: ErrorKind, text: impl Into<Box<str>>) -> Draft {
         call_id: None,
         server_message: None,
         details: None,
+        end_reason: None,
         timeout: false,
         retry_after: None,
         source: None,
@@ -442,10 +452,25 @@ pub(crate) fn call_ended(what: &str, call_id: &str) -> Error {
     draft(ErrorKind::CallEnded, format!("{what} on call {call_id}: the call has ended")).call(Some(call_id)).done()
 }
 
-/// The time for a wait is up.
+/// A wait timed out; what was waited for goes on.
 pub(crate) fn timeout(what: &str) -> Error {
-    let text = format!("{what}: time is up; it goes on, and may be waited for again");
+    let text = format!("{what}: timed out; it goes on, and may be waited for again");
     draft(ErrorKind::Timeout, text).timeout(true).done()
+}
+
+/// No event came in time for one who began to listen at a certain moment.
+pub(crate) fn no_event(name: &str, call_id: &str) -> Error {
+    let text = format!("waiting for {name} on call {call_id}: timed out; an event from before the wait is not seen");
+    draft(ErrorKind::Timeout, text).call(Some(call_id)).timeout(true).done()
+}
+
+/// News of an operation may have been missed while the connection was down.
+pub(crate) fn missed(method: &str, call_id: &str, timed_out: bool) -> Error {
+    let text = format!(
+        "{method} on call {call_id}: the connection was interrupted, and how it ended may have been missed: it may have \
+         succeeded, go on, or be over"
+    );
+    draft(ErrorKind::OutcomeUnknown, text).method(method).call(Some(call_id)).timeout(timed_out).done()
 }
 
 /// A request was handed to the connection and its answer did not come; `timed_out` tells a deadline from a loss.
@@ -520,6 +545,22 @@ pub(crate) fn dial_failed(tag: &str, why: &str) -> Error {
 pub(crate) fn dial_timeout(tag: &str) -> Error {
     let text = format!("dial {tag}: nobody answered in time; what was ringing is being ended");
     draft(ErrorKind::DialFailed, text).method("calling.dial").timeout(true).done()
+}
+
+/// A bridge could not be made.
+pub(crate) fn connect_failed(call_id: &str, to: &str, reason: Option<&str>) -> Error {
+    let why = reason.unwrap_or("the service did not say why");
+    let mut draft = draft(ErrorKind::ConnectFailed, format!("connect call {call_id} to {to}: {why}"))
+        .method("calling.connect")
+        .call(Some(call_id));
+    draft.0.end_reason = reason.map(Into::into);
+    draft.done()
+}
+
+/// A room could not be joined.
+pub(crate) fn not_joined(call_id: &str, room: &str, why: &str) -> Error {
+    let text = format!("join room {room} with call {call_id}: {why}");
+    draft(ErrorKind::ConnectFailed, text).method("calling.join_room").call(Some(call_id)).done()
 }
 
 /// The service said something that cannot be understood.

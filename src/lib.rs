@@ -196,13 +196,16 @@ mod workers;
 
 pub use call::{
     Action, Ai, AiAction, AiHold, AiLanguage, AiMessage, AiPrompt, AiUnhold, AmazonBedrock, Answer, BindDigit, Call,
-    CallEnd, CardTypes, ClearDigitBindings, Collect, CollectAction, ConferenceStream, Connect, Detect, DetectAction,
-    DigitDetector, Disconnect, Echo, FaxDetector, Hangup, HasVolume, Hint, InputTimers, JoinConference, JoinRoom,
-    LeaveConference, LeaveRoom, Listener, LiveSummary, LiveTranscribe, LiveTranscription, LiveTranslate,
-    LiveTranslation, Machine, Operation, Pausable, Pay, PayAction, PayPrompt, Play, PlayAction, PostalCode, Prompt,
-    Pronounce, QueueEnter, QueueLeave, ReceiveFax, ReceiveFaxAction, Record, RecordAction, Refer, Rtp, SendDigits,
-    SendFax, SendFaxAction, StandaloneCollectAction, Stoppable, Stream, StreamAction, Swaig, Tap, TapAction, TapDevice,
-    Transcribe, TranscribeAction, Transfer, UserEvent, Ws, digit_detector, fax_tone, machine, rtp, ws,
+    CallEnd, CardTypes, ClearDigitBindings, Collect, CollectAction, ConferenceAction, ConferenceStay, ConferenceStream,
+    Connect, ConnectAction, Denoise, DenoiseAction, DenoiseStop, DenoiseStopAction, Detect, DetectAction,
+    DigitDetector, Disconnect, DisconnectAction, Echo, EchoAction, Expected, FaxDetector, Hangup, HasVolume, Hint,
+    Hold, HoldAction, InputTimers, JoinConference, JoinRoom, LeaveConference, LeaveRoom, Listener, LiveSummary,
+    LiveTranscribe, LiveTranscription, LiveTranslate, LiveTranslation, Machine, Operation, Pausable, Pay, PayAction,
+    PayPrompt, Play, PlayAction, PostalCode, Prompt, Pronounce, QueueAction, QueueEnter, QueueLeave, QueueStay,
+    ReceiveFax, ReceiveFaxAction, Record, RecordAction, Refer, ReferAction, RoomAction, RoomStay, Rtp, SendDigits,
+    SendDigitsAction, SendFax, SendFaxAction, StandaloneCollectAction, StayEnd, Stoppable, Stream, StreamAction, Swaig,
+    Tap, TapAction, TapDevice, Transcribe, TranscribeAction, Transfer, Unhold, UnholdAction, UserEvent, Ws,
+    digit_detector, fax_tone, machine, rtp, ws,
 };
 pub use client::{Builder, Calls, Client, DEFAULT_HOST, Dial, Dialing, Messages, WeakClient};
 pub use error::{BoxError, Error, ErrorKind, HandlerResult, Phase, Result};

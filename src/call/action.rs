@@ -4,19 +4,14 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use parking_lot::Mutex;
-
 use super::Call;
-use super::core::{Over, Refusal};
-use crate::clock::{Clock, Deadline};
-use crate::error::{self, Error, ErrorKind, Result};
-use crate::latch::Latch;
-use crate::mailbox::Mailbox;
+use super::running::OpCore;
+use crate::error::Result;
 use crate::protocol::event::{Event, TypedEvent};
 use crate::protocol::fields::Fields;
 use crate::protocol::frame::Reply;
-use crate::session::{Answer, Session};
-use crate::stream::{EventStream, Feed};
+use crate::protocol::states::EventName;
+use crate::stream::EventStream;
 use crate::workers::Workers;
 
 /// What an event means for the operation it belongs to.
@@ -29,6 +24,8 @@ pub enum Verdict {
     Outcome,
     /// This is what `wait` returns, unless something was before, and the end.
     Final,
+    /// The same, unless something better follows within this time.
+    Within(Duration),
 }
 
 pub(crate) mod sealed {
@@ -40,12 +37,26 @@ use sealed::Sealed;
 ///
 /// This trait is sealed: the operations are those of the crate.
 pub trait Operation: Sealed + Sized + 'static {
+    /// The events that report on the operation.
+    type Event: TypedEvent;
     /// What [`Action::wait`] returns.
-    type Outcome: TypedEvent;
+    type Outcome: Clone + fmt::Debug + Send + Sync + 'static;
+    /// What is remembered of the events so far.
+    #[doc(hidden)]
+    type Memo: Default + Send + 'static;
     /// The RELAY method that starts it.
     const METHOD: &'static str;
-    /// The RELAY method that stops it.
-    const STOP: &'static str;
+    /// `true` for an operation that the service reports without a control ID. Its events are matched by call and type,
+    /// and of two operations of one kind the newer one gets them.
+    #[doc(hidden)]
+    const BY_KIND: bool = false;
+    /// Whether a start that is answered with 404 means that the call is gone. Otherwise it may be the bridge, the queue or
+    /// the conference that the service does not know, and the call stays.
+    #[doc(hidden)]
+    const NEEDS_CALL_ONLY: bool = true;
+    /// A second type of event that tells of the operation, without its control ID.
+    #[doc(hidden)]
+    const ALSO: Option<EventName> = None;
     /// Whether its last event often comes after the end of its call, so that it is waited for a moment longer.
     #[doc(hidden)]
     const GRACE: bool = false;
@@ -65,27 +76,64 @@ pub trait Operation: Sealed + Sized + 'static {
         Ok(())
     }
 
-    /// Whether results come one after another until it is stopped.
+    /// What is known before the first event.
     #[doc(hidden)]
-    fn is_continuous(&self) -> bool {
-        false
+    fn memo(&self) -> Self::Memo {
+        Self::Memo::default()
+    }
+
+    /// `false` for an event of the right type that is about another operation of the kind.
+    #[doc(hidden)]
+    fn concerns(_event: &Self::Event, _memo: &Self::Memo, _in_doubt: bool) -> bool {
+        true
     }
 
     /// What an event of its kind means.
     #[doc(hidden)]
-    fn judge(event: &Self::Outcome, continuous: bool) -> Verdict;
+    fn judge(event: &Self::Event, memo: &mut Self::Memo) -> Verdict;
+
+    /// The outcome that an event stands for, after [`judge`](Self::judge) has called it one.
+    #[doc(hidden)]
+    fn outcome(event: &Self::Event, memo: &Self::Memo) -> Result<Self::Outcome>;
+
+    /// What an event of the type [`ALSO`](Self::ALSO) means: the last outcome, if it is the end.
+    #[doc(hidden)]
+    fn also(_event: &Event, _memo: &mut Self::Memo) -> Option<Result<Self::Outcome>> {
+        None
+    }
 
     /// What [`Action::wait`] returns when the call ended first, for operations that normally end with their call. The
     /// others end with an error then.
     #[doc(hidden)]
-    fn ended_by_call(_call_id: &str, _control_id: &str) -> Option<Self::Outcome> {
+    fn ended_by_call(_call_id: &str, _control_id: &str, _memo: &Self::Memo) -> Option<Self::Outcome> {
         None
     }
 
-    /// Whether the event says that it is time to speak, after an answering machine's greeting.
+    /// The service has accepted the request. Called on the reader, before any later frame.
     #[doc(hidden)]
-    fn is_ready(_event: &Self::Outcome) -> bool {
-        false
+    fn accepted(_reply: &Reply, _memo: &mut Self::Memo) {}
+
+    /// The program asks for its end, or the request for that was refused.
+    #[doc(hidden)]
+    fn leaving(_memo: &mut Self::Memo, _is: bool) {}
+
+    /// The first stage of an operation that has two: a machine's greeting is over, a conference is joined.
+    #[doc(hidden)]
+    fn ready(_event: &Self::Event, _memo: &Self::Memo) -> Option<Self::Outcome> {
+        None
+    }
+
+    /// How long after a resume the news of the operation may take at most. With `None`, what was missed cannot be told
+    /// from what takes its time.
+    #[doc(hidden)]
+    fn doubt_limit(_memo: &Self::Memo) -> Option<Duration> {
+        None
+    }
+
+    /// The outcome, when something else proves that the operation succeeded while its news was missed.
+    #[doc(hidden)]
+    fn presumed(_call_id: &str, _memo: &mut Self::Memo) -> Option<Self::Outcome> {
+        None
     }
 }
 
@@ -96,10 +144,9 @@ pub trait Operation: Sealed + Sized + 'static {
 ///
 /// It ends by the event that its kind ends with, or when its call ends, is gone, or can no longer be followed, or the
 /// client is closed: no wait on it lasts longer than that.
-#[must_use = "an operation goes on in the background; wait for its outcome, or let it be with `let _ =`"]
 pub struct Action<O: Operation> {
-    call: Call,
-    core: Arc<OpCore<O>>,
+    pub(super) call: Call,
+    pub(super) core: Arc<OpCore<O>>,
 }
 
 impl<O: Operation> Action<O> {
@@ -123,25 +170,25 @@ impl<O: Operation> Action<O> {
     /// `Timeout` when the time is up: the operation goes on and may be waited for again. `CallEnded`, `CallGone`,
     /// `SessionLost` or `Closed` when the call or the connection went before the operation had ended.
     pub fn wait(&self, timeout: impl Into<Option<Duration>>) -> Result<O::Outcome> {
-        self.core.wait(&self.call, &self.core.outcome, timeout.into())
+        self.core.wait(&self.call, timeout.into())
     }
 
     /// Waits until it is time to speak, or the operation ends without that.
     pub(crate) fn wait_until_ready(&self, timeout: Option<Duration>) -> Result<O::Outcome> {
-        self.core.wait(&self.call, &self.core.ready, timeout)
+        self.core.wait_until_ready(&self.call, timeout)
     }
 
     /// Whether there is an outcome.
     #[must_use]
     #[doc(alias = "completed")]
     pub fn is_done(&self) -> bool {
-        self.core.outcome.is_set()
+        self.core.outcome().is_some()
     }
 
     /// The outcome, if there is one yet: what [`wait`](Self::wait) returns.
     #[must_use]
     pub fn result(&self) -> Option<Result<O::Outcome>> {
-        self.core.outcome.get()
+        self.core.outcome()
     }
 
     /// Has `callback` called once with the outcome, also when it is there already.
@@ -166,16 +213,14 @@ impl<O: Operation> Action<O> {
             return;
         };
         let mailbox = self.call.core.mailbox();
-        self.core.inner.lock().callbacks.push((mailbox, Box::new(callback)));
-        if let Some(ended) = self.core.outcome.get() {
-            self.core.call_back(&session, &ended);
-        }
+        self.core.add_callback(&session, mailbox, Box::new(callback));
     }
 
-    /// Names the operation in its requests and events.
+    /// The operation's control ID, which its requests and events carry. Empty for operations that have none on the wire,
+    /// such as `connect` and `hold`.
     #[must_use]
     pub fn control_id(&self) -> &str {
-        &self.core.control_id
+        if O::BY_KIND { "" } else { self.core.control_id() }
     }
 
     /// The call it runs on.
@@ -195,29 +240,32 @@ impl<O: Operation> Action<O> {
     /// }
     /// # Ok(()) }
     /// ```
-    pub fn events(&self) -> EventStream<O::Outcome> {
-        let Some(session) = self.call.core.session() else { return EventStream::ended() };
-        let mut inner = self.core.inner.lock();
-        if inner.over {
-            return EventStream::ended();
-        }
-        let (feed, stream) = Feed::new(&session);
-        inner.streams.push(feed);
-        stream
+    pub fn events(&self) -> EventStream<O::Event> {
+        self.call.core.session().map_or_else(EventStream::ended, |session| self.core.stream(&session))
     }
 
     /// What the service answered to the request that started it; empty when the call was gone.
     #[must_use]
     pub fn reply(&self) -> Reply {
-        self.core.inner.lock().reply.clone()
+        self.core.reply()
     }
 
     /// Sends a command about this operation: `method` with its control id. That it has ended meanwhile is no error.
     pub(crate) fn command(&self, method: &str, fields: &Fields) -> Result<()> {
         let mut fields = fields.clone();
         fields.set("", "control_id", self.control_id().into());
-        self.call.core.command(method, &fields, false)?;
-        Ok(())
+        match self.call.core.request(method, &fields) {
+            Err(error) if matches!(error.code(), Some(404 | 410)) => {
+                log::debug!("{error}");
+                if error.code() == Some(410) {
+                    self.call.core.gone();
+                } else if let Some(session) = self.call.core.session() {
+                    self.core.contradicted(&session, &self.call.core);
+                }
+                Ok(())
+            }
+            outcome => outcome.map(drop),
+        }
     }
 }
 
@@ -231,241 +279,9 @@ impl<O: Operation> fmt::Debug for Action<O> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Action")
             .field("method", &O::METHOD)
-            .field("control_id", &self.core.control_id)
+            .field("control_id", &self.control_id())
             .field("call_id", &self.call.id())
             .field("done", &self.is_done())
             .finish()
-    }
-}
-
-type Callback<E> = Box<dyn FnOnce(&Result<E>) + Send>;
-
-/// What the crate keeps of an operation. It holds no call.
-struct OpCore<O: Operation> {
-    control_id: Box<str>,
-    continuous: bool,
-    outcome: Latch<Result<O::Outcome>>,
-    ready: Latch<Result<O::Outcome>>,
-    inner: Mutex<OpInner<O::Outcome>>,
-}
-
-struct OpInner<E> {
-    over: bool,
-    /// Whether the service has taken it, as far as its reply or an event told.
-    started: bool,
-    reply: Reply,
-    callbacks: Vec<(Arc<Mailbox>, Callback<E>)>,
-    /// Whether somebody is posting them, and posts what is added meanwhile too.
-    calling_back: bool,
-    streams: Vec<Feed<E>>,
-}
-
-/// An operation in the table of its call.
-pub(crate) trait Running: Send + Sync {
-    fn control_id(&self) -> &str;
-    /// Whether its last event may come after the end of its call.
-    fn lingers(&self) -> bool;
-    /// Takes an event with its control id, on the reader; true when it is over.
-    fn feed(&self, session: &Arc<Session>, event: &Event) -> bool;
-    /// Its call is over.
-    fn end(&self, session: &Arc<Session>, over: &Over, call_id: &str);
-    /// Waits until nothing more comes from it; false when the time is up.
-    fn wait_over(&self, clock: &Clock, until: Deadline) -> bool;
-}
-
-impl<O: Operation> OpCore<O> {
-    fn wait(&self, call: &Call, on: &Latch<Result<O::Outcome>>, timeout: Option<Duration>) -> Result<O::Outcome> {
-        if let Some(ended) = on.get() {
-            return ended;
-        }
-        let Some(session) = call.core.session() else {
-            return on.get().unwrap_or_else(|| Err(error::closed(O::METHOD)));
-        };
-        session.check_process(O::METHOD)?;
-        on.wait(&session.clock, session.clock.deadline(timeout))
-            .unwrap_or_else(|| Err(error::timeout(&format!("{} on call {}", O::METHOD, call.id()))))
-    }
-
-    fn settle(&self, session: &Arc<Session>, outcome: Result<O::Outcome>) {
-        if !self.outcome.set(&session.clock, outcome.clone()) {
-            return;
-        }
-        self.call_back(session, &outcome);
-    }
-
-    /// Posts the callbacks there are, in the order in which they were added. Called when the outcome is set, and by
-    /// whoever adds one after that: each is taken out once, and by one thread at a time, or they would overtake each
-    /// other.
-    fn call_back(&self, session: &Arc<Session>, outcome: &Result<O::Outcome>) {
-        if std::mem::replace(&mut self.inner.lock().calling_back, true) {
-            return;
-        }
-        loop {
-            let callbacks = {
-                let mut inner = self.inner.lock();
-                inner.calling_back = !inner.callbacks.is_empty();
-                std::mem::take(&mut inner.callbacks)
-            };
-            if callbacks.is_empty() {
-                return;
-            }
-            for (mailbox, callback) in callbacks {
-                let outcome = outcome.clone();
-                mailbox.post(&session.workers, Box::new(move || callback(&outcome)));
-            }
-        }
-    }
-
-    /// Nothing more will come: streams end, and so does the wait for a machine to be ready.
-    fn close(&self, session: &Arc<Session>, last: Result<O::Outcome>) {
-        let streams = {
-            let mut inner = self.inner.lock();
-            inner.over = true;
-            std::mem::take(&mut inner.streams)
-        };
-        drop(streams);
-        self.ready.set(&session.clock, last);
-    }
-}
-
-impl<O: Operation> Running for OpCore<O> {
-    fn control_id(&self) -> &str {
-        &self.control_id
-    }
-
-    fn lingers(&self) -> bool {
-        O::GRACE
-    }
-
-    fn feed(&self, session: &Arc<Session>, event: &Event) -> bool {
-        // An event of another type may carry the same control id: a prompt plays as well as it collects.
-        let Some(typed) = O::Outcome::from_event(event) else { return false };
-        let verdict = O::judge(typed, self.continuous);
-        let streams = {
-            let mut inner = self.inner.lock();
-            inner.started = true;
-            std::mem::take(&mut inner.streams)
-        };
-        if !streams.is_empty() {
-            let bytes = event.raw().json().len() + 256;
-            let last = verdict == Verdict::Final;
-            let fed = streams.into_iter().filter(|feed| feed.push(session, typed.clone(), bytes, last));
-            let fed: Vec<_> = fed.collect();
-            let mut inner = self.inner.lock();
-            if !inner.over {
-                inner.streams.extend(fed);
-            }
-        }
-        if O::is_ready(typed) {
-            self.ready.set(&session.clock, Ok(typed.clone()));
-        }
-        match verdict {
-            Verdict::Progress => false,
-            Verdict::Outcome => {
-                self.settle(session, Ok(typed.clone()));
-                false
-            }
-            Verdict::Final => {
-                self.settle(session, Ok(typed.clone()));
-                self.close(session, Ok(typed.clone()));
-                true
-            }
-        }
-    }
-
-    fn end(&self, session: &Arc<Session>, over: &Over, call_id: &str) {
-        // What never started did not end with the call either.
-        let with_call = matches!(over, Over::Ended(_) | Over::Gone) && self.inner.lock().started;
-        let outcome = if with_call { O::ended_by_call(call_id, &self.control_id) } else { None };
-        let outcome = outcome.ok_or_else(|| over.error(O::METHOD, call_id));
-        self.settle(session, outcome.clone());
-        self.close(session, outcome);
-    }
-
-    fn wait_over(&self, clock: &Clock, until: Deadline) -> bool {
-        self.outcome.wait(clock, until).is_some()
-    }
-}
-
-impl Call {
-    /// Starts an operation: registers it, sends its request, and waits for the reply.
-    pub(crate) fn start<O: Operation>(&self, operation: O) -> Result<Action<O>> {
-        operation.check()?;
-        operation.fields().check(O::METHOD)?;
-        let call = &self.core;
-        let Some(session) = call.session() else {
-            return Err(call.over().unwrap_or(Over::Closed).error(O::METHOD, self.id()));
-        };
-        session.check_process(O::METHOD)?;
-        let given = operation.control_id().map(Box::from);
-        let control_id: Box<str> = given.unwrap_or_else(|| session.new_id().into());
-        let core = Arc::new(OpCore::<O> {
-            control_id,
-            continuous: operation.is_continuous(),
-            outcome: Latch::new(),
-            ready: Latch::new(),
-            inner: Mutex::new(OpInner {
-                over: false,
-                started: false,
-                reply: Reply::empty(),
-                callbacks: Vec::new(),
-                calling_back: false,
-                streams: Vec::new(),
-            }),
-        });
-        let action = Action { call: self.clone(), core: Arc::clone(&core) };
-        match call.enter(Arc::clone(&core) as Arc<dyn Running>) {
-            Ok(()) => {}
-            Err(Refusal::InUse) => {
-                let why = format!("control id {:?} is in use on this call: choose another", core.control_id);
-                return Err(error::refused(O::METHOD, &why));
-            }
-            Err(Refusal::Over(over @ (Over::SessionLost | Over::Closed))) => {
-                return Err(over.error(O::METHOD, self.id()));
-            }
-            Err(Refusal::Over(over)) => {
-                core.end(&session, &over, self.id());
-                return Ok(action);
-            }
-        }
-        let mut fields = operation.fields().clone();
-        fields.set("", "control_id", (&*core.control_id).into());
-        let of_reply = (Arc::clone(call), Arc::clone(&core));
-        let effect = Box::new(move |answer: &Answer| {
-            let (call, core) = of_reply;
-            // A refused operation gets no more events. One whose fate is unknown gets none either: its starter
-            // hears so, and has no handle to wait on.
-            match answer {
-                Answer::Reply(_) => core.inner.lock().started = true,
-                _ => call.leave(&core.control_id),
-            }
-        });
-        match call.request_with(O::METHOD, &fields, Some(effect)) {
-            Ok(reply) => {
-                core.inner.lock().reply = reply;
-                Ok(action)
-            }
-            Err(error) => self.not_started(&session, action, error),
-        }
-    }
-
-    fn not_started<O: Operation>(&self, session: &Arc<Session>, action: Action<O>, error: Error) -> Result<Action<O>> {
-        let core = &action.core;
-        self.core.leave(&core.control_id);
-        if error.kind() == ErrorKind::CallGone {
-            self.core.gone();
-        }
-        // It may have run and ended although the reply was lost; and a call that ended meanwhile has ended it too.
-        if core.outcome.is_set() && (error.is_call_gone() || error.may_have_been_sent()) {
-            return Ok(action);
-        }
-        // On a call that has ended the operation ends with it, though it may still wait for its last event.
-        if let Some(over @ (Over::Ended(_) | Over::Gone)) = self.core.over().filter(|_| error.may_have_been_sent()) {
-            core.end(session, &over, self.id());
-            return Ok(action);
-        }
-        core.settle(session, Err(error.clone()));
-        core.close(session, Err(error.clone()));
-        if error.is_call_gone() { Ok(action) } else { Err(error) }
     }
 }

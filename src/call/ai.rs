@@ -284,27 +284,34 @@ fn list(items: impl IntoIterator<Item = impl Into<Value>>) -> Value {
 impl Sealed for Ai {}
 
 impl Operation for Ai {
+    type Event = AiEvent;
     type Outcome = AiEvent;
+    type Memo = ();
     const METHOD: &'static str = Self::METHOD;
-    const STOP: &'static str = "calling.ai.stop";
 
     fn fields(&self) -> &Fields {
         &self.fields
     }
 
-    fn judge(event: &AiEvent, _continuous: bool) -> Verdict {
+    fn outcome(event: &AiEvent, _memo: &()) -> Result<AiEvent> {
+        Ok(event.clone())
+    }
+
+    fn judge(event: &AiEvent, _memo: &mut ()) -> Verdict {
         match event.state {
             AiState::Finished | AiState::Error => Verdict::Final,
             AiState::Other(_) => Verdict::Progress,
         }
     }
 
-    fn ended_by_call(call_id: &str, control_id: &str) -> Option<AiEvent> {
+    fn ended_by_call(call_id: &str, control_id: &str, _memo: &()) -> Option<AiEvent> {
         Some(AiEvent::ended_by_call(call_id, control_id))
     }
 }
 
-impl Stoppable for Ai {}
+impl Stoppable for Ai {
+    const STOP: &'static str = "calling.ai.stop";
+}
 
 params! {
     /// An agent at Amazon Bedrock; sent by [`Call::amazon_bedrock`].
@@ -653,8 +660,8 @@ mod tests {
         ] {
             let event = parse_event(&json!({"event_type": "calling.call.ai", "params": {"state": state}}));
             let Event::Ai(event) = event else { panic!("an AI session") };
-            assert_eq!(Ai::judge(&event, false), verdict, "{state}");
+            assert_eq!(Ai::judge(&event, &mut ()), verdict, "{state}");
         }
-        assert!(Ai::ended_by_call("c", "k").is_some_and(|end| end.ended_by_call && end.control_id == "k"));
+        assert!(Ai::ended_by_call("c", "k", &()).is_some_and(|end| end.ended_by_call && end.control_id == "k"));
     }
 }

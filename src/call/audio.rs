@@ -1,8 +1,14 @@
 //! Noise reduction and echo.
 
-use super::Call;
+use std::time::Duration;
+
+use super::action::sealed::Sealed;
+use super::connect::CONFIRMATION;
+use super::{Action, Call, Operation, Verdict};
 use crate::error::Result;
+use crate::protocol::event::{DenoiseEvent, EchoEvent};
 use crate::protocol::fields::Fields;
+use crate::protocol::states::EchoState;
 
 params! {
     /// How long the caller hears itself; sent by [`Call::echo_with`].
@@ -15,24 +21,141 @@ params! {
     }
 }
 
+params! {
+    /// Switches noise reduction on; sent by [`Call::denoise`].
+    pub struct Denoise("calling.denoise") new [] {}
+}
+
+params! {
+    /// Switches noise reduction off; sent by [`Call::denoise_stop`].
+    pub struct DenoiseStop("calling.denoise.stop") new [] {}
+}
+
+impl Sealed for Denoise {}
+
+impl Operation for Denoise {
+    type Event = DenoiseEvent;
+    type Outcome = DenoiseEvent;
+    type Memo = ();
+    const METHOD: &'static str = Self::METHOD;
+    const NEEDS_CALL_ONLY: bool = false;
+    const BY_KIND: bool = true;
+
+    fn fields(&self) -> &Fields {
+        &self.fields
+    }
+
+    fn concerns(event: &DenoiseEvent, _memo: &(), _in_doubt: bool) -> bool {
+        event.denoised
+    }
+
+    fn judge(_event: &DenoiseEvent, _memo: &mut ()) -> Verdict {
+        Verdict::Final
+    }
+
+    fn outcome(event: &DenoiseEvent, _memo: &()) -> Result<DenoiseEvent> {
+        Ok(event.clone())
+    }
+
+    fn doubt_limit(_memo: &()) -> Option<Duration> {
+        Some(CONFIRMATION)
+    }
+}
+
+/// Noise reduction that is being switched on.
+pub type DenoiseAction = Action<Denoise>;
+
+impl Sealed for DenoiseStop {}
+
+impl Operation for DenoiseStop {
+    type Event = DenoiseEvent;
+    type Outcome = DenoiseEvent;
+    type Memo = ();
+    const METHOD: &'static str = Self::METHOD;
+    const NEEDS_CALL_ONLY: bool = false;
+    const BY_KIND: bool = true;
+
+    fn fields(&self) -> &Fields {
+        &self.fields
+    }
+
+    fn concerns(event: &DenoiseEvent, _memo: &(), _in_doubt: bool) -> bool {
+        !event.denoised
+    }
+
+    fn judge(_event: &DenoiseEvent, _memo: &mut ()) -> Verdict {
+        Verdict::Final
+    }
+
+    fn outcome(event: &DenoiseEvent, _memo: &()) -> Result<DenoiseEvent> {
+        Ok(event.clone())
+    }
+
+    fn doubt_limit(_memo: &()) -> Option<Duration> {
+        Some(CONFIRMATION)
+    }
+}
+
+/// Noise reduction that is being switched off.
+pub type DenoiseStopAction = Action<DenoiseStop>;
+
+impl Sealed for Echo {}
+
+impl Operation for Echo {
+    type Event = EchoEvent;
+    type Outcome = EchoEvent;
+    type Memo = ();
+    const METHOD: &'static str = Self::METHOD;
+    const NEEDS_CALL_ONLY: bool = false;
+    const BY_KIND: bool = true;
+
+    fn fields(&self) -> &Fields {
+        &self.fields
+    }
+
+    fn judge(event: &EchoEvent, _memo: &mut ()) -> Verdict {
+        match event.state {
+            EchoState::Finished | EchoState::Error => Verdict::Final,
+            _ => Verdict::Progress,
+        }
+    }
+
+    fn outcome(event: &EchoEvent, _memo: &()) -> Result<EchoEvent> {
+        Ok(event.clone())
+    }
+
+    fn ended_by_call(call_id: &str, _control_id: &str, _memo: &()) -> Option<EchoEvent> {
+        Some(EchoEvent::ended_by_call(call_id))
+    }
+}
+
+/// An echo that runs.
+pub type EchoAction = Action<Echo>;
+
+/// # Audio tools
 impl Call {
-    /// Switches noise reduction on: `calling.denoise`. A [`DenoiseEvent`](crate::DenoiseEvent) tells that it is.
+    /// Switches noise reduction on. Sends `calling.denoise`, and returns when the service has accepted the request.
+    ///
+    /// [`wait`](Action::wait) on the returned action blocks until the service confirms it. Dropping the action changes
+    /// nothing.
     ///
     /// ```no_run
     /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {
-    /// call.denoise()?;
+    /// call.denoise()?.wait(None)?;
     /// # Ok(()) }
     /// ```
     ///
     /// # Errors
     ///
-    /// When the service refuses, as it does when it is on already (code 409), or the connection is gone. A call that is
-    /// over is no error.
-    pub fn denoise(&self) -> Result<()> {
-        self.command("calling.denoise", &Fields::default()).map(drop)
+    /// An error if the service rejects the request, as it does when noise reduction is on already (code 409), or the
+    /// connection is down for longer than the request timeout. If the call has already ended, the returned action is
+    /// already complete.
+    pub fn denoise(&self) -> Result<DenoiseAction> {
+        self.start(Denoise::new())
     }
 
-    /// Switches noise reduction off: `calling.denoise.stop`.
+    /// Switches noise reduction off. Sends `calling.denoise.stop`, and returns when the service has accepted the
+    /// request. [`wait`](Action::wait) on the returned action blocks until the service confirms it.
     ///
     /// ```no_run
     /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {
@@ -42,30 +165,33 @@ impl Call {
     ///
     /// # Errors
     ///
-    /// When the service refuses, as it does when it is not on (code 409), or the connection is gone. A call that is over
-    /// is no error.
-    pub fn denoise_stop(&self) -> Result<()> {
-        self.command("calling.denoise.stop", &Fields::default()).map(drop)
+    /// As for [`denoise`](Self::denoise); code 409 when noise reduction is not on.
+    pub fn denoise_stop(&self) -> Result<DenoiseStopAction> {
+        self.start(DenoiseStop::new())
     }
 
-    /// Has the caller hear itself, for a test of the line: `calling.echo`. [`EchoEvent`](crate::EchoEvent)s tell when
-    /// it begins and ends.
+    /// Plays the caller's audio back to the caller, to test the line. Sends `calling.echo`, and returns when the service
+    /// has accepted the request.
+    ///
+    /// [`wait`](Action::wait) on the returned action blocks until the echo has ended: after its timeout, or with the
+    /// call ([`ended_by_call`](EchoEvent::ended_by_call)). Dropping the action changes nothing.
     ///
     /// ```no_run
     /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {
     /// call.answer()?;
-    /// call.echo()?;
+    /// call.echo()?.wait(None)?;
     /// # Ok(()) }
     /// ```
     ///
     /// # Errors
     ///
-    /// When the service refuses, or the connection is gone. A call that is over is no error.
-    pub fn echo(&self) -> Result<()> {
+    /// An error if the service rejects the request, or the connection is down for longer than the request timeout. If
+    /// the call has already ended, the returned action is already complete.
+    pub fn echo(&self) -> Result<EchoAction> {
         self.echo_with(Echo::new())
     }
 
-    /// Has the caller hear itself, with parameters: `calling.echo`.
+    /// Plays the caller's audio back to the caller, with parameters. Sends `calling.echo`.
     ///
     /// ```no_run
     /// # use std::time::Duration;
@@ -78,8 +204,8 @@ impl Call {
     /// # Errors
     ///
     /// As for [`echo`](Self::echo).
-    pub fn echo_with(&self, how: Echo) -> Result<()> {
-        self.command(Echo::METHOD, &how.fields).map(drop)
+    pub fn echo_with(&self, how: Echo) -> Result<EchoAction> {
+        self.start(how)
     }
 }
 

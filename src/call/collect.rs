@@ -94,25 +94,32 @@ impl Collect {
 impl Sealed for Collect {}
 
 impl Operation for Collect {
+    type Event = CollectEvent;
     type Outcome = CollectEvent;
+    type Memo = bool;
     const METHOD: &'static str = Self::METHOD;
-    const STOP: &'static str = "calling.collect.stop";
 
     fn fields(&self) -> &Fields {
         &self.fields
     }
 
-    fn is_continuous(&self) -> bool {
+    fn memo(&self) -> bool {
         // The second is an older name, which can only be given as an extra.
         ["continuous", "continue"].iter().any(|key| self.fields.get(key) == Some(&Value::Bool(true)))
     }
 
-    fn judge(event: &CollectEvent, continuous: bool) -> Verdict {
-        judge(event, continuous)
+    fn outcome(event: &CollectEvent, _continuous: &bool) -> Result<CollectEvent> {
+        Ok(event.clone())
+    }
+
+    fn judge(event: &CollectEvent, continuous: &mut bool) -> Verdict {
+        judge(event, *continuous)
     }
 }
 
-impl Stoppable for Collect {}
+impl Stoppable for Collect {
+    const STOP: &'static str = "calling.collect.stop";
+}
 
 impl InputTimers for Collect {
     const START: &'static str = START_INPUT_TIMERS;
@@ -159,25 +166,32 @@ impl<M: Into<Playlist>> From<M> for Prompt {
 impl Sealed for Prompt {}
 
 impl Operation for Prompt {
+    type Event = CollectEvent;
     type Outcome = CollectEvent;
+    type Memo = bool;
     const METHOD: &'static str = Self::METHOD;
-    const STOP: &'static str = "calling.play_and_collect.stop";
 
     fn fields(&self) -> &Fields {
         &self.fields
     }
 
-    fn is_continuous(&self) -> bool {
+    fn memo(&self) -> bool {
         let collect = self.fields.get("collect");
         ["continuous", "continue"].iter().any(|key| collect.and_then(|c| c.get(key)) == Some(&Value::Bool(true)))
     }
 
-    fn judge(event: &CollectEvent, continuous: bool) -> Verdict {
-        judge(event, continuous)
+    fn outcome(event: &CollectEvent, _continuous: &bool) -> Result<CollectEvent> {
+        Ok(event.clone())
+    }
+
+    fn judge(event: &CollectEvent, continuous: &mut bool) -> Verdict {
+        judge(event, *continuous)
     }
 }
 
-impl Stoppable for Prompt {}
+impl Stoppable for Prompt {
+    const STOP: &'static str = "calling.play_and_collect.stop";
+}
 
 impl Pausable for Prompt {
     const PAUSE: &'static str = "calling.play_and_collect.pause";
@@ -341,8 +355,8 @@ mod tests {
         ] {
             let event = parse_event(&json!({"event_type": "calling.call.collect", "params": payload}));
             let Event::Collect(event) = event else { panic!("a collect") };
-            assert_eq!(Collect::judge(&event, false), once, "{payload}");
-            assert_eq!(Prompt::judge(&event, true), continuous, "{payload}");
+            assert_eq!(Collect::judge(&event, &mut false), once, "{payload}");
+            assert_eq!(Prompt::judge(&event, &mut true), continuous, "{payload}");
         }
     }
 
@@ -399,12 +413,12 @@ mod tests {
     fn what_names_a_prompt_stands_beside_its_settings() {
         let collect = Collect::digits(1).control_id("k").status_url("u").continuous(true);
         let request = Prompt::new([] as [Tts; 0]).status_url("v").collecting(collect);
-        assert!(request.is_continuous());
+        assert!(request.memo());
         assert_eq!(
             request.fields.to_json(),
             json!({"play": [], "collect": {"digits": {"max": 1}, "continuous": true}, "control_id": "k", "status_url": "v"})
         );
         assert_eq!(Collect::speech().fields.to_json(), json!({"speech": {}}));
-        assert!(Collect::new().extra("continue", true).is_continuous());
+        assert!(Collect::new().extra("continue", true).memo());
     }
 }

@@ -1,15 +1,21 @@
 //! Conferences.
 
+use std::time::Duration;
+
 use serde_json::Value;
 
-use super::Call;
-use crate::error::Result;
+use super::action::sealed::Sealed;
+use super::queue::StayEnd;
+use super::{Action, Call, Operation, Verdict};
+use crate::error::{self, Result};
 use crate::protocol::choices::{
     CallbackFormat, ConferenceAcl, ConferenceBeep, ConferenceRecord, ConferenceRegion, ConferenceTrim, HttpMethod,
 };
 use crate::protocol::device::StreamDevice;
+use crate::protocol::event::ConferenceEvent;
 use crate::protocol::fields::Fields;
 use crate::protocol::frame::Reply;
+use crate::protocol::states::{ConferenceEndReason, ConferenceStatus};
 
 params! {
     /// Which conference, and how the call takes part; sent by [`Call::join_conference`]. A name is one, too.
@@ -136,29 +142,183 @@ impl From<String> for LeaveConference {
     }
 }
 
-impl Call {
-    /// Has the call take part in a conference: `calling.join_conference`. It returns when the service has accepted it.
-    /// The reply tells the conference's id under `conference_id`; what happens in it is told by
-    /// [`ConferenceEvent`](crate::ConferenceEvent)s: those about a participant come to its call, the beginning and the
-    /// end to [`Client::on_event`](crate::Client::on_event).
+/// The end of a call's stay in a conference: the outcome of [`Call::join_conference`].
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct ConferenceStay {
+    /// How the stay ended.
+    pub end: StayEnd,
+    /// The conference's ID; empty if the service did not tell.
+    pub conference_id: String,
+    /// Why the conference ended, with [`StayEnd::ConferenceEnded`].
+    pub reason: Option<ConferenceEndReason>,
+}
+
+/// What a stay in a conference has heard so far.
+#[doc(hidden)]
+#[derive(Debug, Default)]
+pub struct ConferenceMemo {
+    name: String,
+    conference_id: String,
+    joined: bool,
+    leaving: bool,
+}
+
+impl ConferenceMemo {
+    fn stay(&self, end: StayEnd, reason: Option<ConferenceEndReason>) -> ConferenceStay {
+        ConferenceStay { end, conference_id: self.conference_id.clone(), reason }
+    }
+}
+
+impl Sealed for JoinConference {}
+
+impl Operation for JoinConference {
+    type Event = ConferenceEvent;
+    type Outcome = ConferenceStay;
+    type Memo = ConferenceMemo;
+    const METHOD: &'static str = Self::METHOD;
+    const NEEDS_CALL_ONLY: bool = false;
+    const BY_KIND: bool = true;
+
+    fn fields(&self) -> &Fields {
+        &self.fields
+    }
+
+    fn memo(&self) -> ConferenceMemo {
+        let name = self.fields.text("name").unwrap_or_default().to_owned();
+        ConferenceMemo { name, ..ConferenceMemo::default() }
+    }
+
+    fn concerns(event: &ConferenceEvent, memo: &ConferenceMemo, _in_doubt: bool) -> bool {
+        event.name == memo.name
+            && (memo.conference_id.is_empty()
+                || event.conference_id.is_empty()
+                || memo.conference_id == event.conference_id)
+    }
+
+    fn judge(event: &ConferenceEvent, memo: &mut ConferenceMemo) -> Verdict {
+        if memo.conference_id.is_empty() {
+            memo.conference_id.clone_from(&event.conference_id);
+        }
+        match event.status {
+            ConferenceStatus::ParticipantLeave | ConferenceStatus::End => Verdict::Final,
+            ConferenceStatus::Start => Verdict::Progress,
+            _ => {
+                memo.joined |= !event.call_id.is_empty();
+                Verdict::Progress
+            }
+        }
+    }
+
+    fn outcome(event: &ConferenceEvent, memo: &ConferenceMemo) -> Result<ConferenceStay> {
+        Ok(match event.status {
+            ConferenceStatus::End => memo.stay(StayEnd::ConferenceEnded, event.end_reason.clone()),
+            _ if memo.leaving => memo.stay(StayEnd::Left, None),
+            _ => memo.stay(StayEnd::Removed, None),
+        })
+    }
+
+    fn ready(_event: &ConferenceEvent, memo: &ConferenceMemo) -> Option<ConferenceStay> {
+        // Only that there is something counts; how the stay ends is not known yet.
+        memo.joined.then(|| memo.stay(StayEnd::CallEnded, None))
+    }
+
+    fn accepted(reply: &Reply, memo: &mut ConferenceMemo) {
+        if let Some(id) = reply.text("conference_id").filter(|id| !id.is_empty()) {
+            memo.conference_id = id;
+        }
+    }
+
+    fn ended_by_call(_call_id: &str, _control_id: &str, memo: &ConferenceMemo) -> Option<ConferenceStay> {
+        Some(memo.stay(StayEnd::CallEnded, None))
+    }
+
+    fn leaving(memo: &mut ConferenceMemo, is: bool) {
+        memo.leaving = is;
+    }
+}
+
+/// A call's stay in a conference.
+pub type ConferenceAction = Action<JoinConference>;
+
+impl ConferenceAction {
+    /// The conference's ID, as the service told in its response or in an event; `None` until then.
+    #[must_use]
+    pub fn conference_id(&self) -> Option<String> {
+        self.core.memo(|memo| Some(memo.conference_id.clone()).filter(|id| !id.is_empty()))
+    }
+
+    /// Blocks until the call takes part in the conference, at most `timeout`. With `None` it blocks indefinitely.
+    /// Returns at once when it has joined.
     ///
     /// ```no_run
-    /// # use signalwire_relay::{ConferenceBeep, ConferenceRecord, JoinConference};
+    /// # use std::time::Duration;
     /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {
-    /// let joined = call.join_conference(
-    ///     JoinConference::new("stand-up").beep(ConferenceBeep::OnEnter).record(ConferenceRecord::FromStart),
-    /// )?;
-    /// if let Some(id) = joined.text("conference_id") {
-    ///     call.leave_conference(id)?;
-    /// }
+    /// let stay = call.join_conference("stand-up")?;
+    /// stay.wait_joined(Duration::from_secs(10))?;
+    /// println!("in conference {:?}", stay.conference_id());
     /// # Ok(()) }
     /// ```
     ///
     /// # Errors
     ///
-    /// When the service refuses, or the connection is gone. A call that is over is no error; the reply is empty then.
-    pub fn join_conference(&self, which: impl Into<JoinConference>) -> Result<Reply> {
-        self.command(JoinConference::METHOD, &which.into().fields)
+    /// `CallEnded` if the stay ended before the call had joined; otherwise as [`wait`](Self::wait).
+    pub fn wait_joined(&self, timeout: impl Into<Option<Duration>>) -> Result<()> {
+        self.wait_until_ready(timeout.into())?;
+        if self.core.memo(|memo| memo.joined) {
+            return Ok(());
+        }
+        Err(error::call_ended("joining the conference", self.call.id()))
+    }
+
+    /// Takes the call out of the conference. Sends `calling.leave_conference`. The stay has ended when its last event
+    /// comes: see [`wait`](Self::wait).
+    ///
+    /// # Errors
+    ///
+    /// An error if the service rejects the request, or the connection is down for longer than the request timeout. A
+    /// stay that has ended is no error.
+    pub fn leave(&self) -> Result<()> {
+        match self.conference_id() {
+            Some(id) => self.call.leave_conference(id),
+            None => Err(error::refused(LeaveConference::METHOD, "the conference's ID is not known yet")),
+        }
+    }
+}
+
+/// # Conferences
+impl Call {
+    /// Puts the call into a conference. Sends `calling.join_conference`, and returns when the service has accepted the
+    /// request.
+    ///
+    /// The returned action has the conference's [ID](Action::conference_id).
+    /// [`wait_joined`](Action::wait_joined) blocks until the call takes part, [`wait`](Action::wait) until the stay
+    /// ends: left, removed, the conference ended around the call, or the call ended. [`events`](Action::events) reports
+    /// what happens to this call in the conference, and the beginning and the end of the conference. Dropping the
+    /// action changes nothing.
+    ///
+    /// A stay has no limit that could be checked after the connection was interrupted: if its end was missed, a
+    /// `wait` that times out is `OutcomeUnknown`, and one without a timeout lasts until the call ends.
+    ///
+    /// ```no_run
+    /// # use signalwire_relay::{ConferenceBeep, ConferenceRecord, JoinConference};
+    /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {
+    /// let stand_up = JoinConference::new("stand-up").beep(ConferenceBeep::OnEnter).record(ConferenceRecord::FromStart);
+    /// let ended = call.join_conference(stand_up)?.wait(None)?;
+    /// println!("{:?} {:?}", ended.end, ended.reason);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// An error if the service rejects the request, or the connection is down for longer than the request timeout. If
+    /// the call has already ended, the returned action is already complete.
+    pub fn join_conference(&self, which: impl Into<JoinConference>) -> Result<ConferenceAction> {
+        let which = which.into();
+        let name = which.fields.text("name").unwrap_or_default();
+        // The end of a conference is not told to its calls.
+        let held = self.core.session().map(|session| session.sink().attend(name, self.id()));
+        self.start_holding(which, held)
     }
 
     /// Takes the call out of a conference, given by its id: `calling.leave_conference`.
@@ -173,7 +333,12 @@ impl Call {
     ///
     /// When the service refuses, or the connection is gone. A call or a conference that is over is no error.
     pub fn leave_conference(&self, which: impl Into<LeaveConference>) -> Result<()> {
-        self.command(LeaveConference::METHOD, &which.into().fields).map(drop)
+        self.core.all_leaving(JoinConference::METHOD, true);
+        let outcome = self.command(LeaveConference::METHOD, &which.into().fields);
+        if outcome.as_ref().is_err_and(|error| !error.may_have_been_sent()) {
+            self.core.all_leaving(JoinConference::METHOD, false);
+        }
+        outcome.map(drop)
     }
 }
 

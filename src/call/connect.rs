@@ -1,10 +1,21 @@
 //! Bridging a call with another.
 
-use super::Call;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::action::sealed::Sealed;
+use super::{Action, Call, Operation, Verdict};
 use crate::error::{self, Result};
-use crate::protocol::device::{Devices, devices_fault};
+use crate::protocol::device::{Devices, addressees, devices_fault, ringing};
+use crate::protocol::event::{ConnectEvent, Peer};
 use crate::protocol::fields::Fields;
-use crate::protocol::frame::Reply;
+use crate::protocol::states::ConnectState;
+
+/// The news of a connect may take this much longer than the ringing that was asked for.
+const RINGING_MARGIN: Duration = Duration::from_secs(30);
+/// The news of a command that needs nobody else takes at most so long.
+pub(super) const CONFIRMATION: Duration = Duration::from_secs(10);
 
 params! {
     /// Whom to bridge the call with; sent by [`Call::connect`]. [`Devices`], and whatever makes them, are one, too.
@@ -49,47 +60,220 @@ impl<D: Into<Devices>> From<D> for Connect {
     }
 }
 
-impl Call {
-    /// Calls other devices and bridges the first that answers with this call: `calling.connect`. It returns when the
-    /// service has accepted it; how it goes on is told by [`ConnectEvent`](crate::ConnectEvent)s. One at a time.
-    ///
-    /// The reply may say, under `message_data`, which destinations cannot be called.
-    ///
-    /// ```no_run
-    /// # use signalwire_relay::{Connect, phone, tts};
-    /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {
-    /// call.connect(Connect::new(phone("+15553334444").from("+15551111111")).ringback(tts("Please wait.")))?;
-    /// # Ok(()) }
-    /// ```
-    ///
-    /// # Errors
-    ///
-    /// When there is no device to call, or the `to` of one cannot be an address: nothing is sent then. When the
-    /// service refuses, or the connection is gone. A call that is over is no error.
-    pub fn connect(&self, to: impl Into<Connect>) -> Result<Reply> {
-        let to = to.into();
-        if let Some(why) = devices_fault(to.fields.get("devices")) {
-            return Err(error::refused(Connect::METHOD, why));
-        }
-        self.command(Connect::METHOD, &to.fields)
+/// What a connect has heard so far.
+#[doc(hidden)]
+#[derive(Debug, Default)]
+pub struct BridgeMemo {
+    destination: String,
+    ringing: Duration,
+    connected: bool,
+    peer: Option<Peer>,
+}
+
+impl Sealed for Connect {}
+
+impl Operation for Connect {
+    type Event = ConnectEvent;
+    type Outcome = ConnectEvent;
+    type Memo = BridgeMemo;
+    const METHOD: &'static str = Self::METHOD;
+    const NEEDS_CALL_ONLY: bool = false;
+    const BY_KIND: bool = true;
+
+    fn fields(&self) -> &Fields {
+        &self.fields
     }
 
-    /// Takes the bridge with another call apart; both calls stay up: `calling.disconnect`.
+    fn check(&self) -> Result<()> {
+        match devices_fault(self.fields.get("devices")) {
+            Some(why) => Err(error::refused(Self::METHOD, why)),
+            None => Ok(()),
+        }
+    }
+
+    fn memo(&self) -> BridgeMemo {
+        let devices = self.fields.get("devices");
+        let by_default = self.fields.get("timeout").and_then(Value::as_f64);
+        let by_default = by_default.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+        BridgeMemo { destination: addressees(devices), ringing: ringing(devices, by_default), ..BridgeMemo::default() }
+    }
+
+    fn concerns(event: &ConnectEvent, memo: &BridgeMemo, in_doubt: bool) -> bool {
+        // The end of an earlier bridge may come while this connect is only being asked for.
+        event.state != ConnectState::Disconnected || memo.connected || in_doubt
+    }
+
+    fn judge(event: &ConnectEvent, memo: &mut BridgeMemo) -> Verdict {
+        match event.state {
+            ConnectState::Connected => {
+                memo.connected = true;
+                memo.peer.clone_from(&event.peer);
+                Verdict::Outcome
+            }
+            ConnectState::Disconnected | ConnectState::Failed => Verdict::Final,
+            _ => Verdict::Progress,
+        }
+    }
+
+    fn outcome(event: &ConnectEvent, memo: &BridgeMemo) -> Result<ConnectEvent> {
+        if event.state != ConnectState::Failed {
+            return Ok(event.clone());
+        }
+        let reason = event.failed_reason.as_deref().filter(|reason| !reason.is_empty());
+        let call_id = event.raw.call_id().unwrap_or_default();
+        Err(error::connect_failed(call_id, &memo.destination, reason))
+    }
+
+    fn ended_by_call(call_id: &str, _control_id: &str, memo: &BridgeMemo) -> Option<ConnectEvent> {
+        memo.connected.then(|| ConnectEvent::ended_by_call(call_id, memo.peer.clone()))
+    }
+
+    fn doubt_limit(memo: &BridgeMemo) -> Option<Duration> {
+        Some(memo.ringing.saturating_add(RINGING_MARGIN))
+    }
+
+    fn presumed(call_id: &str, memo: &mut BridgeMemo) -> Option<ConnectEvent> {
+        memo.connected = true;
+        Some(ConnectEvent::presumed(call_id, memo.peer.clone()))
+    }
+}
+
+/// A bridge that is being made, or stands.
+pub type ConnectAction = Action<Connect>;
+
+impl ConnectAction {
+    /// Blocks until the bridge ends, at most `timeout`. With `None` it blocks indefinitely. Returns at once when the
+    /// bridge has ended.
+    ///
+    /// The returned event tells how: the peer left or was disconnected, or this call ended
+    /// ([`ended_by_call`](ConnectEvent::ended_by_call)).
     ///
     /// ```no_run
+    /// # use std::time::Duration;
+    /// # use signalwire_relay::phone;
     /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {
-    /// call.disconnect()?;
+    /// let bridge = call.connect(phone("+15553334444").from("+15551111111"))?;
+    /// bridge.wait(Duration::from_secs(60))?;
+    /// bridge.wait_disconnected(None)?;
     /// # Ok(()) }
     /// ```
     ///
     /// # Errors
     ///
-    /// When the service refuses, or the connection is gone. A call that is over is no error.
-    pub fn disconnect(&self) -> Result<()> {
+    /// `ConnectFailed` if no bridge was made; otherwise as [`wait`](Self::wait).
+    pub fn wait_disconnected(&self, timeout: impl Into<Option<Duration>>) -> Result<ConnectEvent> {
+        self.wait_until_ready(timeout.into())
+    }
+
+    pub(crate) fn peer_told(&self) -> Option<Peer> {
+        self.core.memo(|memo| memo.peer.clone())
+    }
+
+    /// Ends the bridge; both calls stay up. Sends `calling.disconnect`, as [`Call::disconnect`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Call::disconnect`].
+    pub fn disconnect(&self) -> Result<DisconnectAction> {
+        self.call.disconnect()
+    }
+}
+
+impl Sealed for Disconnect {}
+
+impl Operation for Disconnect {
+    type Event = ConnectEvent;
+    type Outcome = ConnectEvent;
+    type Memo = ();
+    const METHOD: &'static str = Self::METHOD;
+    const NEEDS_CALL_ONLY: bool = false;
+    const BY_KIND: bool = true;
+
+    fn fields(&self) -> &Fields {
+        &self.fields
+    }
+
+    fn judge(event: &ConnectEvent, _memo: &mut ()) -> Verdict {
+        match event.state {
+            ConnectState::Disconnected | ConnectState::Failed => Verdict::Final,
+            _ => Verdict::Progress,
+        }
+    }
+
+    fn outcome(event: &ConnectEvent, _memo: &()) -> Result<ConnectEvent> {
+        Ok(event.clone())
+    }
+
+    fn ended_by_call(call_id: &str, _control_id: &str, _memo: &()) -> Option<ConnectEvent> {
+        Some(ConnectEvent::ended_by_call(call_id, None))
+    }
+
+    fn doubt_limit(_memo: &()) -> Option<Duration> {
+        Some(CONFIRMATION)
+    }
+}
+
+/// A bridge that is being taken apart.
+pub type DisconnectAction = Action<Disconnect>;
+
+/// # Connecting
+impl Call {
+    /// Calls other devices and bridges the first that answers with this call. Sends `calling.connect`, and returns when
+    /// the service has accepted the request. A call has one bridge at a time.
+    ///
+    /// [`wait`](Action::wait) on the returned action blocks until the bridge stands, and
+    /// [`wait_disconnected`](Action::wait_disconnected) until it ends. Dropping the action changes nothing: the bridge
+    /// is made all the same. The [`reply`](Action::reply) may say, under `message_data`, which destinations cannot be
+    /// called.
+    ///
+    /// The service reports on a bridge without a control ID. Of two connects on one call the newer one gets the events.
+    ///
+    /// After the connection was lost and the session resumed, the report may have been missed. `wait` then returns
+    /// `OutcomeUnknown` when nothing is heard of the bridge for the ringing time and 30 s more; a later event of the
+    /// bridge, or the refusal of another connect because one is in progress (code 409), settles it as connected.
+    ///
+    /// ```no_run
+    /// # use std::time::Duration;
+    /// # use signalwire_relay::{Connect, ErrorKind, phone, tts};
+    /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {
+    /// let agent = phone("+15553334444").from("+15551111111");
+    /// let bridge = call.connect(Connect::new(agent).ringback(tts("Please wait.")))?;
+    /// match bridge.wait(Duration::from_secs(40)) {
+    ///     Ok(_) => drop(bridge.wait_disconnected(None)?),
+    ///     Err(error) if error.kind() == ErrorKind::ConnectFailed => println!("{:?}", error.end_reason()),
+    ///     Err(error) => return Err(error.into()),
+    /// }
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// `Config` if there is no device to call, or the `to` of one cannot be an address: nothing is sent then.
+    /// Otherwise an error if the service rejects the request or the connection is down for longer than the request
+    /// timeout. If the call has already ended, the returned action is already complete.
+    pub fn connect(&self, to: impl Into<Connect>) -> Result<ConnectAction> {
+        self.start(to.into())
+    }
+
+    /// Ends the bridge with another call; both calls stay up. Sends `calling.disconnect`.
+    ///
+    /// [`wait`](Action::wait) on the returned action blocks until the bridge has ended.
+    ///
+    /// ```no_run
+    /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {
+    /// call.disconnect()?.wait(None)?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// An error if the service rejects the request, or the connection is down for longer than the request timeout. If
+    /// the call has already ended, the returned action is already complete.
+    pub fn disconnect(&self) -> Result<DisconnectAction> {
         self.disconnect_with(Disconnect::new())
     }
 
-    /// Takes the bridge with another call apart, with parameters: `calling.disconnect`.
+    /// Ends the bridge with another call, with parameters. Sends `calling.disconnect`.
     ///
     /// ```no_run
     /// # use signalwire_relay::Disconnect;
@@ -101,15 +285,19 @@ impl Call {
     /// # Errors
     ///
     /// As for [`disconnect`](Self::disconnect).
-    pub fn disconnect_with(&self, how: Disconnect) -> Result<()> {
-        self.command(Disconnect::METHOD, &how.fields).map(drop)
+    pub fn disconnect_with(&self, how: Disconnect) -> Result<DisconnectAction> {
+        self.start(how)
+    }
+
+    /// `true` if the call is bridged with another, as far as events have told.
+    #[must_use]
+    pub fn is_connected(&self) -> bool {
+        self.core.bridge().is_some()
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use serde_json::json;
 
     use super::*;

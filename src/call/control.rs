@@ -109,7 +109,10 @@ impl Call {
 }
 
 /// Operations that can be stopped. It cannot be implemented elsewhere.
-pub trait Stoppable: Operation {}
+pub trait Stoppable: Operation {
+    /// The RELAY method that stops the operation.
+    const STOP: &'static str;
+}
 
 /// Operations that can be paused and resumed. It cannot be implemented elsewhere.
 pub trait Pausable: Operation {

@@ -8,22 +8,25 @@ use std::time::Instant;
 
 use parking_lot::Mutex;
 
-use super::action::Running;
+use super::running::{Claim, Fed, Running};
 use crate::clock::Deadline;
 use crate::error::{self, Error, Result};
 use crate::latch::Latch;
 use crate::mailbox::Mailbox;
 use crate::protocol::device::RemoteDevice;
-use crate::protocol::event::{Event, Unread};
+use crate::protocol::event::{ConnectEvent, Event, Peer, Unread};
 use crate::protocol::fields::Fields;
 use crate::protocol::frame::{self, Envelope, EventHead, Reply};
-use crate::protocol::states::{CallState, Direction, EndReason, EventName};
+use crate::protocol::states::{CallState, ConnectState, Direction, EndReason, EventName};
 use crate::session::{Answer, Ask, Effect, Session};
 use crate::stream::{EventStream, Feed};
 use crate::workers::run_each;
 
 /// Of so many queues the stay of a call is remembered.
 const STAYS: usize = 32;
+
+/// The methods that bring a call together with others.
+const BRIDGING: [&str; 4] = ["calling.connect", "calling.queue.enter", "calling.join_conference", "calling.join_room"];
 
 /// Asks the service to end a call, on behalf of nobody who could be told how that went.
 ///
@@ -159,9 +162,38 @@ struct Live {
     mailbox: Option<Arc<Mailbox>>,
     /// The queues that the call was put into, and the control id of each stay, the oldest first.
     stays: Vec<(Box<str>, Box<str>)>,
+    /// The bridge with another call, which is named if it was told.
+    bridge: Option<Box<Option<Peer>>>,
+    /// Whether the connection was lost while there was something here, and the session resumed.
+    had_gap: bool,
+    /// A request that brings the call together with others was sent, and its outcome is unknown.
+    perhaps_bridged: bool,
+}
+
+/// The operations that an event may be about, the newest first. Mostly there is one, or none.
+#[derive(Default)]
+struct Concerned {
+    first: Option<(Arc<dyn Running>, Claim)>,
+    more: Vec<(Arc<dyn Running>, Claim)>,
 }
 
 impl Live {
+    fn concerned(&self, event_type: &str, control_id: Option<&str>) -> Concerned {
+        let mut found = Concerned::default();
+        for running in self.operations.iter().rev() {
+            let claim = running.claims(event_type, control_id);
+            if claim == Claim::No {
+                continue;
+            }
+            let running = (Arc::clone(running), claim);
+            match found.first {
+                None => found.first = Some(running),
+                Some(_) => found.more.push(running),
+            }
+        }
+        found
+    }
+
     fn mailbox(&mut self) -> Arc<Mailbox> {
         Arc::clone(self.mailbox.get_or_insert_with(Mailbox::new))
     }
@@ -336,6 +368,15 @@ impl CallCore {
 
     pub(crate) fn is_confirmed(&self) -> bool {
         self.inner.lock().unconfirmed.is_none()
+    }
+
+    /// What is known of a call that no event has told of yet.
+    pub(crate) fn address_to(&self, node_id: &str, device: Option<&RemoteDevice>) {
+        let mut inner = self.inner.lock();
+        inner.names.update([Some(node_id), None, None, None, None]);
+        if let Some(device) = device {
+            inner.device = device.clone();
+        }
     }
 
     // Handles, and the offer that an inbound call is.
@@ -524,9 +565,19 @@ impl CallCore {
         inner.unconfirmed = None;
     }
 
-    /// After a resume: nobody knows whether the call is still there.
-    pub(crate) fn doubt(&self, now: Instant) {
-        self.inner.lock().unconfirmed.get_or_insert(now);
+    /// After a resume: it is not known whether the call is still there, and what of its operations was missed.
+    pub(crate) fn doubt(&self, session: &Arc<Session>, now: Instant) {
+        let operations: Vec<_> = {
+            let mut inner = self.inner.lock();
+            inner.unconfirmed.get_or_insert(now);
+            if let Some(live) = inner.live.as_mut() {
+                live.had_gap = true;
+            }
+            inner.live.iter().flat_map(|live| &live.operations).cloned().collect()
+        };
+        for operation in operations {
+            operation.doubt(session, &self.id);
+        }
     }
 
     /// Whether the call has been in doubt since before `moment`.
@@ -550,6 +601,72 @@ impl CallCore {
         Ok(())
     }
 
+    /// The start of an operation failed, which may tell of an earlier one, or leave open what became of the call.
+    pub(crate) fn not_started(&self, session: &Arc<Session>, method: &str, error: &Error) {
+        if BRIDGING.contains(&method) && error.may_have_been_sent() {
+            self.inner.lock().live.get_or_insert_default().perhaps_bridged = true;
+        }
+        if method == "calling.connect" && error.code() == Some(409) {
+            // A connect is in progress, so the earlier one has succeeded.
+            for running in self.running(method) {
+                running.presume(session, &self.id);
+            }
+            let mut inner = self.inner.lock();
+            if inner.over.is_none() {
+                inner.live.get_or_insert_default().bridge.get_or_insert_default();
+            }
+        }
+    }
+
+    fn running(&self, method: &str) -> Vec<Arc<dyn Running>> {
+        let inner = self.inner.lock();
+        let operations = inner.live.iter().flat_map(|live| &live.operations);
+        operations.filter(|running| running.method() == method).cloned().collect()
+    }
+
+    /// The program asks for the end of an operation, or the request for that was refused.
+    pub(crate) fn leaving(&self, control_id: &str, is: bool) {
+        let running = {
+            let inner = self.inner.lock();
+            let mut operations = inner.live.iter().flat_map(|live| &live.operations);
+            operations.find(|running| running.control_id() == control_id).cloned()
+        };
+        if let Some(running) = running {
+            running.leaving(is);
+        }
+    }
+
+    /// The same for all operations of a method.
+    pub(crate) fn all_leaving(&self, method: &str, is: bool) {
+        for running in self.running(method) {
+            running.leaving(is);
+        }
+    }
+
+    /// The other call of the bridge, as far as it is known; `None` when there is no bridge.
+    pub(crate) fn bridge(&self) -> Option<Option<Peer>> {
+        self.inner.lock().live.as_ref()?.bridge.as_deref().cloned()
+    }
+
+    /// Whether the caller may be talking to others, or wait for them, although no event has told: the call was bridged,
+    /// or was to be, and what was told may have been missed.
+    pub(crate) fn may_be_bridged_unnoticed(&self) -> bool {
+        let inner = self.inner.lock();
+        let Some(live) = inner.live.as_ref() else { return false };
+        let among_others =
+            live.bridge.is_some() || live.operations.iter().any(|running| BRIDGING.contains(&running.method()));
+        live.perhaps_bridged || (live.had_gap && among_others)
+    }
+
+    /// A conference that this call takes part in has something to tell that names no call.
+    pub(crate) fn of_conference(self: &Arc<Self>, session: &Arc<Session>, event: &Event) {
+        let concerned = {
+            let inner = self.inner.lock();
+            inner.live.as_ref().map(|live| live.concerned(event.raw().name().as_str(), None)).unwrap_or_default()
+        };
+        self.feed_operations(session, concerned, event);
+    }
+
     /// Takes an operation out; it gets no more events.
     pub(crate) fn leave(&self, control_id: &str) {
         let taken = {
@@ -558,7 +675,8 @@ impl CallCore {
             let Some(at) = live.operations.iter().position(|running| running.control_id() == control_id) else {
                 return;
             };
-            live.operations.swap_remove(at)
+            // The order stays: the newest of a kind comes last.
+            live.operations.remove(at)
         };
         drop(taken);
     }
@@ -584,6 +702,13 @@ impl CallCore {
         let inner = self.inner.lock();
         let stays = inner.live.as_ref().map(|live| live.stays.as_slice()).unwrap_or_default();
         stays.iter().find(|(of, _)| **of == *queue).map(|(_, control_id)| control_id.clone())
+    }
+
+    /// The queue of the stay with this control id.
+    pub(crate) fn queue_of(&self, control_id: &str) -> Option<Box<str>> {
+        let inner = self.inner.lock();
+        let mut stays = inner.live.iter().flat_map(|live| &live.stays);
+        stays.find(|(_, of)| **of == *control_id).map(|(queue, _)| queue.clone())
     }
 
     /// The stay of this control id is over.
@@ -638,44 +763,42 @@ impl CallCore {
         head: &EventHead<'_>,
     ) -> Delivered {
         let mut reached = Vec::new();
-        let (operation, notice, streams, end) = {
+        // Rare: read before the lock, for the bridge that it tells of.
+        let connect = (envelope.event_type == "calling.call.connect").then(|| Event::parse(envelope));
+        let (operations, notice, streams, end) = {
             let mut inner = self.inner.lock();
             inner.fill(envelope, head);
             inner.unconfirmed = None;
+            if let Some(Event::Connect(connect)) = &connect {
+                inner.enter_bridge(connect);
+            }
             let is_state = envelope.event_type == "calling.call.state";
             let end = if is_state { inner.enter_state(head, &mut reached) } else { None };
             match inner.live.as_mut() {
-                None => (None, None, false, end),
+                None => (Concerned::default(), None, false, end),
                 Some(live) => {
-                    let operation = head
-                        .control_id
-                        .as_deref()
-                        .and_then(|id| live.operations.iter().find(|running| running.control_id() == id).cloned());
+                    let operations = live.concerned(&envelope.event_type, head.control_id.as_deref());
                     let notice =
                         live.listeners.iter().any(|listener| listener.wants(&envelope.event_type)).then(|| {
                             live.posted += 1;
                             (live.mailbox(), live.posted)
                         });
-                    (operation, notice, !live.streams.is_empty(), end)
+                    (operations, notice, !live.streams.is_empty(), end)
                 }
             }
         };
         for (latch, reached) in reached {
             latch.set(&session.clock, reached);
         }
-        if operation.is_some() || notice.is_some() || streams {
+        if operations.first.is_some() || notice.is_some() || streams {
             let bytes = envelope.params.get().len() + 256;
             let last = end.is_some();
             // What only listeners get is looked into on their thread, not here.
-            let event = if operation.is_none() && !streams {
+            let event = if operations.first.is_none() && !streams {
                 Unread::new(envelope, head)
             } else {
                 let event = Event::parse(envelope);
-                if let Some(operation) = operation {
-                    if operation.feed(session, &event) {
-                        self.leave(operation.control_id());
-                    }
-                }
+                self.feed_operations(session, operations, &event);
                 if streams {
                     self.feed_streams(session, &event, bytes, last);
                 }
@@ -688,6 +811,24 @@ impl CallCore {
         match end {
             Some(end) => self.finish(session, Over::Ended(end), None),
             None => self.standing(),
+        }
+    }
+
+    /// Shows an event to the operations that it may be about. Of those that are found by their kind, the newest that it
+    /// concerns takes it.
+    fn feed_operations(self: &Arc<Self>, session: &Arc<Session>, operations: Concerned, event: &Event) {
+        let mut taken: Vec<&'static str> = Vec::new();
+        for (operation, claim) in operations.first.into_iter().chain(operations.more) {
+            if claim == Claim::ByKind && taken.contains(&operation.method()) {
+                continue;
+            }
+            let fed = Arc::clone(&operation).feed(session, self, event);
+            if claim == Claim::ByKind && fed != Fed::NotMine {
+                taken.push(operation.method());
+            }
+            if fed == Fed::Over {
+                self.leave(operation.control_id());
+            }
         }
     }
 
@@ -899,6 +1040,7 @@ impl Live {
             std::mem::take(&mut self.operations).into_iter().partition(|running| grace && running.lingers());
         self.operations = lingering;
         self.stays = Vec::new();
+        self.bridge = None;
         let streams = std::mem::take(&mut self.streams);
         let mailbox = (!self.listeners.is_empty()).then(|| self.mailbox());
         Departed {
@@ -948,6 +1090,21 @@ impl Inner {
         }
         self.raise(state, woken);
         None
+    }
+
+    fn enter_bridge(&mut self, event: &ConnectEvent) {
+        if self.over.is_some() {
+            return;
+        }
+        let live = self.live.get_or_insert_default();
+        match event.state {
+            ConnectState::Connected => live.bridge = Some(Box::new(event.peer.clone())),
+            ConnectState::Disconnected | ConnectState::Failed => live.bridge = None,
+            _ => return,
+        }
+        // From here on it is known.
+        live.perhaps_bridged = false;
+        live.had_gap = false;
     }
 
     fn raise(&mut self, state: CallState, woken: &mut Woken) {

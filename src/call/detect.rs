@@ -152,15 +152,20 @@ impl From<&str> for DigitDetector {
 impl Sealed for Detect {}
 
 impl Operation for Detect {
+    type Event = DetectEvent;
     type Outcome = DetectEvent;
+    type Memo = ();
     const METHOD: &'static str = Self::METHOD;
-    const STOP: &'static str = "calling.detect.stop";
 
     fn fields(&self) -> &Fields {
         &self.fields
     }
 
-    fn judge(event: &DetectEvent, _continuous: bool) -> Verdict {
+    fn outcome(event: &DetectEvent, _memo: &()) -> Result<DetectEvent> {
+        Ok(event.clone())
+    }
+
+    fn judge(event: &DetectEvent, _memo: &mut ()) -> Verdict {
         match event.heard {
             Heard::None => Verdict::Progress,
             Heard::Finished | Heard::Error => Verdict::Final,
@@ -168,12 +173,14 @@ impl Operation for Detect {
         }
     }
 
-    fn is_ready(event: &DetectEvent) -> bool {
-        event.heard == Heard::Ready
+    fn ready(event: &DetectEvent, _memo: &()) -> Option<DetectEvent> {
+        (event.heard == Heard::Ready).then(|| event.clone())
     }
 }
 
-impl Stoppable for Detect {}
+impl Stoppable for Detect {
+    const STOP: &'static str = "calling.detect.stop";
+}
 
 impl DetectAction {
     /// Waits until an answering machine's greeting is over, so that a message can be left after the beep; at once
@@ -338,7 +345,7 @@ mod tests {
         ] {
             let event = parse_event(&json!({"event_type": "calling.call.detect", "params": payload}));
             let Event::Detect(event) = event else { panic!("a detect") };
-            assert_eq!(Detect::judge(&event, false), verdict, "{payload}");
+            assert_eq!(Detect::judge(&event, &mut ()), verdict, "{payload}");
         }
     }
 }

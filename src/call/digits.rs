@@ -1,11 +1,16 @@
 //! Pressing keys on a call, and having keys do something.
 
-use serde_json::Value;
-use uuid::Uuid;
+use std::time::Duration;
 
-use super::{Call, Transfer};
+use serde_json::Value;
+
+use super::action::sealed::Sealed;
+use super::connect::CONFIRMATION;
+use super::{Action, Call, Operation, Transfer, Verdict};
 use crate::error::Result;
+use crate::protocol::event::SendDigitsEvent;
 use crate::protocol::fields::Fields;
+use crate::protocol::states::SendDigitsState;
 
 params! {
     /// Keys to send; sent by [`Call::send_digits`]. A string is one, too.
@@ -67,25 +72,64 @@ impl From<String> for SendDigits {
     }
 }
 
+impl Sealed for SendDigits {}
+
+impl Operation for SendDigits {
+    type Event = SendDigitsEvent;
+    type Outcome = SendDigitsEvent;
+    /// How many digits there are.
+    type Memo = u32;
+    const METHOD: &'static str = Self::METHOD;
+    const NEEDS_CALL_ONLY: bool = false;
+
+    fn fields(&self) -> &Fields {
+        &self.fields
+    }
+
+    fn memo(&self) -> u32 {
+        let digits = self.fields.text("digits").unwrap_or_default().chars().count();
+        u32::try_from(digits).unwrap_or(u32::MAX)
+    }
+
+    fn judge(event: &SendDigitsEvent, _memo: &mut u32) -> Verdict {
+        match event.state {
+            SendDigitsState::Finished | SendDigitsState::Error => Verdict::Final,
+            SendDigitsState::Other(_) => Verdict::Progress,
+        }
+    }
+
+    fn outcome(event: &SendDigitsEvent, _memo: &u32) -> Result<SendDigitsEvent> {
+        Ok(event.clone())
+    }
+
+    fn doubt_limit(digits: &u32) -> Option<Duration> {
+        // A second for each digit is more than any of them takes, the longer pause included.
+        Some(CONFIRMATION.saturating_add(Duration::from_secs(u64::from(*digits))))
+    }
+}
+
+/// Digits that are being sent.
+pub type SendDigitsAction = Action<SendDigits>;
+
+/// # Sending digits
 impl Call {
-    /// Sends keys as tones: `calling.send_digits`. It returns when the service has accepted them; a
-    /// [`SendDigitsEvent`](crate::SendDigitsEvent) tells when all were sent.
+    /// Sends DTMF digits. Sends `calling.send_digits`, and returns when the service has accepted the request.
+    ///
+    /// [`wait`](Action::wait) on the returned action blocks until the last digit is sent. Dropping the action changes
+    /// nothing.
     ///
     /// ```no_run
     /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {
-    /// call.send_digits("1W234#")?;
+    /// call.send_digits("1W234#")?.wait(None)?;
     /// # Ok(()) }
     /// ```
     ///
     /// # Errors
     ///
-    /// When the service refuses, or the connection is gone. A call that is over is no error.
-    pub fn send_digits(&self, digits: impl Into<SendDigits>) -> Result<()> {
-        let mut digits = digits.into();
-        if digits.fields.text("control_id").is_none() {
-            digits = digits.control_id(Uuid::new_v4().to_string());
-        }
-        self.command(SendDigits::METHOD, &digits.fields).map(drop)
+    /// An error if the service rejects the request, or the connection is down for longer than the request timeout. If
+    /// the call has already ended, the returned action is already complete.
+    pub fn send_digits(&self, digits: impl Into<SendDigits>) -> Result<SendDigitsAction> {
+        self.start(digits.into())
     }
 
     /// Has the service run a method whenever the caller presses these keys: `calling.bind_digit`.

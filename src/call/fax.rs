@@ -68,9 +68,10 @@ fn judge(event: &FaxEvent) -> Verdict {
 impl Sealed for SendFax {}
 
 impl Operation for SendFax {
+    type Event = FaxEvent;
     type Outcome = FaxEvent;
+    type Memo = ();
     const METHOD: &'static str = Self::METHOD;
-    const STOP: &'static str = "calling.send_fax.stop";
     // The other station often hangs up before the result is told.
     const GRACE: bool = true;
 
@@ -78,31 +79,44 @@ impl Operation for SendFax {
         &self.fields
     }
 
-    fn judge(event: &FaxEvent, _continuous: bool) -> Verdict {
+    fn outcome(event: &FaxEvent, _memo: &()) -> Result<FaxEvent> {
+        Ok(event.clone())
+    }
+
+    fn judge(event: &FaxEvent, _memo: &mut ()) -> Verdict {
         judge(event)
     }
 }
 
-impl Stoppable for SendFax {}
+impl Stoppable for SendFax {
+    const STOP: &'static str = "calling.send_fax.stop";
+}
 
 impl Sealed for ReceiveFax {}
 
 impl Operation for ReceiveFax {
+    type Event = FaxEvent;
     type Outcome = FaxEvent;
+    type Memo = ();
     const METHOD: &'static str = Self::METHOD;
-    const STOP: &'static str = "calling.receive_fax.stop";
     const GRACE: bool = true;
 
     fn fields(&self) -> &Fields {
         &self.fields
     }
 
-    fn judge(event: &FaxEvent, _continuous: bool) -> Verdict {
+    fn outcome(event: &FaxEvent, _memo: &()) -> Result<FaxEvent> {
+        Ok(event.clone())
+    }
+
+    fn judge(event: &FaxEvent, _memo: &mut ()) -> Verdict {
         judge(event)
     }
 }
 
-impl Stoppable for ReceiveFax {}
+impl Stoppable for ReceiveFax {
+    const STOP: &'static str = "calling.receive_fax.stop";
+}
 
 impl Call {
     /// Starts to send a fax and returns at once: `calling.send_fax`. [`wait`](Action::wait) on the action returns the
@@ -198,7 +212,7 @@ mod tests {
             let event = parse_event(&json!({"event_type": "calling.call.fax", "params": payload}));
             let Event::Fax(event) = event else { panic!("a fax") };
             assert_eq!(
-                (SendFax::judge(&event, false), ReceiveFax::judge(&event, false)),
+                (SendFax::judge(&event, &mut ()), ReceiveFax::judge(&event, &mut ())),
                 (verdict, verdict),
                 "{payload}"
             );

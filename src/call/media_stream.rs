@@ -59,27 +59,34 @@ impl From<String> for Stream {
 impl Sealed for Stream {}
 
 impl Operation for Stream {
+    type Event = StreamEvent;
     type Outcome = StreamEvent;
+    type Memo = ();
     const METHOD: &'static str = Self::METHOD;
-    const STOP: &'static str = "calling.stream.stop";
 
     fn fields(&self) -> &Fields {
         &self.fields
     }
 
-    fn judge(event: &StreamEvent, _continuous: bool) -> Verdict {
+    fn outcome(event: &StreamEvent, _memo: &()) -> Result<StreamEvent> {
+        Ok(event.clone())
+    }
+
+    fn judge(event: &StreamEvent, _memo: &mut ()) -> Verdict {
         match event.state {
             StreamState::Finished | StreamState::Error => Verdict::Final,
             _ => Verdict::Progress,
         }
     }
 
-    fn ended_by_call(call_id: &str, control_id: &str) -> Option<StreamEvent> {
+    fn ended_by_call(call_id: &str, control_id: &str, _memo: &()) -> Option<StreamEvent> {
         Some(StreamEvent::ended_by_call(call_id, control_id))
     }
 }
 
-impl Stoppable for Stream {}
+impl Stoppable for Stream {
+    const STOP: &'static str = "calling.stream.stop";
+}
 
 impl Call {
     /// Starts to send the call's audio to a WebSocket and returns at once: `calling.stream`. It goes on until it is
@@ -151,8 +158,8 @@ mod tests {
         ] {
             let event = parse_event(&json!({"event_type": "calling.call.stream", "params": {"state": state}}));
             let Event::Stream(event) = event else { panic!("a stream") };
-            assert_eq!(Stream::judge(&event, false), verdict, "{state}");
+            assert_eq!(Stream::judge(&event, &mut ()), verdict, "{state}");
         }
-        assert!(Stream::ended_by_call("c", "k").is_some_and(|end| end.ended_by_call));
+        assert!(Stream::ended_by_call("c", "k", &()).is_some_and(|end| end.ended_by_call));
     }
 }

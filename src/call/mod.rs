@@ -18,6 +18,7 @@ mod play;
 mod queue;
 mod record;
 mod room;
+pub(crate) mod running;
 mod speech;
 mod tap;
 mod transfer;
@@ -31,28 +32,28 @@ pub use self::action::{Action, Operation};
 pub use self::ai::{
     Ai, AiAction, AiHold, AiLanguage, AiMessage, AiPrompt, AiUnhold, AmazonBedrock, Hint, Pronounce, Swaig,
 };
-pub use self::audio::Echo;
+pub use self::audio::{Denoise, DenoiseAction, DenoiseStop, DenoiseStopAction, Echo, EchoAction};
 pub use self::collect::{Collect, CollectAction, Prompt, StandaloneCollectAction};
-pub use self::conference::{ConferenceStream, JoinConference, LeaveConference};
-pub use self::connect::{Connect, Disconnect};
+pub use self::conference::{ConferenceAction, ConferenceStay, ConferenceStream, JoinConference, LeaveConference};
+pub use self::connect::{Connect, ConnectAction, Disconnect, DisconnectAction};
 pub use self::control::{Answer, Hangup, HasVolume, InputTimers, Pausable, Stoppable};
 pub use self::core::CallEnd;
 use self::core::{CallCore, Listened, ListenerEntry, Over, Reached};
 pub use self::custom::UserEvent;
 pub use self::detect::{Detect, DetectAction, DigitDetector, FaxDetector, Machine, digit_detector, fax_tone, machine};
-pub use self::digits::{BindDigit, ClearDigitBindings, SendDigits};
+pub use self::digits::{BindDigit, ClearDigitBindings, SendDigits, SendDigitsAction};
 pub use self::fax::{ReceiveFax, ReceiveFaxAction, SendFax, SendFaxAction};
 pub use self::media_stream::{Stream, StreamAction};
 pub use self::pay::{CardTypes, Pay, PayAction, PayPrompt, PostalCode};
 pub use self::play::{Play, PlayAction};
-pub use self::queue::{QueueEnter, QueueLeave};
+pub use self::queue::{QueueAction, QueueEnter, QueueLeave, QueueStay, StayEnd};
 pub use self::record::{Record, RecordAction};
-pub use self::room::{JoinRoom, LeaveRoom};
+pub use self::room::{JoinRoom, LeaveRoom, RoomAction, RoomStay};
 pub use self::speech::{
     LiveSummary, LiveTranscribe, LiveTranscription, LiveTranslate, LiveTranslation, Transcribe, TranscribeAction,
 };
 pub use self::tap::{Rtp, Tap, TapAction, TapDevice, Ws, rtp, ws};
-pub use self::transfer::{Refer, Transfer};
+pub use self::transfer::{Hold, HoldAction, Refer, ReferAction, Transfer, Unhold, UnholdAction};
 use crate::error::{self, Error, Result};
 use crate::protocol::device::RemoteDevice;
 use crate::protocol::event::Event;
@@ -213,42 +214,52 @@ impl Call {
         self.core.stream()
     }
 
-    /// Waits for the next event of this kind for which `predicate` is true; it runs in the waiting thread.
+    /// Makes a waiter for an event of this kind, which sees every event from now on.
+    ///
+    /// Made before a command is sent, the waiter cannot miss what the command brings about, however fast the service
+    /// is. [`wait_for`](Self::wait_for) begins to listen only when it is called.
     ///
     /// ```no_run
     /// # use std::time::Duration;
-    /// # use signalwire_relay::{ConnectState, Event, EventName};
+    /// # use serde_json::json;
+    /// # use signalwire_relay::EventName;
     /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {
-    /// let bridged = |event: &Event| matches!(event, Event::Connect(event) if event.state == ConnectState::Connected);
-    /// call.wait_for(EventName::Connect, bridged, Duration::from_secs(60))?;
+    /// let mut sent = call.expect(EventName::UserEvent);
+    /// call.execute("calling.user_event", json!({"event": {"order": "4711"}}))?;
+    /// println!("{:?}", sent.wait(Duration::from_secs(5))?);
+    /// # Ok(()) }
+    /// ```
+    pub fn expect(&self, event: impl Into<EventName>) -> Expected {
+        Expected { call: Self::clone(self), name: event.into(), events: self.core.stream() }
+    }
+
+    /// Blocks until the next event of this kind for which `predicate` is true, at most `timeout`. With `None` it blocks
+    /// until the call ends. The predicate runs in the waiting thread.
+    ///
+    /// An event that came before the method was called is not seen. What a command of the program brings about may come
+    /// while the command is still being answered: use [`expect`](Self::expect) there, or the action that the command
+    /// returns, such as [`connect`](Self::connect) and [`queue_enter`](Self::queue_enter).
+    ///
+    /// ```no_run
+    /// # use std::time::Duration;
+    /// # use signalwire_relay::{CallState, Event, EventName};
+    /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {
+    /// let ending = |event: &Event| matches!(event, Event::CallState(event) if event.state == CallState::Ending);
+    /// call.wait_for(EventName::CallState, ending, Duration::from_secs(60))?;
     /// # Ok(()) }
     /// ```
     ///
     /// # Errors
     ///
-    /// `Timeout` when the time is up; `CallEnded`, `CallGone`, `SessionLost` or `Closed` when the event cannot come
-    /// any more.
+    /// `Timeout` after `timeout`; `CallEnded`, `CallGone`, `SessionLost` or `Closed` when the event cannot come any
+    /// more.
     pub fn wait_for(
         &self,
         event: impl Into<EventName>,
-        mut predicate: impl FnMut(&Event) -> bool,
+        predicate: impl FnMut(&Event) -> bool,
         timeout: impl Into<Option<Duration>>,
     ) -> Result<Event> {
-        let name = event.into();
-        if let Some(session) = self.core.session() {
-            session.check_process("waiting for an event")?;
-        }
-        let mut events = self.core.stream();
-        let until = self.core.session().and_then(|session| session.clock.deadline(timeout.into()));
-        let what = || format!("waiting for {name}");
-        loop {
-            match events.next_until(until) {
-                Ok(event) if event.name() == name && predicate(&event) => return Ok(event),
-                Ok(_) => {}
-                Err(true) => return Err(self.over_error(&what())),
-                Err(false) => return Err(error::timeout(&format!("{} on call {}", what(), self.id()))),
-            }
-        }
+        self.expect(event).wait_until(predicate, timeout)
     }
 
     /// Waits until the call rings, or is past that; at once when it is there already.
@@ -435,6 +446,70 @@ impl fmt::Debug for Call {
             .field("direction", &self.direction())
             .field("state", &self.state())
             .finish_non_exhaustive()
+    }
+}
+
+/// A waiter for an event of a call, which was listening before it is waited for. Made by [`Call::expect`].
+///
+/// Events that it has not looked at count against the client's bound on waiting notices
+/// ([`Builder::notice_bytes`](crate::Builder::notice_bytes)). Dropping it ends the subscription.
+#[must_use = "an event is only waited for by `wait` or `wait_until`"]
+pub struct Expected {
+    call: Call,
+    name: EventName,
+    events: EventStream<Event>,
+}
+
+impl Expected {
+    /// Blocks until the first event of the kind since the waiter was made, or since it last returned one, at most
+    /// `timeout`. With `None` it blocks until the call ends.
+    ///
+    /// # Errors
+    ///
+    /// `Timeout` after `timeout`: the waiter goes on listening, so nothing is missed when it is waited for again.
+    /// `CallEnded`, `CallGone`, `SessionLost` or `Closed` when the event cannot come any more.
+    pub fn wait(&mut self, timeout: impl Into<Option<Duration>>) -> Result<Event> {
+        self.wait_until(|_| true, timeout)
+    }
+
+    /// The same for the first event for which `predicate` is true; it runs in the waiting thread, once for each event.
+    ///
+    /// ```no_run
+    /// # use std::time::Duration;
+    /// # use signalwire_relay::{Event, EventName};
+    /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {
+    /// let mut switched = call.expect(EventName::Denoise);
+    /// let _ = call.denoise()?;
+    /// switched.wait_until(|event| matches!(event, Event::Denoise(event) if event.denoised), Duration::from_secs(5))?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As for [`wait`](Self::wait).
+    pub fn wait_until(
+        &mut self,
+        mut predicate: impl FnMut(&Event) -> bool,
+        timeout: impl Into<Option<Duration>>,
+    ) -> Result<Event> {
+        if let Some(session) = self.call.core.session() {
+            session.check_process("waiting for an event")?;
+        }
+        let until = self.call.deadline(timeout.into());
+        loop {
+            match self.events.next_until(until) {
+                Ok(event) if *event.raw().name() == self.name && predicate(&event) => return Ok(event),
+                Ok(_) => {}
+                Err(true) => return Err(self.call.over_error(&format!("waiting for {}", self.name))),
+                Err(false) => return Err(error::no_event(self.name.as_str(), self.call.id())),
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Expected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Expected").field("call", &self.call).field("event", &self.name).finish_non_exhaustive()
     }
 }
 

@@ -203,20 +203,27 @@ impl From<String> for Pay {
 impl Sealed for Pay {}
 
 impl Operation for Pay {
+    type Event = PayEvent;
     type Outcome = PayEvent;
+    type Memo = ();
     const METHOD: &'static str = Self::METHOD;
-    const STOP: &'static str = "calling.pay.stop";
 
     fn fields(&self) -> &Fields {
         &self.fields
     }
 
-    fn judge(event: &PayEvent, _continuous: bool) -> Verdict {
+    fn outcome(event: &PayEvent, _memo: &()) -> Result<PayEvent> {
+        Ok(event.clone())
+    }
+
+    fn judge(event: &PayEvent, _memo: &mut ()) -> Verdict {
         if event.is_end() { Verdict::Final } else { Verdict::Progress }
     }
 }
 
-impl Stoppable for Pay {}
+impl Stoppable for Pay {
+    const STOP: &'static str = "calling.pay.stop";
+}
 
 impl Call {
     /// Starts to ask for a card and returns at once: `calling.pay`. [`wait`](Action::wait) on the action returns the
@@ -339,7 +346,7 @@ mod tests {
         ] {
             let event = parse_event(&json!({"event_type": "calling.call.pay", "params": payload}));
             let Event::Pay(event) = event else { panic!("a payment") };
-            assert_eq!((Pay::judge(&event, false), event.is_success()), (verdict, success), "{payload}");
+            assert_eq!((Pay::judge(&event, &mut ()), event.is_success()), (verdict, success), "{payload}");
         }
     }
 }

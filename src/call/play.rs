@@ -52,15 +52,20 @@ impl<M: Into<Playlist>> From<M> for Play {
 impl Sealed for Play {}
 
 impl Operation for Play {
+    type Event = PlayEvent;
     type Outcome = PlayEvent;
+    type Memo = ();
     const METHOD: &'static str = Self::METHOD;
-    const STOP: &'static str = "calling.play.stop";
 
     fn fields(&self) -> &Fields {
         &self.fields
     }
 
-    fn judge(event: &PlayEvent, _continuous: bool) -> Verdict {
+    fn outcome(event: &PlayEvent, _memo: &()) -> Result<PlayEvent> {
+        Ok(event.clone())
+    }
+
+    fn judge(event: &PlayEvent, _memo: &mut ()) -> Verdict {
         match event.state {
             PlayState::Finished | PlayState::Error => Verdict::Final,
             _ => Verdict::Progress,
@@ -68,7 +73,9 @@ impl Operation for Play {
     }
 }
 
-impl Stoppable for Play {}
+impl Stoppable for Play {
+    const STOP: &'static str = "calling.play.stop";
+}
 
 impl Pausable for Play {
     const PAUSE: &'static str = "calling.play.pause";
@@ -224,7 +231,7 @@ mod tests {
         ] {
             let event = parse_event(&json!({"event_type": "calling.call.play", "params": {"state": state}}));
             let Event::Play(event) = event else { panic!("a play") };
-            assert_eq!(Play::judge(&event, false), verdict, "{state}");
+            assert_eq!(Play::judge(&event, &mut ()), verdict, "{state}");
         }
     }
 }

@@ -1,11 +1,20 @@
 //! Queues of calls.
 
+use std::fmt;
+use std::time::Duration;
+
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::Call;
+use super::action::sealed::Sealed;
+use super::{Action, Call, Operation, Verdict};
 use crate::error::Result;
+use crate::protocol::event::{Event, Peer, QueueEvent};
 use crate::protocol::fields::Fields;
+use crate::protocol::states::{ConnectState, EventName, QueueStatus};
+
+/// How long after a call was taken out of its queue the bridge may follow that says to whom.
+const BRIDGING: Duration = Duration::from_secs(5);
 
 params! {
     /// Which queue the call is put into; sent by [`Call::queue_enter`]. A name is one, too.
@@ -81,26 +90,186 @@ impl From<String> for QueueLeave {
     }
 }
 
+/// How a stay in a queue, a conference or a room ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum StayEnd {
+    /// The call was taken out of the queue to be connected.
+    Connected,
+    /// The call waited as long as it was to, or was taken out of the queue by others.
+    TimedOut,
+    /// The program took the call out.
+    Left,
+    /// The call was taken out by others.
+    Removed,
+    /// The conference ended, and the call stays up.
+    ConferenceEnded,
+    /// The call ended.
+    CallEnded,
+}
+
+/// The end of a stay in a queue: the outcome of [`Call::queue_enter`].
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct QueueStay {
+    /// How the stay ended.
+    pub end: StayEnd,
+    /// The other call of the bridge, with [`StayEnd::Connected`]. `None` if no bridge was reported within 5 s.
+    pub peer: Option<Peer>,
+    /// The last event of the stay, if there was one.
+    pub last: Option<QueueEvent>,
+}
+
+/// What a stay in a queue has heard so far.
+#[doc(hidden)]
+#[derive(Default)]
+pub struct QueueMemo {
+    last: Option<QueueEvent>,
+    /// The program has asked to leave.
+    leaving: bool,
+    taken: bool,
+    peer: Option<Peer>,
+}
+
+impl QueueMemo {
+    fn stay(&self, end: StayEnd) -> QueueStay {
+        QueueStay { end, peer: self.peer.clone(), last: self.last.clone() }
+    }
+}
+
+impl fmt::Debug for QueueMemo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("QueueMemo").finish_non_exhaustive()
+    }
+}
+
+impl Sealed for QueueEnter {}
+
+impl Operation for QueueEnter {
+    type Event = QueueEvent;
+    type Outcome = QueueStay;
+    type Memo = QueueMemo;
+    const METHOD: &'static str = Self::METHOD;
+    const NEEDS_CALL_ONLY: bool = false;
+    // The bridge that follows tells to whom the call was connected.
+    const ALSO: Option<EventName> = Some(EventName::Connect);
+
+    fn fields(&self) -> &Fields {
+        &self.fields
+    }
+
+    fn judge(event: &QueueEvent, memo: &mut QueueMemo) -> Verdict {
+        memo.last = Some(event.clone());
+        match event.status {
+            QueueStatus::Dequeue => {
+                memo.taken = true;
+                if memo.peer.is_some() { Verdict::Final } else { Verdict::Within(BRIDGING) }
+            }
+            QueueStatus::Leave => Verdict::Final,
+            _ => Verdict::Progress,
+        }
+    }
+
+    fn outcome(_event: &QueueEvent, memo: &QueueMemo) -> Result<QueueStay> {
+        Ok(memo.stay(match memo {
+            QueueMemo { taken: true, .. } => StayEnd::Connected,
+            QueueMemo { leaving: true, .. } => StayEnd::Left,
+            _ => StayEnd::TimedOut,
+        }))
+    }
+
+    fn also(event: &Event, memo: &mut QueueMemo) -> Option<Result<QueueStay>> {
+        let Event::Connect(connect) = event else { return None };
+        if connect.state != ConnectState::Connected {
+            return None;
+        }
+        memo.peer.clone_from(&connect.peer);
+        memo.taken.then(|| Ok(memo.stay(StayEnd::Connected)))
+    }
+
+    fn ended_by_call(_call_id: &str, _control_id: &str, memo: &QueueMemo) -> Option<QueueStay> {
+        Some(memo.stay(if memo.taken { StayEnd::Connected } else { StayEnd::CallEnded }))
+    }
+
+    fn leaving(memo: &mut QueueMemo, is: bool) {
+        memo.leaving = is;
+    }
+}
+
+/// A call's stay in a queue.
+pub type QueueAction = Action<QueueEnter>;
+
+impl QueueAction {
+    /// The call's place in the queue; the front is 1. `None` before the first event.
+    #[must_use]
+    pub fn position(&self) -> Option<i64> {
+        self.last_event().map(|event| event.position)
+    }
+
+    /// How many calls wait in the queue, this one included. `None` before the first event.
+    #[must_use]
+    pub fn size(&self) -> Option<i64> {
+        self.last_event().map(|event| event.size)
+    }
+
+    /// How long calls wait in the queue on average, as the service says. `None` before the first event.
+    #[must_use]
+    pub fn average_wait(&self) -> Option<Duration> {
+        self.last_event().and_then(|event| Duration::try_from_secs_f64(event.avg_time).ok())
+    }
+
+    /// The last event of the stay: its position, size and times. [`events`](Self::events) gives them as they come.
+    #[must_use]
+    pub fn last_event(&self) -> Option<QueueEvent> {
+        self.core.memo(|memo| memo.last.clone())
+    }
+
+    /// Takes the call out of the queue. Sends `calling.queue.leave` with the control ID of this stay. The stay has
+    /// ended when its last event comes: see [`wait`](Self::wait).
+    ///
+    /// # Errors
+    ///
+    /// An error if the service rejects the request, or the connection is down for longer than the request timeout. A
+    /// stay that has ended is no error.
+    pub fn leave(&self) -> Result<()> {
+        let queue = self.core.memo(|memo| memo.last.as_ref().map(|event| event.queue_name.clone()));
+        let queue = queue.or_else(|| self.queue_name()).unwrap_or_default();
+        self.call.queue_leave(QueueLeave::new(queue).control_id(self.control_id()))
+    }
+
+    fn queue_name(&self) -> Option<String> {
+        self.call.core.queue_of(self.control_id()).map(String::from)
+    }
+}
+
+/// # Queues
 impl Call {
-    /// Puts the call into a queue: `calling.queue.enter`. It returns when the service has accepted it;
-    /// [`QueueEvent`](crate::QueueEvent)s tell the call's place in it, and when it left.
+    /// Puts the call into a queue. Sends `calling.queue.enter`, and returns when the service has accepted the request.
+    ///
+    /// [`wait`](Action::wait) on the returned action blocks until the stay ends: connected (to whom), timed out, left,
+    /// or ended with the call. [`events`](Action::events) reports the call's position as it changes, and
+    /// [`leave`](Action::leave) takes the call out. Dropping the action changes nothing.
+    ///
+    /// A stay has no limit that could be checked after the connection was interrupted: if its end was missed, a
+    /// `wait` that times out is `OutcomeUnknown`, and one without a timeout lasts until the call ends.
     ///
     /// ```no_run
     /// # use std::time::Duration;
-    /// # use signalwire_relay::{Event, EventName, QueueEnter, QueueStatus};
+    /// # use signalwire_relay::{QueueEnter, StayEnd};
     /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {
-    /// call.queue_enter(QueueEnter::new("support").wait_time(Duration::from_secs(600)))?;
-    /// let left = |event: &Event| matches!(event, Event::Queue(queue) if queue.status == QueueStatus::Leave);
-    /// if call.wait_for(EventName::Queue, left, Duration::from_secs(60)).is_err() {
-    ///     call.queue_leave("support")?;
+    /// let stay = call.queue_enter(QueueEnter::new("support").wait_time(Duration::from_secs(600)))?;
+    /// match stay.wait(None)?.end {
+    ///     StayEnd::Connected => call.wait_for_ended(None).map(drop)?,
+    ///     end => println!("nobody took the call: {end:?}"),
     /// }
     /// # Ok(()) }
     /// ```
     ///
     /// # Errors
     ///
-    /// When the service refuses, or the connection is gone. A call that is over is no error.
-    pub fn queue_enter(&self, which: impl Into<QueueEnter>) -> Result<()> {
+    /// An error if the service rejects the request, or the connection is down for longer than the request timeout. If
+    /// the call has already ended, the returned action is already complete.
+    pub fn queue_enter(&self, which: impl Into<QueueEnter>) -> Result<QueueAction> {
         let mut which = which.into();
         let control_id = match which.fields.text("control_id") {
             Some(given) => given.to_owned(),
@@ -110,7 +279,7 @@ impl Call {
         let queue = which.fields.text("queue_name").unwrap_or_default().to_owned();
         let before = self.core.stay_in(&queue);
         self.core.stay(&queue, &control_id);
-        let outcome = self.command(QueueEnter::METHOD, &which.fields);
+        let outcome = self.start(which);
         if outcome.as_ref().is_err_and(|error| !error.may_have_been_sent()) {
             // The stay never began; one that began before goes on.
             self.core.end_stay(&control_id);
@@ -118,7 +287,7 @@ impl Call {
                 self.core.stay(&queue, &before);
             }
         }
-        outcome.map(drop)
+        outcome
     }
 
     /// Takes the call out of a queue: `calling.queue.leave`, with the control id of the stay.
@@ -142,16 +311,19 @@ impl Call {
             }
         };
         which = which.control_id(control_id.clone());
-        self.command(QueueLeave::METHOD, &which.fields)?;
-        self.core.end_stay(&control_id);
-        Ok(())
+        self.core.leaving(&control_id, true);
+        let outcome = self.command(QueueLeave::METHOD, &which.fields);
+        match &outcome {
+            Ok(_) => self.core.end_stay(&control_id),
+            Err(error) if !error.may_have_been_sent() => self.core.leaving(&control_id, false),
+            Err(_) => {}
+        }
+        outcome.map(drop)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use serde_json::json;
 
     use super::*;

@@ -43,9 +43,10 @@ pub type RecordAction = Action<Record>;
 impl Sealed for Record {}
 
 impl Operation for Record {
+    type Event = RecordEvent;
     type Outcome = RecordEvent;
+    type Memo = ();
     const METHOD: &'static str = Self::METHOD;
-    const STOP: &'static str = "calling.record.stop";
     // The event with the URL often follows the end of the call.
     const GRACE: bool = true;
 
@@ -53,7 +54,11 @@ impl Operation for Record {
         &self.fields
     }
 
-    fn judge(event: &RecordEvent, _continuous: bool) -> Verdict {
+    fn outcome(event: &RecordEvent, _memo: &()) -> Result<RecordEvent> {
+        Ok(event.clone())
+    }
+
+    fn judge(event: &RecordEvent, _memo: &mut ()) -> Verdict {
         match event.state {
             RecordState::Finished | RecordState::NoInput | RecordState::Error => Verdict::Final,
             _ => Verdict::Progress,
@@ -61,7 +66,9 @@ impl Operation for Record {
     }
 }
 
-impl Stoppable for Record {}
+impl Stoppable for Record {
+    const STOP: &'static str = "calling.record.stop";
+}
 
 impl Pausable for Record {
     const PAUSE: &'static str = "calling.record.pause";
@@ -143,7 +150,7 @@ mod tests {
         ] {
             let event = parse_event(&json!({"event_type": "calling.call.record", "params": {"state": state}}));
             let Event::Record(event) = event else { panic!("a record") };
-            assert_eq!(Record::judge(&event, false), verdict, "{state}");
+            assert_eq!(Record::judge(&event, &mut ()), verdict, "{state}");
         }
     }
 }

@@ -1,10 +1,16 @@
 //! Rooms with audio and video.
 
+use std::time::Duration;
+
 use serde_json::Value;
 
-use super::Call;
-use crate::error::Result;
+use super::action::sealed::Sealed;
+use super::queue::StayEnd;
+use super::{Action, Call, Operation, Verdict};
+use crate::error::{self, Result};
+use crate::protocol::event::RoomEvent;
 use crate::protocol::fields::Fields;
+use crate::protocol::states::RoomStatus;
 
 params! {
     /// Which room is joined; sent by [`Call::join_room`]. A name is one, too.
@@ -44,21 +50,134 @@ impl From<String> for JoinRoom {
     }
 }
 
+/// The end of a call's stay in a room: the outcome of [`Call::join_room`].
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct RoomStay {
+    /// How the stay ended.
+    pub end: StayEnd,
+    /// The room's name.
+    pub room_name: String,
+}
+
+/// What a stay in a room has heard so far.
+#[doc(hidden)]
+#[derive(Debug, Default)]
+pub struct RoomMemo {
+    name: String,
+    joined: bool,
+    leaving: bool,
+}
+
+impl RoomMemo {
+    fn stay(&self, end: StayEnd) -> RoomStay {
+        RoomStay { end, room_name: self.name.clone() }
+    }
+}
+
+impl Sealed for JoinRoom {}
+
+impl Operation for JoinRoom {
+    type Event = RoomEvent;
+    type Outcome = RoomStay;
+    type Memo = RoomMemo;
+    const METHOD: &'static str = Self::METHOD;
+    const NEEDS_CALL_ONLY: bool = false;
+    const BY_KIND: bool = true;
+
+    fn fields(&self) -> &Fields {
+        &self.fields
+    }
+
+    fn memo(&self) -> RoomMemo {
+        RoomMemo { name: self.fields.text("name").unwrap_or_default().to_owned(), ..RoomMemo::default() }
+    }
+
+    fn concerns(event: &RoomEvent, memo: &RoomMemo, _in_doubt: bool) -> bool {
+        event.room_name == memo.name
+    }
+
+    fn judge(event: &RoomEvent, memo: &mut RoomMemo) -> Verdict {
+        match event.status {
+            RoomStatus::Joined => {
+                memo.joined = true;
+                Verdict::Progress
+            }
+            RoomStatus::Leave | RoomStatus::Failed | RoomStatus::Cancel | RoomStatus::Locked => Verdict::Final,
+            RoomStatus::Other(_) => Verdict::Progress,
+        }
+    }
+
+    fn outcome(event: &RoomEvent, memo: &RoomMemo) -> Result<RoomStay> {
+        match event.status {
+            RoomStatus::Leave => Ok(memo.stay(if memo.leaving { StayEnd::Left } else { StayEnd::Removed })),
+            ref status => Err(error::not_joined(event.raw.call_id().unwrap_or_default(), &memo.name, status.as_str())),
+        }
+    }
+
+    fn ready(_event: &RoomEvent, memo: &RoomMemo) -> Option<RoomStay> {
+        // Only that there is something counts; how the stay ends is not known yet.
+        memo.joined.then(|| memo.stay(StayEnd::CallEnded))
+    }
+
+    fn ended_by_call(_call_id: &str, _control_id: &str, memo: &RoomMemo) -> Option<RoomStay> {
+        Some(memo.stay(StayEnd::CallEnded))
+    }
+
+    fn leaving(memo: &mut RoomMemo, is: bool) {
+        memo.leaving = is;
+    }
+}
+
+/// A call's stay in a room.
+pub type RoomAction = Action<JoinRoom>;
+
+impl RoomAction {
+    /// Blocks until the call takes part in the room, at most `timeout`. With `None` it blocks indefinitely. Returns at
+    /// once when it has joined.
+    ///
+    /// # Errors
+    ///
+    /// `ConnectFailed` if the room could not be joined, `CallEnded` if the stay ended before the call had joined;
+    /// otherwise as [`wait`](Self::wait).
+    pub fn wait_joined(&self, timeout: impl Into<Option<Duration>>) -> Result<()> {
+        self.wait_until_ready(timeout.into())?;
+        if self.core.memo(|memo| memo.joined) {
+            return Ok(());
+        }
+        Err(error::call_ended("joining the room", self.call.id()))
+    }
+
+    /// Takes the call out of the room. Sends `calling.leave_room`, as [`Call::leave_room`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Call::leave_room`].
+    pub fn leave(&self) -> Result<()> {
+        self.call.leave_room()
+    }
+}
+
+/// # Rooms
 impl Call {
-    /// Has the call take part in a room: `calling.join_room`. It returns when the service has accepted it; events of
-    /// the type [`EventName::Room`](crate::EventName::Room) tell how it goes on.
+    /// Puts the call into a room. Sends `calling.join_room`, and returns when the service has accepted the request.
+    ///
+    /// [`wait_joined`](Action::wait_joined) on the returned action blocks until the call takes part,
+    /// [`wait`](Action::wait) until the stay ends. Dropping the action changes nothing.
     ///
     /// ```no_run
+    /// # use std::time::Duration;
     /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {
-    /// call.join_room("lobby")?;
+    /// call.join_room("lobby")?.wait_joined(Duration::from_secs(10))?;
     /// # Ok(()) }
     /// ```
     ///
     /// # Errors
     ///
-    /// When the service refuses, or the connection is gone. A call that is over is no error.
-    pub fn join_room(&self, which: impl Into<JoinRoom>) -> Result<()> {
-        self.command(JoinRoom::METHOD, &which.into().fields).map(drop)
+    /// An error if the service rejects the request, or the connection is down for longer than the request timeout. If
+    /// the call has already ended, the returned action is already complete.
+    pub fn join_room(&self, which: impl Into<JoinRoom>) -> Result<RoomAction> {
+        self.start(which.into())
     }
 
     /// Takes the call out of the room that it is in: `calling.leave_room`.
@@ -89,7 +208,12 @@ impl Call {
     ///
     /// As for [`leave_room`](Self::leave_room).
     pub fn leave_room_with(&self, how: LeaveRoom) -> Result<()> {
-        self.command(LeaveRoom::METHOD, &how.fields).map(drop)
+        self.core.all_leaving(JoinRoom::METHOD, true);
+        let outcome = self.command(LeaveRoom::METHOD, &how.fields);
+        if outcome.as_ref().is_err_and(|error| !error.may_have_been_sent()) {
+            self.core.all_leaving(JoinRoom::METHOD, false);
+        }
+        outcome.map(drop)
     }
 }
 

@@ -26,9 +26,10 @@ pub type TranscribeAction = Action<Transcribe>;
 impl Sealed for Transcribe {}
 
 impl Operation for Transcribe {
+    type Event = TranscribeEvent;
     type Outcome = TranscribeEvent;
+    type Memo = ();
     const METHOD: &'static str = Self::METHOD;
-    const STOP: &'static str = "calling.transcribe.stop";
     // The event with the URL often follows the end of the call.
     const GRACE: bool = true;
 
@@ -36,7 +37,11 @@ impl Operation for Transcribe {
         &self.fields
     }
 
-    fn judge(event: &TranscribeEvent, _continuous: bool) -> Verdict {
+    fn outcome(event: &TranscribeEvent, _memo: &()) -> Result<TranscribeEvent> {
+        Ok(event.clone())
+    }
+
+    fn judge(event: &TranscribeEvent, _memo: &mut ()) -> Verdict {
         match event.state {
             TranscribeState::Finished | TranscribeState::Error => Verdict::Final,
             _ => Verdict::Progress,
@@ -44,7 +49,9 @@ impl Operation for Transcribe {
     }
 }
 
-impl Stoppable for Transcribe {}
+impl Stoppable for Transcribe {
+    const STOP: &'static str = "calling.transcribe.stop";
+}
 
 params! {
     /// How what is said is transcribed while it is said; started by [`Call::live_transcribe`].
@@ -347,7 +354,7 @@ mod tests {
         ] {
             let event = parse_event(&json!({"event_type": "calling.call.transcribe", "params": {"state": state}}));
             let Event::Transcribe(event) = event else { panic!("a transcription") };
-            assert_eq!(Transcribe::judge(&event, false), verdict, "{state}");
+            assert_eq!(Transcribe::judge(&event, &mut ()), verdict, "{state}");
         }
     }
 }

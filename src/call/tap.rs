@@ -114,27 +114,34 @@ impl<D: Into<TapDevice>> From<D> for Tap {
 impl Sealed for Tap {}
 
 impl Operation for Tap {
+    type Event = TapEvent;
     type Outcome = TapEvent;
+    type Memo = ();
     const METHOD: &'static str = Self::METHOD;
-    const STOP: &'static str = "calling.tap.stop";
 
     fn fields(&self) -> &Fields {
         &self.fields
     }
 
-    fn judge(event: &TapEvent, _continuous: bool) -> Verdict {
+    fn outcome(event: &TapEvent, _memo: &()) -> Result<TapEvent> {
+        Ok(event.clone())
+    }
+
+    fn judge(event: &TapEvent, _memo: &mut ()) -> Verdict {
         match event.state {
             TapState::Finished | TapState::Error => Verdict::Final,
             _ => Verdict::Progress,
         }
     }
 
-    fn ended_by_call(call_id: &str, control_id: &str) -> Option<TapEvent> {
+    fn ended_by_call(call_id: &str, control_id: &str, _memo: &()) -> Option<TapEvent> {
         Some(TapEvent::ended_by_call(call_id, control_id))
     }
 }
 
-impl Stoppable for Tap {}
+impl Stoppable for Tap {
+    const STOP: &'static str = "calling.tap.stop";
+}
 
 impl Call {
     /// Starts to copy the call's audio to an RTP or WebSocket target and returns at once: `calling.tap`. It goes on
@@ -202,10 +209,10 @@ mod tests {
         ] {
             let event = parse_event(&json!({"event_type": "calling.call.tap", "params": {"state": state}}));
             let Event::Tap(event) = event else { panic!("a tap") };
-            assert_eq!(Tap::judge(&event, false), verdict, "{state}");
+            assert_eq!(Tap::judge(&event, &mut ()), verdict, "{state}");
             assert!(!event.ended_by_call);
         }
-        let end = Tap::ended_by_call("c", "k").expect("an outcome");
+        let end = Tap::ended_by_call("c", "k", &()).expect("an outcome");
         assert!(end.ended_by_call && end.raw.json() == "{}");
         assert_eq!((end.control_id.as_str(), end.raw.call_id(), end.raw.control_id()), ("k", Some("c"), Some("k")));
     }

@@ -1,11 +1,17 @@
 //! Handing a call on, and holding it.
 
+use std::time::Duration;
+
 use serde_json::Value;
 
-use super::Call;
+use super::action::sealed::Sealed;
+use super::connect::CONFIRMATION;
+use super::{Action, Call, Operation, Verdict};
 use crate::error::{self, Result};
 use crate::protocol::device::{Device, address_fault};
+use crate::protocol::event::{HoldEvent, ReferEvent};
 use crate::protocol::fields::Fields;
+use crate::protocol::states::{HoldState, ReferState};
 
 params! {
     /// Whom a SIP leg is referred to; sent by [`Call::refer`]. A [`Device`], and whatever makes one, is one, too.
@@ -68,31 +74,152 @@ impl From<Value> for Transfer {
     }
 }
 
+params! {
+    /// Puts a call on hold; sent by [`Call::hold`].
+    pub struct Hold("calling.hold") new [] {}
+}
+
+params! {
+    /// Takes a call back from hold; sent by [`Call::unhold`].
+    pub struct Unhold("calling.unhold") new [] {}
+}
+
+impl Sealed for Refer {}
+
+impl Operation for Refer {
+    type Event = ReferEvent;
+    type Outcome = ReferEvent;
+    type Memo = ();
+    const METHOD: &'static str = Self::METHOD;
+    const NEEDS_CALL_ONLY: bool = false;
+    const BY_KIND: bool = true;
+
+    fn fields(&self) -> &Fields {
+        &self.fields
+    }
+
+    fn check(&self) -> Result<()> {
+        let address = self.fields.get("device").and_then(|device| device.get("params")?.get("to")?.as_str());
+        match address.and_then(address_fault) {
+            Some(why) => Err(error::refused(Self::METHOD, why)),
+            None => Ok(()),
+        }
+    }
+
+    fn judge(event: &ReferEvent, _memo: &mut ()) -> Verdict {
+        match event.state {
+            ReferState::InProgress | ReferState::Other(_) => Verdict::Progress,
+            _ => Verdict::Final,
+        }
+    }
+
+    fn outcome(event: &ReferEvent, _memo: &()) -> Result<ReferEvent> {
+        Ok(event.clone())
+    }
+
+    fn doubt_limit(_memo: &()) -> Option<Duration> {
+        // The other phone rings meanwhile.
+        Some(Duration::from_secs(60))
+    }
+}
+
+/// A SIP REFER that is under way.
+pub type ReferAction = Action<Refer>;
+
+impl Sealed for Hold {}
+
+impl Operation for Hold {
+    type Event = HoldEvent;
+    type Outcome = HoldEvent;
+    type Memo = ();
+    const METHOD: &'static str = Self::METHOD;
+    const NEEDS_CALL_ONLY: bool = false;
+    const BY_KIND: bool = true;
+
+    fn fields(&self) -> &Fields {
+        &self.fields
+    }
+
+    fn concerns(event: &HoldEvent, _memo: &(), _in_doubt: bool) -> bool {
+        event.state == HoldState::Hold
+    }
+
+    fn judge(_event: &HoldEvent, _memo: &mut ()) -> Verdict {
+        Verdict::Final
+    }
+
+    fn outcome(event: &HoldEvent, _memo: &()) -> Result<HoldEvent> {
+        Ok(event.clone())
+    }
+
+    fn doubt_limit(_memo: &()) -> Option<Duration> {
+        Some(CONFIRMATION)
+    }
+}
+
+/// A call that is being put on hold.
+pub type HoldAction = Action<Hold>;
+
+impl Sealed for Unhold {}
+
+impl Operation for Unhold {
+    type Event = HoldEvent;
+    type Outcome = HoldEvent;
+    type Memo = ();
+    const METHOD: &'static str = Self::METHOD;
+    const NEEDS_CALL_ONLY: bool = false;
+    const BY_KIND: bool = true;
+
+    fn fields(&self) -> &Fields {
+        &self.fields
+    }
+
+    fn concerns(event: &HoldEvent, _memo: &(), _in_doubt: bool) -> bool {
+        event.state == HoldState::Unhold
+    }
+
+    fn judge(_event: &HoldEvent, _memo: &mut ()) -> Verdict {
+        Verdict::Final
+    }
+
+    fn outcome(event: &HoldEvent, _memo: &()) -> Result<HoldEvent> {
+        Ok(event.clone())
+    }
+
+    fn doubt_limit(_memo: &()) -> Option<Duration> {
+        Some(CONFIRMATION)
+    }
+}
+
+/// A call that is being taken back from hold.
+pub type UnholdAction = Action<Unhold>;
+
+/// # Transferring and holding
 impl Call {
-    /// Has a SIP endpoint call somebody else in place of this call, by SIP REFER: `calling.refer`. It returns when the
-    /// service has accepted it; [`ReferEvent`](crate::ReferEvent)s tell how it goes on.
+    /// Has a SIP endpoint call another one in place of this call, by SIP REFER. Sends `calling.refer`, and returns when
+    /// the service has accepted the request.
+    ///
+    /// [`wait`](Action::wait) on the returned action blocks until the SIP side has answered: its
+    /// [`state`](ReferEvent::state) and SIP codes tell how. Dropping the action changes nothing.
     ///
     /// ```no_run
     /// # use std::time::Duration;
-    /// # use signalwire_relay::{Event, EventName, ReferState, sip};
+    /// # use signalwire_relay::{ReferState, sip};
     /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {
-    /// call.refer(sip("sip:frontdesk@pbx.example"))?;
-    /// let done = |event: &Event| matches!(event, Event::Refer(refer) if refer.state != ReferState::InProgress);
-    /// call.wait_for(EventName::Refer, done, Duration::from_secs(30))?;
+    /// let answer = call.refer(sip("sip:frontdesk@pbx.example"))?.wait(Duration::from_secs(30))?;
+    /// if answer.state != ReferState::Success {
+    ///     println!("refused: {}", answer.sip_notify_response_code);
+    /// }
     /// # Ok(()) }
     /// ```
     ///
     /// # Errors
     ///
-    /// When the `to` of the device cannot be an address: nothing is sent then. When the service refuses, as it does for
-    /// a call that is not SIP, or the connection is gone. A call that is over is no error.
-    pub fn refer(&self, to: impl Into<Refer>) -> Result<()> {
-        let to = to.into();
-        let address = to.fields.get("device").and_then(|device| device.get("params")?.get("to")?.as_str());
-        if let Some(why) = address.and_then(address_fault) {
-            return Err(error::refused(Refer::METHOD, why));
-        }
-        self.command(Refer::METHOD, &to.fields).map(drop)
+    /// `Config` if the `to` of the device cannot be an address: nothing is sent then. Otherwise an error if the service
+    /// rejects the request, as it does for a call that is not SIP, or the connection is down for longer than the
+    /// request timeout. If the call has already ended, the returned action is already complete.
+    pub fn refer(&self, to: impl Into<Refer>) -> Result<ReferAction> {
+        self.start(to.into())
     }
 
     /// Hands the call to another application: `calling.transfer`. This client has no say in it any more: the call ends
@@ -113,37 +240,39 @@ impl Call {
         self.command(Transfer::METHOD, &dest.into().fields).map(drop)
     }
 
-    /// Puts the call on hold: `calling.hold`. A [`HoldEvent`](crate::HoldEvent) tells that it is.
+    /// Puts the call on hold. Sends `calling.hold`, and returns when the service has accepted the request.
     ///
-    /// The newest documents of the service have no such method: it may refuse.
+    /// [`wait`](Action::wait) on the returned action blocks until the service confirms it. Dropping the action changes
+    /// nothing. The newest documentation of the service has no such method: it may reject it.
     ///
     /// ```no_run
     /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {
-    /// call.hold()?;
+    /// call.hold()?.wait(None)?;
     /// call.unhold()?;
     /// # Ok(()) }
     /// ```
     ///
     /// # Errors
     ///
-    /// When the service refuses, or the connection is gone. A call that is over is no error.
-    pub fn hold(&self) -> Result<()> {
-        self.command("calling.hold", &Fields::default()).map(drop)
+    /// An error if the service rejects the request, or the connection is down for longer than the request timeout. If
+    /// the call has already ended, the returned action is already complete.
+    pub fn hold(&self) -> Result<HoldAction> {
+        self.start(Hold::new())
     }
 
-    /// Takes the call back from hold: `calling.unhold`. See [`hold`](Self::hold).
+    /// Takes the call back from hold. Sends `calling.unhold`. See [`hold`](Self::hold).
     ///
     /// ```no_run
     /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {
-    /// call.unhold()?;
+    /// call.unhold()?.wait(None)?;
     /// # Ok(()) }
     /// ```
     ///
     /// # Errors
     ///
     /// As for [`hold`](Self::hold).
-    pub fn unhold(&self) -> Result<()> {
-        self.command("calling.unhold", &Fields::default()).map(drop)
+    pub fn unhold(&self) -> Result<UnholdAction> {
+        self.start(Unhold::new())
     }
 }
 

@@ -1,6 +1,7 @@
 //! The client: connecting, what comes in, what goes out, stopping.
 
 mod builder;
+mod by_id;
 mod dial;
 mod dial_params;
 mod inbox;

@@ -2,8 +2,8 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Instant;
 
 use parking_lot::Mutex;
@@ -21,6 +21,8 @@ use crate::protocol::states::{CallState, Direction};
 use crate::session::{Counters, EventSink, HandlerFailure, Session, Stats};
 
 pub(crate) struct Router {
+    /// For guards that give something back.
+    this: Weak<Router>,
     tables: Mutex<Tables>,
     pub(super) calls: Arc<Inbox<Call>>,
     pub(super) messages: Arc<Inbox<Message>>,
@@ -52,7 +54,31 @@ struct Tables {
     /// Whether a sweep of them is due.
     sweeping_messages: bool,
     received: Recent,
+    /// The calls that take part in a conference, by the conference's name.
+    conferences: HashMap<Box<str>, Vec<Box<str>>>,
     closed: bool,
+}
+
+/// A call takes part in a conference until this is dropped.
+struct Attendance {
+    router: Weak<Router>,
+    conference: Box<str>,
+    call_id: Box<str>,
+}
+
+impl Drop for Attendance {
+    fn drop(&mut self) {
+        let Some(router) = self.router.upgrade() else { return };
+        let mut tables = router.tables.lock();
+        if let Some(calls) = tables.conferences.get_mut(&self.conference) {
+            if let Some(at) = calls.iter().position(|call_id| *call_id == self.call_id) {
+                calls.swap_remove(at);
+            }
+            if calls.is_empty() {
+                tables.conferences.remove(&self.conference);
+            }
+        }
+    }
 }
 
 /// An event for somebody who is not known yet.
@@ -128,7 +154,8 @@ fn fingerprint(offer: &Envelope<'_>) -> u64 {
 
 impl Router {
     pub(super) fn new(remembered: usize) -> Arc<Self> {
-        Arc::new(Self {
+        Arc::new_cyclic(|this| Self {
+            this: Weak::clone(this),
             tables: Mutex::default(),
             calls: Arc::new(Inbox::new()),
             messages: Arc::new(Inbox::new()),
@@ -311,6 +338,30 @@ impl Router {
         tables.calls.get(id).or_else(|| tables.lingering.get(id)).map(|call| Arc::clone(&call.0))
     }
 
+    /// Whether a call of this ID has ended here.
+    pub(super) fn is_tombstone(&self, id: &str) -> bool {
+        self.tables.lock().tombstones.contains(id)
+    }
+
+    /// Puts a call into the table that is only known by its ID. The one that another thread has put there meanwhile
+    /// wins.
+    pub(super) fn enter_known(&self, session: &Arc<Session>, call: Arc<CallCore>) -> Arc<CallCore> {
+        let known = {
+            let mut tables = self.tables.lock();
+            let known = tables.calls.get(call.id()).or_else(|| tables.lingering.get(call.id()));
+            let known = known.map(|known| Arc::clone(&known.0));
+            if known.is_none() && !tables.closed {
+                tables.calls.insert(ById(Arc::clone(&call)));
+            }
+            known
+        };
+        if let Some(known) = known {
+            return known;
+        }
+        self.enter(session, &call);
+        call
+    }
+
     /// Puts a new call into the table and gives it the events that came before it.
     fn enter(&self, session: &Arc<Session>, call: &Arc<CallCore>) {
         let early = {
@@ -441,6 +492,9 @@ impl Router {
 
     fn of_call(&self, session: &Arc<Session>, envelope: &Envelope<'_>, head: &EventHead<'_>) {
         let Some(id) = head.call_id.as_deref().filter(|id| !id.is_empty()) else {
+            if envelope.event_type == "calling.conference" {
+                self.of_conference(session, envelope);
+            }
             self.stray(session, envelope);
             return;
         };
@@ -472,6 +526,20 @@ impl Router {
             None if known => self.stray(session, envelope),
             None if envelope.event_type == "calling.call.state" && self.late_leg(session, head) => {}
             None => self.keep_early(session, id, envelope),
+        }
+    }
+
+    /// What happened to a conference as a whole names no call: those that take part in it are told.
+    fn of_conference(&self, session: &Arc<Session>, envelope: &Envelope<'_>) {
+        let event = Event::parse(envelope);
+        let Event::Conference(conference) = &event else { return };
+        let calls: Vec<_> = {
+            let tables = self.tables.lock();
+            let ids = tables.conferences.get(&*conference.name).into_iter().flatten();
+            ids.filter_map(|id| tables.calls.get(&**id)).map(|call| Arc::clone(&call.0)).collect()
+        };
+        for call in calls {
+            call.of_conference(session, &event);
         }
     }
 
@@ -624,6 +692,14 @@ impl EventSink for Router {
         self.settle(call_id);
     }
 
+    fn attend(&self, conference: &str, call_id: &str) -> Box<dyn Send> {
+        let mut tables = self.tables.lock();
+        if !tables.closed {
+            tables.conferences.entry(conference.into()).or_default().push(call_id.into());
+        }
+        Box::new(Attendance { router: Weak::clone(&self.this), conference: conference.into(), call_id: call_id.into() })
+    }
+
     fn sweep(&self, session: &Arc<Session>) {
         let now = session.clock.now();
         let (dropped, next) = {
@@ -678,7 +754,7 @@ impl EventSink for Router {
     fn resumed(&self, session: &Arc<Session>) {
         let now = session.clock.now();
         for call in self.live_calls() {
-            call.doubt(now);
+            call.doubt(session, now);
         }
         session.later(session.settings.unconfirmed_limit, move |session| session.sink().end_doubtful(session, now));
     }
@@ -775,6 +851,13 @@ impl Offered for Call {
         }
         if self.core.settle_offer() {
             self.core.pass_back();
+        } else if self.core.may_be_bridged_unnoticed() {
+            // Hanging up would cut off a caller who is talking to somebody else.
+            log::warn!(
+                "call {} is left up although its handler failed: the connection was interrupted, and the call may be \
+                 bridged, in a conference or in a queue",
+                session.clean(self.core.id())
+            );
         } else {
             self.core.post("calling.end", "\"reason\":\"error\"");
         }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -273,6 +274,31 @@ pub(crate) fn devices_fault(devices: Option<&Value>) -> Option<&'static str> {
             None => address_fault(params.get("to")?.as_str()?),
         }
     })
+}
+
+/// The addresses of all devices, for messages: `+15552222222, sip:desk@pbx.example`.
+pub(crate) fn addressees(devices: Option<&Value>) -> String {
+    let groups = devices.and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_array);
+    let addresses = groups.flatten().filter_map(|device| {
+        let params = device.get("params")?;
+        params.get("to_number").or_else(|| params.get("to"))?.as_str()
+    });
+    addresses.collect::<Vec<_>>().join(", ")
+}
+
+/// How long the groups of devices may ring in all: each as long as its most patient device. A device that says nothing
+/// rings for `by_default`, or for 30 s.
+pub(crate) fn ringing(devices: Option<&Value>, by_default: Option<Duration>) -> Duration {
+    let by_default = by_default.unwrap_or(Duration::from_secs(30));
+    let groups = devices.and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_array);
+    let longest = groups.map(|group| {
+        let own = |device: &Value| {
+            let seconds = device.get("params")?.get("timeout")?.as_f64()?;
+            Duration::try_from_secs_f64(seconds).ok()
+        };
+        group.iter().map(|device| own(device).unwrap_or(by_default)).max().unwrap_or_default()
+    });
+    longest.fold(Duration::ZERO, Duration::saturating_add)
 }
 
 /// Destinations: groups that are tried one after another, the devices of a group at once. Whoever answers first wins.

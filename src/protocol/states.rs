@@ -64,6 +64,15 @@ wire_enum! {
     }
 }
 
+impl crate::error::Error {
+    /// Why a dial or a connect failed: busy, no answer, declined, not found and so on. `None` for other errors, and if
+    /// the service did not say.
+    #[must_use]
+    pub fn end_reason(&self) -> Option<EndReason> {
+        self.end_reason_text().map(EndReason::from)
+    }
+}
+
 /// Whether two texts are the same but for case and underscores.
 pub(crate) fn folded_eq(left: &str, right: &str) -> bool {
     let fold = |text: &str| text.chars().filter(|c| *c != '_').flat_map(char::to_lowercase).collect::<Vec<_>>();
@@ -405,6 +414,22 @@ wire_enum! {
         EnderKicked = "participant-with-end-conference-on-exit-kicked",
         /// One whose leaving ends it left.
         EnderLeft = "participant-with-end-conference-on-exit-left",
+    }
+}
+
+wire_enum! {
+    /// What became of a call in a room.
+    pub enum RoomStatus {
+        /// The call takes part in the room.
+        Joined = "joined",
+        /// The room could not be joined.
+        Failed = "failed",
+        /// The call has left the room.
+        Leave = "leave",
+        /// Joining was given up.
+        Cancel = "cancel",
+        /// The room is locked.
+        Locked = "locked",
     }
 }
 

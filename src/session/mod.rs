@@ -52,6 +52,9 @@ pub(crate) trait EventSink: Send + Sync {
     fn event(&self, session: &Arc<Session>, envelope: &Envelope<'_>);
     /// A call is over, or its last operation is.
     fn call_over(&self, call_id: &str);
+    /// A call takes part in a conference, whose beginning and end are told to no call: until the returned guard is
+    /// dropped.
+    fn attend(&self, conference: &str, call_id: &str) -> Box<dyn Send>;
     /// The client is about to be closed: the last moment to send something.
     fn closing(&self, session: &Arc<Session>);
     /// Events that waited too long for somebody to know them are dropped.

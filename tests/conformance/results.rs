@@ -73,8 +73,8 @@ fn answers_are_taken_as_recorded() {
         link.set_answers(Answers::Always(row["response"].clone()));
         let columns = [
             ("execute", client.execute("calling.x", serde_json::json!({})).map(|reply| Some(reply.value()))),
-            ("call_method", call.send_digits("1").map(|()| None)),
-            ("call_method", call.connect(phone("+15550003333")).map(|reply| Some(reply.value()))),
+            ("call_method", call.send_digits("1").map(|_| None)),
+            ("call_method", call.connect(phone("+15550003333")).map(|bridge| Some(bridge.reply().value()))),
             ("call_method", call.hangup().map(|()| None)),
         ];
         for (column, outcome) in columns {

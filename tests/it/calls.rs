@@ -478,7 +478,7 @@ fn a_call_is_bridged_and_separated_again() {
                     .send_digits("12"),
             )
             .unwrap();
-        assert_eq!(reply.code(), Some(200));
+        assert_eq!(reply.reply().code(), Some(200));
         assert_eq!(
             sent(&sim, "calling.connect"),
             json!({
@@ -603,9 +603,11 @@ fn verbs() -> Vec<(&'static str, Family, Verb)> {
             call.prompt(tts("x"), Collect::digits(1)).map(|action| gone(action.result()))
         }),
         ("calling.detect", Family::Start, |call| call.detect(machine()).map(|action| gone(action.result()))),
-        ("calling.connect", Family::Other, |call| call.connect(phone("+1555")).map(|reply| reply.json() == "{}")),
-        ("calling.disconnect", Family::Other, |call| call.disconnect().map(|()| true)),
-        ("calling.send_digits", Family::Other, |call| call.send_digits("1").map(|()| true)),
+        ("calling.connect", Family::Other, |call| {
+            call.connect(phone("+1555")).map(|bridge| bridge.reply().json() == "{}" && gone(bridge.result()))
+        }),
+        ("calling.disconnect", Family::Other, |call| call.disconnect().map(|action| gone(action.result()))),
+        ("calling.send_digits", Family::Other, |call| call.send_digits("1").map(|action| gone(action.result()))),
     ]
 }
 

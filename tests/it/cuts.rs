@@ -291,9 +291,7 @@ fn flows() -> Vec<Flow> {
                 call.answer()?;
                 let room = call.join_conference(JoinConference::new("standup"))?;
                 call.wait_for("calling.error", |_| true, 5 * SECOND).ok();
-                if let Some(id) = room.text("conference_id") {
-                    call.leave_conference(id)?;
-                }
+                room.leave()?;
                 Ok(call.hangup()?)
             });
             let callers = ["+15551230000", "+15551230001"].map(|number| stage.caller(number).dials());

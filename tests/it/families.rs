@@ -417,7 +417,7 @@ fn a_conference_tells_the_client_of_itself_and_the_calls_of_their_parts_in_it() 
         });
         let (of_first, of_second) = (all_of(&first), all_of(&second));
         let reply = first.join_conference(JoinConference::new("standup").end_on_exit(true)).unwrap();
-        let id = reply.text("conference_id").unwrap();
+        let id = reply.conference_id().unwrap();
         let conference = |events: &Receiver<Event>| match next(events, "calling.conference") {
             Event::Conference(event) => event,
             other => panic!("{other:?}"),
@@ -435,7 +435,7 @@ fn a_conference_tells_the_client_of_itself_and_the_calls_of_their_parts_in_it() 
         assert!(joined.end_on_leave);
 
         let again = second.join_conference(JoinConference::new("standup").muted(false)).unwrap();
-        assert_eq!(again.text("conference_id").as_deref(), Some(&*id));
+        assert_eq!(again.conference_id().as_deref(), Some(&*id));
         assert_eq!(
             (conference(&of_second).status, refusal(second.join_conference("other")).code()),
             (ConferenceStatus::ParticipantJoin, Some(409))

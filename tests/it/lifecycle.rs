@@ -494,7 +494,7 @@ fn every_method_may_be_called_from_every_kind_of_callback() {
             call.wait_for_answered(LONG).unwrap();
             call.wait_for("none", |_| true, Duration::from_millis(1)).unwrap_err();
         }),
-        ("send_digits", |_, call| call.send_digits("1").unwrap()),
+        ("send_digits", |_, call| drop(call.send_digits("1").unwrap().wait(LONG).unwrap())),
         ("on_message", |client, _| client.on_message(|_| Ok(()))),
         ("hangup", |_, call| {
             call.hangup().unwrap();

@@ -12,6 +12,7 @@ mod fault_soak;
 mod faults;
 mod frames;
 mod guide;
+mod handles;
 mod inbound;
 mod lifecycle;
 mod link;

@@ -536,6 +536,78 @@ fn methods() -> Vec<Method> {
         row("Action::wait of receive_fax", Answered, None, GRACE, |scene|
             action(scene, unheard(scene, "calling.receive_fax", |call| call.receive_fax(ReceiveFax::new())),
                 "calling.call.fax", json!({"fax": {"type": "finished", "params": {"success": true}}}))),
+        row("Action::wait of connect", Answered, None, OUTCOME, |scene|
+            action(scene, unheard(scene, "calling.connect", |call| call.connect(phone(DIALLED))),
+                "calling.call.connect", json!({"connect_state": "connected"}))),
+        row("Action::wait_disconnected", Answered, None, OUTCOME, |scene| {
+            let bridge = finished_by(scene, unheard(scene, "calling.connect", |call| call.connect(phone(DIALLED))),
+                "calling.call.connect", json!({"connect_state": "failed", "failed_reason": "busy"}));
+            // A bridge that never was has no end: what says so is as good.
+            Box::new(move |time| match bridge.wait_disconnected(time) {
+                Err(error) if error.kind() == K::ConnectFailed => Got::Ok,
+                other => got(other),
+            })
+        }),
+        row("Action::wait_disconnected of a bridge", Answered, None, LIFELONG, |scene| {
+            let bridge = unheard(scene, "calling.connect", |call| call.connect(phone(DIALLED)));
+            scene.push("calling.call.connect", json!({"connect_state": "connected"}));
+            let bridge = finished_by(scene, bridge, "calling.call.connect", json!({"connect_state": "disconnected"}));
+            bridge.wait(None).unwrap();
+            Box::new(move |time| got(bridge.wait_disconnected(time)))
+        }),
+        row("Action::wait of disconnect", Answered, None, LIFELONG, |scene|
+            action(scene, unheard(scene, "calling.disconnect", Call::disconnect), "calling.call.connect",
+                json!({"connect_state": "disconnected"}))),
+        row("Action::wait of queue_enter", Answered, None, LIFELONG, |scene|
+            action(scene, unheard(scene, "calling.queue.enter", |call| call.queue_enter("support")),
+                "calling.call.queue", json!({"status": "leave", "name": "support"}))),
+        row("Action::wait of join_conference", Answered, None, LIFELONG, |scene|
+            action(scene, unheard(scene, "calling.join_conference", |call| call.join_conference("standup")),
+                "calling.conference", json!({"status": "participant-leave", "name": "standup"}))),
+        row("Action::wait_joined of a conference", Answered, None, OUTCOME, |scene| {
+            let stay = finished_by(scene,
+                unheard(scene, "calling.join_conference", |call| call.join_conference("standup")),
+                "calling.conference", json!({"status": "participant-join", "name": "standup"}));
+            Box::new(move |time| got(stay.wait_joined(time)))
+        }),
+        row("Action::wait of join_room", Answered, None, LIFELONG, |scene|
+            action(scene, unheard(scene, "calling.join_room", |call| call.join_room("lobby")),
+                "calling.call.room", json!({"join_status": "leave", "room_name": "lobby"}))),
+        row("Action::wait_joined of a room", Answered, None, OUTCOME, |scene| {
+            let stay = finished_by(scene, unheard(scene, "calling.join_room", |call| call.join_room("lobby")),
+                "calling.call.room", json!({"join_status": "joined", "room_name": "lobby"}));
+            Box::new(move |time| got(stay.wait_joined(time)))
+        }),
+        row("Action::wait of send_digits", Answered, None, OUTCOME, |scene|
+            action(scene, unheard(scene, "calling.send_digits", |call| call.send_digits("12345678")),
+                "calling.call.send_digits", json!({"state": "finished"}))),
+        row("Action::wait of refer", Answered, None, OUTCOME, |scene|
+            action(scene, unheard(scene, "calling.refer", |call| call.refer(sip("sip:a@b.example"))),
+                "calling.call.refer", json!({"state": "success"}))),
+        row("Action::wait of hold", Answered, None, OUTCOME, |scene|
+            action(scene, unheard(scene, "calling.hold", Call::hold), "calling.call.hold", json!({"state": "hold"}))),
+        row("Action::wait of unhold", Answered, None, OUTCOME, |scene|
+            action(scene, unheard(scene, "calling.unhold", Call::unhold), "calling.call.hold",
+                json!({"state": "unhold"}))),
+        row("Action::wait of denoise", Answered, None, OUTCOME, |scene|
+            action(scene, unheard(scene, "calling.denoise", Call::denoise), "calling.call.denoise",
+                json!({"denoised": true}))),
+        row("Action::wait of denoise_stop", Answered, None, OUTCOME, |scene|
+            action(scene, unheard(scene, "calling.denoise.stop", Call::denoise_stop), "calling.call.denoise",
+                json!({"denoised": false}))),
+        row("Action::wait of echo", Answered, None, LIFELONG, |scene|
+            action(scene, unheard(scene, "calling.echo", Call::echo), "calling.call.echo",
+                json!({"state": "finished"}))),
+        row("Expected::wait", Answered, None, OUTCOME, |scene| {
+            let mut expected = scene.call().expect("calling.call.connect");
+            scene.finish_by(|scene| scene.push("calling.call.connect", json!({"connect_state": "connected"})));
+            Box::new(move |time| got(expected.wait(time)))
+        }),
+        row("Expected::wait_until", Answered, None, OUTCOME, |scene| {
+            let mut expected = scene.call().expect("calling.call.connect");
+            scene.finish_by(|scene| scene.push("calling.call.connect", json!({"connect_state": "connected"})));
+            Box::new(move |time| got(expected.wait_until(|_| true, time)))
+        }),
         row("Action::events", Answered, None, STREAM, |scene| {
             let action = finished_by(scene, scene.call().play(forever()), "calling.call.play",
                 json!({"state": "finished"}));
@@ -575,6 +647,22 @@ fn methods() -> Vec<Method> {
         row("Call::execute", Answered, Some("calling.echo"), CALL_REQUEST,
             on_call!(|call, _| got(call.execute("calling.echo", json!({}))))),
 
+        row("Action::disconnect", Answered, Some("calling.disconnect"), START, |scene| {
+            let bridge = unheard(scene, "calling.connect", |call| call.connect(phone(DIALLED))).unwrap();
+            Box::new(move |_| got(bridge.disconnect()))
+        }),
+        row("Action::leave of a queue", Answered, Some("calling.queue.leave"), COMMAND, |scene| {
+            let stay = unheard(scene, "calling.queue.enter", |call| call.queue_enter("support")).unwrap();
+            Box::new(move |_| got(stay.leave()))
+        }),
+        row("Action::leave of a conference", Answered, Some("calling.leave_conference"), COMMAND, |scene| {
+            let stay = scene.call().join_conference("standup").unwrap();
+            Box::new(move |_| got(stay.leave()))
+        }),
+        row("Action::leave of a room", Answered, Some("calling.leave_room"), COMMAND, |scene| {
+            let stay = scene.call().join_room("lobby").unwrap();
+            Box::new(move |_| got(stay.leave()))
+        }),
         row("Action::stop", Answered, Some("calling.play.stop"), COMMAND, on_action!(playing, Action::stop)),
         row("Action::pause", Answered, Some("calling.play.pause"), COMMAND, on_action!(playing, Action::pause)),
         row("Action::pause_with", Answered, Some("calling.record.pause"), COMMAND,
@@ -596,20 +684,12 @@ fn methods() -> Vec<Method> {
     verbs! { COMMAND,
         "Call::hangup" "calling.end" |call| got(call.hangup());
         "Call::hangup_with" "calling.end" |call| got(call.hangup_with(Hangup::new()));
-        "Call::connect" "calling.connect" |call| got(call.connect(phone("+15552220000").from("+15551110000")));
-        "Call::disconnect" "calling.disconnect" |call| got(call.disconnect());
-        "Call::disconnect_with" "calling.disconnect" |call| got(call.disconnect_with(Disconnect::new()));
-        "Call::send_digits" "calling.send_digits" |call| got(call.send_digits("1"));
         "Call::bind_digit" "calling.bind_digit" |call| got(call.bind_digit(BindDigit::new("1", "calling.play")));
         "Call::clear_digit_bindings" "calling.clear_digit_bindings" |call| got(call.clear_digit_bindings());
         "Call::clear_digit_bindings_with" "calling.clear_digit_bindings"
             |call| got(call.clear_digit_bindings_with(ClearDigitBindings::new()));
-        "Call::queue_enter" "calling.queue.enter" |call| got(call.queue_enter("support"));
         "Call::queue_leave" "calling.queue.leave" |call| got(call.queue_leave("support"));
-        "Call::join_conference" "calling.join_conference"
-            |call| got(call.join_conference(JoinConference::new("room")));
         "Call::leave_conference" "calling.leave_conference" |call| got(call.leave_conference("a-room"));
-        "Call::join_room" "calling.join_room" |call| got(call.join_room("room"));
         "Call::leave_room" "calling.leave_room" |call| got(call.leave_room());
         "Call::leave_room_with" "calling.leave_room" |call| got(call.leave_room_with(LeaveRoom::new()));
         "Call::user_event" "calling.user_event" |call| got(call.user_event(UserEvent::from("x")));
@@ -621,16 +701,24 @@ fn methods() -> Vec<Method> {
         "Call::ai_hold_with" "calling.ai_hold" |call| got(call.ai_hold_with(AiHold::new()));
         "Call::ai_unhold" "calling.ai_unhold" |call| got(call.ai_unhold());
         "Call::ai_unhold_with" "calling.ai_unhold" |call| got(call.ai_unhold_with(AiUnhold::new()));
-        "Call::refer" "calling.refer" |call| got(call.refer(sip("sip:a@b.example")));
         "Call::transfer" "calling.transfer" |call| got(call.transfer(Transfer::to_context("office")));
+    }
+    verbs! { START,
+        "Call::connect" "calling.connect" |call| got(call.connect(phone("+15552220000").from("+15551110000")));
+        "Call::disconnect" "calling.disconnect" |call| got(call.disconnect());
+        "Call::disconnect_with" "calling.disconnect" |call| got(call.disconnect_with(Disconnect::new()));
+        "Call::send_digits" "calling.send_digits" |call| got(call.send_digits("1"));
+        "Call::queue_enter" "calling.queue.enter" |call| got(call.queue_enter("support"));
+        "Call::join_conference" "calling.join_conference"
+            |call| got(call.join_conference(JoinConference::new("room")));
+        "Call::join_room" "calling.join_room" |call| got(call.join_room("room"));
+        "Call::refer" "calling.refer" |call| got(call.refer(sip("sip:a@b.example")));
         "Call::hold" "calling.hold" |call| got(call.hold());
         "Call::unhold" "calling.unhold" |call| got(call.unhold());
         "Call::denoise" "calling.denoise" |call| got(call.denoise());
         "Call::denoise_stop" "calling.denoise.stop" |call| got(call.denoise_stop());
         "Call::echo" "calling.echo" |call| got(call.echo());
         "Call::echo_with" "calling.echo" |call| got(call.echo_with(Echo::new()));
-    }
-    verbs! { START,
         "Call::play" "calling.play" |call| got(call.play(forever()));
         "Call::play_tts" "calling.play" |call| got(call.play_tts("Hello"));
         "Call::play_audio" "calling.play" |call| got(call.play_audio("https://example.com/a.mp3"));

@@ -14,8 +14,8 @@ use super::super::object::{Object, text_of};
 use super::super::states::{
     AiState, AudioDirection, CallState, CollectState, ConferenceEndReason, ConferenceStatus, ConnectState, DetectKind,
     DialState, Direction, EchoState, EndReason, EventName, FaxKind, HoldState, PauseBehavior, PayFault, PayResult,
-    PayState, PayStep, PlayState, QueueStatus, RecordFormat, RecordState, ReferState, SendDigitsState, StreamState,
-    TapState, TranscribeState,
+    PayState, PayStep, PlayState, QueueStatus, RecordFormat, RecordState, ReferState, RoomStatus, SendDigitsState,
+    StreamState, TapState, TranscribeState,
 };
 use super::{Event, RawEvent, TypedEvent, or_envelope};
 
@@ -255,6 +255,11 @@ pub struct ConnectEvent {
     pub peer: Option<Peer>,
     /// Why it failed.
     pub failed_reason: Option<String>,
+    /// `true` if the bridge ended because this call did. The service sent no event then: `raw` is empty.
+    pub ended_by_call: bool,
+    /// `true` if the event that reported the connection was missed while the client was offline, and something else
+    /// proved it: the service refused a second connect, for example. The service sent no event then: `raw` is empty.
+    pub presumed: bool,
     /// The event as it came.
     pub raw: RawEvent,
 }
@@ -265,8 +270,25 @@ impl ConnectEvent {
             state: payload.state("connect_state"),
             peer: Peer::read(payload.get("peer")),
             failed_reason: payload.optional("failed_reason"),
+            ended_by_call: false,
+            presumed: false,
             raw,
         }
+    }
+
+    fn unsent(state: ConnectState, call_id: &str, peer: Option<Peer>) -> Self {
+        let raw = RawEvent::unsent(EventName::Connect, call_id, "");
+        Self { state, peer, failed_reason: None, ended_by_call: false, presumed: false, raw }
+    }
+
+    /// The end of a bridge whose call ended.
+    pub(crate) fn ended_by_call(call_id: &str, peer: Option<Peer>) -> Self {
+        Self { ended_by_call: true, ..Self::unsent(ConnectState::Disconnected, call_id, peer) }
+    }
+
+    /// A connection that was not reported, and is known by other means.
+    pub(crate) fn presumed(call_id: &str, peer: Option<Peer>) -> Self {
+        Self { presumed: true, ..Self::unsent(ConnectState::Connected, call_id, peer) }
     }
 }
 
@@ -1016,13 +1038,21 @@ impl TypedEvent for QueueEvent {
 pub struct EchoEvent {
     /// What it is doing.
     pub state: EchoState,
+    /// `true` if the echo ended because its call did. The service sent no event then: `raw` is empty.
+    pub ended_by_call: bool,
     /// The event as it came.
     pub raw: RawEvent,
 }
 
 impl EchoEvent {
     pub(super) fn read(raw: RawEvent, payload: &Object<'_>) -> Self {
-        Self { state: payload.state("state"), raw }
+        Self { state: payload.state("state"), ended_by_call: false, raw }
+    }
+
+    /// What an echo ends with when its call ends.
+    pub(crate) fn ended_by_call(call_id: &str) -> Self {
+        let raw = RawEvent::unsent(EventName::Echo, call_id, "");
+        Self { state: EchoState::Finished, ended_by_call: true, raw }
     }
 }
 
@@ -1220,6 +1250,32 @@ impl TypedEvent for ConferenceEvent {
 
     fn from_event(event: &Event) -> Option<&Self> {
         if let Event::Conference(event) = event { Some(event) } else { None }
+    }
+}
+
+/// The call joined a room, could not join it, or left it.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct RoomEvent {
+    /// What happened.
+    pub status: RoomStatus,
+    /// The room's name.
+    pub room_name: String,
+    /// The event as it came.
+    pub raw: RawEvent,
+}
+
+impl RoomEvent {
+    pub(super) fn read(raw: RawEvent, payload: &Object<'_>) -> Self {
+        Self { status: payload.state("join_status"), room_name: payload.string("room_name"), raw }
+    }
+}
+
+impl TypedEvent for RoomEvent {
+    const NAME: EventName = EventName::Room;
+
+    fn from_event(event: &Event) -> Option<&Self> {
+        if let Event::Room(event) = event { Some(event) } else { None }
     }
 }
 

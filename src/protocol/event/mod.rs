@@ -64,6 +64,8 @@ pub enum Event {
     Hold(HoldEvent),
     /// Something about a conference.
     Conference(ConferenceEvent),
+    /// The call joined a room, could not join it, or left it.
+    Room(RoomEvent),
     /// Something failed that no request waits for.
     CallingError(CallingErrorEvent),
     /// A message came in.
@@ -133,6 +135,7 @@ impl Event {
             EventName::Transcribe => Self::Transcribe(TranscribeEvent::read(raw, payload)),
             EventName::Hold => Self::Hold(HoldEvent::read(raw, payload)),
             EventName::Conference => Self::Conference(ConferenceEvent::read(raw, payload)),
+            EventName::Room => Self::Room(RoomEvent::read(raw, payload)),
             EventName::CallingError => Self::CallingError(CallingErrorEvent::read(raw, payload)),
             EventName::Ai => Self::Ai(AiEvent::read(raw, payload)),
             _ => Self::Other(raw),
@@ -163,6 +166,7 @@ impl Event {
             Self::Transcribe(event) => &event.raw,
             Self::Hold(event) => &event.raw,
             Self::Conference(event) => &event.raw,
+            Self::Room(event) => &event.raw,
             Self::CallingError(event) => &event.raw,
             Self::MessageReceive(event) => &event.raw,
             Self::MessageState(event) => &event.raw,
@@ -220,6 +224,7 @@ impl Debug for Event {
             Self::Transcribe(event) => Debug::fmt(event, f),
             Self::Hold(event) => Debug::fmt(event, f),
             Self::Conference(event) => Debug::fmt(event, f),
+            Self::Room(event) => Debug::fmt(event, f),
             Self::CallingError(event) => Debug::fmt(event, f),
             Self::MessageReceive(event) => Debug::fmt(event, f),
             Self::MessageState(event) => Debug::fmt(event, f),

@@ -36,8 +36,8 @@ fn started<S: Started + 'static>(started: Result<S>) -> Result<Outcome> {
     started.map(|started| Outcome::Started(Box::new(started)))
 }
 
-fn done(done: Result<()>) -> Result<Outcome> {
-    done.map(|()| Outcome::Done)
+fn done<T>(done: Result<T>) -> Result<Outcome> {
+    done.map(|_| Outcome::Done)
 }
 
 /// Calls a method of a call; `None` when there is none that would be the reference's of this name.
@@ -136,7 +136,7 @@ pub fn call_method(call: &Call, method: &str, mut args: Args) -> Option<Result<O
             let set = all!(set, args, "ringback": media => ringback, "tag": text => tag,
                 "max_duration": whole => max_duration, "max_price_per_minute": number => max_price_per_minute,
                 "status_url": text => status_url);
-            call.connect(set).map(|_| Outcome::Done)
+            done(call.connect(set))
         }
         "disconnect" => {
             args.done();
@@ -225,7 +225,7 @@ pub fn call_method(call: &Call, method: &str, mut args: Args) -> Option<Result<O
                 "recording_status_callback_event": words => recording_status_callback_event,
                 "recording_status_callback_event_type": text => recording_status_callback_event_type,
                 "recording_status_callback_method": text => recording_status_callback_method);
-            call.join_conference(set).map(|_| Outcome::Done)
+            done(call.join_conference(set))
         }
         "leave_conference" => {
             let set = LeaveConference::new(args.text("conference_id").expect("a conference"));

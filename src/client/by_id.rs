@@ -1,0 +1,105 @@
+//! Calls that are known by their ID: the other end of a bridge, and those of an earlier process.
+
+use std::sync::Arc;
+
+use super::Client;
+use super::router::Router;
+use crate::call::core::{CallCore, Over};
+use crate::call::{Call, ConnectAction};
+use crate::protocol::device::RemoteDevice;
+use crate::protocol::event::Peer;
+use crate::protocol::states::{CallState, Direction};
+use crate::session::Session;
+
+/// # Calls by their ID
+impl Client {
+    /// A handle for a call that the service knows and this client perhaps does not: the other end of a bridge, or a call
+    /// whose ID was stored before a restart. Nothing is sent.
+    ///
+    /// If the client has the call, this is the same call as its other handles. Otherwise the call is new here and behaves
+    /// as one that is unconfirmed: [`Call::is_confirmed`] is `false` until its first event or successful request, its
+    /// [state](Call::state) is `created` until an event tells another, and a request for a call that the service does
+    /// not know ends it. A call that stays unconfirmed is given up after
+    /// [`Builder::unconfirmed_limit`](crate::Builder::unconfirmed_limit). `node_id` is the part of its address that
+    /// [`Call::node_id`] returned.
+    ///
+    /// The service sends the events of a call to the session that it belongs to. A call of another session can be
+    /// controlled where the service permits it; its events do not arrive here.
+    ///
+    /// ```no_run
+    /// # fn main() -> signalwire_relay::Result<()> {
+    /// # let client = signalwire_relay::Client::from_env()?;
+    /// let call = client.call("5b1e7c90-2f4d-4a86-b3d1-9c60f2a7e418", "n-7c2a91:eu-3");
+    /// call.hangup()?;
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn call(&self, call_id: &str, node_id: &str) -> Call {
+        known_call(&self.handle.router, &self.handle.session, call_id, node_id, None, CallState::Created)
+    }
+}
+
+/// # The other end of a bridge
+impl Call {
+    /// The call at the other end of the bridge, if this call is bridged with one. `None` if it is not, or its client was
+    /// dropped.
+    ///
+    /// The returned handle is one as from [`Client::call`]. Both calls of a bridge know each other, whichever of them
+    /// asked for it.
+    ///
+    /// ```no_run
+    /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {
+    /// if let Some(agent) = call.peer() {
+    ///     agent.hangup()?;
+    /// }
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn peer(&self) -> Option<Self> {
+        self.of_peer(&self.core.bridge()??)
+    }
+
+    fn of_peer(&self, peer: &Peer) -> Option<Self> {
+        if peer.call_id.is_empty() {
+            return None;
+        }
+        let client = self.client().ok()?;
+        let (router, session) = (&client.handle.router, &client.handle.session);
+        let call = known_call(router, session, &peer.call_id, &peer.node_id, Some(&peer.device), CallState::Answered);
+        Some(call)
+    }
+}
+
+impl ConnectAction {
+    /// The call at the other end of the bridge, once there is one. The returned handle is one as from [`Client::call`];
+    /// its events reach it from now on.
+    #[must_use]
+    pub fn peer(&self) -> Option<Call> {
+        self.call().of_peer(&self.peer_told()?)
+    }
+}
+
+fn known_call(
+    router: &Arc<Router>,
+    session: &Arc<Session>,
+    call_id: &str,
+    node_id: &str,
+    device: Option<&RemoteDevice>,
+    state: CallState,
+) -> Call {
+    if let Some(known) = router.find(call_id) {
+        return Call::new(known);
+    }
+    let call = CallCore::new(session, call_id, Direction::Outbound, state);
+    call.address_to(node_id, device);
+    let now = session.clock.now();
+    call.doubt(session, now);
+    if router.is_tombstone(call_id) {
+        // It ended while this client had it.
+        call.finish(session, Over::Gone, None);
+        return Call::new(call);
+    }
+    let call = router.enter_known(session, call);
+    session.later(session.settings.unconfirmed_limit, move |session| session.sink().end_doubtful(session, now));
+    Call::new(call)
+}

@@ -1,0 +1,461 @@
+//! Verbs whose end the service reports by an event: connecting, queues, conferences, rooms, digits, hold and the like.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use signalwire_relay::simulator::{PersonOnCall, Simulator};
+use signalwire_relay::{
+    Call, CallState, Client, ConferenceEndReason, Connect, ConnectState, EndReason, ErrorKind, EventName,
+    HandlerResult, JoinConference, QueueEnter, ReferState, SendDigitsState, StayEnd, phone, queue, sip, tts,
+};
+
+use crate::support::NEVER;
+
+const AGENT: &str = "+15552220001";
+const OTHER: &str = "+15552220002";
+const SECOND: Duration = Duration::from_secs(1);
+
+struct Stage {
+    sim: Arc<Simulator>,
+    client: Client,
+}
+
+impl Stage {
+    fn new() -> Self {
+        let sim = Arc::new(Simulator::builder().virtual_time().start().unwrap());
+        let client = Client::builder().simulator(&sim).contexts(["default"]).connect().unwrap();
+        Self { sim, client }
+    }
+
+    /// A caller on the line.
+    fn answered(&self) -> (PersonOnCall, Call) {
+        let caller = self.sim.caller("+15551230000").is_silent().dials();
+        let call = self.client.next_call(None).unwrap();
+        call.answer().unwrap();
+        call.wait_for_answered(None).unwrap();
+        (caller, call)
+    }
+
+    /// Sends an event of a call.
+    fn push(&self, call: &Call, event_type: &str, more: &Value) {
+        let mut params = json!({"node_id": call.node_id(), "call_id": call.id()});
+        params.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        self.sim.push_event(event_type, params);
+    }
+
+    /// Loses the connection, and waits until the session has resumed.
+    fn gap(&self) {
+        let before = self.client.stats().connections;
+        self.sim.drop_link();
+        while self.client.stats().connections == before {
+            self.sim.advance(SECOND);
+        }
+    }
+}
+
+fn agent(number: &str) -> Connect {
+    Connect::new(phone(number).from("+15559990000").timeout(Duration::from_secs(20)))
+}
+
+#[test]
+fn a_connect_gives_the_peer_and_both_calls_know_the_bridge() {
+    let stage = Stage::new();
+    stage.sim.callee(AGENT).answers();
+    let (_caller, call) = stage.answered();
+    let bridge = call.connect(agent(AGENT)).unwrap();
+    let connected = bridge.wait(None).unwrap();
+    assert_eq!((connected.state, connected.presumed), (ConnectState::Connected, false));
+    let peer = bridge.peer().unwrap();
+    assert_eq!(connected.peer.unwrap().call_id, peer.id());
+    assert!(call.is_connected());
+    assert_eq!(call.peer(), Some(peer.clone()));
+    // The peer is a call like any other: it can be played to, and its own end is heard.
+    assert_eq!(peer.to_number(), AGENT);
+    peer.play(tts("A caller is on the line.")).unwrap().wait(None).unwrap();
+    assert!(peer.is_confirmed());
+    peer.hangup().unwrap();
+    let ended = bridge.wait_disconnected(None).unwrap();
+    assert_eq!((ended.state, ended.ended_by_call), (ConnectState::Disconnected, false));
+    peer.wait_for_ended(None).unwrap();
+    assert!(!call.is_connected() && call.peer().is_none());
+    assert_eq!(call.state(), CallState::Answered);
+}
+
+#[test]
+fn a_bridge_is_taken_apart_and_ends_with_its_call() {
+    let stage = Stage::new();
+    stage.sim.callee(AGENT).answers();
+    let (caller, call) = stage.answered();
+    let bridge = call.connect(agent(AGENT)).unwrap();
+    bridge.wait(None).unwrap();
+    let ended = bridge.disconnect().unwrap().wait(None).unwrap();
+    assert_eq!(ended.state, ConnectState::Disconnected);
+    assert_eq!(bridge.wait_disconnected(None).unwrap().state, ConnectState::Disconnected);
+
+    let again = call.connect(agent(AGENT)).unwrap();
+    again.wait(None).unwrap();
+    stage.sim.end_calls_abruptly(true);
+    caller.hang_up();
+    let ended = again.wait_disconnected(None).unwrap();
+    assert!(ended.ended_by_call);
+    // The first one has had its end long before.
+    assert!(!bridge.wait_disconnected(None).unwrap().ended_by_call);
+}
+
+#[test]
+fn a_connect_that_fails_says_why_and_to_whom() {
+    let stage = Stage::new();
+    stage.sim.callee(AGENT).is_busy();
+    stage.sim.callee(OTHER).does_not_answer();
+    let (_caller, call) = stage.answered();
+    for (number, reason, text) in [(AGENT, EndReason::Busy, "busy"), (OTHER, EndReason::NoAnswer, "noAnswer")] {
+        let error = call.connect(agent(number)).unwrap().wait(None).unwrap_err();
+        assert_eq!((error.kind(), error.end_reason()), (ErrorKind::ConnectFailed, Some(reason)));
+        assert!(error.to_string().ends_with(&format!("to {number}: {text}")), "{error}");
+        assert_eq!(error.call_id(), Some(call.id()));
+        assert!(!error.may_have_been_sent() && !error.is_retryable() && !error.is_call_gone());
+    }
+    assert!(!call.is_connected());
+}
+
+#[test]
+fn the_end_of_an_earlier_bridge_is_not_taken_for_the_next_one() {
+    let stage = Stage::new();
+    stage.sim.callee(AGENT).answers();
+    let (_caller, call) = stage.answered();
+    let first = call.connect(agent(AGENT)).unwrap();
+    first.wait(None).unwrap();
+    // The second is only being asked for when the first one ends.
+    stage.sim.never_answer("calling.connect");
+    let (asking, on) = (call.clone(), stage.sim.clone());
+    let second = on.spawn(move || asking.connect(agent(OTHER))).unwrap();
+    stage.sim.advance(SECOND);
+    stage.push(&call, "calling.call.connect", &json!({"connect_state": "disconnected"}));
+    first.wait_disconnected(None).unwrap();
+    let requests = stage.sim.journal().requests("calling.connect");
+    let reply = json!({"jsonrpc": "2.0", "id": requests.last().unwrap().id(), "result": {"code": "200"}});
+    stage.sim.push_raw(&reply.to_string());
+    let second = second.join().unwrap();
+    assert!(!second.is_done(), "the end of the first bridge is not the second one's");
+    let peer = json!({"connect_state": "connected", "peer": {"call_id": "p", "node_id": "n"}});
+    stage.push(&call, "calling.call.connect", &peer);
+    assert_eq!(second.wait(None).unwrap().peer.unwrap().call_id, "p");
+}
+
+#[test]
+fn a_stay_in_a_queue_says_how_it_ended() {
+    let stage = Stage::new();
+    let (_first, waiting) = stage.answered();
+    let (_second, other) = stage.answered();
+    let stay = waiting.queue_enter(QueueEnter::new("support").wait_time(Duration::from_secs(60))).unwrap();
+    let behind = other.queue_enter("support").unwrap();
+    stage.sim.advance(SECOND);
+    assert_eq!((stay.position(), behind.position(), behind.size()), (Some(1), Some(2), Some(2)));
+    // Connected: to whom.
+    let (_agent, desk) = stage.answered();
+    desk.connect(queue(waiting.node_id(), "support")).unwrap().wait(None).unwrap();
+    let ended = stay.wait(None).unwrap();
+    assert_eq!(ended.end, StayEnd::Connected);
+    assert_eq!(ended.peer.unwrap().call_id, desk.id());
+    assert_eq!(waiting.peer().unwrap(), desk);
+    // Left.
+    behind.leave().unwrap();
+    assert_eq!(behind.wait(None).unwrap().end, StayEnd::Left);
+    // Timed out.
+    let short = other.queue_enter(QueueEnter::new("sales").wait_time(Duration::from_secs(5))).unwrap();
+    let begun = stage.sim.elapsed();
+    assert_eq!(short.wait(None).unwrap().end, StayEnd::TimedOut);
+    assert!(stage.sim.elapsed() - begun >= Duration::from_secs(5));
+    // The call ended.
+    let last = other.queue_enter("sales").unwrap();
+    stage.sim.end_calls_abruptly(true);
+    other.hangup().unwrap();
+    assert_eq!(last.wait(None).unwrap().end, StayEnd::CallEnded);
+}
+
+#[test]
+fn a_call_taken_out_of_its_queue_is_connected_though_no_bridge_is_told() {
+    let stage = Stage::new();
+    let (_caller, call) = stage.answered();
+    let stay = call.queue_enter("support").unwrap();
+    let taken = json!({"control_id": stay.control_id(), "status": "dequeue", "name": "support", "position": 0});
+    stage.push(&call, "calling.call.queue", &taken);
+    let begun = stage.sim.elapsed();
+    let ended = stay.wait(None).unwrap();
+    assert_eq!((ended.end, ended.peer.is_none()), (StayEnd::Connected, true));
+    assert!(stage.sim.elapsed() - begun <= Duration::from_secs(6));
+}
+
+#[test]
+fn a_stay_in_a_conference_has_its_id_and_its_end() {
+    let stage = Stage::new();
+    let (_ann, first) = stage.answered();
+    let (_bob, second) = stage.answered();
+    let host = first.join_conference(JoinConference::new("standup").end_on_exit(true)).unwrap();
+    let guest = second.join_conference("standup").unwrap();
+    host.wait_joined(None).unwrap();
+    guest.wait_joined(None).unwrap();
+    assert!(host.conference_id().is_some() && host.conference_id() == guest.conference_id());
+    // Others remain; this one has left of its own accord.
+    guest.leave().unwrap();
+    assert_eq!(guest.wait(None).unwrap().end, StayEnd::Left);
+    let again = second.join_conference("standup").unwrap();
+    again.wait_joined(None).unwrap();
+    host.leave().unwrap();
+    assert_eq!(host.wait(None).unwrap().end, StayEnd::Left);
+    // The other one was taken out when the conference ended.
+    let removed = again.wait(None).unwrap();
+    assert!(matches!(removed.end, StayEnd::Removed | StayEnd::ConferenceEnded), "{removed:?}");
+    assert_eq!(second.state(), CallState::Answered);
+}
+
+#[test]
+fn a_conference_that_ends_around_a_call_ends_its_stay() {
+    let stage = Stage::new();
+    let (_caller, call) = stage.answered();
+    let stay = call.join_conference("standup").unwrap();
+    stay.wait_joined(None).unwrap();
+    let id = stay.conference_id().unwrap();
+    let end = |name: &str, id: &str| {
+        json!({"conference_id": id, "name": name, "status": "conference-end",
+            "reason_ended": "conference-ended-via-api"})
+    };
+    // That of another conference, and of an earlier one with this name, are not its own.
+    stage.sim.push_event("calling.conference", end("other", "x"));
+    stage.sim.push_event("calling.conference", end("standup", "an earlier one"));
+    stage.sim.advance(SECOND);
+    assert!(!stay.is_done());
+    stage.sim.push_event("calling.conference", end("standup", &id));
+    let ended = stay.wait(None).unwrap();
+    assert_eq!((ended.end, ended.reason), (StayEnd::ConferenceEnded, Some(ConferenceEndReason::ViaApi)));
+    assert_eq!(call.state(), CallState::Answered);
+}
+
+#[test]
+fn a_room_is_joined_and_left_and_says_why_not() {
+    let stage = Stage::new();
+    let (_caller, call) = stage.answered();
+    let stay = call.join_room("lobby").unwrap();
+    stay.wait_joined(None).unwrap();
+    stay.leave().unwrap();
+    assert_eq!(stay.wait(None).unwrap().end, StayEnd::Left);
+    stage.sim.never_answer("calling.join_room");
+    let (asking, on) = (call.clone(), stage.sim.clone());
+    let joining = on.spawn(move || asking.join_room("cellar")).unwrap();
+    stage.sim.advance(SECOND);
+    stage.push(&call, "calling.call.room", &json!({"join_status": "locked", "room_name": "cellar"}));
+    let requests = stage.sim.journal().requests("calling.join_room");
+    let reply = json!({"jsonrpc": "2.0", "id": requests.last().unwrap().id(), "result": {"code": "200"}});
+    stage.sim.push_raw(&reply.to_string());
+    let locked = joining.join().unwrap();
+    let error = locked.wait_joined(None).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ConnectFailed);
+    assert!(error.to_string().contains("cellar") && error.to_string().contains("locked"), "{error}");
+}
+
+#[test]
+fn digits_hold_noise_reduction_echo_and_refer_are_waited_for() {
+    let stage = Stage::new();
+    let (_caller, call) = stage.answered();
+    assert_eq!(call.send_digits("12#").unwrap().wait(None).unwrap().state, SendDigitsState::Finished);
+    call.hold().unwrap().wait(None).unwrap();
+    call.unhold().unwrap().wait(None).unwrap();
+    assert!(call.denoise().unwrap().wait(None).unwrap().denoised);
+    assert!(!call.denoise_stop().unwrap().wait(None).unwrap().denoised);
+    let echo = call.echo_with(signalwire_relay::Echo::new().timeout(Duration::from_secs(5))).unwrap();
+    assert!(!echo.wait(None).unwrap().ended_by_call);
+    stage.sim.never_answer("calling.refer");
+    let (asking, on) = (call.clone(), stage.sim.clone());
+    let referring = on.spawn(move || asking.refer(sip("sip:desk@pbx.example"))).unwrap();
+    stage.sim.advance(SECOND);
+    for state in ["inProgress", "busy"] {
+        let refer = json!({"state": state, "sip_refer_to": "sip:desk@pbx.example", "sip_notify_response_code": "486"});
+        stage.push(&call, "calling.call.refer", &refer);
+    }
+    let requests = stage.sim.journal().requests("calling.refer");
+    let reply = json!({"jsonrpc": "2.0", "id": requests.last().unwrap().id(), "result": {"code": "200"}});
+    stage.sim.push_raw(&reply.to_string());
+    let answer = referring.join().unwrap().wait(None).unwrap();
+    assert_eq!((answer.state, &*answer.sip_notify_response_code), (ReferState::Busy, "486"));
+}
+
+#[test]
+fn a_waiter_made_before_its_command_misses_nothing() {
+    let stage = Stage::new();
+    let (_caller, call) = stage.answered();
+    let mut held = call.expect(EventName::Hold);
+    call.execute("calling.hold", json!({})).unwrap();
+    // The event has long come when the wait begins.
+    stage.sim.advance(SECOND);
+    held.wait(Duration::from_secs(1)).unwrap();
+    let late = call.wait_for(EventName::Hold, |_| true, Duration::from_secs(1)).unwrap_err();
+    assert!(late.is_timeout() && !late.to_string().contains("waited for again"), "{late}");
+    let again = held.wait(Duration::from_secs(1)).unwrap_err();
+    assert!(again.is_timeout());
+    call.execute("calling.unhold", json!({})).unwrap();
+    held.wait(None).unwrap();
+}
+
+#[test]
+fn a_connect_whose_answer_was_missed_ends_with_an_unknown_outcome() {
+    let stage = Stage::new();
+    stage.sim.callee(AGENT).does_not_answer();
+    let (_caller, call) = stage.answered();
+    // Nothing is ever heard of it: its news was lost with the connection.
+    stage.sim.never_answer("calling.connect");
+    let (asking, on) = (call.clone(), stage.sim.clone());
+    let connecting = on.spawn(move || asking.connect(agent(AGENT))).unwrap();
+    stage.sim.advance(SECOND);
+    let requests = stage.sim.journal().requests("calling.connect");
+    let reply = json!({"jsonrpc": "2.0", "id": requests.last().unwrap().id(), "result": {"code": "200"}});
+    stage.sim.push_raw(&reply.to_string());
+    let bridge = connecting.join().unwrap();
+    stage.gap();
+    let begun = stage.sim.elapsed();
+    let soon = bridge.wait(SECOND).unwrap_err();
+    assert_eq!((soon.kind(), soon.is_timeout()), (ErrorKind::OutcomeUnknown, true));
+    let error = bridge.wait(None).unwrap_err();
+    assert_eq!(
+        (error.kind(), error.is_timeout(), error.may_have_been_sent()),
+        (ErrorKind::OutcomeUnknown, false, true)
+    );
+    // The ringing that was asked for, and 30 s.
+    let waited = stage.sim.elapsed() - begun;
+    assert!(waited >= Duration::from_secs(49) && waited <= Duration::from_secs(51), "{waited:?}");
+    // What comes all the same is followed.
+    let peer = json!({"connect_state": "connected", "peer": {"call_id": "p", "node_id": "n"}});
+    stage.push(&call, "calling.call.connect", &peer);
+    stage.sim.advance(SECOND);
+    assert!(call.is_connected());
+}
+
+/// A call with a connect that the service has accepted, and whose news was lost with the connection.
+fn in_doubt(stage: &Stage) -> (PersonOnCall, Call, signalwire_relay::ConnectAction) {
+    let (caller, call) = stage.answered();
+    stage.sim.never_answer("calling.connect");
+    let (asking, on) = (call.clone(), stage.sim.clone());
+    let connecting = on.spawn(move || asking.connect(agent(AGENT))).unwrap();
+    stage.sim.advance(SECOND);
+    let requests = stage.sim.journal().requests("calling.connect");
+    let reply = json!({"jsonrpc": "2.0", "id": requests.last().unwrap().id(), "result": {"code": "200"}});
+    stage.sim.push_raw(&reply.to_string());
+    let bridge = connecting.join().unwrap();
+    stage.gap();
+    stage.sim.answer_again("calling.connect");
+    (caller, call, bridge)
+}
+
+#[test]
+fn a_second_connect_that_is_refused_proves_the_first() {
+    let stage = Stage::new();
+    let (_caller, call, bridge) = in_doubt(&stage);
+    stage.sim.fail("calling.connect", 409, "A connect is in progress");
+    let refused = call.connect(agent(OTHER)).unwrap_err();
+    assert_eq!(refused.code(), Some(409));
+    let connected = bridge.wait(Duration::ZERO).unwrap();
+    assert_eq!((connected.state, connected.presumed), (ConnectState::Connected, true));
+    assert!(call.is_connected());
+    // Its end is its end.
+    stage.push(&call, "calling.call.connect", &json!({"connect_state": "disconnected"}));
+    assert_eq!(bridge.wait_disconnected(None).unwrap().state, ConnectState::Disconnected);
+}
+
+#[test]
+fn the_end_of_a_bridge_that_was_missed_settles_its_connect() {
+    let stage = Stage::new();
+    let (_caller, call, bridge) = in_doubt(&stage);
+    let end = json!({"connect_state": "disconnected", "peer": {"call_id": "p", "node_id": "n"}});
+    stage.push(&call, "calling.call.connect", &end);
+    assert_eq!(bridge.wait(None).unwrap().state, ConnectState::Disconnected);
+    bridge.wait_disconnected(Duration::ZERO).unwrap();
+}
+
+/// What a program does that tries one agent after the other.
+fn menu(call: &Call) -> HandlerResult {
+    call.answer()?;
+    for number in [AGENT, OTHER] {
+        match call.connect(agent(number))?.wait(Duration::from_secs(40)) {
+            Ok(_) => {
+                call.wait_for_ended(None)?;
+                return Ok(());
+            }
+            Err(error) if error.kind() == ErrorKind::ConnectFailed || error.is_timeout() => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    call.hangup()?;
+    Ok(())
+}
+
+#[test]
+fn a_caller_whose_bridge_was_missed_is_not_hung_up_by_a_handler_that_fails() {
+    let stage = Stage::new();
+    stage.sim.callee(AGENT).answers();
+    stage.client.on_call(|call| menu(&call));
+    // The agent answers, and the news of that is lost with the connection.
+    stage.sim.inject(signalwire_relay::simulator::Fault::lose().on("calling.call.connect").events().for_next(2));
+    let caller = stage.sim.caller("+15551230000").is_silent().dials();
+    stage.sim.advance(Duration::from_secs(3));
+    stage.gap();
+    // The first wait has no news, the second connect is refused, and the handler fails.
+    stage.sim.advance(Duration::from_secs(60));
+    assert_eq!(stage.client.stats().handler_failures, 1);
+    assert_eq!(caller.state(), "answered", "the caller talks to the first agent");
+    assert!(stage.sim.journal().requests("calling.end").is_empty());
+}
+
+#[test]
+fn a_handler_that_fails_without_a_gap_hangs_up() {
+    let stage = Stage::new();
+    stage.sim.callee(AGENT).answers();
+    stage.client.on_call(|call| {
+        call.answer()?;
+        call.connect(agent(AGENT))?.wait(None)?;
+        Err("a mistake of the program".into())
+    });
+    let caller = stage.sim.caller("+15551230000").is_silent().dials();
+    caller.wait_ended(Duration::from_secs(60)).unwrap();
+}
+
+#[test]
+fn a_command_that_finds_an_operation_gone_after_a_gap_ends_its_wait() {
+    use signalwire_relay::silence;
+    let stage = Stage::new();
+    let (_caller, call) = stage.answered();
+    let play = call.play(silence(NEVER)).unwrap();
+    stage.gap();
+    let waited = play.wait(SECOND).unwrap_err();
+    assert_eq!((waited.kind(), waited.is_timeout()), (ErrorKind::OutcomeUnknown, true));
+    stage.sim.fail("calling.play.stop", 404, "no such operation");
+    play.stop().unwrap();
+    let error = play.wait(None).unwrap_err();
+    assert_eq!((error.kind(), error.is_timeout()), (ErrorKind::OutcomeUnknown, false));
+    assert_eq!(call.state(), CallState::Answered);
+}
+
+#[test]
+fn a_call_known_by_its_id_is_unconfirmed_until_something_is_heard() {
+    let stage = Stage::new();
+    let (_caller, call) = stage.answered();
+    // The same call as the one at hand.
+    assert_eq!(stage.client.call(call.id(), &call.node_id()), call);
+    assert_eq!(stage.client.stats().calls, 1);
+    let unknown = stage.client.call("5b1e7c90-2f4d-4a86-b3d1-9c60f2a7e418", "n-1");
+    assert!(!unknown.is_confirmed() && unknown.state() == CallState::Created);
+    assert_eq!(stage.client.stats().calls, 2);
+    stage.push(&unknown, "calling.call.state", &json!({"call_state": "answered"}));
+    unknown.wait_for_answered(None).unwrap();
+    assert!(unknown.is_confirmed());
+    // The service does not know it: it is over, and that is no error.
+    unknown.hangup().unwrap();
+    assert_eq!(unknown.end().unwrap().reason, None);
+    assert_eq!(stage.client.stats().calls, 1);
+    // One that ended here is over, whoever asks for it.
+    let (id, node) = (call.id().to_owned(), call.node_id());
+    call.hangup().unwrap();
+    call.wait_for_ended(None).unwrap();
+    drop(call);
+    assert!(stage.client.call(&id, &node).end().is_some());
+    assert_eq!(stage.client.stats().calls, 0);
+}
