@@ -198,7 +198,7 @@ pub use call::{
     Action, Ai, AiAction, AiHold, AiLanguage, AiMessage, AiPrompt, AiUnhold, AmazonBedrock, Answer, BindDigit, Call,
     CallEnd, CardTypes, ClearDigitBindings, Collect, CollectAction, ConferenceAction, ConferenceStay, ConferenceStream,
     Connect, ConnectAction, Denoise, DenoiseAction, DenoiseStop, DenoiseStopAction, Detect, DetectAction,
-    DigitDetector, Disconnect, DisconnectAction, Echo, EchoAction, Expected, FaxDetector, Hangup, HasVolume, Hint,
+    DigitDetector, Disconnect, DisconnectAction, Echo, EchoAction, EventWaiter, FaxDetector, Hangup, HasVolume, Hint,
     Hold, HoldAction, InputTimers, JoinConference, JoinRoom, LeaveConference, LeaveRoom, Listener, LiveSummary,
     LiveTranscribe, LiveTranscription, LiveTranslate, LiveTranslation, Machine, Operation, Pausable, Pay, PayAction,
     PayPrompt, Play, PlayAction, PostalCode, Prompt, Pronounce, QueueAction, QueueEnter, QueueLeave, QueueStay,

@@ -268,7 +268,11 @@ impl ConferenceAction {
         if self.core.memo(|memo| memo.joined) {
             return Ok(());
         }
-        Err(error::call_ended("joining the conference", self.call.id()))
+        let over = self.call.core.over();
+        Err(over.map_or_else(
+            || error::call_ended("joining the conference", self.call.id()),
+            |over| over.error("joining the conference", self.call.id()),
+        ))
     }
 
     /// Takes the call out of the conference. Sends `calling.leave_conference`. The stay has ended when its last event

@@ -224,20 +224,20 @@ impl Call {
     /// # use serde_json::json;
     /// # use signalwire_relay::EventName;
     /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {
-    /// let mut sent = call.expect(EventName::UserEvent);
+    /// let mut sent = call.waiter(EventName::UserEvent);
     /// call.execute("calling.user_event", json!({"event": {"order": "4711"}}))?;
     /// println!("{:?}", sent.wait(Duration::from_secs(5))?);
     /// # Ok(()) }
     /// ```
-    pub fn expect(&self, event: impl Into<EventName>) -> Expected {
-        Expected { call: Self::clone(self), name: event.into(), events: self.core.stream() }
+    pub fn waiter(&self, event: impl Into<EventName>) -> EventWaiter {
+        EventWaiter { call: Self::clone(self), name: event.into(), events: self.core.stream() }
     }
 
     /// Blocks until the next event of this kind for which `predicate` is true, at most `timeout`. With `None` it blocks
     /// until the call ends. The predicate runs in the waiting thread.
     ///
     /// An event that came before the method was called is not seen. What a command of the program brings about may come
-    /// while the command is still being answered: use [`expect`](Self::expect) there, or the action that the command
+    /// while the command is still being answered: use [`waiter`](Self::waiter) there, or the action that the command
     /// returns, such as [`connect`](Self::connect) and [`queue_enter`](Self::queue_enter).
     ///
     /// ```no_run
@@ -259,7 +259,7 @@ impl Call {
         predicate: impl FnMut(&Event) -> bool,
         timeout: impl Into<Option<Duration>>,
     ) -> Result<Event> {
-        self.expect(event).wait_until(predicate, timeout)
+        self.waiter(event).wait_until(predicate, timeout)
     }
 
     /// Waits until the call rings, or is past that; at once when it is there already.
@@ -449,18 +449,18 @@ impl fmt::Debug for Call {
     }
 }
 
-/// A waiter for an event of a call, which was listening before it is waited for. Made by [`Call::expect`].
+/// A waiter for an event of a call, which was listening before it is waited for. Made by [`Call::waiter`].
 ///
 /// Events that it has not looked at count against the client's bound on waiting notices
 /// ([`Builder::notice_bytes`](crate::Builder::notice_bytes)). Dropping it ends the subscription.
 #[must_use = "an event is only waited for by `wait` or `wait_until`"]
-pub struct Expected {
+pub struct EventWaiter {
     call: Call,
     name: EventName,
     events: EventStream<Event>,
 }
 
-impl Expected {
+impl EventWaiter {
     /// Blocks until the first event of the kind since the waiter was made, or since it last returned one, at most
     /// `timeout`. With `None` it blocks until the call ends.
     ///
@@ -478,7 +478,7 @@ impl Expected {
     /// # use std::time::Duration;
     /// # use signalwire_relay::{Event, EventName};
     /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {
-    /// let mut switched = call.expect(EventName::Denoise);
+    /// let mut switched = call.waiter(EventName::Denoise);
     /// let _ = call.denoise()?;
     /// switched.wait_until(|event| matches!(event, Event::Denoise(event) if event.denoised), Duration::from_secs(5))?;
     /// # Ok(()) }
@@ -507,9 +507,9 @@ impl Expected {
     }
 }
 
-impl fmt::Debug for Expected {
+impl fmt::Debug for EventWaiter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Expected").field("call", &self.call).field("event", &self.name).finish_non_exhaustive()
+        f.debug_struct("EventWaiter").field("call", &self.call).field("event", &self.name).finish_non_exhaustive()
     }
 }
 

@@ -145,7 +145,11 @@ impl RoomAction {
         if self.core.memo(|memo| memo.joined) {
             return Ok(());
         }
-        Err(error::call_ended("joining the room", self.call.id()))
+        let over = self.call.core.over();
+        Err(over.map_or_else(
+            || error::call_ended("joining the room", self.call.id()),
+            |over| over.error("joining the room", self.call.id()),
+        ))
     }
 
     /// Takes the call out of the room. Sends `calling.leave_room`, as [`Call::leave_room`].

@@ -284,7 +284,7 @@ fn digits_hold_noise_reduction_echo_and_refer_are_waited_for() {
 fn a_waiter_made_before_its_command_misses_nothing() {
     let stage = Stage::new();
     let (_caller, call) = stage.answered();
-    let mut held = call.expect(EventName::Hold);
+    let mut held = call.waiter(EventName::Hold);
     call.execute("calling.hold", json!({})).unwrap();
     // The event has long come when the wait begins.
     stage.sim.advance(SECOND);
@@ -456,6 +456,7 @@ fn a_call_known_by_its_id_is_unconfirmed_until_something_is_heard() {
     call.hangup().unwrap();
     call.wait_for_ended(None).unwrap();
     drop(call);
+    stage.sim.advance(SECOND);
     assert!(stage.client.call(&id, &node).end().is_some());
     assert_eq!(stage.client.stats().calls, 0);
 }

@@ -598,13 +598,13 @@ fn methods() -> Vec<Method> {
         row("Action::wait of echo", Answered, None, LIFELONG, |scene|
             action(scene, unheard(scene, "calling.echo", Call::echo), "calling.call.echo",
                 json!({"state": "finished"}))),
-        row("Expected::wait", Answered, None, OUTCOME, |scene| {
-            let mut expected = scene.call().expect("calling.call.connect");
+        row("EventWaiter::wait", Answered, None, OUTCOME, |scene| {
+            let mut expected = scene.call().waiter("calling.call.connect");
             scene.finish_by(|scene| scene.push("calling.call.connect", json!({"connect_state": "connected"})));
             Box::new(move |time| got(expected.wait(time)))
         }),
-        row("Expected::wait_until", Answered, None, OUTCOME, |scene| {
-            let mut expected = scene.call().expect("calling.call.connect");
+        row("EventWaiter::wait_until", Answered, None, OUTCOME, |scene| {
+            let mut expected = scene.call().waiter("calling.call.connect");
             scene.finish_by(|scene| scene.push("calling.call.connect", json!({"connect_state": "connected"})));
             Box::new(move |time| got(expected.wait_until(|_| true, time)))
         }),
