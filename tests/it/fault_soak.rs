@@ -31,7 +31,7 @@ const BACK: Duration = Duration::from_secs(60);
 /// The seeds of the suite; others with `SOAK_SEEDS=from..to`.
 const SEEDS: std::ops::Range<u64> = 0..20;
 /// Seeds that have failed once.
-const FAILED_ONCE: &[u64] = &[];
+const FAILED_ONCE: &[u64] = &[1373, 1983, 2269, 2312];
 
 /// Numbers drawn from a seed (splitmix64).
 struct Draw(u64);
@@ -144,7 +144,8 @@ fn draw_span(name: &str) -> u64 {
 #[derive(Default)]
 struct Seen {
     wrong: Mutex<Vec<String>>,
-    events: Mutex<BTreeMap<(String, String), usize>>,
+    /// The events that the listeners of each call heard, in their order.
+    events: Mutex<BTreeMap<String, Vec<(String, String)>>>,
     calls: Mutex<Vec<Call>>,
     messages: Mutex<Vec<Message>>,
     dials: AtomicUsize,
@@ -155,23 +156,19 @@ impl Seen {
         self.wrong.lock().unwrap().push(what);
     }
 
-    /// Follows what the listeners of a call are told.
+    /// Follows what the listeners of a call hear, and the call's state meanwhile: an event that was delayed is heard late and in
+    /// the order of arrival, and the state does not go back because of it.
     fn follow(self: &Arc<Self>, call: &Call) {
         self.calls.lock().unwrap().push(call.clone());
-        let (seen, id) = (Arc::clone(self), call.id().to_string());
-        let states: Mutex<Vec<String>> = Mutex::default();
+        let (seen, own, highest) = (Arc::clone(self), call.clone(), AtomicUsize::new(0));
         call.on_any(move |event| {
             let payload: Value = serde_json::from_str(event.raw().json()).unwrap();
-            let name = event.name().as_str().to_owned();
-            *seen.events.lock().unwrap().entry((name, payload.to_string())).or_default() += 1;
-            if let Event::CallState(state) = event {
-                let mut states = states.lock().unwrap();
-                states.push(state.state.as_str().to_owned());
-                let order = ["created", "ringing", "answered", "ending", "ended"];
-                let ranks: Vec<_> = states.iter().map(|state| order.iter().position(|of| of == state)).collect();
-                if !ranks.is_sorted() || ranks.contains(&None) {
-                    seen.wrong(format!("the states of call {id} went back: {states:?}"));
-                }
+            let heard = (event.name().as_str().to_owned(), payload.to_string());
+            seen.events.lock().unwrap().entry(own.id().to_owned()).or_default().push(heard);
+            let (state, order) = (own.state(), ["created", "ringing", "answered", "ending", "ended"]);
+            match order.iter().position(|name| *name == state.as_str()) {
+                Some(rank) if highest.fetch_max(rank, Ordering::SeqCst) <= rank => {}
+                _ => seen.wrong(format!("the state of call {} went back to {state:?}", own.id())),
             }
         });
     }
@@ -445,6 +442,7 @@ fn run(seed: u64) -> Result<(), String> {
         }
     }
     asked_twice(&sim, &seen);
+    heard_out_of_order(&sim, &seen);
     let wrong = seen.wrong.lock().unwrap();
     if wrong.is_empty() { Ok(()) } else { Err(format!("{}\n  {}", wrong.join("\n  "), script.describe())) }
 }
@@ -477,15 +475,35 @@ fn asked_twice(sim: &Simulator, seen: &Seen) {
             seen.wrong(format!("{what} was asked for {times} times"));
         }
     }
+}
+
+/// Events that listeners heard twice, that never happened, or that they heard in another order than that of the wire.
+fn heard_out_of_order(sim: &Simulator, seen: &Seen) {
+    let journal = sim.journal();
+    let mut sent = Vec::new();
     let mut happened: BTreeMap<(String, String), BTreeSet<String>> = BTreeMap::new();
     for entry in journal.entries().iter().filter(|entry| entry.kind() == EntryKind::Event) {
-        let event = (entry.method().to_owned(), entry.params().to_string());
-        happened.entry(event).or_default().insert(entry.id().to_string());
+        // Parsed from text once more, as the listener did: a number may lose its last bit on that way.
+        let payload: Value = serde_json::from_str(&entry.params().to_string()).unwrap();
+        let event = (entry.method().to_owned(), payload.to_string());
+        happened.entry(event.clone()).or_default().insert(entry.id().to_string());
+        sent.push(event);
     }
-    for (event, times) in seen.events.lock().unwrap().iter() {
-        let of = happened.get(event).map_or(0, BTreeSet::len);
-        if *times > of {
-            seen.wrong(format!("{event:?} was told {times} times and happened {of} times"));
+    for (call, heard) in seen.events.lock().unwrap().iter() {
+        let mut times: BTreeMap<&(String, String), usize> = BTreeMap::new();
+        let mut wire = sent.iter();
+        for event in heard {
+            let heard_times = times.entry(event).or_default();
+            *heard_times += 1;
+            let of = happened.get(event).map_or(0, BTreeSet::len);
+            if *heard_times > of {
+                seen.wrong(format!("{event:?} was heard {heard_times} times and happened {of} times"));
+            } else if !wire.any(|sent| sent == event) {
+                seen.wrong(format!(
+                    "call {call}: {event:?} was heard in another order than it came; heard: {heard:#?}"
+                ));
+                break;
+            }
         }
     }
 }
