@@ -195,7 +195,9 @@ impl World {
         let now = self.clock.now();
         let last = &mut self.conns.get_mut(&conn)?.arrival[usize::from(way == Way::FromClient)];
         let at = last.unwrap_or(now).max(now.checked_add(delay)?);
-        *last = (at > now).then_some(at);
+        // What is due at this very moment may still wait for its timer. A later frame must not overtake it.
+        let is_behind = last.is_some_and(|last| last >= now);
+        *last = (at > now || is_behind).then_some(at);
         *last
     }
 
