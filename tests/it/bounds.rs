@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use signalwire_relay::simulator::Simulator;
 use signalwire_relay::{Builder, Client, Dial, HandlerFailure, Play, Stats, phone, silence, sms};
 
 use crate::support::{
-    LONG, answered_call, builder, caught_up, event, millis, online, reconnecting, sim, until, watched,
+    LONG, answered_call, builder, caught_up, event, millis, online, reconnecting, sim, until, until_in, virtual_sim,
+    watched,
 };
 
 /// Those that only grow.
@@ -45,14 +47,14 @@ fn is_empty(client: &Client) -> bool {
     gauges(&client.stats()).iter().all(|(name, value)| *value == 0 || WINDOWS.contains(&name.as_str()))
 }
 
-fn empties(client: &Client, after: &str) {
+fn empties(sim: &Simulator, client: &Client, after: &str) {
     let nothing_is_kept = || if is_empty(client) { Ok(()) } else { Err(gauges(&client.stats())) };
-    until(&format!("nothing is kept after {after}"), nothing_is_kept);
+    until_in(sim, &format!("nothing is kept after {after}"), nothing_is_kept);
 }
 
 /// Waits for what is kept on purpose are short, so that their end is seen.
 fn short(builder: Builder) -> Builder {
-    let short = millis(50);
+    let short = Duration::from_secs(1);
     // A timer stays until its time, whatever has become of what it was for.
     let limit = Duration::from_secs(4);
     builder
@@ -72,30 +74,30 @@ fn short(builder: Builder) -> Builder {
 #[test]
 fn every_gauge_is_back_at_zero_when_a_scene_is_over() {
     watched(|| {
-        let sim = sim();
+        let sim = virtual_sim();
         sim.callee("+15552220001").answers();
         sim.callee("+15552220002").does_not_answer();
         let client = short(builder(&sim)).connect().unwrap();
         let mut states = client.states();
         online(&mut states);
         drop(states);
-        empties(&client, "connecting");
+        empties(&sim, &client, "connecting");
 
         let call = answered_call(&sim, &client);
         let listener = call.on("calling.call.play", |_| {});
-        call.play(silence(millis(100))).unwrap().wait(LONG).unwrap();
+        call.play(silence(Duration::from_secs(5))).unwrap().wait(LONG).unwrap();
         let _recording = call.record(signalwire_relay::Record::new()).unwrap();
         assert_eq!(client.stats().calls, 1);
         call.hangup().unwrap();
         call.wait_for_ended(LONG).unwrap();
         drop((call, listener));
-        empties(&client, "a call");
+        empties(&sim, &client, "a call");
 
         // Nobody claims it.
         let caller = sim.caller("+15551230000").calls("+15559990000").dials();
-        until("the call to be passed back", || client.stats().calls_passed == 1);
+        until_in(&sim, "the call to be passed back", || client.stats().calls_passed == 1);
         caller.hang_up();
-        empties(&client, "a call that nobody claimed");
+        empties(&sim, &client, "a call that nobody claimed");
 
         let won = client.dial(phone("+15552220001").from("+15551111111")).unwrap();
         won.hangup().unwrap();
@@ -106,13 +108,13 @@ fn every_gauge_is_back_at_zero_when_a_scene_is_over() {
         assert_eq!(client.stats().dials, 1);
         drop(lost);
         assert_eq!(client.stats().dials, 0);
-        empties(&client, "two dials");
+        empties(&sim, &client, "two dials");
 
         let text = || sms("+15552222222").from("+15551111111").body("hello");
         client.send_message(text()).unwrap().wait(LONG).unwrap();
         sim.fail("messaging.send", 500, "no");
         client.send_message(text()).unwrap_err();
-        empties(&client, "two messages");
+        empties(&sim, &client, "two messages");
 
         for n in 0..20 {
             let told = json!({"call_id": format!("nobody-{n}"), "state": "playing", "control_id": "c"});
@@ -120,7 +122,7 @@ fn every_gauge_is_back_at_zero_when_a_scene_is_over() {
             sim.push_event("messaging.state", json!({"message_id": format!("no-{n}"), "message_state": "sent"}));
         }
         caught_up(&sim);
-        empties(&client, "events for nobody");
+        empties(&sim, &client, "events for nobody");
 
         let call = answered_call(&sim, &client);
         let playing = call.play(Play::new(silence(LONG)).loops(0)).unwrap();
@@ -135,11 +137,11 @@ fn every_gauge_is_back_at_zero_when_a_scene_is_over() {
         assert!(!online(&mut states));
         playing.wait(LONG).unwrap_err();
         drop((call, playing, states));
-        empties(&client, "a session that was lost");
+        empties(&sim, &client, "a session that was lost");
 
         assert!(client.stats().remembered_ids > 0);
         client.disconnect();
-        until("everything to be let go", || gauges(&client.stats()).values().all(|value| *value == 0));
+        until_in(&sim, "everything to be let go", || gauges(&client.stats()).values().all(|value| *value == 0));
     });
 }
 

@@ -331,7 +331,7 @@ fn a_name_without_address_is_a_failure_of_the_lookup() {
         let started = Instant::now();
         let error = refused(Client::builder().project("p").token("t").host("a.invalid").connect_timeout(millis(500)));
         assert_eq!((error.kind(), error.phase()), (ErrorKind::Connect, Some(Phase::Lookup)), "{error}");
-        assert!(started.elapsed() < Duration::from_secs(8));
+        assert!(started.elapsed() < LONG);
     });
 }
 
@@ -350,7 +350,7 @@ fn a_silent_peer_is_given_up_at_the_deadline() {
             assert_eq!((error.kind(), error.phase()), (ErrorKind::Connect, Some(Phase::Tls)), "{error}");
             assert!(error.is_timeout());
         }
-        assert!(started.elapsed() < Duration::from_secs(8));
+        assert!(started.elapsed() < LONG);
         // And it is let go.
         let said = drain(silent.socket());
         assert!(said.starts_with(b"GET / HTTP/1.1\r\n"), "{}", String::from_utf8_lossy(&said));

@@ -120,14 +120,14 @@ fn a_fax_to_a_person_fails_and_one_can_be_stopped() {
 fn a_fax_ends_although_its_call_ends_in_the_middle() {
     watched(|| {
         for (abruptly, before) in [(false, false), (false, true), (true, false)] {
-            let sim = sim();
+            let sim = virtual_sim();
             sim.end_calls_abruptly(abruptly);
             sim.finish_recordings_before_ended(before);
-            let client = builder(&sim).end_grace(if abruptly { SHORT } else { LONG }).connect().unwrap();
+            let client = builder(&sim).end_grace(LONG / 4).connect().unwrap();
             let (machine, call) = fax_machine(&sim, &client);
             let events = all_of(&call);
             let fax = call.send_fax(DOCUMENT).unwrap();
-            next(&events, "calling.call.fax");
+            sim.away(|| next(&events, "calling.call.fax"));
             machine.hang_up();
             let outcome = fax.wait(LONG);
             if abruptly {
@@ -137,7 +137,7 @@ fn a_fax_ends_although_its_call_ends_in_the_middle() {
                 assert_eq!((ended.is_success, ended.pages, ended.kind), (false, 1, FaxKind::Finished));
             }
             call.wait_for_ended(LONG).unwrap();
-            until("nothing of the call is kept", || client.stats().calls == 0);
+            until_in(&sim, "nothing of the call is kept", || client.stats().calls == 0);
             assert_accepted(&sim);
         }
     });
@@ -725,15 +725,15 @@ fn a_refused_transfer_does_not_let_a_call_come_back() {
 #[test]
 fn an_operation_that_waits_for_its_file_does_not_stand_in_the_way_of_a_call_that_comes_back() {
     watched(|| {
-        let sim = sim();
-        let client = builder(&sim).end_grace(SHORT).connect().unwrap();
+        let sim = virtual_sim();
+        let client = builder(&sim).end_grace(LONG / 4).connect().unwrap();
         let (_person, call) = answered(&sim, &client);
         sim.never_answer("calling.transfer");
         // The service does not tell its end, as the events of the call are made up here.
         let waiting = call.transcribe(Transcribe::new()).unwrap();
         let asked = {
             let call = call.clone();
-            std::thread::spawn(move || call.transfer(Transfer::to_context("default")))
+            sim.spawn(move || call.transfer(Transfer::to_context("default"))).unwrap()
         };
         sim.wait_for_request("calling.transfer", LONG).unwrap();
         push_state(&sim, &call, "ended");
@@ -744,10 +744,10 @@ fn an_operation_that_waits_for_its_file_does_not_stand_in_the_way_of_a_call_that
         let anew = client.next_call(LONG).unwrap();
         assert_eq!(waiting.wait(LONG).unwrap_err().kind(), ErrorKind::CallEnded);
         // The time for which the first call would have waited passes, and does not touch the second.
-        assert!(anew.wait_for_ended(4 * SHORT).is_err_and(|error| error.is_timeout()));
+        assert!(anew.wait_for_ended(LONG).is_err_and(|error| error.is_timeout()));
         assert_eq!(client.stats().calls, 1);
         sim.push_raw(&json!({"jsonrpc": "2.0", "id": sim.journal().requests("calling.transfer")[0].id(), "result": {"code": "200"}}).to_string());
-        asked.join().unwrap().unwrap();
+        asked.join().unwrap();
         assert_accepted(&sim);
     });
 }

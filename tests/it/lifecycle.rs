@@ -621,7 +621,7 @@ fn shutdown_lets_calls_finish_and_starts_nothing_new() {
 
 #[test]
 fn shutdown_hangs_up_what_is_left_at_its_limit() {
-    let sim = simulator_at(20.0);
+    let sim = virtual_sim();
     let client = client(&sim);
     let (call, caller) = answered(&sim, &client);
     let play = call.play(forever()).unwrap();
@@ -630,8 +630,7 @@ fn shutdown_hangs_up_what_is_left_at_its_limit() {
     sim.callee("+15552220000").answers_after(NEVER);
     let dialing = client.start_dial(to("+15552220000")).unwrap();
     sim.wait_for_event("calling.call.state", LONG).unwrap();
-    let going = client.clone();
-    watchdog("shutdown", move || going.shutdown(Duration::from_millis(200)));
+    client.shutdown(Duration::from_secs(5));
     assert!(client.state().is_closed());
     caller.wait_ended(LONG).unwrap();
     offered.wait_ended(LONG).unwrap();
@@ -641,7 +640,7 @@ fn shutdown_hangs_up_what_is_left_at_its_limit() {
     assert_eq!(offer.state(), CallState::Ended);
     // And no phone rings for nobody.
     assert!(dialing.wait(None).is_err());
-    until("the dialled leg is ended", || {
+    until_in(&sim, "the dialled leg is ended", || {
         let ended = sim.journal().requests("calling.end").len();
         if ended == 3 { Ok(()) } else { Err(ended) }
     });
@@ -652,11 +651,11 @@ fn shutdown_hangs_up_what_is_left_at_its_limit() {
 
 #[test]
 fn the_tables_are_empty_when_everything_is_over() {
-    let sim = simulator_at(20.0);
+    let sim = virtual_sim();
     sim.callee("+15552220001").is_busy();
     sim.callee("+15552220002").answers_after(NEVER);
-    let ms = Duration::from_millis;
-    let client = builder(&sim).late_winner(ms(10)).end_grace(ms(10)).offer_wait(ms(10)).connect().unwrap();
+    let limit = Duration::from_secs(5);
+    let client = builder(&sim).late_winner(limit).end_grace(limit).offer_wait(limit).connect().unwrap();
     // A call that is passed because nobody wants it, and a message likewise.
     sim.caller("+15551230001").dials().wait_ended(LONG).unwrap();
     sim.texts("+15553330000", "+15559990000", "hello");
@@ -672,13 +671,13 @@ fn the_tables_are_empty_when_everything_is_over() {
         client.send_message(text()).unwrap().wait(LONG).unwrap();
         client.dial(to("+15552220000")).unwrap().hangup().unwrap();
         client.dial(to("+15552220001")).unwrap_err();
-        client.dial(to("+15552220002").limit(ms(50))).unwrap_err();
+        client.dial(to("+15552220002").limit(limit)).unwrap_err();
     }
     for caller in callers {
         caller.wait_ended(LONG).unwrap();
     }
     sim.drop_link();
-    until("something is left", || {
+    until_in(&sim, "something is left", || {
         let stats = client.stats();
         let left = [
             stats.calls,
@@ -698,7 +697,7 @@ fn the_tables_are_empty_when_everything_is_over() {
     let stats = client.stats();
     assert_eq!((stats.calls_passed, stats.messages_dropped, stats.panics, stats.handler_failures), (1, 1, 0, 0));
     client.disconnect();
-    until("something is left of a closed client", || {
+    until_in(&sim, "something is left of a closed client", || {
         let stats = client.stats();
         if (stats.timers, stats.workers, stats.jobs_waiting) == (0, 0, 0) { Ok(()) } else { Err(Box::new(stats)) }
     });
@@ -716,7 +715,7 @@ fn terminate() {
 /// Returns when so many clients have installed what `run` installs: each has a thread for signals beside its two.
 #[cfg(target_os = "linux")]
 fn wait_for_run(clients: usize) {
-    until("the threads for signals", || match Task::of_the_crate().len() {
+    until_in(&sim, "the threads for signals", || match Task::of_the_crate().len() {
         count if count == 3 * clients => Ok(()),
         count => Err(count),
     });

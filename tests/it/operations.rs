@@ -16,7 +16,7 @@ use signalwire_relay::{
 
 use crate::support::{
     LONG, SHORT, answer_by_hand, answered, assert_accepted, builder, client, count, fence, of_call, refusal, sent, sim,
-    until, watched,
+    until, until_in, virtual_sim, watched,
 };
 
 /// Longer than any test, in simulated time.
@@ -361,8 +361,8 @@ fn a_recording_that_the_caller_cuts_short_keeps_its_address() {
 #[test]
 fn a_recording_whose_last_event_never_comes_ends_with_its_call_after_a_moment() {
     watched(|| {
-        let sim = sim();
-        let client = builder(&sim).end_grace(Duration::from_millis(100)).connect().unwrap();
+        let sim = virtual_sim();
+        let client = builder(&sim).end_grace(Duration::from_secs(5)).connect().unwrap();
         let (caller, call) = answered(&sim, &client);
         sim.end_calls_abruptly(true);
         let record = call.record(Record::new()).unwrap();
@@ -376,7 +376,7 @@ fn a_recording_whose_last_event_never_comes_ends_with_its_call_after_a_moment() 
             (error.kind(), error.call_id(), error.is_call_gone()),
             (ErrorKind::CallEnded, Some(call.id()), true)
         );
-        until("nothing is left", || client.stats().calls == 0);
+        until_in(&sim, "nothing is left", || client.stats().calls == 0);
     });
 }
 
@@ -443,7 +443,9 @@ fn words_are_collected() {
 #[test]
 fn nothing_and_too_little_are_outcomes_too() {
     watched(|| {
-        let (_sim, _client, caller, call) = scene();
+        let sim = virtual_sim();
+        let client = client(&sim);
+        let (caller, call) = answered(&sim, &client);
         let second = Duration::from_secs(1);
         let none = call.collect(Collect::digits(4).initial_timeout(second).start_input_timers(true)).unwrap();
         assert_eq!(none.wait(LONG).unwrap().result, CollectResult::NoInput);
@@ -863,8 +865,8 @@ fn a_refused_start_leaves_nothing_behind() {
 #[test]
 fn a_start_that_is_not_answered_has_an_unknown_outcome_unless_its_end_came() {
     watched(|| {
-        let sim = sim();
-        let client = builder(&sim).request_timeout(Duration::from_millis(400)).connect().unwrap();
+        let sim = virtual_sim();
+        let client = builder(&sim).request_timeout(Duration::from_secs(5)).connect().unwrap();
         let (_caller, call) = answered(&sim, &client);
         sim.hold_replies("calling.play");
         let error = refusal(call.play(silence(EVER)));
@@ -897,8 +899,8 @@ fn a_success_that_says_nothing_is_a_success() {
 #[test]
 fn a_call_that_ends_abruptly_ends_all_that_runs_on_it() {
     watched(|| {
-        let sim = sim();
-        let client = builder(&sim).end_grace(Duration::from_millis(50)).connect().unwrap();
+        let sim = virtual_sim();
+        let client = builder(&sim).end_grace(Duration::from_secs(5)).connect().unwrap();
         let (caller, call) = answered(&sim, &client);
         let play = for_ever(&call);
         let record = call.record(Record::new()).unwrap();
@@ -922,11 +924,11 @@ fn a_call_that_ends_abruptly_ends_all_that_runs_on_it() {
         sim.end_calls_abruptly(true);
         caller.hang_up();
         for _ in 0..10 {
-            assert_eq!(told.recv_timeout(LONG).unwrap(), Err(ErrorKind::CallEnded));
+            assert_eq!(sim.away(|| told.recv_timeout(LONG)).unwrap(), Err(ErrorKind::CallEnded));
         }
         while streams.0.next().is_some() || streams.1.next().is_some() {}
-        assert!(told.recv_timeout(SHORT).is_err());
-        until("nothing is left", || client.stats().calls == 0);
+        assert!(sim.away(|| told.recv_timeout(SHORT)).is_err());
+        until_in(&sim, "nothing is left", || client.stats().calls == 0);
     });
 }
 

