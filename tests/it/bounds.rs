@@ -8,8 +8,7 @@ use signalwire_relay::simulator::Simulator;
 use signalwire_relay::{Builder, Client, Dial, HandlerFailure, Play, Stats, phone, silence, sms};
 
 use crate::support::{
-    LONG, answered_call, builder, caught_up, event, millis, online, reconnecting, sim, until, until_in, virtual_sim,
-    watched,
+    LONG, answered_call, builder, caught_up, event, online, reconnecting, sim, until, until_in, virtual_sim, watched,
 };
 
 /// Those that only grow.

@@ -12,7 +12,7 @@ use signalwire_relay::{Builder, Call, Client, Error, ErrorKind, Phase, sms};
 
 use crate::support::{
     LONG, Peer, answer, builder, child_role, drain, event, http_request, millis, online, report, reports_of_child, sim,
-    until, watched,
+    until, until_in, virtual_sim, watched,
 };
 
 fn refused(builder: Builder) -> Error {
@@ -412,13 +412,13 @@ fn what_is_no_upgrade_is_a_failure_of_the_upgrade() {
 #[test]
 fn a_service_that_never_answers_the_connect_is_given_up() {
     watched(|| {
-        let sim = sim();
+        let sim = virtual_sim();
         sim.never_answer("signalwire.connect");
-        let error = refused(builder(&sim).connect_timeout(millis(300)));
+        let error = refused(builder(&sim).connect_timeout(LONG / 4));
         assert_eq!((error.kind(), error.phase()), (ErrorKind::Connect, Some(Phase::Auth)), "{error}");
         assert!(error.is_timeout());
         assert_eq!(sim.connections_ever(), 1);
-        until("the socket to be closed", || sim.connections() == 0);
+        until_in(&sim, "the socket to be closed", || sim.connections() == 0);
     });
 }
 

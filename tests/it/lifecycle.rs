@@ -715,7 +715,7 @@ fn terminate() {
 /// Returns when so many clients have installed what `run` installs: each has a thread for signals beside its two.
 #[cfg(target_os = "linux")]
 fn wait_for_run(clients: usize) {
-    until_in(&sim, "the threads for signals", || match Task::of_the_crate().len() {
+    until("the threads for signals", || match Task::of_the_crate().len() {
         count if count == 3 * clients => Ok(()),
         count => Err(count),
     });

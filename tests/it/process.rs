@@ -132,7 +132,7 @@ fn sighup_ends_run_cleanly() {
             return;
         }
         let sim = simulator_at(50.0);
-        let client = builder(&sim).drain_limit(Duration::from_millis(20)).connect().unwrap();
+        let client = builder(&sim).drain_limit(Duration::from_secs(1)).connect().unwrap();
         let (_caller, _call) = answered(&sim, &client);
         let running = client.clone();
         let run = thread::spawn(move || running.run());

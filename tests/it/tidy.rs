@@ -344,7 +344,8 @@ fn verdicts_by_wall_time(path: &str, text: &str) -> Vec<String> {
         for (n, line) in test.lines().enumerate() {
             let at = first + n;
             for limit in LIMITS {
-                let mut arguments = line.split(&format!(".{limit}(")).skip(1);
+                let setter = format!(".{limit}(");
+                let mut arguments = line.split(setter.as_str()).skip(1);
                 if is_real && !is_virtual && arguments.any(is_below_a_second) {
                     found.push(format!("{path}:{at}: {limit} below a second in real time"));
                 }
