@@ -21,7 +21,8 @@ FLAGS
   --project ID, --token TOKEN
                         the only credentials that are let in; any are when neither is given
   --allow-unknown-fields
-                        no violation when a client sends fields that the service is not known to take
+                        no violation when a client sends fields that the service is not known to take; such requests
+                        are carried out in any case
   --strict              exit status 3 when a client violated the protocol
   --help                this
 
@@ -52,7 +53,8 @@ SCRIPT
       {"to": "+15552220003", "outcome": {"undelivered": "handset unreachable"}},
       {"to": "+15552220004", "outcome": {"fails": "blocked"}}
     ],
-    "texts": [{"from": "+15551230000", "to": "+15559990000", "body": "Hello", "context": "office"}],
+    "texts": [{"from": "+15551230000", "to": "+15559990000", "body": "Hello", "context": "office",
+               "media": ["https://example.com/photo.jpg"]}],
     "faults": [{"fail": {"method": "calling.play", "code": 500, "message": "try later"}}],
     "credentials": {"project": "p", "token": "t"}
   }

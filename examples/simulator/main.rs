@@ -64,6 +64,7 @@ fn run(flags: &Flags) -> Result<u8, String> {
     // Whoever reads where to connect finds the scene set.
     stage.play(&script).map_err(|error| format!("the script: {error}"))?;
     output.greet(&stage);
+    stage.warn_of_strangers();
     input::read_lines(sender)?;
 
     let why = loop {

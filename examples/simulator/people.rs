@@ -108,6 +108,9 @@ pub struct Text {
     to: Number,
     body: String,
     context: Option<String>,
+    /// The addresses of its media, for an MMS.
+    #[serde(default)]
+    media: Vec<String>,
 }
 
 impl Caller {
@@ -170,7 +173,7 @@ impl Text {
     /// Sends it; gives its id.
     pub fn send(&self, simulator: &Simulator) -> String {
         let context = self.context.as_deref().unwrap_or("default");
-        simulator.texts_in(context, &self.from.0, &self.to.0, &self.body)
+        simulator.texts_with_media(context, &self.from.0, &self.to.0, &self.body, &self.media)
     }
 }
 

@@ -69,6 +69,18 @@ impl Stage {
         Ok(Self { simulator, ca_file, any_credentials, stop, quits: false, people: VecDeque::new() })
     }
 
+    /// Says on stderr that anybody may connect, if that is so.
+    pub fn warn_of_strangers(&self) {
+        let address = self.simulator.address();
+        if self.any_credentials && !address.ip().is_loopback() {
+            complain(&format!(
+                "simulator: warning: it listens on {address}, beyond this machine, and lets in any credentials: whoever \
+                 reaches that address can connect. Give --project and --token, or --listen 127.0.0.1:{}",
+                address.port()
+            ));
+        }
+    }
+
     /// Sets the scene of a script, lets its callers call, and gives the ids of their calls. They wait while there is
     /// no client.
     pub fn play(&mut self, script: &Script) -> Result<Vec<String>, String> {

@@ -31,6 +31,7 @@ pub struct Builder {
     pub(super) ping_every: Duration,
     pub(super) replays_missed_events: bool,
     pub(super) echo_secrets: bool,
+    pub(super) journal_limit: usize,
     pub(super) time: Time,
 }
 
@@ -115,7 +116,8 @@ impl Builder {
         self
     }
 
-    /// Takes fields that the service does not know, for programs that try out what is new.
+    /// Does not record fields that the service does not know as violations, for programs that try out what is new. Such
+    /// requests are carried out in any case.
     #[must_use]
     pub fn allow_unknown_fields(mut self) -> Self {
         self.allow_unknown_fields = true;
@@ -152,6 +154,24 @@ impl Builder {
         self
     }
 
+    /// Sets how many frames the [journal](Simulator::journal) keeps, at 1 to 2 KiB of memory each. Beyond the limit the
+    /// oldest frames are dropped and [counted](super::Journal::dropped): waits and expectations do not find them any
+    /// more, and a canonical journal begins in the middle. [`Simulator::on_frame`] is given every frame in any case.
+    /// Default: 50,000.
+    ///
+    /// ```
+    /// use signalwire_relay::simulator::Simulator;
+    ///
+    /// let sim = Simulator::builder().journal_limit(1_000).start()?;
+    /// assert_eq!(sim.journal().dropped(), 0);
+    /// # Ok::<(), signalwire_relay::Error>(())
+    /// ```
+    #[must_use]
+    pub fn journal_limit(mut self, frames: usize) -> Self {
+        self.journal_limit = frames;
+        self
+    }
+
     /// Starts the simulator.
     ///
     /// # Errors
@@ -178,6 +198,7 @@ impl Builder {
             ping_limit: self.ping_every.saturating_mul(2),
             replays_missed_events: self.replays_missed_events,
             echo_secrets: self.echo_secrets,
+            journal_limit: self.journal_limit,
         };
         let (project, token) = (settings.project.clone(), settings.token.clone());
         let clock = match self.time {

@@ -27,7 +27,7 @@ pub(super) struct Leg {
     pub(super) session: SessionId,
     pub(super) tag: Option<String>,
     context: String,
-    inbound: bool,
+    pub(super) inbound: bool,
     pub(super) device: Value,
     pub(super) state: State,
     times: [u64; 3],
@@ -251,8 +251,9 @@ impl World {
             self.over.forget_call(call_id);
         }
         let Some(leg) = self.calls.get(call_id) else { return };
+        // Also when the person hears an open line already: an offer is of a call that is to be answered.
         let offer = json!({
-            "call_state": leg.state.name(),
+            "call_state": leg.state.min(State::Ringing).name(),
             "direction": if leg.inbound { "inbound" } else { "outbound" },
             "device": leg.device,
             "context": context,

@@ -28,8 +28,10 @@ impl World {
             "machine" => self.listen_for_machine(call_id, key, &tuning),
             "fax" => {
                 let tone = text(&tuning, "tone").unwrap_or("CED");
-                if tone == "CED" && matches!(self.kind_at(call_id), Some(Kind::Fax(_))) {
-                    self.verdict_after(1.5, call_id, key, "CED", None);
+                // A machine that is called answers with CED; one that calls sends CNG.
+                let sent = if self.calls.get(call_id).is_some_and(|leg| leg.inbound) { "CNG" } else { "CED" };
+                if tone == sent && matches!(self.kind_at(call_id), Some(Kind::Fax(_))) {
+                    self.verdict_after(1.5, call_id, key, sent, None);
                     self.finish_detect_after(2.0, call_id, key);
                 }
             }

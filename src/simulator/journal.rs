@@ -8,8 +8,8 @@ use std::time::Duration;
 use crate::clock::Sender;
 use serde_json::{Value, json};
 
-/// How many frames are kept; the oldest go first.
-const KEPT: usize = 50_000;
+/// How many frames are kept when nothing else is set; the oldest go first.
+pub(super) const KEPT: usize = 50_000;
 
 /// How many frames a failed wait shows.
 const SHOWN: usize = 20;
@@ -199,6 +199,7 @@ impl fmt::Debug for Entry {
 #[derive(Clone, Debug, Default)]
 pub struct Journal {
     entries: Vec<Entry>,
+    dropped: u64,
 }
 
 impl Journal {
@@ -206,6 +207,13 @@ impl Journal {
     #[must_use]
     pub fn entries(&self) -> &[Entry] {
         &self.entries
+    }
+
+    /// How many older frames the journal no longer has, because more than
+    /// [`Builder::journal_limit`](super::Builder::journal_limit) went over the wire.
+    #[must_use]
+    pub fn dropped(&self) -> u64 {
+        self.dropped
     }
 
     /// The client's requests of one method, in order.
@@ -271,15 +279,24 @@ impl fmt::Debug for Missed {
 impl std::error::Error for Missed {}
 
 /// The growing journal.
-#[derive(Default)]
 pub(super) struct Log {
     entries: VecDeque<Entry>,
+    limit: usize,
     next: u64,
     /// Who is handed every entry as it comes.
     listeners: Vec<Sender<Entry>>,
 }
 
 impl Log {
+    pub(super) fn new(limit: usize) -> Self {
+        Self { entries: VecDeque::new(), limit, next: 0, listeners: Vec::new() }
+    }
+
+    /// How many of the entries that there were are not kept any more.
+    fn dropped(&self) -> u64 {
+        self.next.saturating_sub(self.entries.len() as u64)
+    }
+
     pub(super) fn add(
         &mut self,
         at: Duration,
@@ -291,13 +308,13 @@ impl Log {
     ) {
         let sequence = self.next;
         self.next += 1;
-        if self.entries.len() == KEPT {
-            self.entries.pop_front();
-        }
         let method = method.into();
         let entry = Entry(Arc::new(Inner { sequence, at, direction, kind, connection, method, frame }));
         self.listeners.retain(|listener| listener.send(entry.clone()).is_ok());
         self.entries.push_back(entry);
+        if self.entries.len() > self.limit {
+            self.entries.pop_front();
+        }
     }
 
     /// Hands over all entries that are kept, and from now on each new one.
@@ -323,13 +340,12 @@ impl Log {
     }
 
     pub(super) fn snapshot(&self) -> Journal {
-        Journal { entries: self.entries.iter().cloned().collect() }
+        Journal { entries: self.entries.iter().cloned().collect(), dropped: self.dropped() }
     }
 
     /// The first entry at or after `from` that fits.
     pub(super) fn find(&self, from: u64, fits: impl Fn(&Entry) -> bool) -> Option<Entry> {
-        let first = self.entries.front().map_or(0, Entry::sequence);
-        let skip = usize::try_from(from.saturating_sub(first)).unwrap_or(usize::MAX);
+        let skip = usize::try_from(from.saturating_sub(self.dropped())).unwrap_or(usize::MAX);
         self.entries.iter().skip(skip).find(|entry| fits(entry)).cloned()
     }
 

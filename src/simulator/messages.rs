@@ -123,9 +123,10 @@ impl World {
     }
 
     /// Somebody sends a text to the program; gives its id.
-    pub(super) fn text_in(&mut self, context: &str, from: &str, to: &str, body: &str) -> String {
+    pub(super) fn text_in(&mut self, context: &str, from: &str, to: &str, body: &str, media: &[String]) -> String {
         let message_id = format!("msg-{}", self.fresh_id(0x3e56));
-        self.tell(format!("{from} texts {to}: {body}"));
+        let said = [body].into_iter().chain(media.iter().map(String::as_str)).filter(|part| !part.is_empty());
+        self.tell(format!("{from} texts {to}: {}", said.collect::<Vec<_>>().join(" ")));
         let event = json!({
             "message_id": message_id,
             "context": context,
@@ -134,7 +135,7 @@ impl World {
             "from_number": from,
             "to_number": to,
             "body": body,
-            "media": [],
+            "media": media,
             "segments": segments(body),
             "message_state": "received",
         });

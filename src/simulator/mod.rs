@@ -1,7 +1,7 @@
 //! A RELAY service on a loopback port: phone programs without a phone, an account or money.
 //!
 //! A [`Simulator`] accepts real WebSocket connections, speaks the service's protocol, and has people who call in, are
-//! called, press keys, speak, text and hang up. Its journal keeps every frame; faults can be caused by name. The guide
+//! called, press keys, speak, text and hang up. Its journal keeps the frames; faults can be caused by name. The guide
 //! is [Testing a phone program](crate::testing).
 //!
 //! ```
@@ -77,8 +77,9 @@
 //!
 //! Every method is answered, with the states and events that the service's published material tells of; the table of
 //! [methods](#methods) says how far each goes. Unknown methods, and those that the material calls legacy, are refused
-//! with -32601. These, unknown or missing fields, wrong types, repeated ids, missing acknowledgements and commands for
-//! what the client knows to be over are recorded in [`violations`](Simulator::violations). They fail the test when the
+//! with -32601. Missing required fields and wrong types are refused as well; a request with a field that is not known is
+//! carried out. All of these, repeated ids, missing acknowledgements and commands for what the client knows to be over
+//! (to hang up is in order at any time) are recorded in [`violations`](Simulator::violations). They fail the test when the
 //! simulator is dropped, unless [`allow_violations`](Builder::allow_violations) lets them pass.
 //!
 //! Where the material is silent, this is what happens here:
@@ -231,6 +232,7 @@ impl Simulator {
             ping_every: Duration::from_secs(5),
             replays_missed_events: false,
             echo_secrets: false,
+            journal_limit: journal::KEPT,
             time: Time::Real,
         }
     }
@@ -332,7 +334,28 @@ impl Simulator {
 
     /// The same in another context.
     pub fn texts_in(&self, context: &str, from: &str, to: &str, body: &str) -> String {
-        self.shared.with(|world| world.text_in(context, from, to, body))
+        self.shared.with(|world| world.text_in(context, from, to, body, &[]))
+    }
+
+    /// Somebody sends the program an MMS in a context: a text with the addresses of its media; gives the message's id.
+    ///
+    /// ```
+    /// # let sim = signalwire_relay::simulator::Simulator::start()?;
+    /// let photo = "https://files.example.com/photo.jpg";
+    /// let id = sim.texts_with_media("default", "+15551230000", "+15559990000", "Look at this", [photo]);
+    /// assert!(id.starts_with("msg-"));
+    /// # Ok::<(), signalwire_relay::Error>(())
+    /// ```
+    pub fn texts_with_media<M: Into<String>>(
+        &self,
+        context: &str,
+        from: &str,
+        to: &str,
+        body: &str,
+        media: impl IntoIterator<Item = M>,
+    ) -> String {
+        let media: Vec<String> = media.into_iter().map(Into::into).collect();
+        self.shared.with(|world| world.text_in(context, from, to, body, &media))
     }
 
     /// The texts that programs sent and that were accepted, in order; the first 50,000 of them.

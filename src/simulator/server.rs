@@ -234,7 +234,9 @@ impl Server {
         connection.trouble = trouble(Phase::Auth).cloned();
         let conn = self.shared.with(|world| world.connected(connection));
         let (shared, raw) = (Arc::clone(&self.shared), Arc::clone(socket));
+        let (writes, written) = self.shared.clock.bounded::<()>(1);
         let writer = self.spawn("simulator-writer", move || {
+            let _writes = writes;
             let websocket = WebSocket::from_raw_socket(WriteHalf { io: writing }, Role::Server, None);
             // After a close in good order, the reader goes on until the client has closed its side too.
             let end = if write(&shared, websocket, &queue, &unread) { Shutdown::Write } else { Shutdown::Both };
@@ -242,15 +244,21 @@ impl Server {
                 let _ = raw.shutdown(end);
             }
         });
-        if writer.is_ok() {
-            self.read(conn, &mut websocket, &out);
-        }
-        self.shared.with(|world| world.ends(conn));
+        let closed = if writer.is_ok() { self.read(conn, &mut websocket, &out) } else { None };
+        let frozen = self.shared.with(|world| {
+            world.ends(conn);
+            world.faults.frozen
+        });
         if socket.is_reset() {
             // The client answers this, and its answer is left unread.
             let _ = out.send(Out::Ping(Vec::new()));
             socket.leave_unread();
             let _ = out.send(Out::Abandon);
+        } else if let Some(code) = closed.filter(|_| !frozen) {
+            let _ = out.send(code.map_or(Out::Close, |code| Out::CloseWith(code, String::new())));
+            // The caller shuts the connection down, and the answer has to be out by then. The writer's end is told by
+            // the channel's.
+            let _ = self.shared.clock.recv(&written, self.shared.clock.after(WRITE_LIMIT));
         } else {
             let _ = out.send(Out::Close);
         }
@@ -263,7 +271,8 @@ impl Server {
         false
     }
 
-    fn read(&self, conn: u64, websocket: &mut WebSocket<ReadHalf>, out: &Sender<Out>) {
+    /// Reads until the end; gives the code of the client's Close, if it sent one: the outer `None` is an end without.
+    fn read(&self, conn: u64, websocket: &mut WebSocket<ReadHalf>, out: &Sender<Out>) -> Option<Option<u16>> {
         loop {
             match websocket.read() {
                 Ok(Message::Text(text)) => self.shared.with(|world| world.arrives(conn, text.as_str())),
@@ -272,7 +281,8 @@ impl Server {
                     let _ = out.send(Out::Pong(payload.to_vec()));
                 }
                 Ok(Message::Pong(_) | Message::Frame(_)) => {}
-                Ok(Message::Close(_)) | Err(_) => return,
+                Ok(Message::Close(frame)) => return Some(frame.map(|frame| frame.code.into())),
+                Err(_) => return None,
             }
         }
     }

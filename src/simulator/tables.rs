@@ -12,12 +12,13 @@ use serde_json::{Map, Value};
 /// `node_id` and `call_id` of every method that addresses a call.
 ///
 /// Types: `s` string, `i` integer, `n` number, `b` boolean, `o` object, `so` string or object, `[T]` array,
-/// `any`; a capital names one of [`SHAPES`], an `@` one of [`TAGGED`].
+/// `any`; a capital names one of [`SHAPES`], an `@` one of [`TAGGED`]. A `*` stands for any further fields.
 const METHODS: &[(&str, &str)] = &[
     (
         "signalwire.connect",
         "version:Version! agent:s event_acks:b authentication:o! contexts:[s] protocol:s \
-         authorization_state:s dpop_token:s topics:[s] eventing:[s] host:s identity:s params:o protocols:[o]",
+         authorization_state:s dpop_token:s topics:[s] eventing:[s] host:s identity:s params:o protocols:[o] \
+         project:s token:s",
     ),
     ("signalwire.ping", "timestamp:n payload:s"),
     ("signalwire.receive", "contexts:[s]! context:s"),
@@ -114,7 +115,7 @@ const METHODS: &[(&str, &str)] = &[
     ("calling.echo", "+ timeout:n status_url:s swml:b"),
     ("calling.bind_digit", "+ digits:s! bind_method:s! params:o realm:s max_triggers:i swml:b"),
     ("calling.clear_digit_bindings", "+ realm:s swml:b"),
-    ("calling.user_event", "+ event:any async:b swml:b"),
+    ("calling.user_event", "+ event:any async:b swml:b *"),
     (
         "calling.ai",
         "+ control_id:s! agent:s prompt:o post_prompt:o post_prompt_url:s post_prompt_auth_user:s \
@@ -124,11 +125,12 @@ const METHODS: &[(&str, &str)] = &[
     ("calling.ai.stop", "+ control_id:s!"),
     (
         "calling.amazon_bedrock",
-        "+ prompt:any SWAIG:o params:o global_data:o post_prompt:o post_prompt_url:s async:b swml:b",
+        "+ prompt:any SWAIG:o params:o global_data:o post_prompt:o post_prompt_url:s control_id:s \
+         async:b swml:b",
     ),
-    ("calling.ai_message", "+ message_text:s role:s reset:Reset global_data:o async:b swml:b"),
-    ("calling.ai_hold", "+ timeout:s prompt:s async:b swml:b"),
-    ("calling.ai_unhold", "+ prompt:s async:b swml:b"),
+    ("calling.ai_message", "+ message_text:s role:s reset:Reset global_data:o control_id:s async:b swml:b"),
+    ("calling.ai_hold", "+ timeout:s prompt:s control_id:s async:b swml:b"),
+    ("calling.ai_unhold", "+ prompt:s control_id:s async:b swml:b"),
     ("calling.ai_sidecar", "+"),
     ("calling.ai_sidecar.poke", "+ text:s!"),
     ("calling.ai_sidecar.ask", "+ text:s!"),
@@ -141,6 +143,9 @@ const METHODS: &[(&str, &str)] = &[
          body_template_parameters:any button_template_parameters:any",
     ),
 ];
+
+/// What other clients add to every request about calls and messages; the service takes it.
+const ANY_REQUEST: &str = "protocol:s project_id:s";
 
 /// Methods that the published material names and the simulator refuses, with the reason.
 const REFUSED: &[(&str, &str)] = &[
@@ -207,8 +212,15 @@ const TAGGED: &[(&str, &[(&str, &str)])] = &[
                  confirm_timeout:i max_duration:i",
             ),
             ("fabric", "to:s! from:s timeout:i call_state_url:s call_state_events:[s] confirm:so confirm_timeout:i"),
-            ("webrtc", "to:s from:s timeout:i codecs:[s]"),
-            ("agora", "from:s! appid:s! channel:s! to:s timeout:i"),
+            (
+                "webrtc",
+                "to:s from:s timeout:i codecs:[s] call_state_url:s call_state_events:[s] confirm:so confirm_timeout:i",
+            ),
+            (
+                "agora",
+                "from:s! appid:s! channel:s! to:s timeout:i call_state_url:s call_state_events:[s] confirm:so \
+                 confirm_timeout:i",
+            ),
             ("call", "node_id:s! call_id:s!"),
             ("queue", "node_id:s! queue_name:s! queue_id:s execute_after_queue:s"),
             (
@@ -263,13 +275,21 @@ struct Tables {
 }
 
 static TABLES: LazyLock<Tables> = LazyLock::new(|| Tables {
-    methods: METHODS.iter().map(|(name, text)| (*name, fields(text))).collect(),
+    methods: METHODS.iter().map(|(name, text)| (*name, fields_of_method(name, text))).collect(),
     shapes: SHAPES.iter().map(|(name, text)| (*name, fields(text))).collect(),
     tagged: TAGGED
         .iter()
         .map(|(name, kinds)| (*name, kinds.iter().map(|(kind, text)| (*kind, fields(text))).collect()))
         .collect(),
 });
+
+fn fields_of_method(name: &str, text: &'static str) -> Vec<Field> {
+    let mut all = fields(text);
+    if !name.starts_with("signalwire.") {
+        all.extend(fields(ANY_REQUEST));
+    }
+    all
+}
 
 fn fields(text: &'static str) -> Vec<Field> {
     let mut out = Vec::new();
@@ -351,6 +371,9 @@ fn check_fields(path: &str, fields: &[Field], given: &Map<String, Value>, faults
             None if field.required => faults.push(Fault::Wrong(format!("{} is missing", join(path, field.name)))),
             None => {}
         }
+    }
+    if fields.iter().any(|field| field.name == "*") {
+        return;
     }
     for name in given.keys() {
         if !fields.iter().any(|field| field.name == name) {

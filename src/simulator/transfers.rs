@@ -3,7 +3,7 @@
 //! Choices where the published material is silent: only a call whose device is a SIP one can be referred, others are
 //! refused with 400; what the callee at the target does decides the outcome, a decline and an unknown address are
 //! `error`; after `success` the call ends with `hangup`, as the person has left it. A transferred call ends for its
-//! session (`ended`, source `none`). With `context:…` it is then offered, answered, to a client that is subscribed
+//! session (`ended`, source `none`). With `context:…` it is then offered, as `ringing`, to a client that is subscribed
 //! there, where `calling.answer` and `calling.pass` are in order; with anything else nobody runs the document, and the person stays on
 //! the line out of reach.
 

@@ -13,7 +13,8 @@ pub(super) const ACK_LIMIT: Duration = Duration::from_secs(5);
 
 /// What happened.
 impl Simulator {
-    /// Every frame so far (the last 50,000 of them), without secrets.
+    /// Every frame so far, without secrets: the last 50,000 of them, unless
+    /// [`journal_limit`](super::Builder::journal_limit) sets another bound.
     #[must_use]
     pub fn journal(&self) -> Journal {
         self.shared.with(|world| world.log.snapshot())
@@ -48,9 +49,10 @@ impl Simulator {
         })
     }
 
-    /// What clients did that the service would not accept, one sentence each: unknown methods and fields, wrong types,
+    /// What clients did that the service does not know or would not accept, one sentence each: unknown methods and fields, wrong types,
     /// repeated ids, malformed frames, events not acknowledged within five seconds, commands for calls and operations
-    /// that never were or of whose end the client had known for a second.
+    /// that never were or of whose end the client had known for a second, `calling.end` excepted. A request whose only
+    /// fault is an unknown field is carried out.
     ///
     /// What is left of them when the simulator is dropped fails the test, unless
     /// [`allow_violations`](super::Builder::allow_violations) is set.

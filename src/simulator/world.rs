@@ -79,6 +79,7 @@ pub(super) struct Settings {
     pub(super) ping_limit: Duration,
     pub(super) replays_missed_events: bool,
     pub(super) echo_secrets: bool,
+    pub(super) journal_limit: usize,
 }
 
 /// A connection that has finished its handshakes.
@@ -242,6 +243,7 @@ impl Shared {
             started: clock.now(),
             clock: clock.clone(),
             run: settings.seed.map_or_else(Uuid::new_v4, seeded),
+            log: Log::new(settings.journal_limit),
             settings,
             counter: 0,
             timers: BinaryHeap::new(),
@@ -261,7 +263,6 @@ impl Shared {
             faults: Faults::default(),
             lines_to_clients: Arc::clone(&lines_to_clients),
             cutting: Cutting::default(),
-            log: Log::default(),
             claimed: HashMap::new(),
             violations: Vec::new(),
             wits: Wits::default(),

@@ -16,6 +16,7 @@ use crate::support::{LONG, client, next, next_state, reconnecting, simulator_at}
 const ANN: &str = "+15551230000";
 const BOB: &str = "+15552222222";
 const OURS: &str = "+15559990000";
+const PHOTO: &str = "https://files.example.com/photo.jpg";
 
 /// The built example, which `cargo test` puts beside the tests.
 fn binary() -> PathBuf {
@@ -294,15 +295,19 @@ fn callees_answer_are_busy_and_are_steered_like_callers() {
 fn texts_go_both_ways_and_fail_where_the_script_says_so() {
     let script = json!({
         "messages": [{"to": BOB, "outcome": {"undelivered": "handset unreachable"}}],
-        "texts": [{"from": ANN, "to": OURS, "body": "first"}],
+        "texts": [{"from": ANN, "to": OURS, "body": "first", "media": [PHOTO]}],
     });
     let script = TempFile::with("texts.json", &script.to_string());
     let mut alone = Alone::start(&["--script", script.name()]);
     let client = alone.client();
-    assert_eq!(client.next_message(LONG).unwrap().body(), "first");
+    let first = client.next_message(LONG).unwrap();
+    assert_eq!((first.body().as_str(), first.media()), ("first", vec![PHOTO.to_owned()]));
     let id = alone.ask(json!({"text": {"from": ANN, "to": OURS, "body": "second"}}))["message_id"].clone();
     let second = client.next_message(LONG).unwrap();
-    assert_eq!((second.body(), json!(second.id())), ("second".to_owned(), id));
+    assert_eq!((second.body(), json!(second.id()), second.media()), ("second".to_owned(), id, vec![]));
+    let id = alone.ask(json!({"text": {"from": ANN, "to": OURS, "body": "", "media": [PHOTO]}}))["message_id"].clone();
+    let third = client.next_message(LONG).unwrap();
+    assert_eq!((third.body(), json!(third.id()), third.media()), (String::new(), id, vec![PHOTO.to_owned()]));
     let verdict = client.send_message(sms(BOB).from(OURS).body("Hello")).unwrap().wait(LONG).unwrap();
     assert_eq!((verdict.state, verdict.reason.as_deref()), (MessageState::Undelivered, Some("handset unreachable")));
     alone.ask(json!({"message": {"to": BOB, "outcome": "delivers"}}));
@@ -471,6 +476,24 @@ fn violations_are_told_at_the_end_and_are_a_failure_when_that_is_asked_for() {
         let (code, said) = alone.quits();
         assert_eq!(code.code(), Some(status), "{said}");
         assert!(said.contains("1 violations of the protocol") && said.contains("calling.sing"), "{said}");
+    }
+}
+
+#[test]
+fn it_warns_when_anybody_on_the_network_can_connect() {
+    let credentials = ["--project", "p", "--token", "t"];
+    for (listen, flags, warns) in [
+        ("0.0.0.0:0", &[][..], true),
+        ("0.0.0.0:0", &credentials[..], false),
+        ("127.0.0.1:0", &[], false),
+        ("127.0.0.2:0", &[], false),
+    ] {
+        // Not every system has all of these.
+        if std::net::TcpListener::bind(listen).is_err() {
+            continue;
+        }
+        let (_, said) = Alone::start(&[&["--listen", listen], flags].concat()).quits();
+        assert_eq!(said.contains("warning") && said.contains("lets in any credentials"), warns, "{listen}: {said}");
     }
 }
 

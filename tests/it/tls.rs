@@ -335,7 +335,11 @@ fn a_server_that_speaks_no_tls_or_one_too_old_hears_nothing() {
             let builder = client("127.0.0.1", server.port()).ca_file(&ca.0);
             let heard = server.hears(Some(old), b"");
             refused(builder, "TLS 1.1");
-            heard.join().unwrap().is_nothing("TLS 1.1");
+            let heard = heard.join().unwrap();
+            // A library that lets such a server be set up and no more (OpenSSL 3.5) gives up before it reads a byte.
+            if !(heard.raw.is_empty() && heard.plain.is_empty()) {
+                heard.is_nothing("TLS 1.1");
+            }
         }
     });
 }

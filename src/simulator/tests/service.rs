@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tungstenite::Message;
 
-use super::{Bare, LONG, fast, phone, tts, with};
+use super::{Bare, LONG, fast, no_violations, on_the_phone, phone, tts, with};
 use crate::simulator::Simulator;
 
 #[test]
@@ -41,7 +41,7 @@ fn a_connect_is_judged() {
     let refusals = [
         (json!({"version": {"major": 5, "minor": 0, "revision": 0}}), -32001),
         (json!({"authorization_state": "x"}), -32602),
-        (json!({"nonsense": 1}), -32602),
+        (json!({"contexts": "default"}), -32602),
     ];
     for (more, code) in refusals {
         let reply = Bare::open(&sim).connect(more);
@@ -59,13 +59,12 @@ fn a_connect_is_judged() {
 }
 
 #[test]
-fn unknown_methods_and_fields_are_refused_and_recorded() {
+fn unknown_methods_are_refused_and_recorded() {
     let sim = fast();
     let mut client = Bare::connected(&sim);
     assert_eq!(client.ask("calling.levitate", json!({}))["error"]["code"], -32601);
-    assert_eq!(client.ask("signalwire.receive", json!({"contexts": ["a"], "colour": 1}))["error"]["code"], -32602);
+    assert_eq!(client.ask("signalwire.receive", json!({"contexts": "a", "colour": 1}))["error"]["code"], -32602);
     let text = json!({"to_number": "+1555", "from_number": "+1556", "body": "x", "colour": 1});
-    assert_eq!(client.ask("messaging.send", text.clone())["result"]["code"], "400");
     assert_eq!(client.ask("messaging.send", json!({"to_number": 7}))["result"]["code"], "400");
     let call = json!({"node_id": "n", "call_id": "c"});
     assert_eq!(client.ask("calling.answer", call)["result"]["code"], "404");
@@ -77,6 +76,91 @@ fn unknown_methods_and_fields_are_refused_and_recorded() {
     }
     let lax = Simulator::builder().allow_unknown_fields().start().expect("a simulator");
     assert_eq!(Bare::connected(&lax).ask("messaging.send", text)["result"]["code"], "200");
+    no_violations(&lax);
+}
+
+#[test]
+fn a_call_that_ended_may_be_hung_up_at_any_time() {
+    let (sim, ann, mut client, call) = on_the_phone(|sim| sim.caller("+15551230000"));
+    // As if hours had passed since the client knew.
+    sim.shared.with(|world| world.settings.known_for = Duration::ZERO);
+    ann.hang_up();
+    client.state(&call, "ended");
+    assert_eq!(client.refused(&call, "calling.end", json!({})), 404);
+    no_violations(&sim);
+    // Any other command is at fault by then, and so is the end of a call that never was.
+    assert_eq!(client.refused(&call, "calling.hold", json!({})), 404);
+    let never = json!({"node_id": "n", "call_id": "never"});
+    assert_eq!(client.refused(&never, "calling.end", json!({})), 404);
+    let violations = sim.take_violations();
+    assert_eq!(violations.len(), 2, "{violations:?}");
+    assert!(violations[0].starts_with("calling.hold: the client knew"), "{violations:?}");
+    assert!(violations[1].starts_with("calling.end: there never was"), "{violations:?}");
+}
+
+#[test]
+fn a_fax_machine_that_calls_sends_cng_and_one_that_is_called_ced() {
+    let sim = fast();
+    sim.callee("+15553333333").is_fax();
+    let _fax = sim.caller("+15551230000").is_fax().dials();
+    let mut client = Bare::connected(&sim);
+    let calls_in = client.answered();
+    client.ask("calling.dial", json!({"tag": "d", "devices": [[phone("+15553333333")]]}));
+    let won = client.event("calling.call.dial", |event| event["dial_state"] == "answered");
+    let called = json!({"node_id": won["call"]["node_id"], "call_id": won["call"]["call_id"]});
+    for (call, tone, heard) in
+        [(&calls_in, "CNG", true), (&calls_in, "CED", false), (&called, "CED", true), (&called, "CNG", false)]
+    {
+        let detect = json!({"type": "fax", "params": {"tone": tone}});
+        let id = format!("{tone}-{heard}");
+        client.on(call, "calling.detect", json!({"control_id": id, "detect": detect, "timeout": 4}));
+        let first = client.event("calling.call.detect", |event| event["control_id"] == id);
+        let expected = if heard { tone } else { "finished" };
+        assert_eq!(first["detect"], json!({"type": "fax", "params": {"event": expected}}), "{id}");
+    }
+    no_violations(&sim);
+}
+
+#[test]
+fn an_mms_brings_the_addresses_of_its_media() {
+    let sim = fast();
+    let mut client = Bare::connected(&sim);
+    let photos = ["https://files.example.com/1.jpg", "https://files.example.com/2.jpg"];
+    let id = sim.texts_with_media("default", "+15551230000", "+15559990000", "Look", photos);
+    let event = client.event("messaging.receive", |event| event["message_id"] == *id);
+    assert_eq!((&event["media"], &event["body"]), (&json!(photos), &json!("Look")));
+    let alone = sim.texts_with_media("default", "+15551230000", "+15559990000", "", [photos[0]]);
+    let event = client.event("messaging.receive", |event| event["message_id"] == *alone);
+    assert_eq!((&event["media"], &event["body"]), (&json!([photos[0]]), &json!("")));
+    let line = format!("+15551230000 texts +15559990000: Look {} {}", photos[0], photos[1]);
+    assert!(sim.transcript().contains(&line), "{:?}", sim.transcript());
+}
+
+#[test]
+fn the_journal_keeps_what_its_limit_says_and_counts_the_rest() {
+    let run = |limit: usize| {
+        let sim = Simulator::builder().seed(1).journal_limit(limit).start().expect("a simulator");
+        let mut client = Bare::connected(&sim);
+        client.event("signalwire.authorization.state", |_| true);
+        for _ in 0..20 {
+            client.ask("signalwire.ping", json!({}));
+        }
+        sim
+    };
+    // Request and reply of each ping and of the connect; an event and its acknowledgement.
+    let all = run(44);
+    assert_eq!((all.journal().entries().len(), all.journal().dropped()), (44, 0), "{}", all.journal());
+    let sim = run(10);
+    let journal = sim.journal();
+    assert_eq!((journal.entries().len(), journal.dropped()), (10, 34));
+    let sequences: Vec<u64> = journal.entries().iter().map(crate::simulator::Entry::sequence).collect();
+    assert_eq!(sequences, (34..44).collect::<Vec<u64>>());
+    // What is left is found, each once.
+    for _ in 0..5 {
+        sim.wait_for_request("signalwire.ping", Duration::ZERO).expect("one of the last pings");
+    }
+    assert!(sim.wait_for_request("signalwire.ping", Duration::ZERO).is_err());
+    assert_eq!(run(0).journal().dropped(), 44);
 }
 
 #[test]

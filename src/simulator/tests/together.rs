@@ -127,9 +127,14 @@ fn a_call_waits_in_a_queue_until_an_agent_takes_it() {
     assert_eq!(ann.state(), "answered");
 
     assert_eq!(client.refused(&second, "calling.queue.leave", json!({"control_id": "c", "queue_name": "x"})), 404);
-    client.on(&second, "calling.queue.leave", json!({"control_id": "c", "queue_name": "billing"}));
+    let other = json!({"control_id": "c", "queue_name": "billing", "queue_id": "another"});
+    assert_eq!(client.refused(&second, "calling.queue.leave", other), 404);
+    // Under a control id of its own, as most clients send it; the event has that of the stay.
+    let leave = json!({"control_id": "fresh", "queue_name": "billing", "queue_id": moved["id"]});
+    assert_eq!(client.on(&second, "calling.queue.leave", leave)["control_id"], "fresh");
     let left = client.about(&second, "calling.call.queue");
     assert_eq!((&left["status"], left["leave_ts"].as_u64() > Some(0)), (&json!("leave"), true));
+    assert_eq!(left["control_id"], "c");
     client.on(&second, "calling.queue.enter", json!({"control_id": "d", "queue_name": "billing", "wait_time": 2}));
     client.about(&second, "calling.call.queue");
     assert_eq!(client.about(&second, "calling.call.queue")["status"], "leave");
@@ -213,8 +218,9 @@ fn a_call_is_transferred_to_another_application_or_out_of_reach() {
     client.event("calling.call.play", |event| event["state"] == "finished");
     client.state(&first, "ended");
     assert_eq!(client.refused(&first, "calling.end", json!({})), 404);
-    let offer = sales.offered();
-    assert_eq!(offer["call_id"], first["call_id"]);
+    let told = sales.event("calling.call.receive", |_| true);
+    assert_eq!((&told["call_id"], &told["call_state"]), (&first["call_id"], &json!("ringing")));
+    let offer = json!({"node_id": told["node_id"], "call_id": told["call_id"]});
     sales.on(&offer, "calling.answer", json!({}));
     sales.state(&offer, "answered");
     sales.on(&offer, "calling.play", json!({"control_id": "a", "play": tts("This is sales")}));
