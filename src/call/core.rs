@@ -386,10 +386,6 @@ impl CallCore {
     }
 
     pub(crate) fn drop_handle(self: &Arc<Self>) {
-        // A forked process has no say in the offer, and takes no lock for it.
-        if self.session.upgrade().is_some_and(|session| session.is_forked()) {
-            return;
-        }
         if self.handles.fetch_sub(1, Ordering::AcqRel) == 1 && self.settle_offer() {
             self.pass_back();
         }

@@ -396,9 +396,6 @@ impl Call {
 
     /// Sends what may decide about an open offer, and is told whether it does.
     fn deciding(&self, method: &str, send: impl FnOnce(bool) -> Result<Reply>) -> Result<Reply> {
-        if let Some(session) = self.core.session() {
-            session.check_process(method)?;
-        }
         let decides = matches!(method, "calling.answer" | "calling.end" | "calling.pass");
         let was_open = decides && self.core.settle_offer();
         let hands_over = method == Transfer::METHOD;

@@ -390,7 +390,6 @@ impl Call {
         let Some(session) = call.session() else {
             return Err(call.over().unwrap_or(Over::Closed).error(O::METHOD, self.id()));
         };
-        session.check_process(O::METHOD)?;
         let given = operation.control_id().map(Box::from).filter(|_| !O::BY_KIND);
         let control_id: Box<str> = given.unwrap_or_else(|| session.new_id().into());
         let core = Arc::new(OpCore::<O>::new(control_id, operation.memo(), held));

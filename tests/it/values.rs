@@ -8,7 +8,7 @@ use signalwire_relay::{
 };
 
 use crate::support::{
-    LONG, answered, child_role, client, count, refusal, report, reports_of_child, sent, simulator_at, watched,
+    LONG, answered, child_role, client, count, log_to, refusal, report, reports_of_child, sent, simulator_at, watched,
 };
 
 #[test]
@@ -201,7 +201,7 @@ fn white_space_around_credentials_is_removed_with_a_warning() {
     watched(|| {
         const NAME: &str = "values::white_space_around_credentials_is_removed_with_a_warning";
         if let Some(role) = child_role() {
-            log::set_logger(&Warnings).unwrap();
+            log_to(&Warnings);
             log::set_max_level(log::LevelFilter::Warn);
             let builder = match role.as_str() {
                 "environment" => Client::builder(),
