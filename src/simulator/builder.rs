@@ -10,7 +10,6 @@ use parking_lot::Mutex;
 use super::Simulator;
 use super::over::KNOWN_FOR;
 use super::server::Server;
-#[cfg(feature = "native-tls")]
 use super::tls;
 use super::world::{Settings, Shared};
 use crate::clock::{Clock, Held};
@@ -176,8 +175,7 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// [`Config`](crate::ErrorKind::Config) when the speed is not a positive number, when TLS is wanted and the
-    /// feature `native-tls` is off, or when the machine has no such address, port, thread or temporary file to give.
+    /// [`Config`](crate::ErrorKind::Config) when the speed is not a positive number, or when the machine has no such address, port, thread or temporary file to give.
     pub fn start(self) -> Result<Simulator> {
         if !(self.speed.is_finite() && self.speed > 0.0) {
             return Err(error::config("the speed of the simulator must be a number above zero, such as 20.0"));
@@ -210,25 +208,14 @@ impl Builder {
         let shared = Arc::new(Shared::new(clock, settings));
         let listen = self.listen;
         let no_socket = |error| error::config(format!("the simulator cannot listen on {listen}: {error}"));
-        #[cfg(feature = "native-tls")]
-        {
-            let (acceptor, ca) = if self.tls {
-                let (acceptor, ca) = tls::prepare(listen.ip())?;
-                (Some(acceptor), Some(ca))
-            } else {
-                (None, None)
-            };
-            let server = Server::start(Arc::clone(&shared), listen, acceptor).map_err(no_socket)?;
-            Ok(Simulator { shared, server, project, token, listeners: Mutex::default(), ca, _starter: starter })
-        }
-        #[cfg(not(feature = "native-tls"))]
-        {
-            if self.tls {
-                return Err(error::config("the simulator offers TLS only with the feature `native-tls`"));
-            }
-            let server = Server::start(Arc::clone(&shared), listen).map_err(no_socket)?;
-            Ok(Simulator { shared, server, project, token, listeners: Mutex::default(), _starter: starter })
-        }
+        let (acceptor, ca) = if self.tls {
+            let (acceptor, ca) = tls::prepare(listen.ip())?;
+            (Some(acceptor), Some(ca))
+        } else {
+            (None, None)
+        };
+        let server = Server::start(Arc::clone(&shared), listen, acceptor).map_err(no_socket)?;
+        Ok(Simulator { shared, server, project, token, listeners: Mutex::default(), ca, _starter: starter })
     }
 }
 

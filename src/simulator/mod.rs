@@ -145,7 +145,6 @@ mod tapping;
 #[cfg(test)]
 mod tests;
 mod timing;
-#[cfg(feature = "native-tls")]
 mod tls;
 mod tools;
 mod transcribing;
@@ -194,7 +193,6 @@ pub struct Simulator {
     project: String,
     token: Secret,
     listeners: Mutex<Vec<(std::thread::ThreadId, Receiver<()>)>>,
-    #[cfg(feature = "native-tls")]
     ca: Option<tls::CaFile>,
     /// The last to go: in virtual time, the thread that started it is held until then.
     _starter: Option<Unbound>,
@@ -265,14 +263,7 @@ impl Simulator {
     /// The certificate of its authority, in PEM, in a file that goes with the simulator; nothing without TLS.
     #[must_use]
     pub fn ca_file(&self) -> Option<&Path> {
-        #[cfg(feature = "native-tls")]
-        {
-            self.ca.as_ref().map(tls::CaFile::path)
-        }
-        #[cfg(not(feature = "native-tls"))]
-        {
-            None
-        }
+        self.ca.as_ref().map(tls::CaFile::path)
     }
 
     /// A project that is let in.

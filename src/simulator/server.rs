@@ -16,7 +16,6 @@ use tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 use tungstenite::{Message, WebSocket};
 
 use super::line::Link;
-#[cfg(feature = "native-tls")]
 use super::tls;
 use super::trouble::{Trouble, What};
 use super::world::{Conn, Out, Shared, World};
@@ -35,7 +34,6 @@ const BATCH: usize = 256;
 pub(super) struct Server {
     shared: Arc<Shared>,
     address: SocketAddr,
-    #[cfg(feature = "native-tls")]
     tls: Option<tls::Acceptor>,
     sockets: Mutex<HashMap<u64, Arc<Link>>>,
     next_socket: AtomicUsize,
@@ -59,16 +57,11 @@ struct Listening {
 }
 
 impl Server {
-    pub(super) fn start(
-        shared: Arc<Shared>,
-        listen: SocketAddr,
-        #[cfg(feature = "native-tls")] tls: Option<tls::Acceptor>,
-    ) -> io::Result<Arc<Self>> {
+    pub(super) fn start(shared: Arc<Shared>, listen: SocketAddr, tls: Option<tls::Acceptor>) -> io::Result<Arc<Self>> {
         let listener = TcpListener::bind(listen)?;
         let server = Arc::new(Self {
             shared,
             address: listener.local_addr()?,
-            #[cfg(feature = "native-tls")]
             tls,
             sockets: Mutex::new(HashMap::new()),
             next_socket: AtomicUsize::new(0),
@@ -265,10 +258,7 @@ impl Server {
     }
 
     fn is_tls(&self) -> bool {
-        #[cfg(feature = "native-tls")]
-        return self.tls.is_some();
-        #[cfg(not(feature = "native-tls"))]
-        false
+        self.tls.is_some()
     }
 
     /// Reads until the end; gives the code of the client's Close, if it sent one: the outer `None` is an end without.
@@ -287,7 +277,6 @@ impl Server {
         }
     }
 
-    #[cfg(feature = "native-tls")]
     fn halves(&self, socket: &Arc<Link>, out: &Sender<Out>) -> Option<(Io, Io)> {
         match &self.tls {
             None => Some((Io::Plain(Arc::clone(socket)), Io::Plain(Arc::clone(socket)))),
@@ -296,11 +285,6 @@ impl Server {
                 Some((Io::Tls(reading), Io::Tls(writing)))
             }
         }
-    }
-
-    #[cfg(not(feature = "native-tls"))]
-    fn halves(&self, socket: &Arc<Link>, _out: &Sender<Out>) -> Option<(Io, Io)> {
-        Some((Io::Plain(Arc::clone(socket)), Io::Plain(Arc::clone(socket))))
     }
 
     /// Ends everything, and waits for the threads.
@@ -360,7 +344,6 @@ fn write(shared: &Shared, mut websocket: WebSocket<WriteHalf>, queue: &Receiver<
                     let _ = websocket.close(Some(frame));
                     return websocket.flush().is_ok();
                 }
-                #[cfg(feature = "native-tls")]
                 Out::Flush => websocket.get_mut().io.flush_deferred().map_err(Into::into),
                 Out::End => return websocket.flush().is_ok(),
                 Out::Close => {
@@ -428,7 +411,6 @@ fn befall(reading: &mut Io, writing: Option<&mut Io>, link: &Link, trouble: &Tro
 /// One direction of a connection.
 enum Io {
     Plain(Arc<Link>),
-    #[cfg(feature = "native-tls")]
     Tls(tls::Half),
 }
 
@@ -436,7 +418,6 @@ impl Io {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         match self {
             Self::Plain(socket) => socket.read(into),
-            #[cfg(feature = "native-tls")]
             Self::Tls(half) => half.read(into),
         }
     }
@@ -444,7 +425,6 @@ impl Io {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
             Self::Plain(socket) => socket.write(bytes),
-            #[cfg(feature = "native-tls")]
             Self::Tls(half) => half.write(bytes),
         }
     }
@@ -457,7 +437,6 @@ impl Io {
         Ok(())
     }
 
-    #[cfg(feature = "native-tls")]
     fn flush_deferred(&mut self) -> io::Result<()> {
         match self {
             Self::Plain(_) => Ok(()),

@@ -1,5 +1,8 @@
 //! TLS with a certificate authority of its own, run over a pipe in memory.
 //!
+//! It is rustls on every platform and with every library of the client: the platforms' own ones take keys from a file
+//! in different forms, or only by way of a key store.
+//!
 //! Encrypting and decrypting take a short lock; waiting for the network does not, so both directions are free.
 
 use std::fs::OpenOptions;
@@ -8,9 +11,13 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use native_tls::{HandshakeError, Identity, TlsAcceptor, TlsStream};
 use parking_lot::Mutex;
-use rcgen::{BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose};
+use rcgen::{
+    BasicConstraints, Certificate, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose,
+};
+use rustls::crypto::ring;
+use rustls::pki_types::PrivateKeyDer;
+use rustls::{ServerConfig, ServerConnection};
 
 use super::line::Link;
 use super::world::Out;
@@ -20,7 +27,7 @@ use crate::error::{self, Error};
 /// How much is read from a socket at once.
 const SCRATCH: usize = 32 << 10;
 
-pub(super) struct Acceptor(TlsAcceptor);
+pub(super) struct Acceptor(Arc<ServerConfig>);
 
 /// The certificate of the authority, in a file that goes with this value.
 #[derive(Debug)]
@@ -46,12 +53,15 @@ fn refused(what: &str, source: impl std::fmt::Display) -> Error {
 /// Makes an authority, a certificate for the loopback addresses and the one that is listened on, and what accepts connections with it.
 pub(super) fn prepare(address: IpAddr) -> Result<(Acceptor, CaFile), Error> {
     let (authority, leaf, key) = certificates(address).map_err(|error| refused("no certificate", error))?;
-    let identity = Identity::from_pkcs8(format!("{leaf}{authority}").as_bytes(), key.as_bytes())
+    let chain = vec![leaf.der().clone(), authority.der().clone()];
+    let key = PrivateKeyDer::Pkcs8(key.serialize_der().into());
+    let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, key))
         .map_err(|error| refused("the certificate is not taken", error))?;
-    let acceptor = TlsAcceptor::new(identity).map_err(|error| refused("no acceptor", error))?;
     let path = std::env::temp_dir().join(format!("signalwire-simulator-{}.pem", uuid::Uuid::new_v4()));
-    write_private(&path, &authority).map_err(|error| refused("the file of its authority", error))?;
-    Ok((Acceptor(acceptor), CaFile(path)))
+    write_private(&path, &authority.pem()).map_err(|error| refused("the file of its authority", error))?;
+    Ok((Acceptor(Arc::new(config)), CaFile(path)))
 }
 
 fn write_private(path: &Path, text: &str) -> io::Result<()> {
@@ -62,7 +72,7 @@ fn write_private(path: &Path, text: &str) -> io::Result<()> {
     options.open(path)?.write_all(text.as_bytes())
 }
 
-fn certificates(address: IpAddr) -> Result<(String, String, String), rcgen::Error> {
+fn certificates(address: IpAddr) -> Result<(Certificate, Certificate, KeyPair), rcgen::Error> {
     let authority_key = KeyPair::generate()?;
     let mut params = CertificateParams::new(Vec::new())?;
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -81,57 +91,51 @@ fn certificates(address: IpAddr) -> Result<(String, String, String), rcgen::Erro
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     let leaf = params.signed_by(&key, &authority, &authority_key)?;
-    Ok((authority.pem(), leaf.pem(), key.serialize_pem()))
+    Ok((authority, leaf, key))
 }
 
-/// What the TLS library takes for a socket.
-#[derive(Debug, Default)]
-struct Pipe {
+/// A session, and what was received and not yet taken in by it.
+struct Session {
+    tls: ServerConnection,
     incoming: Vec<u8>,
-    taken: usize,
-    ended: bool,
-    outgoing: Vec<u8>,
 }
 
-impl Read for Pipe {
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        let waiting = self.incoming.get(self.taken..).unwrap_or_default();
-        if waiting.is_empty() {
-            return if self.ended { Ok(0) } else { Err(io::ErrorKind::WouldBlock.into()) };
+impl Session {
+    /// Takes in what was received, as far as there is room for the text.
+    fn process(&mut self) -> io::Result<()> {
+        while !self.incoming.is_empty() && self.tls.wants_read() {
+            let taken = self.tls.read_tls(&mut self.incoming.as_slice())?;
+            self.incoming.drain(..taken);
+            self.tls.process_new_packets().map_err(io::Error::other)?;
         }
-        let count = waiting.len().min(into.len());
-        into[..count].copy_from_slice(&waiting[..count]);
-        self.taken += count;
-        if self.taken == self.incoming.len() {
-            self.incoming.clear();
-            self.taken = 0;
-        }
-        Ok(count)
-    }
-}
-
-impl Write for Pipe {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.outgoing.extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
-}
 
-impl Pipe {
-    fn feed(&mut self, bytes: &[u8]) {
-        self.ended = bytes.is_empty();
-        self.incoming.extend_from_slice(bytes);
+    fn outgoing(&mut self) -> io::Result<Vec<u8>> {
+        let mut ready = Vec::new();
+        while self.tls.wants_write() {
+            self.tls.write_tls(&mut ready)?;
+        }
+        Ok(ready)
+    }
+
+    /// The text there is; `WouldBlock` when something has to be received first.
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        loop {
+            match self.tls.reader().read(into) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock && !self.incoming.is_empty() => {
+                    self.process()?;
+                }
+                other => return other,
+            }
+        }
     }
 }
 
 /// One direction of a TLS connection.
 pub(super) struct Half {
     socket: Arc<Link>,
-    tls: Arc<Mutex<TlsStream<Pipe>>>,
+    session: Arc<Mutex<Session>>,
     scratch: Vec<u8>,
     out: Sender<Out>,
 }
@@ -140,38 +144,42 @@ impl Acceptor {
     /// Shakes hands; nothing when the other side is not up to it.
     pub(super) fn accept(&self, socket: &Arc<Link>, out: &Sender<Out>) -> Option<(Half, Half)> {
         let mut scratch = vec![0; SCRATCH];
-        let mut attempt = self.0.accept(Pipe::default());
-        let mut stream = loop {
-            match attempt {
-                Ok(stream) => break stream,
-                Err(HandshakeError::Failure(_)) => return None,
-                Err(HandshakeError::WouldBlock(mut waiting)) => {
-                    let ready = std::mem::take(&mut waiting.get_mut().outgoing);
-                    socket.write_all(&ready).ok()?;
-                    let count = socket.read(&mut scratch).ok()?;
-                    if count == 0 {
-                        return None;
-                    }
-                    waiting.get_mut().feed(&scratch[..count]);
-                    attempt = waiting.handshake();
+        let mut tls = ServerConnection::new(Arc::clone(&self.0)).ok()?;
+        // Whoever writes waits until the socket has taken it.
+        tls.set_buffer_limit(None);
+        let mut session = Session { tls, incoming: Vec::new() };
+        while session.tls.is_handshaking() {
+            if session.incoming.is_empty() {
+                let count = socket.read(&mut scratch).ok()?;
+                if count == 0 {
+                    return None;
                 }
+                session.incoming.extend_from_slice(&scratch[..count]);
             }
-        };
-        let ready = std::mem::take(&mut stream.get_mut().outgoing);
-        socket.write_all(&ready).ok()?;
-        let tls = Arc::new(Mutex::new(stream));
-        let half = |scratch| Half { socket: Arc::clone(socket), tls: Arc::clone(&tls), scratch, out: out.clone() };
+            let waiting = session.incoming.len();
+            let processed = session.process();
+            // An alert too: the client is to see why.
+            let ready = session.outgoing().ok()?;
+            socket.write_all(&ready).ok()?;
+            processed.ok()?;
+            if session.incoming.len() == waiting {
+                return None;
+            }
+        }
+        let session = Arc::new(Mutex::new(session));
+        let half =
+            |scratch| Half { socket: Arc::clone(socket), session: Arc::clone(&session), scratch, out: out.clone() };
         Some((half(scratch), half(Vec::new())))
     }
 }
 
 impl Half {
     pub(super) fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        let mut tls = self.tls.lock();
+        let mut session = self.session.lock();
         loop {
-            let read = tls.read(into);
-            let deferred = !tls.get_ref().outgoing.is_empty();
-            drop(tls);
+            let read = session.read(into);
+            let deferred = session.tls.wants_write();
+            drop(session);
             if deferred {
                 // The writer alone sends, or records would overtake each other.
                 let _ = self.out.send(Out::Flush);
@@ -181,23 +189,26 @@ impl Half {
                 other => return other,
             }
             let count = self.socket.read(&mut self.scratch)?;
-            tls = self.tls.lock();
-            tls.get_mut().feed(&self.scratch[..count]);
+            if count == 0 {
+                return Ok(0);
+            }
+            session = self.session.lock();
+            session.incoming.extend_from_slice(&self.scratch[..count]);
         }
     }
 
     pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let ready = {
-            let mut tls = self.tls.lock();
-            tls.write_all(bytes)?;
-            std::mem::take(&mut tls.get_mut().outgoing)
+            let mut session = self.session.lock();
+            session.tls.writer().write_all(bytes)?;
+            session.outgoing()?
         };
         self.socket.write_all(&ready)?;
         Ok(bytes.len())
     }
 
     pub(super) fn flush_deferred(&mut self) -> io::Result<()> {
-        let ready = std::mem::take(&mut self.tls.lock().get_mut().outgoing);
+        let ready = self.session.lock().outgoing()?;
         self.socket.write_all(&ready)
     }
 }

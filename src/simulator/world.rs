@@ -61,7 +61,6 @@ pub(super) enum Out {
     /// The end, without a Close.
     End,
     /// TLS has something to say of its own.
-    #[cfg(feature = "native-tls")]
     Flush,
 }
 

@@ -642,7 +642,6 @@ fn nothing_that_is_printed_shows_the_token() {
     assert!(!printed.contains("canary"), "{printed}");
 }
 
-#[cfg(feature = "native-tls")]
 #[test]
 fn tls_is_offered_with_a_certificate_that_the_authority_vouches_for() {
     let sim = Simulator::builder().tls(true).speed(100.0).allow_violations().start().expect("a simulator");
