@@ -158,10 +158,15 @@
 //!
 //! | feature | | |
 //! |---|---|---|
-//! | `native-tls` | default | TLS by the platform's library |
+//! | `native-tls` | default | TLS by the platform's library: OpenSSL on Linux, whose headers it needs |
+//! | `rustls` | | TLS by rustls and ring, with the platform's root certificates; needs no OpenSSL |
 //! | `signals` | default | [`Client::run`] ends cleanly on SIGINT and SIGTERM (Unix) |
 //! | `simulator` | | the simulator |
 //! | `vendored-openssl` | | builds OpenSSL from source |
+//!
+//! If a build on Linux fails because the headers of OpenSSL are missing, install them (`libssl-dev` and `pkg-config` on
+//! Debian, `openssl-devel` on Fedora), or choose rustls: `default-features = false, features = ["rustls", "signals"]`.
+//! With both libraries compiled in, [`Builder::tls_backend`] chooses; the default is native-tls.
 #![forbid(unsafe_code)]
 #![warn(missing_docs, missing_debug_implementations, unreachable_pub)]
 #![warn(clippy::unwrap_used, clippy::missing_errors_doc, clippy::print_stdout, clippy::print_stderr)]
@@ -219,3 +224,4 @@ pub use protocol::media::*;
 pub use protocol::states::*;
 pub use session::{HandlerFailure, LinkState, LinkStates, Stats};
 pub use stream::EventStream;
+pub use transport::TlsBackend;

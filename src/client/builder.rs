@@ -13,7 +13,7 @@ use crate::clock::Clock;
 use crate::error::{self, Result};
 use crate::secret::{MASK, Secret};
 use crate::session::{Credentials, HandlerFailure, Session, Settings};
-use crate::transport::{Connector, Endpoint, Scheme};
+use crate::transport::{ClientFiles, Connector, Endpoint, Roots, Scheme, TlsBackend, TlsSettings};
 
 /// The host that is connected to when nothing else is said.
 #[doc(alias = "DEFAULT_RELAY_HOST")]
@@ -34,7 +34,7 @@ const CA_FILE: &str = "SIGNALWIRE_RELAY_CA_FILE";
 /// | [`jwt`](Self::jwt) | `SIGNALWIRE_JWT_TOKEN`, unless project and token are both set here | |
 /// | [`host`](Self::host) | `SIGNALWIRE_RELAY_HOST`, then `SIGNALWIRE_SPACE` | `relay.signalwire.com` |
 /// | [`tls`](Self::tls) | `SIGNALWIRE_RELAY_SCHEME` (`wss` or `ws`) | `wss` |
-/// | [`ca_file`](Self::ca_file) | `SIGNALWIRE_RELAY_CA_FILE` | the system's roots alone |
+/// | [`ca_file`](Self::ca_file), [`ca_dir`](Self::ca_dir) | `SIGNALWIRE_RELAY_CA_FILE` | the system's roots alone |
 /// | [`max_active_calls`](Self::max_active_calls) | `RELAY_MAX_ACTIVE_CALLS` | 1,000 |
 /// | | `RELAY_MAX_CONNECTIONS`: how many clients one process may have; read at each `connect` | no limit |
 ///
@@ -52,7 +52,7 @@ pub struct Builder {
     path: Option<UrlPath>,
     tls: Option<bool>,
     allow_plaintext: bool,
-    ca_file: Option<PathBuf>,
+    tls_settings: TlsSettings,
     contexts: Vec<String>,
     max_active_calls: Option<usize>,
     settings: Settings,
@@ -106,9 +106,57 @@ impl Builder {
         self
     }
 
-    /// A PEM file of certificates to trust, in addition to the system's.
-    pub fn ca_file(mut self, path: impl Into<PathBuf>) -> Self {
-        self.ca_file = Some(path.into());
+    /// Sets the library that encrypts the connection. Default: [`TlsBackend::NativeTls`] if the crate's feature
+    /// `native-tls` is on, [`TlsBackend::Rustls`] if only `rustls` is.
+    ///
+    /// [`connect`](Self::connect) returns a `Config` error if the feature of that library is off.
+    pub fn tls_backend(mut self, backend: TlsBackend) -> Self {
+        self.tls_settings.backend = Some(backend);
+        self
+    }
+
+    /// Adds a PEM file of root certificates to trust, besides the system's. May be called several times; a file may hold
+    /// several certificates.
+    ///
+    /// The system's roots are those of the platform. `SSL_CERT_FILE` and `SSL_CERT_DIR` name others where the TLS
+    /// library reads these variables: rustls does on every platform, native-tls on Linux.
+    ///
+    /// [`connect`](Self::connect) returns a `Config` error that names the file if it cannot be read or holds no
+    /// certificate.
+    pub fn ca_file(self, path: impl Into<PathBuf>) -> Self {
+        self.trust("Builder::ca_file", path.into(), false)
+    }
+
+    /// Adds a directory of such files. Files in it that hold no certificate are passed over, and so are its
+    /// subdirectories.
+    ///
+    /// [`connect`](Self::connect) returns a `Config` error if no file of the directory holds a certificate.
+    pub fn ca_dir(self, path: impl Into<PathBuf>) -> Self {
+        self.trust("Builder::ca_dir", path.into(), true)
+    }
+
+    /// Whether only the certificates of [`ca_file`](Self::ca_file), [`ca_dir`](Self::ca_dir) and
+    /// `SIGNALWIRE_RELAY_CA_FILE` are trusted, and the system's roots are not. Default: `false`.
+    ///
+    /// [`connect`](Self::connect) returns a `Config` error if none of these is set.
+    pub fn ca_only(mut self, only: bool) -> Self {
+        self.tls_settings.only = only;
+        self
+    }
+
+    /// Sets the certificate with which the client identifies itself to the peer: a PEM file with the certificate and its
+    /// issuers, in this order and without the root, and a PEM file with the key in PKCS#8 form, not encrypted. The key is
+    /// never printed.
+    ///
+    /// [`connect`](Self::connect) returns a `Config` error if one of the files cannot be used, or if the key does not
+    /// belong to the certificate.
+    pub fn client_certificate(mut self, chain: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Self {
+        self.tls_settings.client = Some(ClientFiles { chain: chain.into(), key: key.into() });
+        self
+    }
+
+    fn trust(mut self, setting: &'static str, path: PathBuf, is_directory: bool) -> Self {
+        self.tls_settings.roots.push(Roots { setting, path, is_directory });
         self
     }
 
@@ -346,7 +394,10 @@ impl Builder {
     #[cfg(feature = "simulator")]
     pub fn simulator(mut self, simulator: &crate::simulator::Simulator) -> Self {
         self.clock = simulator.clock().clone();
-        self.ca_file = simulator.ca_file().map(Into::into);
+        self.tls_settings.roots.clear();
+        if let Some(file) = simulator.ca_file() {
+            self = self.ca_file(file);
+        }
         self.host(simulator.host()).tls(simulator.is_tls()).project(simulator.project()).token(simulator.token())
     }
 
@@ -372,14 +423,14 @@ impl Builder {
             settings.max_active_calls = calls.max(1);
         }
         let slot = ProcessSlot::take()?;
-        let ca = match self.ca_file.clone() {
-            Some(path) => Some(("Builder::ca_file", path)),
+        let mut tls = self.tls_settings;
+        if tls.roots.is_empty() {
             // A path need not be Unicode.
-            None => env::var_os(CA_FILE).filter(|path| !path.is_empty()).map(|path| (CA_FILE, path.into())),
-        };
-        let ca = ca.as_ref().map(|(name, path)| (*name, path.as_path()));
+            let file = env::var_os(CA_FILE).filter(|path| !path.is_empty());
+            tls.roots.extend(file.map(|path| Roots { setting: CA_FILE, path: path.into(), is_directory: false }));
+        }
         let clock = self.clock;
-        let connector = Connector::new(endpoint, ca, settings.max_frame, clock.clone())?;
+        let connector = Connector::new(endpoint, &tls, settings.max_frame, clock.clone())?;
         let router = Router::new(settings.remembered_ids);
         let sink = Arc::clone(&router);
         let session = Session::new(clock, settings, credentials, unique(self.contexts), connector, sink);

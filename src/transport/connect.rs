@@ -2,7 +2,6 @@
 
 use std::io;
 use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream, ToSocketAddrs};
-use std::path::Path;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -13,9 +12,9 @@ use tungstenite::{Error as WsError, client};
 
 use super::address::{Endpoint, Scheme};
 use super::frame_settings;
-use super::pipe::{Tls, Trust, advice};
 use super::reader::{Inlet, ReadHalf, Wire};
 use super::retry_after;
+use super::tls::{Tls, TlsSettings, Trust, advice};
 use super::writer::WriteHalf;
 use crate::clock::{Clock, Deadline, Receiver, Sender, Tcp, Whose};
 use crate::error::{self, BoxError, Error, Phase, Result};
@@ -151,15 +150,13 @@ pub(crate) struct Connector {
 }
 
 impl Connector {
-    /// `ca` is a file of roots to trust besides the system's, after the name of the setting or variable it came by.
-    ///
     /// # Errors
     ///
-    /// [`ErrorKind::Config`](crate::ErrorKind::Config) when that file cannot be read or holds no certificate, or when
-    /// `wss` is wanted of a build without TLS.
-    pub(crate) fn new(endpoint: Endpoint, ca: Option<(&str, &Path)>, max_frame: usize, clock: Clock) -> Result<Self> {
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) when a file of certificates cannot be read or used, or when `wss`
+    /// is wanted of a build without TLS, or without the library that is asked for.
+    pub(crate) fn new(endpoint: Endpoint, tls: &TlsSettings, max_frame: usize, clock: Clock) -> Result<Self> {
         let trust = match endpoint.scheme() {
-            Scheme::Wss => Some(Trust::new(ca)?),
+            Scheme::Wss => Some(Trust::new(tls)?),
             Scheme::Ws => None,
         };
         let find = Box::new(|host: &str, port| (host, port).to_socket_addrs().map(Iterator::collect));
@@ -405,7 +402,8 @@ impl Connector {
             io::ErrorKind::UnexpectedEof => self.failed(phase, "the peer closed the connection", None),
             _ => {
                 let mut why = e.to_string();
-                if let Some(advice) = advice(&why).filter(|_| phase == Phase::Tls) {
+                // What TLS 1.3 has against a client's certificate comes during the upgrade.
+                if let Some(advice) = advice(&e).filter(|_| matches!(phase, Phase::Tls | Phase::Upgrade)) {
                     why.push_str(": ");
                     why.push_str(advice);
                 }

@@ -1,19 +1,21 @@
 //! Bytes and threads below the session: one WebSocket, read by one thread and written by many.
 //!
-//! Nothing here knows JSON or RELAY, and nothing above names tungstenite or native-tls. The reader blocks in `recv`
+//! Nothing here knows JSON or RELAY, and nothing above names tungstenite or a TLS library. The reader blocks in `recv`
 //! without a lock; TLS runs over a pipe in memory behind a lock that is never held across a system call; the two
 //! directions have a WebSocket half each, so that neither ever waits for the other.
 
 mod address;
 mod connect;
-mod pipe;
 mod reader;
 mod retry_after;
+mod tls;
 mod writer;
 
 pub(crate) use address::{Endpoint, Scheme};
 pub(crate) use connect::{Connection, Connector, Cutoff, Socket};
 pub(crate) use reader::{Frame, LinkEnd, Pulse, ReadHalf};
+pub use tls::TlsBackend;
+pub(crate) use tls::{ClientFiles, Roots, TlsSettings};
 pub(crate) use writer::{Keeper, NotSent, Out, WriteHalf, Writer, WriterSettings};
 
 use tungstenite::protocol::WebSocketConfig;
@@ -67,7 +69,7 @@ pub(crate) mod tests {
 
     fn connector(host: &str, scheme: Scheme) -> Connector {
         let endpoint = Endpoint::parse(("host", host), scheme, "/", false).expect("a host");
-        Connector::new(endpoint, None, MAX_FRAME, Clock::real()).expect("a connector")
+        Connector::new(endpoint, &TlsSettings::default(), MAX_FRAME, Clock::real()).expect("a connector")
     }
 
     fn attempt(connector: &Connector, span: Duration) -> crate::Result<Connection> {
@@ -422,22 +424,43 @@ pub(crate) mod tests {
         }
     }
 
-    #[cfg(not(feature = "native-tls"))]
+    #[cfg(not(any(feature = "native-tls", feature = "rustls")))]
     #[test]
     fn wss_without_tls_says_which_feature_is_missing() {
         let endpoint = Endpoint::parse(("host", "localhost"), Scheme::Wss, "/", false).expect("a host");
-        let error = Connector::new(endpoint, None, MAX_FRAME, Clock::real()).err().expect("no TLS here");
+        let connector = Connector::new(endpoint, &TlsSettings::default(), MAX_FRAME, Clock::real());
+        let error = connector.err().expect("no TLS here");
         assert_eq!(error.kind(), ErrorKind::Config);
-        assert!(error.to_string().contains("native-tls"));
+        assert!(error.to_string().contains("`native-tls`") && error.to_string().contains("`rustls`"), "{error}");
     }
 
-    #[cfg(all(feature = "simulator", feature = "native-tls"))]
+    #[cfg(any(feature = "native-tls", feature = "rustls"))]
+    #[test]
+    fn a_library_that_is_not_compiled_in_is_refused_by_the_name_of_its_feature() {
+        for (backend, feature, is_there) in [
+            (TlsBackend::NativeTls, "`native-tls`", cfg!(feature = "native-tls")),
+            (TlsBackend::Rustls, "`rustls`", cfg!(feature = "rustls")),
+        ] {
+            let endpoint = Endpoint::parse(("host", "localhost"), Scheme::Wss, "/", false).expect("a host");
+            let settings = TlsSettings { backend: Some(backend), ..TlsSettings::default() };
+            let connector = Connector::new(endpoint, &settings, MAX_FRAME, Clock::real());
+            assert_eq!(connector.is_ok(), is_there, "{backend:?}");
+            if let Err(error) = connector {
+                assert_eq!(error.kind(), ErrorKind::Config);
+                assert!(error.to_string().contains(feature), "{error}");
+            }
+        }
+    }
+
+    #[cfg(all(feature = "simulator", feature = "native-tls", feature = "rustls"))]
     mod tls {
         use std::path::{Path, PathBuf};
 
         use native_tls::{Identity, TlsAcceptor};
 
         use super::*;
+
+        const BACKENDS: [TlsBackend; 2] = [TlsBackend::NativeTls, TlsBackend::Rustls];
 
         /// A certificate authority, as a file that is removed again.
         struct Authority {
@@ -479,16 +502,19 @@ pub(crate) mod tests {
             std::env::temp_dir().join(format!("signalwire-relay-{}.pem", uuid::Uuid::new_v4()))
         }
 
-        fn secure(host: &str, ca: Option<&Path>) -> crate::Result<Connector> {
+        fn secure(backend: TlsBackend, host: &str, ca: Option<&Path>) -> crate::Result<Connector> {
             let endpoint = Endpoint::parse(("host", host), Scheme::Wss, "/", false).expect("a host");
-            let ca = ca.map(|path| ("SIGNALWIRE_RELAY_CA_FILE", path));
-            Connector::new(endpoint, ca, MAX_FRAME, Clock::real())
+            let roots =
+                |path: &Path| Roots { setting: "SIGNALWIRE_RELAY_CA_FILE", path: path.to_owned(), is_directory: false };
+            let roots = ca.into_iter().map(roots).collect();
+            let settings = TlsSettings { backend: Some(backend), roots, ..TlsSettings::default() };
+            Connector::new(endpoint, &settings, MAX_FRAME, Clock::real())
         }
 
         #[test]
         fn text_goes_there_and_back_encrypted() {
             let authority = Authority::new();
-            for large in [10, 300_000] {
+            for (backend, large) in BACKENDS.into_iter().flat_map(|backend| [(backend, 10), (backend, 300_000)]) {
                 let acceptor = authority.acceptor("127.0.0.1");
                 let (address, peer) = serve(move |socket| {
                     let stream = acceptor.accept(socket).expect("TLS");
@@ -502,7 +528,7 @@ pub(crate) mod tests {
                     }
                     count
                 });
-                let connector = secure(&address.to_string(), Some(&authority.file)).expect("a connector");
+                let connector = secure(backend, &address.to_string(), Some(&authority.file)).expect("a connector");
                 let mut link = attempt(&connector, LONG).expect("a connection");
                 for index in 0..20 {
                     let text = format!("{index}{}", "x".repeat(large));
@@ -517,6 +543,10 @@ pub(crate) mod tests {
 
         #[test]
         fn large_frames_cross_and_the_goodbye_is_clean() {
+            BACKENDS.into_iter().for_each(large_frames_cross);
+        }
+
+        fn large_frames_cross(backend: TlsBackend) {
             let authority = Authority::new();
             let acceptor = authority.acceptor("127.0.0.1");
             let (address, peer) = serve(move |socket| {
@@ -529,7 +559,7 @@ pub(crate) mod tests {
                     }
                 }
             });
-            let connector = secure(&address.to_string(), Some(&authority.file)).expect("a connector");
+            let connector = secure(backend, &address.to_string(), Some(&authority.file)).expect("a connector");
             let mut link = attempt(&connector, LONG).expect("a connection");
             let writer = Writer::new(Clock::real(), WriterSettings::default());
             writer.prepare(1);
@@ -559,6 +589,10 @@ pub(crate) mod tests {
 
         #[test]
         fn an_ipv6_address_is_checked_without_its_brackets() {
+            BACKENDS.into_iter().for_each(an_ipv6_address_is_checked);
+        }
+
+        fn an_ipv6_address_is_checked(backend: TlsBackend) {
             // Not every machine has IPv6.
             let Ok(listener) = TcpListener::bind("[::1]:0") else { return };
             let authority = Authority::new();
@@ -569,7 +603,7 @@ pub(crate) mod tests {
                 let count = stream.read(&mut start).expect("a request");
                 String::from_utf8_lossy(&start[..count]).into_owned()
             });
-            let connector = secure(&address.to_string(), Some(&authority.file)).expect("a connector");
+            let connector = secure(backend, &address.to_string(), Some(&authority.file)).expect("a connector");
             assert_eq!(refused(attempt(&connector, LONG)).phase(), Some(Phase::Upgrade));
             let request = peer.join().expect("the peer");
             assert!(request.contains(&format!("Host: [::1]:{}\r\n", address.port())), "{request}");
@@ -585,20 +619,23 @@ pub(crate) mod tests {
                 ours.certificate.pem()
             );
             std::fs::write(&both, stacked).expect("a file");
-            for (name, issuer, ca, told) in [
-                ("127.0.0.1", &theirs, Some(ours.file.as_path()), "certificate verify failed"),
-                ("127.0.0.1", &ours, None, "certificate verify failed"),
-                ("elsewhere.example", &ours, Some(&ours.file), "mismatch"),
-                ("127.0.0.2", &ours, Some(&ours.file), "mismatch"),
+            let cases = [
+                ("127.0.0.1", &theirs, Some(ours.file.as_path()), "not trusted here"),
+                ("127.0.0.1", &ours, None, "not trusted here"),
+                ("elsewhere.example", &ours, Some(&ours.file), "another host"),
+                ("127.0.0.2", &ours, Some(&ours.file), "another host"),
                 ("127.0.0.1", &ours, Some(&both), ""),
-            ] {
+            ];
+            for (backend, (name, issuer, ca, told)) in
+                BACKENDS.into_iter().flat_map(|one| cases.map(|case| (one, case)))
+            {
                 let acceptor = issuer.acceptor(name);
                 let (address, peer) = serve(move |socket| {
                     let Ok(mut stream) = acceptor.accept(socket) else { return 0 };
                     let mut first = [0; 16];
                     stream.read(&mut first).unwrap_or(0)
                 });
-                let connector = secure(&address.to_string(), ca).expect("a connector");
+                let connector = secure(backend, &address.to_string(), ca).expect("a connector");
                 let error = refused(attempt(&connector, LONG));
                 let heard = peer.join().expect("the peer");
                 if told.is_empty() {
@@ -621,16 +658,25 @@ pub(crate) mod tests {
                 if let Some(content) = content {
                     std::fs::write(&file, content).expect("a file");
                 }
-                let error = secure("localhost", Some(&file)).err().expect("an error");
-                assert_eq!(error.kind(), ErrorKind::Config, "{content:?}");
-                let told = error.to_string();
-                assert!(told.contains("SIGNALWIRE_RELAY_CA_FILE") && told.contains(&*file.to_string_lossy()), "{told}");
+                for backend in BACKENDS {
+                    let error = secure(backend, "localhost", Some(&file)).err().expect("an error");
+                    assert_eq!(error.kind(), ErrorKind::Config, "{content:?}");
+                    let told = error.to_string();
+                    assert!(
+                        told.contains("SIGNALWIRE_RELAY_CA_FILE") && told.contains(&*file.to_string_lossy()),
+                        "{told}"
+                    );
+                }
             }
             let _ = std::fs::remove_file(file);
         }
 
         #[test]
         fn plain_text_garbage_drips_and_silence_on_the_tls_port_end_in_that_phase() {
+            BACKENDS.into_iter().for_each(what_is_no_tls_ends_in_that_phase);
+        }
+
+        fn what_is_no_tls_ends_in_that_phase(backend: TlsBackend) {
             for (answer, timed_out) in
                 [(Some("HTTP/1.1 400 Bad Request\r\n\r\n"), false), (Some(""), false), (None, true)]
             {
@@ -643,7 +689,7 @@ pub(crate) mod tests {
                     }
                     None => Some(socket),
                 });
-                let connector = secure(&address.to_string(), None).expect("a connector");
+                let connector = secure(backend, &address.to_string(), None).expect("a connector");
                 let error = refused(attempt(&connector, if timed_out { SHORT } else { LONG }));
                 assert_eq!((error.phase(), error.is_timeout()), (Some(Phase::Tls), timed_out), "{error}");
                 drop(peer.join());
@@ -659,7 +705,7 @@ pub(crate) mod tests {
                     let _ = Clock::real().recv(&tick, within(Duration::from_millis(20)));
                 }
             });
-            let connector = secure(&address.to_string(), None).expect("a connector");
+            let connector = secure(backend, &address.to_string(), None).expect("a connector");
             let began = Clock::real().now();
             let error = refused(attempt(&connector, SHORT));
             assert_eq!(error.phase(), Some(Phase::Tls), "{error}");

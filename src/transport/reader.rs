@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use tungstenite::{Bytes, Error as WsError, Message, Utf8Bytes, WebSocket};
 
-use super::pipe::Tls;
+use super::tls::Tls;
 use crate::clock::{Clock, Deadline, Tcp, uninterrupted};
 
 /// How much one `recv` takes at most.

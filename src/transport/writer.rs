@@ -15,8 +15,8 @@ use tungstenite::{Bytes, Message, Utf8Bytes, WebSocket};
 
 use super::connect::Socket;
 use super::frame_settings;
-use super::pipe::Tls;
 use super::reader::{LinkEnd, is_again};
+use super::tls::Tls;
 use crate::clock::{Clock, Deadline, Tcp};
 
 /// With more requests in flight than this, callers leave the writing to the writer thread: sharing a flush is then

@@ -344,7 +344,6 @@ fn a_silent_peer_is_given_up_at_the_deadline() {
         let error = refused(plain(silent.host()).connect_timeout(limit));
         assert_eq!((error.kind(), error.phase()), (ErrorKind::Connect, Some(Phase::Upgrade)), "{error}");
         assert!(error.is_timeout());
-        #[cfg(feature = "native-tls")]
         {
             let error = refused(plain(silent.host()).tls(true).connect_timeout(limit));
             assert_eq!((error.kind(), error.phase()), (ErrorKind::Connect, Some(Phase::Tls)), "{error}");
@@ -669,7 +668,6 @@ fn frames_before_the_verdict_are_answered_and_kept() {
 
 // TLS.
 
-#[cfg(feature = "native-tls")]
 mod tls {
     use super::*;
 

@@ -161,14 +161,13 @@ fn bytes_may_come_one_by_one() {
     });
 }
 
-#[cfg(feature = "native-tls")]
 #[test]
 fn bytes_may_come_one_by_one_also_within_tls() {
     watchdog("slices of TLS records", || {
-        for size in [1, 5, 50] {
+        for (size, backend) in crate::tls::backends().into_iter().flat_map(|one| [1, 5, 50].map(|size| (size, one))) {
             let sim = Simulator::builder().tls(true).virtual_time().start().unwrap();
             sim.inject(Fault::slices(size));
-            let client = client(&sim);
+            let client = builder(&sim).tls_backend(backend).connect().unwrap();
             converse(&sim, &client);
             assert_eq!(sim.violations(), [""; 0]);
         }
@@ -488,7 +487,6 @@ fn whatever_goes_wrong_while_connecting_is_told_with_its_phase() {
 }
 
 /// One test for each phase: a client over TLS loads the system's certificates, which takes its time.
-#[cfg(feature = "native-tls")]
 fn goes_wrong_over_tls_at(phase: Phase) {
     watchdog("a phase of connecting over TLS", move || {
         let sim = Simulator::builder().tls(true).virtual_time().start().unwrap();
@@ -496,25 +494,21 @@ fn goes_wrong_over_tls_at(phase: Phase) {
     });
 }
 
-#[cfg(feature = "native-tls")]
 #[test]
 fn whatever_goes_wrong_before_tls_is_told() {
     goes_wrong_over_tls_at(Phase::Tcp);
 }
 
-#[cfg(feature = "native-tls")]
 #[test]
 fn whatever_goes_wrong_in_tls_is_told() {
     goes_wrong_over_tls_at(Phase::Tls);
 }
 
-#[cfg(feature = "native-tls")]
 #[test]
 fn whatever_goes_wrong_in_the_upgrade_over_tls_is_told() {
     goes_wrong_over_tls_at(Phase::Upgrade);
 }
 
-#[cfg(feature = "native-tls")]
 #[test]
 fn whatever_goes_wrong_in_authentication_over_tls_is_told() {
     goes_wrong_over_tls_at(Phase::Auth);
@@ -534,7 +528,6 @@ fn a_slow_handshake_is_waited_for_until_the_deadline() {
     });
 }
 
-#[cfg(feature = "native-tls")]
 #[test]
 fn a_slow_handshake_of_tls_is_waited_for_until_the_deadline() {
     watchdog("drip of TLS", || {

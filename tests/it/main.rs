@@ -30,8 +30,8 @@ mod stopping;
 mod support;
 mod texts;
 mod tidy;
-#[cfg(feature = "native-tls")]
 mod tls;
+mod trust;
 mod user_code;
 mod values;
 mod verbs;

@@ -175,7 +175,7 @@ fn sockets_and_tls_are_the_business_of_transport_and_simulator() {
             if is_clock && (line.contains("TcpStream") || line.contains("std::net")) {
                 continue;
             }
-            for name in ["tungstenite", "native_tls", "TcpStream", "std::net", "rcgen"] {
+            for name in ["tungstenite", "native_tls", "rustls::", "TcpStream", "std::net", "rcgen"] {
                 if line.contains(name) {
                     found.push(format!("src/{}:{n}: {name}", source.path));
                 }
@@ -400,6 +400,9 @@ fn the_library_depends_on_what_was_agreed_upon() {
         "parking_lot",
         // Only with the simulator.
         "rcgen",
+        // Only with the feature of that name, and with the simulator.
+        "rustls",
+        "rustls-native-certs",
         "serde",
         "serde_json",
         "tungstenite",
@@ -410,7 +413,7 @@ fn the_library_depends_on_what_was_agreed_upon() {
     assert_eq!(table(&manifest, "[target.'cfg(unix)'.dependencies]"), names(&["signal-hook"]));
     let others = ["[build-dependencies]", "[patch", "[replace"];
     assert!(others.iter().all(|header| !manifest.contains(header)));
-    for optional in ["native-tls", "rcgen", "signal-hook"] {
+    for optional in ["native-tls", "rcgen", "rustls", "rustls-native-certs", "signal-hook"] {
         let line = manifest.lines().find(|line| line.starts_with(&format!("{optional} = {{"))).unwrap();
         assert!(line.contains("optional = true"), "{line}");
     }
@@ -519,6 +522,10 @@ fn every_promised_method_is_there_and_documented() {
                 "jwt",
                 "tls",
                 "ca_file",
+                "ca_dir",
+                "ca_only",
+                "client_certificate",
+                "tls_backend",
                 "path",
                 "allow_plaintext",
                 "max_active_calls",

@@ -1,4 +1,5 @@
-//! The certificate is checked before the first secret byte leaves, and the error says what is wrong with it.
+//! The certificate is checked before the first secret byte leaves, and the error says what is wrong with it. Each test runs
+//! over both TLS libraries, against a peer made with native-tls.
 
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, TcpListener, TcpStream};
@@ -13,33 +14,50 @@ use rcgen::{
     date_time_ymd,
 };
 use serde_json::{Value, json};
-use signalwire_relay::{Builder, Client, Error, ErrorKind, LinkState, Phase};
+use signalwire_relay::{Builder, Client, Error, ErrorKind, LinkState, Phase, TlsBackend};
 use tungstenite::{Message, WebSocket};
 
 use crate::support::{LONG, millis, next_state, online, watched};
 
-const PROJECT: &str = "project-canary-4711";
-const TOKEN: &str = "PT-canary-0815";
+pub const PROJECT: &str = "project-canary-4711";
+pub const TOKEN: &str = "PT-canary-0815";
+
+/// The libraries that are compiled in: both, unless a build says otherwise.
+pub fn backends() -> Vec<TlsBackend> {
+    let native = cfg!(feature = "native-tls").then_some(TlsBackend::NativeTls);
+    [TlsBackend::Rustls].into_iter().chain(native).collect()
+}
+
+pub fn each_backend(test: fn(TlsBackend)) {
+    for backend in backends() {
+        watched(move || test(backend));
+    }
+}
+
+/// Whether the words of the library are known: those of OpenSSL and rustls are, SChannel's depend on the system.
+fn has_advice(backend: TlsBackend) -> bool {
+    backend == TlsBackend::Rustls || cfg!(target_os = "linux")
+}
 
 /// Somebody who signs certificates.
-struct Authority {
-    certificate: Certificate,
-    key: KeyPair,
+pub struct Authority {
+    pub certificate: Certificate,
+    pub key: KeyPair,
 }
 
 /// What a server shows: certificates in PEM form, the leaf first, and the leaf's key.
-struct Shown {
-    chain: String,
-    key: String,
+pub struct Shown {
+    pub chain: String,
+    pub key: String,
 }
 
 impl Authority {
-    fn new() -> Self {
+    pub fn new() -> Self {
         Self::made(|params, key| params.self_signed(key).unwrap())
     }
 
     /// One that is itself signed by this one.
-    fn sub(&self, is_ca: bool) -> Self {
+    pub fn sub(&self, is_ca: bool) -> Self {
         Self::made(|mut params, key| {
             if !is_ca {
                 params.is_ca = IsCa::NoCa;
@@ -59,7 +77,7 @@ impl Authority {
         Self { certificate: sign(params, &key), key }
     }
 
-    fn issues(&self, params: CertificateParams) -> Shown {
+    pub fn issues(&self, params: CertificateParams) -> Shown {
         let key = KeyPair::generate().unwrap();
         let leaf = params.signed_by(&key, &self.certificate, &self.key).unwrap();
         Shown { chain: leaf.pem(), key: key.serialize_pem() }
@@ -67,12 +85,12 @@ impl Authority {
 }
 
 impl Shown {
-    fn followed_by(mut self, authority: &Authority) -> Self {
+    pub fn followed_by(mut self, authority: &Authority) -> Self {
         self.chain.push_str(&authority.certificate.pem());
         self
     }
 
-    fn acceptor(&self) -> TlsAcceptor {
+    pub fn acceptor(&self) -> TlsAcceptor {
         TlsAcceptor::new(self.identity()).unwrap()
     }
 
@@ -82,11 +100,11 @@ impl Shown {
 }
 
 /// A certificate for this machine, valid now.
-fn good() -> CertificateParams {
+pub fn good() -> CertificateParams {
     named(&["127.0.0.1", "localhost"])
 }
 
-fn named(names: &[&str]) -> CertificateParams {
+pub fn named(names: &[&str]) -> CertificateParams {
     let mut params = CertificateParams::new(names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>()).unwrap();
     params.distinguished_name.push(DnType::CommonName, "localhost");
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
@@ -101,10 +119,10 @@ fn valid(from: i32, to: i32) -> CertificateParams {
 }
 
 /// A file that goes with the test.
-struct Pem(PathBuf);
+pub struct Pem(pub PathBuf);
 
 impl Pem {
-    fn of(authority: &Authority) -> Self {
+    pub fn of(authority: &Authority) -> Self {
         static FILES: AtomicUsize = AtomicUsize::new(0);
         let number = FILES.fetch_add(1, Ordering::Relaxed);
         let path = std::env::temp_dir().join(format!("relay-tls-{}-{number}.pem", std::process::id()));
@@ -121,7 +139,7 @@ impl Drop for Pem {
 
 /// A socket that notes every byte that comes out of it, as it was on the wire.
 #[derive(Debug)]
-struct Tapped(TcpStream, Arc<Mutex<Vec<u8>>>);
+pub struct Tapped(TcpStream, Arc<Mutex<Vec<u8>>>);
 
 impl Read for Tapped {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
@@ -142,16 +160,16 @@ impl Write for Tapped {
 }
 
 /// What the client said to a server that it should not trust.
-struct Heard {
+pub struct Heard {
     /// On the wire.
-    raw: Vec<u8>,
+    pub raw: Vec<u8>,
     /// Decrypted.
-    plain: Vec<u8>,
+    pub plain: Vec<u8>,
 }
 
 impl Heard {
     /// A handshake and nothing else: not a byte of the credentials, or of the request that leads to them.
-    fn is_nothing(&self, what: &str) {
+    pub fn is_nothing(&self, what: &str) {
         assert!(self.plain.is_empty(), "{what}: it heard {:?}", String::from_utf8_lossy(&self.plain));
         for secret in [PROJECT, TOKEN, "GET ", "Upgrade", "signalwire.connect"] {
             let found = self.raw.windows(secret.len()).any(|part| part == secret.as_bytes());
@@ -161,27 +179,27 @@ impl Heard {
     }
 }
 
-struct Server {
+pub struct Server {
     listener: TcpListener,
 }
 
 impl Server {
-    fn new() -> Self {
+    pub fn new() -> Self {
         Self { listener: TcpListener::bind("127.0.0.1:0").unwrap() }
     }
 
-    fn port(&self) -> u16 {
+    pub fn port(&self) -> u16 {
         self.listener.local_addr().unwrap().port()
     }
 
-    fn next(&self) -> Tapped {
+    pub fn next(&self) -> Tapped {
         let (socket, _) = self.listener.accept().unwrap();
         socket.set_read_timeout(Some(LONG)).unwrap();
         Tapped(socket, Arc::default())
     }
 
     /// Takes one client and hears it out; `say` is what is said to it in plain text, instead of TLS.
-    fn hears(self, acceptor: Option<TlsAcceptor>, say: &'static [u8]) -> JoinHandle<Heard> {
+    pub fn hears(self, acceptor: Option<TlsAcceptor>, say: &'static [u8]) -> JoinHandle<Heard> {
         thread::spawn(move || {
             let mut socket = self.next();
             let raw = Arc::clone(&socket.1);
@@ -217,8 +235,9 @@ impl Server {
     }
 }
 
-fn client(host: &str, port: u16) -> Builder {
+pub fn client(backend: TlsBackend, host: &str, port: u16) -> Builder {
     Client::builder()
+        .tls_backend(backend)
         .host(format!("{host}:{port}"))
         .project(PROJECT)
         .token(TOKEN)
@@ -238,7 +257,7 @@ fn refused(builder: Builder, what: &str) -> Error {
 
 #[test]
 fn a_certificate_that_is_not_right_is_refused_before_a_byte_of_the_upgrade() {
-    watched(|| {
+    each_backend(|backend| {
         let (ours, theirs) = (Authority::new(), Authority::new());
         let ca = Pem::of(&ours);
         let (middle, no_authority) = (ours.sub(true), ours.sub(false));
@@ -268,13 +287,13 @@ fn a_certificate_that_is_not_right_is_refused_before_a_byte_of_the_upgrade() {
             ("an unknown issuer that comes along", "127.0.0.1", theirs.issues(good()).followed_by(&theirs), trust),
             ("a chain with a gap", "127.0.0.1", middle.issues(good()), trust),
             ("an issuer that is none", "127.0.0.1", no_authority.issues(good()).followed_by(&no_authority), ""),
-            ("a certificate for clients", "127.0.0.1", ours.issues(for_clients), ""),
+            ("a certificate for clients", "127.0.0.1", ours.issues(for_clients), "for servers"),
         ] {
             let server = Server::new();
-            let builder = client(host, server.port()).ca_file(&ca.0);
+            let builder = client(backend, host, server.port()).ca_file(&ca.0);
             let heard = server.hears(Some(shown.acceptor()), b"");
             let error = refused(builder, what);
-            if cfg!(target_os = "linux") {
+            if has_advice(backend) {
                 assert!(error.to_string().contains(advice), "{what}: {error}");
                 assert!(error.to_string().contains("certificate"), "{what}: {error}");
             }
@@ -283,7 +302,7 @@ fn a_certificate_that_is_not_right_is_refused_before_a_byte_of_the_upgrade() {
         // The same way to look finds the upgrade where the certificate is right.
         for shown in [ours.issues(good()), middle.issues(good()).followed_by(&middle)] {
             let server = Server::new();
-            let builder = client("127.0.0.1", server.port()).ca_file(&ca.0).connect_timeout(millis(500));
+            let builder = client(backend, "127.0.0.1", server.port()).ca_file(&ca.0).connect_timeout(millis(500));
             let heard = server.hears(Some(shown.acceptor()), b"");
             let error = builder.connect().map(|_| ()).unwrap_err();
             assert_eq!(error.phase(), Some(Phase::Upgrade), "{error}");
@@ -294,13 +313,13 @@ fn a_certificate_that_is_not_right_is_refused_before_a_byte_of_the_upgrade() {
 
 #[test]
 fn a_certificate_of_nobody_this_machine_knows_needs_the_authority_to_be_named() {
-    watched(|| {
+    each_backend(|backend| {
         let ours = Authority::new();
         let server = Server::new();
-        let builder = client("127.0.0.1", server.port());
+        let builder = client(backend, "127.0.0.1", server.port());
         let heard = server.hears(Some(ours.issues(good()).acceptor()), b"");
         let error = refused(builder, "no ca_file");
-        if cfg!(target_os = "linux") {
+        if has_advice(backend) {
             assert!(error.to_string().contains("ca_file"), "{error}");
         }
         heard.join().unwrap().is_nothing("no ca_file");
@@ -309,7 +328,7 @@ fn a_certificate_of_nobody_this_machine_knows_needs_the_authority_to_be_named() 
 
 #[test]
 fn a_server_that_speaks_no_tls_or_one_too_old_hears_nothing() {
-    watched(|| {
+    each_backend(|backend| {
         for (what, say) in [
             ("http", &b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"[..]),
             ("an upgrade", b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"),
@@ -317,10 +336,10 @@ fn a_server_that_speaks_no_tls_or_one_too_old_hears_nothing() {
             ("nulls", &[0; 64]),
         ] {
             let server = Server::new();
-            let builder = client("127.0.0.1", server.port());
+            let builder = client(backend, "127.0.0.1", server.port());
             let heard = server.hears(None, say);
             let error = refused(builder, what);
-            if cfg!(target_os = "linux") {
+            if has_advice(backend) {
                 assert!(error.to_string().contains("does not speak TLS"), "{what}: {error}");
             }
             heard.join().unwrap().is_nothing(what);
@@ -332,7 +351,7 @@ fn a_server_that_speaks_no_tls_or_one_too_old_hears_nothing() {
         // Where the system's library has unlearned it, there is nothing to test.
         if let Ok(old) = old.build() {
             let server = Server::new();
-            let builder = client("127.0.0.1", server.port()).ca_file(&ca.0);
+            let builder = client(backend, "127.0.0.1", server.port()).ca_file(&ca.0);
             let heard = server.hears(Some(old), b"");
             refused(builder, "TLS 1.1");
             let heard = heard.join().unwrap();
@@ -346,12 +365,12 @@ fn a_server_that_speaks_no_tls_or_one_too_old_hears_nothing() {
 
 #[test]
 fn a_certificate_that_is_wrong_at_a_reconnect_gets_no_secret_either() {
-    watched(|| {
+    each_backend(|backend| {
         let ours = Authority::new();
         let ca = Pem::of(&ours);
         let server = Server::new();
         let right = ours.issues(good()).acceptor();
-        let builder = client("127.0.0.1", server.port()).ca_file(&ca.0);
+        let builder = client(backend, "127.0.0.1", server.port()).ca_file(&ca.0);
         let connecting = thread::spawn(move || builder.connect().unwrap());
         let (service, connect) = server.welcomes(&right);
         assert_eq!(connect["params"]["authentication"]["token"], TOKEN);
