@@ -1,0 +1,44 @@
+//! A conference: whoever calls takes part, and is told how it ended.
+
+mod inbound;
+
+use std::time::Duration;
+
+use signalwire_relay::{Call, ConferenceBeep, ConferenceStatus, HandlerResult, JoinConference, Result, StayEnd, tts};
+
+fn main() -> Result<()> {
+    let stage = inbound::stage()?;
+    let client = stage.client().contexts(["default"]).connect()?;
+    client.on_call(take_part);
+    stage.run(&client, |sim| {
+        let ann = sim.caller("+15551230004").calls("+15550000000");
+        let _ann =
+            ann.when_put_through().says("Good morning, Bob.").after_hearing("Good morning, Ann").hangs_up().dials();
+        let bob = sim.caller("+15551230005").calls("+15550000000").waits(Duration::from_secs(5));
+        bob.after_hearing("Good morning, Bob")
+            .says("Good morning, Ann.")
+            .waits(Duration::from_secs(5))
+            .hangs_up()
+            .dials()
+    })
+}
+
+pub fn take_part(call: Call) -> HandlerResult {
+    call.answer()?;
+    call.play(tts("Welcome to the stand-up."))?.wait(None)?;
+    let stay = call.join_conference(JoinConference::new("stand-up").beep(ConferenceBeep::OnEnter))?;
+    stay.wait_joined(Duration::from_secs(10))?;
+    println!("{} takes part in {:?}", call.from_number(), stay.conference_id());
+    for event in stay.events() {
+        if event.status == ConferenceStatus::ParticipantMute {
+            println!("{} is muted", call.from_number());
+        }
+    }
+    let ended = stay.wait(None)?;
+    println!("{}: {:?}", call.from_number(), ended.end);
+    if ended.end != StayEnd::CallEnded {
+        call.play(tts("The stand-up is over. Goodbye."))?.wait(None)?;
+        call.hangup()?;
+    }
+    Ok(())
+}

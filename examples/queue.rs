@@ -1,0 +1,66 @@
+//! A queue with hold music: callers wait in line, and an agent is called for each of them.
+
+mod inbound;
+
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread;
+use std::time::Duration;
+
+use signalwire_relay::{Call, Client, HandlerResult, QueueEnter, Result, StayEnd, phone, queue, tts};
+
+const AGENT: &str = "+15553330001";
+const OURS: &str = "+15550000000";
+const MUSIC: &str = "https://example.com/hold.mp3";
+
+fn main() -> Result<()> {
+    let stage = inbound::stage()?;
+    let client = stage.client().contexts(["default"]).connect()?;
+    let (waiting, line) = channel();
+    client.on_call(move |call| wait_in_line(&call, &waiting));
+    let of_desk = client.downgrade();
+    thread::spawn(move || {
+        if let Some(client) = of_desk.upgrade() {
+            desk(&client, &line);
+        }
+    });
+    stage.run(&client, |sim| {
+        let agent = sim.callee(AGENT).answers_after(Duration::from_secs(8)).when_put_through();
+        let _agent = agent.says("Support, how can I help?");
+        let caller = sim.caller("+15551230003").calls(OURS);
+        caller.after_hearing("how can I help").says("You have. Goodbye!").hangs_up().dials()
+    })
+}
+
+/// One caller: enters the queue, tells the desk, and waits until somebody takes the call.
+pub fn wait_in_line(call: &Call, waiting: &Sender<String>) -> HandlerResult {
+    call.answer()?;
+    call.play(tts("All agents are busy. Please hold the line."))?.wait(None)?;
+    let stay = call.queue_enter(QueueEnter::new("support").wait_url(MUSIC).wait_time(Duration::from_secs(120)))?;
+    waiting.send(call.node_id())?;
+    match stay.wait(None)?.end {
+        StayEnd::Connected => drop(call.wait_for_ended(None)?),
+        StayEnd::TimedOut => {
+            call.play(tts("Nobody is free. Please call again later."))?.wait(None)?;
+            call.hangup()?;
+        }
+        end => println!("{} left the queue: {end:?}", call.from_number()),
+    }
+    Ok(())
+}
+
+/// The desk: for each caller who waits the agent is called, and bridged with the first in line.
+pub fn desk(client: &Client, line: &Receiver<String>) {
+    for node_id in line {
+        if let Err(error) = serve(client, &node_id) {
+            println!("the caller goes on waiting: {error}");
+        }
+    }
+}
+
+fn serve(client: &Client, node_id: &str) -> Result<()> {
+    let agent = client.dial(phone(AGENT).from(OURS).timeout(Duration::from_secs(30)))?;
+    let bridge = agent.connect(queue(node_id, "support"))?;
+    bridge.wait(Duration::from_secs(30))?;
+    bridge.wait_disconnected(None)?;
+    agent.hangup()
+}
