@@ -1,6 +1,6 @@
 //! A reminder campaign: calls a list of numbers, five at a time, and writes what became of each call as CSV.
 //!
-//! With credentials it takes a number of yours and a CSV file with a number and a name in each line.
+//! With credentials it takes a CSV file with a number and a name in each line, and a number of yours.
 
 mod outbound;
 
@@ -25,12 +25,12 @@ fn main() -> Result<()> {
             });
         }
     })?;
-    let (list, from) = match stage.list_and_from() {
-        Some((path, from)) => (std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{path}: {e}")), from),
-        None => {
-            ((0..20).map(|index| format!("+155522200{index:02},Customer {index}\n")).collect(), "+15551111111".into())
-        }
-    };
+    let (to, from) = stage.to_and_from();
+    // A file of numbers; without one a single number, or on the simulator those of its callees.
+    let list = std::fs::read_to_string(&to).unwrap_or_else(|_| match to.as_str() {
+        "+15552222222" => (0..20).map(|index| format!("+155522200{index:02},Customer {index}\n")).collect(),
+        number => format!("{number},dear customer"),
+    });
     let client = stage.client().connect()?;
     let numbers = Mutex::new(list.lines().filter_map(|line| line.split_once(',')));
     println!("number,name,result");

@@ -419,6 +419,13 @@ pub(crate) fn connect_refused(host: &str, code: Option<i64>, message: &str, retr
     draft.done()
 }
 
+/// The program was asked for a JWT and gave none.
+pub(crate) fn no_jwt(host: &str, why: &str) -> Error {
+    let mut draft = draft(ErrorKind::Connect, format!("connecting to {host}: no JWT was given: {why}"));
+    draft.0.phase = Some(Phase::Auth);
+    draft.done()
+}
+
 /// The service refused the credentials.
 pub(crate) fn auth_rejected(host: &str, code: Option<i64>, message: &str) -> Error {
     let code_text = coded(code);

@@ -212,7 +212,7 @@ pub use call::{
     Tap, TapAction, TapDevice, Transcribe, TranscribeAction, Transfer, Unhold, UnholdAction, UserEvent, Ws,
     digit_detector, fax_tone, machine, rtp, ws,
 };
-pub use client::{Builder, Calls, Client, DEFAULT_HOST, Dial, Dialing, Messages, WeakClient};
+pub use client::{Builder, Calls, CancelToken, Client, DEFAULT_HOST, Dial, Dialing, Messages, WeakClient};
 pub use error::{BoxError, Error, ErrorKind, HandlerResult, Phase, Result};
 pub use message::{Message, Sms, sms};
 pub use protocol::choices::*;

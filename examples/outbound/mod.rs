@@ -23,20 +23,6 @@ impl Stage {
         stage::client(self.0.as_ref())
     }
 
-    /// A file of numbers and who calls them: the arguments of the program. `None` on a simulator.
-    #[allow(dead_code)]
-    pub fn list_and_from(&self) -> Option<(String, String)> {
-        let mut arguments = env::args().skip(1);
-        match (arguments.next(), arguments.next()) {
-            (Some(list), Some(from)) => Some((list, from)),
-            _ if self.0.is_some() => None,
-            _ => {
-                eprintln!("give a CSV file and a number of yours; for example numbers.csv +15551111111");
-                std::process::exit(2);
-            }
-        }
-    }
-
     /// Who is called and who calls: the arguments of the program, which a simulator does not need.
     pub fn to_and_from(&self) -> (String, String) {
         let mut arguments = env::args().skip(1);

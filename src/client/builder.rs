@@ -8,11 +8,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use super::Client;
+use super::cancel::CancelToken;
 use super::router::Router;
 use crate::clock::Clock;
-use crate::error::{self, Result};
+use crate::error::{self, BoxError, Result};
 use crate::secret::{MASK, Secret};
-use crate::session::{Credentials, HandlerFailure, Session, Settings};
+use crate::session::{Credentials, HandlerFailure, JwtSource, LinkState, Session, Settings, StateWatcher};
 use crate::transport::{ClientFiles, Connector, Endpoint, Roots, Scheme, TlsBackend, TlsSettings};
 
 /// The host that is connected to when nothing else is said.
@@ -32,6 +33,7 @@ const CA_FILE: &str = "SIGNALWIRE_RELAY_CA_FILE";
 /// | [`project`](Self::project) | `SIGNALWIRE_PROJECT_ID` | required, unless there is a JWT |
 /// | [`token`](Self::token) | `SIGNALWIRE_API_TOKEN` | required, unless there is a JWT |
 /// | [`jwt`](Self::jwt) | `SIGNALWIRE_JWT_TOKEN`, unless project and token are both set here | |
+/// | [`jwt_from`](Self::jwt_from) | wins over the other credentials | |
 /// | [`host`](Self::host) | `SIGNALWIRE_RELAY_HOST`, then `SIGNALWIRE_SPACE` | `relay.signalwire.com` |
 /// | [`tls`](Self::tls) | `SIGNALWIRE_RELAY_SCHEME` (`wss` or `ws`) | `wss` |
 /// | [`ca_file`](Self::ca_file), [`ca_dir`](Self::ca_dir) | `SIGNALWIRE_RELAY_CA_FILE` | the system's roots alone |
@@ -48,6 +50,8 @@ pub struct Builder {
     project: Option<Secret>,
     token: Option<Secret>,
     jwt: Option<Secret>,
+    jwt_source: Option<Source>,
+    cancel: Option<CancelToken>,
     host: Option<Host>,
     path: Option<UrlPath>,
     tls: Option<bool>,
@@ -57,6 +61,16 @@ pub struct Builder {
     max_active_calls: Option<usize>,
     settings: Settings,
     clock: Clock,
+}
+
+/// The program's closure for fresh JWTs.
+#[derive(Clone)]
+struct Source(JwtSource);
+
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("<closure>")
+    }
 }
 
 impl Builder {
@@ -78,6 +92,25 @@ impl Builder {
     #[doc(alias = "jwt_token")]
     pub fn jwt(mut self, jwt: impl Into<String>) -> Self {
         self.jwt = Some(Secret::new(jwt.into()));
+        self
+    }
+
+    /// A closure that gives a fresh JWT, which takes the place of project and token.
+    ///
+    /// It is called before each attempt to connect, on a thread of its own kind: it may block, at most as long as
+    /// [`connect_timeout`](Self::connect_timeout). An attempt for which it fails, panics or takes too long fails, and is
+    /// made again as after any other passing failure.
+    ///
+    /// ```no_run
+    /// use signalwire_relay::Client;
+    ///
+    /// # fn fetch_token() -> std::io::Result<String> { Ok(String::new()) }
+    /// # fn main() -> signalwire_relay::Result<()> {
+    /// let client = Client::builder().jwt_from(|| Ok(fetch_token()?)).contexts(["default"]).connect()?;
+    /// # Ok(()) }
+    /// ```
+    pub fn jwt_from(mut self, source: impl Fn() -> Result<String, BoxError> + Send + Sync + 'static) -> Self {
+        self.jwt_source = Some(Source(Arc::new(source)));
         self
     }
 
@@ -378,6 +411,38 @@ impl Builder {
 
     // Behaviour.
 
+    /// A token by which another thread, or a handler of signals, ends [`connect`](Self::connect) while it blocks.
+    ///
+    /// Meant for [`retry_first_connect`](Self::retry_first_connect), with which `connect` may block for ever.
+    pub fn cancel(mut self, token: &CancelToken) -> Self {
+        self.cancel = Some(token.clone());
+        self
+    }
+
+    /// Registers a callback for every state of the connection, the failed attempts of the first connect included.
+    ///
+    /// It runs on a thread of its own kind, one state at a time, and may block. [`Client::states`] gives the same as an
+    /// iterator once the client is connected.
+    ///
+    /// ```no_run
+    /// use signalwire_relay::{Client, LinkState};
+    ///
+    /// # fn main() -> signalwire_relay::Result<()> {
+    /// let client = Client::builder()
+    ///     .retry_first_connect(true)
+    ///     .on_state(|state| {
+    ///         if let LinkState::Reconnecting { attempt, cause, .. } = state {
+    ///             eprintln!("attempt {attempt}: {cause}");
+    ///         }
+    ///     })
+    ///     .connect()?;
+    /// # Ok(()) }
+    /// ```
+    pub fn on_state(mut self, watch: impl Fn(&LinkState) + Send + Sync + 'static) -> Self {
+        self.settings.on_state = Some(StateWatcher::new(watch));
+        self
+    }
+
     /// What becomes of a call whose handler failed or panicked ([`HandlerFailure::EndCall`]).
     pub fn on_handler_failure(mut self, what: HandlerFailure) -> Self {
         self.settings.on_handler_failure = what;
@@ -435,7 +500,10 @@ impl Builder {
         let sink = Arc::clone(&router);
         let session = Session::new(clock, settings, credentials, unique(self.contexts), connector, sink);
         session.hold_until_closed(slot);
-        session.start()?;
+        match &self.cancel {
+            Some(token) => token.start(&session)?,
+            None => session.start()?,
+        }
         Ok(Client::new(session, router))
     }
 
@@ -449,6 +517,10 @@ impl Builder {
             Some(secret) => Ok(Some(secret)),
             None => Ok(variable(name)?.map(Secret::new)),
         };
+        if let Some(Source(source)) = &self.jwt_source {
+            let project = given(project, "SIGNALWIRE_PROJECT_ID")?;
+            return Ok(Credentials::Asked { source: Arc::clone(source), project });
+        }
         // A program that says itself who it is means that, whatever JWT the environment has.
         if jwt.is_some() || project.is_none() || token.is_none() {
             if let Some(jwt) = given(jwt, "SIGNALWIRE_JWT_TOKEN")? {

@@ -1,11 +1,14 @@
-//! Calls that are known by their ID: the other end of a bridge, and those of an earlier process.
+//! What finds its way back to the client: calls that are known by their ID, such as the other end of a bridge, and the
+//! sender of a message.
 
 use std::sync::Arc;
 
-use super::Client;
 use super::router::Router;
+use super::{Client, Handle};
 use crate::call::core::{CallCore, Over};
 use crate::call::{Call, ConnectAction};
+use crate::error::{self, Result};
+use crate::message::{Message, Sms, sms};
 use crate::protocol::device::RemoteDevice;
 use crate::protocol::event::Peer;
 use crate::protocol::states::{CallState, Direction};
@@ -76,6 +79,44 @@ impl ConnectAction {
     #[must_use]
     pub fn peer(&self) -> Option<Call> {
         self.call().of_peer(&self.peer_told()?)
+    }
+}
+
+/// # Answering a message
+impl Message {
+    /// The client that the message belongs to.
+    ///
+    /// # Errors
+    ///
+    /// `Closed` when the last clone of the client has been dropped.
+    pub fn client(&self) -> Result<Client> {
+        let owner = self.core().session().and_then(|session| session.owner());
+        let handle = owner.and_then(|owner| owner.downcast::<Handle>().ok());
+        handle.map(|handle| Client { handle }).ok_or_else(|| error::closed("the client of a message"))
+    }
+
+    /// Answers a received message: sends `body` to its sender, from the number that it came to. Sends `messaging.send`
+    /// and returns when the service has accepted it, as [`Client::send_message`].
+    ///
+    /// ```no_run
+    /// # fn main() -> signalwire_relay::Result<()> {
+    /// # let client = signalwire_relay::Client::from_env()?;
+    /// client.on_message(|message| {
+    ///     message.reply("Thank you, we have got your message.")?;
+    ///     Ok(())
+    /// });
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// `Config` for a message that was sent, not received; `Closed` when the client is gone; otherwise as
+    /// [`Client::send_message`].
+    pub fn reply(&self, body: impl Into<String>) -> Result<Self> {
+        if self.direction() != Direction::Inbound {
+            return Err(error::refused(Sms::METHOD, "only a received message can be replied to"));
+        }
+        self.client()?.send_message(sms(self.from_number()).from(self.to_number()).body(body))
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod builder;
 mod by_id;
+mod cancel;
 mod dial;
 mod dial_params;
 mod inbox;
@@ -16,6 +17,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 pub use self::builder::{Builder, DEFAULT_HOST};
+pub use self::cancel::CancelToken;
 pub use self::dial::Dialing;
 pub use self::dial_params::Dial;
 use self::router::Router;
@@ -28,6 +30,7 @@ use crate::protocol::constants::{METHOD_SIGNALWIRE_RECEIVE, METHOD_SIGNALWIRE_UN
 use crate::protocol::event::Event;
 use crate::protocol::fields;
 use crate::protocol::frame::Reply;
+use crate::secret::Secret;
 use crate::session::{Answer, Ask, LinkState, LinkStates, Session, Stats};
 
 /// How long a call that was hung up at the end of a shutdown has to report its end.
@@ -298,6 +301,32 @@ impl Client {
         let params = serde_json::json!({ "contexts": contexts }).to_string();
         self.handle.session.request(Ask::new(method, &params, None))?;
         Ok(())
+    }
+
+    /// Gives the service a fresh JWT on the open connection, and makes it the one that later connections send. Sends
+    /// `signalwire.reauthenticate`.
+    ///
+    /// When the outcome is unknown, or there is no connection, the new JWT is sent with the next connection all the
+    /// same. A client with [`Builder::jwt_from`] asks its closure then.
+    ///
+    /// # Errors
+    ///
+    /// `Config` if the JWT is empty. `Rejected` if the service refuses the JWT: the one before it stays in use.
+    /// Otherwise as [`execute`](Self::execute).
+    pub fn reauthenticate(&self, jwt: impl Into<String>) -> Result<()> {
+        const METHOD: &str = "signalwire.reauthenticate";
+        let jwt: String = jwt.into();
+        let jwt = jwt.trim();
+        if jwt.is_empty() {
+            return Err(error::refused(METHOD, "the JWT is empty"));
+        }
+        let session = &self.handle.session;
+        let params = serde_json::json!({"authentication": {"jwt_token": jwt}}).to_string();
+        let outcome = session.request(Ask::new(METHOD, &params, None));
+        if !outcome.as_ref().is_err_and(|error| error.kind() == ErrorKind::Rejected) {
+            session.keep_jwt(Secret::new(jwt));
+        }
+        outcome.map(drop)
     }
 
     // What goes out.

@@ -259,6 +259,10 @@ impl MessageCore {
         self.inner.lock().id.clone()
     }
 
+    pub(crate) fn session(&self) -> Option<Arc<Session>> {
+        self.session.upgrade()
+    }
+
     fn what(&self) -> String {
         format!("message {}", self.id())
     }

@@ -1,13 +1,16 @@
 //! `signalwire.connect`: the first request on every socket, and what its answer means.
 
 use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use super::{Credentials, Session};
+use super::{Credentials, Identity, Session};
 use crate::clock::Deadline;
 use crate::error::{self, Error, Phase};
+use crate::latch::Latch;
 use crate::protocol::constants::{METHOD_SIGNALWIRE_CONNECT, METHOD_SIGNALWIRE_PING, PROTOCOL_VERSION};
 use crate::protocol::frame::{self, Incoming, Reply, ReplyId, WireError};
 use crate::secret::Secret;
@@ -123,6 +126,7 @@ impl Session {
     pub(super) fn attempt(&self, backlog: &mut Backlog) -> Result<Accepted, Failure> {
         backlog.begin();
         let until = self.clock.after(self.settings.connect_timeout);
+        self.ask_for_jwt(until).map_err(Failure::Passing)?;
         let mut connection = self.connector.connect(until, &self.cutoff, &self.secrets).map_err(Failure::Passing)?;
         let (id, text, sent_protocol) = self.introduction();
         if sent_protocol.is_none() {
@@ -192,6 +196,46 @@ impl Session {
         }
     }
 
+    /// Asks the program for a fresh JWT, where it wants to be asked. Its code runs on a worker, and may take as long as
+    /// the attempt.
+    fn ask_for_jwt(&self, until: Deadline) -> Result<(), Error> {
+        let Credentials::Asked { source, .. } = &self.credentials else { return Ok(()) };
+        let given: Arc<Latch<Result<Secret, String>>> = Arc::new(Latch::new());
+        let (source, answer, clock) = (Arc::clone(source), Arc::clone(&given), self.clock.clone());
+        self.workers.run(move || {
+            let jwt = catch_unwind(AssertUnwindSafe(|| source()));
+            let jwt = match jwt {
+                Ok(Ok(jwt)) if jwt.trim().is_empty() => Err("it is empty".to_owned()),
+                Ok(Ok(jwt)) => Ok(Secret::new(jwt.trim())),
+                Ok(Err(error)) => Err(error.to_string()),
+                Err(_) => Err("the closure panicked".to_owned()),
+            };
+            answer.set(&clock, jwt);
+        });
+        let jwt = given.wait(&self.clock, until).unwrap_or_else(|| Err("the closure took too long".to_owned()));
+        let jwt = jwt.map_err(|why| error::no_jwt(self.host(), &self.clean(&why)))?;
+        self.keep_jwt(jwt);
+        Ok(())
+    }
+
+    /// This JWT is sent from now on.
+    pub(crate) fn keep_jwt(&self, jwt: Secret) {
+        let mut identity = self.identity.lock();
+        // The service may still repeat the one before.
+        identity.former_jwt = identity.jwt.replace(jwt);
+        let own = self.own_secrets(&identity);
+        drop(identity);
+        self.secrets.set_own(own);
+    }
+
+    /// Nothing that is printed shows the credentials, or what the service knows this client by.
+    fn own_secrets(&self, identity: &Identity) -> Vec<Secret> {
+        let states = [&identity.authorization_state, &identity.former_state];
+        let states = states.into_iter().filter(|state| !state.is_empty());
+        let jwts = identity.jwt.iter().chain(&identity.former_jwt);
+        self.credentials.secrets().chain(states).chain(jwts).cloned().collect()
+    }
+
     /// The connect request, and the protocol it tries to resume.
     fn introduction(&self) -> (Uuid, String, Option<String>) {
         let identity = self.identity.lock();
@@ -200,9 +244,13 @@ impl Session {
         params.insert("version".into(), json!({"major": major, "minor": minor, "revision": revision}));
         params.insert("agent".into(), self.settings.agent.clone().into());
         params.insert("event_acks".into(), true.into());
-        let authentication = match &self.credentials {
-            Credentials::Project { project, token } => json!({"project": project.expose(), "token": token.expose()}),
-            Credentials::Jwt { jwt, .. } => json!({"jwt_token": jwt.expose()}),
+        let authentication = match (&self.credentials, &identity.jwt) {
+            (_, Some(jwt)) | (Credentials::Jwt { jwt, .. }, None) => json!({"jwt_token": jwt.expose()}),
+            (Credentials::Project { project, token }, None) => {
+                json!({"project": project.expose(), "token": token.expose()})
+            }
+            // It was asked for before the connection was made.
+            (Credentials::Asked { .. }, None) => json!({"jwt_token": ""}),
         };
         params.insert("authentication".into(), authentication);
         if !identity.contexts.is_empty() {
@@ -256,23 +304,21 @@ impl Session {
     pub(super) fn forget_session(&self) {
         let mut identity = self.identity.lock();
         identity.resumable = false;
-        let states = identity.replace_state(Secret::default());
+        identity.replace_state(Secret::default());
+        let own = self.own_secrets(&identity);
         drop(identity);
-        self.keep_secret(states);
+        self.secrets.set_own(own);
     }
 
     /// Notes the blob that the service wants to see at the next reconnect.
     pub(super) fn keep_authorization(&self, state: &str) {
         if !state.is_empty() {
-            let states = self.identity.lock().replace_state(Secret::new(state));
-            self.keep_secret(states);
+            let mut identity = self.identity.lock();
+            identity.replace_state(Secret::new(state));
+            let own = self.own_secrets(&identity);
+            drop(identity);
+            self.secrets.set_own(own);
         }
-    }
-
-    /// Nothing that is printed shows the credentials, or these.
-    fn keep_secret(&self, states: [Secret; 2]) {
-        let states = states.into_iter().filter(|state| !state.is_empty());
-        self.secrets.set_own(self.credentials.secrets().cloned().chain(states).collect());
     }
 
     pub(super) fn keep_protocol(&self, protocol: &str) {

@@ -24,7 +24,7 @@ use uuid::Uuid;
 pub(crate) use self::pending::{Answer, Effect};
 use self::pending::{Owed, Pending, Registered, Request, Slot, Withdrawn};
 pub use self::settings::HandlerFailure;
-pub(crate) use self::settings::{Credentials, Settings};
+pub(crate) use self::settings::{Credentials, JwtSource, Settings, StateWatcher};
 use self::state::Board;
 pub use self::state::{LinkState, LinkStates};
 pub(crate) use self::stats::Counters;
@@ -34,6 +34,7 @@ use self::watch::{Act, Watch, Watched};
 use crate::clock::{Clock, Deadline, Whose};
 use crate::error::{self, Error, Result};
 use crate::latch::Latch;
+use crate::mailbox::Mailbox;
 use crate::protocol::constants::METHOD_SIGNALWIRE_PING;
 use crate::protocol::frame::{self, Envelope, Reply, WireError};
 use crate::secret::{Secret, Secrets};
@@ -82,6 +83,8 @@ pub(crate) struct Session {
     pub(crate) workers: Workers,
     pub(crate) counters: Counters,
     pub(crate) board: Board,
+    /// Where the program's watcher is told of states, one after another.
+    states: Arc<Mailbox>,
     /// The process that has the threads of this client.
     process: u32,
     sink: Arc<dyn EventSink>,
@@ -121,16 +124,18 @@ struct Identity {
     authorization_state: Secret,
     /// The one before it, which the service may still repeat when it refuses it.
     former_state: Secret,
+    /// A JWT that takes the place of the one that the client was built with.
+    jwt: Option<Secret>,
+    /// The one before it, which the service may still repeat when it refuses it.
+    former_jwt: Option<Secret>,
 }
 
 impl Identity {
-    /// Gives what of it must not be printed from now on.
-    fn replace_state(&mut self, state: Secret) -> [Secret; 2] {
+    fn replace_state(&mut self, state: Secret) {
         let former = std::mem::replace(&mut self.authorization_state, state);
         if !former.is_empty() {
             self.former_state = former;
         }
-        [self.authorization_state.clone(), self.former_state.clone()]
     }
 }
 
@@ -198,6 +203,7 @@ impl Session {
             secrets,
             counters: Counters::default(),
             board: Board::new(),
+            states: Mailbox::new(),
             process: std::process::id(),
             sink,
             connector,
@@ -585,6 +591,15 @@ impl Session {
         self.writer.wake();
     }
 
+    /// Announces a state of the link, also to the program's own watcher, whose code runs on a worker.
+    fn announce(&self, state: LinkState) {
+        if let Some(watcher) = &self.settings.on_state {
+            let (watcher, state) = (watcher.clone(), state.clone());
+            self.states.post(&self.workers, Box::new(move || watcher.call(&state)));
+        }
+        self.board.set(state);
+    }
+
     /// Keeps something until the client is closed.
     pub(crate) fn hold_until_closed(&self, what: impl Send + 'static) {
         *self.held.lock() = Some(Box::new(what));
@@ -623,7 +638,7 @@ impl Session {
             Some(cause) if !self.ready.is_set() => log::debug!("{cause}"),
             Some(cause) => log::error!("the client gives up: {cause}"),
         }
-        self.board.set(LinkState::Closed { cause: cause.clone() });
+        self.announce(LinkState::Closed { cause: cause.clone() });
         self.seen.store(0, Ordering::Relaxed);
         self.writer.stop();
         self.workers.leave();

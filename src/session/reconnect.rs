@@ -96,6 +96,7 @@ impl Reader {
     fn first(&mut self) -> Result<Option<Accepted>, Error> {
         let session = Arc::clone(&self.session);
         let mut waits = FIRST_TRIES.iter();
+        let mut attempt = 0;
         loop {
             let (error, wait) = match session.attempt(&mut self.backlog) {
                 Ok(accepted) => return Ok(Some(accepted)),
@@ -115,6 +116,8 @@ impl Reader {
                 }
             };
             log::warn!("{error}; trying again in {wait:.1?}");
+            attempt += 1;
+            session.announce(LinkState::Reconnecting { attempt, next: wait, cause: error });
             if session.closing.wait(&session.clock, session.clock.after(wait)).is_some() {
                 return Ok(None);
             }
@@ -128,7 +131,7 @@ impl Reader {
         let mut keys_refused = false;
         loop {
             let next = self.next_wait(&cause);
-            session.board.set(LinkState::Reconnecting { attempt, next, cause: cause.clone() });
+            session.announce(LinkState::Reconnecting { attempt, next, cause: cause.clone() });
             if session.closing.wait(&session.clock, session.clock.after(next)).is_some() {
                 return None;
             }
@@ -217,7 +220,7 @@ impl Reader {
         }
         session.writer.wake();
         log::info!("connected to {}{}", session.host(), if resumed { ", session resumed" } else { "" });
-        session.board.set(LinkState::Online { resumed });
+        session.announce(LinkState::Online { resumed });
         if session.is_closing() {
             // Closed while connecting: `close` found no link to say goodbye on.
             session.cut(generation, "closed");

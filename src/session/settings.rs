@@ -1,14 +1,40 @@
 //! What a client is built with: credentials, times and bounds.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
+use super::LinkState;
+use crate::error::BoxError;
 use crate::protocol::constants::{
     AGENT, CONNECT_TIMEOUT, DIAL_TIMEOUT, PING_AFTER, PING_TIMEOUT, RECONNECT_MAX_DELAY, RECONNECT_MIN_DELAY,
     REQUEST_TIMEOUT,
 };
 use crate::secret::Secret;
 use crate::workers::IDLE;
+
+/// Gives a fresh JWT. Code of the program: it runs on a worker.
+pub(crate) type JwtSource = Arc<dyn Fn() -> Result<String, BoxError> + Send + Sync>;
+
+/// The program's watcher of the link's states. Its code runs on a worker.
+#[derive(Clone)]
+pub(crate) struct StateWatcher(Arc<dyn Fn(&LinkState) + Send + Sync>);
+
+impl StateWatcher {
+    pub(crate) fn new(watch: impl Fn(&LinkState) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(watch))
+    }
+
+    pub(super) fn call(&self, state: &LinkState) {
+        (self.0)(state);
+    }
+}
+
+impl fmt::Debug for StateWatcher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("<closure>")
+    }
+}
 
 /// How the client says who it is.
 #[derive(Clone)]
@@ -22,6 +48,11 @@ pub(crate) enum Credentials {
         jwt: Secret,
         project: Option<Secret>,
     },
+    /// A JWT that the program is asked for at each connect.
+    Asked {
+        source: JwtSource,
+        project: Option<Secret>,
+    },
 }
 
 impl Credentials {
@@ -29,7 +60,7 @@ impl Credentials {
     pub(crate) fn project(&self) -> Option<&str> {
         match self {
             Self::Project { project, .. } => Some(project.expose()),
-            Self::Jwt { project, .. } => project.as_ref().map(Secret::expose),
+            Self::Jwt { project, .. } | Self::Asked { project, .. } => project.as_ref().map(Secret::expose),
         }
     }
 
@@ -38,6 +69,7 @@ impl Credentials {
         match self {
             Self::Project { project, token } => [Some(project), Some(token)],
             Self::Jwt { jwt, project } => [Some(jwt), project.as_ref()],
+            Self::Asked { source: _, project } => [project.as_ref(), None],
         }
         .into_iter()
         .flatten()
@@ -49,6 +81,7 @@ impl fmt::Debug for Credentials {
         f.write_str(match self {
             Self::Project { project: _, token: _ } => "<project and token>",
             Self::Jwt { .. } => "<jwt>",
+            Self::Asked { .. } => "<jwt on demand>",
         })
     }
 }
@@ -105,6 +138,7 @@ pub(crate) struct Settings {
     pub(crate) notice_bytes: usize,
     pub(crate) drain_limit: Duration,
     pub(crate) on_handler_failure: HandlerFailure,
+    pub(crate) on_state: Option<StateWatcher>,
 }
 
 impl Default for Settings {
@@ -145,6 +179,7 @@ impl Default for Settings {
             notice_bytes: 64 << 20,
             drain_limit: secs(30),
             on_handler_failure: HandlerFailure::EndCall,
+            on_state: None,
         }
     }
 }

@@ -22,7 +22,7 @@ pub enum LinkState {
         /// connection may be missing. Otherwise the session is new, and calls of an earlier one have ended.
         resumed: bool,
     },
-    /// The connection is lost, and the client waits before it tries again.
+    /// The connection is lost, or the first one could not be made, and the client waits before it tries again.
     Reconnecting {
         /// Counts from 1 at each loss.
         attempt: u32,

@@ -1,13 +1,15 @@
 //! Verbs whose end the service reports by an event: connecting, queues, conferences, rooms, digits, hold and the like.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use signalwire_relay::simulator::{PersonOnCall, Simulator};
 use signalwire_relay::{
-    Call, CallState, Client, ConferenceEndReason, Connect, ConnectState, EndReason, ErrorKind, EventName,
-    HandlerResult, JoinConference, QueueEnter, ReferState, SendDigitsState, StayEnd, phone, queue, sip, tts,
+    Call, CallState, CancelToken, Client, ConferenceEndReason, Connect, ConnectState, EndReason, ErrorKind, EventName,
+    HandlerResult, JoinConference, LinkState, Phase, QueueEnter, ReferState, SendDigitsState, StayEnd, phone, queue,
+    sip, tts,
 };
 
 use crate::support::NEVER;
@@ -459,4 +461,112 @@ fn a_call_known_by_its_id_is_unconfirmed_until_something_is_heard() {
     stage.sim.advance(SECOND);
     assert!(stage.client.call(&id, &node).end().is_some());
     assert_eq!(stage.client.stats().calls, 0);
+}
+
+#[test]
+fn a_jwt_is_asked_for_at_each_connect_and_shown_nowhere() {
+    let sim = Arc::new(Simulator::builder().virtual_time().start().unwrap());
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&asked);
+    let token = sim.token().to_owned();
+    let builder = Client::builder().simulator(&sim).contexts(["default"]);
+    let client = builder
+        .jwt_from(move || {
+            // The first attempt after a loss has no luck.
+            match count.fetch_add(1, Ordering::SeqCst) {
+                1 => Err("the token service is down".into()),
+                _ => Ok(format!("{token}\n")),
+            }
+        })
+        .connect()
+        .unwrap();
+    sim.drop_link();
+    while client.stats().connections < 2 {
+        sim.advance(SECOND);
+    }
+    assert_eq!(asked.load(Ordering::SeqCst), 3);
+    let connects = sim.journal().requests("signalwire.connect");
+    assert!(connects.iter().all(|request| request.params()["authentication"].get("jwt_token").is_some()));
+    assert!(matches!(client.state(), LinkState::Online { resumed: true }));
+}
+
+#[test]
+fn a_closure_for_jwts_that_fails_panics_or_blocks_costs_only_its_attempt() {
+    for (which, text) in [(0, "no luck"), (1, "panicked"), (2, "took too long"), (3, "is empty")] {
+        let sim = Arc::new(Simulator::builder().virtual_time().start().unwrap());
+        let held = Arc::clone(&sim);
+        let builder = Client::builder().simulator(&sim).jwt_from(move || match which {
+            0 => Err("no luck".into()),
+            1 => panic!("no luck"),
+            2 => {
+                held.advance(NEVER);
+                Ok("late".into())
+            }
+            _ => Ok(" ".into()),
+        });
+        let error = if which == 2 { builder.connect_timeout(SECOND).connect() } else { builder.connect() }.unwrap_err();
+        assert_eq!((error.kind(), error.phase()), (ErrorKind::Connect, Some(Phase::Auth)), "{error}");
+        assert!(error.to_string().contains(text), "{error}");
+    }
+}
+
+#[test]
+fn a_jwt_given_later_is_the_one_that_a_reconnect_sends() {
+    let sim = Arc::new(Simulator::builder().virtual_time().start().unwrap());
+    let client = Client::builder().simulator(&sim).connect().unwrap();
+    let token = sim.token().to_owned();
+    client.reauthenticate(&token).unwrap();
+    assert_eq!(client.reauthenticate("  ").unwrap_err().kind(), ErrorKind::Config);
+    sim.drop_link();
+    while client.stats().connections < 2 {
+        sim.advance(SECOND);
+    }
+    let connects = sim.journal().requests("signalwire.connect");
+    assert!(connects[0].params()["authentication"].get("project").is_some());
+    assert!(connects[1].params()["authentication"].get("jwt_token").is_some());
+    // One that is refused is not used.
+    sim.fail("signalwire.reauthenticate", -32002, "expired");
+    assert_eq!(client.reauthenticate("another").unwrap_err().kind(), ErrorKind::Rejected);
+    sim.drop_link();
+    while client.stats().connections < 3 {
+        sim.advance(SECOND);
+    }
+}
+
+#[test]
+fn a_first_connect_that_is_retried_can_be_watched_and_ended() {
+    let sim = Arc::new(Simulator::builder().virtual_time().start().unwrap());
+    sim.stop_listening();
+    let (token, attempts) = (CancelToken::new(), Arc::new(AtomicUsize::new(0)));
+    let seen = Arc::clone(&attempts);
+    let builder = Client::builder().simulator(&sim).retry_first_connect(true).cancel(&token).on_state(move |state| {
+        if let LinkState::Reconnecting { attempt, cause, .. } = state {
+            assert_eq!(cause.kind(), ErrorKind::Connect);
+            seen.store(*attempt as usize, Ordering::SeqCst);
+        }
+    });
+    let connecting = sim.spawn(move || builder.connect().map(drop)).unwrap();
+    sim.advance(Duration::from_secs(20));
+    assert!(attempts.load(Ordering::SeqCst) >= 3);
+    let begun = sim.elapsed();
+    token.cancel();
+    assert_eq!(connecting.join().unwrap_err().kind(), ErrorKind::Closed);
+    assert_eq!(sim.elapsed(), begun);
+    // A token that was cancelled starts nothing.
+    let late = Client::builder().simulator(&sim).cancel(&token).connect().unwrap_err();
+    assert_eq!(late.kind(), ErrorKind::Closed);
+}
+
+#[test]
+fn a_received_message_is_replied_to_its_sender() {
+    let stage = Stage::new();
+    stage.sim.texts("+15553330000", "+15559990000", "hello");
+    let message = stage.client.next_message(None).unwrap();
+    let reply = message.reply("Hello yourself").unwrap();
+    assert_eq!((&*reply.to_number(), &*reply.from_number()), ("+15553330000", "+15559990000"));
+    assert_eq!(reply.reply("no").unwrap_err().kind(), ErrorKind::Config);
+    let weak = stage.client.downgrade();
+    drop(stage.client);
+    assert!(weak.upgrade().is_none());
+    assert_eq!(message.reply("too late").unwrap_err().kind(), ErrorKind::Closed);
 }
