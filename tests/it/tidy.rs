@@ -20,7 +20,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("macros", &["protocol"]),
     ("protocol", &["error", "secret"]),
     ("transport", &["error", "clock", "latch", "secret"]),
-    ("session", &["error", "clock", "latch", "secret", "workers", "protocol", "transport"]),
+    ("session", &["error", "clock", "latch", "secret", "mailbox", "workers", "protocol", "transport"]),
     ("stream", &["clock", "session"]),
     ("call", &["error", "clock", "latch", "mailbox", "protocol", "session", "stream", "workers"]),
     ("message", &["error", "clock", "latch", "mailbox", "protocol", "session", "stream", "workers", "call"]),
