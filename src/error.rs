@@ -64,7 +64,13 @@ pub enum ErrorKind {
     CallEnded,
     /// The time given to a wait is up; what was waited for goes on, and may be waited for again.
     Timeout,
-    /// The request was sent and no answer came: it may or may not have taken effect. It is never sent again.
+    /// The request was sent, and no response came that tells what became of it: it may or may not have taken effect. It
+    /// is never sent again.
+    ///
+    /// Without a [`server_message`](Error::server_message) no response came at all. With one, the service refused a request that acts on the
+    /// world outside of the call (a dial, a connect, a transfer or referral, a message, a payment, a conference or a
+    /// queue) and the code says that the service was in trouble, such as -32000, -32603, 408 or 500, not that nothing
+    /// was done.
     OutcomeUnknown,
     /// There was no connection in time, so the request was not sent and will not be.
     Offline,
@@ -173,6 +179,9 @@ impl Error {
     }
 
     /// Whether time was up, rather than something having failed.
+    ///
+    /// This concerns the timeouts of this client. A response in which the service says that its own time ran out (-32000,
+    /// 408, 504) is no timeout here; [`code`](Self::code) tells it.
     #[must_use]
     pub fn is_timeout(&self) -> bool {
         self.0.timeout
@@ -191,13 +200,16 @@ impl Error {
         matches!(self.0.kind, ErrorKind::CallGone | ErrorKind::CallEnded)
     }
 
-    /// Whether the service may have acted on the request although it did not say so.
+    /// Whether the service may have acted on the request although it did not say so. `true` for
+    /// [`ErrorKind::OutcomeUnknown`].
     #[must_use]
     pub fn may_have_been_sent(&self) -> bool {
         self.0.kind == ErrorKind::OutcomeUnknown
     }
 
-    /// Whether the service provably did nothing, and the same request may succeed later.
+    /// Whether the service provably did nothing, and the same request may succeed later: no connection, or a refusal
+    /// with -32004, -32005, 429 or 503 of kind [`ErrorKind::Rejected`]. A 503 in response to a request with an effect
+    /// outside of the call proves nothing, and is [`ErrorKind::OutcomeUnknown`].
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         match self.0.kind {
@@ -491,6 +503,14 @@ pub(crate) fn outcome_unknown(method: &str, call_id: Option<&str>, timed_out: bo
         .done()
 }
 
+/// The service was in trouble while it dealt with a request that has an effect outside of its call.
+pub(crate) fn failed_midway(method: &str, call_id: Option<&str>, code: Option<i64>, message: &str) -> Error {
+    let (what, code_text) = (attempt(method, call_id), coded(code));
+    let why = format!("the service failed{code_text}: {message}");
+    let text = format!("{what}: {why}: the request may or may not have taken effect, and is not repeated");
+    draft(ErrorKind::OutcomeUnknown, text).method(method).call(call_id).server(code, message).done()
+}
+
 /// A message went out and nothing was heard of it for so long that it is followed no longer.
 pub(crate) fn verdict_missing(what: &str) -> Error {
     let text = format!("{what}: no verdict came for a long time: it may or may not have been delivered");
@@ -607,5 +627,12 @@ mod tests {
         assert!(rejected("calling.dial", None, Some(503), "busy").is_retryable());
         assert!(!rejected("calling.dial", None, Some(400), "bad").is_retryable());
         assert!(!outcome_unknown("calling.dial", None, true).is_retryable());
+        let midway = failed_midway("calling.dial", None, Some(503), "try later");
+        assert!(!midway.is_retryable() && midway.may_have_been_sent() && !midway.is_timeout());
+        assert_eq!((midway.code(), midway.server_message()), (Some(503), Some("try later")));
+        assert_eq!(
+            midway.to_string(),
+            "calling.dial: the service failed (503): try later: the request may or may not have taken effect, and is not repeated"
+        );
     }
 }

@@ -69,8 +69,9 @@
 //! One type, [`Error`], whose [`kind`](Error::kind) says what to do next. A caller who has hung up is no error for a
 //! command such as [`Call::hangup`]; what can no longer happen, such as the outcome of a prompt, is
 //! [`CallEnded`](ErrorKind::CallEnded). A handler passes that on with `?`: it is the normal way out, and not logged as
-//! a failure. Nothing that may have reached the service is ever sent again: when an answer is lost, the error is
-//! [`OutcomeUnknown`](ErrorKind::OutcomeUnknown), and the program decides.
+//! a failure. Nothing that may have reached the service is ever sent again: when a response is lost, the error is
+//! [`OutcomeUnknown`](ErrorKind::OutcomeUnknown), and the program decides. The same error stands for a refusal that proves
+//! nothing: a service in trouble refuses a dial with -32000 or 500, and the phone may ring all the same.
 //!
 //! ```no_run
 //! # use signalwire_relay::{Client, sms};

@@ -5,6 +5,7 @@ mod backoff;
 mod dispatch;
 mod pending;
 mod reconnect;
+mod refusals;
 mod settings;
 mod state;
 mod stats;
@@ -23,6 +24,7 @@ use uuid::Uuid;
 
 pub(crate) use self::pending::{Answer, Effect};
 use self::pending::{Owed, Pending, Registered, Request, Slot, Withdrawn};
+pub(crate) use self::refusals::may_pass;
 pub use self::settings::HandlerFailure;
 pub(crate) use self::settings::{Credentials, JwtSource, Settings, StateWatcher};
 use self::state::Board;
@@ -369,6 +371,9 @@ impl Session {
                 let error = match (refusal.code, call_id) {
                     (Some(404 | 410), Some(call_id)) => {
                         error::call_gone(method, call_id, refusal.code, &refusal.message)
+                    }
+                    (code, call_id) if refusals::leaves_outcome_open(method, code) => {
+                        error::failed_midway(method, call_id, code, &refusal.message)
                     }
                     (code, call_id) => error::rejected(method, call_id, code, &refusal.message),
                 };

@@ -98,7 +98,10 @@ pub fn refused(error: &Error, recorded: &str) -> std::result::Result<Option<Rule
         return Err(format!("{error:?}, recorded a start"));
     }
     let (code, message) = relay_error(recorded);
-    if error.kind() == ErrorKind::Rejected && (error.code(), error.server_message()) == (Some(code), Some(message)) {
+    // A service in trouble may have done what acts outside of a call: the code is the same, the kind says more.
+    let open = code == 500 && matches!(error.method(), Some("calling.pay" | "messaging.send"));
+    let kind = if open { ErrorKind::OutcomeUnknown } else { ErrorKind::Rejected };
+    if error.kind() == kind && (error.code(), error.server_message()) == (Some(code), Some(message)) {
         Ok(None)
     } else {
         Err(format!("{error:?}, recorded {recorded}"))

@@ -681,9 +681,12 @@ fn every_other_refusal_is_an_error_that_says_what_was_refused() {
             {
                 sim.fail(method, code, "not like this");
                 let error = refusal(ask(&call));
-                assert_eq!((error.kind(), error.code()), (ErrorKind::Rejected, Some(code)), "{method}");
+                // Another phone may ring although the service was in trouble.
+                let is_open = method == "calling.connect" && [500, 503, -32603].contains(&code);
+                let kind = if is_open { ErrorKind::OutcomeUnknown } else { ErrorKind::Rejected };
+                assert_eq!((error.kind(), error.code()), (kind, Some(code)), "{method}");
                 assert_eq!((error.method(), error.call_id()), (Some(method), Some(call.id())));
-                assert_eq!((error.server_message(), error.is_retryable()), (Some("not like this"), retry));
+                assert_eq!((error.server_message(), error.is_retryable()), (Some("not like this"), retry && !is_open));
                 let text = error.to_string();
                 let parts = [method, call.id(), &code.to_string(), "not like this"];
                 assert!(parts.iter().all(|part| text.contains(part)), "{text}");

@@ -708,8 +708,8 @@ fn a_refused_transfer_does_not_let_a_call_come_back() {
         let sim = sim();
         let client = client(&sim);
         let (person, call) = answered(&sim, &client);
-        sim.fail("calling.transfer", 500, "Not now");
-        assert_eq!(refusal(call.transfer(Transfer::to_context("default"))).code(), Some(500));
+        sim.fail("calling.transfer", 403, "Not now");
+        assert_eq!(refusal(call.transfer(Transfer::to_context("default"))).code(), Some(403));
         person.hang_up();
         call.wait_for_ended(LONG).unwrap();
         sim.push_event(
