@@ -4,10 +4,11 @@ use std::borrow::Borrow;
 use std::hash::{Hash, Hasher};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
+use super::Transfer;
 use super::running::{Claim, Fed, Running};
 use crate::clock::Deadline;
 use crate::error::{self, Error, Result};
@@ -18,9 +19,15 @@ use crate::protocol::event::{ConnectEvent, Event, Peer, Unread};
 use crate::protocol::fields::Fields;
 use crate::protocol::frame::{self, Envelope, EventHead, Reply};
 use crate::protocol::states::{CallState, ConnectState, Direction, EndReason, EventName};
-use crate::session::{Answer, Ask, Effect, Session};
+use crate::session::{Answer, Ask, Effect, Session, may_pass};
 use crate::stream::{EventStream, Feed};
 use crate::workers::run_each;
+
+/// A service that could not end a call is asked again after the first of these pauses, then after twice as long each
+/// time, up to the second.
+const END_PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
+
+const METHOD_PASS: &str = "calling.pass";
 
 /// Of so many queues the stay of a call is remembered.
 const STAYS: usize = 32;
@@ -30,24 +37,52 @@ const BRIDGING: [&str; 4] = ["calling.connect", "calling.queue.enter", "calling.
 
 /// Asks the service to end a call, on behalf of nobody who could be told how that went.
 ///
-/// When the link is lost before the reply, the session that goes on is asked anew: nobody else would, a call that has
-/// ended already is not harmed by it, and one that has not would keep a phone ringing for nobody.
+/// When the connection is lost before the response, or the service is in trouble and says so, or does not respond, the
+/// request is sent again: nothing else would end the call, a call that has ended already is not harmed by it, and one
+/// that has not would keep a phone ringing for nobody.
 pub(crate) fn post_end(session: &Arc<Session>, call_id: &str, params: String) {
-    end_until(session, call_id, params, None, session.clock.after(session.settings.late_winner));
+    let limit = session.clock.after(session.settings.late_winner);
+    EndOfCall { call_id: call_id.into(), params, limit, pause: END_PAUSES.0 }.post(session, None);
 }
 
-fn end_until(session: &Arc<Session>, call_id: &str, params: String, until: Deadline, limit: Deadline) {
-    let (of_effect, id, again) = (Arc::downgrade(session), call_id.to_owned(), params.clone());
-    let effect: Effect = Box::new(move |answer| {
-        let Some(session) = of_effect.upgrade().filter(|session| !session.clock.is_past(limit)) else { return };
-        if matches!(answer, Answer::Lost) {
-            end_until(&session, &id, again, limit, limit);
+/// A call that is to end, until `limit` at the latest.
+struct EndOfCall {
+    call_id: Box<str>,
+    params: String,
+    limit: Deadline,
+    /// How long a service in trouble is left alone before it is asked again.
+    pause: Duration,
+}
+
+impl EndOfCall {
+    fn post(self, session: &Arc<Session>, until: Deadline) {
+        let (call_id, params) = (self.call_id.clone(), self.params.clone());
+        let of_effect = Arc::downgrade(session);
+        let effect: Effect = Box::new(move |answer| {
+            let limit = self.limit;
+            let Some(session) = of_effect.upgrade().filter(|session| !session.clock.is_past(limit)) else { return };
+            match answer {
+                Answer::Lost => self.post(&session, limit),
+                Answer::Late => self.post_later(&session),
+                Answer::Refused(refusal) if may_pass(refusal.code) => self.post_later(&session),
+                _ => {}
+            }
+        });
+        let ask = Ask { until, ..Ask::new("calling.end", &params, Some(&call_id)).with_effect(effect) };
+        if let Err(error) = session.post(ask) {
+            // A closed client cannot send it, and a full queue has said so in the log.
+            log::debug!("{error}");
         }
-    });
-    let ask = Ask { until, ..Ask::new("calling.end", &params, Some(call_id)).with_effect(effect) };
-    if let Err(error) = session.post(ask) {
-        // A closed client cannot send it, and a full queue has said so in the log.
-        log::debug!("{error}");
+    }
+
+    fn post_later(mut self, session: &Arc<Session>) {
+        let pause = self.pause;
+        self.pause = pause.saturating_mul(2).min(END_PAUSES.1);
+        session.later(pause, move |session| {
+            if !session.clock.is_past(self.limit) {
+                self.post(session, None);
+            }
+        });
     }
 }
 
@@ -57,6 +92,13 @@ fn end_until(session: &Arc<Session>, call_id: &str, params: String, until: Deadl
 pub struct CallEnd {
     /// Why, as the service says; absent when it does not know the call any more and so cannot say.
     pub reason: Option<EndReason>,
+}
+
+impl CallEnd {
+    /// As the event tells it that tells the end.
+    pub(crate) fn of(head: &EventHead<'_>) -> Self {
+        Self { reason: head.end_reason.as_deref().filter(|reason| !reason.is_empty()).map(EndReason::from) }
+    }
 }
 
 /// Why nothing more will come from a call.
@@ -81,6 +123,27 @@ impl Over {
     }
 }
 
+/// How a call is given away by this client.
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Leaving {
+    #[default]
+    No,
+    /// Back to routing, which may offer it to this client again.
+    Passed,
+    /// To another application, whose context may be one of this client's.
+    Transferred,
+}
+
+impl Leaving {
+    pub(crate) fn of_method(method: &str) -> Self {
+        match method {
+            METHOD_PASS => Self::Passed,
+            Transfer::METHOD => Self::Transferred,
+            _ => Self::No,
+        }
+    }
+}
+
 pub(crate) struct CallCore {
     id: Box<str>,
     session: Weak<Session>,
@@ -97,8 +160,8 @@ struct Inner {
     was_answered: bool,
     /// An inbound call about which nothing has been decided yet.
     open_offer: bool,
-    /// We have asked for a transfer, so that the same call may be offered anew when this one has ended.
-    handed_over: bool,
+    /// Whether we have given the call away, so that it may be offered anew.
+    leaving: Leaving,
     /// What tells its offer from others under the same id; 0 for a call that was not offered.
     offer: u64,
     /// Since when it is not known whether the call still lives, after a resume.
@@ -288,7 +351,7 @@ impl CallCore {
             direction,
             state,
             open_offer: false,
-            handed_over: false,
+            leaving: Leaving::No,
             offer: 0,
             unconfirmed: None,
             over: None,
@@ -391,15 +454,23 @@ impl CallCore {
         }
     }
 
-    /// A transfer is asked for, or was refused after all.
-    pub(crate) fn hand_over(&self, asked: bool) {
-        self.inner.lock().handed_over = asked;
+    /// The call is about to be given away, or the service refused that. Said before the request is sent: the end of the
+    /// call, and its offer to the next, may be told before the reply comes.
+    pub(crate) fn leaves(&self, how: Leaving) {
+        self.inner.lock().leaving = how;
     }
 
-    /// What tells the offer of a call that has ended by a transfer from others; once.
-    pub(crate) fn take_handed_over(&self) -> Option<u64> {
+    /// What tells the offer of a call that was given away from others; once.
+    pub(crate) fn take_left(&self) -> Option<u64> {
         let mut inner = self.inner.lock();
-        std::mem::take(&mut inner.handed_over).then_some(inner.offer)
+        (std::mem::take(&mut inner.leaving) != Leaving::No).then_some(inner.offer)
+    }
+
+    /// Whether the call is being passed back, and this is not the offer it came with: routing was faster with its next
+    /// offer than with its reply.
+    pub(crate) fn is_passed_and_offered_anew(&self, offer: u64) -> bool {
+        let inner = self.inner.lock();
+        inner.over.is_none() && inner.leaving == Leaving::Passed && inner.offer != offer
     }
 
     pub(crate) fn make_offer(&self, offer: u64) {
@@ -428,7 +499,8 @@ impl CallCore {
         }
         log::warn!("inbound call {} was not claimed and is passed back", session.clean(&self.id));
         session.counters.calls_passed.add(1);
-        self.post("calling.pass", "");
+        self.leaves(Leaving::Passed);
+        self.post(METHOD_PASS, "");
         self.passed();
     }
 
@@ -1081,8 +1153,7 @@ impl Inner {
             return None;
         }
         if state == CallState::Ended {
-            let reason = head.end_reason.as_deref().filter(|reason| !reason.is_empty()).map(EndReason::from);
-            return Some(CallEnd { reason });
+            return Some(CallEnd::of(head));
         }
         self.raise(state, woken);
         None
@@ -1110,6 +1181,10 @@ impl Inner {
         self.was_answered |= state.rank() == CallState::Answered.rank();
         // Whoever answered it, and by whatever request: it is no offer any more.
         self.open_offer &= state.rank() < CallState::Answered.rank();
+        if self.leaving == Leaving::Passed && state.rank() == CallState::Answered.rank() {
+            // Nothing came of passing it back.
+            self.leaving = Leaving::No;
+        }
         self.state = state.clone();
         let Some(live) = self.live.as_mut() else { return };
         let mut at = 0;

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::action::sealed::Sealed;
 use super::connect::CONFIRMATION;
+use super::core::Leaving;
 use super::{Action, Call, Operation, Transfer, Verdict};
 use crate::error::Result;
 use crate::protocol::event::SendDigitsEvent;
@@ -151,7 +152,7 @@ impl Call {
         self.command(BindDigit::METHOD, &what.fields)?;
         if what.fields.text("bind_method") == Some(Transfer::METHOD) {
             // A key may hand the call over now, and nothing but its end will tell.
-            self.core.hand_over(true);
+            self.core.leaves(Leaving::Transferred);
         }
         Ok(())
     }

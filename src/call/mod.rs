@@ -38,7 +38,7 @@ pub use self::conference::{ConferenceAction, ConferenceStay, ConferenceStream, J
 pub use self::connect::{Connect, ConnectAction, Disconnect, DisconnectAction};
 pub use self::control::{Answer, Hangup, HasVolume, InputTimers, Pausable, Stoppable};
 pub use self::core::CallEnd;
-use self::core::{CallCore, Listened, ListenerEntry, Over, Reached};
+use self::core::{CallCore, Leaving, Listened, ListenerEntry, Over, Reached};
 pub use self::custom::UserEvent;
 pub use self::detect::{Detect, DetectAction, DigitDetector, FaxDetector, Machine, digit_detector, fax_tone, machine};
 pub use self::digits::{BindDigit, ClearDigitBindings, SendDigits, SendDigitsAction};
@@ -398,17 +398,22 @@ impl Call {
     fn deciding(&self, method: &str, send: impl FnOnce(bool) -> Result<Reply>) -> Result<Reply> {
         let decides = matches!(method, "calling.answer" | "calling.end" | "calling.pass");
         let was_open = decides && self.core.settle_offer();
-        let hands_over = method == Transfer::METHOD;
-        if hands_over {
-            // The end of the call, and its offer to whom it is transferred, may be told before the reply comes.
-            self.core.hand_over(true);
+        let leaving = Leaving::of_method(method);
+        if leaving != Leaving::No {
+            self.core.leaves(leaving);
         }
         let outcome = send(decides);
         match &outcome {
-            Err(error) if hands_over && !error.may_have_been_sent() => self.core.hand_over(false),
-            Ok(_) if method == "calling.pass" => self.core.passed(),
-            // Nothing came of it: the caller still hears it ringing.
-            Err(error) if was_open && !error.may_have_been_sent() => self.core.reopen_offer(),
+            Ok(_) if leaving == Leaving::Passed => self.core.passed(),
+            Err(error) if !error.may_have_been_sent() => {
+                if leaving != Leaving::No {
+                    self.core.leaves(Leaving::No);
+                }
+                if was_open {
+                    // Nothing came of it: the caller still hears it ringing.
+                    self.core.reopen_offer();
+                }
+            }
             _ => {}
         }
         outcome

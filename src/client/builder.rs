@@ -285,9 +285,10 @@ impl Builder {
         self
     }
 
-    /// How long a dial may take that has no limit of its own (120 s).
+    /// Limit of a dial that has none of its own. Default: 120 s, or longer where the devices of the dial ring longer; see
+    /// [`Dial::limit`](crate::Dial::limit).
     pub fn dial_timeout(mut self, span: Duration) -> Self {
-        self.settings.dial_timeout = span;
+        self.settings.dial_timeout = Some(span);
         self
     }
 
@@ -330,7 +331,8 @@ impl Builder {
 
     // Bounds.
 
-    /// How many calls may be live before further inbound ones are passed back (1,000).
+    /// How many calls may be live before further inbound ones are passed back (1,000). Legs of a dial that is over do not
+    /// count.
     pub fn max_active_calls(mut self, calls: usize) -> Self {
         self.max_active_calls = Some(calls.max(1));
         self

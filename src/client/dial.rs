@@ -10,13 +10,15 @@ use uuid::Uuid;
 
 use super::Client;
 use super::dial_params::Dial;
+use super::over::HowOver;
 use super::router::Router;
-use crate::call::Call;
 use crate::call::core::{CallCore, Over, post_end};
+use crate::call::{Call, CallEnd};
 use crate::clock::Deadline;
 use crate::error::{self, Error, Result};
 use crate::latch::Latch;
 use crate::protocol::frame;
+use crate::protocol::states::EndReason;
 use crate::session::{Answer, Ask, Session};
 
 /// A dial that runs.
@@ -38,6 +40,8 @@ pub(crate) struct DialCore {
     /// Whether that was taken back before it was sent.
     retracted: AtomicBool,
     legs: Mutex<Vec<Arc<CallCore>>>,
+    /// Why the last leg ended that did.
+    leg_reason: Mutex<Option<EndReason>>,
     /// Whether the service was heard of about this dial.
     heard: AtomicBool,
     /// Whether somebody has taken it upon himself to set the outcome.
@@ -66,8 +70,10 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// `DialFailed` when nobody answers, also within the limit of the dial (120 s); `Config` when what is to be
-    /// dialled cannot be right; `Rejected` when the service refuses; `Offline`, `SessionLost`, `Draining`, `Closed`.
+    /// `DialFailed` when nobody answers, also within the limit of the dial ([`Dial::limit`]), or when the callee has hung up
+    /// again before the dial was complete; `Config` when what is to be dialled cannot be right; `Rejected` when the service
+    /// refuses; `OutcomeUnknown` when nothing was heard from the service, or it was in trouble: a phone that rings all the
+    /// same is ended, and dialling again may ring it twice; `Offline`, `SessionLost`, `Draining`, `Closed`.
     pub fn dial(&self, what: impl Into<Dial>) -> Result<Call> {
         self.start_dial(what)?.wait(None)
     }
@@ -87,13 +93,14 @@ impl Client {
         let tag = dial.fields.text("tag").map_or_else(|| Uuid::new_v4().to_string(), str::to_owned);
         dial.fields.set("", "tag", tag.as_str().into());
         let tag: Box<str> = tag.into();
-        let limit = dial.limit.unwrap_or(session.settings.dial_timeout);
+        let limit = dial.limit.or(session.settings.dial_timeout).unwrap_or_else(|| dial.default_limit());
         let core = Arc::new(DialCore {
             tag,
             outcome: Latch::new(),
             request: OnceLock::new(),
             retracted: AtomicBool::new(false),
             legs: Mutex::default(),
+            leg_reason: Mutex::default(),
             heard: AtomicBool::new(false),
             decided: AtomicBool::new(false),
             abandoned: AtomicBool::new(false),
@@ -124,7 +131,7 @@ impl Client {
         match posted {
             Ok(request) => drop(core.request.set(request)),
             Err(error) => {
-                router.end_dial(&core.tag);
+                router.forget_unsent(&core);
                 return Err(error);
             }
         }
@@ -142,8 +149,8 @@ impl Dialing {
     /// # Errors
     ///
     /// `Timeout` when this wait's time is up: the dial goes on. `DialFailed` when nobody answered;
-    /// `OutcomeUnknown` when the service was never heard of about it; what the service refused with; `SessionLost`,
-    /// `Closed`.
+    /// `OutcomeUnknown` when the service was never heard of about it, or refused it while it was in trouble; what the
+    /// service refused it with; `SessionLost`, `Closed`.
     pub fn wait(&self, timeout: impl Into<Option<Duration>>) -> Result<Call> {
         self.session.check_process("calling.dial")?;
         let clock = &self.session.clock;
@@ -197,7 +204,8 @@ impl fmt::Debug for Dialing {
 }
 
 /// Hangs up a leg that nobody wants.
-fn end_leg(leg: &CallCore) {
+pub(super) fn end_leg(session: &Session, leg: &CallCore) {
+    log::debug!("call {} is a leg that nobody waits for, and is hung up", session.clean(leg.id()));
     leg.post("calling.end", "\"reason\":\"cancel\"");
 }
 
@@ -208,9 +216,27 @@ impl DialCore {
 
     pub(super) fn add_leg(&self, leg: &Arc<CallCore>) {
         self.heard.store(true, Ordering::Relaxed);
-        let mut legs = self.legs.lock();
-        legs.retain(|known| known.over().is_none());
-        legs.push(Arc::clone(leg));
+        if leg.over().is_some() {
+            // Its end overtook it.
+            self.leg_ended(leg);
+        } else {
+            self.legs.lock().push(Arc::clone(leg));
+        }
+    }
+
+    /// A leg is over. Why it ended tells why the dial failed, where the service does not say it.
+    pub(super) fn leg_ended(&self, leg: &Arc<CallCore>) {
+        self.legs.lock().retain(|known| !Arc::ptr_eq(known, leg));
+        let Some(Over::Ended(CallEnd { reason: Some(reason) })) = leg.over() else { return };
+        let mut last = self.leg_reason.lock();
+        // That a leg was cancelled follows from what became of another one.
+        if reason != EndReason::Cancel || last.is_none() {
+            *last = Some(reason);
+        }
+    }
+
+    pub(super) fn leg_reason(&self) -> Option<EndReason> {
+        self.leg_reason.lock().clone()
     }
 
     /// Whether its request waits for the link: then it belongs to no session yet.
@@ -237,16 +263,23 @@ impl DialCore {
     }
 
     /// The reply to the request, on the thread that completes it.
-    fn answered_by_service(&self, session: &Arc<Session>, router: &Router, answer: &Answer) {
+    fn answered_by_service(self: &Arc<Self>, session: &Arc<Session>, router: &Router, answer: &Answer) {
         match answer {
             Answer::Reply(_) => self.heard.store(true, Ordering::Relaxed),
             // The service may be dialling: its events will tell, or the limit will.
             Answer::Lost | Answer::Late => {}
             refused => {
-                if let Err(error) = session.judge("calling.dial", None, refused.clone()) {
-                    router.end_dial(&self.tag);
-                    // A leg that overtook the refusal belongs to nobody.
-                    self.fail_and_end(session, error);
+                let Err(error) = session.judge("calling.dial", None, refused.clone()) else { return };
+                // A leg that overtook the refusal belongs to nobody, and neither does one that rings all the same.
+                if error.may_have_been_sent() {
+                    router.give_up(session, self, error);
+                } else {
+                    if matches!(refused, Answer::Refused(_)) {
+                        router.end_dial(session, self, HowOver::Refused);
+                    } else {
+                        router.forget_unsent(self);
+                    }
+                    self.fail_and_end(session, router, error);
                 }
             }
         }
@@ -270,7 +303,9 @@ impl DialCore {
         if let Some(Ok(call)) = self.outcome.get() {
             if !self.taken.swap(true, Ordering::SeqCst) {
                 log::warn!("dial {} was answered and given up: call {} is hung up", self.tag, call.id());
-                end_leg(&call);
+                if let Some(session) = call.session() {
+                    end_leg(&session, &call);
+                }
             }
         }
     }
@@ -287,40 +322,55 @@ impl DialCore {
     }
 
     /// Fails, and ends what rings before anybody is told: who is told may close the client.
-    pub(super) fn fail_and_end(&self, session: &Arc<Session>, error: Error) {
+    pub(super) fn fail_and_end(&self, session: &Arc<Session>, router: &Router, error: Error) {
         if self.decide() {
-            self.end_legs(session);
+            self.end_legs(session, router);
             self.outcome.set(&session.clock, Err(error));
         }
     }
 
     /// Somebody answered. The legs that lost leave the tables when they end, or a little later.
-    pub(super) fn won(&self, session: &Arc<Session>, winner: &Arc<CallCore>) -> bool {
+    pub(super) fn won(&self, session: &Arc<Session>, router: &Router, winner: &Arc<CallCore>) -> bool {
         winner.raise_to_answered(session);
         if !self.decide() {
             return false;
         }
         self.outcome.set(&session.clock, Ok(Arc::clone(winner)));
         self.hang_up_if_abandoned();
-        self.drop_losers(session, Some(winner));
+        self.drop_losers(session, router, Some(winner));
         true
     }
 
     /// Ends the known legs of a dial that was given up.
-    pub(super) fn end_legs(&self, session: &Arc<Session>) {
-        let legs = self.legs.lock().clone();
-        for leg in legs.iter().filter(|leg| leg.over().is_none()) {
-            end_leg(leg);
+    fn end_legs(&self, session: &Arc<Session>, router: &Router) {
+        let losers = self.losers(None);
+        for leg in &losers {
+            end_leg(session, leg);
         }
-        self.drop_losers(session, None);
+        Self::drop_legs(session, router, losers);
     }
 
-    pub(super) fn drop_losers(&self, session: &Arc<Session>, winner: Option<&Arc<CallCore>>) {
+    /// The service ends the legs that lose, but for those that have been answered.
+    pub(super) fn drop_losers(&self, session: &Arc<Session>, router: &Router, winner: Option<&Arc<CallCore>>) {
+        let losers = self.losers(winner);
+        for leg in losers.iter().filter(|leg| leg.was_answered()) {
+            router.end_second_winner(session, leg, None);
+        }
+        Self::drop_legs(session, router, losers);
+    }
+
+    /// Takes out the legs but for the winner.
+    fn losers(&self, winner: Option<&Arc<CallCore>>) -> Vec<Arc<CallCore>> {
         let mut losers = std::mem::take(&mut *self.legs.lock());
         losers.retain(|leg| winner.is_none_or(|winner| !Arc::ptr_eq(leg, winner)) && leg.over().is_none());
+        losers
+    }
+
+    fn drop_legs(session: &Arc<Session>, router: &Router, losers: Vec<Arc<CallCore>>) {
         if losers.is_empty() {
             return;
         }
+        router.discount(&losers);
         session.later(session.settings.loser_wait, move |session| {
             for leg in losers {
                 leg.finish(session, Over::Gone, None);
@@ -332,7 +382,7 @@ impl DialCore {
 
 /// Hangs up a leg of a dial that nobody waits for any more.
 pub(super) fn hang_up_late(session: &Arc<Session>, node_id: &str, call_id: &str) {
-    log::warn!("call {call_id} belongs to a dial that was given up, and is hung up");
+    log::warn!("call {call_id} belongs to a dial that is over, and is hung up");
     let mut params = String::from("{\"node_id\":");
     frame::push_string(&mut params, node_id);
     params.push_str(",\"call_id\":");

@@ -2,9 +2,17 @@
 
 use std::time::Duration;
 
+use serde_json::Value;
+
 use crate::error::{self, Result};
+use crate::protocol::constants::DIAL_TIMEOUT;
 use crate::protocol::device::{Devices, devices_fault};
 use crate::protocol::fields::Fields;
+
+/// How long a device rings that says nothing, as the service has it.
+const RINGING: Duration = Duration::from_secs(30);
+/// What it takes, besides ringing, to set up the calls of one group of devices and to tell what became of them.
+const SETUP: Duration = Duration::from_secs(10);
 
 params! {
     /// Whom to dial, and how. [`Devices`], and whatever makes them, are one, too.
@@ -36,12 +44,35 @@ impl Dial {
         Self::of(fields)
     }
 
-    /// How long this client waits for somebody to answer before it ends the attempt; two minutes by default. It is
-    /// not sent.
+    /// Sets how long this client waits for an answer before it ends the attempt. The limit is not sent.
+    ///
+    /// Default: what [`Builder::dial_timeout`](crate::Builder::dial_timeout) sets. If that is not set either: 120 s, or the
+    /// ringing that the dial asks for if it is longer. That is, for each group of devices, the longest timeout of a device
+    /// (30 s for one that has none) and 10 s for setting up the calls.
     #[doc(alias = "dial_timeout")]
     pub fn limit(mut self, limit: Duration) -> Self {
         self.limit = Some(limit);
         self
+    }
+
+    /// The limit where none is set: no phone stops ringing before its time because of it.
+    pub(crate) fn default_limit(&self) -> Duration {
+        let seconds = |of: Option<&Value>| of.and_then(Value::as_f64).filter(|seconds| *seconds > 0.0);
+        let span = |seconds: f64| Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX);
+        let of_dial = seconds(self.fields.get("timeout")).map_or(RINGING, span);
+        let of_device = |device: &Value| {
+            let params = device.get("params");
+            let ringing = params.and_then(|params| seconds(params.get("timeout"))).map_or(of_dial, span);
+            let confirming =
+                params.and_then(|params| seconds(params.get("confirm_timeout"))).map_or(Duration::ZERO, span);
+            ringing.saturating_add(confirming)
+        };
+        let of_group = |group: &Value| {
+            let devices = group.as_array().map_or(std::slice::from_ref(group), Vec::as_slice);
+            devices.iter().map(of_device).max().unwrap_or_default().saturating_add(SETUP)
+        };
+        let groups = self.fields.get("devices").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        groups.iter().map(of_group).fold(Duration::ZERO, Duration::saturating_add).max(DIAL_TIMEOUT)
     }
 
     /// Refuses what certainly cannot be dialled.
@@ -77,6 +108,35 @@ mod tests {
             dial.fields.to_json(),
             json!({"devices": devices, "tag": "t", "max_duration": 5, "timeout": 20, "region": "us"})
         );
+    }
+
+    #[test]
+    fn the_limit_that_nobody_sets_leaves_every_phone_its_ringing() {
+        let secs = Duration::from_secs;
+        let rings = |seconds: u64| phone("+1").timeout(secs(seconds));
+        let raw = |devices: Value| Dial::new(phone("+1")).extra("devices", devices);
+        for (dial, limit) in [
+            (Dial::new(phone("+1")), 120),
+            (Dial::new(rings(180)), 190),
+            (Dial::new(rings(110)), 120),
+            (Dial::new(rings(111)), 121),
+            (Dial::new(phone("+1")).ring_timeout(secs(180)), 190),
+            (Dial::new(rings(20)).ring_timeout(secs(180)), 120),
+            // One after another, and at once.
+            (Dial::new(Devices::in_order((0..5).map(|_| rings(30)))), 200),
+            (Dial::new(Devices::in_order((0..5).map(|_| phone("+1")))), 200),
+            (Dial::new(Devices::at_once((0..5).map(|_| rings(30)))), 120),
+            (Dial::new(Devices::at_once([rings(100), rings(20)]).then(rings(60))), 180),
+            // What the crate has no names for.
+            (raw(json!([[{"type": "x", "params": {"timeout": 100, "confirm_timeout": 60}}]])), 170),
+            (raw(json!([{"params": {"timeout": 200}}])), 210),
+            (raw(json!([[{"params": {"timeout": "200"}}], 7, {}, [], null])), 170),
+            (raw(json!("nonsense")), 120),
+        ] {
+            assert_eq!(dial.default_limit(), secs(limit), "{dial:?}");
+        }
+        let endless = raw(json!([[{"params": {"timeout": 1e300}}], [{"params": {"timeout": 1e300}}]]));
+        assert_eq!(endless.default_limit(), Duration::MAX);
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod cancel;
 mod dial;
 mod dial_params;
 mod inbox;
+mod over;
 mod router;
 #[cfg(all(feature = "signals", unix))]
 mod signals;
@@ -21,8 +22,8 @@ pub use self::cancel::CancelToken;
 pub use self::dial::Dialing;
 pub use self::dial_params::Dial;
 use self::router::Router;
-use crate::call::core::Listened;
-use crate::call::{Call, Listener, Transfer};
+use crate::call::core::{Leaving, Listened};
+use crate::call::{Call, Listener};
 use crate::clock::Deadline;
 use crate::error::{self, ErrorKind, HandlerResult, Result};
 use crate::message::{Message, Sms};
@@ -347,7 +348,8 @@ impl Client {
     /// # Errors
     ///
     /// `Config` when it has neither body nor media, or no proper recipient; `Rejected` when the service refuses;
-    /// `OutcomeUnknown` when its answer did not come: then the text may have been sent, and is not sent again.
+    /// `OutcomeUnknown` when its response did not come, or comes from a service in trouble: then the text may have been
+    /// sent, and is not sent again.
     pub fn send_message(&self, sms: impl Into<Sms>) -> Result<Message> {
         let sms: Sms = sms.into();
         sms.check()?;
@@ -411,16 +413,18 @@ impl Client {
             return Err(error::refused(method, "its parameters must be a JSON object"));
         }
         fields::check(method, &params)?;
-        // As with `Call::transfer`: the end of the call, and its offer anew, may be told before the reply comes.
-        let transferred = if method == Transfer::METHOD { params["call_id"].as_str() } else { None };
-        let transferred = transferred.and_then(|id| self.handle.router.find(id));
-        if let Some(call) = &transferred {
-            call.hand_over(true);
+        // As with `Call::transfer` and `Call::pass`: the end of the call, and its offer anew, may be told before the
+        // reply comes.
+        let leaving = Leaving::of_method(method);
+        let leaves = params["call_id"].as_str().filter(|_| leaving != Leaving::No);
+        let leaves = leaves.and_then(|id| self.handle.router.find(id));
+        if let Some(call) = &leaves {
+            call.leaves(leaving);
         }
         let outcome = self.handle.session.request(Ask::new(method, &params.to_string(), None));
-        if let (Some(call), Err(error)) = (&transferred, &outcome) {
+        if let (Some(call), Err(error)) = (&leaves, &outcome) {
             if !error.may_have_been_sent() {
-                call.hand_over(false);
+                call.leaves(Leaving::No);
             }
         }
         outcome

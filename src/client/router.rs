@@ -7,17 +7,20 @@ use std::sync::{Arc, Weak};
 use std::time::Instant;
 
 use parking_lot::Mutex;
+use serde::Deserialize;
+use serde_json::value::RawValue;
 
-use super::dial::{DialCore, hang_up_late};
+use super::dial::{DialCore, end_leg, hang_up_late};
 use super::inbox::{Inbox, Offered};
+use super::over::{HowOver, OverDials, Tombstones};
 use super::strays::Strays;
-use crate::call::Call;
 use crate::call::core::{ById, CallCore, Delivered, Over};
+use crate::call::{Call, CallEnd};
 use crate::error::{self, Error};
 use crate::message::{Message, MessageCore};
 use crate::protocol::event::Event;
 use crate::protocol::frame::{Envelope, EventHead, OwnedEnvelope};
-use crate::protocol::states::{CallState, Direction};
+use crate::protocol::states::{CallState, Direction, EndReason};
 use crate::session::{Counters, EventSink, HandlerFailure, Session, Stats};
 
 pub(crate) struct Router {
@@ -38,9 +41,9 @@ struct Tables {
     calls: HashSet<ById>,
     /// Calls that are over, with operations that still wait for their last event.
     lingering: HashSet<ById>,
-    tombstones: Recent,
-    /// Those of them that ended by a transfer of ours, and may be offered anew, each with its offer until then.
-    handed_over: VecDeque<(Box<str>, u64)>,
+    tombstones: Tombstones,
+    /// Live calls that are legs of a dial that is over: they are about to end, and count for no limit.
+    losers: HashSet<Box<str>>,
     early: VecDeque<Early>,
     early_bytes: usize,
     /// Whether a sweep of them is due: one at a time, however often they run out in between.
@@ -49,6 +52,8 @@ struct Tables {
     sending: usize,
     dials: HashMap<Box<str>, Arc<DialCore>>,
     given_up: VecDeque<GivenUp>,
+    /// Dials that are over by themselves.
+    over_dials: OverDials,
     /// Messages that were sent, each with the moment it was, until their last state.
     messages: HashMap<Box<str>, (Instant, Arc<MessageCore>)>,
     /// Whether a sweep of them is due.
@@ -139,10 +144,6 @@ impl Recent {
         }
         true
     }
-
-    fn contains(&self, id: &str) -> bool {
-        self.known.contains(id)
-    }
 }
 
 /// What tells an offer from others: one that is delivered again is the same to the letter.
@@ -200,7 +201,7 @@ impl Router {
             stats.dials_given_up = tables.given_up.len();
             stats.early_events = tables.early.len();
             stats.early_bytes = tables.early_bytes;
-            stats.remembered_ids = tables.tombstones.order.len() + tables.received.order.len();
+            stats.remembered_ids = tables.tombstones.len() + tables.over_dials.len() + tables.received.order.len();
         }
         stats.offers = self.calls.len() + self.messages.len();
     }
@@ -213,12 +214,33 @@ impl Router {
         if tables.dials.contains_key(dial.tag()) || tables.given_up.iter().any(|old| *old.tag == *dial.tag()) {
             return false;
         }
+        tables.over_dials.remove(dial.tag());
         tables.dials.insert(dial.tag().into(), Arc::clone(dial));
         true
     }
 
-    pub(super) fn end_dial(&self, tag: &str) -> Option<Arc<DialCore>> {
-        self.tables.lock().dials.remove(tag)
+    /// A dial that leaves nothing behind, because it was not sent.
+    pub(super) fn forget_unsent(&self, dial: &DialCore) {
+        self.tables.lock().take_dial(dial);
+    }
+
+    /// A dial is over by what the service said of it. A leg that answers all the same will be ended.
+    pub(super) fn end_dial(&self, session: &Session, dial: &DialCore, how: HowOver) {
+        let until = session.clock.after(session.settings.late_winner);
+        let mut tables = self.tables.lock();
+        if tables.take_dial(dial) {
+            tables.over_dials.insert(dial.tag(), how, until, self.remembered);
+        }
+    }
+
+    /// Legs of a dial that is over end soon, and take the place of no other call until then.
+    pub(super) fn discount(&self, legs: &[Arc<CallCore>]) {
+        let mut tables = self.tables.lock();
+        for leg in legs {
+            if tables.calls.contains(leg.id()) {
+                tables.losers.insert(leg.id().into());
+            }
+        }
     }
 
     /// Gives a dial up: its legs are ended, and a late winner will be.
@@ -227,7 +249,7 @@ impl Router {
         let until = if dial.retract(session) { None } else { session.clock.after(session.settings.late_winner) };
         {
             let mut tables = self.tables.lock();
-            if tables.dials.remove(dial.tag()).is_none() {
+            if !tables.take_dial(dial) {
                 return;
             }
             if let Some(until) = until {
@@ -237,32 +259,49 @@ impl Router {
                 }
             }
         }
-        dial.fail_and_end(session, why);
+        dial.fail_and_end(session, self, why);
         if let Some(until) = until {
             let tag: Box<str> = dial.tag().into();
             session.at(until, Box::new(move |session| session.sink().forget_dial(session, &tag)));
         }
     }
 
-    /// A leg of a dial that was given up: hung up, once.
-    fn late_leg(&self, session: &Arc<Session>, head: &EventHead<'_>) -> bool {
+    /// A leg of a dial that is over: hung up, once, if nobody else does it. `envelope` is the event that tells of it.
+    fn late_leg(&self, session: &Arc<Session>, envelope: &Envelope<'_>, head: &EventHead<'_>, answered: bool) -> bool {
         let (Some(tag), Some(call_id)) = (head.tag.as_deref(), head.call_id.as_deref()) else { return false };
         let alive = head.call_state.as_deref() != Some(CallState::Ended.as_str());
         {
-            let mut tables = self.tables.lock();
-            let Some(dial) = tables.given_up.iter_mut().find(|dial| *dial.tag == *tag) else { return false };
-            if !alive || dial.ended.iter().any(|ended| **ended == *call_id) {
-                return true;
+            let tables = &mut *self.tables.lock();
+            match tables.given_up.iter_mut().find(|dial| *dial.tag == *tag) {
+                Some(dial) if !alive || dial.ended.iter().any(|ended| **ended == *call_id) => return true,
+                Some(dial) => dial.ended.push(call_id.into()),
+                None if !alive || is_spawned(envelope) => return false,
+                None if tables.over_dials.must_end(tag, call_id, answered, session.clock.now()) => {}
+                None => return false,
             }
-            dial.ended.push(call_id.into());
         }
         hang_up_late(session, head.node_id.as_deref().unwrap_or_default(), call_id);
         true
     }
 
+    /// A call that is known has been answered. If it is a leg of a dial that is over, and not the one that won, there is
+    /// a person at the phone to whom nobody speaks.
+    pub(super) fn end_second_winner(&self, session: &Session, call: &CallCore, envelope: Option<&Envelope<'_>>) {
+        let tag = call.tag();
+        let unwanted =
+            !tag.is_empty() && call.direction() == Direction::Outbound && !envelope.is_some_and(is_spawned) && {
+                let mut tables = self.tables.lock();
+                tables.over_dials.must_end(&tag, call.id(), true, session.clock.now())
+            };
+        if unwanted {
+            end_leg(session, call);
+        }
+    }
+
     fn dialled(&self, session: &Arc<Session>, envelope: &Envelope<'_>, head: &EventHead<'_>) {
         let tag = head.tag.as_deref().unwrap_or_default();
         let leg = head.call.map(EventHead::parse);
+        let answered = head.dial_state.as_deref() == Some("answered");
         let dial = self.tables.lock().dials.get(tag).cloned();
         let Some(dial) = dial else {
             // A late winner, or news of a call that was won long ago.
@@ -274,9 +313,15 @@ impl Router {
                 known = match wanted {
                     Some(call) => {
                         self.delivered(&call, call.deliver(session, envelope, &leg));
+                        if answered {
+                            self.end_second_winner(session, &call, Some(envelope));
+                        }
                         true
                     }
-                    None => head.dial_state.as_deref() != Some("failed") && self.late_leg(session, &leg),
+                    None => {
+                        let failed = head.dial_state.as_deref() == Some("failed");
+                        !failed && self.late_leg(session, envelope, &leg, answered)
+                    }
                 };
             }
             if !known {
@@ -292,24 +337,55 @@ impl Router {
                 };
                 leg.tag = leg.tag.or(head.tag.clone());
                 leg.node_id = leg.node_id.or(head.node_id.clone());
-                let Some(call) = self.leg(session, &dial, envelope, &leg) else { return };
-                call.fill(envelope, &leg);
-                self.end_dial(tag);
-                if !dial.won(session, &call) {
+                let Some(call) = self.winner(session, &dial, envelope, &leg) else {
+                    // The callee answered and hung up before the dial was told to be answered.
+                    self.fail_dial(session, &dial, "the call was answered and has ended", None);
+                    return;
+                };
+                self.end_dial(session, &dial, HowOver::Won(call.id().into()));
+                if !dial.won(session, self, &call) {
                     // Given up in this very moment.
-                    call.post("calling.end", "\"reason\":\"cancel\"");
+                    end_leg(session, &call);
                 }
             }
             Some("failed") => {
-                self.end_dial(tag);
                 let reason = head.reason.as_deref().filter(|reason| !reason.is_empty());
-                let why =
-                    reason.map_or_else(|| "nobody answered".to_owned(), |reason| format!("nobody answered: {reason}"));
-                dial.fail(session, error::dial_failed(tag, &session.clean(&why)));
-                dial.drop_losers(session, None);
+                self.fail_dial(session, &dial, "nobody answered", reason);
             }
             _ => {}
         }
+    }
+
+    /// The service says that the dial came to nothing, why if it can, and otherwise why its last leg ended.
+    fn fail_dial(&self, session: &Arc<Session>, dial: &Arc<DialCore>, what: &str, reason: Option<&str>) {
+        self.end_dial(session, dial, HowOver::Failed);
+        let of_leg = dial.leg_reason();
+        let why = match reason.or(of_leg.as_ref().map(EndReason::as_str)) {
+            Some(reason) => format!("{what}: {reason}"),
+            None => what.to_owned(),
+        };
+        dial.fail(session, error::dial_failed(dial.tag(), &session.clean(&why)));
+        dial.drop_losers(session, self, None);
+    }
+
+    /// The leg that won a dial, unless it is over: a leg that was heard to have ended cannot win.
+    fn winner(
+        &self,
+        session: &Arc<Session>,
+        dial: &Arc<DialCore>,
+        envelope: &Envelope<'_>,
+        head: &EventHead<'_>,
+    ) -> Option<Arc<CallCore>> {
+        let id = head.call_id.as_deref()?;
+        {
+            let tables = self.tables.lock();
+            if !tables.calls.contains(id) && tables.tombstones.contains(id) {
+                return None;
+            }
+        }
+        let call = self.leg(session, dial, envelope, head)?;
+        call.fill(envelope, head);
+        call.over().is_none().then_some(call)
     }
 
     /// The leg of a dial that an event tells of, made if it is new.
@@ -386,9 +462,16 @@ impl Router {
 
     /// What an event did to its call decides where the call belongs.
     fn delivered(&self, call: &Arc<CallCore>, outcome: Delivered) {
-        if outcome != Delivered::Live {
-            self.settle(call.id());
+        if outcome == Delivered::Live {
+            return;
         }
+        if call.direction() == Direction::Outbound {
+            let dial = self.tables.lock().dials.get(&*call.tag()).cloned();
+            if let Some(dial) = dial {
+                dial.leg_ended(call);
+            }
+        }
+        self.settle(call.id());
     }
 
     /// What is over under this id goes where it belongs: among the lingering, or out.
@@ -408,7 +491,7 @@ impl Router {
     fn settle_call(&self, call: &Arc<CallCore>) {
         // Looked at before the table is locked: a call that is over lingers less and less, and whoever ends the last of
         // it comes here afterwards.
-        let (lingers, handed_over) = (call.is_lingering(), call.take_handed_over());
+        let (lingers, left) = (call.is_lingering(), call.take_left());
         let (id, is_it) = (call.id(), |other: &ById| Arc::ptr_eq(&other.0, call));
         let mut tables = self.tables.lock();
         let was_live = tables.calls.get(id).is_some_and(is_it) && tables.calls.remove(id);
@@ -416,13 +499,10 @@ impl Router {
         if !(was_live || was_lingering) {
             return;
         }
-        tables.tombstones.insert(id, self.remembered);
-        if let Some(offer) = handed_over {
-            if tables.handed_over.len() >= self.remembered {
-                tables.handed_over.pop_front();
-            }
-            tables.handed_over.push_back((id.into(), offer));
+        if was_live {
+            tables.losers.remove(id);
         }
+        tables.tombstones.insert(id, left, self.remembered);
         if lingers {
             tables.lingering.insert(ById(Arc::clone(call)));
         }
@@ -433,11 +513,18 @@ impl Router {
             session.counters.frames_malformed.add(1);
             return;
         };
+        let state = head.call_state.as_deref().filter(|state| !state.is_empty()).map_or(CallState::Created, Into::into);
         let offer = fingerprint(envelope);
+        if let Some(passed) = self.find(id).filter(|known| known.is_passed_and_offered_anew(offer)) {
+            passed.passed();
+        }
         let comes_back = self.comes_back(session, id, offer);
         if let Some(known) = self.find(id) {
-            // Delivered again: the call that we have goes on.
+            // Delivered again: the call that we have goes on, unless the service says that it does not.
             known.fill(envelope, head);
+            if state == CallState::Ended {
+                self.delivered(&known, known.finish(session, Over::Ended(CallEnd::of(head)), None));
+            }
             return;
         }
         let draining = self.is_draining();
@@ -446,14 +533,18 @@ impl Router {
             if tables.closed || (tables.tombstones.contains(id) && !comes_back) {
                 return;
             }
-            let crowded = tables.calls.len() >= session.settings.max_active_calls;
+            if state == CallState::Ended {
+                // The caller is gone before anything could be offered.
+                tables.tombstones.insert(id, None, self.remembered);
+                return;
+            }
+            let crowded = tables.active_calls() >= session.settings.max_active_calls;
             if crowded || draining {
-                // Its end will be told, and it may be offered again.
-                tables.tombstones.insert(id, self.remembered);
+                // Its end will be told, and it may be offered again, or anew.
+                tables.tombstones.insert(id, Some(offer), self.remembered);
             }
             crowded
         };
-        let state = head.call_state.as_deref().filter(|state| !state.is_empty()).map_or(CallState::Created, Into::into);
         let call = CallCore::new(session, id, Direction::Inbound, state);
         call.fill(envelope, head);
         call.make_offer(offer);
@@ -469,18 +560,19 @@ impl Router {
             return;
         }
         self.enter(session, &call);
-        self.calls.offer(session, offer);
+        if call.over().is_none() {
+            self.calls.offer(session, offer);
+        }
     }
 
-    /// Whether this offers a call anew that was handed over, as it is when the transfer leads back here. The offer
+    /// Whether this offers a call anew that was given away: routing has it back, or a transfer leads here. The offer
     /// that it came with first may also be delivered again, and counts for nothing.
     fn comes_back(&self, session: &Arc<Session>, id: &str, offer: u64) -> bool {
         let left = {
             let mut tables = self.tables.lock();
-            let Some(at) = tables.handed_over.iter().position(|(of, before)| **of == *id && *before != offer) else {
+            if !tables.tombstones.take_back(id, offer) {
                 return false;
-            };
-            tables.handed_over.remove(at);
+            }
             tables.lingering.take(id)
         };
         // From now on the events of this id are the new call's.
@@ -498,13 +590,14 @@ impl Router {
             self.stray(session, envelope);
             return;
         };
+        let is_state = envelope.event_type == "calling.call.state";
+        let answered = head.call_state.as_deref() == Some(CallState::Answered.as_str());
         let (call, dial, known, late) = {
             let tables = self.tables.lock();
             let live = tables.calls.get(id);
             let late = if live.is_none() { tables.lingering.get(id) } else { None };
             let call = live.or(late).map(|call| Arc::clone(&call.0));
             let late = late.is_some();
-            let is_state = envelope.event_type == "calling.call.state";
             let tag = head.tag.as_deref().filter(|_| call.is_none() && is_state);
             let dial = tag.and_then(|tag| tables.dials.get(tag)).cloned();
             (call, dial, tables.tombstones.contains(id), late)
@@ -521,10 +614,15 @@ impl Router {
                 if late {
                     self.strays.tell(session, envelope);
                 }
-                self.delivered(&call, call.deliver(session, envelope, head));
+                let outcome = call.deliver(session, envelope, head);
+                self.delivered(&call, outcome);
+                if is_state && outcome == Delivered::Live && answered {
+                    self.end_second_winner(session, &call, Some(envelope));
+                }
             }
+            // A leg that was dropped because its end was not told may be answered all the same.
+            None if is_state && (answered || !known) && self.late_leg(session, envelope, head, answered) => {}
             None if known => self.stray(session, envelope),
-            None if envelope.event_type == "calling.call.state" && self.late_leg(session, head) => {}
             None => self.keep_early(session, id, envelope),
         }
     }
@@ -652,7 +750,34 @@ impl Router {
     }
 }
 
+/// Whether the call that an event tells of was made by another call, as by `calling.connect`, or is bridged to one. It
+/// may have the tag of a dial, and is no leg of it.
+fn is_spawned(envelope: &Envelope<'_>) -> bool {
+    #[derive(Deserialize)]
+    struct Payload<'a> {
+        #[serde(borrow)]
+        parent: Option<&'a RawValue>,
+        #[serde(borrow)]
+        peer: Option<&'a RawValue>,
+    }
+    let names_a_call =
+        |of: Option<&RawValue>| of.is_some_and(|of| EventHead::parse(of).call_id.is_some_and(|id| !id.is_empty()));
+    serde_json::from_str::<Payload<'_>>(envelope.params.get())
+        .is_ok_and(|payload| names_a_call(payload.parent) || names_a_call(payload.peer))
+}
+
 impl Tables {
+    /// How many calls count for the limit of them.
+    fn active_calls(&self) -> usize {
+        self.calls.len().saturating_sub(self.losers.len())
+    }
+
+    /// Takes this dial out. Another one may have its tag by now, and stays.
+    fn take_dial(&mut self, dial: &DialCore) -> bool {
+        let is_it = self.dials.get(dial.tag()).is_some_and(|known| std::ptr::eq(&raw const **known, dial));
+        is_it && self.dials.remove(dial.tag()).is_some()
+    }
+
     fn take_early(&mut self, id: &str) -> Vec<Early> {
         if self.early.iter().all(|early| *early.id != *id) {
             return Vec::new();
@@ -802,11 +927,12 @@ impl Router {
             tables.early.clear();
             tables.early_bytes = 0;
             tables.given_up.clear();
+            tables.losers.clear();
+            tables.over_dials = OverDials::default();
             if closed {
                 // Nothing comes late or again any more.
-                tables.tombstones = Recent::default();
+                tables.tombstones = Tombstones::default();
                 tables.received = Recent::default();
-                tables.handed_over.clear();
             }
             (
                 std::mem::take(&mut tables.calls),

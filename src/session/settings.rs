@@ -7,8 +7,7 @@ use std::time::Duration;
 use super::LinkState;
 use crate::error::BoxError;
 use crate::protocol::constants::{
-    AGENT, CONNECT_TIMEOUT, DIAL_TIMEOUT, PING_AFTER, PING_TIMEOUT, RECONNECT_MAX_DELAY, RECONNECT_MIN_DELAY,
-    REQUEST_TIMEOUT,
+    AGENT, CONNECT_TIMEOUT, PING_AFTER, PING_TIMEOUT, RECONNECT_MAX_DELAY, RECONNECT_MIN_DELAY, REQUEST_TIMEOUT,
 };
 use crate::secret::Secret;
 use crate::workers::IDLE;
@@ -124,7 +123,8 @@ pub(crate) struct Settings {
     pub(crate) offer_queue: usize,
     pub(crate) unconfirmed_limit: Duration,
     pub(crate) end_grace: Duration,
-    pub(crate) dial_timeout: Duration,
+    /// None: what the dial asks for.
+    pub(crate) dial_timeout: Option<Duration>,
     pub(crate) late_winner: Duration,
     pub(crate) loser_wait: Duration,
     pub(crate) early_wait: Duration,
@@ -165,7 +165,7 @@ impl Default for Settings {
             offer_queue: 64,
             unconfirmed_limit: secs(4 * 60 * 60),
             end_grace: secs(15),
-            dial_timeout: DIAL_TIMEOUT,
+            dial_timeout: None,
             late_winner: secs(5 * 60),
             loser_wait: secs(5),
             early_wait: secs(2),

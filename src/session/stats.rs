@@ -49,7 +49,7 @@ pub struct Stats {
     /// Events remembered to recognise a repeat: at most [`Builder::seen_events`](crate::Builder::seen_events), until the
     /// session ends.
     pub seen_events: usize,
-    /// Ended calls and received messages remembered to recognise what comes late or again: of each at most
+    /// Ended calls, finished dials and received messages remembered to recognise what comes late or again: of each at most
     /// [`Builder::remembered_ids`](crate::Builder::remembered_ids), until the client is closed.
     pub remembered_ids: usize,
     /// Requests without an answer yet.

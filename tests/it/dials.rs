@@ -561,7 +561,7 @@ fn a_dial_that_the_service_refuses_fails_with_its_words() {
     watched(|| {
         let sim = sim();
         let client = client(&sim);
-        for (code, retry) in [(402, false), (404, false), (-32602, false), (503, true), (-32005, true)] {
+        for (code, retry) in [(402, false), (404, false), (-32602, false), (429, true), (-32005, true)] {
             sim.fail("calling.dial", code, "no credit");
             let error = refusal(client.dial(bob()));
             assert_eq!((error.kind(), error.code(), error.is_retryable()), (ErrorKind::Rejected, Some(code), retry));

@@ -35,5 +35,6 @@ mod trust;
 mod user_code;
 mod values;
 mod verbs;
+mod verdicts;
 mod virtual_time;
 mod waits;

@@ -661,6 +661,7 @@ fn the_page_has_a_row_for_every_fault() {
         ("## E. ", "E", 16),
         ("## F. ", "F", 7),
         ("## G. ", "G", 4),
+        ("## R. ", "R", 10),
         ("# Scenarios", "", 30),
     ] {
         let rows = rows(heading);
