@@ -96,6 +96,8 @@ pub enum Phase {
     Lookup,
     /// Opening the TCP connection.
     Tcp,
+    /// Having the proxy connect to the service.
+    Proxy,
     /// The TLS handshake, with the check of the certificate.
     Tls,
     /// The upgrade to a WebSocket.
@@ -109,6 +111,7 @@ impl fmt::Display for Phase {
         f.write_str(match self {
             Self::Lookup => "name lookup",
             Self::Tcp => "TCP connect",
+            Self::Proxy => "proxy handshake",
             Self::Tls => "TLS handshake",
             Self::Upgrade => "WebSocket upgrade",
             Self::Auth => "authentication",

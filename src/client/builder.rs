@@ -14,7 +14,7 @@ use crate::clock::Clock;
 use crate::error::{self, BoxError, Result};
 use crate::secret::{MASK, Secret};
 use crate::session::{Credentials, HandlerFailure, JwtSource, LinkState, Session, Settings, StateWatcher};
-use crate::transport::{ClientFiles, Connector, Endpoint, Roots, Scheme, TlsBackend, TlsSettings};
+use crate::transport::{ClientFiles, Connector, Endpoint, Proxy, Roots, Scheme, TlsBackend, TlsSettings};
 
 /// The host that is connected to when nothing else is said.
 #[doc(alias = "DEFAULT_RELAY_HOST")]
@@ -37,6 +37,7 @@ const CA_FILE: &str = "SIGNALWIRE_RELAY_CA_FILE";
 /// | [`host`](Self::host) | `SIGNALWIRE_RELAY_HOST`, then `SIGNALWIRE_SPACE` | `relay.signalwire.com` |
 /// | [`tls`](Self::tls) | `SIGNALWIRE_RELAY_SCHEME` (`wss` or `ws`) | `wss` |
 /// | [`ca_file`](Self::ca_file), [`ca_dir`](Self::ca_dir) | `SIGNALWIRE_RELAY_CA_FILE` | the system's roots alone |
+/// | [`proxy`](Self::proxy), [`no_proxy`](Self::no_proxy) | `https_proxy`, `all_proxy`, `no_proxy`, also in capitals | no proxy |
 /// | [`max_active_calls`](Self::max_active_calls) | `RELAY_MAX_ACTIVE_CALLS` | 1,000 |
 /// | | `RELAY_MAX_CONNECTIONS`: how many clients one process may have; read at each `connect` | no limit |
 ///
@@ -57,6 +58,7 @@ pub struct Builder {
     tls: Option<bool>,
     allow_plaintext: bool,
     tls_settings: TlsSettings,
+    proxy: Via,
     contexts: Vec<String>,
     max_active_calls: Option<usize>,
     settings: Settings,
@@ -188,6 +190,27 @@ impl Builder {
         self
     }
 
+    /// Sets the proxy to connect through: `http://` (HTTP CONNECT) or `socks5://`, as in
+    /// `http://user:password@proxy.example:3128`. Default port: 1080, as curl has it. Characters such as `@` and `/` in the
+    /// user or password are written as `%40` and `%2F`. The proxy looks up the name of the service's host.
+    ///
+    /// Without this setting the environment decides, by the rules of curl: the proxy of `https_proxy`, `HTTPS_PROXY`,
+    /// `all_proxy` or `ALL_PROXY`, whichever is set first in this order, unless `no_proxy` or `NO_PROXY` names the host.
+    /// With it, these variables are not read. The credentials are never printed.
+    ///
+    /// [`connect`](Self::connect) returns a `Config` error if the URL cannot be right, or if the connection is without
+    /// TLS and there is no [`allow_plaintext`](Self::allow_plaintext).
+    pub fn proxy(mut self, url: impl Into<String>) -> Self {
+        self.proxy = Via::Proxy(Secret::new(url.into()));
+        self
+    }
+
+    /// Connects without a proxy, whatever the environment says.
+    pub fn no_proxy(mut self) -> Self {
+        self.proxy = Via::Nothing;
+        self
+    }
+
     fn trust(mut self, setting: &'static str, path: PathBuf, is_directory: bool) -> Self {
         self.tls_settings.roots.push(Roots { setting, path, is_directory });
         self
@@ -201,7 +224,7 @@ impl Builder {
 
     // Times. Defaults in brackets.
 
-    /// How long one attempt to connect may take, from the name lookup to the service's welcome (10 s).
+    /// How long one attempt to connect may take, from the name lookup to the service's welcome, the proxy included (10 s).
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.settings.connect_timeout = timeout;
         self
@@ -457,10 +480,11 @@ impl Builder {
         self
     }
 
-    /// Everything that leads to a running simulator: host, credentials, certificate, and the time it lives in.
+    /// Everything that leads to a running simulator: host, credentials, certificate, and the time it lives in; no proxy.
     #[cfg(feature = "simulator")]
     pub fn simulator(mut self, simulator: &crate::simulator::Simulator) -> Self {
         self.clock = simulator.clock().clone();
+        self.proxy = Via::Nothing;
         self.tls_settings.roots.clear();
         if let Some(file) = simulator.ca_file() {
             self = self.ca_file(file);
@@ -496,8 +520,13 @@ impl Builder {
             let file = env::var_os(CA_FILE).filter(|path| !path.is_empty());
             tls.roots.extend(file.map(|path| Roots { setting: CA_FILE, path: path.into(), is_directory: false }));
         }
+        let proxy = match self.proxy {
+            Via::Environment => Proxy::of_environment(&endpoint, variable)?,
+            Via::Proxy(url) => Some(Proxy::parse("Builder::proxy", url.expose())?),
+            Via::Nothing => None,
+        };
         let clock = self.clock;
-        let connector = Connector::new(endpoint, &tls, settings.max_frame, clock.clone())?;
+        let connector = Connector::new(endpoint, &tls, proxy, settings.max_frame, clock.clone())?;
         let router = Router::new(settings.remembered_ids);
         let sink = Arc::clone(&router);
         let session = Session::new(clock, settings, credentials, unique(self.contexts), connector, sink);
@@ -574,6 +603,15 @@ impl fmt::Debug for Host {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.0.contains(['@', '/', '?']) { f.write_str("<not a host>") } else { self.0.fmt(f) }
     }
+}
+
+/// What the connection goes through.
+#[derive(Clone, Debug, Default)]
+enum Via {
+    #[default]
+    Environment,
+    Proxy(Secret),
+    Nothing,
 }
 
 /// The path of the upgrade. What follows a `?` may be a token.

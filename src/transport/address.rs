@@ -78,6 +78,11 @@ impl Endpoint {
         self.scheme == Scheme::Wss || self.allow_plaintext || address.to_canonical().is_loopback()
     }
 
+    /// Whether bytes must not leave this machine, because there is no TLS.
+    pub(super) fn is_local_only(&self) -> bool {
+        self.scheme == Scheme::Ws && !self.allow_plaintext
+    }
+
     /// The URL of the upgrade.
     pub(super) fn url(&self) -> String {
         format!("{}://{self}{}", self.scheme.name(), self.path)
@@ -96,7 +101,8 @@ impl fmt::Display for Endpoint {
     }
 }
 
-fn split(given: &str) -> Result<(Box<str>, Option<u16>), String> {
+/// Takes `host`, `host:port` and IPv6 in brackets apart.
+pub(super) fn split(given: &str) -> Result<(Box<str>, Option<u16>), String> {
     if given.is_empty() {
         return Err("it is empty; give a name such as `example.signalwire.com`".into());
     }

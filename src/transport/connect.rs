@@ -12,6 +12,7 @@ use tungstenite::{Error as WsError, client};
 
 use super::address::{Endpoint, Scheme};
 use super::frame_settings;
+use super::proxy::{Fault, Proxy};
 use super::reader::{Inlet, ReadHalf, Wire};
 use super::retry_after;
 use super::tls::{Tls, TlsSettings, Trust, advice};
@@ -144,6 +145,7 @@ struct LookupState {
 pub(crate) struct Connector {
     endpoint: Endpoint,
     trust: Option<Trust>,
+    proxy: Option<Proxy>,
     max_frame: usize,
     clock: Clock,
     lookups: Arc<Lookups>,
@@ -154,14 +156,23 @@ impl Connector {
     ///
     /// [`ErrorKind::Config`](crate::ErrorKind::Config) when a file of certificates cannot be read or used, or when `wss`
     /// is wanted of a build without TLS, or without the library that is asked for.
-    pub(crate) fn new(endpoint: Endpoint, tls: &TlsSettings, max_frame: usize, clock: Clock) -> Result<Self> {
+    pub(crate) fn new(
+        endpoint: Endpoint,
+        tls: &TlsSettings,
+        proxy: Option<Proxy>,
+        max_frame: usize,
+        clock: Clock,
+    ) -> Result<Self> {
+        if let Some(proxy) = proxy.as_ref().filter(|_| endpoint.is_local_only()) {
+            return Err(proxy.plaintext_refused());
+        }
         let trust = match endpoint.scheme() {
             Scheme::Wss => Some(Trust::new(tls)?),
             Scheme::Ws => None,
         };
         let find = Box::new(|host: &str, port| (host, port).to_socket_addrs().map(Iterator::collect));
         let lookups = Arc::new(Lookups { find, state: Mutex::default() });
-        Ok(Self { endpoint, trust, max_frame, clock, lookups })
+        Ok(Self { endpoint, trust, proxy, max_frame, clock, lookups })
     }
 
     pub(crate) fn endpoint(&self) -> &Endpoint {
@@ -189,6 +200,9 @@ impl Connector {
         let socket = Arc::new(self.dial(addresses, until, cutoff)?);
         cutoff.watch(Attempt::Talking(Arc::downgrade(&socket)))?;
         let mut wire = Wire::new(Arc::clone(&socket), self.clock.clone(), until);
+        if let Some(proxy) = &self.proxy {
+            proxy.open(&self.endpoint, &mut wire).map_err(|fault| self.not_let_through(fault))?;
+        }
         let tls = match &self.trust {
             None => None,
             Some(trust) => Some(Arc::new(self.secure(trust, &mut wire)?)),
@@ -214,13 +228,18 @@ impl Connector {
     }
 
     fn look_up(&self, until: Deadline, cutoff: &Cutoff) -> Result<Vec<SocketAddr>> {
-        if let Some(address) = self.endpoint.literal() {
-            return Ok(vec![SocketAddr::new(address, self.endpoint.port())]);
+        let (host, port) = match &self.proxy {
+            Some(proxy) => (proxy.host(), proxy.port()),
+            None => (self.endpoint.host(), self.endpoint.port()),
+        };
+        // Nothing has to be looked up when the host is an address.
+        if let Ok(address) = host.parse() {
+            return Ok(vec![SocketAddr::new(address, port)]);
         }
         let (steps, outcome) = self.clock.bounded(2);
         cutoff.watch(Attempt::Waiting(steps.clone()))?;
         self.lookups
-            .join(&self.endpoint, steps, &self.clock)
+            .join(host, port, steps, &self.clock)
             .map_err(|e| self.failed(Phase::Lookup, "no thread for it", Some(Box::new(e))))?;
         match self.next_step(&outcome, Phase::Lookup, until, cutoff)? {
             Step::Found(Ok(found)) if found.is_empty() => {
@@ -388,12 +407,30 @@ impl Connector {
         }
     }
 
+    fn not_let_through(&self, fault: Fault) -> Error {
+        match fault {
+            Fault::Io(e) if e.kind() == io::ErrorKind::UnexpectedEof => {
+                self.failed(Phase::Proxy, "the proxy closed the connection without a whole answer", None)
+            }
+            Fault::Io(e) => self.broken(Phase::Proxy, e),
+            Fault::Refused(why) => self.failed(Phase::Proxy, &why, None),
+        }
+    }
+
+    /// What is connected to, in the words of errors.
+    fn target(&self) -> String {
+        match &self.proxy {
+            Some(proxy) => format!("{} through the proxy {proxy}", self.endpoint),
+            None => self.endpoint.to_string(),
+        }
+    }
+
     fn failed(&self, phase: Phase, why: &str, source: Option<BoxError>) -> Error {
-        error::connect(&self.endpoint.to_string(), phase, why, source)
+        error::connect(&self.target(), phase, why, source)
     }
 
     fn timed_out(&self, phase: Phase) -> Error {
-        error::connect_timeout(&self.endpoint.to_string(), phase)
+        error::connect_timeout(&self.target(), phase)
     }
 
     fn broken(&self, phase: Phase, e: io::Error) -> Error {
@@ -423,7 +460,7 @@ impl Connector {
 
 impl Lookups {
     /// Has the answer to a lookup that ends from now on sent to `steps`; starts one if none runs.
-    fn join(self: &Arc<Self>, endpoint: &Endpoint, steps: Sender<Step>, clock: &Clock) -> io::Result<()> {
+    fn join(self: &Arc<Self>, host: &str, port: u16, steps: Sender<Step>, clock: &Clock) -> io::Result<()> {
         let starts = {
             let mut state = self.state.lock();
             state.waiting.push(steps);
@@ -433,7 +470,7 @@ impl Lookups {
             return Ok(());
         }
         let this = Arc::clone(self);
-        let (host, port) = (endpoint.host().to_owned(), endpoint.port());
+        let host = host.to_owned();
         let spawned = clock.spawn(Whose::Client, "relay-lookup", move || {
             let found = (this.find)(&host, port).map_err(Arc::new);
             for steps in this.finish() {

@@ -6,6 +6,7 @@
 
 mod address;
 mod connect;
+mod proxy;
 mod reader;
 mod retry_after;
 mod tls;
@@ -13,6 +14,7 @@ mod writer;
 
 pub(crate) use address::{Endpoint, Scheme};
 pub(crate) use connect::{Connection, Connector, Cutoff, Socket};
+pub(crate) use proxy::Proxy;
 pub(crate) use reader::{Frame, LinkEnd, Pulse, ReadHalf};
 pub use tls::TlsBackend;
 pub(crate) use tls::{ClientFiles, Roots, TlsSettings};
@@ -69,7 +71,7 @@ pub(crate) mod tests {
 
     fn connector(host: &str, scheme: Scheme) -> Connector {
         let endpoint = Endpoint::parse(("host", host), scheme, "/", false).expect("a host");
-        Connector::new(endpoint, &TlsSettings::default(), MAX_FRAME, Clock::real()).expect("a connector")
+        Connector::new(endpoint, &TlsSettings::default(), None, MAX_FRAME, Clock::real()).expect("a connector")
     }
 
     fn attempt(connector: &Connector, span: Duration) -> crate::Result<Connection> {
@@ -428,7 +430,7 @@ pub(crate) mod tests {
     #[test]
     fn wss_without_tls_says_which_feature_is_missing() {
         let endpoint = Endpoint::parse(("host", "localhost"), Scheme::Wss, "/", false).expect("a host");
-        let connector = Connector::new(endpoint, &TlsSettings::default(), MAX_FRAME, Clock::real());
+        let connector = Connector::new(endpoint, &TlsSettings::default(), None, MAX_FRAME, Clock::real());
         let error = connector.err().expect("no TLS here");
         assert_eq!(error.kind(), ErrorKind::Config);
         assert!(error.to_string().contains("`native-tls`") && error.to_string().contains("`rustls`"), "{error}");
@@ -443,7 +445,7 @@ pub(crate) mod tests {
         ] {
             let endpoint = Endpoint::parse(("host", "localhost"), Scheme::Wss, "/", false).expect("a host");
             let settings = TlsSettings { backend: Some(backend), ..TlsSettings::default() };
-            let connector = Connector::new(endpoint, &settings, MAX_FRAME, Clock::real());
+            let connector = Connector::new(endpoint, &settings, None, MAX_FRAME, Clock::real());
             assert_eq!(connector.is_ok(), is_there, "{backend:?}");
             if let Err(error) = connector {
                 assert_eq!(error.kind(), ErrorKind::Config);
@@ -508,7 +510,7 @@ pub(crate) mod tests {
                 |path: &Path| Roots { setting: "SIGNALWIRE_RELAY_CA_FILE", path: path.to_owned(), is_directory: false };
             let roots = ca.into_iter().map(roots).collect();
             let settings = TlsSettings { backend: Some(backend), roots, ..TlsSettings::default() };
-            Connector::new(endpoint, &settings, MAX_FRAME, Clock::real())
+            Connector::new(endpoint, &settings, None, MAX_FRAME, Clock::real())
         }
 
         #[test]

@@ -22,6 +22,7 @@ mod orders;
 mod pitfalls;
 #[cfg(all(target_os = "linux", feature = "signals"))]
 mod process;
+mod proxies;
 mod reference;
 mod refusals;
 mod secrets;

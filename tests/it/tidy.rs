@@ -526,6 +526,8 @@ fn every_promised_method_is_there_and_documented() {
                 "ca_only",
                 "client_certificate",
                 "tls_backend",
+                "proxy",
+                "no_proxy",
                 "path",
                 "allow_plaintext",
                 "max_active_calls",
