@@ -168,6 +168,7 @@
 //! If a build on Linux fails because the headers of OpenSSL are missing, install them (`libssl-dev` and `pkg-config` on
 //! Debian, `openssl-devel` on Fedora), or choose rustls: `default-features = false, features = ["rustls", "signals"]`.
 //! With both libraries compiled in, [`Builder::tls_backend`] chooses; the default is native-tls.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]
 #![warn(missing_docs, missing_debug_implementations, unreachable_pub)]
 #![warn(clippy::unwrap_used, clippy::missing_errors_doc, clippy::print_stdout, clippy::print_stderr)]

@@ -440,7 +440,7 @@ fn the_manifest_keeps_its_promises() {
     }
     let dev = manifest.lines().find(|line| line.starts_with("signalwire-relay = ")).unwrap();
     assert!(dev.contains("path = \".\"") && !dev.contains("version"), "{dev}");
-    assert!(manifest.contains("[package.metadata.docs.rs]\nfeatures = [\"simulator\"]"));
+    assert!(manifest.contains("[package.metadata.docs.rs]\nfeatures = [\"rustls\", \"simulator\"]"));
     assert!(read("LICENSE-MIT").contains("Permission is hereby granted, free of charge"));
     assert!(read("LICENSE-APACHE").contains("Apache License"));
     if root().join("README.md").exists() {
