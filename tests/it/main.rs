@@ -32,6 +32,7 @@ mod support;
 mod texts;
 mod tidy;
 mod tls;
+mod transfer;
 mod trust;
 mod user_code;
 mod values;
