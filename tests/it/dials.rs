@@ -518,7 +518,7 @@ fn what_cannot_be_dialled_is_refused_before_anything_is_sent() {
         let nobody: [Phone; 0] = [];
         for (dial, mend) in [
             (Dial::new(phone("")), "`to` is empty: give"),
-            (Dial::new(phone("+1 555")), "remove them"),
+            (Dial::new(phone("+1 555")), "remove it"),
             (Dial::new(phone("+1555\n")), "remove them"),
             (Dial::new(bob()).extra("devices", json!([[{"type": "sip", "params": {"to": ""}}]])), "give a number"),
             (Dial::new(Devices::in_order(none)), "give at least one"),

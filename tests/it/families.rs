@@ -125,9 +125,9 @@ fn a_fax_ends_although_its_call_ends_in_the_middle() {
             sim.finish_recordings_before_ended(before);
             let client = builder(&sim).end_grace(LONG / 4).connect().unwrap();
             let (machine, call) = fax_machine(&sim, &client);
-            let events = all_of(&call);
+            let mut pages = call.waiter("calling.call.fax");
             let fax = call.send_fax(DOCUMENT).unwrap();
-            sim.away(|| next(&events, "calling.call.fax"));
+            pages.wait(LONG).unwrap();
             machine.hang_up();
             let outcome = fax.wait(LONG);
             if abruptly {

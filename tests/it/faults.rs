@@ -301,7 +301,9 @@ fn a_lost_request_has_no_effect_and_a_lost_event_ends_no_wait_early() {
         let (_caller, call) = answered(&sim, &client);
         let lost = sim.inject(Fault::lose().on("calling.call.play").events());
         let playing = call.play(tts("Good morning")).unwrap();
-        assert_eq!(playing.wait(MINUTE).unwrap_err().kind(), ErrorKind::Timeout);
+        // Its end may have been missed, and that is what a wait says whose time is up.
+        let missed = playing.wait(MINUTE).unwrap_err();
+        assert_eq!((missed.kind(), missed.is_timeout()), (ErrorKind::OutcomeUnknown, true));
         assert!(lost.times() >= 1);
         lost.remove();
         call.hangup().unwrap();
@@ -420,7 +422,9 @@ fn events_of_a_resumed_session_may_be_missing() {
         let lost = sim.inject(Fault::lose().on("calling.call.play").events());
         sim.inject(Fault::cut());
         assert!(lost_and_back(&mut states).1);
-        assert_eq!(playing.wait(MINUTE).unwrap_err().kind(), ErrorKind::Timeout);
+        // Its end may have been missed, and that is what a wait says whose time is up.
+        let missed = playing.wait(MINUTE).unwrap_err();
+        assert_eq!((missed.kind(), missed.is_timeout()), (ErrorKind::OutcomeUnknown, true));
         assert!(lost.times() >= 1);
         caller.hang_up();
         call.wait_for_ended(MINUTE).unwrap();

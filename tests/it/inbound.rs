@@ -613,7 +613,7 @@ fn an_inbound_text_reaches_its_handler_with_all_fields() {
         assert_eq!((text.from_number().as_str(), text.to_number().as_str()), ("+15551230000", "+15559990000"));
         assert_eq!((text.direction(), text.state(), text.segments()), (Direction::Inbound, MessageState::Received, 1));
         assert_eq!((text.media(), text.tags(), text.reason()), (vec![], vec![], None));
-        assert!(text.is_done());
+        assert!(!text.is_done());
         assert!(text.result().is_none());
         assert_eq!(refusal(text.wait(LONG)).kind(), ErrorKind::Config);
     });

@@ -225,7 +225,7 @@ fn every_command_is_sent_under_its_name() {
         let (method, params) = service.next();
         assert_eq!((method.as_str(), &params["call_id"], &params["node_id"]), (name, &json!("c"), &json!("n")));
     }
-    assert_eq!(call.refer(signalwire_relay::sip("sip: a")).unwrap_err().kind(), ErrorKind::Config);
+    assert_eq!(call.refer(signalwire_relay::sip("sip:a\n")).unwrap_err().kind(), ErrorKind::Config);
     service.end();
 }
 
