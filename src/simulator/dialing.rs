@@ -259,12 +259,15 @@ impl World {
         let tag = text(params, "tag").unwrap_or_default().to_owned();
         let id = self.attempt(&session, Some(call_id.to_owned()), tag, params)?;
         let ringback: Vec<String> = list(params, "ringback").iter().filter_map(super::playing::audible).collect();
-        for heard in ringback {
-            self.did_on(call_id, DeedKind::Said, &heard);
-            self.hears(person, &heard);
+        for heard in &ringback {
+            self.did_on(call_id, DeedKind::Said, heard);
+            self.hears(person, heard);
         }
         self.emit_on(call_id, "calling.call.connect", json!({"connect_state": "connecting"}));
         self.start_group(id);
+        for heard in ringback {
+            self.heard_out(person, Some(heard));
+        }
         Ok(reply("Connecting call"))
     }
 
