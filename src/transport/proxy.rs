@@ -181,8 +181,9 @@ impl Proxy {
                 Some(407) if self.login.is_none() => Err(refused(
                     "the proxy asks for credentials (HTTP 407); give them in its URL, as in http://user:password@host:port",
                 )),
-                Some(407) => Err(Fault::Refused(format!(
-                    "the proxy does not accept the user and password of {} (HTTP 407)",
+                // tinyproxy says 401 where others say 407.
+                Some(code @ (401 | 407)) if self.login.is_some() => Err(Fault::Refused(format!(
+                    "the proxy does not accept the user and password of {} (HTTP {code})",
                     self.setting
                 ))),
                 Some(_) => {

@@ -292,7 +292,8 @@ fn says(answer: &'static [u8], hangs_up: bool) -> (u16, JoinHandle<Vec<u8>>) {
 fn whatever_a_proxy_answers_instead_is_told_apart() {
     const PAGE: &[u8] =
         b"HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\nContent-Length: 20\r\n\r\n<html>log in</html>";
-    let cases: [(Kind, &'static [u8], &str); 19] = [
+    let cases: [(Kind, &'static [u8], &str); 20] = [
+        (Kind::Http, b"HTTP/1.0 401 Unauthorized\r\n\r\n", "does not accept"),
         (Kind::Http, b"HTTP/1.1 403 Forbidden\r\n\r\n", "HTTP 403 Forbidden"),
         (Kind::Http, b"HTTP/1.1 503 canary-user:\x1b[31m is\tcut off\r\n\r\n", "HTTP 503 <secret>:[31m is"),
         (Kind::Http, b"HTTP/1.0 302 Found\r\nLocation: http://login.example/\r\n\r\n", "HTTP 302 Found"),
