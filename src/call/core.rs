@@ -4,11 +4,12 @@ use std::borrow::Borrow;
 use std::hash::{Hash, Hasher};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use parking_lot::Mutex;
 
 use super::Transfer;
+use super::owed::{Debt, Duty};
 use super::running::{Claim, Fed, Running};
 use crate::clock::Deadline;
 use crate::error::{self, Error, Result};
@@ -19,13 +20,9 @@ use crate::protocol::event::{ConnectEvent, Event, Peer, Unread};
 use crate::protocol::fields::Fields;
 use crate::protocol::frame::{self, Envelope, EventHead, Reply};
 use crate::protocol::states::{CallState, ConnectState, Direction, EndReason, EventName};
-use crate::session::{Answer, Ask, Effect, Session, may_pass};
+use crate::session::{Ask, Effect, Session};
 use crate::stream::{EventStream, Feed};
 use crate::workers::run_each;
-
-/// A service that could not end a call is asked again after the first of these pauses, then after twice as long each
-/// time, up to the second.
-const END_PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 
 const METHOD_PASS: &str = "calling.pass";
 
@@ -34,57 +31,6 @@ const STAYS: usize = 32;
 
 /// The methods that bring a call together with others.
 const BRIDGING: [&str; 4] = ["calling.connect", "calling.queue.enter", "calling.join_conference", "calling.join_room"];
-
-/// Asks the service to end a call, on behalf of nobody who could be told how that went.
-///
-/// When the connection is lost before the response, or the service is in trouble and says so, or does not respond, the
-/// request is sent again: nothing else would end the call, a call that has ended already is not harmed by it, and one
-/// that has not would keep a phone ringing for nobody.
-pub(crate) fn post_end(session: &Arc<Session>, call_id: &str, params: String) {
-    let limit = session.clock.after(session.settings.late_winner);
-    EndOfCall { call_id: call_id.into(), params, limit, pause: END_PAUSES.0 }.post(session, None);
-}
-
-/// A call that is to end, until `limit` at the latest.
-struct EndOfCall {
-    call_id: Box<str>,
-    params: String,
-    limit: Deadline,
-    /// How long a service in trouble is left alone before it is asked again.
-    pause: Duration,
-}
-
-impl EndOfCall {
-    fn post(self, session: &Arc<Session>, until: Deadline) {
-        let (call_id, params) = (self.call_id.clone(), self.params.clone());
-        let of_effect = Arc::downgrade(session);
-        let effect: Effect = Box::new(move |answer| {
-            let limit = self.limit;
-            let Some(session) = of_effect.upgrade().filter(|session| !session.clock.is_past(limit)) else { return };
-            match answer {
-                Answer::Lost => self.post(&session, limit),
-                Answer::Late => self.post_later(&session),
-                Answer::Refused(refusal) if may_pass(refusal.code) => self.post_later(&session),
-                _ => {}
-            }
-        });
-        let ask = Ask { until, ..Ask::new("calling.end", &params, Some(&call_id)).with_effect(effect) };
-        if let Err(error) = session.post(ask) {
-            // A closed client cannot send it, and a full queue has said so in the log.
-            log::debug!("{error}");
-        }
-    }
-
-    fn post_later(mut self, session: &Arc<Session>) {
-        let pause = self.pause;
-        self.pause = pause.saturating_mul(2).min(END_PAUSES.1);
-        session.later(pause, move |session| {
-            if !session.clock.is_past(self.limit) {
-                self.post(session, None);
-            }
-        });
-    }
-}
 
 /// How a call ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -500,12 +446,13 @@ impl CallCore {
         log::warn!("inbound call {} was not claimed and is passed back", session.clean(&self.id));
         session.counters.calls_passed.add(1);
         self.leaves(Leaving::Passed);
-        self.post(METHOD_PASS, "");
+        self.owe(Duty::Pass, "");
         self.passed();
     }
 
-    /// Sends a command that nobody waits for; `members` are further members of its parameters.
-    pub(crate) fn post(&self, method: &str, members: &str) {
+    /// Has the call hung up or passed back without waiting for the response; `members` are further members of the
+    /// request's parameters.
+    pub(crate) fn owe(&self, duty: Duty, members: &str) {
         let Some(session) = self.session.upgrade() else { return };
         let mut params = self.address();
         if !members.is_empty() {
@@ -513,12 +460,7 @@ impl CallCore {
             params.push_str(members);
         }
         params.push('}');
-        if method == "calling.end" {
-            return post_end(&session, &self.id, params);
-        }
-        if let Err(error) = session.post(Ask::new(method, &params, Some(&self.id))) {
-            log::debug!("{error}");
-        }
+        Debt::new(&session, duty, &self.id, params).pay(&session);
     }
 
     /// `{"node_id":…,"call_id":…`, to be continued.

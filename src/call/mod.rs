@@ -13,6 +13,7 @@ mod detect;
 mod digits;
 mod fax;
 mod media_stream;
+pub(crate) mod owed;
 mod pay;
 mod play;
 mod queue;

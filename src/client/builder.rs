@@ -13,7 +13,9 @@ use super::router::Router;
 use crate::clock::Clock;
 use crate::error::{self, BoxError, Result};
 use crate::secret::{MASK, Secret};
-use crate::session::{Credentials, HandlerFailure, JwtSource, LinkState, Session, Settings, StateWatcher};
+use crate::session::{
+    Credentials, HandlerFailure, JwtSource, LinkState, OFFLINE_QUEUE, Session, Settings, StateWatcher,
+};
 use crate::transport::{ClientFiles, Connector, Endpoint, Proxy, Roots, Scheme, TlsBackend, TlsSettings};
 
 /// The host that is connected to when nothing else is said.
@@ -61,6 +63,7 @@ pub struct Builder {
     proxy: Via,
     contexts: Vec<String>,
     max_active_calls: Option<usize>,
+    offline_queue: Option<usize>,
     settings: Settings,
     clock: Clock,
 }
@@ -315,7 +318,8 @@ impl Builder {
         self
     }
 
-    /// For how long a dial that was given up has a late answer hung up (5 min).
+    /// Time for which a dial that was given up has a late answer hung up, and for which a hang-up or a pass that the
+    /// client owes is repeated until the service responds. Default: 5 min.
     pub fn late_winner(mut self, span: Duration) -> Self {
         self.settings.late_winner = span;
         self
@@ -399,9 +403,12 @@ impl Builder {
         self
     }
 
-    /// How many requests may wait for the connection (500).
+    /// Number of requests that may wait for the connection. Beyond that a method that blocks waits for room, at most for
+    /// its request timeout, and [`Client::start_dial`] returns an error of kind [`Offline`](crate::ErrorKind::Offline). Hang-ups
+    /// and passes that the client itself sends are always queued: each call has one of each. Default: twice
+    /// [`max_active_calls`](Self::max_active_calls), at least 2,000. With less than that, `connect` logs a warning.
     pub fn offline_queue(mut self, requests: usize) -> Self {
-        self.settings.offline_queue = requests;
+        self.offline_queue = Some(requests);
         self
     }
 
@@ -513,6 +520,7 @@ impl Builder {
         if let Some(calls) = calls {
             settings.max_active_calls = calls.max(1);
         }
+        settings.offline_queue = self.fitting_offline_queue(settings.max_active_calls);
         let slot = ProcessSlot::take()?;
         let mut tls = self.tls_settings;
         if tls.roots.is_empty() {
@@ -536,6 +544,19 @@ impl Builder {
             None => session.start()?,
         }
         Ok(Client::new(session, router))
+    }
+
+    /// How many requests may wait for the connection: each call may have one, and a dial or a message beside it.
+    fn fitting_offline_queue(&self, calls: usize) -> usize {
+        let fitting = calls.saturating_mul(2);
+        let Some(set) = self.offline_queue else { return fitting.max(OFFLINE_QUEUE) };
+        if set < fitting {
+            log::warn!(
+                "Builder::offline_queue is {set}, which is less than twice Builder::max_active_calls ({calls}): while the \
+                 connection is down, requests of live calls wait for room and may fail; set it to {fitting} or more"
+            );
+        }
+        set
     }
 
     fn credentials(&self) -> Result<Credentials> {

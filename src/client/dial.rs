@@ -12,7 +12,8 @@ use super::Client;
 use super::dial_params::Dial;
 use super::over::HowOver;
 use super::router::Router;
-use crate::call::core::{CallCore, Over, post_end};
+use crate::call::core::{CallCore, Over};
+use crate::call::owed::{Debt, Duty};
 use crate::call::{Call, CallEnd};
 use crate::clock::Deadline;
 use crate::error::{self, Error, Result};
@@ -206,7 +207,7 @@ impl fmt::Debug for Dialing {
 /// Hangs up a leg that nobody wants.
 pub(super) fn end_leg(session: &Session, leg: &CallCore) {
     log::debug!("call {} is a leg that nobody waits for, and is hung up", session.clean(leg.id()));
-    leg.post("calling.end", "\"reason\":\"cancel\"");
+    leg.owe(Duty::End, "\"reason\":\"cancel\"");
 }
 
 impl DialCore {
@@ -388,5 +389,5 @@ pub(super) fn hang_up_late(session: &Arc<Session>, node_id: &str, call_id: &str)
     params.push_str(",\"call_id\":");
     frame::push_string(&mut params, call_id);
     params.push_str(",\"reason\":\"cancel\"}");
-    post_end(session, call_id, params);
+    Debt::new(session, Duty::End, call_id, params).pay(session);
 }

@@ -23,6 +23,7 @@ pub use self::dial::Dialing;
 pub use self::dial_params::Dial;
 use self::router::Router;
 use crate::call::core::{Leaving, Listened};
+use crate::call::owed::Duty;
 use crate::call::{Call, Listener};
 use crate::clock::Deadline;
 use crate::error::{self, ErrorKind, HandlerResult, Result};
@@ -522,7 +523,7 @@ impl Client {
         if !left.is_empty() {
             log::warn!("{}", error::hanging_up(limit, left.len()));
             for call in &left {
-                call.post("calling.end", "\"reason\":\"hangup\"");
+                call.owe(Duty::End, "\"reason\":\"hangup\"");
             }
             last_words = session.clock.after(LAST_WORDS);
             self.wait_for_calls(last_words);

@@ -15,6 +15,7 @@ use super::inbox::{Inbox, Offered};
 use super::over::{HowOver, OverDials, Tombstones};
 use super::strays::Strays;
 use crate::call::core::{ById, CallCore, Delivered, Over};
+use crate::call::owed::Duty;
 use crate::call::{Call, CallEnd};
 use crate::error::{self, Error};
 use crate::message::{Message, MessageCore};
@@ -884,6 +885,10 @@ impl EventSink for Router {
         session.later(session.settings.unconfirmed_limit, move |session| session.sink().end_doubtful(session, now));
     }
 
+    fn is_live(&self, call_id: &str) -> bool {
+        self.tables.lock().calls.contains(call_id)
+    }
+
     fn end_doubtful(&self, session: &Arc<Session>, since: Instant) {
         for call in self.live_calls() {
             if call.in_doubt_since(since) {
@@ -985,7 +990,7 @@ impl Offered for Call {
                 session.clean(self.core.id())
             );
         } else {
-            self.core.post("calling.end", "\"reason\":\"error\"");
+            self.core.owe(Duty::End, "\"reason\":\"error\"");
         }
     }
 

@@ -26,7 +26,7 @@ pub(crate) use self::pending::{Answer, Effect};
 use self::pending::{Owed, Pending, Registered, Request, Slot, Withdrawn};
 pub(crate) use self::refusals::may_pass;
 pub use self::settings::HandlerFailure;
-pub(crate) use self::settings::{Credentials, JwtSource, Settings, StateWatcher};
+pub(crate) use self::settings::{Credentials, JwtSource, OFFLINE_QUEUE, Settings, StateWatcher};
 use self::state::Board;
 pub use self::state::{LinkState, LinkStates};
 pub(crate) use self::stats::Counters;
@@ -62,6 +62,8 @@ pub(crate) trait EventSink: Send + Sync {
     fn closing(&self, session: &Arc<Session>);
     /// Events that waited too long for somebody to know them are dropped.
     fn sweep(&self, session: &Arc<Session>);
+    /// Whether a call of this ID is live here.
+    fn is_live(&self, call_id: &str) -> bool;
     /// Messages that nothing was heard of for too long are followed no longer.
     fn sweep_messages(&self, session: &Arc<Session>);
     /// A dial that was given up long ago can no longer be answered.
@@ -167,6 +169,9 @@ pub(crate) struct Ask<'a> {
     pub(crate) call_id: Option<&'a str>,
     /// Whether it makes sense in this session only, as everything about a call does.
     pub(crate) of_session: bool,
+    /// Whether something else bounds how many of these there are, so that [`Settings::offline_queue`] does not apply:
+    /// a call owes one end and one pass, and a full queue must not leave a caller on the line.
+    pub(crate) owed: bool,
     /// Until when it may take; the request timeout from now, when not said.
     pub(crate) until: Deadline,
     pub(crate) effect: Option<Effect>,
@@ -174,7 +179,7 @@ pub(crate) struct Ask<'a> {
 
 impl<'a> Ask<'a> {
     pub(crate) fn new(method: &'a str, params: &'a str, call_id: Option<&'a str>) -> Self {
-        Self { method, params, call_id, of_session: call_id.is_some(), until: None, effect: None }
+        Self { method, params, call_id, of_session: call_id.is_some(), owed: false, until: None, effect: None }
     }
 
     pub(crate) fn with_effect(mut self, effect: Effect) -> Self {
@@ -211,7 +216,7 @@ impl Session {
             connector,
             cutoff: Cutoff::new(clock.clone()),
             writer: Writer::new(clock.clone(), writer),
-            pending: Pending::new(settings.offline_queue),
+            pending: Pending::new(clock.clone(), settings.offline_queue),
             timers: Timers::default(),
             identity: Mutex::new(Identity { contexts, ..Identity::default() }),
             watch: Mutex::default(),
@@ -340,7 +345,7 @@ impl Session {
 
     /// Sends a request and waits for its reply, at most as long as the request timeout.
     pub(crate) fn request(&self, ask: Ask<'_>) -> Result<Reply> {
-        let Ask { method, params, call_id, of_session, until, effect } = ask;
+        let Ask { method, params, call_id, of_session, owed, until, effect } = ask;
         self.check_process(method)?;
         let slot = Slot::of_this_thread(&self.clock);
         let until = until.or_else(|| self.clock.after(self.settings.request_timeout));
@@ -348,10 +353,12 @@ impl Session {
         frame::learn(params, &self.secrets);
         let text = frame::request(id, method, params);
         self.trace("→", &text);
-        let request = Request { id: id.as_u128(), text, until, of_session, waiter: Some(slot.sender.clone()), effect };
-        let answer = match self.pending.register(request) {
+        let waiter = Some(slot.sender.clone());
+        let request = Request { id: id.as_u128(), text, until, of_session, owed, waiter, effect };
+        let answer = match self.pending.register_in_turn(request) {
             Registered::Closed => return Err(error::closed(method)),
             Registered::Full => return Err(error::queue_full(method, call_id, self.settings.offline_queue)),
+            Registered::SessionLost => return Err(error::session_lost(method)),
             Registered::Queued => None,
             Registered::Online(generation, text) => self.hand_over(id.as_u128(), generation, text, until),
         };
@@ -397,7 +404,7 @@ impl Session {
 
     /// Sends a request that nobody waits for; its effect is told how it ended. Never blocks. Gives its id.
     pub(crate) fn post(self: &Arc<Self>, ask: Ask<'_>) -> Result<u128> {
-        let Ask { method, params, call_id, of_session, until, effect } = ask;
+        let Ask { method, params, call_id, of_session, owed, until, effect } = ask;
         self.check_process(method)?;
         let until = until.or_else(|| self.clock.after(self.settings.request_timeout));
         let id = self.ids.next();
@@ -405,7 +412,7 @@ impl Session {
         let text = frame::request(id, method, params);
         self.trace("→", &text);
         let id = id.as_u128();
-        let request = Request { id, text, until, of_session, waiter: None, effect };
+        let request = Request { id, text, until, of_session, owed, waiter: None, effect };
         match self.pending.register(request) {
             Registered::Online(mut generation, mut text) => {
                 while let Err(back) = self.writer.post_request(generation, id, text) {
@@ -415,12 +422,18 @@ impl Session {
             }
             Registered::Queued => {}
             Registered::Full => return Err(error::queue_full(method, call_id, self.settings.offline_queue)),
+            Registered::SessionLost => return Err(error::session_lost(method)),
             Registered::Closed => return Err(error::closed(method)),
         }
         if let Some(until) = until {
             self.at(until, Box::new(move |session| session.expire(id)));
         }
         Ok(id)
+    }
+
+    /// Whether requests are sent at once.
+    pub(crate) fn is_up(&self) -> bool {
+        self.pending.generation().is_some()
     }
 
     /// Whether a posted request still waits for the link.

@@ -9,7 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
-use parking_lot::Mutex;
+use parking_lot::{Condvar, Mutex};
 
 use crate::clock::{Clock, Deadline, Receiver, Sender};
 use crate::protocol::frame::{Reply, WireError};
@@ -40,6 +40,8 @@ pub(crate) struct Request {
     pub(crate) until: Deadline,
     /// Whether it makes sense in this session only, as everything about a call does.
     pub(crate) of_session: bool,
+    /// Whether something else bounds how many of these there are, so that the bound on what is queued does not apply.
+    pub(crate) owed: bool,
     pub(crate) waiter: Option<Sender<(u128, Answer)>>,
     pub(crate) effect: Option<Effect>,
 }
@@ -50,6 +52,8 @@ pub(crate) enum Registered {
     /// It waits for the link.
     Queued,
     Full,
+    /// Its session was lost while it waited for room.
+    SessionLost,
     Closed,
 }
 
@@ -57,6 +61,7 @@ struct Entry {
     place: Place,
     until: Deadline,
     of_session: bool,
+    owed: bool,
     waiter: Option<Sender<(u128, Answer)>>,
     effect: Option<Effect>,
 }
@@ -74,6 +79,12 @@ struct Table {
     entries: HashMap<u128, Entry>,
     /// The ids of what is queued, in order.
     queue: VecDeque<u128>,
+    /// How many of the queue count against its bound.
+    counted: usize,
+    /// How many threads wait for room in the queue.
+    waiting: usize,
+    /// How many sessions were lost.
+    sessions_lost: u64,
     closed: bool,
 }
 
@@ -82,6 +93,9 @@ pub(crate) struct Pending {
     /// How many are in the table, readable without the lock.
     count: AtomicUsize,
     offline_limit: usize,
+    clock: Clock,
+    /// Rings when the queue has room, and when it is not needed any more.
+    room: Condvar,
 }
 
 /// A removed entry: completing it is the remover's duty.
@@ -127,8 +141,9 @@ pub(crate) enum Withdrawn {
 }
 
 impl Pending {
-    pub(crate) fn new(offline_limit: usize) -> Self {
-        Self { table: Mutex::default(), count: AtomicUsize::new(0), offline_limit }
+    pub(crate) fn new(clock: Clock, offline_limit: usize) -> Self {
+        let count = AtomicUsize::new(0);
+        Self { table: Mutex::default(), count, offline_limit, clock, room: Condvar::new() }
     }
 
     pub(crate) fn count(&self) -> usize {
@@ -139,17 +154,48 @@ impl Pending {
         self.table.lock().queue.len()
     }
 
+    /// Registers a request that no thread waits for: with too many in the queue it is refused.
     pub(crate) fn register(&self, request: Request) -> Registered {
-        let Request { id, text, until, of_session, waiter, effect } = request;
         let mut table = self.table.lock();
+        if self.is_full(&table, &request) {
+            // Here, where the effect is let go after the lock: its drop takes another.
+            drop(table);
+            return Registered::Full;
+        }
+        self.enter(&mut table, request)
+    }
+
+    /// Registers the request of the calling thread, which waits for room in the queue until the request's deadline.
+    pub(crate) fn register_in_turn(&self, request: Request) -> Registered {
+        let mut table = self.table.lock();
+        let (sessions_lost, mut in_time) = (table.sessions_lost, true);
+        loop {
+            if request.of_session && table.sessions_lost != sessions_lost {
+                return Registered::SessionLost;
+            }
+            // Room that comes at the last moment is taken: somebody has woken this thread for it, and no other.
+            if !self.is_full(&table, &request) {
+                return self.enter(&mut table, request);
+            }
+            if !in_time {
+                return Registered::Full;
+            }
+            table.waiting += 1;
+            in_time = self.clock.wait(&self.room, &mut table, request.until);
+            table.waiting -= 1;
+        }
+    }
+
+    fn is_full(&self, table: &Table, request: &Request) -> bool {
+        !table.closed && table.generation.is_none() && !request.owed && table.counted >= self.offline_limit
+    }
+
+    fn enter(&self, table: &mut Table, request: Request) -> Registered {
+        let Request { id, text, until, of_session, owed, waiter, effect } = request;
         if table.closed {
             return Registered::Closed;
         }
-        if table.generation.is_none() && table.queue.len() >= self.offline_limit {
-            // Here, where the effect is let go after the lock: its drop takes another.
-            return Registered::Full;
-        }
-        let entry = |place| Entry { place, until, of_session, waiter, effect };
+        let entry = |place| Entry { place, until, of_session, owed, waiter, effect };
         let registered = match table.generation {
             Some(generation) => {
                 table.entries.insert(id, entry(Place::Handed(generation)));
@@ -158,11 +204,22 @@ impl Pending {
             None => {
                 table.entries.insert(id, entry(Place::Queued(text)));
                 table.queue.push_back(id);
+                table.counted += usize::from(!owed);
                 Registered::Queued
             }
         };
         self.count.store(table.entries.len(), Ordering::Relaxed);
         registered
+    }
+
+    /// Lets threads that wait for room look again.
+    fn ring(&self, table: &Table, all: bool) {
+        if table.waiting == 0 {
+        } else if all {
+            self.clock.wake_all(&self.room);
+        } else {
+            self.clock.wake_one(&self.room);
+        }
     }
 
     /// How many requests of a generation have no answer yet.
@@ -190,7 +247,9 @@ impl Pending {
             return Some((generation, text));
         }
         entry.place = Place::Queued(text);
+        let counts = !entry.owed;
         table.queue.push_back(id);
+        table.counted += usize::from(counts);
         None
     }
 
@@ -225,6 +284,7 @@ impl Pending {
         let mut table = self.table.lock();
         table.generation = Some(generation);
         let queue = std::mem::take(&mut table.queue);
+        table.counted = 0;
         let mut released = Vec::with_capacity(queue.len());
         for id in queue {
             let Some(entry) = table.entries.get_mut(&id) else { continue };
@@ -237,6 +297,7 @@ impl Pending {
                 entry.place = Place::Handed(generation);
             }
         }
+        self.ring(&table, true);
         released
     }
 
@@ -252,7 +313,9 @@ impl Pending {
         for (id, text) in unsent.into_iter().rev() {
             if let Some(entry) = table.entries.get_mut(&id) {
                 entry.place = Place::Queued(text);
+                let counts = !entry.owed;
                 table.queue.push_front(id);
+                table.counted += usize::from(counts);
             }
         }
         self.drain(&mut table, |entry| matches!(entry.place, Place::Handed(of) if of == generation))
@@ -260,7 +323,10 @@ impl Pending {
 
     /// The session is gone: what was queued for it makes no sense in another.
     pub(crate) fn session_lost(&self) -> Vec<Owed> {
-        self.drain(&mut self.table.lock(), |entry| entry.of_session && matches!(entry.place, Place::Queued(_)))
+        let mut table = self.table.lock();
+        table.sessions_lost += 1;
+        self.ring(&table, true);
+        self.drain(&mut table, |entry| entry.of_session && matches!(entry.place, Place::Queued(_)))
     }
 
     /// The client is closed: everything is owed an answer, and nothing comes in any more.
@@ -268,14 +334,21 @@ impl Pending {
         let mut table = self.table.lock();
         table.closed = true;
         table.generation = None;
+        self.ring(&table, true);
         self.drain(&mut table, |_| true)
     }
 
     fn remove(&self, table: &mut Table, id: u128) -> Option<(Owed, Place)> {
-        let Entry { place, waiter, effect, .. } = table.entries.remove(&id)?;
+        let Entry { place, owed, waiter, effect, .. } = table.entries.remove(&id)?;
         self.count.store(table.entries.len(), Ordering::Relaxed);
         if matches!(place, Place::Queued(_)) {
+            let before = table.queue.len();
             table.queue.retain(|queued| *queued != id);
+            // What was past its deadline when the link came up has left the queue already.
+            if !owed && table.queue.len() < before {
+                table.counted -= 1;
+                self.ring(table, false);
+            }
         }
         Some((Owed { id, waiter, effect }, place))
     }

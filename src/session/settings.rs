@@ -97,6 +97,9 @@ pub enum HandlerFailure {
     Leave,
 }
 
+/// How many requests may wait for the connection, when nothing else is set.
+pub(crate) const OFFLINE_QUEUE: usize = 2000;
+
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
     pub(crate) agent: String,
@@ -155,7 +158,7 @@ impl Default for Settings {
             reconnect_min: RECONNECT_MIN_DELAY,
             reconnect_max: RECONNECT_MAX_DELAY,
             stable_after: secs(60),
-            offline_queue: 500,
+            offline_queue: OFFLINE_QUEUE,
             write_queue: 1 << 20,
             write_stall: secs(10),
             max_frame: 10 << 20,

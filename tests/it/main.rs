@@ -19,6 +19,7 @@ mod link;
 mod matrix;
 mod operations;
 mod orders;
+mod owed;
 mod pitfalls;
 #[cfg(all(target_os = "linux", feature = "signals"))]
 mod process;

@@ -1,0 +1,133 @@
+//! What the client owes to people on the line: a call that nobody in the program wants is hung up, an unclaimed one is
+//! passed back, whatever becomes of the first request.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::clock::Deadline;
+use crate::protocol::frame::WireError;
+use crate::session::{Answer, Ask, Effect, Session, may_pass};
+
+/// A request without a response, or to a service in trouble, is sent again after the first of these pauses, then after twice as long each time, up
+/// to the second.
+const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
+
+/// An attempt that is not sent is repeated at most once in this time, however short the request timeout is.
+const SHORTEST_ATTEMPT: Duration = Duration::from_secs(1);
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Duty {
+    /// Sends `calling.end`. It is sent in another session, too: a call that has ended is not harmed by it, and one that
+    /// has not would keep a person on the line.
+    End,
+    /// Sends `calling.pass`. Another session has no offers of the one before.
+    Pass,
+}
+
+impl Duty {
+    fn method(self) -> &'static str {
+        match self {
+            Self::End => "calling.end",
+            Self::Pass => "calling.pass",
+        }
+    }
+
+    fn what(self) -> &'static str {
+        match self {
+            Self::End => "hung up",
+            Self::Pass => "passed back",
+        }
+    }
+}
+
+/// A request about a call that is repeated until the service has responded, or until
+/// [`late_winner`](crate::Builder::late_winner) has passed.
+///
+/// Nothing bounds how many there are but the calls: each has at most one of each kind.
+pub(crate) struct Debt {
+    duty: Duty,
+    call_id: Box<str>,
+    params: String,
+    limit: Deadline,
+    pause: Duration,
+}
+
+impl Debt {
+    pub(crate) fn new(session: &Session, duty: Duty, call_id: &str, params: String) -> Self {
+        let limit = session.clock.after(session.settings.late_winner);
+        Self { duty, call_id: call_id.into(), params, limit, pause: PAUSES.0 }
+    }
+
+    /// Sends the request without waiting for the response.
+    pub(crate) fn pay(self, session: &Arc<Session>) {
+        let (duty, call_id, params) = (self.duty, self.call_id.clone(), self.params.clone());
+        let of_effect = Arc::downgrade(session);
+        let effect: Effect = Box::new(move |answer| {
+            if let Some(session) = of_effect.upgrade() {
+                self.answered(&session, answer);
+            }
+        });
+        let until = session.clock.after(session.settings.request_timeout.max(SHORTEST_ATTEMPT));
+        let ask = Ask {
+            until,
+            owed: true,
+            of_session: duty == Duty::Pass,
+            ..Ask::new(duty.method(), &params, Some(&call_id))
+        };
+        if let Err(error) = session.post(ask.with_effect(effect)) {
+            if !session.is_forked() {
+                unpaid(session, duty, &call_id, &error.to_string());
+            }
+        }
+    }
+
+    /// What became of an attempt. Runs on the thread that found out, which may be the reader or the writer.
+    fn answered(self, session: &Arc<Session>, answer: &Answer) {
+        let why = match answer {
+            Answer::Reply(_) => return,
+            // The call is gone already.
+            Answer::Refused(WireError { code: Some(404 | 410), .. }) => return,
+            // A service in trouble, which may be over soon.
+            Answer::Refused(refusal) if may_pass(refusal.code) && !session.clock.is_past(self.limit) => {
+                return self.again_later(session);
+            }
+            Answer::Refused(refusal) => {
+                let code = refusal.code.map(|code| format!(" ({code})")).unwrap_or_default();
+                format!("the service refused: {}{code}", session.clean(&refusal.message))
+            }
+            Answer::SessionLost => "the session was lost".to_owned(),
+            Answer::Closed => "the client was closed".to_owned(),
+            Answer::Lost | Answer::Late | Answer::Unsent if !session.clock.is_past(self.limit) => {
+                let may_have_worked = matches!(answer, Answer::Lost | Answer::Late);
+                let later = matches!(answer, Answer::Late) || (may_have_worked && self.duty == Duty::Pass);
+                return if later { self.again_later(session) } else { self.pay(session) };
+            }
+            Answer::Unsent => "the connection was down for too long".to_owned(),
+            Answer::Lost | Answer::Late => "the service did not respond".to_owned(),
+        };
+        unpaid(session, self.duty, &self.call_id, &why);
+    }
+
+    /// Sends the request again after a pause. A pass that may have worked waits for the connection: the call may have
+    /// been offered again meanwhile, and that offer must not be passed back in place of the first one.
+    fn again_later(mut self, session: &Arc<Session>) {
+        let pause = self.pause;
+        self.pause = pause.saturating_mul(2).min(PAUSES.1);
+        session.later(pause, move |session| {
+            if self.duty == Duty::End {
+                self.pay(session);
+            } else if session.sink().is_live(&self.call_id) {
+                log::debug!("call {} was passed back and has been offered again", session.clean(&self.call_id));
+            } else if session.is_up() || session.clock.is_past(self.limit) {
+                self.pay(session);
+            } else {
+                self.again_later(session);
+            }
+        });
+    }
+}
+
+fn unpaid(session: &Session, duty: Duty, call_id: &str, why: &str) {
+    let what = duty.what();
+    log::warn!("call {} could not be {what}, and may still be up: {why}", session.clean(call_id));
+}
