@@ -11,6 +11,9 @@ use serde_json::Value;
 
 use super::json::name;
 
+/// What the check of a row gives: the rules that allow its differences, or the first difference that none allows.
+pub type Verdict = Result<BTreeSet<Rule>, String>;
+
 /// Why a row is answered otherwise than recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Rule {
@@ -33,6 +36,11 @@ pub enum Rule {
     NoMessageWithoutId,
     /// The call that a dial returns is answered, also where the call's own event that says so is still to come.
     AnsweredIsAnswered,
+    /// The end of `send_digits` is reported by events, so that it returns an action, and as the others that do it sends
+    /// nothing on a call that has ended. The reference has no action for it and sends.
+    DigitsAreAnAction,
+    /// Contexts that were added later are repeated on the next connection. The reference forgets them.
+    ContextsAreRepeated,
     /// The states of a message tell how many segments it took. The reference leaves the number as it was, 0.
     SegmentsAreTold,
 }
@@ -55,7 +63,8 @@ pub const EVENTS: List = &[
     ("event.messaging.state.more.4", Rule::KnownByType),
 ];
 
-pub const REQUESTS: List = &[("call.answer.empty_ids", Rule::NoCallWithoutId)];
+pub const REQUESTS: List =
+    &[("call.answer.empty_ids", Rule::NoCallWithoutId), ("call.send_digits.after_ended", Rule::DigitsAreAnAction)];
 
 pub const REPLIES: List = &[("reply.event_id_null", Rule::NullIsNoId), ("reply.ping_timestamp", Rule::PongEchoes)];
 
@@ -82,14 +91,12 @@ pub struct Seen {
 }
 
 impl Seen {
-    /// A difference that a rule allows.
-    pub fn note(&mut self, row: &Value, rule: Rule) {
-        self.allowed.insert((name(row).to_owned(), rule));
-    }
-
-    /// A difference that nothing allows.
-    pub fn fail(&mut self, row: &Value, difference: &str) {
-        self.failed.push(format!("{}: {difference}", name(row)));
+    /// Takes what the check of a row gave.
+    pub fn take(&mut self, row: &Value, verdict: Verdict) {
+        match verdict {
+            Ok(rules) => self.allowed.extend(rules.into_iter().map(|rule| (name(row).to_owned(), rule))),
+            Err(why) => self.failed.push(format!("{}: {why}", name(row))),
+        }
     }
 
     /// Ends a test that saw every row of a file.
@@ -108,4 +115,9 @@ impl Seen {
         let some: Vec<(&'static str, Rule)> = listed.iter().filter(needed).copied().collect();
         self.done(Box::leak(some.into_boxed_slice()));
     }
+}
+
+/// The rules that are listed for a row.
+pub fn listed(list: List, row: &Value) -> BTreeSet<Rule> {
+    list.iter().filter(|(listed, _)| *listed == name(row)).map(|(_, rule)| *rule).collect()
 }

@@ -76,11 +76,15 @@ pub fn members(value: &Value) -> Map<String, Value> {
     value.as_object().cloned().unwrap_or_default()
 }
 
-/// `RelayError: RELAY error 500: broken`, as code and message.
-pub fn relay_error(text: &str) -> (i64, &str) {
-    let rest = text.strip_prefix("RelayError: RELAY error ").unwrap_or_else(|| panic!("an error of RELAY: {text}"));
-    let (code, message) = rest.split_once(": ").expect("a code and a message");
-    (code.parse().expect("a code is a number"), message)
+/// `RelayError: RELAY error 500: broken`, as code and message; `None` when it is no such text.
+pub fn relay_error(text: &str) -> Option<(i64, &str)> {
+    let (code, message) = text.strip_prefix("RelayError: RELAY error ")?.split_once(": ")?;
+    Some((code.parse().ok()?, message))
+}
+
+/// Whether an array of a row, for example `free`, names this.
+pub fn lists(array: &Value, name: &str) -> bool {
+    array.as_array().is_some_and(|items| items.iter().any(|item| item == name))
 }
 
 #[test]

@@ -13,6 +13,7 @@ mod envelope;
 mod events;
 mod json;
 mod messages;
+mod mutations;
 mod properties;
 mod replies;
 mod requests;

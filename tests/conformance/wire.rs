@@ -2,7 +2,7 @@
 
 use std::cell::OnceCell;
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -13,8 +13,8 @@ use signalwire_relay::{Builder, Call, Client};
 use tungstenite::protocol::{Role, WebSocket};
 use tungstenite::{Message, accept};
 
-/// How long anything may take that is certain to happen.
-pub const LONG: Duration = Duration::from_secs(20);
+/// The limit of every wait for what is certain to happen. Only a hang reaches it, however busy the machine is.
+pub const LONG: Duration = Duration::from_secs(120);
 
 pub const PROJECT: &str = "project-1";
 pub const PROTOCOL: &str = "signalwire_proto_1";
@@ -42,6 +42,7 @@ pub struct Wire {
     address: SocketAddr,
     links: Receiver<Link>,
     connect_result: Arc<Mutex<Value>>,
+    refuses_resumes: Arc<AtomicBool>,
     over: Arc<AtomicBool>,
 }
 
@@ -53,20 +54,22 @@ impl Wire {
         let over = Arc::new(AtomicBool::new(false));
         let result = json!({"protocol": PROTOCOL, "identity": "i", "authorization": {"project_id": PROJECT}});
         let connect_result = Arc::new(Mutex::new(result));
+        let refuses_resumes = Arc::new(AtomicBool::new(false));
         {
             let (over, connect_result) = (Arc::clone(&over), Arc::clone(&connect_result));
+            let refuses_resumes = Arc::clone(&refuses_resumes);
             thread::spawn(move || {
                 for stream in listener.incoming() {
                     if over.load(Ordering::Acquire) {
                         return;
                     }
                     let connect_result = lock(&connect_result).clone();
-                    let sender = sender.clone();
-                    thread::spawn(move || serve(stream.unwrap(), connect_result, &sender));
+                    let (sender, refuses_resumes) = (sender.clone(), Arc::clone(&refuses_resumes));
+                    thread::spawn(move || serve(stream.unwrap(), connect_result, &refuses_resumes, &sender));
                 }
             });
         }
-        Self { address, links, connect_result, over }
+        Self { address, links, connect_result, refuses_resumes, over }
     }
 
     /// What `signalwire.connect` is answered with from now on.
@@ -74,8 +77,17 @@ impl Wire {
         *lock(&self.connect_result) = result;
     }
 
+    /// From now on, a `signalwire.connect` that asks for an earlier session is rejected: the session is not known.
+    pub fn refuse_resumes(&self) {
+        self.refuses_resumes.store(true, Ordering::Release);
+    }
+
     pub fn builder(&self) -> Builder {
-        let builder = Client::builder().host(self.address.to_string()).tls(false).project(PROJECT).token("token-1");
+        self.builder_without_credentials().project(PROJECT).token("token-1")
+    }
+
+    pub fn builder_without_credentials(&self) -> Builder {
+        let builder = Client::builder().host(self.address.to_string()).tls(false);
         builder.reconnect_delay(Duration::from_millis(1), Duration::from_millis(20))
     }
 
@@ -122,7 +134,7 @@ pub struct Link {
     marks: AtomicU64,
 }
 
-fn serve(stream: TcpStream, connect_result: Value, links: &Sender<Link>) {
+fn serve(stream: TcpStream, connect_result: Value, refuses_resumes: &AtomicBool, links: &Sender<Link>) {
     stream.set_nodelay(true).unwrap();
     let Ok(mut reading) = accept(stream) else { return };
     let out = WebSocket::from_raw_socket(reading.get_ref().try_clone().unwrap(), Role::Server, None);
@@ -140,6 +152,11 @@ fn serve(stream: TcpStream, connect_result: Value, links: &Sender<Link>) {
         assert_eq!(frame["jsonrpc"], "2.0", "{frame}");
         let id = &frame["id"];
         if frame["method"] == "signalwire.connect" {
+            if refuses_resumes.load(Ordering::Acquire) && frame["params"].get("protocol").is_some() {
+                let error = json!({"code": -32002, "message": "Authentication failed"});
+                write(&out, [&json!({"jsonrpc": "2.0", "id": id, "error": error})]);
+                continue;
+            }
             write(&out, [&json!({"jsonrpc": "2.0", "id": id, "result": connect_result})]);
             let (links, frames) = unseen.take().expect("a connection authenticates once");
             let link = Link {
@@ -314,42 +331,71 @@ impl Count {
         self.0.1.notify_all();
     }
 
-    /// Waits until it is this number.
-    pub fn await_number(&self, expected: u64, what: &str) {
+    /// Blocks until the number is at least this one, or for as long as only a hang takes. Returns the number.
+    pub fn reach(&self, expected: u64) -> u64 {
         let until = Instant::now() + LONG;
         let mut number = lock(&self.0.0);
         while *number < expected {
             let left = until.saturating_duration_since(Instant::now());
-            assert!(!left.is_zero(), "{what}: {} of {expected}", *number);
-            number = self.0.1.wait_timeout(number, left).unwrap().0;
+            if left.is_zero() {
+                break;
+            }
+            number = self.0.1.wait_timeout(number, left).unwrap_or_else(PoisonError::into_inner).0;
         }
-        assert_eq!(*number, expected, "{what}");
+        *number
+    }
+
+    /// Blocks until the number is this one.
+    pub fn await_number(&self, expected: u64, what: &str) {
+        assert_eq!(self.reach(expected), expected, "{what}");
     }
 }
 
-/// A function that runs on a thread of its own, and what it returns.
-pub struct Running<T>(Receiver<T>, OnceCell<T>);
+/// A function that runs on a thread of its own, what it returns, and in which state of the test it returned.
+pub struct Running<T> {
+    returned: Receiver<(T, usize)>,
+    kept: OnceCell<(T, usize)>,
+    state: Arc<AtomicUsize>,
+}
 
 pub fn running<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Running<T> {
-    let (sender, receiver) = unbounded();
+    let (sender, returned) = unbounded();
+    let state = Arc::new(AtomicUsize::new(0));
+    let now = Arc::clone(&state);
     thread::spawn(move || {
-        let _ = sender.send(work());
+        let value = work();
+        // The thread itself notes the state, so that an early return is seen whenever the test looks.
+        let _ = sender.send((value, now.load(Ordering::Acquire)));
     });
-    Running(receiver, OnceCell::new())
+    Running { returned, kept: OnceCell::new(), state }
 }
 
 impl<T> Running<T> {
-    /// What it has returned, if it has.
-    pub fn peek(&self) -> Option<&T> {
-        if let Some(returned) = self.1.get() {
-            return Some(returned);
-        }
-        let returned = self.0.try_recv().ok()?;
-        Some(self.1.get_or_init(|| returned))
+    /// The test goes on to its next state. The states are counted from 0.
+    pub fn enter(&self, state: usize) {
+        self.state.store(state, Ordering::Release);
     }
 
-    /// Waits until it has returned.
+    fn seen(&self) -> Option<&(T, usize)> {
+        if let Some(returned) = self.kept.get() {
+            return Some(returned);
+        }
+        let returned = self.returned.try_recv().ok()?;
+        Some(self.kept.get_or_init(|| returned))
+    }
+
+    /// The return value, if the function has returned.
+    pub fn peek(&self) -> Option<&T> {
+        self.seen().map(|(value, _)| value)
+    }
+
+    /// The state of the test in which the function returned, if it has.
+    pub fn returned_in(&self) -> Option<usize> {
+        self.seen().map(|(_, state)| *state)
+    }
+
+    /// Waits until the function has returned.
     pub fn get(&self) -> &T {
-        self.1.get_or_init(|| self.0.recv_timeout(LONG).expect("it returns"))
+        &self.kept.get_or_init(|| self.returned.recv_timeout(LONG).expect("it returns")).0
     }
 }

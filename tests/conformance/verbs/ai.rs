@@ -7,6 +7,7 @@ use signalwire_relay::{
 };
 
 use super::args::{Args, Way};
+use super::objects::past;
 
 /// A prompt; `None` when it is no object.
 pub fn prompt(json: &Value, way: Way) -> Option<AiPrompt> {
@@ -74,17 +75,27 @@ fn pronounce(json: &Value, way: Way) -> Value {
         (Some(replace), Some(with)) => {
             rest!(Pronounce::new(replace, with), args, "ignore_case": flag => ignore_case).into()
         }
-        _ => json.clone(),
+        _ => {
+            past("pronounce", way);
+            json.clone()
+        }
     }
 }
 
 fn hint(json: &Value, way: Way) -> Value {
+    // A word is a hint as it is.
+    if json.is_string() {
+        return json.clone();
+    }
     let mut args = Args::within(json, way);
     match (args.text("hint"), args.text("pattern"), args.text("replace")) {
         (Some(hint), Some(pattern), Some(replace)) => {
             rest!(Hint::new(hint, pattern, replace), args, "ignore_case": flag => ignore_case).into()
         }
-        _ => json.clone(),
+        _ => {
+            past("hints", way);
+            json.clone()
+        }
     }
 }
 
@@ -95,7 +106,10 @@ fn language(json: &Value, way: Way) -> Value {
             "model": text => model, "emotion": text => emotion, "speed": text => speed, "engine": text => engine,
             "params": json => params, "fillers": texts => fillers)
         .into(),
-        _ => json.clone(),
+        _ => {
+            past("languages", way);
+            json.clone()
+        }
     }
 }
 
@@ -106,7 +120,11 @@ pub fn reset(set: AiMessage, args: &mut Args) -> AiMessage {
     let typed = set!(set.clone(), inner, "full_reset": flag => full_reset, "user_prompt": text => user_prompt,
         "system_prompt": text => system_prompt);
     let fits = !args.is_raw() && inner.is_done() && json.as_object().is_some_and(|members| !members.is_empty());
-    if fits { typed } else { set.reset(json) }
+    if fits {
+        return typed;
+    }
+    past("reset", args.way);
+    set.reset(json)
 }
 
 /// What is to be done, when it is one thing with an object that says how.
@@ -132,7 +150,11 @@ pub fn live_transcribing(args: &mut Args) -> LiveTranscribe {
         Some(("stop", how)) => Some((LiveTranscribe::stop(), how)),
         _ => None,
     };
-    typed.filter(|(_, left)| left.is_done()).map_or_else(|| LiveTranscribe::raw(json.clone()), |(typed, _)| typed)
+    if let Some((typed, _)) = typed.filter(|(_, left)| left.is_done()) {
+        return typed;
+    }
+    past("action", args.way);
+    LiveTranscribe::raw(json)
 }
 
 pub fn live_translating(args: &mut Args) -> LiveTranslate {
@@ -156,7 +178,11 @@ pub fn live_translating(args: &mut Args) -> LiveTranslate {
         Some(("stop", how)) => Some((LiveTranslate::stop(), how)),
         _ => None,
     };
-    typed.filter(|(_, left)| left.is_done()).map_or_else(|| LiveTranslate::raw(json.clone()), |(typed, _)| typed)
+    if let Some((typed, _)) = typed.filter(|(_, left)| left.is_done()) {
+        return typed;
+    }
+    past("action", args.way);
+    LiveTranslate::raw(json)
 }
 
 fn summary(how: &mut Args) -> LiveSummary {

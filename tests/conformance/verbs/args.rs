@@ -1,5 +1,7 @@
 //! Arguments by name, and how they become what setters take.
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
@@ -14,6 +16,21 @@ use crate::json::members;
 pub enum Way {
     Typed,
     Raw,
+}
+
+thread_local! {
+    /// The arguments that went past their setters since they were last asked for.
+    static UNFIT: RefCell<BTreeSet<String>> = const { RefCell::new(BTreeSet::new()) };
+}
+
+/// Notes that an argument goes past its setter, which does not take this value.
+pub fn unfit(name: &str) {
+    UNFIT.with_borrow_mut(|unfit| unfit.insert(name.to_owned()));
+}
+
+/// The arguments that went past their setters on this thread since the last call.
+pub fn take_unfit() -> BTreeSet<String> {
+    UNFIT.take()
 }
 
 /// Arguments by name. Each is taken once, and none may be left.
@@ -44,6 +61,7 @@ impl Args {
         let value = self.json(name)?;
         let fitting = read(&value);
         if fitting.is_none() {
+            unfit(name);
             self.extra.insert(name.to_owned(), value);
         }
         fitting

@@ -8,6 +8,7 @@
 mod args;
 mod ai;
 mod objects;
+mod past;
 mod started;
 
 use signalwire_relay::{
@@ -18,11 +19,12 @@ use signalwire_relay::{
 };
 
 use ai::{agent, bedrock, live_transcribing, live_translating, reset};
-pub use args::{Args, Way};
+pub use args::{Args, Way, take_unfit};
 use objects::{
     collect_within, collecting, conference, detector, device, file, machine_of, paying, quiet, recording, ringing,
     speech, tapping,
 };
+pub use past::PAST_SETTERS;
 pub use started::Started;
 
 /// What a method gave.

@@ -7,7 +7,14 @@ use signalwire_relay::{
     stream_to, tts, webrtc, ws,
 };
 
-use super::args::{Args, Way};
+use super::args::{Args, Way, unfit};
+
+/// Notes that an object was to go through its builders and goes as it is.
+pub fn past(name: &str, way: Way) {
+    if way == Way::Typed {
+        unfit(name);
+    }
+}
 
 pub fn medium(json: &Value, way: Way) -> Media {
     let mut args = Args::within(&json["params"], way);
@@ -29,7 +36,10 @@ pub fn medium(json: &Value, way: Way) -> Media {
             let set = ringtone(args.text("name").unwrap());
             rest!(set, args, "duration": seconds => duration).into()
         }
-        _ => Media::raw(json.clone()),
+        _ => {
+            past("media", way);
+            Media::raw(json.clone())
+        }
     }
 }
 
@@ -72,7 +82,10 @@ pub fn device(json: &Value, way: Way) -> Device {
             let set = stream_to(args.text("url").unwrap());
             rest!(set, args, "name": text => name, "codec": text => codec, "realtime": flag => realtime).into()
         }
-        _ => Device::raw(json.clone()),
+        _ => {
+            past("device", way);
+            Device::raw(json.clone())
+        }
     }
 }
 
@@ -87,7 +100,10 @@ pub fn detector(json: &Value, way: Way) -> Detect {
         Some("digit") => Some(set!(digit_detector(), args, "digits": text => digits).into()),
         _ => None,
     };
-    typed.filter(|_| args.is_done()).unwrap_or_else(|| Detect::raw(json.clone()))
+    typed.filter(|_| args.is_done()).unwrap_or_else(|| {
+        past("detect", way);
+        Detect::raw(json.clone())
+    })
 }
 
 pub fn machine_of(set: Machine, args: &mut Args) -> Machine {
@@ -108,6 +124,9 @@ pub fn collecting(args: &mut Args) -> Collect {
         let typed = set!(typed, digits, "min": whole => min, "terminators": text => terminators,
             "digit_timeout": seconds => digit_timeout);
         let fits = !args.is_raw() && digits.is_done() && json.as_object().is_some_and(|keys| !keys.is_empty());
+        if !fits {
+            past("digits", args.way);
+        }
         set = if fits { typed } else { set.extra("digits", json) };
     }
     if let Some(json) = args.json("speech") {
@@ -116,6 +135,9 @@ pub fn collecting(args: &mut Args) -> Collect {
             "speech_timeout": seconds => speech_timeout, "language": text => language, "hints": texts => hints,
             "engine": text => engine, "model": text => model);
         let fits = !args.is_raw() && speech.is_done() && json.is_object();
+        if !fits {
+            past("speech", args.way);
+        }
         set = if fits { typed } else { set.extra("speech", json) };
     }
     set!(set, args, "initial_timeout": seconds => initial_timeout, "partial_results": flag => partial_results,
@@ -142,7 +164,11 @@ pub fn recording(args: &mut Args) -> Record {
         "direction": text => direction, "initial_timeout": seconds => initial_timeout,
         "end_silence_timeout": seconds => end_silence_timeout, "terminators": text => terminators,
         "input_sensitivity": number => input_sensitivity, "max_length": seconds => max_length);
-    if !args.is_raw() && audio.is_done() { typed } else { Record::new().extra("record", json!({"audio": json})) }
+    if !args.is_raw() && audio.is_done() {
+        return typed;
+    }
+    past("audio", args.way);
+    Record::new().extra("record", json!({"audio": json}))
 }
 
 pub fn speech(args: &mut Args) -> Tts {
@@ -170,10 +196,18 @@ pub fn tapping(args: &mut Args) -> Tap {
     let mut inner = Args::within(&json["params"], args.way);
     let typed = set!(Tap::new(device.clone()), inner, "direction": text => direction);
     let known = json["type"] == "audio" && json["params"].is_object() && crate::json::members(&json).len() == 2;
-    if known && !args.is_raw() && inner.is_done() { typed } else { Tap::new(device).extra("tap", json) }
+    if known && !args.is_raw() && inner.is_done() {
+        return typed;
+    }
+    past("tap", args.way);
+    Tap::new(device).extra("tap", json)
 }
 
 fn tap_device(json: &Value, way: Way) -> TapDevice {
+    let raw = || {
+        past("device", way);
+        TapDevice::raw(json.clone())
+    };
     let mut args = Args::within(&json["params"], way);
     let known = way == Way::Typed && json.as_object().is_some_and(|members| members.len() == 2);
     match json["type"].as_str().filter(|_| known) {
@@ -181,13 +215,13 @@ fn tap_device(json: &Value, way: Way) -> TapDevice {
             (Some(addr), Some(port)) => {
                 rest!(rtp(addr, port), args, "codec": text => codec, "ptime": whole => ptime).into()
             }
-            _ => TapDevice::raw(json.clone()),
+            _ => raw(),
         },
         Some("ws") => match args.text("uri") {
             Some(uri) => rest!(ws(uri), args, "codec": text => codec, "rate": whole => rate).into(),
-            None => TapDevice::raw(json.clone()),
+            None => raw(),
         },
-        _ => TapDevice::raw(json.clone()),
+        _ => raw(),
     }
 }
 
@@ -203,7 +237,10 @@ pub fn paying(args: &mut Args) -> Pay {
             "parameters" => parameter(set, item),
             _ => Some(set.prompt(pay_prompt(item, args.way)?)),
         });
-        set = typed.filter(|_| !args.is_raw()).unwrap_or_else(|| set.extra(key, items));
+        set = typed.filter(|_| !args.is_raw()).unwrap_or_else(|| {
+            past(key, args.way);
+            set.extra(key, items)
+        });
     }
     set
 }
@@ -246,6 +283,9 @@ pub fn conference(args: &mut Args) -> JoinConference {
     match inner.text("url").filter(|_| !args.is_raw()) {
         Some(url) => set.stream(rest!(stream_to(url), inner, "name": text => name, "codec": text => codec,
             "realtime": flag => realtime)),
-        None => set.stream(json),
+        None => {
+            past("stream_obj", args.way);
+            set.stream(json)
+        }
     }
 }

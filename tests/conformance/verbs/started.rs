@@ -12,6 +12,8 @@ use crate::wire::Count;
 
 /// An operation, whatever it is.
 pub trait Started: Send {
+    /// The reference's class for it.
+    fn class(&self) -> &'static str;
     fn control_id(&self) -> &str;
     fn is_done(&self) -> bool;
     /// The type and the payload of the event that it ended with.
@@ -24,8 +26,12 @@ pub trait Started: Send {
 }
 
 macro_rules! started {
-    ($( $operation:ident: $($command:ident)*; )*) => { $(
+    ($( $operation:ident, $class:literal: $($command:ident)*; )*) => { $(
         impl Started for Action<$operation> {
+            fn class(&self) -> &'static str {
+                $class
+            }
+
             fn control_id(&self) -> &str {
                 self.control_id()
             }
@@ -70,16 +76,16 @@ macro_rules! started {
 }
 
 started! {
-    Play: stop pause resume volume;
-    Record: stop pause resume;
-    Detect: stop;
-    Prompt: stop pause resume volume start_input_timers;
-    Collect: stop start_input_timers;
-    SendFax: stop;
-    ReceiveFax: stop;
-    Tap: stop;
-    Stream: stop;
-    Pay: stop;
-    Transcribe: stop;
-    Ai: stop;
+    Play, "PlayAction": stop pause resume volume;
+    Record, "RecordAction": stop pause resume;
+    Detect, "DetectAction": stop;
+    Prompt, "CollectAction": stop pause resume volume start_input_timers;
+    Collect, "StandaloneCollectAction": stop start_input_timers;
+    SendFax, "FaxAction": stop;
+    ReceiveFax, "FaxAction": stop;
+    Tap, "TapAction": stop;
+    Stream, "StreamAction": stop;
+    Pay, "PayAction": stop;
+    Transcribe, "TranscribeAction": stop;
+    Ai, "AIAction": stop;
 }
