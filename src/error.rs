@@ -560,6 +560,11 @@ pub(crate) fn draining(what: &str) -> Error {
     draft(ErrorKind::Draining, format!("{what}: the client is shutting down and starts nothing new")).done()
 }
 
+/// A number of things, in words. Each word of `what` before ` or ` and the last one has its plural with an s.
+pub(crate) fn counted(count: usize, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{count} {}s", what.replace(" or ", "s or ")) }
+}
+
 /// What the log says of calls that a shutdown hangs up.
 pub(crate) fn hanging_up(limit: Duration, count: usize) -> String {
     let calls = if count == 1 { "call" } else { "calls" };

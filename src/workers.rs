@@ -188,6 +188,13 @@ impl Workers {
         }
     }
 
+    /// How many jobs run or wait, apart from the one that asks.
+    pub(crate) fn unfinished(&self) -> usize {
+        let own = usize::from(is_our_thread());
+        let queue = self.0.queue.lock();
+        (queue.jobs.len() + queue.busy).saturating_sub(own)
+    }
+
     /// From now on a worker with nothing to do leaves at once.
     pub(crate) fn leave(&self) {
         self.0.queue.lock().leaving = true;

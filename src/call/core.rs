@@ -20,7 +20,7 @@ use crate::protocol::event::{ConnectEvent, Event, Peer, Unread};
 use crate::protocol::fields::Fields;
 use crate::protocol::frame::{self, Envelope, EventHead, Reply};
 use crate::protocol::states::{CallState, ConnectState, Direction, EndReason, EventName};
-use crate::session::{Ask, Effect, Session};
+use crate::session::{Alarm, Ask, Effect, Session};
 use crate::stream::{EventStream, Feed};
 use crate::workers::run_each;
 
@@ -396,7 +396,7 @@ impl CallCore {
 
     pub(crate) fn drop_handle(self: &Arc<Self>) {
         if self.handles.fetch_sub(1, Ordering::AcqRel) == 1 && self.settle_offer() {
-            self.pass_back();
+            self.pass_back("its last handle was dropped");
         }
     }
 
@@ -437,13 +437,20 @@ impl CallCore {
         inner.open_offer = inner.over.is_none() && inner.state.rank() < CallState::Answered.rank();
     }
 
+    /// Passes an offer back that is still open.
+    pub(crate) fn pass_unclaimed(self: &Arc<Self>, why: &str) {
+        if self.settle_offer() {
+            self.pass_back(why);
+        }
+    }
+
     /// Gives an inbound call back to routing, without waiting for the reply.
-    pub(crate) fn pass_back(self: &Arc<Self>) {
+    pub(crate) fn pass_back(self: &Arc<Self>, why: &str) {
         let Some(session) = self.session.upgrade() else { return };
         if session.is_forked() || session.is_closing() {
             return;
         }
-        log::warn!("inbound call {} was not claimed and is passed back", session.clean(&self.id));
+        session.warn(Alarm::CallPassed, || format!("inbound call {} is passed back: {why}", self.id));
         session.counters.calls_passed.add(1);
         self.leaves(Leaving::Passed);
         self.owe(Duty::Pass, "");

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::clock::Deadline;
 use crate::protocol::frame::WireError;
-use crate::session::{Answer, Ask, Effect, Session, may_pass};
+use crate::session::{Alarm, Answer, Ask, Effect, Session, may_pass};
 
 /// A request without a response, or to a service in trouble, is sent again after the first of these pauses, then after twice as long each time, up
 /// to the second.
@@ -96,7 +96,11 @@ impl Debt {
                 format!("the service refused: {}{code}", session.clean(&refusal.message))
             }
             Answer::SessionLost => "the session was lost".to_owned(),
-            Answer::Closed => "the client was closed".to_owned(),
+            // It was sent, and usually is done.
+            Answer::Closed => {
+                return log::debug!("the client was closed before {} was answered", self.duty.method());
+            }
+            Answer::ClosedUnsent => "the client was closed".to_owned(),
             Answer::Lost | Answer::Late | Answer::Unsent if !session.clock.is_past(self.limit) => {
                 let may_have_worked = matches!(answer, Answer::Lost | Answer::Late);
                 let later = matches!(answer, Answer::Late) || (may_have_worked && self.duty == Duty::Pass);
@@ -129,5 +133,5 @@ impl Debt {
 
 fn unpaid(session: &Session, duty: Duty, call_id: &str, why: &str) {
     let what = duty.what();
-    log::warn!("call {} could not be {what}, and may still be up: {why}", session.clean(call_id));
+    session.warn(Alarm::CallLeft, || format!("call {call_id} could not be {what}, and may still be up: {why}"));
 }

@@ -9,13 +9,13 @@ use parking_lot::Mutex;
 use crate::clock::Deadline;
 use crate::error::{self, BoxError, Error, HandlerResult, Result};
 use crate::latch::Latch;
-use crate::session::{Counters, Session};
+use crate::session::Session;
 
 /// Something that is offered: an inbound call or message.
 pub(crate) trait Offered: Clone + Send + Sync + 'static {
     const WHAT: &'static str;
     /// Nobody claimed it in time, or there were too many.
-    fn unclaimed(&self, counters: &Counters);
+    fn unclaimed(&self, session: &Session, why: &str);
     /// Its handler failed.
     fn failed(&self, session: &Session);
     fn id(&self) -> String;
@@ -93,7 +93,7 @@ impl<T: Offered> Inbox<T> {
         match to {
             To::Handler(handler) => run(session, &handler, offer),
             To::Puller(puller) => drop(puller.set(&session.clock, Some(offer))),
-            To::Nobody => offer.unclaimed(&session.counters),
+            To::Nobody => offer.unclaimed(session, "as many as allowed wait to be claimed already"),
             To::Queue(count) => {
                 let inbox = Arc::clone(self);
                 session.later(session.settings.offer_wait, move |session| inbox.expire(session, count));
@@ -108,7 +108,7 @@ impl<T: Offered> Inbox<T> {
             at.and_then(|at| inner.waiting.remove(at))
         };
         if let Some((_, offer)) = expired {
-            offer.unclaimed(&session.counters);
+            offer.unclaimed(session, "it was not claimed in time");
         }
     }
 

@@ -35,6 +35,17 @@ use crate::protocol::frame::Reply;
 use crate::secret::Secret;
 use crate::session::{Answer, Ask, LinkState, LinkStates, Session, Stats};
 
+/// The first few of these, and how many there are beside them.
+fn some_of(all: impl ExactSizeIterator<Item = String>) -> String {
+    const SHOWN: usize = 5;
+    let count = all.len();
+    let mut shown: Vec<String> = all.take(SHOWN).collect();
+    if count > SHOWN {
+        shown.push(format!("and {} more", count - SHOWN));
+    }
+    shown.join(", ")
+}
+
 /// How long a call that was hung up at the end of a shutdown has to report its end.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
@@ -500,10 +511,18 @@ impl Client {
         self.handle.session.join();
     }
 
-    /// Ends work in progress, then closes: new inbound calls are passed back, new dials and messages refused with
-    /// `Draining`; calls that live may finish until `limit`, and are hung up then. Handlers and listeners that still run
-    /// may finish until then too, so that what they are about to store is stored, and recordings, transcriptions and
-    /// faxes may get their last event. Only calls that are hung up at the limit have 1 s more to report their end.
+    /// Ends work in progress, then closes the client. Blocks until `limit` has passed or nothing is left to wait for, and
+    /// up to 2 s longer if calls are hung up at the limit.
+    ///
+    /// - The client unsubscribes from its contexts first (`signalwire.unreceive`), so that the service offers new calls
+    ///   to others. A call that is offered all the same is passed back. New dials and messages are refused with
+    ///   `Draining`.
+    /// - Live calls, dials, handlers and listeners may finish until `limit`, and recordings, transcriptions and faxes may
+    ///   get their last event.
+    /// - Calls that are live at `limit` are hung up. They have 1 s to report their end, and then their handlers have 1 s
+    ///   to finish.
+    ///
+    /// The log says what is waited for, and at WARN what was not waited for.
     pub fn shutdown(&self, limit: Duration) {
         let (session, router) = (&self.handle.session, &self.handle.router);
         if session.is_forked() {
@@ -511,7 +530,8 @@ impl Client {
         }
         router.drain();
         let until = session.clock.after(limit);
-        log::info!("shutting down, within {limit:?}");
+        self.unsubscribe();
+        log::info!("shutting down within {limit:?}: {}", self.waited_for());
         for dial in router.running_dials() {
             dial.wait_over(session, until);
         }
@@ -519,25 +539,58 @@ impl Client {
         // A waiting thread wakes a moment before the table drops the call, which may be here still.
         let mut left = router.live_calls();
         left.retain(|call| call.over().is_none());
-        let mut last_words = until;
+        let (mut last_words, mut quiet) = (until, until);
         if !left.is_empty() {
-            log::warn!("{}", error::hanging_up(limit, left.len()));
+            let ids = left.iter().map(|call| session.clean(call.id()));
+            log::warn!("{}: {}", error::hanging_up(limit, left.len()), some_of(ids));
             for call in &left {
                 call.owe(Duty::End, "\"reason\":\"hangup\"");
             }
             last_words = session.clock.after(LAST_WORDS);
             self.wait_for_calls(last_words);
+            // Their handlers have something to store, too.
+            quiet = session.clock.after(LAST_WORDS);
         }
         // A recording's last event often follows the end of its call, and may be what a handler waits for.
         for call in router.lingering_calls() {
             call.wait_operations(session, last_words);
         }
-        if !session.workers.wait_quiet(until) {
-            log::warn!(
-                "shutdown: the limit of {limit:?} has passed while handlers still run; the client does not wait for them"
-            );
+        if !session.workers.wait_quiet(quiet) {
+            let jobs = error::counted(session.workers.unfinished(), "handler or callback");
+            log::warn!("shutdown: the limit of {limit:?} has passed, no longer waiting for {jobs}");
         }
         self.disconnect();
+    }
+
+    /// Has new calls and messages go to others. Blocks for nothing: this client passes back what comes all the same.
+    fn unsubscribe(&self) {
+        let session = &self.handle.session;
+        let contexts = session.contexts();
+        // Not with the next connection either.
+        session.unwant(&contexts);
+        if contexts.is_empty() || !session.is_up() {
+            return;
+        }
+        let params = serde_json::json!({ "contexts": contexts }).to_string();
+        if let Err(error) = session.post(Ask::new(METHOD_SIGNALWIRE_UNRECEIVE, &params, None)) {
+            log::debug!("{error}");
+        }
+    }
+
+    /// What a shutdown waits for, in words.
+    pub(crate) fn waited_for(&self) -> String {
+        let (session, router) = (&self.handle.session, &self.handle.router);
+        let mut calls = router.live_calls();
+        calls.retain(|call| call.over().is_none());
+        let ids = some_of(calls.iter().map(|call| session.clean(call.id())));
+        let counts = [
+            (calls.len(), "call", if ids.is_empty() { ids } else { format!(" ({ids})") }),
+            (router.running_dials().len(), "dial", String::new()),
+            (session.workers.unfinished(), "handler or callback", String::new()),
+        ];
+        let some = counts.into_iter().filter(|(count, ..)| *count > 0);
+        let some: Vec<_> = some.map(|(count, what, ids)| format!("{}{ids}", error::counted(count, what))).collect();
+        if some.is_empty() { "nothing is waited for".to_owned() } else { format!("waiting for {}", some.join(", ")) }
     }
 
     fn wait_for_calls(&self, until: Deadline) {

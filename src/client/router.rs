@@ -22,7 +22,7 @@ use crate::message::{Message, MessageCore};
 use crate::protocol::event::Event;
 use crate::protocol::frame::{Envelope, EventHead, OwnedEnvelope};
 use crate::protocol::states::{CallState, Direction, EndReason};
-use crate::session::{Counters, EventSink, HandlerFailure, Session, Stats};
+use crate::session::{Alarm, EventSink, HandlerFailure, Session, Stats};
 
 pub(crate) struct Router {
     /// For guards that give something back.
@@ -551,14 +551,8 @@ impl Router {
         call.make_offer(offer);
         let offer = Call::new(Arc::clone(&call));
         if crowded || draining {
-            log::warn!(
-                "inbound call {} is passed back: {}",
-                session.clean(id),
-                if crowded { "too many calls" } else { "shutting down" }
-            );
-            // The last handle goes, and the call with it.
-            drop(offer);
-            return;
+            let why = if crowded { "as many calls as allowed are live already" } else { "the client is shutting down" };
+            return call.pass_unclaimed(why);
         }
         self.enter(session, &call);
         if call.over().is_none() {
@@ -669,7 +663,10 @@ impl Router {
             return;
         };
         if let Some(surplus) = surplus {
-            log::warn!("too many messages without a verdict: message {} is followed no longer", surplus.id());
+            session.warn(Alarm::MessageForgotten, || {
+                let limit = session.settings.max_messages;
+                format!("message {} is followed no longer: more than {limit} have no final state", surplus.id())
+            });
             surplus.give_up(session);
         }
         if sweep {
@@ -972,8 +969,8 @@ impl Router {
 impl Offered for Call {
     const WHAT: &'static str = "call";
 
-    fn unclaimed(&self, _counters: &Counters) {
-        // Dropping its last handle passes it back, and counts that.
+    fn unclaimed(&self, _session: &Session, why: &str) {
+        self.core.pass_unclaimed(why);
     }
 
     fn failed(&self, session: &Session) {
@@ -981,7 +978,7 @@ impl Offered for Call {
             return;
         }
         if self.core.settle_offer() {
-            self.core.pass_back();
+            self.core.pass_back("its handler failed");
         } else if self.core.may_be_bridged_unnoticed() {
             // Hanging up would cut off a caller who is talking to somebody else.
             log::warn!(
@@ -1006,9 +1003,9 @@ impl Offered for Call {
 impl Offered for Message {
     const WHAT: &'static str = "message";
 
-    fn unclaimed(&self, counters: &Counters) {
-        log::warn!("inbound message {} was dropped: nobody asked for it", self.id());
-        counters.messages_dropped.add(1);
+    fn unclaimed(&self, session: &Session, why: &str) {
+        session.warn(Alarm::MessageDropped, || format!("inbound message {} was dropped: {why}", self.id()));
+        session.counters.messages_dropped.add(1);
     }
 
     fn failed(&self, _session: &Session) {}

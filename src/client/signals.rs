@@ -172,11 +172,13 @@ impl Watch {
             if signals.forever().next().is_none() {
                 return;
             }
-            log::info!("a signal asks to stop; another one ends the process at once");
-            if let Some(client) = client.upgrade() {
-                let limit = client.handle.session.settings.drain_limit;
-                client.shutdown(limit);
-            }
+            let Some(client) = client.upgrade() else { return };
+            let limit = client.handle.session.settings.drain_limit;
+            log::warn!(
+                "a signal asks to stop: shutting down within {limit:?}, {}; another signal ends the process at once",
+                client.waited_for()
+            );
+            client.shutdown(limit);
         };
         let thread = std::thread::Builder::new().name("relay-signals".into()).spawn(body);
         let thread = thread.map_err(refused)?;

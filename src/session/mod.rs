@@ -1,5 +1,6 @@
 //! One authenticated session over one link at a time: requests and replies, events, pings, reconnecting.
 
+mod alarms;
 mod auth;
 mod backoff;
 mod dispatch;
@@ -22,6 +23,8 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use uuid::Uuid;
 
+pub(crate) use self::alarms::Alarm;
+use self::alarms::Alarms;
 pub(crate) use self::pending::{Answer, Effect};
 use self::pending::{Owed, Pending, Registered, Request, Slot, Withdrawn};
 pub(crate) use self::refusals::may_pass;
@@ -97,6 +100,7 @@ pub(crate) struct Session {
     writer: Writer,
     pending: Pending,
     timers: Timers,
+    alarms: Alarms,
     identity: Mutex<Identity>,
     watch: Mutex<Watch>,
     suspected: AtomicBool,
@@ -218,6 +222,7 @@ impl Session {
             writer: Writer::new(clock.clone(), writer),
             pending: Pending::new(clock.clone(), settings.offline_queue),
             timers: Timers::default(),
+            alarms: Alarms::default(),
             identity: Mutex::new(Identity { contexts, ..Identity::default() }),
             watch: Mutex::default(),
             suspected: AtomicBool::new(false),
@@ -390,7 +395,7 @@ impl Session {
             Answer::Late => Err(error::outcome_unknown(method, call_id, true)),
             Answer::Unsent => Err(error::offline(method, call_id)),
             Answer::SessionLost => Err(error::session_lost(method)),
-            Answer::Closed => Err(error::closed(method)),
+            Answer::Closed | Answer::ClosedUnsent => Err(error::closed(method)),
         };
         match &outcome {
             Ok(_) => log::debug!("{method}: done"),
@@ -560,6 +565,9 @@ impl Session {
         });
         if taken.is_err() && !always {
             self.counters.notices_dropped.add(1);
+            self.warn(Alarm::NoticeDropped, || {
+                format!("an event was dropped: {limit} bytes wait for slow listeners and streams already (Builder::notice_bytes)")
+            });
             return None;
         }
         Some(Charge { held: Arc::clone(&self.notices), bytes: if taken.is_ok() { bytes } else { 0 } })
@@ -598,7 +606,10 @@ impl Session {
         }
         self.sink.closing(self);
         self.cutoff.cut();
-        self.complete(self.pending.close(), &Answer::Closed);
+        let (sent, unsent) = self.pending.close();
+        self.complete(sent, &Answer::Closed);
+        self.complete(unsent, &Answer::ClosedUnsent);
+        self.warn_of_the_rest();
         self.sink.closed(self);
         let generation = self.watch.lock().link.as_ref().map(|link| link.generation);
         if let Some(generation) = generation {

@@ -27,7 +27,10 @@ pub(crate) enum Answer {
     Unsent,
     /// Its session is gone; it was never sent.
     SessionLost,
+    /// The client was closed. It may have been sent.
     Closed,
+    /// The client was closed before it was sent.
+    ClosedUnsent,
 }
 
 /// Changes tables before the caller wakes. Runs on whichever thread completes the request, so it must not block.
@@ -329,13 +332,15 @@ impl Pending {
         self.drain(&mut table, |entry| entry.of_session && matches!(entry.place, Place::Queued(_)))
     }
 
-    /// The client is closed: everything is owed an answer, and nothing comes in any more.
-    pub(crate) fn close(&self) -> Vec<Owed> {
+    /// The client is closed: everything is owed an answer, and nothing comes in any more. Gives what was sent, and what
+    /// was not.
+    pub(crate) fn close(&self) -> (Vec<Owed>, Vec<Owed>) {
         let mut table = self.table.lock();
         table.closed = true;
         table.generation = None;
         self.ring(&table, true);
-        self.drain(&mut table, |_| true)
+        let unsent = self.drain(&mut table, |entry| matches!(entry.place, Place::Queued(_)));
+        (self.drain(&mut table, |_| true), unsent)
     }
 
     fn remove(&self, table: &mut Table, id: u128) -> Option<(Owed, Place)> {

@@ -603,9 +603,13 @@ fn shutdown_lets_calls_finish_and_starts_nothing_new() {
         other => Err(other.map(drop)),
     });
     assert_eq!(client.send_message(text()).map(drop).unwrap_err().kind(), ErrorKind::Draining);
+    // A new call goes to another member of the context.
+    sim.wait_for_request("signalwire.unreceive", LONG).unwrap();
+    let other_member = builder(&sim).offer_wait(NEVER).connect().unwrap();
     let late = sim.caller("+15551230009").is_silent().dials();
-    late.wait_ended(LONG).unwrap();
-    assert!(late.was_passed() && !late.was_answered());
+    let elsewhere = other_member.next_call(LONG).unwrap();
+    assert_eq!(elsewhere.id(), late.call_id());
+    assert!(!late.was_passed());
     // What is live goes on as before.
     first.play(silence(Duration::from_millis(10))).unwrap().wait(LONG).unwrap();
     first.hangup().unwrap();

@@ -381,3 +381,31 @@ fn an_offline_queue_that_does_not_fit_the_calls_is_a_warning() {
     assert_eq!(said.len(), 1, "{said:?}");
     assert!(said[0].contains("offline_queue is 19") && said[0].contains("set it to 20 or more"), "{said:?}");
 }
+
+#[test]
+fn each_passed_call_is_one_warning_and_many_are_two_lines() {
+    const NAME: &str = "owed::each_passed_call_is_one_warning_and_many_are_two_lines";
+    if child_role().is_some() {
+        return watched(|| {
+            log_to(&Warnings);
+            let sim = virtual_sim();
+            let client = plain(&sim).max_active_calls(1).offer_queue(1).connect().unwrap();
+            let first = dials_in(&sim);
+            until_in(&sim, "the first offer", || client.stats().offers == 1);
+            report(format!("first {}", first.call_id()));
+            // There may be one call, and it is there.
+            let others: Vec<PersonOnCall> = (0..200).map(|_| dials_in(&sim)).collect();
+            report(format!("second {}", others[0].call_id()));
+            sim.advance(60 * SECOND);
+            assert_eq!(client.stats().calls_passed, 201);
+            drop(client);
+        });
+    }
+    let said = reports_of_child(NAME, "passed", &[]);
+    let id = |which: &str| said.iter().find_map(|line| line.strip_prefix(which)).unwrap().to_owned();
+    let lines: Vec<&String> = said.iter().filter(|line| line.contains("passed back")).collect();
+    assert_eq!(lines.len(), 2, "{said:?}");
+    let (first, second) = (id("first "), id("second "));
+    assert_eq!(*lines[0], format!("inbound call {second} is passed back: as many calls as allowed are live already"));
+    assert_eq!(lines[1], "200 more inbound calls were passed back in the last 10s", "{first} among them");
+}

@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use signalwire_relay::simulator::{Helper, PersonOnCall, Simulator};
 use signalwire_relay::{Call, Client, Dial, ErrorKind, LinkState, Play, PlayAction, Sms, phone, silence, sms};
 
-use crate::support::{NEVER, watchdog};
+use crate::support::{NEVER, child_role, log_to, report, reports_of_child, watchdog};
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
@@ -207,11 +207,11 @@ fn a_shutdown_lets_a_hundred_calls_finish_and_ends_at_its_limit_what_does_not() 
         sim.advance(SECOND);
         // What is new is refused, in and out.
         let late = sim.caller("+15559990009").is_silent().dials();
-        late.wait_ended(SECOND).unwrap();
-        assert!(late.was_passed() && !late.was_answered());
+        sim.advance(SECOND);
+        assert!(!late.was_passed() && !late.was_answered(), "it waits for somebody who is subscribed");
         let refusals = [client.dial(to("+15552220000")).map(drop), client.send_message(text()).map(drop)];
         assert_eq!(refusals.map(|refusal| refusal.unwrap_err().kind()), [ErrorKind::Draining; 2]);
-        sim.advance(MINUTE - 3 * SECOND);
+        sim.advance(MINUTE - 4 * SECOND);
         assert_eq!(finished.load(Ordering::SeqCst), 50);
         assert!(!client.state().is_closed());
         helper.join();
@@ -304,6 +304,102 @@ fn several_shutdowns_at_once_end_together_and_a_disconnect_ends_them_all() {
         let ends = ends.lock().clone();
         assert!(ends.iter().all(|end| *end - before <= MINUTE + 3 * SECOND), "{ends:?}");
     });
+}
+
+/// A handler whose call is hung up at the limit of a shutdown takes so long to store what it has. Gives how long the
+/// shutdown took, and whether it was stored before.
+fn stores_in(span: Duration) -> (Duration, usize) {
+    let sim = simulator();
+    let client = client(&sim);
+    let stored = Arc::new(AtomicUsize::new(0));
+    let (count, its_client) = (Arc::clone(&stored), client.downgrade());
+    client.on_call(move |call| {
+        call.answer()?;
+        call.play(forever())?.wait(None)?;
+        let Some(client) = its_client.upgrade() else { return Ok(()) };
+        // Nothing comes: this passes the time.
+        if client.next_message(span).is_err_and(|error| error.kind() == ErrorKind::Timeout) {
+            count.fetch_add(1, Ordering::SeqCst);
+        }
+        Ok(())
+    });
+    let caller = sim.caller("+15551230000").is_silent().dials();
+    caller.wait_answered(MINUTE).unwrap();
+    let before = sim.elapsed();
+    client.shutdown(MINUTE);
+    assert!(caller.was_hung_up_on());
+    (sim.elapsed() - before, stored.load(Ordering::SeqCst))
+}
+
+#[test]
+fn handlers_of_calls_that_were_hung_up_at_the_limit_get_a_second_to_finish() {
+    watchdog("handlers at the limit", || {
+        let (took, stored) = stores_in(SECOND / 2);
+        assert!(took <= MINUTE + 2 * SECOND, "{took:?}");
+        assert_eq!(stored, 1);
+        let (took, stored) = stores_in(10 * SECOND);
+        assert!(took <= MINUTE + 3 * SECOND, "{took:?}");
+        assert_eq!(stored, 0, "and no more than that");
+    });
+}
+
+#[test]
+fn a_client_that_drains_is_subscribed_to_nothing_also_after_a_reconnect() {
+    watchdog("a drain over a reconnect", || {
+        let sim = simulator();
+        let client = client(&sim);
+        let (call, _caller) = answered(&sim, &client);
+        let going = client.clone();
+        let helper = sim.spawn(move || going.shutdown(10 * MINUTE)).unwrap();
+        sim.advance(SECOND);
+        assert_eq!(sim.journal().requests("signalwire.unreceive").len(), 1);
+        let mut states = client.states();
+        sim.drop_link();
+        while !matches!(states.next_within(MINUTE), Some(LinkState::Online { resumed: true })) {}
+        let connects = sim.journal().requests("signalwire.connect");
+        let contexts: Vec<_> = connects.iter().map(|connect| connect.params()["contexts"].to_string()).collect();
+        assert_eq!(contexts.len(), 2);
+        assert!(contexts[0].contains("default") && !contexts[1].contains("default"), "{contexts:?}");
+        call.hangup().unwrap();
+        helper.join();
+        assert_eq!(client.stats().calls_passed, 0);
+    });
+}
+
+struct Log;
+
+impl log::Log for Log {
+    fn enabled(&self, _: &log::Metadata<'_>) -> bool {
+        true
+    }
+
+    fn log(&self, record: &log::Record<'_>) {
+        let text = record.args().to_string();
+        if record.level() <= log::Level::Warn || text.starts_with("shutting down") {
+            report(format!("{} {text}", record.level()));
+        }
+    }
+
+    fn flush(&self) {}
+}
+
+#[test]
+fn a_shutdown_says_what_it_waits_for_and_what_it_no_longer_does() {
+    const NAME: &str = "stopping::a_shutdown_says_what_it_waits_for_and_what_it_no_longer_does";
+    if child_role().is_some() {
+        log_to(&Log);
+        assert_eq!(stores_in(10 * SECOND).1, 0);
+        return;
+    }
+    let said = reports_of_child(NAME, "drain", &[]);
+    let call = said[0].split(['(', ')']).nth(1).unwrap_or_default().to_owned();
+    assert_eq!(call.len(), 36, "{said:?}");
+    let lines = [
+        format!("INFO shutting down within 60s: waiting for 1 call ({call}), 1 handler or callback"),
+        format!("WARN shutdown: the limit of 60s has passed, hanging up 1 call: {call}"),
+        "WARN shutdown: the limit of 60s has passed, no longer waiting for 1 handler or callback".to_owned(),
+    ];
+    assert_eq!(said, lines);
 }
 
 /// In real time: the kernel stops the whole process, simulator and all, with a ping on its way.

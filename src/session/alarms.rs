@@ -1,0 +1,124 @@
+//! Warnings about what may happen thousands of times: the first one of a kind is logged at once, those of the next
+//! seconds are counted and logged as one.
+
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+
+use super::Session;
+use crate::clock::Deadline;
+
+/// How long warnings of one kind are counted after one that was logged.
+const PERIOD: Duration = Duration::from_secs(10);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Alarm {
+    CallPassed,
+    CallLeft,
+    MessageDropped,
+    MessageForgotten,
+    NoticeDropped,
+}
+
+impl Alarm {
+    const COUNT: usize = 5;
+
+    fn more(self, count: u64) -> String {
+        let (one, many) = match self {
+            Self::CallPassed => ("inbound call was passed back", "inbound calls were passed back"),
+            Self::CallLeft => ("call could not be cleaned up", "calls could not be cleaned up"),
+            Self::MessageDropped => ("inbound message was dropped", "inbound messages were dropped"),
+            Self::MessageForgotten => ("sent message is followed no longer", "sent messages are followed no longer"),
+            Self::NoticeDropped => ("event was dropped", "events were dropped"),
+        };
+        format!("{count} more {} in the last {PERIOD:?}", if count == 1 { one } else { many })
+    }
+}
+
+#[derive(Default)]
+pub(super) struct Alarms(Mutex<[Counted; Alarm::COUNT]>);
+
+#[derive(Clone, Copy, Default)]
+struct Counted {
+    /// Until when they are counted.
+    until: Deadline,
+    count: u64,
+}
+
+impl Alarms {
+    /// Whether a warning is logged now; when it is the first one that is not, until when they are counted.
+    fn raise(&self, alarm: Alarm, now: Instant) -> (bool, Deadline) {
+        let counted = &mut self.0.lock()[alarm as usize];
+        match counted.until {
+            Some(until) if now < until => {
+                counted.count += 1;
+                (false, Some(until).filter(|_| counted.count == 1))
+            }
+            _ => {
+                counted.until = now.checked_add(PERIOD);
+                (true, None)
+            }
+        }
+    }
+
+    fn take(&self, alarm: Alarm, now: Instant) -> u64 {
+        let counted = &mut self.0.lock()[alarm as usize];
+        let count = std::mem::take(&mut counted.count);
+        if count > 0 {
+            counted.until = now.checked_add(PERIOD);
+        }
+        count
+    }
+}
+
+impl Session {
+    /// Logs a warning, unless one of its kind was logged a moment ago: then it is counted.
+    pub(crate) fn warn(&self, alarm: Alarm, text: impl FnOnce() -> String) {
+        let (at_once, until) = self.alarms.raise(alarm, self.clock.now());
+        if at_once {
+            log::warn!("{}", self.clean(&text()));
+        }
+        if let Some(until) = until {
+            self.at(until, Box::new(move |session| session.warn_of_more(alarm)));
+        }
+    }
+
+    fn warn_of_more(&self, alarm: Alarm) {
+        let count = self.alarms.take(alarm, self.clock.now());
+        if count > 0 {
+            log::warn!("{}", alarm.more(count));
+        }
+    }
+
+    /// The client is closed: what was counted is logged now.
+    pub(super) fn warn_of_the_rest(&self) {
+        for alarm in
+            [Alarm::CallPassed, Alarm::CallLeft, Alarm::MessageDropped, Alarm::MessageForgotten, Alarm::NoticeDropped]
+        {
+            self.warn_of_more(alarm);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_of_a_kind_is_logged_and_the_others_are_counted() {
+        let alarms = Alarms::default();
+        let begun = Instant::now();
+        let at = |seconds| begun + Duration::from_secs(seconds);
+        assert_eq!(alarms.raise(Alarm::CallPassed, at(0)), (true, None));
+        assert_eq!(alarms.raise(Alarm::CallPassed, at(1)), (false, Some(at(10))));
+        assert_eq!(alarms.raise(Alarm::CallPassed, at(9)), (false, None));
+        assert_eq!(alarms.raise(Alarm::NoticeDropped, at(9)), (true, None), "kinds do not hide each other");
+        assert_eq!(alarms.take(Alarm::CallPassed, at(10)), 2);
+        assert_eq!(alarms.raise(Alarm::CallPassed, at(11)), (false, Some(at(20))), "a line in ten seconds");
+        assert_eq!(alarms.take(Alarm::CallPassed, at(20)), 1);
+        assert_eq!(alarms.take(Alarm::CallPassed, at(30)), 0);
+        assert_eq!(alarms.raise(Alarm::CallPassed, at(31)), (true, None));
+        assert_eq!(Alarm::CallPassed.more(1), "1 more inbound call was passed back in the last 10s");
+        assert_eq!(Alarm::NoticeDropped.more(2), "2 more events were dropped in the last 10s");
+    }
+}
