@@ -194,6 +194,7 @@ mod secret;
 mod session;
 #[cfg(feature = "simulator")]
 pub mod simulator;
+mod steps;
 mod stream;
 #[cfg(feature = "simulator")]
 #[doc = include_str!("testing.md")]

@@ -15,6 +15,8 @@ mod stand_ins;
 mod latch;
 #[path = "../../src/session/pending.rs"]
 mod pending;
+#[path = "../../src/steps.rs"]
+mod steps;
 #[path = "../../src/workers.rs"]
 mod workers;
 

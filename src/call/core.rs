@@ -2,7 +2,7 @@
 
 use std::borrow::Borrow;
 use std::hash::{Hash, Hasher};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Instant;
 
@@ -19,8 +19,10 @@ use crate::protocol::device::RemoteDevice;
 use crate::protocol::event::{ConnectEvent, Event, Peer, Unread};
 use crate::protocol::fields::Fields;
 use crate::protocol::frame::{self, Envelope, EventHead, Reply};
+use crate::protocol::limits;
 use crate::protocol::states::{CallState, ConnectState, Direction, EndReason, EventName};
 use crate::session::{Alarm, Ask, Effect, Session};
+use crate::steps::step;
 use crate::stream::{EventStream, Feed};
 use crate::workers::run_each;
 
@@ -31,6 +33,23 @@ const STAYS: usize = 32;
 
 /// The methods that bring a call together with others.
 const BRIDGING: [&str; 4] = ["calling.connect", "calling.queue.enter", "calling.join_conference", "calling.join_room"];
+
+/// A call has one end and one pass to ask for: more of them at a time would only wait for the same.
+struct OneAtATime {
+    of: Weak<CallCore>,
+    bit: u8,
+}
+
+impl Drop for OneAtATime {
+    fn drop(&mut self) {
+        if let Some(call) = self.of.upgrade() {
+            call.owed.fetch_and(!self.bit, Ordering::AcqRel);
+        }
+    }
+}
+
+/// The largest description of a device that is kept of a call, in bytes; the event itself has any.
+const LARGEST_DEVICE: usize = 16 << 10;
 
 /// How a call ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,7 +62,8 @@ pub struct CallEnd {
 impl CallEnd {
     /// As the event tells it that tells the end.
     pub(crate) fn of(head: &EventHead<'_>) -> Self {
-        Self { reason: head.end_reason.as_deref().filter(|reason| !reason.is_empty()).map(EndReason::from) }
+        let reason = head.end_reason.as_deref().filter(|reason| !reason.is_empty());
+        Self { reason: reason.map(|reason| EndReason::from(limits::cut(reason))) }
     }
 }
 
@@ -95,6 +115,8 @@ pub(crate) struct CallCore {
     session: Weak<Session>,
     /// How many `Call`s there are. With the last one of an open offer, the offer goes back.
     handles: AtomicUsize,
+    /// Which posted requests about it are unanswered.
+    owed: AtomicU8,
     inner: Mutex<Inner>,
 }
 
@@ -307,6 +329,7 @@ impl CallCore {
             id: id.into(),
             session: Arc::downgrade(session),
             handles: AtomicUsize::new(0),
+            owed: AtomicU8::new(0),
             inner: Mutex::new(inner),
         })
     }
@@ -353,6 +376,12 @@ impl CallCore {
 
     pub(crate) fn segment_id(&self) -> String {
         self.inner.lock().names.get(Name::Segment).to_owned()
+    }
+
+    /// Everything that is kept of it, but for what the program does with it.
+    pub(crate) fn bytes(&self) -> usize {
+        let inner = self.inner.lock();
+        self.id.len() + inner.names.text.len() + inner.device.bytes() + 600
     }
 
     pub(crate) fn device(&self) -> RemoteDevice {
@@ -457,17 +486,22 @@ impl CallCore {
         self.passed();
     }
 
-    /// Has the call hung up or passed back without waiting for the response; `members` are further members of the
-    /// request's parameters.
-    pub(crate) fn owe(&self, duty: Duty, members: &str) {
+    /// Has the call hung up or passed back without waiting for the response, unless that is on its way already;
+    /// `members` are further members of the request's parameters.
+    pub(crate) fn owe(self: &Arc<Self>, duty: Duty, members: &str) {
         let Some(session) = self.session.upgrade() else { return };
+        let bit = if duty == Duty::End { 1 } else { 2 };
+        if self.owed.fetch_or(bit, Ordering::AcqRel) & bit != 0 {
+            return;
+        }
         let mut params = self.address();
         if !members.is_empty() {
             params.push(',');
             params.push_str(members);
         }
         params.push('}');
-        Debt::new(&session, duty, &self.id, params).pay(&session);
+        let held = OneAtATime { of: Arc::downgrade(self), bit };
+        Debt::new(&session, duty, &self.id, params).holding(held).pay(&session);
     }
 
     /// `{"node_id":…,"call_id":…`, to be continued.
@@ -808,7 +842,6 @@ impl CallCore {
             latch.set(&session.clock, reached);
         }
         if operations.first.is_some() || notice.is_some() || streams {
-            let bytes = envelope.params.get().len() + 256;
             let last = end.is_some();
             // What only listeners get is looked into on their thread, not here.
             let event = if operations.first.is_none() && !streams {
@@ -817,12 +850,12 @@ impl CallCore {
                 let event = Event::parse(envelope);
                 self.feed_operations(session, operations, &event);
                 if streams {
-                    self.feed_streams(session, &event, bytes, last);
+                    self.feed_streams(session, &event, last);
                 }
                 Unread::from(event)
             };
             if let Some((mailbox, number)) = notice {
-                self.notify(session, &mailbox, number, event, bytes, last);
+                self.notify(session, &mailbox, number, event, last);
             }
         }
         match end {
@@ -857,10 +890,9 @@ impl CallCore {
         mailbox: &Arc<Mailbox>,
         number: u64,
         event: Unread,
-        bytes: usize,
         always: bool,
     ) {
-        let Some(room) = session.charge(bytes, always) else { return };
+        let Some(room) = session.charge(event.bytes(), always) else { return };
         let call = Arc::clone(self);
         mailbox.push(
             &session.workers,
@@ -880,7 +912,8 @@ impl CallCore {
     }
 
     /// Feeds are taken out while they are fed: the channel send is not done under the lock of the call.
-    fn feed_streams(&self, session: &Arc<Session>, event: &Event, bytes: usize, always: bool) {
+    fn feed_streams(&self, session: &Arc<Session>, event: &Event, always: bool) {
+        let bytes = event.bytes();
         let streams = {
             let mut inner = self.inner.lock();
             inner.live.as_mut().map(|live| std::mem::take(&mut live.streams)).unwrap_or_default()
@@ -1091,7 +1124,7 @@ impl Inner {
         }
         // It may be empty while the service does not know what kind it is; it does not change afterwards.
         if self.device.is_unknown() {
-            self.device = RemoteDevice::read(head.device);
+            self.device = RemoteDevice::read(head.device.filter(|device| device.get().len() <= LARGEST_DEVICE));
         }
     }
 
@@ -1153,6 +1186,7 @@ pub(crate) struct ById(pub(crate) Arc<CallCore>);
 
 impl Borrow<str> for ById {
     fn borrow(&self) -> &str {
+        step();
         self.0.id()
     }
 }

@@ -50,12 +50,20 @@ pub(crate) struct Debt {
     params: String,
     limit: Deadline,
     pause: Duration,
+    /// Given back when nothing more is sent.
+    held: Option<Box<dyn Send>>,
 }
 
 impl Debt {
     pub(crate) fn new(session: &Session, duty: Duty, call_id: &str, params: String) -> Self {
         let limit = session.clock.after(session.settings.late_winner);
-        Self { duty, call_id: call_id.into(), params, limit, pause: PAUSES.0 }
+        Self { duty, call_id: call_id.into(), params, limit, pause: PAUSES.0, held: None }
+    }
+
+    /// Keeps something until the service has responded, or it is too late.
+    pub(crate) fn holding(mut self, held: impl Send + 'static) -> Self {
+        self.held = Some(Box::new(held));
+        self
     }
 
     /// Sends the request without waiting for the response.

@@ -15,6 +15,7 @@ use crate::latch::Latch;
 use crate::mailbox::Mailbox;
 use crate::protocol::event::{Event, TypedEvent};
 use crate::protocol::frame::Reply;
+use crate::protocol::limits::LONGEST_NAME;
 use crate::session::{Answer, Session};
 use crate::stream::{EventStream, Feed};
 
@@ -226,7 +227,7 @@ impl<O: Operation> OpCore<O> {
         if streams.is_empty() {
             return;
         }
-        let bytes = event.raw().json().len() + 256;
+        let bytes = event.bytes();
         let fed = streams.into_iter().filter(|feed| feed.push(session, typed.clone(), bytes, last));
         let fed: Vec<_> = fed.collect();
         let mut inner = self.inner.lock();
@@ -392,6 +393,10 @@ impl Call {
         };
         let given = operation.control_id().map(Box::from).filter(|_| !O::BY_KIND);
         let control_id: Box<str> = given.unwrap_or_else(|| session.new_id().into());
+        if control_id.len() > LONGEST_NAME {
+            let why = format!("its control ID has {} bytes, and at most {LONGEST_NAME} are allowed", control_id.len());
+            return Err(error::refused(O::METHOD, &why));
+        }
         let core = Arc::new(OpCore::<O>::new(control_id, operation.memo(), held));
         let action = Action { call: self.clone(), core: Arc::clone(&core) };
         match call.enter(Arc::clone(&core) as Arc<dyn Running>) {

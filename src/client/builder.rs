@@ -371,13 +371,36 @@ impl Builder {
         self
     }
 
+    /// Number of bytes of inbound calls and messages that may wait to be claimed, and of inbound messages whose handlers
+    /// run. What has no room is passed back or dropped, and counted. Default: 16 MiB.
+    pub fn offer_bytes(mut self, bytes: usize) -> Self {
+        self.settings.offer_bytes = bytes;
+        self
+    }
+
+    /// Number of calls that one dial may have at a time. Events of further ones are dropped and counted
+    /// ([`Stats::legs_dropped`](crate::Stats::legs_dropped)), except that of an answer. Of a dial that was given up, as
+    /// many late calls are hung up. Default: 256.
+    pub fn dial_legs(mut self, calls: usize) -> Self {
+        self.settings.dial_legs = calls.max(1);
+        self
+    }
+
+    /// Number of requests that may be unanswered and that no thread waits for: hang-ups and calls that are passed back.
+    /// Beyond that further inbound calls are dropped and counted ([`Stats::calls_dropped`](crate::Stats::calls_dropped));
+    /// what a call that was taken needs is sent all the same. Default: 4,096.
+    pub fn posted_requests(mut self, requests: usize) -> Self {
+        self.settings.posted_requests = requests.max(1);
+        self
+    }
+
     /// How many events may wait for the calls and messages that they are about to become known (1,024).
     pub fn early_events(mut self, events: usize) -> Self {
         self.settings.early_events = events;
         self
     }
 
-    /// How many bytes of such events may wait (4 MiB).
+    /// How many bytes of such events may wait (4 MiB): everything that they own counts.
     pub fn early_bytes(mut self, bytes: usize) -> Self {
         self.settings.early_bytes = bytes;
         self
@@ -404,9 +427,11 @@ impl Builder {
     }
 
     /// Number of requests that may wait for the connection. Beyond that a method that blocks waits for room, at most for
-    /// its request timeout, and [`Client::start_dial`] returns an error of kind [`Offline`](crate::ErrorKind::Offline). Hang-ups
-    /// and passes that the client itself sends are always queued: each call has one of each. Default: twice
-    /// [`max_active_calls`](Self::max_active_calls), at least 2,000. With less than that, `connect` logs a warning.
+    /// its request timeout, and [`Client::start_dial`] returns an error of kind [`Offline`](crate::ErrorKind::Offline). Requests
+    /// that come back from a connection that was lost before they were sent count, too, and the newest beyond the bound end as
+    /// `Offline`. Hang-ups and passes that the client itself sends are always queued: each call has one of each at a time.
+    /// Default: twice [`max_active_calls`](Self::max_active_calls), at least 2,000. With less than that, `connect` logs a
+    /// warning.
     pub fn offline_queue(mut self, requests: usize) -> Self {
         self.offline_queue = Some(requests);
         self

@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::Client;
 use super::dial_params::Dial;
+use super::ordered::Ordered;
 use super::over::HowOver;
 use super::router::Router;
 use crate::call::core::{CallCore, Over};
@@ -19,8 +20,9 @@ use crate::clock::Deadline;
 use crate::error::{self, Error, Result};
 use crate::latch::Latch;
 use crate::protocol::frame;
+use crate::protocol::limits::LONGEST_NAME;
 use crate::protocol::states::EndReason;
-use crate::session::{Answer, Ask, Session};
+use crate::session::{Answer, Ask, Session, TimerId};
 
 /// A dial that runs.
 ///
@@ -40,9 +42,13 @@ pub(crate) struct DialCore {
     request: OnceLock<u128>,
     /// Whether that was taken back before it was sent.
     retracted: AtomicBool,
-    legs: Mutex<Vec<Arc<CallCore>>>,
+    legs: Mutex<Ordered<Arc<CallCore>>>,
     /// Why the last leg ended that did.
     leg_reason: Mutex<Option<EndReason>>,
+    /// Whether there were more of them than there may be.
+    surplus: AtomicBool,
+    /// Ends it at its limit; goes when it has an outcome.
+    timer: Mutex<Option<TimerId>>,
     /// Whether the service was heard of about this dial.
     heard: AtomicBool,
     /// Whether somebody has taken it upon himself to set the outcome.
@@ -92,6 +98,10 @@ impl Client {
         let (session, router) = (&self.handle.session, &self.handle.router);
         self.may_start("calling.dial")?;
         let tag = dial.fields.text("tag").map_or_else(|| Uuid::new_v4().to_string(), str::to_owned);
+        if tag.len() > LONGEST_NAME {
+            let why = format!("its tag has {} bytes, and at most {LONGEST_NAME} are allowed", tag.len());
+            return Err(error::refused("calling.dial", &why));
+        }
         dial.fields.set("", "tag", tag.as_str().into());
         let tag: Box<str> = tag.into();
         let limit = dial.limit.or(session.settings.dial_timeout).unwrap_or_else(|| dial.default_limit());
@@ -102,6 +112,8 @@ impl Client {
             retracted: AtomicBool::new(false),
             legs: Mutex::default(),
             leg_reason: Mutex::default(),
+            surplus: AtomicBool::new(false),
+            timer: Mutex::default(),
             heard: AtomicBool::new(false),
             decided: AtomicBool::new(false),
             abandoned: AtomicBool::new(false),
@@ -112,12 +124,13 @@ impl Client {
         }
         // Weakly, so that a dial that is over leaves nothing behind until its limit.
         let (at_limit, its_router) = (Arc::downgrade(&core), Arc::downgrade(router));
-        session.later(limit, move |session| {
+        let timer = session.later(limit, move |session| {
             if let (Some(dial), Some(router)) = (at_limit.upgrade(), its_router.upgrade()) {
                 let error = dial.limit_error(session);
                 router.give_up(session, &dial, error);
             }
         });
+        core.keep_timer(session, timer);
         let (of_reply, its_router) = (Arc::clone(&core), Arc::clone(router));
         let its_session = Arc::downgrade(session);
         let effect = Box::new(move |answer: &Answer| {
@@ -133,6 +146,7 @@ impl Client {
             Ok(request) => drop(core.request.set(request)),
             Err(error) => {
                 router.forget_unsent(&core);
+                core.drop_timer(session);
                 return Err(error);
             }
         }
@@ -173,6 +187,11 @@ impl Dialing {
         self.core.hang_up_if_abandoned();
     }
 
+    #[cfg(test)]
+    pub(super) fn legs_kept(&self) -> usize {
+        self.core.legs.lock().len()
+    }
+
     /// The label that correlates the dial with its events.
     #[must_use]
     pub fn tag(&self) -> &str {
@@ -182,7 +201,7 @@ impl Dialing {
     /// The calls that the dial has made so far and that still ring or were answered.
     #[must_use]
     pub fn legs(&self) -> Vec<Call> {
-        let legs = self.core.legs.lock().clone();
+        let legs: Vec<_> = self.core.legs.lock().values().cloned().collect();
         legs.into_iter().filter(|leg| leg.over().is_none()).map(Call::new).collect()
     }
 }
@@ -205,7 +224,7 @@ impl fmt::Debug for Dialing {
 }
 
 /// Hangs up a leg that nobody wants.
-pub(super) fn end_leg(session: &Session, leg: &CallCore) {
+pub(super) fn end_leg(session: &Session, leg: &Arc<CallCore>) {
     log::debug!("call {} is a leg that nobody waits for, and is hung up", session.clean(leg.id()));
     leg.owe(Duty::End, "\"reason\":\"cancel\"");
 }
@@ -221,13 +240,18 @@ impl DialCore {
             // Its end overtook it.
             self.leg_ended(leg);
         } else {
-            self.legs.lock().push(Arc::clone(leg));
+            self.legs.lock().insert(leg.id(), Arc::clone(leg));
         }
     }
 
-    /// A leg is over. Why it ended tells why the dial failed, where the service does not say it.
+    /// A leg is over: it leaves. Why it ended tells why the dial failed, where the service does not say it.
     pub(super) fn leg_ended(&self, leg: &Arc<CallCore>) {
-        self.legs.lock().retain(|known| !Arc::ptr_eq(known, leg));
+        {
+            let mut legs = self.legs.lock();
+            if legs.get(leg.id()).is_some_and(|known| Arc::ptr_eq(known, leg)) {
+                legs.remove(leg.id());
+            }
+        }
         let Some(Over::Ended(CallEnd { reason: Some(reason) })) = leg.over() else { return };
         let mut last = self.leg_reason.lock();
         // That a leg was cancelled follows from what became of another one.
@@ -238,6 +262,31 @@ impl DialCore {
 
     pub(super) fn leg_reason(&self) -> Option<EndReason> {
         self.leg_reason.lock().clone()
+    }
+
+    /// Whether it has as many legs as it may have.
+    pub(super) fn is_full(&self, session: &Session) -> bool {
+        self.legs.lock().len() >= session.settings.dial_legs
+    }
+
+    /// True once: for the first leg that there is no room for.
+    pub(super) fn first_surplus(&self) -> bool {
+        !self.surplus.swap(true, Ordering::Relaxed)
+    }
+
+    /// Keeps the timer of its limit, unless it is over already.
+    fn keep_timer(&self, session: &Session, timer: Option<TimerId>) {
+        *self.timer.lock() = timer;
+        if self.decided.load(Ordering::Acquire) {
+            self.drop_timer(session);
+        }
+    }
+
+    fn drop_timer(&self, session: &Session) {
+        let timer = self.timer.lock().take();
+        if let Some(timer) = timer {
+            session.cancel(timer);
+        }
     }
 
     /// Whether its request waits for the link: then it belongs to no session yet.
@@ -312,19 +361,23 @@ impl DialCore {
     }
 
     /// True for the one who may set the outcome.
-    fn decide(&self) -> bool {
-        !self.decided.swap(true, Ordering::AcqRel)
+    fn decide(&self, session: &Session) -> bool {
+        let first = !self.decided.swap(true, Ordering::AcqRel);
+        if first {
+            self.drop_timer(session);
+        }
+        first
     }
 
     pub(super) fn fail(&self, session: &Session, error: Error) {
-        if self.decide() {
+        if self.decide(session) {
             self.outcome.set(&session.clock, Err(error));
         }
     }
 
     /// Fails, and ends what rings before anybody is told: who is told may close the client.
     pub(super) fn fail_and_end(&self, session: &Arc<Session>, router: &Router, error: Error) {
-        if self.decide() {
+        if self.decide(session) {
             self.end_legs(session, router);
             self.outcome.set(&session.clock, Err(error));
         }
@@ -333,7 +386,7 @@ impl DialCore {
     /// Somebody answered. The legs that lost leave the tables when they end, or a little later.
     pub(super) fn won(&self, session: &Arc<Session>, router: &Router, winner: &Arc<CallCore>) -> bool {
         winner.raise_to_answered(session);
-        if !self.decide() {
+        if !self.decide(session) {
             return false;
         }
         self.outcome.set(&session.clock, Ok(Arc::clone(winner)));
@@ -362,7 +415,7 @@ impl DialCore {
 
     /// Takes out the legs but for the winner.
     fn losers(&self, winner: Option<&Arc<CallCore>>) -> Vec<Arc<CallCore>> {
-        let mut losers = std::mem::take(&mut *self.legs.lock());
+        let mut losers = self.legs.lock().take();
         losers.retain(|leg| winner.is_none_or(|winner| !Arc::ptr_eq(leg, winner)) && leg.over().is_none());
         losers
     }

@@ -5,7 +5,9 @@ mod by_id;
 mod cancel;
 mod dial;
 mod dial_params;
+mod early;
 mod inbox;
+mod ordered;
 mod over;
 mod router;
 #[cfg(all(feature = "signals", unix))]
@@ -671,3 +673,6 @@ impl fmt::Debug for Messages {
         f.debug_struct("Messages").finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,7 @@
 //! Where events go: the tables of calls, dials and messages, and what waits to be known.
 
-use std::collections::{HashMap, HashSet, VecDeque};
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::collections::{HashMap, HashSet};
+use std::hash::{BuildHasher, DefaultHasher, Hash, Hasher, RandomState};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Instant;
@@ -11,7 +11,9 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::dial::{DialCore, end_leg, hang_up_late};
+use super::early::EarlyEvents;
 use super::inbox::{Inbox, Offered};
+use super::ordered::Ordered;
 use super::over::{HowOver, OverDials, Tombstones};
 use super::strays::Strays;
 use crate::call::core::{ById, CallCore, Delivered, Over};
@@ -20,9 +22,11 @@ use crate::call::{Call, CallEnd};
 use crate::error::{self, Error};
 use crate::message::{Message, MessageCore};
 use crate::protocol::event::Event;
-use crate::protocol::frame::{Envelope, EventHead, OwnedEnvelope};
+use crate::protocol::frame::{Envelope, EventHead};
+use crate::protocol::limits::LONGEST_NAME;
 use crate::protocol::states::{CallState, Direction, EndReason};
 use crate::session::{Alarm, EventSink, HandlerFailure, Session, Stats};
+use crate::steps::Key;
 
 pub(crate) struct Router {
     /// For guards that give something back.
@@ -35,6 +39,8 @@ pub(crate) struct Router {
     /// How many ids of ended calls are kept, so that late events of theirs do not count as early ones, and how many of
     /// inbound messages, so that one that is delivered again is not handled again.
     remembered: usize,
+    /// What IDs are remembered by that are only compared.
+    seed: RandomState,
 }
 
 #[derive(Default)]
@@ -45,21 +51,22 @@ struct Tables {
     tombstones: Tombstones,
     /// Live calls that are legs of a dial that is over: they are about to end, and count for no limit.
     losers: HashSet<Box<str>>,
-    early: VecDeque<Early>,
-    early_bytes: usize,
+    early: EarlyEvents,
     /// Whether a sweep of them is due: one at a time, however often they run out in between.
     sweeping: bool,
     /// How many messages are being sent whose ids are not known yet.
     sending: usize,
-    dials: HashMap<Box<str>, Arc<DialCore>>,
-    given_up: VecDeque<GivenUp>,
+    dials: HashMap<Key, Arc<DialCore>>,
+    given_up: Ordered<GivenUp>,
+    /// Whether a sweep of them is due.
+    sweeping_dials: bool,
     /// Dials that are over by themselves.
     over_dials: OverDials,
     /// Messages that were sent, each with the moment it was, until their last state.
-    messages: HashMap<Box<str>, (Instant, Arc<MessageCore>)>,
+    messages: Ordered<(Instant, Arc<MessageCore>)>,
     /// Whether a sweep of them is due.
     sweeping_messages: bool,
-    received: Recent,
+    received: Ordered<()>,
     /// The calls that take part in a conference, by the conference's name.
     conferences: HashMap<Box<str>, Vec<Box<str>>>,
     closed: bool,
@@ -87,24 +94,6 @@ impl Drop for Attendance {
     }
 }
 
-/// An event for somebody who is not known yet.
-struct Early {
-    /// Of a call or a message.
-    id: Box<str>,
-    envelope: OwnedEnvelope,
-    until: Instant,
-}
-
-impl Early {
-    fn bytes(&self) -> usize {
-        self.envelope.borrow().params.get().len()
-    }
-
-    fn is_of_message(&self) -> bool {
-        self.envelope.borrow().event_type == "messaging.state"
-    }
-}
-
 /// A message is on its way to the service; over when this is dropped.
 pub(super) struct Sending(Arc<Router>);
 
@@ -116,34 +105,32 @@ impl Drop for Sending {
 
 /// A dial that nobody waits for: its legs are hung up.
 struct GivenUp {
-    tag: Box<str>,
     until: Instant,
-    /// The legs that were hung up already.
-    ended: Vec<Box<str>>,
+    /// Fingerprints of the legs that were hung up already.
+    ended: HashSet<u64>,
 }
 
-/// The last so many ids.
-#[derive(Default)]
-struct Recent {
-    known: HashSet<Arc<str>>,
-    order: VecDeque<Arc<str>>,
+/// What becomes of a leg of a dial that was given up.
+enum Late {
+    HangUp,
+    /// It is over, or was hung up already.
+    Known,
+    /// The dial has as many legs as it may have; `first` for the one that shows it.
+    Surplus {
+        first: bool,
+    },
 }
 
-impl Recent {
-    /// False when it was there already.
-    fn insert(&mut self, id: &str, limit: usize) -> bool {
-        if self.known.contains(id) {
-            return false;
+impl GivenUp {
+    fn late_leg(&mut self, leg: u64, limit: usize) -> Late {
+        if self.ended.contains(&leg) {
+            return Late::Known;
         }
-        let id: Arc<str> = id.into();
-        self.known.insert(Arc::clone(&id));
-        self.order.push_back(id);
-        if self.order.len() > limit {
-            if let Some(oldest) = self.order.pop_front() {
-                self.known.remove(&oldest);
-            }
+        if self.ended.len() > limit {
+            return Late::Surplus { first: false };
         }
-        true
+        self.ended.insert(leg);
+        if self.ended.len() > limit { Late::Surplus { first: true } } else { Late::HangUp }
     }
 }
 
@@ -164,6 +151,7 @@ impl Router {
             strays: Strays::new(),
             draining: AtomicBool::new(false),
             remembered,
+            seed: RandomState::new(),
         })
     }
 
@@ -201,10 +189,11 @@ impl Router {
             stats.dials = tables.dials.len();
             stats.dials_given_up = tables.given_up.len();
             stats.early_events = tables.early.len();
-            stats.early_bytes = tables.early_bytes;
-            stats.remembered_ids = tables.tombstones.len() + tables.over_dials.len() + tables.received.order.len();
+            stats.early_bytes = tables.early.bytes();
+            stats.remembered_ids = tables.tombstones.len() + tables.over_dials.len() + tables.received.len();
         }
         stats.offers = self.calls.len() + self.messages.len();
+        stats.offer_bytes = self.calls.bytes() + self.messages.bytes();
     }
 
     // Dials.
@@ -212,7 +201,7 @@ impl Router {
     /// False when a dial of that tag runs, or was given up and may still be answered.
     pub(super) fn add_dial(&self, dial: &Arc<DialCore>) -> bool {
         let mut tables = self.tables.lock();
-        if tables.dials.contains_key(dial.tag()) || tables.given_up.iter().any(|old| *old.tag == *dial.tag()) {
+        if tables.dials.contains_key(dial.tag()) || tables.given_up.contains(dial.tag()) {
             return false;
         }
         tables.over_dials.remove(dial.tag());
@@ -248,22 +237,22 @@ impl Router {
     pub(super) fn give_up(&self, session: &Arc<Session>, dial: &Arc<DialCore>, why: Error) {
         // What was never sent cannot be answered late.
         let until = if dial.retract(session) { None } else { session.clock.after(session.settings.late_winner) };
-        {
+        let sweep = {
             let mut tables = self.tables.lock();
             if !tables.take_dial(dial) {
                 return;
             }
-            if let Some(until) = until {
-                tables.given_up.push_back(GivenUp { tag: dial.tag().into(), until, ended: Vec::new() });
+            until.is_some_and(|until| {
+                tables.given_up.insert(dial.tag(), GivenUp { until, ended: HashSet::new() });
                 if tables.given_up.len() > session.settings.remembered_ids {
-                    tables.given_up.pop_front();
+                    tables.given_up.pop_oldest();
                 }
-            }
-        }
+                !std::mem::replace(&mut tables.sweeping_dials, true)
+            })
+        };
         dial.fail_and_end(session, self, why);
-        if let Some(until) = until {
-            let tag: Box<str> = dial.tag().into();
-            session.at(until, Box::new(move |session| session.sink().forget_dial(session, &tag)));
+        if let Some(until) = until.filter(|_| sweep) {
+            session.at(until, Box::new(|session| session.sink().forget_dials(session)));
         }
     }
 
@@ -271,23 +260,30 @@ impl Router {
     fn late_leg(&self, session: &Arc<Session>, envelope: &Envelope<'_>, head: &EventHead<'_>, answered: bool) -> bool {
         let (Some(tag), Some(call_id)) = (head.tag.as_deref(), head.call_id.as_deref()) else { return false };
         let alive = head.call_state.as_deref() != Some(CallState::Ended.as_str());
-        {
+        let late = {
             let tables = &mut *self.tables.lock();
-            match tables.given_up.iter_mut().find(|dial| *dial.tag == *tag) {
-                Some(dial) if !alive || dial.ended.iter().any(|ended| **ended == *call_id) => return true,
-                Some(dial) => dial.ended.push(call_id.into()),
+            match tables.given_up.get_mut(tag) {
+                // Without room for the request, the leg's next event will do.
+                Some(dial) if alive && !session.posts_are_full() => {
+                    dial.late_leg(self.seed.hash_one(call_id), session.settings.dial_legs)
+                }
+                Some(_) => Late::Known,
                 None if !alive || is_spawned(envelope) => return false,
-                None if tables.over_dials.must_end(tag, call_id, answered, session.clock.now()) => {}
+                None if tables.over_dials.must_end(tag, call_id, answered, session.clock.now()) => Late::HangUp,
                 None => return false,
             }
+        };
+        match late {
+            Late::HangUp => hang_up_late(session, head.node_id.as_deref().unwrap_or_default(), call_id),
+            Late::Known => {}
+            Late::Surplus { first } => self.surplus_leg(session, tag, first),
         }
-        hang_up_late(session, head.node_id.as_deref().unwrap_or_default(), call_id);
         true
     }
 
     /// A call that is known has been answered. If it is a leg of a dial that is over, and not the one that won, there is
     /// a person at the phone to whom nobody speaks.
-    pub(super) fn end_second_winner(&self, session: &Session, call: &CallCore, envelope: Option<&Envelope<'_>>) {
+    pub(super) fn end_second_winner(&self, session: &Session, call: &Arc<CallCore>, envelope: Option<&Envelope<'_>>) {
         let tag = call.tag();
         let unwanted =
             !tag.is_empty() && call.direction() == Direction::Outbound && !envelope.is_some_and(is_spawned) && {
@@ -299,10 +295,22 @@ impl Router {
         }
     }
 
+    /// A dial has more legs than it may have.
+    fn surplus_leg(&self, session: &Arc<Session>, tag: &str, first: bool) {
+        session.counters.legs_dropped.add(1);
+        if first {
+            let limit = session.settings.dial_legs;
+            log::warn!("dial {} has more than {limit} calls: further ones are ignored", session.clean(tag));
+        }
+    }
+
     fn dialled(&self, session: &Arc<Session>, envelope: &Envelope<'_>, head: &EventHead<'_>) {
         let tag = head.tag.as_deref().unwrap_or_default();
         let leg = head.call.map(EventHead::parse);
         let answered = head.dial_state.as_deref() == Some("answered");
+        if leg.as_ref().is_some_and(|leg| self.is_malformed(session, leg)) {
+            return;
+        }
         let dial = self.tables.lock().dials.get(tag).cloned();
         let Some(dial) = dial else {
             // A late winner, or news of a call that was won long ago.
@@ -384,7 +392,7 @@ impl Router {
                 return None;
             }
         }
-        let call = self.leg(session, dial, envelope, head)?;
+        let call = self.leg(session, dial, envelope, head, true)?;
         call.fill(envelope, head);
         call.over().is_none().then_some(call)
     }
@@ -396,15 +404,22 @@ impl Router {
         dial: &Arc<DialCore>,
         envelope: &Envelope<'_>,
         head: &EventHead<'_>,
+        won: bool,
     ) -> Option<Arc<CallCore>> {
         let id = head.call_id.as_deref()?;
         if let Some(known) = self.find(id) {
             return Some(known);
         }
+        // The one that was answered is what the dial is for, however many there are.
+        if !won && dial.is_full(session) {
+            self.surplus_leg(session, dial.tag(), dial.first_surplus());
+            return None;
+        }
         let call = CallCore::new(session, id, Direction::Outbound, CallState::Created);
         call.fill(envelope, head);
-        self.enter(session, &call);
+        // Before what came early, which may end it.
         dial.add_leg(&call);
+        self.enter(session, &call);
         Some(call)
     }
 
@@ -447,7 +462,7 @@ impl Router {
                 None
             } else {
                 tables.calls.insert(ById(Arc::clone(call)));
-                Some(tables.take_early(call.id()))
+                Some(tables.early.take(call.id()))
             }
         };
         let Some(early) = early else {
@@ -493,6 +508,7 @@ impl Router {
         // Looked at before the table is locked: a call that is over lingers less and less, and whoever ends the last of
         // it comes here afterwards.
         let (lingers, left) = (call.is_lingering(), call.take_left());
+        let dial = if call.direction() == Direction::Outbound { Some(call.tag()) } else { None };
         let (id, is_it) = (call.id(), |other: &ById| Arc::ptr_eq(&other.0, call));
         let mut tables = self.tables.lock();
         let was_live = tables.calls.get(id).is_some_and(is_it) && tables.calls.remove(id);
@@ -506,6 +522,11 @@ impl Router {
         tables.tombstones.insert(id, left, self.remembered);
         if lingers {
             tables.lingering.insert(ById(Arc::clone(call)));
+        }
+        let dial = dial.and_then(|tag| tables.dials.get(tag.as_str())).cloned();
+        drop(tables);
+        if let Some(dial) = dial {
+            dial.leg_ended(call);
         }
     }
 
@@ -529,6 +550,9 @@ impl Router {
             return;
         }
         let draining = self.is_draining();
+        // A service that answers so little would not take the call back either. Looked at here, so that a call that was
+        // taken can always be passed back.
+        let mute = session.posts_are_full();
         let crowded = {
             let mut tables = self.tables.lock();
             if tables.closed || (tables.tombstones.contains(id) && !comes_back) {
@@ -540,12 +564,17 @@ impl Router {
                 return;
             }
             let crowded = tables.active_calls() >= session.settings.max_active_calls;
-            if crowded || draining {
+            if crowded || draining || mute {
                 // Its end will be told, and it may be offered again, or anew.
                 tables.tombstones.insert(id, Some(offer), self.remembered);
             }
             crowded
         };
+        if mute {
+            session.counters.calls_dropped.add(1);
+            log::warn!("inbound call {} is dropped: too many requests are unanswered", session.clean(id));
+            return;
+        }
         let call = CallCore::new(session, id, Direction::Inbound, state);
         call.fill(envelope, head);
         call.make_offer(offer);
@@ -600,7 +629,10 @@ impl Router {
         let call = match (call, dial) {
             (Some(call), _) => Some(call),
             (None, _) if known => None,
-            (None, Some(dial)) => self.leg(session, &dial, envelope, head),
+            (None, Some(dial)) => match self.leg(session, &dial, envelope, head, false) {
+                Some(call) => Some(call),
+                None => return,
+            },
             (None, None) => None,
         };
         match call {
@@ -652,17 +684,17 @@ impl Router {
                 (None, false, None)
             } else {
                 let full = tables.messages.len() >= session.settings.max_messages;
-                let surplus = if full { tables.take_first_message() } else { None };
-                tables.messages.insert(id.into(), (now, Arc::clone(message)));
+                let surplus = if full { tables.messages.pop_oldest() } else { None };
+                tables.messages.insert(id, (now, Arc::clone(message)));
                 let sweep = !std::mem::replace(&mut tables.sweeping_messages, true);
-                (Some(tables.take_early(id)), sweep, surplus)
+                (Some(tables.early.take(id)), sweep, surplus)
             }
         };
         let Some(early) = early else {
             message.end(session, &Over::Closed);
             return;
         };
-        if let Some(surplus) = surplus {
+        if let Some((_, surplus)) = surplus {
             session.warn(Alarm::MessageForgotten, || {
                 let limit = session.settings.max_messages;
                 format!("message {} is followed no longer: more than {limit} have no final state", surplus.id())
@@ -679,8 +711,8 @@ impl Router {
 
     fn message_event(&self, session: &Arc<Session>, message: &Arc<MessageCore>, envelope: &Envelope<'_>) {
         if let Event::MessageState(event) = Event::parse(envelope) {
-            if message.deliver(session, event, envelope.params.get().len() + 256) {
-                self.tables.lock().messages.remove(&*message.id());
+            if message.deliver(session, event) {
+                self.tables.lock().messages.remove(&message.id());
             }
         }
     }
@@ -701,7 +733,7 @@ impl Router {
         let id = head.message_id.as_deref().unwrap_or_default();
         {
             let mut tables = self.tables.lock();
-            if tables.closed || (!id.is_empty() && !tables.received.insert(id, self.remembered)) {
+            if tables.closed || (!id.is_empty() && !tables.received.remember(id, self.remembered)) {
                 return;
             }
         }
@@ -711,6 +743,14 @@ impl Router {
     }
 
     // Early events, and those of nobody.
+
+    /// Whether a name in an event is longer than any that may be kept.
+    fn is_malformed(&self, session: &Session, head: &EventHead<'_>) -> bool {
+        let Some((name, bytes)) = head.too_long() else { return false };
+        session.counters.frames_malformed.add(1);
+        log::warn!("an event was dropped: its {name} has {bytes} bytes, and at most {LONGEST_NAME} are allowed");
+        true
+    }
 
     /// Nobody knows whom it concerns: the client's own listeners get it.
     fn stray(&self, session: &Arc<Session>, envelope: &Envelope<'_>) {
@@ -728,15 +768,14 @@ impl Router {
                 // there are no timers to sweep it away.
                 return;
             }
-            tables.early_bytes += envelope.params.get().len();
-            tables.early.push_back(Early { id: id.into(), envelope: envelope.to_owned(), until });
+            tables.early.push(id, envelope, until);
             let mut dropped = Vec::new();
             while tables.early.len() > session.settings.early_events
-                || tables.early_bytes > session.settings.early_bytes
+                || tables.early.bytes() > session.settings.early_bytes
             {
-                dropped.extend(tables.drop_early());
+                dropped.extend(tables.early.pop_oldest());
             }
-            let first = !tables.early.is_empty() && !std::mem::replace(&mut tables.sweeping, true);
+            let first = tables.early.len() > 0 && !std::mem::replace(&mut tables.sweeping, true);
             (dropped, first)
         };
         for early in dropped {
@@ -775,33 +814,14 @@ impl Tables {
         let is_it = self.dials.get(dial.tag()).is_some_and(|known| std::ptr::eq(&raw const **known, dial));
         is_it && self.dials.remove(dial.tag()).is_some()
     }
-
-    fn take_early(&mut self, id: &str) -> Vec<Early> {
-        if self.early.iter().all(|early| *early.id != *id) {
-            return Vec::new();
-        }
-        let all = std::mem::take(&mut self.early);
-        let (taken, kept): (VecDeque<_>, _) = all.into_iter().partition(|early| *early.id == *id);
-        self.early = kept;
-        self.early_bytes -= taken.iter().map(Early::bytes).sum::<usize>();
-        taken.into()
-    }
-
-    fn take_first_message(&mut self) -> Option<Arc<MessageCore>> {
-        let first = self.messages.iter().min_by_key(|(_, (sent, _))| *sent).map(|(id, _)| id.clone())?;
-        self.messages.remove(&first).map(|(_, message)| message)
-    }
-
-    fn drop_early(&mut self) -> Option<Early> {
-        let oldest = self.early.pop_front()?;
-        self.early_bytes -= oldest.bytes();
-        Some(oldest)
-    }
 }
 
 impl EventSink for Router {
     fn event(&self, session: &Arc<Session>, envelope: &Envelope<'_>) {
         let head = EventHead::parse(envelope.params);
+        if self.is_malformed(session, &head) {
+            return;
+        }
         match &*envelope.event_type {
             "calling.call.receive" => self.offered(session, envelope, &head),
             "calling.call.dial" => self.dialled(session, envelope, &head),
@@ -827,20 +847,17 @@ impl EventSink for Router {
         let now = session.clock.now();
         let (dropped, next) = {
             let mut tables = self.tables.lock();
-            // While a reply is out, any message may be the one that it names. The order stays.
+            // While a reply is out, any message may be the one that it names.
             let sending = tables.sending > 0;
-            let all = std::mem::take(&mut tables.early);
-            let (kept, dropped): (VecDeque<_>, VecDeque<_>) =
-                all.into_iter().partition(|early| early.until > now || (sending && early.is_of_message()));
-            let next = kept.iter().filter(|early| early.until > now).map(|early| early.until).min();
-            let next = next.or_else(|| session.clock.after(session.settings.early_wait).filter(|_| !kept.is_empty()));
-            tables.early = kept;
+            let dropped = tables.early.expire(now, sending);
+            let next = tables.early.next(now);
+            let next =
+                next.or_else(|| session.clock.after(session.settings.early_wait).filter(|_| tables.early.len() > 0));
             tables.sweeping = next.is_some();
-            tables.early_bytes -= dropped.iter().map(Early::bytes).sum::<usize>();
             (dropped, next)
         };
         for early in &dropped {
-            log::debug!("an event is for {}, which nobody knows", session.clean(&early.id));
+            log::debug!("an event is for {}, which nobody knows", session.clean(early.id()));
             self.stray(session, &early.envelope.borrow());
         }
         session.workers.kick();
@@ -853,11 +870,11 @@ impl EventSink for Router {
         let (now, limit) = (session.clock.now(), session.settings.message_limit);
         let (old, next) = {
             let mut tables = self.tables.lock();
-            let is_old = |sent: &Instant| now.saturating_duration_since(*sent) >= limit;
-            let ids: Vec<Box<str>> =
-                tables.messages.iter().filter(|(_, (sent, _))| is_old(sent)).map(|(id, _)| id.clone()).collect();
-            let old: Vec<_> = ids.iter().filter_map(|id| tables.messages.remove(id)).collect();
-            let next = tables.messages.values().map(|(sent, _)| *sent).min();
+            let mut old = Vec::new();
+            while tables.messages.oldest().is_some_and(|(sent, _)| now.saturating_duration_since(*sent) >= limit) {
+                old.extend(tables.messages.pop_oldest());
+            }
+            let next = tables.messages.oldest().map(|(sent, _)| *sent);
             tables.sweeping_messages = next.is_some();
             (old, next)
         };
@@ -869,9 +886,20 @@ impl EventSink for Router {
         }
     }
 
-    fn forget_dial(&self, session: &Arc<Session>, tag: &str) {
+    fn forget_dials(&self, session: &Arc<Session>) {
         let now = session.clock.now();
-        self.tables.lock().given_up.retain(|dial| *dial.tag != *tag || dial.until > now);
+        let next = {
+            let mut tables = self.tables.lock();
+            while tables.given_up.oldest().is_some_and(|dial| dial.until <= now) {
+                tables.given_up.pop_oldest();
+            }
+            let next = tables.given_up.oldest().map(|dial| dial.until);
+            tables.sweeping_dials = next.is_some();
+            next
+        };
+        if let Some(next) = next {
+            session.at(next, Box::new(|session| session.sink().forget_dials(session)));
+        }
     }
 
     fn resumed(&self, session: &Arc<Session>) {
@@ -927,14 +955,13 @@ impl Router {
         let (calls, lingering, dials, messages) = {
             let mut tables = self.tables.lock();
             tables.early.clear();
-            tables.early_bytes = 0;
-            tables.given_up.clear();
+            tables.given_up = Ordered::default();
             tables.losers.clear();
             tables.over_dials = OverDials::default();
             if closed {
                 // Nothing comes late or again any more.
                 tables.tombstones = Tombstones::default();
-                tables.received = Recent::default();
+                tables.received = Ordered::default();
             }
             (
                 std::mem::take(&mut tables.calls),
@@ -944,7 +971,7 @@ impl Router {
                 } else {
                     ending.iter().filter_map(|dial| tables.dials.remove(dial.tag())).collect::<Vec<_>>()
                 },
-                std::mem::take(&mut tables.messages),
+                tables.messages.take(),
             )
         };
         for dial in dials {
@@ -960,7 +987,7 @@ impl Router {
         for call in lingering {
             call.0.end_lingering(session, over);
         }
-        for (_, message) in messages.into_values() {
+        for (_, message) in messages {
             message.end(session, over);
         }
     }
@@ -968,6 +995,11 @@ impl Router {
 
 impl Offered for Call {
     const WHAT: &'static str = "call";
+    const HELD_BY_HANDLER: bool = false;
+
+    fn bytes(&self) -> usize {
+        self.core.bytes()
+    }
 
     fn unclaimed(&self, _session: &Session, why: &str) {
         self.core.pass_unclaimed(why);
@@ -1002,6 +1034,11 @@ impl Offered for Call {
 
 impl Offered for Message {
     const WHAT: &'static str = "message";
+    const HELD_BY_HANDLER: bool = true;
+
+    fn bytes(&self) -> usize {
+        self.core().bytes()
+    }
 
     fn unclaimed(&self, session: &Session, why: &str) {
         session.warn(Alarm::MessageDropped, || format!("inbound message {} was dropped: {why}", self.id()));

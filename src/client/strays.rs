@@ -49,8 +49,8 @@ impl Strays {
             inner.posted += 1;
             inner.posted
         };
-        let Some(room) = session.charge(envelope.params.get().len() + 256, false) else { return true };
         let (strays, event) = (Arc::clone(self), Event::parse(envelope));
+        let Some(room) = session.charge(event.bytes(), false) else { return true };
         self.mailbox.push(
             &session.workers,
             Box::new(move || {

@@ -16,6 +16,7 @@ use crate::latch::Latch;
 use crate::mailbox::Mailbox;
 use crate::protocol::event::{MessageReceiveEvent, MessageStateEvent};
 use crate::protocol::fields::Fields;
+use crate::protocol::limits;
 use crate::protocol::states::{Direction, MessageState};
 use crate::session::Session;
 use crate::workers::{Workers, run_each};
@@ -263,6 +264,15 @@ impl MessageCore {
         self.session.upgrade()
     }
 
+    /// Everything that it owns.
+    pub(crate) fn bytes(&self) -> usize {
+        let inner = self.inner.lock();
+        let texts = [&inner.context, &inner.from, &inner.to, &inner.body];
+        let texts: usize = texts.into_iter().map(String::len).sum();
+        let lists = limits::bytes_of_texts(&inner.media) + limits::bytes_of_texts(&inner.tags);
+        inner.id.len() + texts + lists + 512
+    }
+
     fn what(&self) -> String {
         format!("message {}", self.id())
     }
@@ -272,7 +282,7 @@ impl MessageCore {
     }
 
     /// A state of this message, on the reader; true when it was the last.
-    pub(crate) fn deliver(&self, session: &Arc<Session>, event: MessageStateEvent, bytes: usize) -> bool {
+    pub(crate) fn deliver(&self, session: &Arc<Session>, event: MessageStateEvent) -> bool {
         if self.outcome.is_set() {
             return true;
         }
@@ -283,7 +293,7 @@ impl MessageCore {
             if event.state != "" && event.state.rank() >= inner.state.rank() {
                 inner.state = event.state.clone();
                 // The reason belongs to the state: a message that arrived after all has none.
-                inner.reason.clone_from(&event.reason);
+                inner.reason = event.reason.as_deref().map(|reason| limits::cut(reason).to_owned());
             }
             if event.segments > 0 {
                 inner.segments = event.segments;
@@ -295,7 +305,8 @@ impl MessageCore {
         if last {
             self.settle(session, Ok(event.clone()));
         }
-        if let Some((mailbox, room)) = mailbox.and_then(|mailbox| Some((mailbox, session.charge(bytes, last)?))) {
+        if let Some((mailbox, room)) = mailbox.and_then(|mailbox| Some((mailbox, session.charge(event.bytes(), last)?)))
+        {
             mailbox.push(
                 &session.workers,
                 Box::new(move || {

@@ -424,6 +424,11 @@ impl RemoteDevice {
         })))
     }
 
+    /// What it takes.
+    pub(crate) fn bytes(&self) -> usize {
+        self.0.as_ref().map_or(0, |device| device.from.len() + device.to.len() + device.raw.len() + 128)
+    }
+
     /// What kind of endpoint it is; `Other` without text when the service did not say.
     #[must_use]
     pub fn kind(&self) -> DeviceKind {

@@ -11,6 +11,7 @@ use serde_json::value::RawValue;
 use super::{Answer, Session};
 use crate::protocol::constants::{METHOD_SIGNALWIRE_DISCONNECT, METHOD_SIGNALWIRE_EVENT, METHOD_SIGNALWIRE_PING};
 use crate::protocol::frame::{self, Envelope, EventHead, Incoming, ReplyId, WireError};
+use crate::protocol::limits::LONGEST_NAME;
 use crate::transport::{Out, Pulse};
 
 /// After this many events without a pause somebody is sent to the jobs they made.
@@ -168,6 +169,12 @@ impl Dispatch {
         if envelope.event_type.is_empty() {
             session.counters.frames_malformed.add(1);
             log::warn!("an event without a type was dropped");
+            return;
+        }
+        let long_id = id.map(|id| ("id", id.get().len())).filter(|(_, bytes)| *bytes > LONGEST_NAME);
+        if let Some((name, bytes)) = envelope.too_long().or(long_id) {
+            session.counters.frames_malformed.add(1);
+            log::warn!("an event was dropped: its {name} has {bytes} bytes, and at most {LONGEST_NAME} are allowed");
             return;
         }
         if id.is_some_and(|id| !self.is_new(id, envelope)) {

@@ -25,8 +25,8 @@ use uuid::Uuid;
 
 pub(crate) use self::alarms::Alarm;
 use self::alarms::Alarms;
+use self::pending::{Again, Lost, Owed, Pending, Registered, Request, Slot, Withdrawn};
 pub(crate) use self::pending::{Answer, Effect};
-use self::pending::{Owed, Pending, Registered, Request, Slot, Withdrawn};
 pub(crate) use self::refusals::may_pass;
 pub use self::settings::HandlerFailure;
 pub(crate) use self::settings::{Credentials, JwtSource, OFFLINE_QUEUE, Settings, StateWatcher};
@@ -34,6 +34,7 @@ use self::state::Board;
 pub use self::state::{LinkState, LinkStates};
 pub(crate) use self::stats::Counters;
 pub use self::stats::Stats;
+pub(crate) use self::timers::TimerId;
 use self::timers::{Task, Timers};
 use self::watch::{Act, Watch, Watched};
 use crate::clock::{Clock, Deadline, Whose};
@@ -69,8 +70,8 @@ pub(crate) trait EventSink: Send + Sync {
     fn is_live(&self, call_id: &str) -> bool;
     /// Messages that nothing was heard of for too long are followed no longer.
     fn sweep_messages(&self, session: &Arc<Session>);
-    /// A dial that was given up long ago can no longer be answered.
-    fn forget_dial(&self, session: &Arc<Session>, tag: &str);
+    /// Dials that were given up long ago can no longer be answered.
+    fn forget_dials(&self, session: &Arc<Session>);
     /// Calls that nothing was heard of since a resume at this time are given up.
     fn end_doubtful(&self, session: &Arc<Session>, since: Instant);
     /// The session goes on after a gap.
@@ -421,8 +422,14 @@ impl Session {
         match self.pending.register(request) {
             Registered::Online(mut generation, mut text) => {
                 while let Err(back) = self.writer.post_request(generation, id, text) {
-                    let Some(next) = self.pending.again(id, back) else { break };
-                    (generation, text) = next;
+                    match self.pending.again(id, back) {
+                        Again::Online(next, back) => (generation, text) = (next, back),
+                        Again::Settled => break,
+                        Again::Full(owed) => {
+                            owed.complete(Answer::Unsent);
+                            break;
+                        }
+                    }
                 }
             }
             Registered::Queued => {}
@@ -430,8 +437,8 @@ impl Session {
             Registered::SessionLost => return Err(error::session_lost(method)),
             Registered::Closed => return Err(error::closed(method)),
         }
-        if let Some(until) = until {
-            self.at(until, Box::new(move |session| session.expire(id)));
+        if self.pending.watch(id) {
+            self.writer.wake();
         }
         Ok(id)
     }
@@ -439,6 +446,11 @@ impl Session {
     /// Whether requests are sent at once.
     pub(crate) fn is_up(&self) -> bool {
         self.pending.generation().is_some()
+    }
+
+    /// Whether as many requests as allowed are unanswered that no thread waits for.
+    pub(crate) fn posts_are_full(&self) -> bool {
+        self.pending.posted() >= self.settings.posted_requests
     }
 
     /// Whether a posted request still waits for the link.
@@ -470,21 +482,19 @@ impl Session {
         sent.map_err(|_| error::offline(method, None))
     }
 
-    /// The time of a posted request is up.
-    fn expire(&self, id: u128) {
-        match self.pending.withdraw(id) {
-            Withdrawn::Answered => {}
-            Withdrawn::Unsent(owed) => owed.complete(Answer::Unsent),
-            Withdrawn::Handed(_, owed) => owed.complete(Answer::Late),
-        }
-    }
-
     /// Gives a registered request to the writer. An answer, if it came to one without a reply.
     fn hand_over(&self, id: u128, mut generation: u64, mut text: String, until: Deadline) -> Option<Answer> {
         loop {
             match self.writer.send(generation, id, text, self.pending.count(), until) {
                 Ok(()) => return None,
-                Err(NotSent::Gone(back)) => (generation, text) = self.pending.again(id, back)?,
+                Err(NotSent::Gone(back)) => match self.pending.again(id, back) {
+                    Again::Online(next, back) => (generation, text) = (next, back),
+                    Again::Settled => return None,
+                    Again::Full(owed) => {
+                        owed.complete_here(&Answer::Unsent);
+                        return Some(Answer::Unsent);
+                    }
+                },
                 Err(NotSent::Full) => {
                     return match self.pending.withdraw(id) {
                         Withdrawn::Unsent(owed) | Withdrawn::Handed(_, owed) => {
@@ -538,39 +548,53 @@ impl Session {
         }
     }
 
+    fn complete_lost(&self, lost: Lost) {
+        self.complete(lost.sent, &Answer::Lost);
+        self.complete(lost.unsent, &Answer::Unsent);
+    }
+
+    /// Requests count as sent from here on, though there is no link.
+    #[cfg(test)]
+    pub(crate) fn pretend_online(&self) {
+        self.writer.prepare(1);
+        drop(self.pending.online(1, self.clock.now()));
+    }
+
     // Later.
 
     /// Has a task run at a time, on the writer thread: it must not block and must not call user code.
-    pub(crate) fn at(&self, at: Instant, task: Task) {
-        if self.timers.add(at, task) {
+    pub(crate) fn at(&self, at: Instant, task: Task) -> TimerId {
+        let (id, first) = self.timers.add(at, task);
+        if first {
             self.writer.wake();
         }
+        id
     }
 
-    /// Has a task run after a time, on the writer thread.
-    pub(crate) fn later(&self, span: Duration, task: impl FnOnce(&Arc<Self>) + Send + 'static) {
-        if let Some(at) = self.clock.after(span) {
-            self.at(at, Box::new(task));
-        }
+    /// Has a task run after a time, on the writer thread. `None` when that time never comes.
+    pub(crate) fn later(&self, span: Duration, task: impl FnOnce(&Arc<Self>) + Send + 'static) -> Option<TimerId> {
+        self.clock.after(span).map(|at| self.at(at, Box::new(task)))
+    }
+
+    /// A task that has not run yet will not run.
+    pub(crate) fn cancel(&self, timer: TimerId) {
+        drop(self.timers.remove(timer));
     }
 
     // Notices that wait for slow listeners.
 
-    /// Takes room for a notice of this many bytes. Without any more, a notice that has to be told all the same
-    /// (`always`) takes none, and one that has not is to be dropped, which is counted.
+    /// Takes room for a notice that owns this many bytes. Without any more, a notice that has to be told all the same
+    /// (`always`) takes it beyond the bound, and one that has not is to be dropped, which is counted.
     pub(crate) fn charge(&self, bytes: usize, always: bool) -> Option<Charge> {
-        let limit = self.settings.notice_bytes;
-        let taken = self.notices.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |held| {
-            held.checked_add(bytes).filter(|sum| *sum <= limit)
-        });
-        if taken.is_err() && !always {
+        let limit = if always { usize::MAX } else { self.settings.notice_bytes };
+        let charge = Charge::take(&self.notices, limit, bytes);
+        if charge.is_none() {
             self.counters.notices_dropped.add(1);
             self.warn(Alarm::NoticeDropped, || {
                 format!("an event was dropped: {limit} bytes wait for slow listeners and streams already (Builder::notice_bytes)")
             });
-            return None;
         }
-        Some(Charge { held: Arc::clone(&self.notices), bytes: if taken.is_ok() { bytes } else { 0 } })
+        charge
     }
 
     // Ending.
@@ -702,6 +726,7 @@ impl Session {
         let mut stats = self.counters.read();
         stats.pending_requests = self.pending.count();
         stats.offline_requests = self.pending.queued();
+        stats.posted_requests = self.pending.posted();
         stats.write_queue_bytes = self.writer.queued_bytes();
         stats.notice_bytes = self.notices.load(Ordering::Relaxed);
         stats.seen_events = self.seen.load(Ordering::Relaxed);
@@ -713,11 +738,20 @@ impl Session {
     }
 }
 
-/// Room that a waiting notice takes; given back when the notice is.
+/// Room that something takes that waits; given back when this is dropped.
 pub(crate) struct Charge {
     /// The counter alone: the session itself is passed from hand to hand too often as it is.
     held: Arc<AtomicUsize>,
     bytes: usize,
+}
+
+impl Charge {
+    /// Adds to what is held, unless that would be more than the limit.
+    pub(crate) fn take(held: &Arc<AtomicUsize>, limit: usize, bytes: usize) -> Option<Self> {
+        let more = |held: usize| held.checked_add(bytes).filter(|sum| *sum <= limit);
+        held.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).ok()?;
+        Some(Self { held: Arc::clone(held), bytes })
+    }
 }
 
 impl Drop for Charge {
@@ -730,6 +764,9 @@ impl Drop for Charge {
 impl Keeper for Arc<Session> {
     fn tick(&self) -> Deadline {
         let now = self.clock.now();
+        while let Some((owed, answer)) = self.pending.overdue(now) {
+            owed.complete(answer);
+        }
         while let Some(task) = self.timers.due(now) {
             // One that trips us up costs what it was to do, not the thread that writes.
             if let Err(panic) = catch_unwind(AssertUnwindSafe(|| task(self))) {
@@ -744,7 +781,7 @@ impl Keeper for Arc<Session> {
         }
         let retry = self.workers.is_stuck().then(|| now + Duration::from_millis(200));
         let watch = self.keep_watch(now);
-        let next = [self.timers.next(), watch, retry].into_iter().flatten().min();
+        let next = [self.timers.next(), self.pending.next(), watch, retry].into_iter().flatten().min();
         self.watch.lock().expected = next;
         next
     }

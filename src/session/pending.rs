@@ -4,7 +4,7 @@
 //! it after unlocking: the reader with the reply, the loss of the link with "unknown", the caller with its deadline.
 
 use std::cell::RefCell;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
@@ -13,6 +13,7 @@ use parking_lot::{Condvar, Mutex};
 
 use crate::clock::{Clock, Deadline, Receiver, Sender};
 use crate::protocol::frame::{Reply, WireError};
+use crate::steps::step;
 
 /// How a request ended.
 #[derive(Clone, Debug)]
@@ -60,6 +61,16 @@ pub(crate) enum Registered {
     Closed,
 }
 
+/// What becomes of a request that its generation would not take.
+pub(crate) enum Again {
+    /// Another link is up: hand the text to this generation.
+    Online(u64, String),
+    /// It waits for the link, or was completed meanwhile.
+    Settled,
+    /// As many requests as allowed wait for the link already.
+    Full(Owed),
+}
+
 struct Entry {
     place: Place,
     until: Deadline,
@@ -70,8 +81,8 @@ struct Entry {
 }
 
 enum Place {
-    /// Not sent: waits for the link.
-    Queued(String),
+    /// Not sent: waits for the link, at this place of the queue.
+    Queued(i64, String),
     /// Handed to the writer of this generation.
     Handed(u64),
 }
@@ -80,25 +91,54 @@ enum Place {
 struct Table {
     generation: Option<u64>,
     entries: HashMap<u128, Entry>,
-    /// The ids of what is queued, in order.
-    queue: VecDeque<u128>,
+    /// The IDs of what is queued, in order.
+    queue: BTreeMap<i64, u128>,
     /// How many of the queue count against its bound.
     counted: usize,
     /// How many threads wait for room in the queue.
     waiting: usize,
     /// How many sessions were lost.
     sessions_lost: u64,
+    /// The deadlines of requests that no thread waits for.
+    deadlines: BTreeSet<(Instant, u128)>,
+    /// How many requests no thread waits for.
+    posted: usize,
     closed: bool,
+}
+
+impl Table {
+    /// Queues a text behind everything else, or in front of it.
+    fn place(&mut self, id: u128, owed: bool, text: String, in_front: bool) -> Place {
+        let ends = if in_front { self.queue.first_key_value() } else { self.queue.last_key_value() };
+        let place = ends.map_or(0, |(at, _)| if in_front { at - 1 } else { at + 1 });
+        self.queue.insert(place, id);
+        self.counted += usize::from(!owed);
+        Place::Queued(place, text)
+    }
+
+    fn is_full(&self, limit: usize) -> bool {
+        self.counted >= limit
+    }
 }
 
 pub(crate) struct Pending {
     table: Mutex<Table>,
     /// How many are in the table, readable without the lock.
     count: AtomicUsize,
+    /// How many of them no thread waits for.
+    posted: AtomicUsize,
     offline_limit: usize,
     clock: Clock,
     /// Rings when the queue has room, and when it is not needed any more.
     room: Condvar,
+}
+
+/// What the loss of a link leaves to be completed.
+pub(crate) struct Lost {
+    /// Sent, and without an answer.
+    pub(crate) sent: Vec<Owed>,
+    /// Not sent, and beyond the bound on what may be queued.
+    pub(crate) unsent: Vec<Owed>,
 }
 
 /// A removed entry: completing it is the remover's duty.
@@ -145,8 +185,13 @@ pub(crate) enum Withdrawn {
 
 impl Pending {
     pub(crate) fn new(clock: Clock, offline_limit: usize) -> Self {
-        let count = AtomicUsize::new(0);
-        Self { table: Mutex::default(), count, offline_limit, clock, room: Condvar::new() }
+        let (count, posted) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        Self { table: Mutex::default(), count, posted, offline_limit, clock, room: Condvar::new() }
+    }
+
+    /// How many requests no thread waits for.
+    pub(crate) fn posted(&self) -> usize {
+        self.posted.load(Ordering::Relaxed)
     }
 
     pub(crate) fn count(&self) -> usize {
@@ -198,20 +243,13 @@ impl Pending {
         if table.closed {
             return Registered::Closed;
         }
-        let entry = |place| Entry { place, until, of_session, owed, waiter, effect };
-        let registered = match table.generation {
-            Some(generation) => {
-                table.entries.insert(id, entry(Place::Handed(generation)));
-                Registered::Online(generation, text)
-            }
-            None => {
-                table.entries.insert(id, entry(Place::Queued(text)));
-                table.queue.push_back(id);
-                table.counted += usize::from(!owed);
-                Registered::Queued
-            }
+        let (place, registered) = match table.generation {
+            Some(generation) => (Place::Handed(generation), Registered::Online(generation, text)),
+            None => (table.place(id, owed, text, false), Registered::Queued),
         };
-        self.count.store(table.entries.len(), Ordering::Relaxed);
+        table.posted += usize::from(waiter.is_none());
+        table.entries.insert(id, Entry { place, until, of_session, owed, waiter, effect });
+        self.publish(table);
         registered
     }
 
@@ -231,6 +269,28 @@ impl Pending {
         table.entries.values().filter(|entry| matches!(entry.place, Place::Handed(of) if of == generation)).count()
     }
 
+    /// Watches the deadline of a posted request, which no thread waits for; true when it is now the first one.
+    pub(crate) fn watch(&self, id: u128) -> bool {
+        let mut table = self.table.lock();
+        let Some(until) = table.entries.get(&id).and_then(|entry| entry.until) else { return false };
+        let first = table.deadlines.first().is_none_or(|(first, _)| until < *first);
+        table.deadlines.insert((until, id));
+        first
+    }
+
+    /// When the first deadline of a posted request is.
+    pub(crate) fn next(&self) -> Deadline {
+        self.table.lock().deadlines.first().map(|(until, _)| *until)
+    }
+
+    /// Removes the first posted request whose deadline has passed, with what it ends with.
+    pub(crate) fn overdue(&self, now: Instant) -> Option<(Owed, Answer)> {
+        let mut table = self.table.lock();
+        let (_, id) = *table.deadlines.first().filter(|(until, _)| *until <= now)?;
+        let (owed, place) = self.remove(&mut table, id)?;
+        Some((owed, if matches!(place, Place::Queued(..)) { Answer::Unsent } else { Answer::Late }))
+    }
+
     /// The generation that requests go to at the moment.
     pub(crate) fn generation(&self) -> Option<u64> {
         self.table.lock().generation
@@ -238,22 +298,27 @@ impl Pending {
 
     /// A request that the writer would not take, because its generation is over: it waits for the next, or goes to
     /// the one that is up by now.
-    pub(crate) fn again(&self, id: u128, text: String) -> Option<(u64, String)> {
+    pub(crate) fn again(&self, id: u128, text: String) -> Again {
         let mut table = self.table.lock();
         let up = table.generation;
-        let entry = table.entries.get_mut(&id)?;
+        let full = table.is_full(self.offline_limit);
+        let Some(entry) = table.entries.get_mut(&id) else { return Again::Settled };
         // The link that would not take it may not have been noticed to be over yet: its loss takes what is queued
         // for granted, and its successor sends it.
         let refused = matches!(entry.place, Place::Handed(generation) if up == Some(generation));
         if let Some(generation) = up.filter(|_| !refused) {
             entry.place = Place::Handed(generation);
-            return Some((generation, text));
+            return Again::Online(generation, text);
         }
-        entry.place = Place::Queued(text);
-        let counts = !entry.owed;
-        table.queue.push_back(id);
-        table.counted += usize::from(counts);
-        None
+        let owed = entry.owed;
+        if full && !owed {
+            return self.remove(&mut table, id).map_or(Again::Settled, |(owed, _)| Again::Full(owed));
+        }
+        let place = table.place(id, owed, text, false);
+        if let Some(entry) = table.entries.get_mut(&id) {
+            entry.place = place;
+        }
+        Again::Settled
     }
 
     /// The reply to a request has come.
@@ -265,20 +330,20 @@ impl Pending {
     pub(crate) fn withdraw(&self, id: u128) -> Withdrawn {
         match self.remove(&mut self.table.lock(), id) {
             None => Withdrawn::Answered,
-            Some((owed, Place::Queued(_))) => Withdrawn::Unsent(owed),
+            Some((owed, Place::Queued(..))) => Withdrawn::Unsent(owed),
             Some((owed, Place::Handed(generation))) => Withdrawn::Handed(generation, owed),
         }
     }
 
     /// Whether this request waits for the link.
     pub(crate) fn is_queued(&self, id: u128) -> bool {
-        self.table.lock().entries.get(&id).is_some_and(|entry| matches!(entry.place, Place::Queued(_)))
+        self.table.lock().entries.get(&id).is_some_and(|entry| matches!(entry.place, Place::Queued(..)))
     }
 
     /// Takes a request back that still waits for the link; none when it was sent or answered.
     pub(crate) fn retract(&self, id: u128) -> Option<Owed> {
         let mut table = self.table.lock();
-        let queued = table.entries.get(&id).is_some_and(|entry| matches!(entry.place, Place::Queued(_)));
+        let queued = table.entries.get(&id).is_some_and(|entry| matches!(entry.place, Place::Queued(..)));
         if queued { self.remove(&mut table, id).map(|(owed, _)| owed) } else { None }
     }
 
@@ -289,13 +354,14 @@ impl Pending {
         let queue = std::mem::take(&mut table.queue);
         table.counted = 0;
         let mut released = Vec::with_capacity(queue.len());
-        for id in queue {
+        for id in queue.into_values() {
+            step();
             let Some(entry) = table.entries.get_mut(&id) else { continue };
             // What is past its deadline is not sent: its caller is about to find that out.
             if entry.until.is_some_and(|until| until <= now) {
                 continue;
             }
-            if let Place::Queued(text) = &mut entry.place {
+            if let Place::Queued(_, text) = &mut entry.place {
                 released.push((id, std::mem::take(text)));
                 entry.place = Place::Handed(generation);
             }
@@ -309,19 +375,28 @@ impl Pending {
         self.table.lock().generation = None;
     }
 
-    /// The link is gone. What was never handed to its encoder is queued again, in front; the rest is owed an answer.
-    pub(crate) fn lost(&self, generation: u64, unsent: Vec<(u128, String)>) -> Vec<Owed> {
+    /// The link is gone. What was never handed to its encoder is queued again, in front; the rest is owed an answer, and
+    /// so is, from the back of the queue, what the bound has no room for.
+    pub(crate) fn lost(&self, generation: u64, unsent: Vec<(u128, String)>) -> Lost {
         let mut table = self.table.lock();
         table.generation = None;
         for (id, text) in unsent.into_iter().rev() {
+            step();
+            let Some(owed) = table.entries.get(&id).map(|entry| entry.owed) else { continue };
+            let place = table.place(id, owed, text, true);
             if let Some(entry) = table.entries.get_mut(&id) {
-                entry.place = Place::Queued(text);
-                let counts = !entry.owed;
-                table.queue.push_front(id);
-                table.counted += usize::from(counts);
+                entry.place = place;
             }
         }
-        self.drain(&mut table, |entry| matches!(entry.place, Place::Handed(of) if of == generation))
+        let mut surplus = Vec::new();
+        let excess = table.counted.saturating_sub(self.offline_limit);
+        if excess > 0 {
+            let counts = |id: &&u128| table.entries.get(id).is_some_and(|entry| !entry.owed);
+            surplus.extend(table.queue.values().rev().filter(counts).take(excess).copied());
+        }
+        let unsent = surplus.into_iter().filter_map(|id| Some(self.remove(&mut table, id)?.0)).collect();
+        let sent = self.drain(&mut table, |entry| matches!(entry.place, Place::Handed(of) if of == generation));
+        Lost { sent, unsent }
     }
 
     /// The session is gone: what was queued for it makes no sense in another.
@@ -329,7 +404,7 @@ impl Pending {
         let mut table = self.table.lock();
         table.sessions_lost += 1;
         self.ring(&table, true);
-        self.drain(&mut table, |entry| entry.of_session && matches!(entry.place, Place::Queued(_)))
+        self.drain(&mut table, |entry| entry.of_session && matches!(entry.place, Place::Queued(..)))
     }
 
     /// The client is closed: everything is owed an answer, and nothing comes in any more. Gives what was sent, and what
@@ -339,27 +414,41 @@ impl Pending {
         table.closed = true;
         table.generation = None;
         self.ring(&table, true);
-        let unsent = self.drain(&mut table, |entry| matches!(entry.place, Place::Queued(_)));
+        let unsent = self.drain(&mut table, |entry| matches!(entry.place, Place::Queued(..)));
         (self.drain(&mut table, |_| true), unsent)
     }
 
     fn remove(&self, table: &mut Table, id: u128) -> Option<(Owed, Place)> {
-        let Entry { place, owed, waiter, effect, .. } = table.entries.remove(&id)?;
-        self.count.store(table.entries.len(), Ordering::Relaxed);
-        if matches!(place, Place::Queued(_)) {
-            let before = table.queue.len();
-            table.queue.retain(|queued| *queued != id);
+        step();
+        let Entry { place, until, owed, waiter, effect, .. } = table.entries.remove(&id)?;
+        if waiter.is_none() {
+            table.posted -= 1;
+            if let Some(until) = until {
+                table.deadlines.remove(&(until, id));
+            }
+        }
+        if let Place::Queued(at, _) = &place {
             // What was past its deadline when the link came up has left the queue already.
-            if !owed && table.queue.len() < before {
+            if table.queue.remove(at).is_some() && !owed {
                 table.counted -= 1;
                 self.ring(table, false);
             }
         }
+        self.publish(table);
         Some((Owed { id, waiter, effect }, place))
     }
 
+    fn publish(&self, table: &Table) {
+        self.count.store(table.entries.len(), Ordering::Relaxed);
+        self.posted.store(table.posted, Ordering::Relaxed);
+    }
+
     fn drain(&self, table: &mut Table, which: impl Fn(&Entry) -> bool) -> Vec<Owed> {
-        let ids: Vec<u128> = table.entries.iter().filter(|(_, entry)| which(entry)).map(|(id, _)| *id).collect();
+        let is_one = |(_, entry): &(&u128, &Entry)| {
+            step();
+            which(entry)
+        };
+        let ids: Vec<u128> = table.entries.iter().filter(is_one).map(|(id, _)| *id).collect();
         ids.into_iter().filter_map(|id| self.remove(table, id).map(|(owed, _)| owed)).collect()
     }
 }
@@ -410,5 +499,135 @@ impl Slot {
                 Err(_) => return None,
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::steps;
+
+    const LIMIT: usize = 10;
+
+    fn request(id: u128, owed: bool, until: Deadline) -> Request {
+        Request { id, text: id.to_string(), until, of_session: true, owed, waiter: None, effect: None }
+    }
+
+    /// A table of so many requests that no thread waits for.
+    fn filled(limit: usize, count: usize, until: Deadline, online: bool) -> Pending {
+        let pending = Pending::new(Clock::real(), limit);
+        if online {
+            pending.online(1, Instant::now());
+        }
+        for id in 0..count as u128 {
+            assert!(!matches!(pending.register(request(id, false, until)), Registered::Full | Registered::Closed));
+            pending.watch(id);
+        }
+        assert_eq!((pending.count(), pending.posted()), (count, count));
+        pending
+    }
+
+    #[test]
+    fn the_end_of_requests_takes_steps_in_proportion() {
+        type End = fn(&Pending, usize);
+        let unsent = |count: usize| (0..count as u128).map(|id| (id, id.to_string())).collect::<Vec<_>>();
+        let far = Instant::now().checked_add(Duration::from_secs(1000));
+        let ends: [(&str, bool, End); 6] = [
+            ("closed", false, |pending, count| {
+                let (sent, unsent) = pending.close();
+                assert_eq!(sent.len() + unsent.len(), count);
+            }),
+            ("their session is lost", false, |pending, count| assert_eq!(pending.session_lost().len(), count)),
+            ("withdrawn", false, |pending, count| {
+                (0..count as u128).for_each(|id| assert!(matches!(pending.withdraw(id), Withdrawn::Unsent(_))));
+            }),
+            ("answered", true, |pending, count| {
+                (0..count as u128).for_each(|id| assert!(pending.answered(id).is_some()));
+            }),
+            ("lost", true, |pending, count| assert_eq!(pending.lost(1, Vec::new()).sent.len(), count)),
+            ("overdue", false, |pending, count| {
+                let late = Instant::now() + Duration::from_secs(2000);
+                let overdue = std::iter::from_fn(|| pending.overdue(late));
+                assert_eq!(overdue.filter(|(_, answer)| matches!(answer, Answer::Unsent)).count(), count);
+            }),
+        ];
+        for (what, online, end) in ends {
+            let steps = |count| {
+                let pending = filled(usize::MAX, count, far, online);
+                let steps = steps::of(|| end(&pending, count));
+                assert_eq!((pending.count(), pending.queued(), pending.posted()), (0, 0, 0), "{what}");
+                assert_eq!(pending.next(), None, "{what}");
+                steps
+            };
+            let (once, twice) = (steps(500), steps(1000));
+            assert!(once >= 500 && twice <= 2 * once, "{what}: {once} steps, {twice} for twice as many");
+        }
+        let steps = |count| {
+            let pending = filled(usize::MAX, count, far, true);
+            steps::of(|| assert!(pending.lost(1, unsent(count)).unsent.is_empty()))
+        };
+        assert!(steps(1000) <= 2 * steps(500) && steps(500) >= 500, "queued again");
+    }
+
+    #[test]
+    fn what_comes_back_from_a_lost_link_counts_against_the_bound_and_keeps_its_order() {
+        let pending = filled(LIMIT, 30, None, true);
+        // The service asked for quiet, so that what came since waits.
+        pending.hold();
+        for id in 30..60 {
+            let taken = !matches!(pending.register(request(id, false, None)), Registered::Full);
+            assert_eq!(taken, id < 30 + LIMIT as u128, "{id}");
+        }
+        for id in 60..65 {
+            assert!(matches!(pending.register(request(id, true, None)), Registered::Queued), "{id} is owed");
+        }
+        let unsent = (22..30).map(|id| (id, id.to_string())).collect();
+        let lost = pending.lost(1, unsent);
+        let ids = |owed: &[Owed]| {
+            let mut ids: Vec<u128> = owed.iter().map(|owed| owed.id).collect();
+            ids.sort_unstable();
+            ids
+        };
+        assert_eq!(ids(&lost.sent), (0..22).collect::<Vec<_>>());
+        assert_eq!(ids(&lost.unsent), (32..40).collect::<Vec<_>>(), "the newest have no room");
+        let released: Vec<u128> = pending.online(2, Instant::now()).into_iter().map(|(id, _)| id).collect();
+        assert_eq!(released, (22..32).chain(60..65).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn what_a_writer_gives_back_counts_against_the_bound() {
+        let pending = filled(LIMIT, 20, None, true);
+        let mut full = 0;
+        for id in 0..20 {
+            match pending.again(id, id.to_string()) {
+                Again::Settled => assert!(id < LIMIT as u128, "{id}"),
+                Again::Full(owed) => {
+                    assert_eq!(owed.id, id);
+                    full += 1;
+                }
+                Again::Online(..) => panic!("{id}: that link refused it"),
+            }
+        }
+        assert_eq!((full, pending.queued(), pending.count()), (10, LIMIT, LIMIT));
+    }
+
+    #[test]
+    fn timers_of_requests_are_the_requests_own() {
+        let base = Instant::now();
+        let at = |seconds| base.checked_add(Duration::from_secs(seconds));
+        let pending = Pending::new(Clock::real(), LIMIT);
+        for (id, until, first) in [(1, at(5), true), (2, at(9), false), (3, at(2), true), (4, None, false)] {
+            assert!(matches!(pending.register(request(id, false, until)), Registered::Queued));
+            assert_eq!(pending.watch(id), first, "{id}");
+        }
+        assert!(!pending.watch(99), "it was answered before it was watched");
+        assert!(pending.answered(3).is_some());
+        assert_eq!(pending.next(), at(5));
+        assert!(pending.overdue(base).is_none());
+        let overdue: Vec<u128> =
+            std::iter::from_fn(|| pending.overdue(at(100).expect("it is there"))).map(|(o, _)| o.id).collect();
+        assert_eq!((overdue, pending.count()), (vec![1, 2], 1));
     }
 }

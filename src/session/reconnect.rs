@@ -216,7 +216,7 @@ impl Reader {
         let waiting = session.pending.online(generation, session.clock.now());
         if let Err(waiting) = session.writer.open(generation, connection.writer, connection.socket, waiting) {
             // It broke already: what waited goes on waiting, and reading ends at once.
-            session.complete(session.pending.lost(generation, waiting), &Answer::Lost);
+            session.complete_lost(session.pending.lost(generation, waiting));
         }
         session.writer.wake();
         log::info!("connected to {}{}", session.host(), if resumed { ", session resumed" } else { "" });
@@ -295,7 +295,7 @@ impl Reader {
         let closed = session.writer.close(generation);
         let cut = session.watch.lock().link.take().and_then(|link| link.cut);
         session.suspected.store(false, Ordering::Relaxed);
-        session.complete(session.pending.lost(generation, closed.unsent), &Answer::Lost);
+        session.complete_lost(session.pending.lost(generation, closed.unsent));
         let cause = match (cut, closed.cause) {
             (Some(cut), _) => cut.to_owned(),
             // The service's own words say more.

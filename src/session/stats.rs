@@ -12,7 +12,7 @@ pub struct Stats {
     pub events_received: u64,
     /// Events dropped because they had been seen before.
     pub events_repeated: u64,
-    /// Frames that could not be understood, and binary frames.
+    /// Frames that could not be understood, binary frames, and events with an ID, tag, name or type longer than 1 KiB.
     pub frames_malformed: u64,
     /// Events for nobody, or for calls that nobody knows, dropped as no [`on_event`](crate::Client::on_event) took them.
     pub events_unclaimed: u64,
@@ -20,6 +20,11 @@ pub struct Stats {
     pub notices_dropped: u64,
     /// Inbound calls passed back because nobody claimed them in time or there were too many.
     pub calls_passed: u64,
+    /// Inbound calls dropped without being passed back, because too many requests are unanswered.
+    pub calls_dropped: u64,
+    /// Events dropped because their dial has as many calls as it may have
+    /// ([`Builder::dial_legs`](crate::Builder::dial_legs)).
+    pub legs_dropped: u64,
     /// Inbound messages dropped because nobody claimed them in time or there were too many.
     pub messages_dropped: u64,
     /// Connections made and authenticated.
@@ -42,9 +47,11 @@ pub struct Stats {
     pub dials_given_up: usize,
     /// Inbound calls and messages that wait for someone to claim them.
     pub offers: usize,
+    /// Bytes of those, and of inbound messages whose handlers run.
+    pub offer_bytes: usize,
     /// Events that wait for their call or message to be known.
     pub early_events: usize,
-    /// Bytes of those events.
+    /// Bytes of those events: everything that they own.
     pub early_bytes: usize,
     /// Events remembered to recognise a repeat: at most [`Builder::seen_events`](crate::Builder::seen_events), until the
     /// session ends.
@@ -56,6 +63,9 @@ pub struct Stats {
     pub pending_requests: usize,
     /// Of those, the ones that wait for the connection.
     pub offline_requests: usize,
+    /// Of the unanswered requests, the ones that no thread waits for: hang-ups, calls that are passed back, dials. At
+    /// [`Builder::posted_requests`](crate::Builder::posted_requests) of them, further inbound calls are dropped.
+    pub posted_requests: usize,
     /// Bytes in the outgoing queue.
     pub write_queue_bytes: usize,
     /// Bytes of notices that wait for slow listeners and streams.
@@ -90,6 +100,8 @@ pub(crate) struct Counters {
     pub(crate) events_unclaimed: Counter,
     pub(crate) notices_dropped: Counter,
     pub(crate) calls_passed: Counter,
+    pub(crate) calls_dropped: Counter,
+    pub(crate) legs_dropped: Counter,
     pub(crate) messages_dropped: Counter,
     pub(crate) connections: Counter,
     pub(crate) sessions_resumed: Counter,
@@ -107,6 +119,8 @@ impl Counters {
             events_unclaimed: self.events_unclaimed.get(),
             notices_dropped: self.notices_dropped.get(),
             calls_passed: self.calls_passed.get(),
+            calls_dropped: self.calls_dropped.get(),
+            legs_dropped: self.legs_dropped.get(),
             messages_dropped: self.messages_dropped.get(),
             connections: self.connections.get(),
             sessions_resumed: self.sessions_resumed.get(),

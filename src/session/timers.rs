@@ -1,7 +1,6 @@
-//! What is to happen later: kept in one heap, run by the writer thread.
+//! What is to happen later: kept in the order of time, run by the writer thread.
 
-use std::cmp::Ordering;
-use std::collections::BinaryHeap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -14,80 +13,60 @@ use crate::clock::Deadline;
 pub(crate) type Task = Box<dyn FnOnce(&Arc<Session>) + Send>;
 
 #[derive(Default)]
-pub(crate) struct Timers(Mutex<Heap>);
+pub(crate) struct Timers(Mutex<Inner>);
 
 #[derive(Default)]
-struct Heap {
-    entries: BinaryHeap<Entry>,
+struct Inner {
+    tasks: BTreeMap<TimerId, Task>,
     made: u64,
     closed: bool,
 }
 
-struct Entry {
-    at: Instant,
-    order: u64,
-    task: Task,
-}
+/// Names a task: by its time, and by its number among those of the same time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct TimerId(Instant, u64);
 
 impl Timers {
-    /// Adds a task; true when it is now the first one due, so that the writer thread has to be told.
-    pub(crate) fn add(&self, at: Instant, task: Task) -> bool {
-        let mut heap = self.0.lock();
-        if heap.closed {
-            return false;
+    /// Adds a task; also tells whether it is now the first one due, so that the writer thread has to be told.
+    pub(crate) fn add(&self, at: Instant, task: Task) -> (TimerId, bool) {
+        let mut inner = self.0.lock();
+        inner.made += 1;
+        let id = TimerId(at, inner.made);
+        if inner.closed {
+            return (id, false);
         }
-        heap.made += 1;
-        let order = heap.made;
-        let first = heap.entries.peek().is_none_or(|entry| at < entry.at);
-        heap.entries.push(Entry { at, order, task });
-        first
+        let first = inner.tasks.first_key_value().is_none_or(|(first, _)| at < first.0);
+        inner.tasks.insert(id, task);
+        (id, first)
+    }
+
+    /// Takes a task out that has not run yet. Dropping it is up to the caller, without a lock.
+    pub(crate) fn remove(&self, id: TimerId) -> Option<Task> {
+        self.0.lock().tasks.remove(&id)
     }
 
     /// Takes the first task that is due.
     pub(crate) fn due(&self, now: Instant) -> Option<Task> {
-        let mut heap = self.0.lock();
-        if heap.entries.peek()?.at > now {
-            return None;
-        }
-        heap.entries.pop().map(|entry| entry.task)
+        let mut inner = self.0.lock();
+        let first = inner.tasks.first_entry()?;
+        (first.key().0 <= now).then(|| first.remove())
     }
 
     pub(crate) fn next(&self) -> Deadline {
-        self.0.lock().entries.peek().map(|entry| entry.at)
+        self.0.lock().tasks.first_key_value().map(|(id, _)| id.0)
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.0.lock().entries.len()
+        self.0.lock().tasks.len()
     }
 
     /// Nothing runs any more; gives what has not run. What is added later is dropped.
     pub(crate) fn close(&self) -> Vec<Task> {
-        let entries = {
-            let mut heap = self.0.lock();
-            heap.closed = true;
-            std::mem::take(&mut heap.entries)
+        let tasks = {
+            let mut inner = self.0.lock();
+            inner.closed = true;
+            std::mem::take(&mut inner.tasks)
         };
-        entries.into_iter().map(|entry| entry.task).collect()
+        tasks.into_values().collect()
     }
 }
-
-// The heap gives the greatest first: the earliest, and of equals the one added first.
-impl Ord for Entry {
-    fn cmp(&self, other: &Self) -> Ordering {
-        (other.at, other.order).cmp(&(self.at, self.order))
-    }
-}
-
-impl PartialOrd for Entry {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl PartialEq for Entry {
-    fn eq(&self, other: &Self) -> bool {
-        self.order == other.order
-    }
-}
-
-impl Eq for Entry {}

@@ -12,7 +12,7 @@ use crate::support::{
 };
 
 /// Those that only grow.
-const COUNTERS: [&str; 13] = [
+const COUNTERS: [&str; 15] = [
     "frames_received",
     "events_received",
     "events_repeated",
@@ -20,6 +20,8 @@ const COUNTERS: [&str; 13] = [
     "events_unclaimed",
     "notices_dropped",
     "calls_passed",
+    "calls_dropped",
+    "legs_dropped",
     "messages_dropped",
     "connections",
     "sessions_resumed",
@@ -180,7 +182,7 @@ fn bytes_of_early_events_are_bounded() {
         let sim = sim();
         let client = builder(&sim).early_bytes(10_000).early_wait(LONG * 10).connect().unwrap();
         for n in 0..10 {
-            let told = json!({"call_id": format!("nobody-{n}"), "call_state": "answered", "text": "x".repeat(3_000)});
+            let told = json!({"call_id": format!("nobody-{n}"), "call_state": "answered", "text": "x".repeat(2_500)});
             sim.push_event("calling.call.state", told);
         }
         caught_up(&sim);
@@ -208,5 +210,168 @@ fn a_thread_for_user_code_leaves_after_the_time_that_was_set() {
         assert_eq!(client.stats().workers, 1);
         client.disconnect();
         until("the thread to leave", || client.stats().workers == 0);
+    });
+}
+
+/// What the process holds now, and the most it has held, in MiB.
+#[cfg(target_os = "linux")]
+fn resident() -> (usize, usize) {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let kib = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+        line.trim().trim_end_matches(" kB").parse::<usize>().unwrap()
+    };
+    (kib("VmRSS:") / 1024, kib("VmHWM:") / 1024)
+}
+
+/// A client whose service is the test, one frame at a time: each is acknowledged before the next is sent.
+#[cfg(target_os = "linux")]
+struct Flood {
+    client: Client,
+    service: crate::support::Service,
+    sent: usize,
+    /// As long as a text may be in the largest frame there is.
+    long: String,
+}
+
+#[cfg(target_os = "linux")]
+impl Flood {
+    fn new() -> Self {
+        let peer = crate::support::Peer::new();
+        let builder = peer
+            .builder()
+            .offer_queue(5000)
+            .offer_wait(LONG * 10)
+            .max_active_calls(200)
+            .remembered_ids(200)
+            .notice_bytes(16 << 20)
+            .early_bytes(2 << 20)
+            .offer_bytes(12 << 20);
+        let connecting = std::thread::spawn(move || builder.connect().unwrap());
+        let (service, _) = peer.welcome("p");
+        Self { client: connecting.join().unwrap(), service, sent: 0, long: "x".repeat(9_961_472) }
+    }
+
+    /// `LONG` in an event becomes the longest text that a frame has room for.
+    fn send(&mut self, envelope: Value) {
+        self.push(envelope);
+        self.settle();
+    }
+
+    fn push(&mut self, mut envelope: Value) {
+        self.sent += 1;
+        let id = format!("e{}", self.sent);
+        envelope["timestamp"] = json!(self.sent);
+        let frame = json!({"jsonrpc": "2.0", "id": id, "method": "signalwire.event", "params": envelope});
+        let text = frame.to_string().replace("LONG", &self.long);
+        self.service.0.send(tungstenite::Message::text(text)).unwrap();
+    }
+
+    /// Waits until the last event is acknowledged.
+    fn settle(&mut self) {
+        let id = format!("e{}", self.sent);
+        while self.service.frame()["id"] != id {}
+    }
+}
+
+/// How many of the largest frames are sent: a hundred with `FLOOD=100`, which is for a release build.
+#[cfg(target_os = "linux")]
+fn frames() -> usize {
+    std::env::var("FLOOD").ok().and_then(|frames| frames.parse().ok()).unwrap_or(8)
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn frames_with_a_name_of_nine_mebibytes_leave_nothing() {
+    const TEST: &str = "bounds::frames_with_a_name_of_nine_mebibytes_leave_nothing";
+    crate::support::in_child(TEST, &[], || {
+        let mut flood = Flood::new();
+        let (before, _) = resident();
+        let around = ["context", "event_channel", "project_id", "event_type"];
+        let within = ["context", "project_id", "call_id", "message_id", "tag", "node_id", "segment_id", "control_id"];
+        for n in 0..frames() {
+            let event_type = ["calling.call.state", "messaging.state", "calling.call.receive"][n % 3];
+            let mut envelope = json!({"event_type": event_type, "params": {"call_id": "c", "message_id": "m"}});
+            if n % 2 == 0 {
+                envelope[around[n / 2 % 4]] = "LONG".into();
+            } else {
+                envelope["params"][within[n / 2 % 8]] = "LONG".into();
+            }
+            flood.send(envelope);
+        }
+        let stats = flood.client.stats();
+        let frames = frames() as u64;
+        assert_eq!((stats.frames_malformed, stats.events_received), (frames, frames));
+        let kept = (stats.early_bytes, stats.offer_bytes, stats.notice_bytes, stats.calls, stats.remembered_ids);
+        assert_eq!(kept, (0, 0, 0, 0, 0));
+        let (after, peak) = resident();
+        println!("{before} MiB before {frames} frames, {after} MiB after them, {peak} MiB at most");
+        assert!(after < before + 64 && peak < before + 160, "{before} MiB before, {after} after, {peak} at most");
+    });
+}
+
+#[cfg(target_os = "linux")]
+fn call(name: &str, device: &str) -> Value {
+    let params = json!({
+        "call_id": name, "node_id": name, "tag": name, "context": name, "segment_id": name, "project_id": name,
+        "call_state": "created", "device": {"type": "sip", "params": {"x": device}},
+    });
+    json!({"event_type": "calling.call.receive", "params": params})
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn every_table_filled_with_the_largest_frames_stays_within_its_bound() {
+    const TEST: &str = "bounds::every_table_filled_with_the_largest_frames_stays_within_its_bound";
+    const MIB: usize = 1 << 20;
+    crate::support::in_child(TEST, &[], || {
+        let mut flood = Flood::new();
+        let (go_on, waits) = std::sync::mpsc::channel::<()>();
+        let waits = std::sync::Mutex::new(waits);
+        flood.client.on_event(move |_| {
+            let _gone = waits.lock().unwrap().recv();
+        });
+        let name = |n: usize| format!("{n}-{}", "n".repeat(1000));
+        let (before, _) = resident();
+        // Events for a listener that is busy with the first, and for calls that do not come.
+        for n in 0..frames() / 2 {
+            flood.send(json!({"event_type": "some.event", "params": {"text": "LONG"}}));
+            let early = json!({"call_id": name(n), "call_state": "answered", "text": "e".repeat(MIB)});
+            flood.send(json!({"event_type": "calling.call.state", "params": early, "event_channel": name(n)}));
+        }
+        // Messages that nobody takes, by their text and by the number of their parts.
+        for n in 0..frames() / 4 {
+            let message = json!({"message_id": name(n), "context": name(n), "body": "LONG"});
+            flood.send(json!({"event_type": "messaging.receive", "params": message}));
+            let parts = vec![""; MIB / 8];
+            let message = json!({"message_id": name(100 + n), "body": "x", "media": parts, "tags": parts});
+            flood.send(json!({"event_type": "messaging.receive", "params": message}));
+        }
+        // Calls, each with the longest names; one describes its device at length.
+        flood.send(call(&name(0), "LONG"));
+        for n in 1..250 {
+            flood.push(call(&name(n), &"d".repeat(10_000)));
+        }
+        // IDs to be remembered.
+        for n in 0..300 {
+            flood.push(
+                json!({"event_type": "messaging.receive", "params": {"message_id": name(1000 + n), "body": "x"}}),
+            );
+        }
+        flood.settle();
+        let stats = flood.client.stats();
+        let (after, peak) = resident();
+        println!("{before} MiB before, {after} MiB after, {peak} MiB at most: {stats:?}");
+        assert!(stats.notice_bytes > 9 * MIB && stats.notice_bytes <= 16 * MIB, "{stats:?}");
+        assert!(stats.early_bytes <= 2 * MIB && stats.early_events <= 1, "{stats:?}");
+        assert!(stats.offer_bytes <= 2 * 12 * MIB && stats.offers > 200, "{stats:?}");
+        assert!(stats.calls == 200 && stats.remembered_ids <= 400, "{stats:?}");
+        assert!(stats.notices_dropped >= 2 && stats.messages_dropped >= 3, "{stats:?}");
+        // What was counted, 17 KiB for each call, 1 KiB twice for each ID, and what a frame takes on its way.
+        let counted = (stats.notice_bytes + stats.early_bytes + stats.offer_bytes) / MIB;
+        let kept = counted + (stats.calls * 17 + stats.remembered_ids * 2) / 1024;
+        assert!(after < before + kept + 96, "{before} MiB before, {after} after, {kept} are accounted for: {stats:?}");
+        assert!(peak < before + kept + 192, "{before} MiB before, {peak} at most, {kept} are accounted for");
+        drop(go_on);
     });
 }

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 /// name of the wire with the client.
 const IMPORTS: &[(&str, &[&str])] = &[
     ("error", &[]),
+    ("steps", &[]),
     ("secret", &[]),
     ("clock", &[]),
     ("latch", &["clock"]),
@@ -20,15 +21,15 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("macros", &["protocol"]),
     ("protocol", &["error", "secret"]),
     ("transport", &["error", "clock", "latch", "secret"]),
-    ("session", &["error", "clock", "latch", "secret", "mailbox", "workers", "protocol", "transport"]),
+    ("session", &["error", "clock", "latch", "secret", "mailbox", "steps", "workers", "protocol", "transport"]),
     ("stream", &["clock", "session"]),
-    ("call", &["error", "clock", "latch", "mailbox", "protocol", "session", "stream", "workers"]),
+    ("call", &["error", "clock", "latch", "mailbox", "protocol", "session", "steps", "stream", "workers"]),
     ("message", &["error", "clock", "latch", "mailbox", "protocol", "session", "stream", "workers", "call"]),
     (
         "client",
         &[
-            "error", "clock", "latch", "secret", "mailbox", "workers", "protocol", "session", "stream", "call",
-            "message",
+            "error", "clock", "latch", "secret", "mailbox", "workers", "protocol", "session", "steps", "stream",
+            "call", "message",
         ],
     ),
     ("simulator", &["error", "clock", "secret"]),

@@ -59,8 +59,16 @@ impl Peer {
 }
 
 /// A member that is an object, parsed.
+/// The largest object that is parsed with its event, in bytes.
+const LARGEST_OBJECT: usize = 64 << 10;
+
 fn json_object(payload: &Object<'_>, key: &str) -> Option<Value> {
-    payload.get(key).and_then(|raw| serde_json::from_str(raw.get()).ok()).filter(Value::is_object)
+    // Parsed, it may take a hundred times as much as it was written in.
+    payload
+        .get(key)
+        .filter(|raw| raw.get().len() <= LARGEST_OBJECT)
+        .and_then(|raw| serde_json::from_str(raw.get()).ok())
+        .filter(Value::is_object)
 }
 
 /// A call is in a new state.
@@ -98,6 +106,7 @@ pub struct CallStateEvent {
     /// The call that this one is bridged with.
     pub peer: Option<Peer>,
     /// Of a SIP leg: user, host and parameters of the request and of its From, To and Contact, as JSON.
+    /// `None` if it is larger than 64 KiB: then it is in [`raw`](Self::raw) only.
     pub sip_data: Option<Value>,
     /// The quality of the audio that came in, from 1 to 5.
     pub audio_in_mos: Option<f64>,
@@ -166,6 +175,7 @@ pub struct CallReceiveEvent {
     /// The call that this one is bridged with.
     pub peer: Option<Peer>,
     /// Of a SIP leg: user, host and parameters of the request and of its From, To and Contact, as JSON.
+    /// `None` if it is larger than 64 KiB: then it is in [`raw`](Self::raw) only.
     pub sip_data: Option<Value>,
     /// The event as it came.
     pub raw: RawEvent,

@@ -1,6 +1,7 @@
 //! Events of messages.
 
 use super::super::frame::Envelope;
+use super::super::limits;
 use super::super::object::Object;
 use super::super::states::{Direction, EventName, MessageState};
 use super::{Event, RawEvent, TypedEvent, or_envelope};
@@ -110,6 +111,17 @@ impl MessageStateEvent {
             tag: payload.string("tag"),
             raw,
         }
+    }
+}
+
+impl MessageStateEvent {
+    pub(super) fn bytes_of_lists(&self) -> usize {
+        limits::bytes_of_texts(&self.media) + limits::bytes_of_texts(&self.tags)
+    }
+
+    /// Everything that it owns.
+    pub(crate) fn bytes(&self) -> usize {
+        2 * self.raw.bytes() + self.bytes_of_lists()
     }
 }
 

@@ -12,6 +12,7 @@ use serde_json::Value;
 pub use self::call::*;
 pub use self::message::*;
 use super::frame::{Envelope, EventHead};
+use super::limits;
 use super::object::{self, Object};
 use super::redact;
 use super::states::EventName;
@@ -199,6 +200,21 @@ impl Event {
     pub fn timestamp(&self) -> f64 {
         self.raw().timestamp()
     }
+
+    /// Everything that it owns: the text that it came in, and what was read from it.
+    pub(crate) fn bytes(&self) -> usize {
+        let values = |sip_data: &Option<Value>| sip_data.as_ref().map_or(0, limits::bytes_of_value);
+        let read = match self {
+            Self::CallState(event) => values(&event.sip_data),
+            Self::CallReceive(event) => values(&event.sip_data),
+            Self::MessageReceive(event) => limits::bytes_of_texts(&event.media) + limits::bytes_of_texts(&event.tags),
+            Self::MessageState(event) => event.bytes_of_lists(),
+            Self::Other(_) => return self.raw().bytes(),
+            _ => 0,
+        };
+        // Each text that was read is a piece of the payload.
+        2 * self.raw().bytes() + read
+    }
 }
 
 impl Debug for Event {
@@ -260,6 +276,14 @@ impl Unread {
         }
     }
 
+    /// Everything that it owns.
+    pub(crate) fn bytes(&self) -> usize {
+        match self {
+            Self::Raw(raw) => raw.bytes(),
+            Self::Read(event) => event.bytes(),
+        }
+    }
+
     pub(crate) fn read(self) -> Event {
         match self {
             Self::Read(event) => *event,
@@ -316,6 +340,11 @@ impl RawEvent {
     /// An event that says nothing.
     fn empty() -> Self {
         Self::unsent(EventName::from(""), "", "")
+    }
+
+    /// What it takes.
+    pub(crate) fn bytes(&self) -> usize {
+        self.0.text.len() + 256
     }
 
     /// In place of an event that the service did not send: it has an empty payload.

@@ -1,0 +1,366 @@
+//! What the service fills is driven from here without a connection, so that its steps can be counted.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::router::Router;
+use super::{Client, Dial, Dialing};
+use crate::call::core::Leaving;
+use crate::call::owed::Duty;
+use crate::clock::Clock;
+use crate::message::{Message, sms};
+use crate::phone;
+use crate::protocol::frame::Envelope;
+use crate::secret::Secret;
+use crate::session::{Credentials, EventSink, Session, Settings, Stats};
+use crate::steps;
+use crate::transport::{Connector, Endpoint, Keeper, Scheme, TlsSettings};
+
+/// A client whose link is never made: its events are given to it by hand, on the thread of the test.
+struct Scene {
+    client: Client,
+    session: Arc<Session>,
+    router: Arc<Router>,
+}
+
+impl Scene {
+    fn new(set: impl FnOnce(&mut Settings)) -> Self {
+        let clock = Clock::real();
+        let mut settings = Settings { dial_legs: usize::MAX, posted_requests: usize::MAX, ..Settings::default() };
+        set(&mut settings);
+        let endpoint = Endpoint::parse(("host", "127.0.0.1:1"), Scheme::Ws, "/", false).expect("the scene is right");
+        let connector = Connector::new(endpoint, &TlsSettings::default(), None, settings.max_frame, clock.clone())
+            .expect("the scene is right");
+        let router = Router::new(settings.remembered_ids);
+        let credentials = Credentials::Jwt { jwt: Secret::new("jwt-of-the-test"), project: None };
+        let sink: Arc<Router> = Arc::clone(&router);
+        let session = Session::new(clock, settings, credentials, Vec::new(), connector, sink);
+        Self { client: Client::new(Arc::clone(&session), Arc::clone(&router)), session, router }
+    }
+
+    fn event(&self, event_type: &str, params: Value) {
+        self.envelope(json!({"event_type": event_type, "timestamp": 1.5, "params": params}));
+    }
+
+    fn envelope(&self, envelope: Value) {
+        let text = envelope.to_string();
+        self.router.event(&self.session, &Envelope::parse_text(&text).expect("the scene is right"));
+    }
+
+    fn leg(&self, tag: &str, n: usize, state: &str) {
+        let params = json!({"call_id": format!("leg-{n}"), "node_id": "n", "tag": tag, "call_state": state});
+        self.event("calling.call.state", params);
+    }
+
+    fn dial(&self, tag: &str) -> Dialing {
+        let dial = Dial::new(phone("+15552220001").from("+15551111111")).tag(tag);
+        self.client.start_dial(dial).expect("the scene is right")
+    }
+
+    /// Has all pass that was to happen until now.
+    fn tick(&self) {
+        self.session.tick();
+    }
+
+    fn stats(&self) -> Stats {
+        self.client.stats()
+    }
+}
+
+/// Twice the input takes twice the steps, and the steps are seen at all.
+fn grows_with_its_input(what: &str, fill: impl Fn(usize) -> u64) {
+    const INPUT: usize = 500;
+    let (once, twice) = (fill(INPUT), fill(2 * INPUT));
+    assert!(once >= INPUT as u64, "{what}: {once} steps for {INPUT}: they are not counted");
+    assert!(twice <= 2 * once + once / 4, "{what}: {once} steps for {INPUT}, {twice} for twice as many");
+}
+
+fn steps_of(scene: &Scene, count: usize, each: impl Fn(&Scene, usize)) -> u64 {
+    steps::of(|| (0..count).for_each(|n| each(scene, n)))
+}
+
+#[test]
+fn legs_of_a_dial_take_steps_in_proportion() {
+    grows_with_its_input("legs that ring", |count| {
+        let scene = Scene::new(|_| {});
+        let dial = scene.dial("t");
+        let steps = steps_of(&scene, count, |scene, n| scene.leg("t", n, "created"));
+        assert_eq!((dial.legs().len(), scene.stats().calls), (count, count));
+        steps
+    });
+    grows_with_its_input("legs that end", |count| {
+        let scene = Scene::new(|_| {});
+        let dial = scene.dial("t");
+        (0..count).for_each(|n| scene.leg("t", n, "created"));
+        let steps = steps_of(&scene, count, |scene, n| scene.leg("t", n, "ended"));
+        assert_eq!((dial.legs_kept(), scene.stats().calls), (0, 0));
+        steps
+    });
+    grows_with_its_input("late legs of a dial that was given up", |count| {
+        let scene = Scene::new(|_| {});
+        let dial = scene.dial("t");
+        scene.sent();
+        dial.cancel();
+        let steps = steps_of(&scene, count, |scene, n| scene.leg("t", n, "created"));
+        assert_eq!(scene.stats().posted_requests, count + 1);
+        steps
+    });
+}
+
+impl Scene {
+    /// What was posted has been sent from here on, as far as the table of requests knows.
+    fn sent(&self) {
+        self.session.pretend_online();
+    }
+}
+
+/// How many legs the service tells of: two hundred thousand with `LEGS=200000`, which is for a release build.
+fn legs() -> usize {
+    std::env::var("LEGS").ok().and_then(|legs| legs.parse().ok()).unwrap_or(10_000)
+}
+
+#[test]
+fn any_number_of_legs_of_one_dial_leaves_no_more_than_the_bound() {
+    let legs = legs();
+    let scene = Scene::new(|settings| settings.dial_legs = 256);
+    let dial = scene.dial("t");
+    let steps = steps_of(&scene, legs, |scene, n| scene.leg("t", n, "created"));
+    let stats = scene.stats();
+    assert_eq!((dial.legs().len(), stats.calls, stats.legs_dropped), (256, 256, legs as u64 - 256));
+    assert!(steps <= 4 * legs as u64, "{steps} steps");
+    // An answer is what the dial is for, whichever call it is.
+    let winner = json!({"call_id": "the-winner", "node_id": "n", "dial_winner": true});
+    scene.event("calling.call.dial", json!({"tag": "t", "dial_state": "answered", "call": winner}));
+    assert_eq!(dial.wait(Duration::ZERO).expect("the scene is right").id(), "the-winner");
+}
+
+#[test]
+fn late_legs_of_a_dial_that_was_given_up_leave_no_more_than_their_bound() {
+    let legs = legs();
+    let scene = Scene::new(|settings| settings.dial_legs = 256);
+    let dial = scene.dial("t");
+    scene.sent();
+    dial.cancel();
+    let timers = scene.stats().timers;
+    let steps = steps_of(&scene, legs, |scene, n| scene.leg("t", n, "created"));
+    let stats = scene.stats();
+    assert_eq!((stats.posted_requests, stats.legs_dropped), (256 + 1, legs as u64 - 256));
+    assert_eq!((stats.timers, stats.calls), (timers, 0), "a leg has no timer and no entry of its own");
+    assert!(steps <= 4 * legs as u64, "{steps} steps");
+}
+
+#[test]
+fn the_timers_of_a_dial_end_with_it() {
+    let scene = Scene::new(|_| {});
+    let timers = scene.stats().timers;
+    let dial = scene.dial("won");
+    assert_eq!(scene.stats().timers, timers + 1);
+    let winner = json!({"call_id": "w", "node_id": "n", "dial_winner": true});
+    scene.event("calling.call.dial", json!({"tag": "won", "dial_state": "answered", "call": winner}));
+    assert_eq!(scene.stats().timers, timers, "won");
+    drop(dial);
+    let dial = scene.dial("failed");
+    scene.event("calling.call.dial", json!({"tag": "failed", "dial_state": "failed"}));
+    assert_eq!(scene.stats().timers, timers, "failed");
+    drop(dial);
+    // It was never sent, so that nothing can come late.
+    drop(scene.dial("cancelled"));
+    assert_eq!(scene.stats().timers, timers, "cancelled");
+    // One timer looks after all of those that may be answered late.
+    scene.sent();
+    (0..50).for_each(|n| drop(scene.dial(&format!("given up {n}"))));
+    assert_eq!((scene.stats().timers, scene.stats().dials_given_up), (timers + 1, 50));
+}
+
+#[test]
+fn dials_that_were_given_up_take_steps_in_proportion() {
+    grows_with_its_input("dials that are given up", |count| {
+        let scene = Scene::new(|settings| {
+            settings.remembered_ids = usize::MAX;
+            settings.late_winner = Duration::ZERO;
+        });
+        scene.sent();
+        let steps = steps_of(&scene, count, |scene, n| drop(scene.dial(&format!("dial-{n}"))));
+        assert_eq!(scene.stats().dials_given_up, count);
+        let swept = steps::of(|| scene.tick());
+        assert_eq!(scene.stats().dials_given_up, 0);
+        steps + swept
+    });
+}
+
+#[test]
+fn early_events_take_steps_in_proportion() {
+    let state = |id: &str| json!({"call_id": id, "call_state": "answered"});
+    grows_with_its_input("early events of as many calls", |count| {
+        let scene = Scene::new(|settings| settings.early_wait = Duration::ZERO);
+        let steps = steps_of(&scene, count, |scene, n| scene.event("calling.call.state", state(&format!("c-{n}"))));
+        assert_eq!(scene.stats().early_events, count);
+        steps + steps::of(|| scene.tick())
+    });
+    grows_with_its_input("early events of one call, beyond their bound", |count| {
+        let scene = Scene::new(|settings| settings.early_events = 100);
+        let steps = steps_of(&scene, count, |scene, _| scene.event("calling.call.state", state("c")));
+        assert_eq!((scene.stats().early_events, scene.stats().events_unclaimed), (100, count as u64 - 100));
+        steps
+    });
+    grows_with_its_input("calls that are offered while events of others wait", |count| {
+        let scene = Scene::new(|settings| {
+            settings.early_events = usize::MAX;
+            settings.offer_queue = usize::MAX;
+        });
+        (0..count).for_each(|n| scene.event("calling.call.state", state(&format!("nobody-{n}"))));
+        let steps = steps_of(&scene, count, Scene::offer);
+        assert_eq!((scene.stats().early_events, scene.stats().calls), (count, count));
+        steps
+    });
+}
+
+impl Scene {
+    fn offer(&self, n: usize) {
+        let params = json!({"call_id": format!("call-{n}"), "node_id": "n", "call_state": "created"});
+        self.event("calling.call.receive", params);
+    }
+}
+
+#[test]
+fn offers_take_steps_in_proportion() {
+    grows_with_its_input("calls that nobody claims", |count| {
+        let scene = Scene::new(|settings| {
+            settings.offer_queue = usize::MAX;
+            settings.offer_wait = Duration::ZERO;
+        });
+        scene.sent();
+        let steps = steps_of(&scene, count, Scene::offer);
+        let stats = scene.stats();
+        assert_eq!((stats.offers, stats.calls, stats.timers), (count, count, 1));
+        assert!(stats.offer_bytes >= count * 600, "{stats:?}");
+        let swept = steps::of(|| scene.tick());
+        let stats = scene.stats();
+        assert_eq!((stats.offers, stats.offer_bytes, stats.calls_passed), (0, 0, count as u64));
+        steps + swept
+    });
+    grows_with_its_input("calls that come back after a transfer", |count| {
+        let scene = Scene::new(|settings| {
+            settings.offer_queue = usize::MAX;
+            settings.remembered_ids = usize::MAX;
+        });
+        for n in 0..count {
+            scene.offer(n);
+            scene.router.find(&format!("call-{n}")).expect("the scene is right").leaves(Leaving::Transferred);
+            scene.event("calling.call.state", json!({"call_id": format!("call-{n}"), "call_state": "ended"}));
+        }
+        assert_eq!(scene.stats().calls, 0);
+        let steps = steps_of(&scene, count, |scene, n| {
+            let params = json!({"call_id": format!("call-{n}"), "node_id": "n", "call_state": "created", "again": 1});
+            scene.event("calling.call.receive", params);
+        });
+        assert_eq!(scene.stats().calls, count);
+        steps
+    });
+}
+
+#[test]
+fn calls_beyond_what_may_be_unanswered_are_dropped_and_those_that_were_taken_are_not() {
+    let scene = Scene::new(|settings| {
+        settings.posted_requests = 10;
+        settings.max_active_calls = 5;
+        settings.offer_queue = 5;
+    });
+    scene.sent();
+    (0..100).for_each(|n| scene.offer(n));
+    let stats = scene.stats();
+    assert_eq!((stats.calls, stats.calls_passed, stats.calls_dropped), (5, 10, 85));
+    assert_eq!(stats.posted_requests, 10);
+    // The bound is reached, and the calls that live are passed back all the same.
+    while let Ok(call) = scene.client.next_call(Duration::ZERO) {
+        drop(call);
+    }
+    let stats = scene.stats();
+    assert_eq!((stats.calls, stats.calls_passed, stats.posted_requests), (0, 15, 15));
+}
+
+#[test]
+fn a_call_owes_one_end_and_one_pass_whatever_waits_for_the_link() {
+    let scene = Scene::new(|settings| {
+        settings.offline_queue = 0;
+        settings.offer_queue = 10;
+    });
+    (0..3).for_each(|n| scene.offer(n));
+    for call in scene.router.live_calls() {
+        (0..5).for_each(|_| call.owe(Duty::End, "\"reason\":\"hangup\""));
+    }
+    let stats = scene.stats();
+    assert_eq!((stats.offline_requests, stats.posted_requests), (3, 3));
+    drop(scene.client.next_call(Duration::ZERO).expect("the scene is right"));
+    assert_eq!(scene.stats().offline_requests, 4);
+    assert!(scene.client.start_dial(Dial::new(phone("+1").from("+2"))).is_err(), "others wait for room");
+}
+
+#[test]
+fn messages_take_steps_in_proportion() {
+    let track = |scene: &Scene, n: usize| {
+        let message = Message::outbound(&scene.session, &sms("+1").from("+2").body("x").fields);
+        scene.router.track_message(&scene.session, &format!("m-{n}"), message.core());
+    };
+    grows_with_its_input("messages that are followed, beyond their bound", |count| {
+        let scene = Scene::new(|settings| settings.max_messages = 100);
+        let steps = steps_of(&scene, count, track);
+        assert_eq!(scene.stats().messages, 100);
+        steps
+    });
+    grows_with_its_input("messages without a verdict", |count| {
+        let scene = Scene::new(|settings| settings.message_limit = Duration::ZERO);
+        let steps = steps_of(&scene, count, track);
+        let swept = steps::of(|| scene.tick());
+        assert_eq!(scene.stats().messages, 0);
+        steps + swept
+    });
+    grows_with_its_input("messages that come in", |count| {
+        let scene = Scene::new(|settings| settings.offer_queue = usize::MAX);
+        let steps = steps_of(&scene, count, |scene, n| {
+            scene.event("messaging.receive", json!({"message_id": format!("m-{n}"), "body": "x"}));
+        });
+        assert_eq!(scene.stats().offers, count);
+        steps
+    });
+}
+
+#[test]
+fn a_name_that_is_too_long_is_malformed_wherever_it_stands() {
+    let scene = Scene::new(|_| {});
+    let dial = scene.dial("t");
+    let long = "x".repeat(1025);
+    let empty = scene.stats();
+    let mut malformed = 0;
+    for (event_type, params) in [
+        ("calling.call.receive", json!({"call_id": long})),
+        ("calling.call.receive", json!({"call_id": "c", "node_id": long})),
+        ("calling.call.receive", json!({"call_id": "c", "tag": long})),
+        ("calling.call.receive", json!({"call_id": "c", "context": long})),
+        ("calling.call.state", json!({"call_id": "c", "tag": "t", "call_state": long})),
+        ("calling.call.state", json!({"call_id": "c", "tag": "t", "segment_id": long})),
+        ("calling.call.dial", json!({"tag": "t", "dial_state": long})),
+        ("calling.call.dial", json!({"tag": "t", "dial_state": "answered", "call": {"call_id": long}})),
+        ("messaging.receive", json!({"message_id": long, "body": "x"})),
+        ("messaging.state", json!({"message_id": long, "message_state": "sent"})),
+        ("some.event", json!({"call_id": "c", "control_id": long})),
+    ] {
+        scene.event(event_type, params.clone());
+        malformed += 1;
+        let stats = scene.stats();
+        assert_eq!(stats.frames_malformed, malformed, "{event_type} {:.80}", params.to_string());
+        assert_eq!(Stats { frames_malformed: 0, ..stats }, empty, "{event_type} {:.80}", params.to_string());
+    }
+    // A reason is no name: the end that it belongs to counts.
+    scene.leg("t", 1, "created");
+    let leg = dial.legs().pop().expect("the scene is right");
+    let reason = "y".repeat(100_000);
+    scene.event("calling.call.state", json!({"call_id": "leg-1", "call_state": "ended", "end_reason": reason}));
+    let end = leg.wait_for_ended(Duration::ZERO).expect("the scene is right");
+    assert_eq!(end.reason.map(|reason| reason.as_str().len()), Some(1024));
+    // Names of our own that would not be taken back are not sent.
+    let dial = Dial::new(phone("+1").from("+2")).tag(long);
+    assert!(scene.client.start_dial(dial).expect_err("it is refused").to_string().contains("1025 bytes"));
+}
