@@ -150,20 +150,20 @@ impl Session {
             let text = match frame.map_err(|end| self.broken(&end))? {
                 Frame::Text(text) => text,
                 Frame::Ping(payload) => {
-                    writer.write_now([Out::Pong(payload)], until).map_err(|end| self.broken(&end))?;
+                    writer.write_now([Out::Pong(payload.into())], until).map_err(|end| self.broken(&end))?;
                     continue;
                 }
                 Frame::Close(close) => {
                     let _the_peer_may_be_gone = writer.write_now([Out::Close(1000)], until);
-                    let close = close.map(|(code, reason)| (code, self.clean(&reason)));
+                    let close = close.map(|(code, reason)| (code, self.clean(reason)));
                     let close = close.as_ref().map(|(code, reason)| (*code, reason.as_str()));
                     return Err(Failure::Passing(error::connect_closed(self.host(), close)));
                 }
                 Frame::Binary(_) | Frame::Pong => continue,
             };
-            let ack = match Incoming::parse(&text) {
+            let ack = match Incoming::parse(text) {
                 Incoming::Reply { id: ReplyId::Ours(of), body } if of == id => {
-                    self.trace("←", &text);
+                    self.trace("←", text);
                     let (protocol, restored) = self.verdict(frame::judge(body), sent_protocol.is_some())?;
                     let resumed = sent_protocol.is_some_and(|sent| restored.unwrap_or(sent == protocol));
                     acks.write(writer, until).map_err(|end| self.broken(&end))?;
@@ -181,7 +181,7 @@ impl Session {
                 Incoming::Event { id, .. } => id.map(frame::ack),
                 _ => None,
             };
-            if !backlog.keep(&text, ack.is_some(), self.settings.resume_backlog) {
+            if !backlog.keep(text, ack.is_some(), self.settings.resume_backlog) {
                 backlog.clear();
                 return Err(Failure::Overflow(error::backlog_full(self.host(), self.settings.resume_backlog)));
             }

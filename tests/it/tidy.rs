@@ -445,7 +445,7 @@ fn the_manifest_keeps_its_promises() {
     assert!(read("LICENSE-APACHE").contains("Apache License"));
     if root().join("README.md").exists() {
         let readme = read("README.md");
-        for mentioned in ["LICENSE-MIT", "LICENSE-APACHE", "cargo test", "cargo run --example", "tungstenite=info"] {
+        for mentioned in ["LICENSE-MIT", "LICENSE-APACHE", "cargo test", "cargo run --example", "RUST_LOG=trace"] {
             assert!(readme.contains(mentioned), "the README does not mention {mentioned}");
         }
     }
