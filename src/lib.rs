@@ -187,6 +187,7 @@ mod error;
 pub mod fuzz;
 mod latch;
 mod mailbox;
+mod mask;
 mod message;
 mod protocol;
 pub mod reference;

@@ -19,6 +19,10 @@ use crate::transport::{Connection, Frame, LinkEnd, Out, WriteHalf};
 /// So many bytes of acknowledgements are written at once while a backlog comes in.
 const ACKS: usize = 16 << 10;
 
+/// A blob to resume with that is longer than this is not kept: it is sent with every reconnect, and looked for in what
+/// is printed.
+const STATE_BYTES: usize = 16 << 10;
+
 /// Why an attempt to connect came to nothing. It decides what is done next.
 pub(super) enum Failure {
     /// The service could not be reached, or said that it cannot serve now.
@@ -312,7 +316,10 @@ impl Session {
 
     /// Notes the blob that the service wants to see at the next reconnect.
     pub(super) fn keep_authorization(&self, state: &str) {
-        if !state.is_empty() {
+        if state.len() > STATE_BYTES {
+            self.counters.frames_malformed.add(1);
+            log::warn!("an authorization state of {} bytes was dropped", state.len());
+        } else if !state.is_empty() {
             let mut identity = self.identity.lock();
             identity.replace_state(Secret::new(state));
             let own = self.own_secrets(&identity);
