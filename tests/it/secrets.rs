@@ -459,6 +459,110 @@ fn at_plain_trace_no_record_of_any_crate_has_a_secret_in_it() {
     });
 }
 
+/// What would forge a line, move the cursor, or turn the direction of writing.
+const FORGED: &str = "x\n2026-11-28 ERROR forged\r\u{1b}[2J\u{9b}2J\u{7f}\u{85}\u{202e}\u{2028}\u{2066}";
+
+fn is_one_line(text: &str) -> bool {
+    let unsafe_one = |c: char| {
+        c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    !text.contains(unsafe_one)
+}
+
+/// A service that puts a secret, and what forges a line, into every string that it may send.
+fn with_a_hostile_service() {
+    let capture = Capture::install();
+    let sim = Simulator::builder().project(PROJECT).token(TOKEN).allow_violations().start().unwrap();
+    let client = builder(&sim).connect().unwrap();
+    let hostile = format!("{TOKEN}{FORGED}");
+    let mut shown = Shown::default();
+    let dialled = client.dial(phone("+15552222222").from("+15551111111")).unwrap();
+    for method in ["calling.play", "calling.send_digits", "messaging.send", "signalwire.receive", "calling.dial"] {
+        sim.fail(method, 400, &hostile);
+    }
+    let texted = || client.send_message(sms("+15552222222").from("+15551111111").body("hello"));
+    shown.error(&dialled.play(silence(LONG)).unwrap_err());
+    shown.error(&dialled.send_digits("1").unwrap_err());
+    shown.error(&texted().unwrap_err());
+    shown.error(&client.receive(["more"]).unwrap_err());
+    shown.error(&client.dial(phone("+15552222222").from("+15551111111")).unwrap_err());
+    sim.fail("some.method", 400, &format!("{}{TOKEN}", "\\u{".repeat(40_000)));
+    let long = client.execute("some.method", json!({})).unwrap_err();
+    assert!(long.to_string().len() < 1200 && long.server_message().is_some_and(|said| said.len() < 1100), "{long}");
+
+    // An inbound call and message whose IDs are hostile; then the same again, which nobody claims.
+    let offer = |id: &str| {
+        let device = json!({"type": "phone", "params": {"from_number": id, "to_number": id}});
+        json!({"call_id": id, "node_id": id, "segment_id": id, "tag": id, "context": id, "call_state": "created",
+            "direction": "inbound", "device": device})
+    };
+    let message = |id: &str| {
+        json!({"message_id": id, "context": id, "direction": "inbound", "message_state": "received", "from_number": id,
+            "to_number": id, "body": id, "media": [id], "segments": 1, "tags": [id]})
+    };
+    sim.push_event("calling.call.receive", offer(&hostile));
+    let call = client.next_call(LONG).unwrap();
+    shown.told(&call);
+    if let Err(error) = call.play(silence(LONG)).and_then(|playing| playing.wait(LONG)) {
+        shown.error(&error);
+    }
+    shown.error(&call.wait_for_answered(std::time::Duration::ZERO).unwrap_err());
+    sim.push_event("messaging.receive", message(&hostile));
+    shown.told(&client.next_message(LONG).unwrap());
+    sim.push_event("calling.call.receive", offer(&format!("{hostile}2")));
+    sim.push_event("messaging.receive", message(&format!("{hostile}2")));
+    for name in
+        ["calling.call.state", "calling.call.play", "calling.call.dial", "calling.error", "messaging.state", "x.y"]
+    {
+        let all = json!({"call_id": hostile, "control_id": hostile, "node_id": hostile, "tag": hostile, "state": hostile,
+            "call_state": hostile, "reason": hostile, "message_id": hostile, "message_state": hostile, "name": hostile});
+        sim.push_event(name, all.clone());
+        shown.told(&parse_event(&json!({"event_type": name, "params": all})));
+    }
+    sim.push_event(&hostile, json!({"call_id": hostile}));
+    sim.push_raw(&json!({"jsonrpc": "2.0", "id": hostile, "method": hostile}).to_string());
+    sim.push_raw(&json!({"jsonrpc": "2.0", "id": hostile, "result": hostile}).to_string());
+    sim.push_raw(&json!({"jsonrpc": hostile, "id": [hostile], "method": 1}).to_string());
+    caught_up(&sim);
+    let handler_of = hostile.clone();
+    client.on_call(move |_call| Err(handler_of.clone().into()));
+    let caller = sim.caller("+15551230001").calls("+15559990000").dials();
+    caller.wait_ended(LONG).unwrap();
+    until("the message to be dropped", || client.stats().messages_dropped > 0);
+    client.disconnect();
+    shown.error(&call.wait_for_answered(std::time::Duration::ZERO).unwrap_err());
+
+    let ours = |target: &str| target.starts_with("signalwire_relay");
+    let records = capture.take();
+    for (target, line) in records.iter().filter(|(target, _)| ours(target)) {
+        assert!(is_one_line(line), "{line:?} of {target}");
+        check(line, &[TOKEN], target);
+    }
+    assert!(records.iter().any(|(target, line)| ours(target) && line.contains("forged")), "nothing hostile was logged");
+    assert!(records.iter().any(|(_, line)| line.contains("was dropped: nobody asked for it")));
+    for text in &shown.ours {
+        // The alternate form of `Debug` has lines of its own.
+        assert!(text.split('\n').all(is_one_line), "{text:?}");
+        assert!(!text.lines().any(|line| line.starts_with("2026")), "{text}");
+        check(text, &[TOKEN], "what was shown");
+    }
+    for text in &shown.told {
+        assert!(text.split('\n').all(is_one_line), "{text:?}");
+    }
+    report("clean");
+}
+
+#[test]
+fn no_text_of_a_hostile_service_forges_a_line_or_shows_a_secret() {
+    watched(|| {
+        const NAME: &str = "secrets::no_text_of_a_hostile_service_forges_a_line_or_shows_a_secret";
+        if child_role().is_some() {
+            return with_a_hostile_service();
+        }
+        assert_eq!(reports_of_child(NAME, "child", &[]), ["clean"]);
+    });
+}
+
 #[test]
 fn the_search_for_secrets_finds_them() {
     let core = "T0ken-canary";
