@@ -255,8 +255,9 @@ struct Search {
 impl Search {
     fn push(&mut self, mut range: Range<usize>) {
         // Those of one run come in the order of their ends.
-        while let Some(last) = self.found.pop_if(|last| last.end >= range.start && last.start <= range.end) {
+        while let Some(last) = self.found.last().filter(|last| last.end >= range.start && last.start <= range.end) {
             range = last.start.min(range.start)..last.end.max(range.end);
+            self.found.pop();
         }
         self.found.push(range);
     }

@@ -121,7 +121,7 @@ pub(crate) mod tests {
         assert_eq!(heard, Message::text("ping pong"));
         peer.send(heard).expect("sent");
         let before = link.reader.pulse().last();
-        assert!(matches!(next(&mut link.reader), Ok(Frame::Text(text)) if &*text == "ping pong"));
+        assert!(matches!(next(&mut link.reader), Ok(Frame::Text(text)) if text == "ping pong"));
         assert!(link.reader.pulse().last() > before);
     }
 
@@ -132,8 +132,8 @@ pub(crate) mod tests {
             socket
         });
         let mut link = attempt(&connector(&address.to_string(), Scheme::Ws), LONG).expect("a connection");
-        assert!(matches!(next(&mut link.reader), Ok(Frame::Text(text)) if &*text == "hi"));
-        assert!(matches!(next(&mut link.reader), Ok(Frame::Ping(bytes)) if &bytes[..] == b"!"));
+        assert!(matches!(next(&mut link.reader), Ok(Frame::Text(text)) if text == "hi"));
+        assert!(matches!(next(&mut link.reader), Ok(Frame::Ping(bytes)) if bytes == b"!"));
         assert!(matches!(next(&mut link.reader), Ok(Frame::Binary(3))));
         assert!(matches!(next(&mut link.reader), Ok(Frame::Pong)));
         assert!(matches!(next(&mut link.reader), Ok(Frame::Close(Some((1001, reason)))) if reason == "bye"));
@@ -178,7 +178,7 @@ pub(crate) mod tests {
         assert!(asked > 0);
         peer.get_mut().write_all(b"llo").expect("sent");
         link.reader.set_deadline(None);
-        assert!(matches!(link.reader.next(&mut || ()), Ok(Frame::Text(text)) if &*text == "hello"));
+        assert!(matches!(link.reader.next(&mut || ()), Ok(Frame::Text(text)) if text == "hello"));
     }
 
     #[test]
