@@ -10,8 +10,9 @@ use std::path::{Path, PathBuf};
 /// of each other; a session over both; the handles on top. The simulator stands beside all of that: it shares no
 /// name of the wire with the client.
 const IMPORTS: &[(&str, &[&str])] = &[
-    ("error", &[]),
-    ("secret", &[]),
+    ("error", &["secret"]),
+    ("mask", &[]),
+    ("secret", &["mask"]),
     ("clock", &[]),
     ("latch", &["clock"]),
     ("workers", &["clock", "secret"]),
