@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::secret::one_line;
+
 /// What handlers return as an error, and what [`Error::source`](std::error::Error::source) gives.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync + 'static>;
 
@@ -323,7 +325,12 @@ impl Draft {
         self
     }
 
-    fn done(self) -> Error {
+    /// Whatever went into it, it is one line.
+    fn done(mut self) -> Error {
+        let line = one_line(&self.0.text);
+        if line != *self.0.text {
+            self.0.text = line.into();
+        }
         Error(Arc::new(self.0))
     }
 }

@@ -14,9 +14,9 @@ const SPEED: f64 = 20.0;
 
 /// Installs a logger, and starts a simulator unless the environment has credentials.
 pub fn simulator() -> Result<Option<Simulator>> {
-    // tungstenite prints whole frames at trace, the token included.
     let filter = env::var("RUST_LOG").unwrap_or_else(|_| "warn".into());
-    env_logger::Builder::new().parse_filters(&filter).parse_filters("tungstenite=info").init();
+    // The simulator serves with tungstenite, which prints whole frames at trace.
+    env_logger::Builder::new().parse_filters(&filter).filter_module("tungstenite", log::LevelFilter::Info).init();
     let given = |name| env::var_os(name).is_some_and(|value| !value.is_empty());
     if ["SIGNALWIRE_PROJECT_ID", "SIGNALWIRE_API_TOKEN", "SIGNALWIRE_JWT_TOKEN"].into_iter().any(given) {
         return Ok(None);

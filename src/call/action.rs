@@ -280,7 +280,7 @@ impl<O: Operation> fmt::Debug for Action<O> {
         f.debug_struct("Action")
             .field("method", &O::METHOD)
             .field("control_id", &self.control_id())
-            .field("call_id", &self.call.id())
+            .field("call_id", &self.call.core.shown_id())
             .field("done", &self.is_done())
             .finish()
     }

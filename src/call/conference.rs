@@ -270,8 +270,8 @@ impl ConferenceAction {
         }
         let over = self.call.core.over();
         Err(over.map_or_else(
-            || error::call_ended("joining the conference", self.call.id()),
-            |over| over.error("joining the conference", self.call.id()),
+            || error::call_ended("joining the conference", &self.call.core.shown_id()),
+            |over| over.error("joining the conference", &self.call.core.shown_id()),
         ))
     }
 

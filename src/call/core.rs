@@ -21,6 +21,7 @@ use crate::protocol::fields::Fields;
 use crate::protocol::frame::{self, Envelope, EventHead, Reply};
 use crate::protocol::limits;
 use crate::protocol::states::{CallState, ConnectState, Direction, EndReason, EventName};
+use crate::secret::Secrets;
 use crate::session::{Alarm, Ask, Effect, Session};
 use crate::steps::step;
 use crate::stream::{EventStream, Feed};
@@ -113,6 +114,7 @@ impl Leaving {
 pub(crate) struct CallCore {
     id: Box<str>,
     session: Weak<Session>,
+    secrets: Arc<Secrets>,
     /// How many `Call`s there are. With the last one of an open offer, the offer goes back.
     handles: AtomicUsize,
     /// Which posted requests about it are unanswered.
@@ -328,6 +330,7 @@ impl CallCore {
         Arc::new(Self {
             id: id.into(),
             session: Arc::downgrade(session),
+            secrets: Arc::clone(&session.secrets),
             handles: AtomicUsize::new(0),
             owed: AtomicU8::new(0),
             inner: Mutex::new(inner),
@@ -338,6 +341,11 @@ impl CallCore {
         &self.id
     }
 
+    /// The ID as it may be shown: it is a text of the service.
+    pub(crate) fn shown_id(&self) -> String {
+        self.secrets.clean(&self.id)
+    }
+
     pub(crate) fn session(&self) -> Option<Arc<Session>> {
         self.session.upgrade()
     }
@@ -345,8 +353,8 @@ impl CallCore {
     /// The session, or what the call says when there is none any more.
     fn session_for(&self, what: &str) -> Result<Arc<Session>> {
         self.session.upgrade().ok_or_else(|| match &self.inner.lock().over {
-            Some(over) => over.error(what, &self.id),
-            None => Over::Closed.error(what, &self.id),
+            Some(over) => over.error(what, &self.shown_id()),
+            None => Over::Closed.error(what, &self.shown_id()),
         })
     }
 
@@ -560,10 +568,10 @@ impl CallCore {
         let session = self.session_for(method)?;
         session.check_process(method)?;
         if session.is_closing() {
-            return Err(self.over().unwrap_or(Over::Closed).error(method, &self.id));
+            return Err(self.over().unwrap_or(Over::Closed).error(method, &self.shown_id()));
         }
         if let Some(over @ Over::SessionLost) = self.over() {
-            return Err(over.error(method, &self.id));
+            return Err(over.error(method, &self.shown_id()));
         }
         let params = self.params(fields);
         let mut ask = Ask::new(method, &params, Some(&self.id));
@@ -575,7 +583,7 @@ impl CallCore {
         // What was waiting when the call ended is told so, though the request ended first by the same cause.
         match outcome {
             Err(error) if error.kind() == crate::ErrorKind::Closed => {
-                Err(self.over().unwrap_or(Over::Closed).error(method, &self.id))
+                Err(self.over().unwrap_or(Over::Closed).error(method, &self.shown_id()))
             }
             outcome => outcome,
         }
@@ -1040,7 +1048,7 @@ impl CallCore {
             if let Some(live) = inner.live.as_mut() {
                 live.waiters.retain(|waiter| !Arc::ptr_eq(&waiter.reached, &reached));
             }
-            error::timeout(&format!("{what} on call {}", self.id))
+            error::timeout(&format!("{what} on call {}", self.shown_id()))
         })
     }
 }

@@ -328,7 +328,7 @@ impl Call {
             Reached::State(_) => Ok(CallEnd { reason: None }),
             Reached::Over(Over::Ended(end)) => Ok(end),
             Reached::Over(Over::Gone) => Ok(CallEnd { reason: None }),
-            Reached::Over(over) => Err(over.error(what, self.id())),
+            Reached::Over(over) => Err(over.error(what, &self.core.shown_id())),
         }
     }
 
@@ -341,10 +341,10 @@ impl Call {
                 if passed != CallState::Answered.rank() || self.core.was_answered() {
                     Ok(CallState::Ended)
                 } else {
-                    Err(over.error(what, self.id()))
+                    Err(over.error(what, &self.core.shown_id()))
                 }
             }
-            Reached::Over(over) => Err(over.error(what, self.id())),
+            Reached::Over(over) => Err(over.error(what, &self.core.shown_id())),
         }
     }
 
@@ -353,7 +353,7 @@ impl Call {
     }
 
     fn over_error(&self, what: &str) -> Error {
-        self.core.over().unwrap_or(Over::Closed).error(what, self.id())
+        self.core.over().unwrap_or(Over::Closed).error(what, &self.core.shown_id())
     }
 
     // Requests.
@@ -445,7 +445,7 @@ impl Eq for Call {}
 impl fmt::Debug for Call {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Call")
-            .field("id", &self.id())
+            .field("id", &self.core.shown_id())
             .field("direction", &self.direction())
             .field("state", &self.state())
             .finish_non_exhaustive()
@@ -504,7 +504,7 @@ impl EventWaiter {
                 Ok(event) if *event.raw().name() == self.name && predicate(&event) => return Ok(event),
                 Ok(_) => {}
                 Err(true) => return Err(self.call.over_error(&format!("waiting for {}", self.name))),
-                Err(false) => return Err(error::no_event(self.name.as_str(), self.call.id())),
+                Err(false) => return Err(error::no_event(self.name.as_str(), &self.call.core.shown_id())),
             }
         }
     }

@@ -147,8 +147,8 @@ impl RoomAction {
         }
         let over = self.call.core.over();
         Err(over.map_or_else(
-            || error::call_ended("joining the room", self.call.id()),
-            |over| over.error("joining the room", self.call.id()),
+            || error::call_ended("joining the room", &self.call.core.shown_id()),
+            |over| over.error("joining the room", &self.call.core.shown_id()),
         ))
     }
 

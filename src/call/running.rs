@@ -143,9 +143,9 @@ impl<O: Operation> OpCore<O> {
         session.check_process(O::METHOD)?;
         on.wait(&session.clock, session.clock.deadline(timeout)).unwrap_or_else(|| {
             if self.inner.lock().in_doubt {
-                return Err(error::missed(O::METHOD, call.id(), true));
+                return Err(error::missed(O::METHOD, &call.core.shown_id(), true));
             }
-            Err(error::timeout(&format!("{} on call {}", O::METHOD, call.id())))
+            Err(error::timeout(&format!("{} on call {}", O::METHOD, call.core.shown_id())))
         })
     }
 
@@ -317,7 +317,7 @@ impl<O: Operation> Running for OpCore<O> {
             let with_call = matches!(over, Over::Ended(_) | Over::Gone) && inner.started;
             if with_call { O::ended_by_call(call_id, &self.control_id, &inner.memo) } else { None }
         };
-        let outcome = outcome.ok_or_else(|| over.error(O::METHOD, call_id));
+        let outcome = outcome.ok_or_else(|| over.error(O::METHOD, &session.clean(call_id)));
         self.settle(session, outcome.clone());
         self.close(session, outcome);
     }
@@ -389,7 +389,7 @@ impl Call {
         operation.fields().check(O::METHOD)?;
         let call = &self.core;
         let Some(session) = call.session() else {
-            return Err(call.over().unwrap_or(Over::Closed).error(O::METHOD, self.id()));
+            return Err(call.over().unwrap_or(Over::Closed).error(O::METHOD, &call.shown_id()));
         };
         let given = operation.control_id().map(Box::from).filter(|_| !O::BY_KIND);
         let control_id: Box<str> = given.unwrap_or_else(|| session.new_id().into());
@@ -406,7 +406,7 @@ impl Call {
                 return Err(error::refused(O::METHOD, &why));
             }
             Err(Refusal::Over(over @ (Over::SessionLost | Over::Closed))) => {
-                return Err(over.error(O::METHOD, self.id()));
+                return Err(over.error(O::METHOD, &call.shown_id()));
             }
             Err(Refusal::Over(over)) => {
                 core.end(&session, &over, self.id());

@@ -352,7 +352,7 @@ impl DialCore {
         }
         if let Some(Ok(call)) = self.outcome.get() {
             if !self.taken.swap(true, Ordering::SeqCst) {
-                log::warn!("dial {} was answered and given up: call {} is hung up", self.tag, call.id());
+                log::warn!("dial {} was answered and given up: call {} is hung up", self.tag, call.shown_id());
                 if let Some(session) = call.session() {
                     end_leg(&session, &call);
                 }
@@ -436,7 +436,7 @@ impl DialCore {
 
 /// Hangs up a leg of a dial that nobody waits for any more.
 pub(super) fn hang_up_late(session: &Arc<Session>, node_id: &str, call_id: &str) {
-    log::warn!("call {call_id} belongs to a dial that is over, and is hung up");
+    log::warn!("call {} belongs to a dial that is over, and is hung up", session.clean(call_id));
     let mut params = String::from("{\"node_id\":");
     frame::push_string(&mut params, node_id);
     params.push_str(",\"call_id\":");

@@ -233,15 +233,20 @@ fn run<T: Offered>(session: &Arc<Session>, handler: &Handler<T>, offer: T, room:
         match outcome {
             Ok(Ok(())) => {}
             Ok(Err(error)) if is_normal_way_out(&error) => {
-                log::debug!("the handler of {} {} is done: {error}", T::WHAT, offer.id());
+                log::debug!("the handler of {} {} is done: {error}", T::WHAT, session.clean(&offer.id()));
             }
             Ok(Err(error)) => {
                 session.counters.handler_failures.add(1);
-                log::error!("the handler of {} {} failed: {}", T::WHAT, offer.id(), session.clean(&error.to_string()));
+                log::error!(
+                    "the handler of {} {} failed: {}",
+                    T::WHAT,
+                    session.clean(&offer.id()),
+                    session.clean(&error.to_string())
+                );
                 offer.failed(&session);
             }
             Err(panic) => {
-                log::error!("the handler of {} {} panicked", T::WHAT, offer.id());
+                log::error!("the handler of {} {} panicked", T::WHAT, session.clean(&offer.id()));
                 offer.failed(&session);
                 drop(offer);
                 resume_unwind(panic);

@@ -917,7 +917,7 @@ impl EventSink for Router {
     fn end_doubtful(&self, session: &Arc<Session>, since: Instant) {
         for call in self.live_calls() {
             if call.in_doubt_since(since) {
-                log::warn!("call {} was not heard of for too long and is given up", session.clean(call.id()));
+                log::warn!("call {} was not heard of for too long and is given up", call.shown_id());
                 call.finish(session, Over::SessionLost, None);
                 self.settle(call.id());
             }

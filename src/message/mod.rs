@@ -18,6 +18,7 @@ use crate::protocol::event::{MessageReceiveEvent, MessageStateEvent};
 use crate::protocol::fields::Fields;
 use crate::protocol::limits;
 use crate::protocol::states::{Direction, MessageState};
+use crate::secret::Secrets;
 use crate::session::Session;
 use crate::workers::{Workers, run_each};
 
@@ -34,6 +35,7 @@ type Handler = Arc<dyn Fn(&MessageStateEvent) + Send + Sync>;
 
 pub(crate) struct MessageCore {
     session: Weak<Session>,
+    secrets: Arc<Secrets>,
     outcome: Latch<Result<MessageStateEvent>>,
     inner: Mutex<Inner>,
 }
@@ -111,7 +113,12 @@ impl Message {
     }
 
     fn new(session: &Arc<Session>, inner: Inner) -> Self {
-        let core = MessageCore { session: Arc::downgrade(session), outcome: Latch::new(), inner: Mutex::new(inner) };
+        let core = MessageCore {
+            session: Arc::downgrade(session),
+            secrets: Arc::clone(&session.secrets),
+            outcome: Latch::new(),
+            inner: Mutex::new(inner),
+        };
         Self { core: Arc::new(core) }
     }
 
@@ -274,7 +281,12 @@ impl MessageCore {
     }
 
     fn what(&self) -> String {
-        format!("message {}", self.id())
+        format!("message {}", self.shown_id())
+    }
+
+    /// The ID as it may be shown: it is a text of the service.
+    pub(crate) fn shown_id(&self) -> String {
+        self.secrets.clean(&self.id())
     }
 
     pub(crate) fn set_id(&self, id: &str) {
@@ -369,7 +381,7 @@ impl MessageCore {
 impl fmt::Debug for Message {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Message")
-            .field("id", &self.id())
+            .field("id", &self.core.shown_id())
             .field("direction", &self.direction())
             .field("state", &self.state())
             .finish_non_exhaustive()

@@ -1,8 +1,10 @@
 //! What of a frame may be shown.
 
+use std::ops::Range;
+
 use serde_json::Value;
 
-use crate::secret::{MASK, Mask, Secrets};
+use crate::secret::{MASK, Mask, Secrets, one_line};
 
 /// A frame as it may stand in a trace: what is secret by its key, at any depth, and every text that contains a secret,
 /// is masked; so is all of a payment's payload. Of a text that is not JSON only the length is told.
@@ -12,7 +14,8 @@ pub(crate) fn redact(text: &str, mask: &Mask) -> String {
     };
     mask_keys(&mut value);
     mask_texts(&mut value, mask);
-    value.to_string()
+    // Within JSON these escapes are its own.
+    one_line(&value.to_string())
 }
 
 /// The same of what nothing more is known of than its keys.
@@ -31,36 +34,24 @@ pub(crate) fn learn(params: &str, secrets: &Secrets) {
     }
 }
 
-/// Whether a part of a key that is secret, or a URL with a user in it, is anywhere in this. One pass: it may be long.
+/// Whether a part of a key that is secret, or a URI with a user in it, is anywhere in this. One pass: it may be long.
 fn may_hold_secrets(params: &[u8]) -> bool {
-    let (mut url, mut user) = (false, false);
-    for (at, byte) in params.iter().enumerate() {
+    params.iter().enumerate().any(|(at, byte)| {
         let rest = &params[at + 1..];
-        let ends_in = |end: &[u8]| rest.starts_with(end);
-        let found = match byte {
-            b'a' => ends_in(b"ssw") || ends_in(b"pi"),
-            b'A' => ends_in(b"SSW"),
-            b'o' => ends_in(b"ken"),
-            b'O' => ends_in(b"KEN"),
-            b'e' => ends_in(b"cret"),
-            b'r' => ends_in(b"edent"),
-            b'u' => ends_in(b"thoriz"),
-            b'j' => ends_in(b"wt"),
-            b':' => {
-                url |= ends_in(b"//");
-                false
-            }
-            b'@' => {
-                user = true;
-                false
-            }
+        let goes_on = |end: &str| rest.get(..end.len()).is_some_and(|start| start.eq_ignore_ascii_case(end.as_bytes()));
+        match byte.to_ascii_lowercase() {
+            b'a' => goes_on("uth"),
+            b'b' => goes_on("earer"),
+            b'c' => goes_on("ookie") || goes_on("redential"),
+            b'j' => goes_on("wt"),
+            b'k' => goes_on("ey"),
+            b'p' => goes_on("ass") || goes_on("wd"),
+            b's' => goes_on("ecret") || goes_on("ignature"),
+            b't' => goes_on("oken"),
+            b'@' => true,
             _ => false,
-        };
-        if found {
-            return true;
         }
-    }
-    url && user
+    })
 }
 
 fn learn_from(value: &Value, secrets: &Secrets) {
@@ -81,7 +72,7 @@ fn learn_from(value: &Value, secrets: &Secrets) {
         }
         Value::Array(items) => items.iter().for_each(|item| learn_from(item, secrets)),
         Value::String(text) => {
-            for place in passwords_in_urls(text) {
+            for place in secrets_within(text) {
                 let user_and_password = &text[place];
                 secrets.learn(user_and_password);
                 if let Some((_, password)) = user_and_password.split_once(':') {
@@ -114,28 +105,72 @@ fn is_scheme(word: &str) -> bool {
     ["basic", "bearer", "digest", "token"].iter().any(|scheme| word.eq_ignore_ascii_case(scheme))
 }
 
-/// Where in a text a URL has a user and a password, as in `https://user:password@host/`.
-fn passwords_in_urls(text: &str) -> Vec<std::ops::Range<usize>> {
+/// What ends a URI within a text.
+fn ends_uri(c: char) -> bool {
+    c.is_whitespace() || c.is_control() || matches!(c, '"' | '<' | '>' | ',')
+}
+
+/// Where in a text something is secret by what stands before or behind it: the user of `https://user:password@host/`,
+/// the password of `sip:user:password@host`, the value of `?token=value`, and what follows `Bearer`. In order, and in
+/// one pass: each word is looked at once.
+fn secrets_within(text: &str) -> Vec<Range<usize>> {
     let mut found = Vec::new();
-    let mut from = 0;
-    while let Some(at) = text[from..].find("://") {
-        let start = from + at + 3;
-        let rest = &text[start..];
-        let authority = &rest[..rest.find(['/', '?', '#', '"', '<', ' ']).unwrap_or(rest.len())];
-        if let Some(length) = authority.rfind('@').filter(|length| authority[..*length].contains(':')) {
-            found.push(start..start + length);
+    let mut start = 0;
+    let mut bears = false;
+    for word in text.split_inclusive(ends_uri) {
+        let bare = word.trim_end_matches(ends_uri);
+        if bears && bare.len() >= 4 {
+            found.push(start..start + bare.len());
+        } else {
+            within_word(bare, start, &mut found);
         }
-        from = start;
+        let name = bare.rsplit([':', '=', '\'']).next().unwrap_or(bare);
+        bears = if bare.is_empty() { bears } else { name.eq_ignore_ascii_case("bearer") };
+        start += word.len();
     }
     found
+}
+
+/// The same of one word, which is at `start` of the text.
+fn within_word(word: &str, start: usize, found: &mut Vec<Range<usize>>) {
+    let mut from = 0;
+    while let Some(at) = word[from..].find("://") {
+        let begin = from + at + 3;
+        let length = word[begin..].find(['/', '?', '#']).unwrap_or(word.len() - begin);
+        if let Some(length) = word[begin..begin + length].rfind('@').filter(|length| *length > 0) {
+            found.push(start + begin..start + begin + length);
+        }
+        from = begin;
+    }
+    let scheme = word.find(':').map(|at| &word[..at]);
+    if let Some(scheme) =
+        scheme.filter(|scheme| scheme.eq_ignore_ascii_case("sip") || scheme.eq_ignore_ascii_case("sips"))
+    {
+        let user = &word[..word.find('@').unwrap_or(0)];
+        let password = user.get(scheme.len() + 1..).and_then(|user| user.find(':')).map(|at| scheme.len() + at + 2);
+        if let Some(password) = password.filter(|password| *password < user.len()) {
+            found.push(start + password..start + user.len());
+        }
+    }
+    let mut from = 0;
+    for part in word.split_inclusive(['?', '&', ';', '#']) {
+        let bare = part.trim_end_matches(['?', '&', ';', '#']);
+        if let Some((name, value)) =
+            bare.split_once('=').filter(|(name, value)| is_secret_key(name) && !value.is_empty())
+        {
+            let begin = start + from + name.len() + 1;
+            if found.last().is_none_or(|last| last.end <= begin) {
+                found.push(begin..begin + value.len());
+            }
+        }
+        from += part.len();
+    }
 }
 
 /// The key of what a header is set to, in an object that has a name beside it and the name is of a secret.
 fn secret_header(object: &serde_json::Map<String, Value>) -> Option<&'static str> {
     let name = object.get("name")?.as_str()?;
-    let is =
-        ["authorization", "proxy-authorization", "cookie", "x-api-key"].iter().any(|n| name.eq_ignore_ascii_case(n));
-    (is && object.contains_key("value")).then_some("value")
+    (is_secret_key(name) && object.contains_key("value")).then_some("value")
 }
 
 /// Masks what is secret by its key.
@@ -156,8 +191,17 @@ pub(crate) fn mask_keys(value: &mut Value) {
         }
         Value::Array(items) => items.iter_mut().for_each(mask_keys),
         Value::String(text) => {
-            for place in passwords_in_urls(text).into_iter().rev() {
-                text.replace_range(place, MASK);
+            let found = secrets_within(text);
+            if !found.is_empty() {
+                let mut shown = String::with_capacity(text.len());
+                let mut done = 0;
+                for place in found {
+                    shown.push_str(text.get(done..place.start).unwrap_or_default());
+                    shown.push_str(MASK);
+                    done = place.end;
+                }
+                shown.push_str(text.get(done..).unwrap_or_default());
+                *text = shown;
             }
         }
         _ => {}
@@ -189,36 +233,61 @@ pub(crate) fn mask_texts(value: &mut Value, mask: &Mask) {
 }
 
 fn is_secret(key: &str, value: &Value) -> bool {
-    const KEYS: [&str; 9] = [
-        "jwt",
-        "project",
+    // A header; the object of that name says what the client may do.
+    is_secret_key(key) && (value.is_string() || !key.eq_ignore_ascii_case("authorization"))
+}
+
+/// Whether what stands under this name is secret, however its words are joined.
+fn is_secret_key(key: &str) -> bool {
+    const KEYS: [&str; 24] = [
+        "accesskey",
+        "apikey",
+        "auth",
+        "authorization",
+        "authorizationstate",
+        "authuser",
+        "bearer",
+        "cookie",
         "credential",
         "credentials",
-        "authorization_state",
+        "jwt",
+        "pass",
+        "passphrase",
         "passwd",
-        "api_key",
-        "apikey",
-        "private_key",
+        "privatekey",
+        "project",
+        "proxyauthorization",
+        "pwd",
+        "secretaccesskey",
+        "secretkey",
+        "setcookie",
+        "signature",
+        "signingkey",
+        "xapikey",
     ];
-    // `web_hook_auth_password`, `authorization_bearer_token`, `client_secret` and the like.
-    const ENDS: [&str; 3] = ["password", "token", "secret"];
-    let ends = |end: &&str| {
-        let start = key.len().checked_sub(end.len());
-        start.and_then(|start| key.get(start..)).is_some_and(|tail| tail.eq_ignore_ascii_case(end))
-    };
-    KEYS.iter().any(|secret| key.eq_ignore_ascii_case(secret))
-        || ENDS.iter().any(ends)
-        || is_of_card(key)
-        // A header; the object of that name says what the client may do.
-        || (key.eq_ignore_ascii_case("authorization") && value.is_string())
+    // `web_hook_auth_password`, `authorization_bearer_token`, `client_secret`, `aws_secret_access_key` and the like.
+    const ENDS: [&str; 7] = ["password", "token", "secret", "apikey", "accesskey", "privatekey", "signingkey"];
+    const LONGEST: usize = 64;
+    if key.len() > LONGEST {
+        // What ends a long name is enough.
+        let end = (key.len() - LONGEST..key.len()).find(|at| key.is_char_boundary(*at)).unwrap_or(key.len());
+        return is_secret_key(&key[end..]);
+    }
+    let name: String = key.chars().filter(|c| !matches!(c, '-' | '_' | ' ' | '.')).collect();
+    let name = name.to_ascii_lowercase();
+    KEYS.binary_search(&name.as_str()).is_ok() || ENDS.iter().any(|end| name.ends_with(end)) || is_of_card(key)
 }
 
 /// Whether it belongs to a payment.
 fn is_of_card(key: &str) -> bool {
+    const KEYS: [&str; 8] =
+        ["security_code", "expiration_date", "pin", "cvv", "cvc", "card_number", "pan", "account_number"];
     const PAYMENT: &str = "payment_";
-    key.eq_ignore_ascii_case("security_code")
-        || key.eq_ignore_ascii_case("expiration_date")
-        || key.get(..PAYMENT.len()).is_some_and(|start| start.eq_ignore_ascii_case(PAYMENT))
+    let is = |name: &str| {
+        name.len() == key.len()
+            && name.bytes().zip(key.bytes()).all(|(a, b)| a == b.to_ascii_lowercase() || (a == b'_' && b == b'-'))
+    };
+    KEYS.into_iter().any(is) || key.get(..PAYMENT.len()).is_some_and(|start| start.eq_ignore_ascii_case(PAYMENT))
 }
 
 #[cfg(test)]
@@ -271,6 +340,55 @@ mod tests {
         let params = r#"{"project":"default","to":"sip:a@b","url":"https://example.com:80/a@b","security_code":true}"#;
         learn(params, &secrets);
         assert_eq!(secrets.clean("default example.com:80 sip:a@b true"), "default example.com:80 sip:a@b true");
+    }
+
+    #[test]
+    fn what_is_secret_by_its_key_is_masked_however_the_key_is_written() {
+        let keys = "pwd pass passphrase bearer api-key x-api-key access_key aws_secret_access_key private-key signing_key \
+            Proxy-Authorization cookie Set-Cookie auth auth_user pin cvv cvc card_number pan account_number signature \
+            PIN Card-Number clientSecret X-Auth-Token authToken privateKey APIKEY x_api_key";
+        for key in keys.split_whitespace() {
+            for frame in [
+                serde_json::json!({key: "canary"}),
+                serde_json::json!({"deep": [{key: {"a": ["canary"]}}]}),
+                serde_json::json!({"name": key, "value": "canary"}),
+                serde_json::json!({"url": format!("https://example.com/a?b=c&{key}=canary&d=e")}),
+            ] {
+                let shown = redact_keys(&frame.to_string());
+                assert!(!shown.contains("canary") && shown.contains(MASK), "{frame}: {shown}");
+            }
+        }
+        let plain =
+            r#"{"account":"a","authorization":{"a":"b"},"digits":"1","key":"k","name":"n","pants":"x","value":"v"}"#;
+        assert_eq!(redact_keys(plain), plain);
+    }
+
+    #[test]
+    fn what_is_secret_by_what_stands_beside_it_is_masked_under_any_key() {
+        for (text, shown) in [
+            ("https://ann:canary@example.com/a?b=c", "https://<secret>@example.com/a?b=c"),
+            ("see wss://canary@h and http://a:canary@h:80", "see wss://<secret>@h and http://<secret>@h:80"),
+            ("https://h/a@b?token=canary&c=d#e", "https://h/a@b?token=<secret>&c=d#e"),
+            ("https://h/?a=b&api_key=canary", "https://h/?a=b&api_key=<secret>"),
+            ("sip:ann:canary@h;transport=tls", "sip:ann:<secret>@h;transport=tls"),
+            ("<SIPS:ann:canary:x@h>", "<SIPS:ann:<secret>@h>"),
+            ("sip:ann@h:5060", "sip:ann@h:5060"),
+            ("Bearer canary", "Bearer <secret>"),
+            ("Authorization: bearer  canary, x", "Authorization: bearer  <secret>, x"),
+            ("a bearer", "a bearer"),
+            ("no secret: https://h/a?b=c", "no secret: https://h/a?b=c"),
+        ] {
+            let frame = serde_json::json!({"x": text}).to_string();
+            assert_eq!(redact_keys(&frame), serde_json::json!({"x": shown}).to_string());
+        }
+    }
+
+    #[test]
+    fn a_traced_frame_is_one_line_and_still_json() {
+        let frame = serde_json::json!({"a\u{85}": "x\u{2028}\u{202e}\u{9b}2J\n\u{1b}[2J \u{e0041}"});
+        let shown = redact_keys(&frame.to_string());
+        assert!(shown.chars().all(|c| !c.is_control() && c.is_ascii()), "{shown:?}");
+        assert_eq!(serde_json::from_str::<Value>(&shown).expect("JSON"), frame);
     }
 
     fn secrets(own: &[&str]) -> Secrets {

@@ -19,6 +19,10 @@ use crate::transport::{Connection, Frame, LinkEnd, Out, WriteHalf};
 /// So many bytes of acknowledgements are written at once while a backlog comes in.
 const ACKS: usize = 16 << 10;
 
+/// A blob to resume with that is longer than this is not kept: it is sent with every reconnect, and looked for in what
+/// is printed.
+const STATE_BYTES: usize = 16 << 10;
+
 /// Why an attempt to connect came to nothing. It decides what is done next.
 pub(super) enum Failure {
     /// The service could not be reached, or said that it cannot serve now.
@@ -150,20 +154,20 @@ impl Session {
             let text = match frame.map_err(|end| self.broken(&end))? {
                 Frame::Text(text) => text,
                 Frame::Ping(payload) => {
-                    writer.write_now([Out::Pong(payload)], until).map_err(|end| self.broken(&end))?;
+                    writer.write_now([Out::Pong(payload.into())], until).map_err(|end| self.broken(&end))?;
                     continue;
                 }
                 Frame::Close(close) => {
                     let _the_peer_may_be_gone = writer.write_now([Out::Close(1000)], until);
-                    let close = close.map(|(code, reason)| (code, self.clean(&reason)));
+                    let close = close.map(|(code, reason)| (code, self.clean(reason)));
                     let close = close.as_ref().map(|(code, reason)| (*code, reason.as_str()));
                     return Err(Failure::Passing(error::connect_closed(self.host(), close)));
                 }
                 Frame::Binary(_) | Frame::Pong => continue,
             };
-            let ack = match Incoming::parse(&text) {
+            let ack = match Incoming::parse(text) {
                 Incoming::Reply { id: ReplyId::Ours(of), body } if of == id => {
-                    self.trace("←", &text);
+                    self.trace("←", text);
                     let (protocol, restored) = self.verdict(frame::judge(body), sent_protocol.is_some())?;
                     let resumed = sent_protocol.is_some_and(|sent| restored.unwrap_or(sent == protocol));
                     acks.write(writer, until).map_err(|end| self.broken(&end))?;
@@ -181,7 +185,7 @@ impl Session {
                 Incoming::Event { id, .. } => id.map(frame::ack),
                 _ => None,
             };
-            if !backlog.keep(&text, ack.is_some(), self.settings.resume_backlog) {
+            if !backlog.keep(text, ack.is_some(), self.settings.resume_backlog) {
                 backlog.clear();
                 return Err(Failure::Overflow(error::backlog_full(self.host(), self.settings.resume_backlog)));
             }
@@ -312,7 +316,10 @@ impl Session {
 
     /// Notes the blob that the service wants to see at the next reconnect.
     pub(super) fn keep_authorization(&self, state: &str) {
-        if !state.is_empty() {
+        if state.len() > STATE_BYTES {
+            self.counters.frames_malformed.add(1);
+            log::warn!("an authorization state of {} bytes was dropped", state.len());
+        } else if !state.is_empty() {
             let mut identity = self.identity.lock();
             identity.replace_state(Secret::new(state));
             let own = self.own_secrets(&identity);

@@ -126,7 +126,7 @@ impl Dispatch {
             Incoming::Reply { id: ReplyId::Other, .. } => log::debug!("a reply came to no request of ours"),
             Incoming::Malformed(why) => {
                 session.counters.frames_malformed.add(1);
-                log::warn!("a frame of {} bytes was not understood: {why}", text.len());
+                log::warn!("a frame of {} bytes was not understood: {}", text.len(), session.clean(why));
             }
         }
         Wish::GoOn

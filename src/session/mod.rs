@@ -326,7 +326,7 @@ impl Session {
         self.owner.get()?.upgrade()
     }
 
-    /// The words of others, without our secrets in them.
+    /// A text of others as it may be shown; see [`Secrets::clean`].
     pub(crate) fn clean(&self, text: &str) -> String {
         self.secrets.clean(text)
     }
@@ -363,7 +363,13 @@ impl Session {
         let request = Request { id: id.as_u128(), text, until, of_session, owed, waiter, effect };
         let answer = match self.pending.register_in_turn(request) {
             Registered::Closed => return Err(error::closed(method)),
-            Registered::Full => return Err(error::queue_full(method, call_id, self.settings.offline_queue)),
+            Registered::Full => {
+                return Err(error::queue_full(
+                    method,
+                    call_id.map(|id| self.clean(id)).as_deref(),
+                    self.settings.offline_queue,
+                ));
+            }
             Registered::SessionLost => return Err(error::session_lost(method)),
             Registered::Queued => None,
             Registered::Online(generation, text) => self.hand_over(id.as_u128(), generation, text, until),
@@ -377,6 +383,11 @@ impl Session {
 
     /// Turns the end of a request into what its caller gets.
     pub(crate) fn judge(&self, method: &str, call_id: Option<&str>, answer: Answer) -> Result<Reply> {
+        let shown = match &answer {
+            Answer::Reply(_) => None,
+            _ => call_id.map(|id| self.clean(id)),
+        };
+        let call_id = shown.as_deref();
         let outcome = match answer {
             Answer::Reply(reply) => Ok(reply),
             Answer::Refused(refusal) => {
@@ -433,7 +444,13 @@ impl Session {
                 }
             }
             Registered::Queued => {}
-            Registered::Full => return Err(error::queue_full(method, call_id, self.settings.offline_queue)),
+            Registered::Full => {
+                return Err(error::queue_full(
+                    method,
+                    call_id.map(|id| self.clean(id)).as_deref(),
+                    self.settings.offline_queue,
+                ));
+            }
             Registered::SessionLost => return Err(error::session_lost(method)),
             Registered::Closed => return Err(error::closed(method)),
         }

@@ -240,17 +240,17 @@ impl Reader {
         let error = loop {
             let dispatch = &mut self.dispatch;
             match reader.next(&mut || dispatch.pause()) {
-                Ok(Frame::Text(text)) => self.frame(&text, Dispatch::text),
+                Ok(Frame::Text(text)) => self.frame(text, Dispatch::text),
                 Ok(Frame::Binary(bytes)) => {
                     session.counters.frames_malformed.add(1);
                     log::warn!("a binary frame of {bytes} bytes was dropped");
                 }
-                Ok(Frame::Ping(payload)) => session.writer.post_with_pressure(generation, Out::Pong(payload)),
+                Ok(Frame::Ping(payload)) => session.writer.post_with_pressure(generation, Out::Pong(payload.into())),
                 Ok(Frame::Pong) => {}
                 Ok(Frame::Close(close)) => {
                     session.writer.post(generation, Out::Close(1000));
                     session.writer.ring();
-                    let close = close.map(|(code, reason)| (code, session.clean(&reason)));
+                    let close = close.map(|(code, reason)| (code, session.clean(reason)));
                     break error::link_closed(host, close.as_ref().map(|(code, reason)| (*code, reason.as_str())));
                 }
                 Err(end) => {

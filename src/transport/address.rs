@@ -83,9 +83,14 @@ impl Endpoint {
         self.scheme == Scheme::Ws && !self.allow_plaintext
     }
 
-    /// The URL of the upgrade.
+    /// The URL of the upgrade, but for its path.
     pub(super) fn url(&self) -> String {
-        format!("{}://{self}{}", self.scheme.name(), self.path)
+        format!("{}://{self}/", self.scheme.name())
+    }
+
+    /// The path of the upgrade, which may have a secret in it.
+    pub(super) fn path(&self) -> &str {
+        &self.path
     }
 }
 
@@ -178,8 +183,10 @@ fn check_name(name: &str) -> Result<&str, String> {
 }
 
 fn check_path(path: &str) -> Result<Box<str>, String> {
-    if let Some(bad) = path.chars().find(|c| !c.is_ascii_graphic() || *c == '#') {
-        return Err(format!("{bad:?} cannot be part of it; encode it as %XX"));
+    // What a URL has to encode, and a fragment, which is never sent.
+    let is_bad = |c: &char| !c.is_ascii_graphic() || r##"#"<>\^`{|}"##.contains(*c);
+    if let Some(bad) = path.chars().find(is_bad) {
+        return Err(format!("'{}' cannot be part of it; encode it as %XX", bad.escape_default()));
     }
     Ok(if path.starts_with('/') { path.into() } else { format!("/{path}").into() })
 }
@@ -212,7 +219,7 @@ mod tests {
             assert_eq!(endpoint.to_string(), shown, "{given}");
         }
         let plain = Endpoint::parse(("host", "127.0.0.1:80"), Scheme::Ws, "api/relay", false).expect("a good host");
-        assert_eq!(plain.url(), "ws://127.0.0.1/api/relay");
+        assert_eq!((plain.url().as_str(), plain.path()), ("ws://127.0.0.1/", "/api/relay"));
     }
 
     #[test]
@@ -262,8 +269,23 @@ mod tests {
             assert!(!refused.to_string().contains("PTcanary"), "{refused}");
         }
         assert!(wss("wss://a").is_err_and(|e| e.to_string().contains("without wss://")));
-        assert!(Endpoint::parse(("host", "a"), Scheme::Wss, "/a b", false).is_err());
-        assert!(Endpoint::parse(("host", "a"), Scheme::Wss, "/a\r\nb", false).is_err());
+    }
+
+    #[test]
+    fn a_path_that_is_none_is_refused_and_named_by_its_character_alone() {
+        for bad in " \r\n\t\u{7f}\u{e9}\u{202e}#\"<>\\^`{|}".chars() {
+            let path = format!("/PTcanary?a={bad}");
+            let Err(refused) = Endpoint::parse(("host", "a"), Scheme::Wss, &path, false) else {
+                panic!("{path:?} was taken")
+            };
+            assert_eq!(refused.kind(), ErrorKind::Config, "{path:?}");
+            let told = refused.to_string();
+            assert!(told.contains("path") && told.contains("%XX") && !told.contains("PTcanary"), "{told}");
+            assert!(!told.contains(|c: char| c.is_control() || !c.is_ascii()), "{told:?}");
+        }
+        for good in ["", "/", "/api/relay?token=a%20b&c=d;e", "/~a/(b)/!$&'*+,;=:@-._[]"] {
+            assert!(Endpoint::parse(("host", "a"), Scheme::Wss, good, false).is_ok(), "{good}");
+        }
     }
 
     #[test]

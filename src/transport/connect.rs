@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use crossbeam_channel::RecvTimeoutError;
 use parking_lot::Mutex;
+use tungstenite::Error as WsError;
+use tungstenite::client::client;
 use tungstenite::handshake::HandshakeError;
-use tungstenite::{Error as WsError, client};
 
 use super::address::{Endpoint, Scheme};
-use super::frame_settings;
 use super::proxy::{Fault, Proxy};
 use super::reader::{Inlet, ReadHalf, Wire};
 use super::retry_after;
@@ -208,7 +208,7 @@ impl Connector {
             Some(trust) => Some(Arc::new(self.secure(trust, &mut wire)?)),
         };
         let reader = self.upgrade(wire, tls.clone(), secrets)?;
-        let writer = WriteHalf::new(Arc::clone(&socket), tls, self.max_frame, self.clock.clone());
+        let writer = WriteHalf::new(Arc::clone(&socket), tls, self.clock.clone());
         Ok(Connection { reader, writer, socket: Socket(socket) })
     }
 
@@ -377,9 +377,9 @@ impl Connector {
     }
 
     fn upgrade(&self, wire: Wire, tls: Option<Arc<Tls>>, secrets: &Secrets) -> Result<ReadHalf> {
-        let settings = frame_settings(self.max_frame, 16 << 10);
-        match client::client_with_config(self.endpoint.url(), Inlet::new(wire, tls), Some(settings)) {
-            Ok((frames, _response)) => Ok(ReadHalf::new(frames)),
+        let inlet = Inlet::new(wire, tls, self.endpoint.path());
+        match client(self.endpoint.url(), inlet) {
+            Ok((upgraded, _response)) => Ok(ReadHalf::new(upgraded.into_inner(), self.max_frame)),
             Err(HandshakeError::Failure(WsError::Io(e))) => Err(self.broken(Phase::Upgrade, e)),
             Err(HandshakeError::Failure(WsError::Http(response))) => {
                 let status = response.status();

@@ -2,10 +2,11 @@
 //!
 //! Nothing here knows JSON or RELAY, and nothing above names tungstenite or a TLS library. The reader blocks in `recv`
 //! without a lock; TLS runs over a pipe in memory behind a lock that is never held across a system call; the two
-//! directions have a WebSocket half each, so that neither ever waits for the other.
+//! directions have a half each, so that neither ever waits for the other.
 
 mod address;
 mod connect;
+mod frames;
 mod proxy;
 mod reader;
 mod retry_after;
@@ -14,22 +15,12 @@ mod writer;
 
 pub(crate) use address::{Endpoint, Scheme};
 pub(crate) use connect::{Connection, Connector, Cutoff, Socket};
+pub(crate) use frames::Frame;
 pub(crate) use proxy::Proxy;
-pub(crate) use reader::{Frame, LinkEnd, Pulse, ReadHalf};
+pub(crate) use reader::{LinkEnd, Pulse, ReadHalf};
 pub use tls::TlsBackend;
 pub(crate) use tls::{ClientFiles, Roots, TlsSettings};
 pub(crate) use writer::{Keeper, NotSent, Out, WriteHalf, Writer, WriterSettings};
-
-use tungstenite::protocol::WebSocketConfig;
-
-/// What the two halves have in common; `read_buffer` is zeroed again for every read, so a large one costs.
-fn frame_settings(max_frame: usize, read_buffer: usize) -> WebSocketConfig {
-    WebSocketConfig::default()
-        .read_buffer_size(read_buffer)
-        .write_buffer_size(128 << 10)
-        .max_message_size(Some(max_frame))
-        .max_frame_size(Some(max_frame))
-}
 
 #[cfg(test)]
 pub(crate) mod tests {
@@ -92,7 +83,7 @@ pub(crate) mod tests {
         (connection, peer.join().expect("the peer"))
     }
 
-    pub(crate) fn next(reader: &mut ReadHalf) -> Result<Frame, LinkEnd> {
+    pub(crate) fn next(reader: &mut ReadHalf) -> Result<Frame<'_>, LinkEnd> {
         reader.set_deadline(within(LONG));
         reader.next(&mut || ())
     }
@@ -130,7 +121,7 @@ pub(crate) mod tests {
         assert_eq!(heard, Message::text("ping pong"));
         peer.send(heard).expect("sent");
         let before = link.reader.pulse().last();
-        assert!(matches!(next(&mut link.reader), Ok(Frame::Text(text)) if &*text == "ping pong"));
+        assert!(matches!(next(&mut link.reader), Ok(Frame::Text(text)) if text == "ping pong"));
         assert!(link.reader.pulse().last() > before);
     }
 
@@ -141,8 +132,8 @@ pub(crate) mod tests {
             socket
         });
         let mut link = attempt(&connector(&address.to_string(), Scheme::Ws), LONG).expect("a connection");
-        assert!(matches!(next(&mut link.reader), Ok(Frame::Text(text)) if &*text == "hi"));
-        assert!(matches!(next(&mut link.reader), Ok(Frame::Ping(bytes)) if &bytes[..] == b"!"));
+        assert!(matches!(next(&mut link.reader), Ok(Frame::Text(text)) if text == "hi"));
+        assert!(matches!(next(&mut link.reader), Ok(Frame::Ping(bytes)) if bytes == b"!"));
         assert!(matches!(next(&mut link.reader), Ok(Frame::Binary(3))));
         assert!(matches!(next(&mut link.reader), Ok(Frame::Pong)));
         assert!(matches!(next(&mut link.reader), Ok(Frame::Close(Some((1001, reason)))) if reason == "bye"));
@@ -187,7 +178,7 @@ pub(crate) mod tests {
         assert!(asked > 0);
         peer.get_mut().write_all(b"llo").expect("sent");
         link.reader.set_deadline(None);
-        assert!(matches!(link.reader.next(&mut || ()), Ok(Frame::Text(text)) if &*text == "hello"));
+        assert!(matches!(link.reader.next(&mut || ()), Ok(Frame::Text(text)) if text == "hello"));
     }
 
     #[test]
@@ -557,7 +548,7 @@ pub(crate) mod tests {
                 loop {
                     match peer.read() {
                         Ok(message) => peer.send(message).expect("sent"),
-                        Err(end) => return LinkEnd::from(end),
+                        Err(end) => return end,
                     }
                 }
             });
@@ -586,7 +577,10 @@ pub(crate) mod tests {
                 assert!(writer.flush(1, within(LONG)));
                 assert_eq!(writer.close(1).cause, None);
             });
-            assert_eq!(peer.join().expect("the peer"), LinkEnd::Closed);
+            // The end of TLS and no error of the socket.
+            let end = peer.join().expect("the peer");
+            let clean = tungstenite::error::ProtocolError::ResetWithoutClosingHandshake;
+            assert!(matches!(&end, tungstenite::Error::Protocol(why) if *why == clean), "{end}");
         }
 
         #[test]

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use tungstenite::{Bytes, Error as WsError, Message, Utf8Bytes, WebSocket};
+use tungstenite::Error as WsError;
 
+use super::frames::{Decoder, Frame};
 use super::tls::Tls;
 use crate::clock::{Clock, Deadline, Tcp, uninterrupted};
 
@@ -16,19 +17,6 @@ const RECV: usize = 32 << 10;
 
 /// So much of an answer to the upgrade is judged even when its end has not come.
 const HEAD_PIECE: usize = 4096;
-
-/// What came in.
-#[derive(Debug)]
-pub(crate) enum Frame {
-    /// Shares the read buffer: copy what outlives the dispatch, or a small piece pins the whole buffer.
-    Text(Utf8Bytes),
-    /// Only how long it was: RELAY has no binary frames.
-    Binary(usize),
-    /// To be answered with the same bytes.
-    Ping(Bytes),
-    Pong,
-    Close(Option<(u16, String)>),
-}
 
 /// Why a link ended, seen from one of its halves. `Display` never shows what was sent or received.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,17 +61,8 @@ impl From<io::Error> for LinkEnd {
 
 impl From<WsError> for LinkEnd {
     fn from(error: WsError) -> Self {
-        use tungstenite::error::ProtocolError;
         match error {
-            WsError::ConnectionClosed
-            | WsError::AlreadyClosed
-            | WsError::Protocol(ProtocolError::ResetWithoutClosingHandshake | ProtocolError::SendAfterClosing) => {
-                Self::Closed
-            }
             WsError::Io(error) => error.into(),
-            WsError::Capacity(_) => Self::TooLarge,
-            WsError::Protocol(why) => Self::Protocol(why.to_string().into()),
-            WsError::Utf8(_) => Self::Protocol("a text frame is not UTF-8".into()),
             other => Self::Protocol(other.to_string().into()),
         }
     }
@@ -221,9 +200,8 @@ pub(super) fn is_again(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted)
 }
 
-/// What tungstenite reads from. It blocks, and writes, only during the upgrade; after that it says `WouldBlock` when
-/// its buffer is empty, so that something can be done before the thread really blocks, and swallows what tungstenite
-/// answers by itself: pongs and closes are the write half's.
+/// The bytes of the link, as they come out of TLS. Tungstenite reads from it, and writes to it, for the upgrade, and
+/// blocks in it; after that the frames are decoded here, and the write half has all there is to write.
 pub(super) struct Inlet {
     wire: Wire,
     tls: Option<Arc<Tls>>,
@@ -233,17 +211,21 @@ pub(super) struct Inlet {
     end: usize,
     /// TLS has nothing more to give without another `recv`.
     hungry: bool,
-    upgrading: bool,
+    /// What the upgrade asks for. Tungstenite is given another path, as it logs its request.
+    path: Box<str>,
     /// The answer to the upgrade, as far as it was collected and not yet used.
     head: Vec<u8>,
+    /// How much of that is for the upgrade; frames may follow.
+    head_end: usize,
     pulse: Pulse,
 }
 
 impl Inlet {
-    pub(super) fn new(wire: Wire, tls: Option<Arc<Tls>>) -> Self {
+    pub(super) fn new(wire: Wire, tls: Option<Arc<Tls>>, path: &str) -> Self {
         let pulse = Pulse::new(wire.clock.now());
         let buffer = vec![0; RECV].into_boxed_slice();
-        Self { wire, tls, buffer, start: 0, end: 0, hungry: false, upgrading: true, head: Vec::new(), pulse }
+        let (path, head) = (path.into(), Vec::new());
+        Self { wire, tls, buffer, start: 0, end: 0, hungry: false, path, head, head_end: 0, pulse }
     }
 
     /// Blocks in `recv`; to be called when the buffer is empty.
@@ -258,7 +240,7 @@ impl Inlet {
     }
 
     /// What can be had without blocking.
-    fn take(&mut self, into: &mut [u8]) -> io::Result<usize> {
+    fn give(&mut self, into: &mut [u8]) -> io::Result<usize> {
         let waiting = &self.buffer[self.start..self.end];
         let Some(tls) = &self.tls else {
             if waiting.is_empty() {
@@ -288,51 +270,58 @@ impl Inlet {
     fn collect(&mut self) -> io::Result<()> {
         let mut piece = [0; 1024];
         while !is_complete(&self.head) {
-            match self.take(&mut piece) {
+            match self.give(&mut piece) {
                 Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
                 Ok(count) => self.head.extend_from_slice(&piece[..count]),
                 Err(e) if e.kind() == ErrorKind::WouldBlock => self.fill()?,
                 Err(e) => return Err(e),
             }
         }
+        // Behind the head of a refusal comes its body; behind that of an upgrade come frames, which are ours.
+        self.head_end = end_of_head(&self.head).filter(|_| is_upgrade(&self.head)).unwrap_or(self.head.len());
         Ok(())
     }
+}
+
+fn end_of_head(head: &[u8]) -> Option<usize> {
+    head.windows(4).position(|window| window == b"\r\n\r\n").map(|at| at + 4)
+}
+
+fn is_upgrade(head: &[u8]) -> bool {
+    head.split(|byte| *byte == b' ').nth(1) == Some(b"101")
 }
 
 /// Whether there is something to judge: a whole head, what is no head of HTTP, or too much for one.
 fn is_complete(head: &[u8]) -> bool {
     const BEGINNING: &[u8] = b"HTTP/1.";
     let begun = head.len().min(BEGINNING.len());
-    head[..begun] != BEGINNING[..begun]
-        || head.len() >= HEAD_PIECE
-        || head.windows(4).any(|window| window == b"\r\n\r\n")
+    head[..begun] != BEGINNING[..begun] || head.len() >= HEAD_PIECE || end_of_head(head).is_some()
 }
 
 impl Read for Inlet {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        if self.upgrading && self.head.is_empty() {
+        if self.head_end == 0 {
             self.collect()?;
         }
-        if !self.head.is_empty() {
-            let count = self.head.len().min(into.len());
-            into[..count].copy_from_slice(&self.head[..count]);
-            self.head.drain(..count);
-            return Ok(count);
-        }
-        self.take(into)
+        let count = self.head_end.min(into.len());
+        into[..count].copy_from_slice(&self.head[..count]);
+        self.head.drain(..count);
+        self.head_end -= count;
+        Ok(count)
     }
 }
 
 impl Write for Inlet {
+    /// Takes the request for the upgrade, which tungstenite writes in one piece.
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.upgrading {
-            match &self.tls {
-                None => self.wire.send_all(bytes)?,
-                Some(tls) => {
-                    let mut cipher = Vec::new();
-                    tls.seal(bytes, &mut cipher)?;
-                    self.wire.send_all(&cipher)?;
-                }
+        let rest = bytes.strip_prefix(b"GET / ").ok_or(ErrorKind::InvalidInput)?;
+        let request = [b"GET ", self.path.as_bytes(), b" ", rest].concat();
+        match &self.tls {
+            None => self.wire.send_all(&request)?,
+            Some(tls) => {
+                let mut cipher = Vec::new();
+                tls.seal(&request, &mut cipher)?;
+                self.wire.send_all(&cipher)?;
             }
         }
         Ok(bytes.len())
@@ -345,49 +334,54 @@ impl Write for Inlet {
 
 /// The reading side of a link, owned by the reader thread.
 pub(crate) struct ReadHalf {
-    frames: WebSocket<Inlet>,
+    inlet: Inlet,
+    decoder: Decoder,
+    /// A close frame has come, after which nothing does.
+    closed: bool,
 }
 
 impl ReadHalf {
-    /// Goes on with the WebSocket of the upgrade, which may hold frames already.
-    pub(super) fn new(mut frames: WebSocket<Inlet>) -> Self {
-        frames.get_mut().upgrading = false;
-        Self { frames }
+    /// Goes on where the upgrade ended, behind which frames may have come already.
+    pub(super) fn new(mut inlet: Inlet, max_frame: usize) -> Self {
+        let decoder = Decoder::new(max_frame, std::mem::take(&mut inlet.head));
+        Self { inlet, decoder, closed: false }
     }
 
     /// The next frame: one that is buffered already, or else one out of a blocking `recv`, just before each of which
-    /// `before_blocking` is called.
+    /// `before_blocking` is called. It shares the read buffer: what outlives the dispatch has to be copied.
     ///
     /// # Errors
     ///
     /// How the link ended. Only after [`LinkEnd::TimedOut`] can it be called again: nothing is lost by that.
-    pub(crate) fn next(&mut self, before_blocking: &mut dyn FnMut()) -> Result<Frame, LinkEnd> {
-        loop {
-            match self.frames.read() {
-                Ok(Message::Text(text)) => return Ok(Frame::Text(text)),
-                Ok(Message::Binary(bytes)) => return Ok(Frame::Binary(bytes.len())),
-                Ok(Message::Ping(bytes)) => return Ok(Frame::Ping(bytes)),
-                Ok(Message::Pong(_)) => return Ok(Frame::Pong),
-                Ok(Message::Close(close)) => {
-                    return Ok(Frame::Close(close.map(|c| (c.code.into(), c.reason.as_str().to_owned()))));
-                }
-                // Reading never gives one.
-                Ok(Message::Frame(_)) => {}
-                Err(WsError::Io(e)) if e.kind() == ErrorKind::WouldBlock => {
-                    before_blocking();
-                    self.frames.get_mut().fill()?;
-                }
-                Err(error) => return Err(error.into()),
+    pub(crate) fn next(&mut self, before_blocking: &mut dyn FnMut()) -> Result<Frame<'_>, LinkEnd> {
+        let found = loop {
+            if self.closed {
+                return Err(LinkEnd::Closed);
             }
-        }
+            if let Some(found) = self.decoder.next()? {
+                break found;
+            }
+            match self.inlet.give(self.decoder.room()) {
+                Ok(0) => return Err(LinkEnd::Closed),
+                Ok(count) => self.decoder.received(count),
+                Err(e) if e.kind() == ErrorKind::WouldBlock => {
+                    before_blocking();
+                    self.inlet.fill()?;
+                }
+                Err(e) => return Err(e.into()),
+            }
+        };
+        let frame = self.decoder.show(found)?;
+        self.closed = matches!(frame, Frame::Close(_));
+        Ok(frame)
     }
 
     /// Until when [`next`](Self::next) may take; `None` is for ever.
     pub(crate) fn set_deadline(&mut self, until: Deadline) {
-        self.frames.get_mut().wire.until = until;
+        self.inlet.wire.until = until;
     }
 
     pub(crate) fn pulse(&self) -> Pulse {
-        self.frames.get_ref().pulse.clone()
+        self.inlet.pulse.clone()
     }
 }

@@ -5,16 +5,15 @@
 //! lock is held while the socket blocks.
 
 use std::collections::VecDeque;
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
-use tungstenite::protocol::{CloseFrame, Role};
-use tungstenite::{Bytes, Message, Utf8Bytes, WebSocket};
+use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
 use super::connect::Socket;
-use super::frame_settings;
+use super::frames::Encoder;
 use super::reader::{LinkEnd, is_again};
 use super::tls::Tls;
 use crate::clock::{Clock, Deadline, Tcp};
@@ -72,38 +71,18 @@ impl Drop for Encodes {
 #[derive(Debug)]
 pub(crate) enum Out {
     Text(String),
-    Pong(Bytes),
+    Pong(Box<[u8]>),
     Close(u16),
-}
-
-/// In-memory end of the encoder.
-#[derive(Default)]
-struct Sink(Vec<u8>);
-
-impl Read for Sink {
-    fn read(&mut self, _into: &mut [u8]) -> io::Result<usize> {
-        Err(ErrorKind::WouldBlock.into())
-    }
-}
-
-impl Write for Sink {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }
 
 /// The writing side of a link: encodes frames, encrypts them, and remembers what the socket has not taken yet.
 pub(crate) struct WriteHalf {
-    frames: WebSocket<Sink>,
+    encoder: Encoder,
     tls: Option<Arc<Tls>>,
     socket: Arc<Tcp>,
     clock: Clock,
-    max_frame: usize,
+    /// Encoded, and not encrypted yet.
+    plain: Vec<u8>,
     /// Bytes as they go to the socket, of which `sent` have gone.
     out: Vec<u8>,
     sent: usize,
@@ -116,10 +95,10 @@ pub(crate) struct WriteHalf {
 }
 
 impl WriteHalf {
-    pub(super) fn new(socket: Arc<Tcp>, tls: Option<Arc<Tls>>, max_frame: usize, clock: Clock) -> Self {
-        let frames = encoder(max_frame);
-        let (out, batch) = (Vec::new(), Vec::new());
-        Self { frames, tls, socket, clock, max_frame, out, sent: 0, blocked: Duration::ZERO, batch, closing: false }
+    pub(super) fn new(socket: Arc<Tcp>, tls: Option<Arc<Tls>>, clock: Clock) -> Self {
+        let (plain, out, batch) = (Vec::new(), Vec::new(), Vec::new());
+        let encoder = Encoder::default();
+        Self { encoder, tls, socket, clock, plain, out, sent: 0, blocked: Duration::ZERO, batch, closing: false }
     }
 
     /// Writes frames before the half is published, for authentication.
@@ -154,24 +133,19 @@ impl WriteHalf {
                 // Nothing may follow a close frame.
                 continue;
             }
+            let plain = if self.tls.is_some() { &mut self.plain } else { &mut self.out };
             match out {
-                Out::Text(text) => self.frames.write(Message::Text(Utf8Bytes::from(text)))?,
-                Out::Pong(bytes) => self.frames.write(Message::Pong(bytes))?,
+                Out::Text(text) => self.encoder.frame(OpCode::Data(Data::Text), text.as_bytes(), plain)?,
+                Out::Pong(bytes) => self.encoder.frame(OpCode::Control(Control::Pong), &bytes, plain)?,
                 Out::Close(code) => {
                     self.closing = true;
-                    self.frames.close(Some(CloseFrame { code: code.into(), reason: Utf8Bytes::default() }))?;
+                    self.encoder.frame(OpCode::Control(Control::Close), &code.to_be_bytes(), plain)?;
                 }
             }
         }
-        self.frames.flush()?;
-        let plain = &mut self.frames.get_mut().0;
-        match &self.tls {
-            Some(tls) => {
-                tls.seal(plain, &mut self.out)?;
-                plain.clear();
-            }
-            None if self.out.is_empty() => std::mem::swap(plain, &mut self.out),
-            None => self.out.append(plain),
+        if let Some(tls) = &self.tls {
+            tls.seal(&self.plain, &mut self.out)?;
+            self.plain.clear();
         }
         Ok(())
     }
@@ -216,11 +190,8 @@ impl WriteHalf {
 
     fn all_sent(&mut self) {
         if self.out.capacity() > KEPT {
-            // The encoder's own buffer cannot be shrunk, and has grown as much.
-            self.out = Vec::new();
-            if !self.closing {
-                self.frames = encoder(self.max_frame);
-            }
+            // The other has grown as much.
+            (self.plain, self.out) = (Vec::new(), Vec::new());
         }
         self.out.clear();
         self.sent = 0;
@@ -248,11 +219,6 @@ impl WriteHalf {
             }
         }
     }
-}
-
-fn encoder(max_frame: usize) -> WebSocket<Sink> {
-    // Nothing is ever read from it.
-    WebSocket::from_raw_socket(Sink::default(), Role::Client, Some(frame_settings(max_frame, 0)))
 }
 
 /// The bounds of a [`Writer`].
@@ -837,6 +803,8 @@ pub(super) mod tests {
     use std::sync::atomic::Ordering;
     use std::thread;
 
+    use tungstenite::Message;
+
     use super::super::tests::{next, pair, within};
     use super::*;
     use crate::clock::{Receiver, Sender};
@@ -904,11 +872,11 @@ pub(super) mod tests {
             }
             assert!(writer.flush(1, within(LONG)));
             assert_eq!(writer.queued_bytes(), 0);
-            writer.post(1, Out::Pong(Bytes::from_static(b"!")));
+            writer.post(1, Out::Pong((*b"!").into()));
             writer.post(1, Out::Close(1000));
             assert!(matches!(writer.send(1, 4, "late".into(), 1, None), Err(NotSent::Gone(_))));
             writer.ring();
-            assert_eq!(peer.read().expect("a frame"), Message::Pong(Bytes::from_static(b"!")));
+            assert_eq!(peer.read().expect("a frame"), Message::Pong(tungstenite::Bytes::from_static(b"!")));
             assert!(peer.read().expect("a frame").is_close());
         });
         let closed = writer.close(1);
@@ -1067,7 +1035,7 @@ pub(super) mod tests {
         thread::scope(|scope| {
             let reader = scope.spawn(|| {
                 for _ in 0..100 {
-                    writer.post_with_pressure(1, Out::Pong(Bytes::from_static(b"pong")));
+                    writer.post_with_pressure(1, Out::Pong((*b"pong").into()));
                 }
             });
             while writer.state.lock().waiting == 0 {
@@ -1077,7 +1045,7 @@ pub(super) mod tests {
             writer.write(1, half);
             reader.join().expect("it goes on");
         });
-        assert_eq!(peer.read().expect("a frame"), Message::Pong(Bytes::from_static(b"pong")));
+        assert_eq!(peer.read().expect("a frame"), Message::Pong(tungstenite::Bytes::from_static(b"pong")));
         assert_eq!(writer.close(1).cause, None);
     }
 

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use log::{LevelFilter, Log, Metadata, Record};
+use log::{Log, Metadata, Record};
 use serde_json::json;
 use signalwire_relay::simulator::Simulator;
 use signalwire_relay::{Client, Dial, ErrorKind, LinkState, parse_event, phone, silence, sip, sms};
@@ -61,22 +61,31 @@ fn check(text: &str, secrets: &[&str], from: &str) {
 }
 
 /// Keeps every record.
+#[derive(Default)]
 struct Capture {
-    /// What tungstenite may say.
-    tungstenite: LevelFilter,
     records: Mutex<Vec<(String, String)>>,
 }
 
+impl Capture {
+    fn install() -> &'static Self {
+        let capture: &'static Self = Box::leak(Box::default());
+        log_to(capture);
+        capture
+    }
+
+    fn take(&self) -> Vec<(String, String)> {
+        std::mem::take(&mut *self.records.lock().unwrap())
+    }
+}
+
 impl Log for Capture {
-    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        !metadata.target().starts_with("tungstenite") || metadata.level() <= self.tungstenite
+    fn enabled(&self, _metadata: &Metadata<'_>) -> bool {
+        true
     }
 
     fn log(&self, record: &Record<'_>) {
-        if self.enabled(record.metadata()) {
-            let line = format!("{} {:?} {:?}", record.args(), record.module_path(), record.file());
-            self.records.lock().unwrap().push((record.target().to_owned(), line));
-        }
+        let line = format!("{} {:?} {:?}", record.args(), record.module_path(), record.file());
+        self.records.lock().unwrap().push((record.target().to_owned(), line));
     }
 
     fn flush(&self) {}
@@ -329,9 +338,8 @@ fn before_anything_is_sent(shown: &mut Shown) {
     shown.error(&builder.connect().unwrap_err());
 }
 
-fn child(tungstenite: LevelFilter) {
-    let capture: &'static Capture = Box::leak(Box::new(Capture { tungstenite, records: Mutex::default() }));
-    log_to(capture);
+fn child() {
+    let capture = Capture::install();
     let panics = Arc::new(Mutex::new(Vec::new()));
     let kept = Arc::clone(&panics);
     let usual = std::panic::take_hook();
@@ -353,12 +361,11 @@ fn child(tungstenite: LevelFilter) {
     for text in &shown.told {
         check(text, &ALL[1..], "what was told");
     }
-    let records = std::mem::take(&mut *capture.records.lock().unwrap());
+    let records = capture.take();
+    // The service is in this process too, with its tungstenite.
     let ours = |target: &str| target.starts_with("signalwire_relay");
-    for (target, line) in &records {
-        if ours(target) || tungstenite < LevelFilter::Trace {
-            check(line, &ALL, target);
-        }
+    for (target, line) in records.iter().filter(|(target, _)| ours(target)) {
+        check(line, &ALL, target);
     }
     // That frames were traced at all, and that secrets would have been seen.
     let frames = records.iter().filter(|(target, _)| target == "signalwire_relay::wire").count();
@@ -371,18 +378,186 @@ fn child(tungstenite: LevelFilter) {
 fn no_record_of_ours_has_a_secret_in_it() {
     watched(|| {
         if child_role().is_some() {
-            return child(LevelFilter::Trace);
+            return child();
         }
         assert_eq!(reports_of_child("secrets::no_record_of_ours_has_a_secret_in_it", "child", &[]), ["clean"]);
     });
 }
 
+/// A process with nothing in it but a client and the crates that it builds upon.
+fn client_alone(host: &str) {
+    let capture = Capture::install();
+    let encoded = |secret: &str| secret.bytes().map(|byte| format!("%{byte:02X}")).collect::<String>();
+    let client = Client::builder()
+        .host(host)
+        .project(PROJECT)
+        .token(TOKEN)
+        .path(format!("/relay?token=T0ken-canary&jwt={}", encoded(JWT)))
+        .contexts(["default"])
+        .reconnect_delay(std::time::Duration::from_millis(5), std::time::Duration::from_millis(40))
+        .connect()
+        .unwrap();
+    let mut states = client.states();
+    assert!(!online(&mut states));
+    let call = client.dial(sip("sip:bob@example.com").from("sip:ann@example.com").password(PASSWORD)).unwrap();
+    call.play(silence(std::time::Duration::from_millis(10))).unwrap().wait(LONG).unwrap();
+    let hidden = json!({"authorization_bearer_token": BEARER, "deep": [{"password": PASSWORD, "token": TOKEN}]});
+    client.execute("some.method", hidden).unwrap_err();
+    // Large enough to come in several reads.
+    let large = json!({"token": TOKEN, "filler": "x".repeat(300_000)});
+    client.execute("some.other", large).unwrap_err();
+    report("ready");
+    // The service cuts the link now, and the session is resumed.
+    reconnecting(&mut states);
+    assert!(online(&mut states));
+    call.hangup().unwrap();
+    client.disconnect();
+    let records = capture.take();
+    for (target, line) in &records {
+        check(line, &ALL, target);
+    }
+    let of = |target: &str| records.iter().filter(|(from, _)| from.starts_with(target)).count();
+    let masked = records.iter().filter(|(_, line)| line.contains("<secret>")).count();
+    // That everything was logged, tungstenite's handshake too.
+    let (wire, tungstenite) = (of("signalwire_relay::wire"), of("tungstenite"));
+    assert!(wire > 20 && masked > 5 && tungstenite > 2, "{wire} frames, {masked} masked, {tungstenite} of tungstenite");
+    report("clean");
+}
+
 #[test]
-fn with_the_documented_filter_no_record_at_all_has_a_secret_in_it() {
+fn at_plain_trace_no_record_of_any_crate_has_a_secret_in_it() {
     watched(|| {
-        const NAME: &str = "secrets::with_the_documented_filter_no_record_at_all_has_a_secret_in_it";
+        const NAME: &str = "secrets::at_plain_trace_no_record_of_any_crate_has_a_secret_in_it";
+        if let Some(host) = child_role() {
+            return client_alone(&host);
+        }
+        for tls in [false, true] {
+            let sim = Arc::new(
+                Simulator::builder()
+                    .project(PROJECT)
+                    .token(TOKEN)
+                    .tls(tls)
+                    .echoes_secrets()
+                    .allow_violations()
+                    .speed(50.0)
+                    .start()
+                    .unwrap(),
+            );
+            let (cutting, other) = (Arc::clone(&sim), sim.host());
+            let cut = thread::spawn(move || {
+                until("the last request before the cut", || cutting.journal().requests("some.other").len() == 1);
+                cutting.drop_link();
+            });
+            let ca = sim.ca_file().map(|file| file.display().to_string());
+            let environment: Vec<(&str, &str)> = match &ca {
+                Some(ca) => vec![("SIGNALWIRE_RELAY_CA_FILE", ca)],
+                None => vec![("SIGNALWIRE_RELAY_SCHEME", "ws")],
+            };
+            assert_eq!(reports_of_child(NAME, &other, &environment), ["ready", "clean"]);
+            cut.join().unwrap();
+        }
+    });
+}
+
+/// What would forge a line, move the cursor, or turn the direction of writing.
+const FORGED: &str = "x\n2026-11-28 ERROR forged\r\u{1b}[2J\u{9b}2J\u{7f}\u{85}\u{202e}\u{2028}\u{2066}";
+
+fn is_one_line(text: &str) -> bool {
+    let unsafe_one = |c: char| {
+        c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    !text.contains(unsafe_one)
+}
+
+/// A service that puts a secret, and what forges a line, into every string that it may send.
+fn with_a_hostile_service() {
+    let capture = Capture::install();
+    let sim = Simulator::builder().project(PROJECT).token(TOKEN).allow_violations().start().unwrap();
+    let client = builder(&sim).connect().unwrap();
+    let hostile = format!("{TOKEN}{FORGED}");
+    let mut shown = Shown::default();
+    let dialled = client.dial(phone("+15552222222").from("+15551111111")).unwrap();
+    for method in ["calling.play", "calling.send_digits", "messaging.send", "signalwire.receive", "calling.dial"] {
+        sim.fail(method, 400, &hostile);
+    }
+    let texted = || client.send_message(sms("+15552222222").from("+15551111111").body("hello"));
+    shown.error(&dialled.play(silence(LONG)).unwrap_err());
+    shown.error(&dialled.send_digits("1").unwrap_err());
+    shown.error(&texted().unwrap_err());
+    shown.error(&client.receive(["more"]).unwrap_err());
+    shown.error(&client.dial(phone("+15552222222").from("+15551111111")).unwrap_err());
+    sim.fail("some.method", 400, &format!("{}{TOKEN}", "\\u{".repeat(40_000)));
+    let long = client.execute("some.method", json!({})).unwrap_err();
+    assert!(long.to_string().len() < 1200 && long.server_message().is_some_and(|said| said.len() < 1100), "{long}");
+
+    // An inbound call and message whose IDs are hostile; then the same again, which nobody claims.
+    let offer = |id: &str| {
+        let device = json!({"type": "phone", "params": {"from_number": id, "to_number": id}});
+        json!({"call_id": id, "node_id": id, "segment_id": id, "tag": id, "context": id, "call_state": "created",
+            "direction": "inbound", "device": device})
+    };
+    let message = |id: &str| {
+        json!({"message_id": id, "context": id, "direction": "inbound", "message_state": "received", "from_number": id,
+            "to_number": id, "body": id, "media": [id], "segments": 1, "tags": [id]})
+    };
+    sim.push_event("calling.call.receive", offer(&hostile));
+    let call = client.next_call(LONG).unwrap();
+    shown.told(&call);
+    if let Err(error) = call.play(silence(LONG)).and_then(|playing| playing.wait(LONG)) {
+        shown.error(&error);
+    }
+    shown.error(&call.wait_for_answered(std::time::Duration::ZERO).unwrap_err());
+    sim.push_event("messaging.receive", message(&hostile));
+    shown.told(&client.next_message(LONG).unwrap());
+    sim.push_event("calling.call.receive", offer(&format!("{hostile}2")));
+    sim.push_event("messaging.receive", message(&format!("{hostile}2")));
+    for name in
+        ["calling.call.state", "calling.call.play", "calling.call.dial", "calling.error", "messaging.state", "x.y"]
+    {
+        let all = json!({"call_id": hostile, "control_id": hostile, "node_id": hostile, "tag": hostile, "state": hostile,
+            "call_state": hostile, "reason": hostile, "message_id": hostile, "message_state": hostile, "name": hostile});
+        sim.push_event(name, all.clone());
+        shown.told(&parse_event(&json!({"event_type": name, "params": all})));
+    }
+    sim.push_event(&hostile, json!({"call_id": hostile}));
+    sim.push_raw(&json!({"jsonrpc": "2.0", "id": hostile, "method": hostile}).to_string());
+    sim.push_raw(&json!({"jsonrpc": "2.0", "id": hostile, "result": hostile}).to_string());
+    sim.push_raw(&json!({"jsonrpc": hostile, "id": [hostile], "method": 1}).to_string());
+    caught_up(&sim);
+    let handler_of = hostile.clone();
+    client.on_call(move |_call| Err(handler_of.clone().into()));
+    let caller = sim.caller("+15551230001").calls("+15559990000").dials();
+    caller.wait_ended(LONG).unwrap();
+    until("the message to be dropped", || client.stats().messages_dropped > 0);
+    client.disconnect();
+    shown.error(&call.wait_for_answered(std::time::Duration::ZERO).unwrap_err());
+
+    let ours = |target: &str| target.starts_with("signalwire_relay");
+    let records = capture.take();
+    for (target, line) in records.iter().filter(|(target, _)| ours(target)) {
+        assert!(is_one_line(line), "{line:?} of {target}");
+        check(line, &[TOKEN], target);
+    }
+    assert!(records.iter().any(|(target, line)| ours(target) && line.contains("forged")), "nothing hostile was logged");
+    assert!(records.iter().any(|(_, line)| line.contains("was dropped: nobody asked for it")));
+    for text in &shown.ours {
+        // The alternate form of `Debug` has lines of its own.
+        assert!(text.split('\n').all(is_one_line), "{text:?}");
+        assert!(!text.lines().any(|line| line.starts_with("2026")), "{text}");
+        check(text, &[TOKEN], "what was shown");
+    }
+    for text in &shown.told {
+        assert!(text.split('\n').all(is_one_line), "{text:?}");
+    }
+    report("clean");
+}
+
+#[test]
+fn no_text_of_a_hostile_service_forges_a_line_or_shows_a_secret() {
+    watched(|| {
+        const NAME: &str = "secrets::no_text_of_a_hostile_service_forges_a_line_or_shows_a_secret";
         if child_role().is_some() {
-            return child(LevelFilter::Info);
+            return with_a_hostile_service();
         }
         assert_eq!(reports_of_child(NAME, "child", &[]), ["clean"]);
     });

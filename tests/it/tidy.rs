@@ -10,9 +10,10 @@ use std::path::{Path, PathBuf};
 /// of each other; a session over both; the handles on top. The simulator stands beside all of that: it shares no
 /// name of the wire with the client.
 const IMPORTS: &[(&str, &[&str])] = &[
-    ("error", &[]),
+    ("error", &["secret"]),
+    ("mask", &[]),
+    ("secret", &["mask"]),
     ("steps", &[]),
-    ("secret", &[]),
     ("clock", &[]),
     ("latch", &["clock"]),
     ("workers", &["clock", "secret"]),
@@ -446,7 +447,7 @@ fn the_manifest_keeps_its_promises() {
     assert!(read("LICENSE-APACHE").contains("Apache License"));
     if root().join("README.md").exists() {
         let readme = read("README.md");
-        for mentioned in ["LICENSE-MIT", "LICENSE-APACHE", "cargo test", "cargo run --example", "tungstenite=info"] {
+        for mentioned in ["LICENSE-MIT", "LICENSE-APACHE", "cargo test", "cargo run --example", "RUST_LOG=trace"] {
             assert!(readme.contains(mentioned), "the README does not mention {mentioned}");
         }
     }
