@@ -162,7 +162,7 @@
 //! |---|---|---|
 //! | `native-tls` | default | TLS by the platform's library: OpenSSL on Linux, whose headers it needs |
 //! | `rustls` | | TLS by rustls and ring, with the platform's root certificates; needs no OpenSSL |
-//! | `signals` | default | [`Client::run`] ends cleanly on SIGINT and SIGTERM (Unix) |
+//! | `signals` | default | [`Client::run`] ends cleanly on SIGINT, SIGTERM and SIGHUP (Unix) |
 //! | `simulator` | | the simulator |
 //! | `vendored-openssl` | | builds OpenSSL from source |
 //!
