@@ -492,7 +492,7 @@ mod tests {
         assert!(told.contains("https is not supported") && told.contains("socks5://"), "{told}");
         let proxy = parse("http://canary-user:canary-pass@proxy.example").expect("a proxy");
         assert!(!format!("{proxy:?} {proxy}").contains("canary"));
-        assert_eq!(proxy.shown("canary-user may not\r\n\u{1b}[31m"), "<secret> may not[31m");
+        assert_eq!(proxy.shown("canary-user may not\r\n\u{1b}[31m"), "<secret> may not\\r\\n\\u001b[31m");
     }
 
     #[test]
