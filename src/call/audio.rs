@@ -174,7 +174,7 @@ impl Call {
     /// has accepted the request.
     ///
     /// [`wait`](Action::wait) on the returned action blocks until the echo has ended: after its timeout, or with the
-    /// call ([`ended_by_call`](EchoEvent::ended_by_call)). Dropping the action changes nothing.
+    /// call ([`ended_by_call`](field@EchoEvent::ended_by_call)). Dropping the action changes nothing.
     ///
     /// ```no_run
     /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {

@@ -146,7 +146,7 @@ impl ConnectAction {
     /// bridge has ended.
     ///
     /// The returned event tells how: the peer left or was disconnected, or this call ended
-    /// ([`ended_by_call`](ConnectEvent::ended_by_call)).
+    /// ([`ended_by_call`](field@ConnectEvent::ended_by_call)).
     ///
     /// ```no_run
     /// # use std::time::Duration;
