@@ -295,7 +295,7 @@ fn whatever_a_proxy_answers_instead_is_told_apart() {
     let cases: [(Kind, &'static [u8], &str); 20] = [
         (Kind::Http, b"HTTP/1.0 401 Unauthorized\r\n\r\n", "does not accept"),
         (Kind::Http, b"HTTP/1.1 403 Forbidden\r\n\r\n", "HTTP 403 Forbidden"),
-        (Kind::Http, b"HTTP/1.1 503 canary-user:\x1b[31m is\tcut off\r\n\r\n", "HTTP 503 <secret>:[31m is"),
+        (Kind::Http, b"HTTP/1.1 503 canary-user:\x1b[31m is\tcut off\r\n\r\n", "HTTP 503 <secret>:\\u001b[31m is"),
         (Kind::Http, b"HTTP/1.0 302 Found\r\nLocation: http://login.example/\r\n\r\n", "HTTP 302 Found"),
         (Kind::Http, PAGE, "a page of HTML instead of opening the way"),
         (Kind::Http, b"<html><body>canary", "a page of HTML and not in HTTP"),

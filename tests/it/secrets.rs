@@ -539,7 +539,7 @@ fn with_a_hostile_service() {
         check(line, &[TOKEN], target);
     }
     assert!(records.iter().any(|(target, line)| ours(target) && line.contains("forged")), "nothing hostile was logged");
-    assert!(records.iter().any(|(_, line)| line.contains("was dropped: nobody asked for it")));
+    assert!(records.iter().any(|(_, line)| line.contains("was dropped: ")));
     for text in &shown.ours {
         // The alternate form of `Debug` has lines of its own.
         assert!(text.split('\n').all(is_one_line), "{text:?}");

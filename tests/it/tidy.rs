@@ -10,9 +10,9 @@ use std::path::{Path, PathBuf};
 /// of each other; a session over both; the handles on top. The simulator stands beside all of that: it shares no
 /// name of the wire with the client.
 const IMPORTS: &[(&str, &[&str])] = &[
-    ("error", &["secret"]),
     ("mask", &[]),
     ("secret", &["mask"]),
+    ("error", &["secret"]),
     ("steps", &[]),
     ("clock", &[]),
     ("latch", &["clock"]),
@@ -24,8 +24,8 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("transport", &["error", "clock", "latch", "secret"]),
     ("session", &["error", "clock", "latch", "secret", "mailbox", "steps", "workers", "protocol", "transport"]),
     ("stream", &["clock", "session"]),
-    ("call", &["error", "clock", "latch", "mailbox", "protocol", "session", "steps", "stream", "workers"]),
-    ("message", &["error", "clock", "latch", "mailbox", "protocol", "session", "stream", "workers", "call"]),
+    ("call", &["error", "clock", "latch", "mailbox", "protocol", "secret", "session", "steps", "stream", "workers"]),
+    ("message", &["error", "clock", "latch", "mailbox", "protocol", "secret", "session", "stream", "workers", "call"]),
     (
         "client",
         &[
