@@ -100,7 +100,8 @@ pub enum StayEnd {
     TimedOut,
     /// The program took the call out.
     Left,
-    /// The call was taken out by others.
+    /// The call was taken out by others, or its caller hung up: the service reports that the call has left before it
+    /// reports the call's end.
     Removed,
     /// The conference ended, and the call stays up.
     ConferenceEnded,
