@@ -93,6 +93,8 @@ fn a_transfer_ends_with_its_session() {
     sim.callee(FIRST).answers_after(Duration::from_secs(15));
     let caller = caller(&sim).dials();
     caller.wait_heard("please wait", 2 * MINUTE).unwrap();
+    // The agent rings; the reply to `calling.connect` is long here.
+    sim.advance(Duration::from_secs(5));
     sim.forget_sessions();
     sim.drop_link();
     sim.advance(MINUTE);
