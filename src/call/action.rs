@@ -252,6 +252,10 @@ impl<O: Operation> Action<O> {
 
     /// Sends a command about this operation: `method` with its control id. That it has ended meanwhile is no error.
     pub(crate) fn command(&self, method: &str, fields: &Fields) -> Result<()> {
+        if self.core.never_began() {
+            fields.check(method)?;
+            return Ok(());
+        }
         let mut fields = fields.clone();
         fields.set("", "control_id", self.control_id().into());
         match self.call.core.request(method, &fields) {

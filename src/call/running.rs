@@ -166,6 +166,11 @@ impl<O: Operation> OpCore<O> {
         }
     }
 
+    /// Nothing was begun, and nothing will be: its call was over before, or the service did not know it.
+    pub(super) fn never_began(&self) -> bool {
+        self.outcome.is_set() && !self.inner.lock().started
+    }
+
     /// A command was answered as if the operation did not exist. After a gap that proves that its end was missed.
     pub(super) fn contradicted(&self, session: &Arc<Session>, call: &Arc<CallCore>) {
         if self.inner.lock().in_doubt && !self.outcome.is_set() {

@@ -437,6 +437,26 @@ fn a_command_that_finds_an_operation_gone_after_a_gap_ends_its_wait() {
 }
 
 #[test]
+fn what_never_began_is_sent_no_commands() {
+    use signalwire_relay::silence;
+    let stage = Stage::new();
+    let (_caller, call) = stage.answered();
+    // The service does not know the call any more: the first play says so, the second one is not even asked for.
+    stage.sim.fail("calling.play", 410, "Call does not exist");
+    for play in [call.play(silence(NEVER)).unwrap(), call.play(silence(NEVER)).unwrap()] {
+        assert_eq!(play.wait(None).unwrap_err().kind(), ErrorKind::CallGone);
+        play.pause().unwrap();
+        play.volume(3.0).unwrap();
+        play.stop().unwrap();
+    }
+    let asked = stage.sim.journal();
+    assert_eq!(asked.requests("calling.play").len(), 1);
+    for command in ["calling.play.pause", "calling.play.volume", "calling.play.stop"] {
+        assert!(asked.requests(command).is_empty(), "{command}");
+    }
+}
+
+#[test]
 fn a_call_known_by_its_id_is_unconfirmed_until_something_is_heard() {
     let stage = Stage::new();
     let (_caller, call) = stage.answered();
