@@ -83,6 +83,14 @@ impl Tcp {
         self.line.as_ref().is_some_and(|line| !line.is_shared())
     }
 
+    /// This end reads nothing any more: what still comes does not hold virtual time up.
+    #[cfg(feature = "simulator")]
+    pub(crate) fn reads_no_more(&self) {
+        if let Some(line) = &self.line {
+            line.reads_no_more();
+        }
+    }
+
     /// Whether this end has stopped reading for now; what lies there then does not hold virtual time up.
     #[cfg(feature = "simulator")]
     pub(crate) fn stall(&self, stalled: bool) {

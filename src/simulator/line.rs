@@ -229,6 +229,11 @@ impl Link {
         let _ = uninterrupted(|| self.tcp.peek(self.lines.clock.after(RESET_LIMIT)));
     }
 
+    /// Its reader is done. Whoever still writes may take a while, in which the client may say goodbye unheard.
+    pub(super) fn reads_no_more(&self) {
+        self.tcp.reads_no_more();
+    }
+
     /// Whether the client lives in another time than the simulator; known from the first bytes that it sent.
     pub(super) fn is_foreign(&self) -> bool {
         self.tcp.is_foreign()

@@ -247,7 +247,10 @@ impl Server {
             let _ = out.send(Out::Ping(Vec::new()));
             socket.leave_unread();
             let _ = out.send(Out::Abandon);
-        } else if let Some(code) = closed.filter(|_| !frozen) {
+            return;
+        }
+        socket.reads_no_more();
+        if let Some(code) = closed.filter(|_| !frozen) {
             let _ = out.send(code.map_or(Out::Close, |code| Out::CloseWith(code, String::new())));
             // The caller shuts the connection down, and the answer has to be out by then. The writer's end is told by
             // the channel's.

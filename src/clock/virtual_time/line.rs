@@ -295,6 +295,14 @@ impl LineEnd {
         state.go_on();
     }
 
+    /// This end reads nothing any more, though it stays open: what comes, and the end of it, is left where it is.
+    pub(crate) fn reads_no_more(&self) {
+        let way = self.side.incoming();
+        let mut state = self.time.0.lock();
+        state.change(self.id, |line| line.ways[way].closed = true);
+        state.go_on();
+    }
+
     /// Whether the other end lives in this time too, as far as is known yet.
     pub(crate) fn is_shared(&self) -> bool {
         self.time.0.lock().lines.get(&self.id).is_some_and(|line| line.attached == [true, true])
@@ -432,6 +440,22 @@ mod tests {
         let service = time.attach(Side::Service, &accept(&listener)).expect("a line");
         assert_eq!(service.read(&mut [0; 16], None).expect("what was written"), 5);
         drop(service);
+        assert!(is_empty(&time));
+    }
+
+    #[test]
+    fn what_comes_to_an_end_that_reads_no_more_holds_nothing_up() {
+        let (time, listener, address) = served();
+        let client = time.attach(Side::Client, &connect(address)).expect("a line");
+        let service = time.attach(Side::Service, &accept(&listener)).expect("a line");
+        client.write(b"goodbye").expect("an open connection");
+        assert_eq!(flying(&time), 1);
+        service.reads_no_more();
+        assert_eq!(flying(&time), 0);
+        client.write(b"and more").expect("an open connection");
+        client.shutdown(Shutdown::Both).expect("an open connection");
+        assert_eq!(flying(&time), 0, "nobody is told of the end");
+        drop((client, service));
         assert!(is_empty(&time));
     }
 
