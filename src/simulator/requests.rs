@@ -59,7 +59,9 @@ impl World {
                     let now = self.clock.now();
                     if !connection.foreign {
                         self.slowest_ack = self.slowest_ack.max(now.saturating_duration_since(unacked.sent));
-                        unacked.ends.into_iter().for_each(|ends| self.over.add(ends, now));
+                        // Until it knows that it is authenticated, a client acknowledges what its program is told later.
+                        let ends = unacked.ends.filter(|_| connection.welcomed);
+                        ends.into_iter().for_each(|ends| self.over.add(ends, now));
                     }
                     true
                 }

@@ -89,6 +89,8 @@ pub(super) struct Conn {
     /// The client lives in another time, so that no deadline of this one holds for it.
     pub(super) foreign: bool,
     pub(super) session: Option<SessionId>,
+    /// The client was told that it is authenticated, which it may never hear when replies are lost.
+    pub(super) welcomed: bool,
     pub(super) event_acks: bool,
     pub(super) major: i64,
     pub(super) unacked: HashMap<String, Unacked>,
@@ -109,6 +111,7 @@ impl Conn {
             foreign: socket.is_foreign(),
             socket,
             session: None,
+            welcomed: false,
             event_acks: false,
             major: 0,
             unacked: HashMap::new(),
@@ -468,7 +471,8 @@ impl World {
             return;
         }
         let (passes, cut_behind) = self.sends_frame(conn, kind, method, &frame);
-        let Some(connection) = self.conns.get(&conn).filter(|_| passes) else { return };
+        let Some(connection) = self.conns.get_mut(&conn).filter(|_| passes) else { return };
+        connection.welcomed |= kind == EntryKind::Reply && method == "signalwire.connect";
         let text = frame.to_string();
         let waiting = connection.unread.fetch_add(text.len(), std::sync::atomic::Ordering::Relaxed);
         if waiting > UNREAD_LIMIT {
