@@ -31,7 +31,7 @@ const BACK: Duration = Duration::from_secs(60);
 /// The seeds of the suite; others with `SOAK_SEEDS=from..to`.
 const SEEDS: std::ops::Range<u64> = 0..20;
 /// Seeds that have failed once.
-const FAILED_ONCE: &[u64] = &[477, 1240, 1373, 1983, 2066, 2269, 2312, 2849, 3906, 3985, 6577, 7506];
+const FAILED_ONCE: &[u64] = &[37, 382, 477, 522, 1240, 1373, 1983, 2066, 2269, 2312, 2849, 3906, 3985, 6577, 7506];
 
 /// Numbers drawn from a seed (splitmix64).
 struct Draw(u64);
