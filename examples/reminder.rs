@@ -1,9 +1,11 @@
-//! A reminder campaign: calls a list of numbers, five at a time, and writes what became of each call as CSV.
+//! A reminder campaign: calls a list of numbers, five at a time, and writes what became of each call as CSV: the result,
+//! the reason why a number was not reached, how long it rang, and how long the call lasted.
 //!
 //! With credentials it takes a CSV file with a number and a name in each line, and a number of yours.
 
 mod outbound;
 
+use std::fmt;
 use std::sync::Mutex;
 use std::thread;
 use std::time::Duration;
@@ -33,7 +35,7 @@ fn main() -> Result<()> {
     });
     let client = stage.client().connect()?;
     let numbers = Mutex::new(list.lines().filter_map(|line| line.split_once(',')));
-    println!("number,name,result");
+    println!("number,name,result,reason,rang_s,lasted_s");
     thread::scope(|scope| {
         for _ in 0..AT_ONCE {
             scope.spawn(|| {
@@ -47,27 +49,67 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// Calls a number until somebody answers, and gives what is to stand in the list.
-pub fn remind(client: &Client, number: &str, from: &str, name: &str) -> String {
-    for attempt in 1..=TRIES {
-        match client.dial(phone(number).from(from).timeout(Duration::from_secs(25))) {
-            Ok(call) => return speak(&call, name).unwrap_or_else(|error| format!("failed: {error}")),
-            Err(error) if error.kind() == ErrorKind::DialFailed => match error.end_reason() {
-                Some(EndReason::Busy | EndReason::NoAnswer) if attempt < TRIES => {}
-                Some(reason) => return reason.to_string(),
-                None => return "no answer".into(),
-            },
-            // Whether it rang is not known: nobody is called twice for nothing.
-            Err(error) if error.may_have_been_sent() => return format!("unknown: {error}"),
-            Err(error) => return format!("not called: {error}"),
-        }
-    }
-    "no answer".into()
+/// What became of a number: the end of its line in the list.
+#[derive(Debug, Default, PartialEq)]
+pub struct Outcome {
+    pub result: &'static str,
+    pub reason: Option<EndReason>,
+    pub rang: Option<Duration>,
+    pub lasted: Option<Duration>,
 }
 
-fn speak(call: &Call, name: &str) -> Result<String> {
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds =
+            |span: Option<Duration>| span.map(|span| format!("{:.1}", span.as_secs_f64())).unwrap_or_default();
+        let reason = self.reason.as_ref().map_or("", EndReason::as_str);
+        write!(f, "{},{reason},{},{}", self.result, seconds(self.rang), seconds(self.lasted))
+    }
+}
+
+impl Outcome {
+    fn of(result: &'static str) -> Self {
+        Self { result, ..Self::default() }
+    }
+}
+
+/// Calls a number until somebody answers, and gives what is to stand in the list.
+pub fn remind(client: &Client, number: &str, from: &str, name: &str) -> Outcome {
+    let mut attempt = 1;
+    loop {
+        match client.dial(phone(number).from(from).timeout(Duration::from_secs(25))) {
+            Ok(call) => return speak(&call, name),
+            Err(error) if error.kind() == ErrorKind::DialFailed => {
+                let (reason, rang) = (error.end_reason(), error.legs().first().and_then(|leg| leg.rang));
+                if attempt == TRIES || !matches!(reason, Some(EndReason::Busy | EndReason::NoAnswer)) {
+                    return Outcome { reason, rang, ..Outcome::of("not reached") };
+                }
+            }
+            // Whether it rang is not known: nobody is called twice for nothing.
+            Err(error) if error.may_have_been_sent() => return Outcome::of("unknown"),
+            Err(error) => {
+                eprintln!("{error}");
+                return Outcome::of("not called");
+            }
+        }
+        attempt += 1;
+    }
+}
+
+fn speak(call: &Call, name: &str) -> Outcome {
+    let result = say(call, name).unwrap_or_else(|error| {
+        eprintln!("{error}");
+        if error.is_call_gone() { "hung up" } else { "failed" }
+    });
+    // How it ended, and how long it lasted, is known when its end is reported.
+    let end = call.hangup().and_then(|()| call.wait_for_ended(Duration::from_secs(10)));
+    let (reason, lasted) = end.map(|end| (end.reason, end.duration)).unwrap_or_default();
+    Outcome { reason, lasted, ..Outcome::of(result) }
+}
+
+fn say(call: &Call, name: &str) -> Result<&'static str> {
     let detector = call.detect(machine().timeout(Duration::from_secs(20)))?;
-    let heard = match detector.wait(None)?.heard {
+    let result = match detector.wait(None)?.heard {
         Heard::Machine => {
             detector.wait_ready(Duration::from_secs(20))?;
             "left a message"
@@ -75,6 +117,5 @@ fn speak(call: &Call, name: &str) -> Result<String> {
         _ => "reminded",
     };
     call.play(tts(format!("Hello {name}, this is a reminder of your appointment tomorrow.")))?.wait(None)?;
-    call.hangup()?;
-    Ok(heard.into())
+    Ok(result)
 }

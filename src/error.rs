@@ -43,6 +43,8 @@ struct Inner {
     details: Option<Value>,
     /// In the service's words.
     end_reason: Option<Box<str>>,
+    /// Of a dial or a connect that failed.
+    legs: Box<[crate::Leg]>,
     timeout: bool,
     retry_after: Option<Duration>,
     source: Option<BoxError>,
@@ -78,9 +80,10 @@ pub enum ErrorKind {
     Offline,
     /// The connection came back without its session: what belonged to it can no longer be followed.
     SessionLost,
-    /// Nobody answered what was dialled.
+    /// A dial was not answered. [`Error::end_reason`] returns why, and [`Error::legs`] what became of each destination.
     DialFailed,
-    /// A call could not be bridged, or brought into a room; [`Error::end_reason`] says why, if the service did.
+    /// A call could not be bridged, or brought into a room. [`Error::end_reason`] returns why, if the service reported
+    /// it, and [`Error::legs`] what became of each destination.
     ConnectFailed,
     /// The client is shutting down and starts nothing new.
     Draining,
@@ -175,6 +178,11 @@ impl Error {
     /// Why a dial or a connect failed, in the service's words.
     pub(crate) fn end_reason_text(&self) -> Option<&str> {
         self.0.end_reason.as_deref()
+    }
+
+    /// The legs of a dial or a connect that failed.
+    pub(crate) fn legs_told(&self) -> &[crate::Leg] {
+        &self.0.legs
     }
 
     /// For [`ErrorKind::Connect`]: how far the attempt got.
@@ -284,6 +292,7 @@ fn draft(kind: ErrorKind, text: impl Into<Box<str>>) -> Draft {
         server_message: None,
         details: None,
         end_reason: None,
+        legs: Box::default(),
         timeout: false,
         retry_after: None,
         source: None,
@@ -578,25 +587,43 @@ pub(crate) fn hanging_up(limit: Duration, count: usize) -> String {
     format!("shutdown: the limit of {limit:?} has passed, hanging up {count} {calls}")
 }
 
-/// A dial came to nothing.
-pub(crate) fn dial_failed(tag: &str, why: &str) -> Error {
-    draft(ErrorKind::DialFailed, format!("dial {tag}: {why}")).method("calling.dial").done()
+/// Why a dial or a connect failed: the reason as data, and what became of each destination.
+#[derive(Default)]
+pub(crate) struct Cause {
+    pub(crate) reason: Option<crate::EndReason>,
+    pub(crate) legs: Vec<crate::Leg>,
 }
 
-/// Nobody answered within the dial's own limit.
-pub(crate) fn dial_timeout(tag: &str) -> Error {
-    let text = format!("dial {tag}: nobody answered in time; what was ringing is being ended");
-    draft(ErrorKind::DialFailed, text).method("calling.dial").timeout(true).done()
+impl Draft {
+    fn cause(mut self, cause: Cause) -> Self {
+        self.0.end_reason = cause.reason.map(|reason| reason.as_str().into());
+        self.0.legs = cause.legs.into();
+        self
+    }
+}
+
+/// A dial ended without a call. `what` is what happened, if that is more than its reason.
+pub(crate) fn dial_failed(to: &str, what: Option<&str>, cause: Cause) -> Error {
+    let reason = cause.reason.as_ref().map(crate::EndReason::words);
+    let why = match (what, reason) {
+        (Some(what), Some(reason)) => format!("{what}: {reason}"),
+        (None, Some(reason)) => reason.to_owned(),
+        (what, None) => what.unwrap_or("it was not answered, and the service did not report why").to_owned(),
+    };
+    draft(ErrorKind::DialFailed, format!("dial {to}: {why}")).method("calling.dial").cause(cause).done()
+}
+
+/// A dial was not answered within its own limit.
+pub(crate) fn dial_timeout(to: &str, cause: Cause) -> Error {
+    let text = format!("dial {to}: no answer within the limit of the dial; what rings is being ended");
+    draft(ErrorKind::DialFailed, text).method("calling.dial").timeout(true).cause(cause).done()
 }
 
 /// A bridge could not be made.
-pub(crate) fn connect_failed(call_id: &str, to: &str, reason: Option<&str>) -> Error {
-    let why = reason.unwrap_or("the service did not say why");
-    let mut draft = draft(ErrorKind::ConnectFailed, format!("connect call {call_id} to {to}: {why}"))
-        .method("calling.connect")
-        .call(Some(call_id));
-    draft.0.end_reason = reason.map(Into::into);
-    draft.done()
+pub(crate) fn connect_failed(call_id: &str, to: &str, cause: Cause) -> Error {
+    let why = cause.reason.as_ref().map_or("the service did not report why", crate::EndReason::words);
+    let text = format!("connect call {call_id} to {to}: {why}");
+    draft(ErrorKind::ConnectFailed, text).method("calling.connect").call(Some(call_id)).cause(cause).done()
 }
 
 /// A room could not be joined.

@@ -209,7 +209,7 @@ pub use call::{
     CallEnd, CardTypes, ClearDigitBindings, Collect, CollectAction, ConferenceAction, ConferenceStay, ConferenceStream,
     Connect, ConnectAction, Denoise, DenoiseAction, DenoiseStop, DenoiseStopAction, Detect, DetectAction,
     DigitDetector, Disconnect, DisconnectAction, Echo, EchoAction, EventWaiter, FaxDetector, Hangup, HasVolume, Hint,
-    Hold, HoldAction, InputTimers, JoinConference, JoinRoom, LeaveConference, LeaveRoom, Listener, LiveSummary,
+    Hold, HoldAction, InputTimers, JoinConference, JoinRoom, LeaveConference, LeaveRoom, Leg, Listener, LiveSummary,
     LiveTranscribe, LiveTranscription, LiveTranslate, LiveTranslation, Machine, Operation, Pausable, Pay, PayAction,
     PayPrompt, Play, PlayAction, PostalCode, Prompt, Pronounce, QueueAction, QueueEnter, QueueLeave, QueueStay,
     ReceiveFax, ReceiveFaxAction, Record, RecordAction, Refer, ReferAction, RoomAction, RoomStay, Rtp, SendDigits,

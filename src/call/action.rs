@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Call;
+use super::legs::News;
 use super::running::OpCore;
 use crate::error::Result;
 use crate::protocol::event::{Event, TypedEvent};
@@ -116,6 +117,10 @@ pub trait Operation: Sealed + Sized + 'static {
     /// The program asks for its end, or the request for that was refused.
     #[doc(hidden)]
     fn leaving(_memo: &mut Self::Memo, _is: bool) {}
+
+    /// An event reports a call that the service has made for the operation. At most `limit` of them are kept.
+    #[doc(hidden)]
+    fn leg(_memo: &mut Self::Memo, _news: News<'_>, _limit: usize) {}
 
     /// The first stage of an operation that has two: a machine's greeting is over, a conference is joined.
     #[doc(hidden)]

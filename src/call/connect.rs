@@ -5,12 +5,13 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::action::sealed::Sealed;
+use super::legs::{Legs, Moment, News};
 use super::{Action, Call, Operation, Verdict};
-use crate::error::{self, Result};
-use crate::protocol::device::{Devices, addressees, devices_fault, ringing};
+use crate::error::{self, Cause, Result};
+use crate::protocol::device::{Devices, destinations, devices_fault, ringing};
 use crate::protocol::event::{ConnectEvent, Peer};
 use crate::protocol::fields::Fields;
-use crate::protocol::states::ConnectState;
+use crate::protocol::states::{ConnectState, EndReason};
 
 /// The news of a connect may take this much longer than the ringing that was asked for.
 const RINGING_MARGIN: Duration = Duration::from_secs(30);
@@ -68,6 +69,7 @@ pub struct BridgeMemo {
     ringing: Duration,
     connected: bool,
     peer: Option<Peer>,
+    legs: Legs,
 }
 
 impl Sealed for Connect {}
@@ -95,7 +97,11 @@ impl Operation for Connect {
         let devices = self.fields.get("devices");
         let by_default = self.fields.get("timeout").and_then(Value::as_f64);
         let by_default = by_default.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-        BridgeMemo { destination: addressees(devices), ringing: ringing(devices, by_default), ..BridgeMemo::default() }
+        BridgeMemo {
+            destination: destinations(devices),
+            ringing: ringing(devices, by_default),
+            ..BridgeMemo::default()
+        }
     }
 
     fn concerns(event: &ConnectEvent, memo: &BridgeMemo, in_doubt: bool) -> bool {
@@ -119,13 +125,21 @@ impl Operation for Connect {
         if event.state != ConnectState::Failed {
             return Ok(event.clone());
         }
-        let reason = event.failed_reason.as_deref().filter(|reason| !reason.is_empty());
+        let reason = event.failed_reason.as_deref().filter(|reason| !reason.is_empty()).map(EndReason::from);
         let call_id = event.raw.call_id().unwrap_or_default();
-        Err(error::connect_failed(call_id, &memo.destination, reason))
+        let told = Some(event.raw.timestamp()).filter(|time| *time > 0.0);
+        let legs = memo.legs.all(Moment { arrived: None, told });
+        Err(error::connect_failed(call_id, &memo.destination, Cause { reason, legs }))
     }
 
     fn ended_by_call(call_id: &str, _control_id: &str, memo: &BridgeMemo) -> Option<ConnectEvent> {
         memo.connected.then(|| ConnectEvent::ended_by_call(call_id, memo.peer.clone()))
+    }
+
+    fn leg(memo: &mut BridgeMemo, news: News<'_>, limit: usize) {
+        if !memo.connected {
+            drop(memo.legs.take(news, limit));
+        }
     }
 
     fn doubt_limit(memo: &BridgeMemo) -> Option<Duration> {

@@ -4,14 +4,16 @@ use std::borrow::Borrow;
 use std::hash::{Hash, Hasher};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
-use std::time::Instant;
+use std::time::{Duration, Instant, SystemTime};
 
 use parking_lot::Mutex;
+use serde_json::value::RawValue;
 
-use super::Transfer;
+use super::legs::News;
 use super::owed::{Debt, Duty};
 use super::running::{Claim, Fed, Running};
-use crate::clock::Deadline;
+use super::{Connect, Transfer};
+use crate::clock::{Clock, Deadline};
 use crate::error::{self, Error, Result};
 use crate::latch::Latch;
 use crate::mailbox::Mailbox;
@@ -20,7 +22,8 @@ use crate::protocol::event::{ConnectEvent, Event, Peer, Unread};
 use crate::protocol::fields::Fields;
 use crate::protocol::frame::{self, Envelope, EventHead, Reply};
 use crate::protocol::limits;
-use crate::protocol::states::{CallState, ConnectState, Direction, EndReason, EventName};
+use crate::protocol::object::Object;
+use crate::protocol::states::{CallState, ConnectState, Direction, EndReason, EndSource, EventName};
 use crate::secret::Secrets;
 use crate::session::{Alarm, Ask, Effect, Session};
 use crate::steps::step;
@@ -50,28 +53,63 @@ impl Drop for OneAtATime {
 }
 
 /// The largest description of a device that is kept of a call, in bytes; the event itself has any.
-const LARGEST_DEVICE: usize = 16 << 10;
+pub(crate) const LARGEST_DEVICE: usize = 16 << 10;
 
-/// How a call ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// How a call ended: what [`Call::wait_for_ended`](super::Call::wait_for_ended) returns.
+///
+/// The times are the service's where its event reports them, otherwise those at which the events arrived. RELAY documents
+/// no SIP status for the end of a call; what else the service sends is in
+/// [`CallStateEvent::raw`](crate::CallStateEvent#structfield.raw), which a listener receives.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CallEnd {
-    /// Why, as the service says; absent when it does not know the call any more and so cannot say.
+    /// Why the call ended. `None` if the service did not report it, or no longer knows the call.
     pub reason: Option<EndReason>,
+    /// Which side ended the call. `None` if the service did not report it.
+    #[doc(alias = "end_source")]
+    pub source: Option<EndSource>,
+    /// When the call was answered. `None` if the call was never answered, or no event reported it.
+    pub answered_at: Option<SystemTime>,
+    /// How long the call lasted from its answer to its end. `None` if the call was never answered, or it is not known.
+    pub duration: Option<Duration>,
 }
 
 impl CallEnd {
-    /// As the event tells it that tells the end.
-    pub(crate) fn of(head: &EventHead<'_>) -> Self {
+    /// The end that an event reports, with the times that the event has.
+    pub(crate) fn of(head: &EventHead<'_>, params: &RawValue) -> Self {
+        let payload = Object::parse(params);
+        let source = payload.text("end_source").filter(|source| !source.is_empty());
+        let time = |key| u64::try_from(payload.integer(key)).ok().filter(|millis| *millis > 0);
+        let (answered, ended) = (time("answer_time"), time("end_time"));
+        let lasted = answered.zip(ended).and_then(|(answered, ended)| ended.checked_sub(answered));
+        Self {
+            reason: Self::reason_of(head),
+            source: source.map(|source| EndSource::from(limits::cut(&source))),
+            answered_at: answered.and_then(|millis| SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(millis))),
+            duration: lasted.map(Duration::from_millis),
+        }
+    }
+
+    pub(crate) fn reason_of(head: &EventHead<'_>) -> Option<EndReason> {
         let reason = head.end_reason.as_deref().filter(|reason| !reason.is_empty());
-        Self { reason: reason.map(|reason| EndReason::from(limits::cut(reason))) }
+        reason.map(|reason| EndReason::from(limits::cut(reason)))
+    }
+
+    /// Fills in what the service did not report: `answered` is when the answer was reported.
+    fn complete(&mut self, clock: &Clock, answered: Option<Instant>) {
+        let Some(answered) = answered else { return };
+        let lasted = clock.now().saturating_duration_since(answered);
+        if self.answered_at.is_none() {
+            self.answered_at = clock.wall().checked_sub(lasted);
+        }
+        self.duration.get_or_insert(lasted);
     }
 }
 
 /// Why nothing more will come from a call.
 #[derive(Clone, Debug)]
 pub(crate) enum Over {
-    Ended(CallEnd),
+    Ended(Box<CallEnd>),
     /// The service does not know it.
     Gone,
     SessionLost,
@@ -128,6 +166,8 @@ struct Inner {
     direction: Direction,
     state: CallState,
     was_answered: bool,
+    /// When an event reported that the call was answered.
+    answered: Option<Instant>,
     /// An inbound call about which nothing has been decided yet.
     open_offer: bool,
     /// Whether we have given the call away, so that it may be offered anew.
@@ -318,6 +358,7 @@ impl CallCore {
             names: Names::default(),
             device: RemoteDevice::default(),
             was_answered: matches!(state, CallState::Answered | CallState::Ending),
+            answered: None,
             direction,
             state,
             open_offer: false,
@@ -614,7 +655,7 @@ impl CallCore {
     /// Routing has it back: nothing more is heard of it.
     pub(crate) fn passed(self: &Arc<Self>) {
         let Some(session) = self.session.upgrade() else { return };
-        if self.finish(&session, Over::Ended(CallEnd { reason: None }), None) != Delivered::Live {
+        if self.finish(&session, Over::Ended(Box::default()), None) != Delivered::Live {
             session.call_over(&self.id);
         }
     }
@@ -665,7 +706,7 @@ impl CallCore {
         if BRIDGING.contains(&method) && error.may_have_been_sent() {
             self.inner.lock().live.get_or_insert_default().perhaps_bridged = true;
         }
-        if method == "calling.connect" && error.code() == Some(409) {
+        if method == Connect::METHOD && error.code() == Some(409) {
             // A connect is in progress, so the earlier one has succeeded.
             for running in self.running(method) {
                 running.presume(session, &self.id);
@@ -681,6 +722,13 @@ impl CallCore {
         let inner = self.inner.lock();
         let operations = inner.live.iter().flat_map(|live| &live.operations);
         operations.filter(|running| running.method() == method).cloned().collect()
+    }
+
+    /// An event reports a call that the service has made for this one: it is a leg of the newest connect.
+    pub(crate) fn take_leg(&self, news: News<'_>, limit: usize) {
+        if let Some(connect) = self.running(Connect::METHOD).pop() {
+            connect.leg(news, limit);
+        }
     }
 
     /// The program asks for the end of an operation, or the request for that was refused.
@@ -832,7 +880,7 @@ impl CallCore {
                 inner.enter_bridge(connect);
             }
             let is_state = envelope.event_type == "calling.call.state";
-            let end = if is_state { inner.enter_state(head, &mut reached) } else { None };
+            let end = if is_state { inner.enter_state(&session.clock, envelope, head, &mut reached) } else { None };
             match inner.live.as_mut() {
                 None => (Concerned::default(), None, false, end),
                 Some(live) => {
@@ -867,7 +915,7 @@ impl CallCore {
             }
         }
         match end {
-            Some(end) => self.finish(session, Over::Ended(end), None),
+            Some(end) => self.finish(session, Over::Ended(Box::new(end)), None),
             None => self.standing(),
         }
     }
@@ -954,7 +1002,7 @@ impl CallCore {
         {
             let mut inner = self.inner.lock();
             if inner.over.is_none() {
-                inner.raise(CallState::Answered, &mut reached);
+                inner.raise(&session.clock, CallState::Answered, &mut reached);
             }
         }
         for (latch, reached) in reached {
@@ -1137,15 +1185,23 @@ impl Inner {
     }
 
     /// Applies a state event. The end, when it is that; ranks never go back.
-    fn enter_state(&mut self, head: &EventHead<'_>, woken: &mut Woken) -> Option<CallEnd> {
+    fn enter_state(
+        &mut self,
+        clock: &Clock,
+        envelope: &Envelope<'_>,
+        head: &EventHead<'_>,
+        woken: &mut Woken,
+    ) -> Option<CallEnd> {
         let state = CallState::from(head.call_state.as_deref()?);
         if self.over.is_some() {
             return None;
         }
         if state == CallState::Ended {
-            return Some(CallEnd::of(head));
+            let mut end = CallEnd::of(head, envelope.params);
+            end.complete(clock, self.answered);
+            return Some(end);
         }
-        self.raise(state, woken);
+        self.raise(clock, state, woken);
         None
     }
 
@@ -1164,11 +1220,14 @@ impl Inner {
         live.had_gap = false;
     }
 
-    fn raise(&mut self, state: CallState, woken: &mut Woken) {
+    fn raise(&mut self, clock: &Clock, state: CallState, woken: &mut Woken) {
         if state.rank() <= self.state.rank() {
             return;
         }
-        self.was_answered |= state.rank() == CallState::Answered.rank();
+        if state.rank() == CallState::Answered.rank() {
+            self.was_answered = true;
+            self.answered = Some(clock.now());
+        }
         // Whoever answered it, and by whatever request: it is no offer any more.
         self.open_offer &= state.rank() < CallState::Answered.rank();
         if self.leaving == Leaving::Passed && state.rank() == CallState::Answered.rank() {

@@ -12,6 +12,7 @@ mod custom;
 mod detect;
 mod digits;
 mod fax;
+pub(crate) mod legs;
 mod media_stream;
 pub(crate) mod owed;
 mod pay;
@@ -44,6 +45,7 @@ pub use self::custom::UserEvent;
 pub use self::detect::{Detect, DetectAction, DigitDetector, FaxDetector, Machine, digit_detector, fax_tone, machine};
 pub use self::digits::{BindDigit, ClearDigitBindings, SendDigits, SendDigitsAction};
 pub use self::fax::{ReceiveFax, ReceiveFaxAction, SendFax, SendFaxAction};
+pub use self::legs::Leg;
 pub use self::media_stream::{Stream, StreamAction};
 pub use self::pay::{CardTypes, Pay, PayAction, PayPrompt, PostalCode};
 pub use self::play::{Play, PlayAction};
@@ -153,8 +155,8 @@ impl Call {
     #[must_use]
     pub fn end(&self) -> Option<CallEnd> {
         match self.core.over()? {
-            Over::Ended(end) => Some(end),
-            Over::Gone => Some(CallEnd { reason: None }),
+            Over::Ended(end) => Some(*end),
+            Over::Gone => Some(CallEnd::default()),
             Over::SessionLost | Over::Closed => None,
         }
     }
@@ -315,7 +317,8 @@ impl Call {
     ///
     /// ```no_run
     /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {
-    /// println!("{:?}", call.wait_for_ended(None)?.reason);
+    /// let end = call.wait_for_ended(None)?;
+    /// println!("ended: {:?} by {:?} after {:?}", end.reason, end.source, end.duration);
     /// # Ok(()) }
     /// ```
     ///
@@ -325,9 +328,8 @@ impl Call {
     pub fn wait_for_ended(&self, timeout: impl Into<Option<Duration>>) -> Result<CallEnd> {
         let what = "waiting for the call to end";
         match self.core.wait_for_state(CallState::Ended, self.deadline(timeout.into()), what)? {
-            Reached::State(_) => Ok(CallEnd { reason: None }),
-            Reached::Over(Over::Ended(end)) => Ok(end),
-            Reached::Over(Over::Gone) => Ok(CallEnd { reason: None }),
+            Reached::State(_) | Reached::Over(Over::Gone) => Ok(CallEnd::default()),
+            Reached::Over(Over::Ended(end)) => Ok(*end),
             Reached::Over(over) => Err(over.error(what, &self.core.shown_id())),
         }
     }

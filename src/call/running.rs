@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 use super::Call;
 use super::action::{Action, Operation, Verdict};
 use super::core::{CallCore, Over, Refusal};
+use super::legs::News;
 use crate::clock::{Clock, Deadline};
 use crate::error::{self, Error, ErrorKind, Result};
 use crate::latch::Latch;
@@ -59,6 +60,8 @@ pub(crate) trait Running: Send + Sync {
     fn doubt(self: Arc<Self>, session: &Arc<Session>, call_id: &str);
     /// The program asks for its end, or the request for that was refused.
     fn leaving(&self, is: bool);
+    /// An event reports a call that the service has made for it.
+    fn leg(&self, news: News<'_>, limit: usize);
     /// Something else proves that it succeeded while its news was missed.
     fn presume(&self, session: &Arc<Session>, call_id: &str);
 }
@@ -351,6 +354,10 @@ impl<O: Operation> Running for OpCore<O> {
 
     fn leaving(&self, is: bool) {
         O::leaving(&mut self.inner.lock().memo, is);
+    }
+
+    fn leg(&self, news: News<'_>, limit: usize) {
+        O::leg(&mut self.inner.lock().memo, news, limit);
     }
 
     fn presume(&self, session: &Arc<Session>, call_id: &str) {

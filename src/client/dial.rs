@@ -13,12 +13,14 @@ use super::dial_params::Dial;
 use super::ordered::Ordered;
 use super::over::HowOver;
 use super::router::Router;
+use crate::call::Call;
 use crate::call::core::{CallCore, Over};
+use crate::call::legs::{Legs, Moment, News};
 use crate::call::owed::{Debt, Duty};
-use crate::call::{Call, CallEnd};
 use crate::clock::Deadline;
-use crate::error::{self, Error, Result};
+use crate::error::{self, Cause, Error, Result};
 use crate::latch::Latch;
+use crate::protocol::device::destinations;
 use crate::protocol::frame;
 use crate::protocol::limits::LONGEST_NAME;
 use crate::protocol::states::EndReason;
@@ -37,14 +39,15 @@ pub struct Dialing {
 
 pub(crate) struct DialCore {
     tag: Box<str>,
+    /// Its destinations, for messages.
+    to: Box<str>,
     outcome: Latch<Result<Arc<CallCore>>>,
     /// The request that started it.
     request: OnceLock<u128>,
     /// Whether that was taken back before it was sent.
     retracted: AtomicBool,
     legs: Mutex<Ordered<Arc<CallCore>>>,
-    /// Why the last leg ended that did.
-    leg_reason: Mutex<Option<EndReason>>,
+    log: Mutex<Log>,
     /// Whether there were more of them than there may be.
     surplus: AtomicBool,
     /// Ends it at its limit; goes when it has an outcome.
@@ -57,6 +60,14 @@ pub(crate) struct DialCore {
     abandoned: AtomicBool,
     /// Whether the answered call has been handed to the program.
     taken: AtomicBool,
+}
+
+/// What is remembered of the legs.
+#[derive(Default)]
+struct Log {
+    legs: Legs,
+    /// Why the last leg ended that did.
+    reason: Option<EndReason>,
 }
 
 impl Client {
@@ -104,14 +115,16 @@ impl Client {
         }
         dial.fields.set("", "tag", tag.as_str().into());
         let tag: Box<str> = tag.into();
+        let to = session.clean(&destinations(dial.fields.get("devices"))).into();
         let limit = dial.limit.or(session.settings.dial_timeout).unwrap_or_else(|| dial.default_limit());
         let core = Arc::new(DialCore {
             tag,
+            to,
             outcome: Latch::new(),
             request: OnceLock::new(),
             retracted: AtomicBool::new(false),
             legs: Mutex::default(),
-            leg_reason: Mutex::default(),
+            log: Mutex::default(),
             surplus: AtomicBool::new(false),
             timer: Mutex::default(),
             heard: AtomicBool::new(false),
@@ -170,7 +183,7 @@ impl Dialing {
         self.session.check_process("calling.dial")?;
         let clock = &self.session.clock;
         match self.core.outcome.wait(clock, clock.deadline(timeout.into())) {
-            None => Err(error::timeout(&format!("dial {}", self.core.tag))),
+            None => Err(error::timeout(&format!("dial {}", self.core.to))),
             Some(Err(error)) => Err(error),
             Some(Ok(call)) => {
                 self.core.taken.store(true, Ordering::SeqCst);
@@ -181,7 +194,7 @@ impl Dialing {
 
     /// Gives up: ends what rings. A call that was answered already and not waited for is hung up.
     pub fn cancel(&self) {
-        let error = error::dial_failed(&self.core.tag, "cancelled");
+        let error = error::dial_failed(&self.core.to, None, self.core.cause(&self.session, Some(EndReason::Cancel)));
         self.router.give_up(&self.session, &self.core, error);
         self.core.abandoned.store(true, Ordering::SeqCst);
         self.core.hang_up_if_abandoned();
@@ -234,34 +247,61 @@ impl DialCore {
         &self.tag
     }
 
+    /// The destinations, as they may be shown.
+    pub(super) fn to(&self) -> &str {
+        &self.to
+    }
+
     pub(super) fn add_leg(&self, leg: &Arc<CallCore>) {
         self.heard.store(true, Ordering::Relaxed);
-        if leg.over().is_some() {
-            // Its end overtook it.
-            self.leg_ended(leg);
-        } else {
-            self.legs.lock().insert(leg.id(), Arc::clone(leg));
+        self.legs.lock().insert(leg.id(), Arc::clone(leg));
+    }
+
+    fn is_leg(&self, call: &Arc<CallCore>) -> bool {
+        self.legs.lock().get(call.id()).is_some_and(|known| Arc::ptr_eq(known, call))
+    }
+
+    /// Notes how far a leg has come. `told` is the time of the event that reported it, if it has one.
+    pub(super) fn leg_told(&self, session: &Session, leg: &Arc<CallCore>, told: Option<f64>) {
+        if !self.is_leg(leg) {
+            return;
         }
+        let end_reason = match leg.over() {
+            Some(Over::Ended(end)) => end.reason,
+            _ => None,
+        };
+        let at = Moment { arrived: Some(session.clock.now()), told };
+        let device = leg.device();
+        let news = News { call_id: leg.id(), to: device.to(), state: leg.state(), end_reason, at };
+        drop(self.log.lock().legs.take(news, session.settings.dial_legs));
     }
 
     /// A leg is over: it leaves. Why it ended tells why the dial failed, where the service does not say it.
     pub(super) fn leg_ended(&self, leg: &Arc<CallCore>) {
+        if let Some(session) = leg.session() {
+            // It may have ended without an event.
+            self.leg_told(&session, leg, None);
+        }
         {
             let mut legs = self.legs.lock();
             if legs.get(leg.id()).is_some_and(|known| Arc::ptr_eq(known, leg)) {
                 legs.remove(leg.id());
             }
         }
-        let Some(Over::Ended(CallEnd { reason: Some(reason) })) = leg.over() else { return };
-        let mut last = self.leg_reason.lock();
+        let Some(Over::Ended(end)) = leg.over() else { return };
+        let Some(reason) = end.reason else { return };
+        let last = &mut self.log.lock().reason;
         // That a leg was cancelled follows from what became of another one.
         if reason != EndReason::Cancel || last.is_none() {
             *last = Some(reason);
         }
     }
 
-    pub(super) fn leg_reason(&self) -> Option<EndReason> {
-        self.leg_reason.lock().clone()
+    /// Why it failed: what the service says of the dial itself, and otherwise why its last leg ended.
+    pub(super) fn cause(&self, session: &Session, reason: Option<EndReason>) -> Cause {
+        let now = Moment { arrived: Some(session.clock.now()), told: None };
+        let log = self.log.lock();
+        Cause { reason: reason.or_else(|| log.reason.clone()), legs: log.legs.all(now) }
     }
 
     /// Whether it has as many legs as it may have.
@@ -306,7 +346,7 @@ impl DialCore {
         if self.retract(session) {
             error::offline("calling.dial", None)
         } else if self.heard.load(Ordering::Relaxed) {
-            error::dial_timeout(&self.tag)
+            error::dial_timeout(&self.to, self.cause(session, Some(EndReason::NoAnswer)))
         } else {
             error::outcome_unknown("calling.dial", None, true)
         }
@@ -384,8 +424,15 @@ impl DialCore {
     }
 
     /// Somebody answered. The legs that lost leave the tables when they end, or a little later.
-    pub(super) fn won(&self, session: &Arc<Session>, router: &Router, winner: &Arc<CallCore>) -> bool {
+    pub(super) fn won(
+        &self,
+        session: &Arc<Session>,
+        router: &Router,
+        winner: &Arc<CallCore>,
+        told: Option<f64>,
+    ) -> bool {
         winner.raise_to_answered(session);
+        self.leg_told(session, winner, told);
         if !self.decide(session) {
             return false;
         }

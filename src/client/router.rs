@@ -16,11 +16,13 @@ use super::inbox::{Inbox, Offered};
 use super::ordered::Ordered;
 use super::over::{HowOver, OverDials, Tombstones};
 use super::strays::Strays;
-use crate::call::core::{ById, CallCore, Delivered, Over};
+use crate::call::core::{ById, CallCore, Delivered, LARGEST_DEVICE, Over};
+use crate::call::legs::{Moment, News};
 use crate::call::owed::Duty;
 use crate::call::{Call, CallEnd};
 use crate::error::{self, Error};
 use crate::message::{Message, MessageCore};
+use crate::protocol::device::RemoteDevice;
 use crate::protocol::event::Event;
 use crate::protocol::frame::{Envelope, EventHead};
 use crate::protocol::limits::LONGEST_NAME;
@@ -348,32 +350,29 @@ impl Router {
                 leg.node_id = leg.node_id.or(head.node_id.clone());
                 let Some(call) = self.winner(session, &dial, envelope, &leg) else {
                     // The callee answered and hung up before the dial was told to be answered.
-                    self.fail_dial(session, &dial, "the call was answered and has ended", None);
+                    self.fail_dial(session, &dial, Some("the call was answered and has ended"), None);
                     return;
                 };
                 self.end_dial(session, &dial, HowOver::Won(call.id().into()));
-                if !dial.won(session, self, &call) {
+                if !dial.won(session, self, &call, envelope.timestamp) {
                     // Given up in this very moment.
                     end_leg(session, &call);
                 }
             }
             Some("failed") => {
                 let reason = head.reason.as_deref().filter(|reason| !reason.is_empty());
-                self.fail_dial(session, &dial, "nobody answered", reason);
+                self.fail_dial(session, &dial, None, reason);
             }
             _ => {}
         }
     }
 
     /// The service says that the dial came to nothing, why if it can, and otherwise why its last leg ended.
-    fn fail_dial(&self, session: &Arc<Session>, dial: &Arc<DialCore>, what: &str, reason: Option<&str>) {
+    fn fail_dial(&self, session: &Arc<Session>, dial: &Arc<DialCore>, what: Option<&str>, reason: Option<&str>) {
         self.end_dial(session, dial, HowOver::Failed);
-        let of_leg = dial.leg_reason();
-        let why = match reason.or(of_leg.as_ref().map(EndReason::as_str)) {
-            Some(reason) => format!("{what}: {reason}"),
-            None => what.to_owned(),
-        };
-        dial.fail(session, error::dial_failed(dial.tag(), &session.clean(&why)));
+        let mut cause = dial.cause(session, reason.map(EndReason::from));
+        cause.reason = cause.reason.map(|reason| session.clean(reason.as_str()).into());
+        dial.fail(session, error::dial_failed(dial.to(), what, cause));
         dial.drop_losers(session, self, None);
     }
 
@@ -472,8 +471,27 @@ impl Router {
         for event in early {
             let envelope = event.envelope.borrow();
             let head = EventHead::parse(envelope.params);
-            self.delivered(call, call.deliver(session, &envelope, &head));
+            self.told(session, call, &envelope, &head);
         }
+    }
+
+    /// Gives a call an event of it, and tells the dial that the call is a leg of.
+    fn told(
+        &self,
+        session: &Arc<Session>,
+        call: &Arc<CallCore>,
+        envelope: &Envelope<'_>,
+        head: &EventHead<'_>,
+    ) -> Delivered {
+        let outcome = call.deliver(session, envelope, head);
+        if envelope.event_type == "calling.call.state" && call.direction() == Direction::Outbound {
+            let dial = self.tables.lock().dials.get(&*call.tag()).cloned();
+            if let Some(dial) = dial {
+                dial.leg_told(session, call, envelope.timestamp);
+            }
+        }
+        self.delivered(call, outcome);
+        outcome
     }
 
     /// What an event did to its call decides where the call belongs.
@@ -545,7 +563,10 @@ impl Router {
             // Delivered again: the call that we have goes on, unless the service says that it does not.
             known.fill(envelope, head);
             if state == CallState::Ended {
-                self.delivered(&known, known.finish(session, Over::Ended(CallEnd::of(head)), None));
+                self.delivered(
+                    &known,
+                    known.finish(session, Over::Ended(Box::new(CallEnd::of(head, envelope.params))), None),
+                );
             }
             return;
         }
@@ -626,6 +647,9 @@ impl Router {
             let dial = tag.and_then(|tag| tables.dials.get(tag)).cloned();
             (call, dial, tables.tombstones.contains(id), late)
         };
+        if is_state {
+            self.tell_parent(session, envelope, head);
+        }
         let call = match (call, dial) {
             (Some(call), _) => Some(call),
             (None, _) if known => None,
@@ -641,8 +665,7 @@ impl Router {
                 if late {
                     self.strays.tell(session, envelope);
                 }
-                let outcome = call.deliver(session, envelope, head);
-                self.delivered(&call, outcome);
+                let outcome = self.told(session, &call, envelope, head);
                 if is_state && outcome == Delivered::Live && answered {
                     self.end_second_winner(session, &call, Some(envelope));
                 }
@@ -652,6 +675,21 @@ impl Router {
             None if known => self.stray(session, envelope),
             None => self.keep_early(session, id, envelope),
         }
+    }
+
+    /// A call that the service has made for another one is a leg of the connect of that one.
+    fn tell_parent(&self, session: &Session, envelope: &Envelope<'_>, head: &EventHead<'_>) {
+        let parent = head.parent.map(EventHead::parse).and_then(|parent| parent.call_id);
+        let Some(parent) = parent.and_then(|id| self.find(&id)) else { return };
+        let device = RemoteDevice::read(head.device.filter(|device| device.get().len() <= LARGEST_DEVICE));
+        let news = News {
+            call_id: head.call_id.as_deref().unwrap_or_default(),
+            to: device.to(),
+            state: head.call_state.as_deref().unwrap_or_default().into(),
+            end_reason: CallEnd::reason_of(head),
+            at: Moment { arrived: Some(session.clock.now()), told: envelope.timestamp },
+        };
+        parent.take_leg(news, session.settings.dial_legs);
     }
 
     /// What happened to a conference as a whole names no call: those that take part in it are told.
@@ -931,7 +969,7 @@ impl EventSink for Router {
 
     fn closing(&self, session: &Arc<Session>) {
         for dial in self.running_dials() {
-            self.give_up(session, &dial, error::closed(&format!("dial {}", dial.tag())));
+            self.give_up(session, &dial, error::closed(&format!("dial {}", dial.to())));
         }
     }
 
@@ -975,7 +1013,7 @@ impl Router {
             )
         };
         for dial in dials {
-            let what = format!("dial {}", dial.tag());
+            let what = format!("dial {}", dial.to());
             dial.fail(session, if closed { error::closed(&what) } else { error::session_lost(&what) });
         }
         for call in calls {

@@ -12,7 +12,7 @@ mod virtual_time;
 
 use std::io;
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use crossbeam_channel::{RecvTimeoutError, TryRecvError};
 use parking_lot::{Condvar, MutexGuard};
@@ -76,13 +76,23 @@ impl Clock {
         }
     }
 
-    /// The wall clock as seconds since 1970, for what people read; never for a timer.
+    /// The wall clock, for what people read; never for a timer.
+    pub(crate) fn wall(&self) -> SystemTime {
+        match &self.0 {
+            Kind::Real => SystemTime::now(),
+            #[cfg(feature = "simulator")]
+            Kind::Virtual(time) => {
+                let since = Duration::try_from_secs_f64(time.unix()).unwrap_or_default();
+                SystemTime::UNIX_EPOCH + since
+            }
+        }
+    }
+
+    /// The same as seconds since 1970.
     #[cfg(feature = "simulator")]
     pub(crate) fn unix(&self) -> f64 {
         match &self.0 {
-            Kind::Real => {
-                std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0.0, |d| d.as_secs_f64())
-            }
+            Kind::Real => self.wall().duration_since(SystemTime::UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64()),
             Kind::Virtual(time) => time.unix(),
         }
     }

@@ -276,14 +276,26 @@ pub(crate) fn devices_fault(devices: Option<&Value>) -> Option<&'static str> {
     })
 }
 
-/// The addresses of all devices, for messages: `+15552222222, sip:desk@pbx.example`.
-pub(crate) fn addressees(devices: Option<&Value>) -> String {
+/// The destinations of a dial or a connect, for messages: `+15552222222, sip:desk@pbx.example` or
+/// `+15552222222, +15553333333 and 4 others`.
+pub(crate) fn destinations(devices: Option<&Value>) -> String {
     let groups = devices.and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_array);
-    let addresses = groups.flatten().filter_map(|device| {
-        let params = device.get("params")?;
-        params.get("to_number").or_else(|| params.get("to"))?.as_str()
-    });
-    addresses.collect::<Vec<_>>().join(", ")
+    let name = |device: &Value| {
+        let text = |key| device.get("params").and_then(|params| params.get(key)?.as_str());
+        let address = text("to_number").or_else(|| text("to")).map(str::to_owned);
+        let other = ["queue_name", "call_id", "channel"].into_iter().find_map(text);
+        let kind = device.get("type").and_then(Value::as_str).unwrap_or("an unnamed device");
+        address.unwrap_or_else(|| other.map_or_else(|| kind.to_owned(), |other| format!("{kind} {other}")))
+    };
+    let mut names: Vec<String> = groups.flatten().map(name).collect();
+    match names.len() {
+        0 => "no device".to_owned(),
+        1..=3 => names.join(", "),
+        more => {
+            names.truncate(2);
+            format!("{} and {} others", names.join(", "), more - 2)
+        }
+    }
 }
 
 /// How long the groups of devices may ring in all: each as long as its most patient device. A device that says nothing
@@ -523,6 +535,19 @@ mod tests {
         assert!(fault(Devices::in_order([] as [Phone; 0])).is_some());
         assert!(fault(Devices::at_once([] as [Phone; 0]).then(phone("+1"))).is_some());
         assert_eq!(fault(Device::raw(json!("odd")).into()), None);
+    }
+
+    #[test]
+    fn destinations_are_named_briefly() {
+        let named = |devices: Devices| destinations(Some(&devices.into_json()));
+        assert_eq!(named(phone("+1").into()), "+1");
+        assert_eq!(named(Devices::at_once([phone("+1"), phone("+2")]).then(sip("sip:a@b"))), "+1, +2, sip:a@b");
+        assert_eq!(named(Devices::in_order((1..=6).map(|n| phone(format!("+{n}"))))), "+1, +2 and 4 others");
+        assert_eq!(named(queue("n", "support").into()), "queue support");
+        assert_eq!(named(existing_call("n", "c-1").into()), "call c-1");
+        assert_eq!(named(stream_to("wss://x/?token=canary").into()), "stream");
+        assert_eq!(named(Device::raw(json!("odd")).into()), "an unnamed device");
+        assert_eq!(destinations(None), "no device");
     }
 
     #[test]

@@ -325,6 +325,8 @@ pub(crate) struct EventHead<'a> {
     /// The leg of a dial event, to be read with [`EventHead::parse`] again.
     pub(crate) call: Option<&'a RawValue>,
     pub(crate) device: Option<&'a RawValue>,
+    /// The call that this one was made for, to be read with [`EventHead::parse`] again.
+    pub(crate) parent: Option<&'a RawValue>,
 }
 
 impl<'a> EventHead<'a> {
@@ -603,6 +605,10 @@ impl<'de> Visitor<'de> for HeadVisitor {
                 }
                 "device" => {
                     head.device = present(map.next_value()?);
+                    continue;
+                }
+                "parent" => {
+                    head.parent = present(map.next_value()?);
                     continue;
                 }
                 _ => {

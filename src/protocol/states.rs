@@ -64,9 +64,54 @@ wire_enum! {
     }
 }
 
+wire_enum! {
+    /// Which side ended a call.
+    #[doc(alias = "end_source")]
+    pub enum EndSource {
+        /// The far end, or the caller of an inbound call.
+        Inbound = "inbound",
+        /// The program or the service on its side.
+        Outbound = "outbound",
+        /// Neither side.
+        Neither = "none",
+    }
+}
+
+impl EndReason {
+    /// The reason as it reads in a message.
+    pub(crate) fn words(&self) -> &str {
+        match self {
+            Self::Hangup => "hung up",
+            Self::Cancel => "cancelled",
+            Self::Busy => "busy",
+            Self::NoAnswer => "no answer",
+            Self::Decline => "declined",
+            Self::Error => "the call failed",
+            Self::Abandoned => "abandoned",
+            Self::MaxDuration => "its longest duration has passed",
+            Self::NotFound => "not found",
+            Self::Other(text) => text,
+        }
+    }
+}
+
 impl crate::error::Error {
     /// Why a dial or a connect failed: busy, no answer, declined, not found and so on. `None` for other errors, and if
-    /// the service did not say.
+    /// the service did not report a reason.
+    ///
+    /// A dial that this client ended has a reason, too: `NoAnswer` at the limit of the dial (`is_timeout` is `true`
+    /// then) and `Cancel` when it was cancelled.
+    ///
+    /// ```no_run
+    /// # use signalwire_relay::{Client, EndReason, phone};
+    /// # fn show(client: &Client) {
+    /// match client.dial(phone("+15552222222").from("+15551111111")).map_err(|error| error.end_reason()) {
+    ///     Ok(call) => println!("answered by {}", call.to_number()),
+    ///     Err(Some(EndReason::Busy | EndReason::NoAnswer)) => println!("try again later"),
+    ///     Err(reason) => println!("not reached: {reason:?}"),
+    /// }
+    /// # }
+    /// ```
     #[must_use]
     pub fn end_reason(&self) -> Option<EndReason> {
         self.end_reason_text().map(EndReason::from)

@@ -6,7 +6,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use signalwire_relay::simulator::Simulator;
 use signalwire_relay::{
-    CallState, Client, Devices, Dial, DialState, Dialing, Direction, ErrorKind, Event, Phone, phone, sip, tts,
+    CallState, Client, Devices, Dial, DialState, Dialing, Direction, EndReason, ErrorKind, Event, Phone, phone, sip,
+    tts,
 };
 
 use crate::support::{
@@ -121,19 +122,26 @@ fn a_dial_that_nobody_answers_says_why() {
     watched(|| {
         let sim = sim();
         let client = client(&sim);
-        for (n, reason) in ["busy", "noAnswer", "decline", "not_found"].into_iter().enumerate() {
+        let reasons = [
+            (EndReason::Busy, "busy"),
+            (EndReason::NoAnswer, "no answer"),
+            (EndReason::Decline, "declined"),
+            (EndReason::NotFound, "not found"),
+        ];
+        for (n, (reason, words)) in reasons.into_iter().enumerate() {
             let number = format!("+1555222200{n}");
             let callee = sim.callee(&number);
             match reason {
-                "busy" => callee.is_busy(),
-                "noAnswer" => callee.does_not_answer(),
-                "decline" => callee.declines(),
+                EndReason::Busy => callee.is_busy(),
+                EndReason::NoAnswer => callee.does_not_answer(),
+                EndReason::Decline => callee.declines(),
                 _ => callee.does_not_exist(),
             };
             let error = refusal(client.dial(phone(&number).timeout(Duration::from_secs(3))));
             assert_eq!((error.kind(), error.is_timeout(), error.code()), (ErrorKind::DialFailed, false, None));
             assert_eq!(error.method(), Some("calling.dial"));
-            assert!(error.to_string().contains(reason), "{error}");
+            assert_eq!(error.end_reason(), Some(reason));
+            assert_eq!(error.to_string(), format!("dial {number}: {words}"));
         }
         fence(&client);
         let stats = client.stats();

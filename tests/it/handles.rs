@@ -111,7 +111,7 @@ fn a_connect_that_fails_says_why_and_to_whom() {
     stage.sim.callee(AGENT).is_busy();
     stage.sim.callee(OTHER).does_not_answer();
     let (_caller, call) = stage.answered();
-    for (number, reason, text) in [(AGENT, EndReason::Busy, "busy"), (OTHER, EndReason::NoAnswer, "noAnswer")] {
+    for (number, reason, text) in [(AGENT, EndReason::Busy, "busy"), (OTHER, EndReason::NoAnswer, "no answer")] {
         let error = call.connect(agent(number)).unwrap().wait(None).unwrap_err();
         assert_eq!((error.kind(), error.end_reason()), (ErrorKind::ConnectFailed, Some(reason)));
         assert!(error.to_string().ends_with(&format!("to {number}: {text}")), "{error}");

@@ -24,6 +24,7 @@ mod pitfalls;
 #[cfg(all(target_os = "linux", feature = "signals"))]
 mod process;
 mod proxies;
+mod reasons;
 mod reference;
 mod refusals;
 mod secrets;

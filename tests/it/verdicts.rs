@@ -451,7 +451,7 @@ fn a_leg_that_has_ended_cannot_win() {
             push_winner(&sim, &tag, &id);
             let error = refusal(dialing.wait(LONG));
             assert_eq!((error.kind(), error.is_timeout()), (ErrorKind::DialFailed, false), "{states:?}");
-            assert!(error.to_string().ends_with("has ended: hangup"), "{error}");
+            assert!(error.to_string().ends_with("has ended: hung up"), "{error}");
             push_end(&sim, &tag, &other, "cancel");
             until("nothing is left", || client.stats().calls == 0 && client.stats().dials == 0);
         }
@@ -481,13 +481,13 @@ fn a_dial_that_fails_without_a_reason_has_that_of_its_last_leg() {
         let sim = sim();
         let client = client(&sim);
         for (n, (reasons, text)) in [
-            (&["busy"][..], "nobody answered: busy"),
-            (&["decline", "busy"], "nobody answered: busy"),
-            (&["busy", "cancel"], "nobody answered: busy"),
-            (&["cancel"], "nobody answered: cancel"),
-            (&["something new"], "nobody answered: something new"),
-            (&[""], "nobody answered"),
-            (&[], "nobody answered"),
+            (&["busy"][..], "busy"),
+            (&["decline", "busy"], "busy"),
+            (&["busy", "cancel"], "busy"),
+            (&["cancel"], "cancelled"),
+            (&["something new"], "something new"),
+            (&[""], "it was not answered, and the service did not report why"),
+            (&[], "it was not answered, and the service did not report why"),
         ]
         .into_iter()
         .enumerate()
@@ -501,14 +501,18 @@ fn a_dial_that_fails_without_a_reason_has_that_of_its_last_leg() {
             push_failure(&sim, &tag);
             let error = refusal(dialing.wait(LONG));
             assert_eq!(error.kind(), ErrorKind::DialFailed);
-            assert_eq!(error.to_string(), format!("dial {tag}: {text}"));
+            assert_eq!(error.to_string(), format!("dial {BOB}: {text}"));
         }
         // What the service says of the dial itself counts more.
         let dialing = by_hand(&sim, &client, "t");
         push_end(&sim, "t", "leg", "busy");
         let failed = json!({"node_id": "n-7", "tag": "t", "dial_state": "failed", "reason": "noAnswer"});
         sim.push_event("calling.call.dial", failed);
-        assert_eq!(refusal(dialing.wait(LONG)).to_string(), "dial t: nobody answered: noAnswer");
+        let error = refusal(dialing.wait(LONG));
+        assert_eq!(
+            (error.end_reason(), error.to_string()),
+            (Some(EndReason::NoAnswer), format!("dial {BOB}: no answer"))
+        );
     });
 }
 
