@@ -7,6 +7,7 @@
 //! off is over before the next.
 
 mod line;
+mod processors;
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
@@ -27,10 +28,15 @@ use super::{Deadline, Dice, Whose};
 /// The first of January 2026, when every virtual time begins.
 const EPOCH: f64 = 1_767_225_600.0;
 
-/// After so much real time without a turn, and as often as `STRIKES`, something holds time that does not know it.
+/// How often, in real time, somebody who waits looks whether there was a turn.
 const LOOKS: Duration = Duration::from_secs(5);
-/// More than one: a machine that was frozen for a while has seen nothing, and who was to go on has not had its turn.
-const STRIKES: u32 = 4;
+/// After so many points without a turn, something holds time that does not know it. More than one look: a machine that was
+/// frozen for a while has seen nothing.
+const STANDS: u32 = 24;
+/// The points of a look that found every thread asleep: nobody is going to go on.
+const ASLEEP: u32 = 6;
+/// The points of one that found a thread which could run: it waits for a processor, or it turns in a circle.
+const COULD_RUN: u32 = 1;
 
 /// So long time goes on while the program waits without a deadline: what it waits for does not come, and it would see
 /// the pings of centuries.
@@ -61,6 +67,8 @@ struct State {
     limit: Deadline,
     /// Who is busy, by the tokens of their threads.
     busy: BTreeMap<u64, Arc<str>>,
+    /// What the system calls the threads that take part, by their tokens.
+    threads: BTreeMap<u64, Box<str>>,
     /// How many directions of connections have something on its way.
     flying: usize,
     made: u64,
@@ -93,8 +101,20 @@ struct Waiting {
     /// Whether it was woken, and not let go by its deadline.
     outcome: Option<bool>,
     parker: Arc<Condvar>,
-    /// It blocks in this socket, which is shut down to free it.
+    /// It blocks in a socket instead of being parked.
+    reads: bool,
+    /// That socket, when it is to be shut down to free it.
     socket: Option<Arc<TcpStream>>,
+}
+
+impl Waiting {
+    fn new(key: Key, until: Deadline, whose: Whose, token: Option<(u64, Arc<str>)>, parker: Arc<Condvar>) -> Self {
+        Self { key, until, whose, token, outcome: None, parker, reads: false, socket: None }
+    }
+
+    fn thread(&self) -> Option<u64> {
+        self.token.as_ref().map(|(token, _)| *token)
+    }
 }
 
 /// A thread that takes part in a virtual time.
@@ -120,6 +140,7 @@ impl Virtual {
             now: began,
             limit: by_hand.then_some(began),
             busy: BTreeMap::new(),
+            threads: BTreeMap::new(),
             flying: 0,
             made: 0,
             waiting: BTreeMap::new(),
@@ -217,7 +238,7 @@ impl Virtual {
     pub(super) fn queue_up(&self, key: Key, until: Deadline) -> Place {
         let (whose, token) = self.presence();
         let parker = Arc::new(Condvar::new());
-        let waiting = Waiting { key, until, whose, token, outcome: None, parker: Arc::clone(&parker), socket: None };
+        let waiting = Waiting::new(key, until, whose, token, Arc::clone(&parker));
         let id = self.0.lock().queue_up(waiting);
         Place { time: self.clone(), id, parker, over: false }
     }
@@ -240,8 +261,7 @@ impl Virtual {
             if let (Some(limit), Some(until)) = (state.limit, until) {
                 state.limit = Some(limit.max(until));
             }
-            let (key, whose, parker) = (Key::nobody(), Whose::Nobody, Arc::clone(&parker));
-            state.queue_up(Waiting { key, until, whose, token, outcome: None, parker, socket: None })
+            state.queue_up(Waiting::new(Key::nobody(), until, Whose::Nobody, token, Arc::clone(&parker)))
         };
         Place { time: self.clone(), id, parker, over: false }.wait();
     }
@@ -334,6 +354,17 @@ impl State {
         }
     }
 
+    /// The threads that are not parked in a wait; `None` when one of them has not begun yet.
+    fn acting(&self) -> Option<Vec<Box<str>>> {
+        if self.busy.keys().any(|token| !self.threads.contains_key(token)) && processors::ARE_KNOWN {
+            return None;
+        }
+        let parked = |waiting: &&Waiting| waiting.outcome.is_none() && !waiting.reads;
+        let parked: BTreeSet<u64> = self.waiting.values().filter(parked).filter_map(Waiting::thread).collect();
+        let acts = |(token, _): &(&u64, &Box<str>)| !parked.contains(*token);
+        Some(self.threads.iter().filter(acts).map(|(_, thread)| thread.clone()).collect())
+    }
+
     /// Why a wait cannot end any more, if that is so after a while without a turn.
     fn standstill(&self) -> Option<String> {
         let what = if !self.busy.is_empty() {
@@ -377,6 +408,9 @@ impl Claim {
                 own.depth += 1;
             } else {
                 let (token, name, whose) = (self.token, Arc::clone(&self.name), self.whose);
+                if let Some(thread) = processors::own_thread() {
+                    time.0.lock().threads.insert(token, thread);
+                }
                 here.push(Presence { time: time.clone(), token, name, whose, depth: 1, over: Arc::default() });
                 self.taken = true;
             }
@@ -437,6 +471,7 @@ fn leave(time: &Virtual) {
     });
     if let Some(presence) = last.ok().flatten() {
         let mut state = time.0.lock();
+        state.threads.remove(&presence.token);
         state.busy.remove(&presence.token);
         state.go_on();
     }
@@ -458,6 +493,7 @@ impl Drop for Unbound {
         }
         self.over.store(true, Ordering::Release);
         let mut state = self.time.0.lock();
+        state.threads.remove(&self.token);
         state.busy.remove(&self.token);
         state.go_on();
     }
@@ -479,7 +515,7 @@ impl Place {
         let time = self.time.clone();
         let mut state = time.0.lock();
         state.rest(self.id);
-        let (mut turns, mut strikes) = (state.turns, 0);
+        let (mut turns, mut points) = (state.turns, 0);
         loop {
             let Some(waiting) = state.waiting.get(&self.id) else { return true };
             if let Some(outcome) = waiting.outcome {
@@ -487,10 +523,14 @@ impl Place {
                 return outcome;
             }
             if self.parker.wait_for(&mut state, LOOKS).timed_out() {
-                let stood = std::mem::replace(&mut turns, state.turns) == state.turns;
-                strikes = if stood { strikes + 1 } else { 0 };
+                let acting = state.acting();
+                let could_run = MutexGuard::unlocked(&mut state, || acting.is_none_or(processors::any_could_run));
+                points += if could_run { COULD_RUN } else { ASLEEP };
+                if std::mem::replace(&mut turns, state.turns) != state.turns {
+                    points = 0;
+                }
             }
-            if state.lost || strikes >= STRIKES {
+            if state.lost || points >= STANDS {
                 self.complain(&mut state);
             }
         }

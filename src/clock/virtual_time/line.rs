@@ -226,11 +226,14 @@ impl LineEnd {
         job: impl FnOnce(&TcpStream) -> io::Result<(usize, usize)>,
     ) -> io::Result<usize> {
         let (whose, token) = self.time.presence();
-        let parker = Arc::new(Condvar::new());
-        let (key, socket) = (Key::nobody(), until.map(|_| Arc::clone(&self.socket)));
+        let waiting = Waiting {
+            reads: true,
+            socket: until.map(|_| Arc::clone(&self.socket)),
+            ..Waiting::new(Key::nobody(), until, whose, token, Arc::new(Condvar::new()))
+        };
         let place = {
             let mut state = self.time.0.lock();
-            let id = state.queue_up(Waiting { key, until, whose, token, outcome: None, parker, socket });
+            let id = state.queue_up(waiting);
             state.rest(id);
             id
         };
@@ -453,7 +456,7 @@ mod tests {
         service.reads_no_more();
         assert_eq!(flying(&time), 0);
         client.write(b"and more").expect("an open connection");
-        client.shutdown(Shutdown::Both).expect("an open connection");
+        client.shutdown(Shutdown::Write).expect("an open connection");
         assert_eq!(flying(&time), 0, "nobody is told of the end");
         drop((client, service));
         assert!(is_empty(&time));
