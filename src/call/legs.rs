@@ -9,7 +9,8 @@ use crate::protocol::states::{CallState, EndReason};
 
 /// One leg of a dial or of a connect: a call to one destination.
 ///
-/// The error of a dial or of a connect that failed lists its legs: see [`Error::legs`].
+/// [`Dialing::progress`](crate::Dialing::progress) reports the legs of a dial as they change. The error of a dial or of a
+/// connect that failed lists its legs: see [`Error::legs`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Leg {
@@ -24,6 +25,18 @@ pub struct Leg {
     /// How long the leg rang until it was answered or ended, or has rung so far. `None` if no event reported that it
     /// rang. Measured by the times of the service's events if they have them, otherwise by their arrival.
     pub rang: Option<Duration>,
+}
+
+impl Leg {
+    /// What the leg takes while it waits to be read.
+    pub(crate) fn bytes(&self) -> usize {
+        size_of::<Self>() + self.call_id.len() + self.to.len()
+    }
+
+    /// Whether the leg is answered or has ended. Such a step is not dropped for want of room: there are few of them.
+    pub(crate) fn is_last_step(&self) -> bool {
+        self.state.rank() >= CallState::Answered.rank()
+    }
 }
 
 impl Error {

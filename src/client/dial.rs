@@ -13,23 +13,48 @@ use super::dial_params::Dial;
 use super::ordered::Ordered;
 use super::over::HowOver;
 use super::router::Router;
-use crate::call::Call;
 use crate::call::core::{CallCore, Over};
 use crate::call::legs::{Legs, Moment, News};
 use crate::call::owed::{Debt, Duty};
+use crate::call::{Call, Leg};
 use crate::clock::Deadline;
 use crate::error::{self, Cause, Error, Result};
 use crate::latch::Latch;
+use crate::mailbox::Mailbox;
 use crate::protocol::device::destinations;
 use crate::protocol::frame;
 use crate::protocol::limits::LONGEST_NAME;
 use crate::protocol::states::EndReason;
 use crate::session::{Answer, Ask, Session, TimerId};
+use crate::stream::{EventStream, Feed};
+use crate::workers::run_each;
 
 /// A dial that runs.
 ///
-/// Dropping it gives up: what rings is ended, and a leg that answers all the same is hung up. So does
-/// [`cancel`](Self::cancel), the limit of the dial, and the client's end. No phone rings for nobody.
+/// [`wait`](Self::wait) blocks until the dial is answered or has failed. [`progress`](Self::progress) and
+/// [`on_progress`](Self::on_progress) report what happens to each leg meanwhile.
+///
+/// ```no_run
+/// # use signalwire_relay::{CallState, Client, Devices, phone};
+/// # fn dial(client: &Client) -> signalwire_relay::Result<()> {
+/// let ours = "+15551111111";
+/// let agents = Devices::at_once([phone("+15552222222").from(ours), phone("+15553333333").from(ours)]);
+/// let dialing = client.start_dial(agents)?;
+/// for leg in dialing.progress() {
+///     match leg.state {
+///         CallState::Ringing => println!("{} rings", leg.to),
+///         CallState::Ended => println!("{}: {:?} after {:?}", leg.to, leg.end_reason, leg.rang),
+///         _ => {}
+///     }
+/// }
+/// dialing.wait(None)?.hangup()
+/// # }
+/// ```
+///
+/// # Dropping
+///
+/// Dropping the dial cancels it: the legs that ring are ended, and a leg that is answered all the same is hung up.
+/// [`cancel`](Self::cancel), the limit of the dial and the end of the client do the same.
 #[must_use = "dropping a dial cancels it"]
 pub struct Dialing {
     session: Arc<Session>,
@@ -62,12 +87,57 @@ pub(crate) struct DialCore {
     taken: AtomicBool,
 }
 
-/// What is remembered of the legs.
+type LegHandler = Arc<dyn Fn(&Leg) + Send + Sync>;
+type Callback = Box<dyn FnOnce(&Result<Call>) + Send>;
+
+/// What is remembered of the legs, and who is told of them.
 #[derive(Default)]
 struct Log {
     legs: Legs,
     /// Why the last leg ended that did.
     reason: Option<EndReason>,
+    streams: Vec<Feed<Leg>>,
+    handlers: Vec<LegHandler>,
+    callbacks: Vec<Callback>,
+    mailbox: Option<Arc<Mailbox>>,
+    /// The dial has an outcome: nothing more is reported.
+    over: bool,
+}
+
+impl Log {
+    /// Reports a leg. Called under the lock, so that the steps of a leg stay in order: nothing here waits.
+    fn report(&mut self, session: &Arc<Session>, leg: &Leg) {
+        self.streams.retain(|stream| push(stream, session, leg));
+        if !self.handlers.is_empty() {
+            let handlers = self.handlers.clone();
+            self.post(session, leg, handlers);
+        }
+    }
+
+    fn post(&mut self, session: &Arc<Session>, leg: &Leg, handlers: Vec<LegHandler>) {
+        let Some(room) = session.charge(leg.bytes(), leg.is_last_step()) else { return };
+        let leg = leg.clone();
+        let notice = Box::new(move || {
+            let _room = room;
+            run_each(handlers, |handler| handler(&leg));
+        });
+        self.mailbox().push(&session.workers, notice);
+    }
+
+    fn mailbox(&mut self) -> Arc<Mailbox> {
+        Arc::clone(self.mailbox.get_or_insert_with(Mailbox::new))
+    }
+
+    fn call_back(&mut self, session: &Arc<Session>, outcome: &Result<Arc<CallCore>>) {
+        for callback in std::mem::take(&mut self.callbacks) {
+            let outcome = outcome.clone();
+            self.mailbox().push(&session.workers, Box::new(move || callback(&outcome.map(Call::new))));
+        }
+    }
+}
+
+fn push(stream: &Feed<Leg>, session: &Arc<Session>, leg: &Leg) -> bool {
+    stream.push(session, leg.clone(), leg.bytes(), leg.is_last_step())
 }
 
 impl Client {
@@ -172,7 +242,8 @@ impl Client {
 }
 
 impl Dialing {
-    /// Waits until somebody answers. `None` waits as long as the dial lasts, which its own limit bounds.
+    /// Blocks until the dial is answered or has failed, at most `timeout`. With `None` it blocks as long as the dial
+    /// lasts, which its own limit bounds. May be called again, from any thread.
     ///
     /// # Errors
     ///
@@ -192,7 +263,90 @@ impl Dialing {
         }
     }
 
-    /// Gives up: ends what rings. A call that was answered already and not waited for is hung up.
+    /// Returns the steps of the dial's legs: a [`Leg`] for each leg that is called, rings, is answered or ends.
+    ///
+    /// The stream begins with the legs that are known already, each in its present state, so no step is missed between
+    /// [`start_dial`](Client::start_dial) and this method. It ends when the dial has its outcome: answered, failed,
+    /// cancelled, or ended with its session or its client. The legs that lose are ended by the service afterwards, which
+    /// the stream does not report.
+    ///
+    /// Nothing is reported while the connection is down. After the session has resumed, a step that was missed is not
+    /// repeated: the next step of the leg is reported, and the outcome ends the stream.
+    pub fn progress(&self) -> EventStream<Leg> {
+        let (stream, events) = Feed::new(&self.session);
+        let mut log = self.core.log.lock();
+        for leg in log.legs.all(self.core.now(&self.session)) {
+            push(&stream, &self.session, &leg);
+        }
+        if !log.over {
+            log.streams.push(stream);
+        }
+        events
+    }
+
+    /// Registers a handler for the steps of the dial's legs: those of [`progress`](Self::progress), in the same order.
+    ///
+    /// The handler runs on a thread for user code, one step at a time. It may block and use any method.
+    ///
+    /// ```no_run
+    /// # use signalwire_relay::{Client, phone};
+    /// # fn dial(client: &Client) -> signalwire_relay::Result<()> {
+    /// let dialing = client.start_dial(phone("+15552222222").from("+15551111111"))?;
+    /// dialing.on_progress(|leg| println!("{}: {}", leg.to, leg.state));
+    /// dialing.wait(None)?.hangup()
+    /// # }
+    /// ```
+    pub fn on_progress(&self, handler: impl Fn(&Leg) + Send + Sync + 'static) {
+        let handler: LegHandler = Arc::new(handler);
+        {
+            let mut log = self.core.log.lock();
+            for leg in log.legs.all(self.core.now(&self.session)) {
+                log.post(&self.session, &leg, vec![Arc::clone(&handler)]);
+            }
+            if !log.over {
+                log.handlers.push(handler);
+            }
+        }
+        self.session.workers.kick();
+    }
+
+    /// Registers a callback that is called once with the outcome of the dial: the answered call, or the error that
+    /// [`wait`](Self::wait) returns. If there is an outcome already, the callback is called with it at once; never inline.
+    ///
+    /// The callback runs on a thread for user code, after the last step that [`on_progress`](Self::on_progress) reports.
+    /// It may block and use any method. Callbacks are called in the order in which they were added.
+    ///
+    /// The answered call belongs to the callback: dropping the dial no longer hangs that call up. Dropping the dial
+    /// before it is answered cancels it as ever, and the callback gets the error.
+    ///
+    /// ```no_run
+    /// # use std::time::Duration;
+    /// # use signalwire_relay::{Client, phone, tts};
+    /// # fn dial(client: &Client) -> signalwire_relay::Result<()> {
+    /// let dialing = client.start_dial(phone("+15552222222").from("+15551111111"))?;
+    /// dialing.on_completed(|outcome| match outcome {
+    ///     Ok(call) => drop(call.play(tts("Your order is on its way."))),
+    ///     Err(error) => println!("{error}"),
+    /// });
+    /// # drop(dialing.wait(None)); Ok(())
+    /// # }
+    /// ```
+    pub fn on_completed(&self, callback: impl FnOnce(&Result<Call>) + Send + 'static) {
+        self.core.taken.store(true, Ordering::SeqCst);
+        {
+            let mut log = self.core.log.lock();
+            log.callbacks.push(Box::new(callback));
+            if log.over {
+                if let Some(outcome) = self.core.outcome.get() {
+                    log.call_back(&self.session, &outcome);
+                }
+            }
+        }
+        self.session.workers.kick();
+    }
+
+    /// Cancels the dial: the legs that ring are ended. A call that was answered already is hung up, unless it was
+    /// returned by [`wait`](Self::wait) or goes to a callback of [`on_completed`](Self::on_completed).
     pub fn cancel(&self) {
         let error = error::dial_failed(&self.core.to, None, self.core.cause(&self.session, Some(EndReason::Cancel)));
         self.router.give_up(&self.session, &self.core, error);
@@ -211,7 +365,8 @@ impl Dialing {
         &self.core.tag
     }
 
-    /// The calls that the dial has made so far and that still ring or were answered.
+    /// The calls that the dial has made so far and that still ring or were answered. [`progress`](Self::progress)
+    /// reports what happens to them.
     #[must_use]
     pub fn legs(&self) -> Vec<Call> {
         let legs: Vec<_> = self.core.legs.lock().values().cloned().collect();
@@ -262,7 +417,7 @@ impl DialCore {
     }
 
     /// Notes how far a leg has come. `told` is the time of the event that reported it, if it has one.
-    pub(super) fn leg_told(&self, session: &Session, leg: &Arc<CallCore>, told: Option<f64>) {
+    pub(super) fn leg_told(&self, session: &Arc<Session>, leg: &Arc<CallCore>, told: Option<f64>) {
         if !self.is_leg(leg) {
             return;
         }
@@ -273,7 +428,14 @@ impl DialCore {
         let at = Moment { arrived: Some(session.clock.now()), told };
         let device = leg.device();
         let news = News { call_id: leg.id(), to: device.to(), state: leg.state(), end_reason, at };
-        drop(self.log.lock().legs.take(news, session.settings.dial_legs));
+        let mut log = self.log.lock();
+        if let Some(leg) = log.legs.take(news, session.settings.dial_legs).filter(|_| !log.over) {
+            log.report(session, &leg);
+        }
+    }
+
+    fn now(&self, session: &Session) -> Moment {
+        Moment { arrived: Some(session.clock.now()), told: None }
     }
 
     /// A leg is over: it leaves. Why it ended tells why the dial failed, where the service does not say it.
@@ -299,9 +461,8 @@ impl DialCore {
 
     /// Why it failed: what the service says of the dial itself, and otherwise why its last leg ended.
     pub(super) fn cause(&self, session: &Session, reason: Option<EndReason>) -> Cause {
-        let now = Moment { arrived: Some(session.clock.now()), told: None };
         let log = self.log.lock();
-        Cause { reason: reason.or_else(|| log.reason.clone()), legs: log.legs.all(now) }
+        Cause { reason: reason.or_else(|| log.reason.clone()), legs: log.legs.all(self.now(session)) }
     }
 
     /// Whether it has as many legs as it may have.
@@ -409,9 +570,27 @@ impl DialCore {
         first
     }
 
-    pub(super) fn fail(&self, session: &Session, error: Error) {
+    /// Sets the outcome and tells everybody. For the one who has decided.
+    fn settle(&self, session: &Arc<Session>, outcome: Result<Arc<CallCore>>) {
+        self.outcome.set(&session.clock, outcome.clone());
+        let streams = {
+            let mut log = self.log.lock();
+            log.over = true;
+            log.call_back(session, &outcome);
+            let handlers = std::mem::take(&mut log.handlers);
+            if !handlers.is_empty() {
+                // The program's closures are dropped where its code runs.
+                log.mailbox().push(&session.workers, Box::new(move || drop(handlers)));
+            }
+            std::mem::take(&mut log.streams)
+        };
+        drop(streams);
+        session.workers.kick();
+    }
+
+    pub(super) fn fail(&self, session: &Arc<Session>, error: Error) {
         if self.decide(session) {
-            self.outcome.set(&session.clock, Err(error));
+            self.settle(session, Err(error));
         }
     }
 
@@ -419,7 +598,7 @@ impl DialCore {
     pub(super) fn fail_and_end(&self, session: &Arc<Session>, router: &Router, error: Error) {
         if self.decide(session) {
             self.end_legs(session, router);
-            self.outcome.set(&session.clock, Err(error));
+            self.settle(session, Err(error));
         }
     }
 
@@ -436,7 +615,7 @@ impl DialCore {
         if !self.decide(session) {
             return false;
         }
-        self.outcome.set(&session.clock, Ok(Arc::clone(winner)));
+        self.settle(session, Ok(Arc::clone(winner)));
         self.hang_up_if_abandoned();
         self.drop_losers(session, router, Some(winner));
         true

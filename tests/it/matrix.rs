@@ -473,6 +473,18 @@ fn methods() -> Vec<Method> {
             let dialing = scene.client().start_dial(to()).unwrap();
             Box::new(move |time| got(dialing.wait(time)))
         }),
+        row("Dialing::progress", Callee, None, STREAM, |scene| {
+            let dialing = scene.client().start_dial(to()).unwrap();
+            let mut legs = dialing.progress();
+            // What is known so far: the phone rings.
+            scene.sim.advance(SECOND);
+            while legs.next_within(Duration::ZERO).is_some() {}
+            Box::new(move |time| {
+                let leg = legs.next_within(time);
+                drop(dialing);
+                item(leg)
+            })
+        }),
         row("Message::wait", none, None, MESSAGE, |scene| {
             scene.sim.never_answer("messaging.send");
             let client = scene.client();

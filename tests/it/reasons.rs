@@ -1,11 +1,13 @@
 //! Why calls were not reached or ended, as data: the legs of a dial and of a connect, and the end of a call.
 
+use std::sync::mpsc::channel;
 use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
 use signalwire_relay::simulator::{PersonOnCall, Simulator};
 use signalwire_relay::{
-    Call, CallState, Client, Connect, Devices, Dial, EndReason, EndSource, Error, ErrorKind, Phone, phone, sip,
+    Call, CallState, Client, Connect, Devices, Dial, EndReason, EndSource, Error, ErrorKind, Leg, Phone, phone, sip,
+    tts,
 };
 
 const ANN: &str = "+15552220001";
@@ -201,4 +203,124 @@ fn the_times_of_a_call_are_the_service_s_where_it_tells_them_and_our_own_otherwi
         assert!(end.answered_at.is_some() && (at.is_none() || end.answered_at == at), "{times} {end:?}");
         assert_eq!(end.source, Some("x".into()));
     }
+}
+
+/// The steps of a dial in the order in which they are reported.
+fn steps(legs: impl IntoIterator<Item = Leg>) -> Vec<(String, CallState)> {
+    legs.into_iter().map(|leg| (leg.to, leg.state)).collect()
+}
+
+fn step(number: &str, state: CallState) -> (String, CallState) {
+    (number.to_owned(), state)
+}
+
+#[test]
+fn the_progress_of_a_dial_has_each_step_of_each_leg_and_ends_with_the_dial() {
+    use CallState::{Answered, Created, Ended, Ringing};
+    let (sim, client) = stage();
+    sim.callee(ANN).is_busy();
+    sim.callee(BOB).does_not_answer();
+    sim.callee(CAROL).answers_after(4 * SECOND);
+    let dialing = client.start_dial(Devices::in_order([to(ANN), to(BOB), to(CAROL)])).unwrap();
+    let early = dialing.progress();
+    sim.advance(3 * SECOND);
+    // One that is made later begins with what is known, and misses nothing of the rest.
+    let late = dialing.progress();
+    let call = dialing.wait(None).unwrap();
+    let rest = [step(BOB, Ended), step(CAROL, Created), step(CAROL, Ringing), step(CAROL, Answered)];
+    let begin = [step(ANN, Created), step(ANN, Ended), step(BOB, Created), step(BOB, Ringing)];
+    assert_eq!(steps(early), [begin.as_slice(), &rest].concat());
+    assert_eq!(steps(late), [[step(ANN, Ended), step(BOB, Ringing)].as_slice(), &rest].concat());
+    // After the end there is what became of each of them.
+    let last: Vec<Leg> = dialing.progress().collect();
+    assert_eq!(steps(last.clone()), [step(ANN, Ended), step(BOB, Ended), step(CAROL, Answered)]);
+    assert_eq!(
+        (last[0].end_reason.clone(), last[1].end_reason.clone()),
+        (Some(EndReason::Busy), Some(EndReason::NoAnswer))
+    );
+    assert_eq!((last[2].call_id.as_str(), last[2].rang.map(|rang| rang.as_secs())), (call.id(), Some(3)));
+}
+
+#[test]
+fn handlers_of_a_dial_are_told_each_step_and_its_callbacks_the_answered_call() {
+    let (sim, client) = stage();
+    sim.callee(BOB).answers_after(4 * SECOND);
+    let dialing = client.start_dial(to(BOB)).unwrap();
+    let (said, heard) = channel();
+    let say = said.clone();
+    dialing.on_progress(move |leg| say.send(leg.state.to_string()).unwrap());
+    let say = said.clone();
+    dialing.on_completed(move |outcome| {
+        // It may block, and talk to the callee.
+        let call = outcome.as_ref().unwrap();
+        call.play(tts("Hello")).unwrap().wait(None).unwrap();
+        say.send(format!("answered by {}", call.to_number())).unwrap();
+    });
+    let next = || sim.away(|| heard.recv()).unwrap();
+    assert_eq!([next(), next(), next(), next()], ["created", "ringing", "answered", &format!("answered by {BOB}")]);
+    // One that comes later gets the same, and the call outlives the dial.
+    let say = said.clone();
+    dialing.on_completed(move |outcome| say.send(outcome.as_ref().unwrap().id().to_owned()).unwrap());
+    let say = said.clone();
+    dialing.on_progress(move |leg| say.send(format!("it is {}", leg.state)).unwrap());
+    let call = dialing.wait(None).unwrap();
+    assert_eq!([next(), next()], [call.id(), "it is answered"]);
+    drop(dialing);
+    sim.advance(SECOND);
+    assert_eq!(call.state(), CallState::Answered);
+}
+
+#[test]
+fn a_call_that_goes_to_a_callback_is_not_hung_up_with_its_dial() {
+    let (sim, client) = stage();
+    sim.callee(BOB).answers_after(SECOND);
+    let dialing = client.start_dial(to(BOB)).unwrap();
+    let (say, heard) = channel();
+    dialing.on_completed(move |outcome| say.send(outcome.clone()).unwrap());
+    sim.advance(5 * SECOND);
+    // Nobody has waited.
+    drop(dialing);
+    sim.advance(5 * SECOND);
+    let call = sim.away(|| heard.recv()).unwrap().unwrap();
+    assert_eq!(call.state(), CallState::Answered);
+    assert!(sim.journal().requests("calling.end").is_empty());
+}
+
+#[test]
+fn a_dial_that_is_dropped_ends_its_progress_and_tells_its_callbacks() {
+    let (sim, client) = stage();
+    sim.callee(BOB).does_not_answer();
+    let dialing = client.start_dial(to(BOB)).unwrap();
+    let (say, heard) = channel();
+    dialing.on_completed(move |outcome| say.send(outcome.clone().unwrap_err()).unwrap());
+    let progress = dialing.progress();
+    sim.advance(5 * SECOND);
+    drop(dialing);
+    assert_eq!(steps(progress), [step(BOB, CallState::Created), step(BOB, CallState::Ringing)]);
+    let error = sim.away(|| heard.recv()).unwrap();
+    assert_eq!((error.kind(), error.end_reason()), (ErrorKind::DialFailed, Some(EndReason::Cancel)));
+    assert_eq!(error.legs()[0].rang.map(|rang| rang.as_secs()), Some(4));
+}
+
+#[test]
+fn the_progress_of_a_dial_goes_on_after_a_gap_and_ends_with_its_session() {
+    let (sim, client) = stage();
+    sim.callee(BOB).answers_after(30 * SECOND);
+    let dialing = client.start_dial(phone(BOB).from("+15559990000").timeout(60 * SECOND)).unwrap();
+    let mut progress = dialing.progress();
+    sim.advance(2 * SECOND);
+    sim.drop_link();
+    assert_eq!(dialing.wait(None).unwrap().to_number(), BOB);
+    assert_eq!(steps(&mut progress).last(), Some(&step(BOB, CallState::Answered)));
+
+    sim.callee(ANN).does_not_answer();
+    let dialing = client.start_dial(to(ANN)).unwrap();
+    let (say, heard) = channel();
+    dialing.on_completed(move |outcome| say.send(outcome.clone().unwrap_err().kind()).unwrap());
+    let progress = dialing.progress();
+    sim.advance(2 * SECOND);
+    sim.forget_sessions();
+    sim.drop_link();
+    assert_eq!(steps(progress).last(), Some(&step(ANN, CallState::Ringing)));
+    assert_eq!(sim.away(|| heard.recv()).unwrap(), ErrorKind::SessionLost);
 }

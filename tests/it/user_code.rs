@@ -355,6 +355,13 @@ fn methods() -> Vec<Method> {
             dialing.cancel();
             dialing.wait(MINUTE).map(drop)
         }),
+        ("Dialing::progress", Fine, |_, client, _| {
+            let dialing = client.start_dial(to(BUSY))?;
+            dialing.on_progress(|_| {});
+            dialing.on_completed(|_| {});
+            drop(dialing.progress().last());
+            Ok(())
+        }),
         ("drop of a Dialing", Fine, |_, client, _| client.start_dial(to(AWAY)).map(drop)),
         ("Client::next_call", Is(Timeout), |_, client, _| client.next_call(5 * MINUTE).map(drop)),
         ("Client::next_message", Is(Timeout), |_, client, _| client.next_message(5 * MINUTE).map(drop)),
