@@ -311,6 +311,33 @@ fn a_certificate_that_is_not_right_is_refused_before_a_byte_of_the_upgrade() {
     });
 }
 
+/// A documented difference: OpenSSL takes the common name of a certificate that has no DNS name.
+#[test]
+fn a_common_name_without_a_dns_name_is_taken_by_openssl_alone() {
+    each_backend(|backend| {
+        let ours = Authority::new();
+        let ca = Pem::of(&ours);
+        for (names, takes_it) in [(&[][..], true), (&["elsewhere.example"], false)] {
+            let server = Server::new();
+            let builder = client(backend, "localhost", server.port()).ca_file(&ca.0).connect_timeout(millis(500));
+            // The common name is `localhost`.
+            let heard = server.hears(Some(ours.issues(named(names)).acceptor()), b"");
+            if takes_it && backend == TlsBackend::NativeTls {
+                let error = builder.connect().map(|_| ()).unwrap_err();
+                let heard = heard.join().unwrap();
+                // What the other platforms' libraries do is their own affair.
+                if cfg!(target_os = "linux") {
+                    assert_eq!(error.phase(), Some(Phase::Upgrade), "{error}");
+                    assert!(heard.plain.starts_with(b"GET / HTTP/1.1\r\n"));
+                }
+            } else {
+                refused(builder, "a common name");
+                heard.join().unwrap().is_nothing("a common name");
+            }
+        }
+    });
+}
+
 #[test]
 fn a_certificate_of_nobody_this_machine_knows_needs_the_authority_to_be_named() {
     each_backend(|backend| {

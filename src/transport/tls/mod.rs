@@ -20,7 +20,8 @@ use crate::error::Result;
 
 /// The library that encrypts the connection. Set by [`Builder::tls_backend`](crate::Builder::tls_backend).
 ///
-/// Both libraries refuse the same certificates, before any byte of the credentials is sent.
+/// Both libraries refuse the same certificates, before any byte of the credentials is sent, with one exception: OpenSSL
+/// takes the common name of a certificate that has no DNS name, and rustls does not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum TlsBackend {
