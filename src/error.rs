@@ -19,7 +19,8 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// What went wrong, in one small value that is cheap to clone.
 ///
-/// `Display` says what was attempted and what to do next; [`kind`](Self::kind) is what a program branches on.
+/// `Display` says what was attempted and what to do next, and so does `Debug`, which `fn main() -> Result<()>` prints;
+/// `{:#?}` has the fields. [`kind`](Self::kind) is what a program branches on.
 ///
 /// ```
 /// use signalwire_relay::{Client, ErrorKind};
@@ -139,7 +140,8 @@ impl Error {
     }
 
     /// The details of a refusal: a JSON object with every member of the service's response besides its code and
-    /// message, such as `data` of a JSON-RPC error or `errors`. `None` when there are no others.
+    /// message, such as `data` of a JSON-RPC error or `errors`. `None` when there are no others, and when they take more
+    /// than 64 KiB of JSON, or 256 KiB when parsed.
     ///
     /// ```
     /// # fn show(error: &signalwire_relay::Error) {
@@ -252,9 +254,14 @@ impl fmt::Display for Error {
     }
 }
 
+/// The same sentence as `Display`, because `fn main() -> Result<()>` and `unwrap` print it. The alternate form, `{:#?}`,
+/// has the fields.
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Inner { kind, phase, code, text, source, .. } = &*self.0;
+        if !f.alternate() {
+            return fmt::Display::fmt(self, f);
+        }
         let mut out = f.debug_struct("Error");
         out.field("kind", kind);
         if let Some(phase) = phase {
@@ -637,6 +644,15 @@ pub(crate) fn protocol(text: impl Into<Box<str>>) -> Error {
     draft(ErrorKind::Protocol, text).done()
 }
 
+/// A reply or an outcome takes more room than there is.
+pub(crate) fn not_kept(what: &str, bytes: usize, limit: usize) -> Error {
+    let text = format!(
+        "{what}: ended, and its outcome of {bytes} bytes is not kept: handles hold {limit} bytes of large outcomes at most \
+         (Builder::outcome_bytes)"
+    );
+    draft(ErrorKind::Protocol, text).done()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -654,6 +670,23 @@ mod tests {
         assert_eq!(error.server_message(), Some("unknown voice"));
         let error = rejected("calling.play", None, None, "out of order");
         assert_eq!((error.to_string().as_str(), error.code()), ("calling.play: rejected: out of order", None));
+    }
+
+    #[test]
+    fn debug_is_the_same_sentence_and_its_alternate_form_has_the_fields() {
+        let error = rejected("calling.play", Some("3f2a"), Some(400), "unknown voice");
+        assert_eq!(format!("{error:?}"), "calling.play on call 3f2a: rejected (400): unknown voice");
+        let source: BoxError = "broken pipe".into();
+        let error = connect("relay.example", Phase::Tcp, "see below", Some(source));
+        assert_eq!(format!("{error:?}"), error.to_string());
+        let fields = format!("{error:#?}");
+        for part in ["Error {", "kind: Connect", "phase: Tcp", "text: \"connecting to relay.example", "\"broken pipe\""]
+        {
+            assert!(fields.contains(part), "{part} in {fields}");
+        }
+        // What `main` prints when it returns the error, after `Error: `.
+        let returned: Result<()> = Err(error.clone());
+        assert_eq!(format!("{returned:?}"), format!("Err({error})"));
     }
 
     #[test]

@@ -65,7 +65,7 @@ pub fn mask(text: &str) {
     let (secret, rest) = text.split_once('\n').unwrap_or(("canary", text));
     secrets.set_own(vec![Secret::new(secret)]);
     let mask = secrets.mask();
-    let _trace = frame::redact(rest, &mask);
+    let _trace = frame::redact(rest, &mask, frame::Contents::Masked);
     let _part = mask.clean_part(rest);
     let shown = mask.clean(rest);
     // The mask itself, and what it is put between, may make up another.

@@ -111,6 +111,9 @@
 //! gave up. Warn: the connection is lost, a call was not claimed, a frame was not understood. Info: connected,
 //! closed. Debug: one line for each request and event. Trace: the frames, without secrets.
 //!
+//! What people press, say and write is masked at trace too, and shown with [`Builder::log_content`]; `Debug` of events,
+//! messages and parameters never shows it.
+//!
 //! No secret is logged at any level, also not by the crates below: `RUST_LOG=trace` is safe. Frames are encoded and
 //! decoded by this crate, because the codec of tungstenite logs them whole. The simulator serves with tungstenite, so
 //! that its own test credentials do appear at trace in the process that it runs in.

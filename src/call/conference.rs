@@ -15,6 +15,8 @@ use crate::protocol::device::StreamDevice;
 use crate::protocol::event::ConferenceEvent;
 use crate::protocol::fields::Fields;
 use crate::protocol::frame::Reply;
+use crate::protocol::limits::is_name;
+use crate::protocol::redact;
 use crate::protocol::states::{ConferenceEndReason, ConferenceStatus};
 
 params! {
@@ -86,9 +88,7 @@ pub struct ConferenceStream(Value);
 
 impl std::fmt::Debug for ConferenceStream {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let mut json = self.0.clone();
-        crate::protocol::redact::mask_keys(&mut json);
-        write!(f, "ConferenceStream({json})")
+        write!(f, "ConferenceStream({})", redact::shown(self.0.clone()))
     }
 }
 
@@ -224,7 +224,7 @@ impl Operation for JoinConference {
     }
 
     fn accepted(reply: &Reply, memo: &mut ConferenceMemo) {
-        if let Some(id) = reply.text("conference_id").filter(|id| !id.is_empty()) {
+        if let Some(id) = reply.text("conference_id").filter(|id| is_name(id)) {
             memo.conference_id = id;
         }
     }

@@ -52,9 +52,6 @@ impl Drop for OneAtATime {
     }
 }
 
-/// The largest description of a device that is kept of a call, in bytes; the event itself has any.
-pub(crate) const LARGEST_DEVICE: usize = 16 << 10;
-
 /// How a call ended: what [`Call::wait_for_ended`](super::Call::wait_for_ended) returns.
 ///
 /// The times are the service's where its event reports them, otherwise those at which the events arrived. RELAY documents
@@ -1180,7 +1177,7 @@ impl Inner {
         }
         // It may be empty while the service does not know what kind it is; it does not change afterwards.
         if self.device.is_unknown() {
-            self.device = RemoteDevice::read(head.device.filter(|device| device.get().len() <= LARGEST_DEVICE));
+            self.device = RemoteDevice::read(head.device.filter(|device| device.get().len() <= limits::LARGEST_DEVICE));
         }
     }
 

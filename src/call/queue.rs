@@ -11,6 +11,7 @@ use super::{Action, Call, Operation, Verdict};
 use crate::error::Result;
 use crate::protocol::event::{Event, Peer, QueueEvent};
 use crate::protocol::fields::Fields;
+use crate::protocol::limits::SMALL;
 use crate::protocol::states::{ConnectState, EventName, QueueStatus};
 
 /// How long after a call was taken out of its queue the bridge may follow that says to whom.
@@ -117,7 +118,7 @@ pub struct QueueStay {
     pub end: StayEnd,
     /// The other call of the bridge, with [`StayEnd::Connected`]. `None` if no bridge was reported within 5 s.
     pub peer: Option<Peer>,
-    /// The last event of the stay, if there was one.
+    /// The last event of the stay, if there was one. Events of more than 64 KiB are not kept.
     pub last: Option<QueueEvent>,
 }
 
@@ -160,7 +161,9 @@ impl Operation for QueueEnter {
     }
 
     fn judge(event: &QueueEvent, memo: &mut QueueMemo) -> Verdict {
-        memo.last = Some(event.clone());
+        if event.raw.bytes() <= SMALL {
+            memo.last = Some(event.clone());
+        }
         match event.status {
             QueueStatus::Dequeue => {
                 memo.taken = true;

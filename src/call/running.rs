@@ -17,7 +17,7 @@ use crate::mailbox::Mailbox;
 use crate::protocol::event::{Event, TypedEvent};
 use crate::protocol::frame::Reply;
 use crate::protocol::limits::LONGEST_NAME;
-use crate::session::{Answer, Session};
+use crate::session::{Answer, Charge, Session};
 use crate::stream::{EventStream, Feed};
 
 pub(super) type Callback<T> = Box<dyn FnOnce(&Result<T>) + Send>;
@@ -89,6 +89,8 @@ struct OpInner<O: Operation> {
     streams: Vec<Feed<O::Event>>,
     /// Given back when nothing more comes.
     held: Option<Box<dyn Send>>,
+    /// The room that its reply and its outcome take.
+    kept: Vec<Charge>,
 }
 
 impl<O: Operation> OpCore<O> {
@@ -107,6 +109,7 @@ impl<O: Operation> OpCore<O> {
                 calling_back: false,
                 streams: Vec::new(),
                 held,
+                kept: Vec::new(),
             }),
         }
     }
@@ -244,6 +247,18 @@ impl<O: Operation> OpCore<O> {
         }
     }
 
+    /// The outcome that an event stands for, if there is room for what it owns until the operation's last handle goes. `last`
+    /// when it also ends the wait for the other stage.
+    fn keep(&self, session: &Session, event: &Event, last: bool, outcome: Result<O::Outcome>) -> Result<O::Outcome> {
+        if self.outcome.is_set() && !(last && !self.ready.is_set()) {
+            return outcome;
+        }
+        let what = || format!("{} on call {}", O::METHOD, session.clean(event.call_id().unwrap_or_default()));
+        let charge = session.keep(event.bytes(), what)?;
+        self.inner.lock().kept.extend(charge);
+        outcome
+    }
+
     /// An event of another type: its second one, or one that carries the same control ID, as a prompt plays as well as
     /// it collects.
     fn feed_other(&self, session: &Arc<Session>, event: &Event) -> Fed {
@@ -252,6 +267,7 @@ impl<O: Operation> OpCore<O> {
         }
         let ended = O::also(event, &mut self.inner.lock().memo);
         let Some(ended) = ended else { return Fed::Taken };
+        let ended = self.keep(session, event, true, ended);
         self.settle(session, ended.clone());
         self.close(session, ended);
         Fed::Over
@@ -296,10 +312,11 @@ impl<O: Operation> Running for OpCore<O> {
             (verdict, O::ready(typed, &inner.memo), outcome)
         };
         self.feed_streams(session, event, typed, verdict == Verdict::Final);
-        if let Some(ready) = ready {
-            self.ready.set(&session.clock, Ok(ready));
+        if let Some(ready) = ready.filter(|_| !self.ready.is_set()) {
+            self.ready.set(&session.clock, self.keep(session, event, true, Ok(ready)));
         }
         let Some(outcome) = outcome else { return Fed::Taken };
+        let outcome = self.keep(session, event, verdict == Verdict::Final, outcome);
         match verdict {
             Verdict::Within(span) => {
                 let call = Arc::downgrade(call);
@@ -445,7 +462,12 @@ impl Call {
         });
         match call.request_with(O::METHOD, &fields, Some(effect)) {
             Ok(reply) => {
-                core.inner.lock().reply = reply;
+                // Without room for it the operation goes on, and its reply is empty.
+                if let Ok(charge) = session.keep(reply.json().len(), || format!("{} (its reply)", O::METHOD)) {
+                    let mut inner = core.inner.lock();
+                    inner.kept.extend(charge);
+                    inner.reply = reply;
+                }
                 Ok(action)
             }
             Err(error) => self.not_started(&session, action, error),

@@ -9,6 +9,7 @@ use super::{Action, Call, Operation, Stoppable, Verdict};
 use crate::error::Result;
 use crate::protocol::event::TapEvent;
 use crate::protocol::fields::Fields;
+use crate::protocol::redact;
 use crate::protocol::states::{AudioDirection, Codec, DeviceKind, TapState};
 
 /// An RTP receiver for [`Call::tap`], by its public IPv4 address and its port.
@@ -60,9 +61,7 @@ impl TapDevice {
 
 impl fmt::Debug for TapDevice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut json = self.0.clone();
-        crate::protocol::redact::mask_keys(&mut json);
-        write!(f, "TapDevice({json})")
+        write!(f, "TapDevice({})", redact::shown(self.0.clone()))
     }
 }
 

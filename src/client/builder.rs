@@ -12,6 +12,7 @@ use super::cancel::CancelToken;
 use super::router::Router;
 use crate::clock::Clock;
 use crate::error::{self, BoxError, Result};
+use crate::protocol::limits::check_contexts;
 use crate::secret::{MASK, Secret};
 use crate::session::{
     Credentials, HandlerFailure, JwtSource, LinkState, OFFLINE_QUEUE, Session, Settings, StateWatcher,
@@ -219,7 +220,8 @@ impl Builder {
         self
     }
 
-    /// The contexts to subscribe to: inbound calls and messages arrive on them.
+    /// The contexts to subscribe to: inbound calls and messages arrive on them. A context has at most 1,024 bytes:
+    /// [`connect`](Self::connect) returns a `Config` error for a longer one.
     pub fn contexts(mut self, contexts: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.contexts = contexts.into_iter().map(Into::into).collect();
         self
@@ -449,6 +451,15 @@ impl Builder {
         self
     }
 
+    /// Number of bytes of replies and outcomes that actions and messages hold, as far as one of them has more than 64 KiB.
+    /// Without room, `wait` returns an error of kind [`Protocol`](crate::ErrorKind::Protocol), and
+    /// [`Action::reply`](crate::Action::reply) is empty. The room is given back when the handle is dropped. Default:
+    /// 64 MiB.
+    pub fn outcome_bytes(mut self, bytes: usize) -> Self {
+        self.settings.outcome_bytes = bytes;
+        self
+    }
+
     /// Sets how many bytes of events the service may send before its response to `signalwire.connect`, as it does when a
     /// session with a backlog is resumed. The events are acknowledged as they arrive and delivered after the response.
     /// When the limit is exceeded, the session is given up: its calls end with
@@ -506,6 +517,19 @@ impl Builder {
         self
     }
 
+    /// Sets whether the frames in the log, which are logged at trace, show what people pressed, said and wrote. Default:
+    /// `false`.
+    ///
+    /// Masked are, as `<content>`: digits that were pressed or are sent (`digits`, `terminator` and `send_digits`, and
+    /// the digit that a detector reports), bodies of text messages (`body`), and texts that were said or are to be said
+    /// (`text`, `message_text`, `utterance`, `content`, `response`, and the summaries of conversations). `Debug` of events,
+    /// messages, replies and parameters masks them whatever this says: their fields and methods give the values. Secrets
+    /// stay masked in either case.
+    pub fn log_content(mut self, shown: bool) -> Self {
+        self.settings.log_content = shown;
+        self
+    }
+
     /// How the client introduces itself to the service, for example `my-ivr/1.0`.
     pub fn agent(mut self, agent: impl Into<String>) -> Self {
         self.settings.agent = agent.into();
@@ -535,6 +559,7 @@ impl Builder {
     /// `Config` when something is missing or cannot be right, and names it; `Connect` when the service cannot be
     /// reached, with the [`phase`](crate::Error::phase) it got to; `AuthRejected` with the service's words.
     pub fn connect(self) -> Result<Client> {
+        check_contexts("signalwire.connect", &self.contexts)?;
         let credentials = self.credentials()?;
         let endpoint = self.endpoint()?;
         let mut settings = self.settings.clone();

@@ -25,7 +25,7 @@ use crate::protocol::device::destinations;
 use crate::protocol::frame;
 use crate::protocol::limits::LONGEST_NAME;
 use crate::protocol::states::EndReason;
-use crate::session::{Answer, Ask, Session, TimerId};
+use crate::session::{Alarm, Answer, Ask, Session, TimerId};
 use crate::stream::{EventStream, Feed};
 use crate::workers::run_each;
 
@@ -553,8 +553,10 @@ impl DialCore {
         }
         if let Some(Ok(call)) = self.outcome.get() {
             if !self.taken.swap(true, Ordering::SeqCst) {
-                log::warn!("dial {} was answered and given up: call {} is hung up", self.tag, call.shown_id());
                 if let Some(session) = call.session() {
+                    session.warn(Alarm::LateLeg, || {
+                        format!("dial {} was answered and given up: call {} is hung up", self.tag, call.id())
+                    });
                     end_leg(&session, &call);
                 }
             }
@@ -662,7 +664,7 @@ impl DialCore {
 
 /// Hangs up a leg of a dial that nobody waits for any more.
 pub(super) fn hang_up_late(session: &Arc<Session>, node_id: &str, call_id: &str) {
-    log::warn!("call {} belongs to a dial that is over, and is hung up", session.clean(call_id));
+    session.warn(Alarm::LateLeg, || format!("call {call_id} belongs to a dial that is over, and is hung up"));
     let mut params = String::from("{\"node_id\":");
     frame::push_string(&mut params, node_id);
     params.push_str(",\"call_id\":");

@@ -34,6 +34,7 @@ use crate::protocol::constants::{METHOD_SIGNALWIRE_RECEIVE, METHOD_SIGNALWIRE_UN
 use crate::protocol::event::Event;
 use crate::protocol::fields;
 use crate::protocol::frame::Reply;
+use crate::protocol::limits::{check_contexts, is_name};
 use crate::secret::Secret;
 use crate::session::{Answer, Ask, LinkState, LinkStates, Session, Stats};
 
@@ -290,10 +291,11 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// When the service refuses or cannot be reached; the contexts are wanted all the same, and subscribed with the
-    /// next connection. No contexts are no request.
+    /// `Config` for a context of more than 1,024 bytes. When the service refuses or cannot be reached; the contexts are
+    /// wanted all the same then, and subscribed with the next connection. No contexts are no request.
     pub fn receive(&self, contexts: impl IntoIterator<Item = impl Into<String>>) -> Result<()> {
         let contexts: Vec<String> = contexts.into_iter().map(Into::into).collect();
+        check_contexts(METHOD_SIGNALWIRE_RECEIVE, &contexts)?;
         self.handle.session.want(&contexts);
         self.subscribe(METHOD_SIGNALWIRE_RECEIVE, &contexts)
     }
@@ -302,9 +304,11 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// When the service refuses or cannot be reached. No contexts are no request.
+    /// `Config` for a context of more than 1,024 bytes. When the service refuses or cannot be reached. No contexts are no
+    /// request.
     pub fn unreceive(&self, contexts: impl IntoIterator<Item = impl Into<String>>) -> Result<()> {
         let contexts: Vec<String> = contexts.into_iter().map(Into::into).collect();
+        check_contexts(METHOD_SIGNALWIRE_UNRECEIVE, &contexts)?;
         self.handle.session.unwant(&contexts);
         self.subscribe(METHOD_SIGNALWIRE_UNRECEIVE, &contexts)
     }
@@ -402,7 +406,7 @@ impl Client {
             // States that came before are kept until here.
             let _sending = sending;
             let (Answer::Reply(reply), Some(session)) = (answer, its_session.upgrade()) else { return };
-            match reply.text("message_id").filter(|id| !id.is_empty()) {
+            match reply.text("message_id").filter(|id| is_name(id)) {
                 Some(id) => {
                     of_reply.set_id(&id);
                     its_router.track_message(&session, &id, &of_reply);

@@ -16,7 +16,7 @@ use super::inbox::{Inbox, Offered};
 use super::ordered::Ordered;
 use super::over::{HowOver, OverDials, Tombstones};
 use super::strays::Strays;
-use crate::call::core::{ById, CallCore, Delivered, LARGEST_DEVICE, Over};
+use crate::call::core::{ById, CallCore, Delivered, Over};
 use crate::call::legs::{Moment, News};
 use crate::call::owed::Duty;
 use crate::call::{Call, CallEnd};
@@ -25,7 +25,7 @@ use crate::message::{Message, MessageCore};
 use crate::protocol::device::RemoteDevice;
 use crate::protocol::event::Event;
 use crate::protocol::frame::{Envelope, EventHead};
-use crate::protocol::limits::LONGEST_NAME;
+use crate::protocol::limits::{LARGEST_DEVICE, LONGEST_NAME};
 use crate::protocol::states::{CallState, Direction, EndReason};
 use crate::session::{Alarm, EventSink, HandlerFailure, Session, Stats};
 use crate::steps::Key;
@@ -302,7 +302,9 @@ impl Router {
         session.counters.legs_dropped.add(1);
         if first {
             let limit = session.settings.dial_legs;
-            log::warn!("dial {} has more than {limit} calls: further ones are ignored", session.clean(tag));
+            session.warn(Alarm::LegDropped, || {
+                format!("dial {tag} has more than {limit} calls: further ones are ignored")
+            });
         }
     }
 
@@ -593,7 +595,8 @@ impl Router {
         };
         if mute {
             session.counters.calls_dropped.add(1);
-            log::warn!("inbound call {} is dropped: too many requests are unanswered", session.clean(id));
+            let why = "too many requests are unanswered (Builder::posted_requests)";
+            session.warn(Alarm::CallDropped, || format!("inbound call {id} is dropped: {why}"));
             return;
         }
         let call = CallCore::new(session, id, Direction::Inbound, state);
@@ -786,7 +789,9 @@ impl Router {
     fn is_malformed(&self, session: &Session, head: &EventHead<'_>) -> bool {
         let Some((name, bytes)) = head.too_long() else { return false };
         session.counters.frames_malformed.add(1);
-        log::warn!("an event was dropped: its {name} has {bytes} bytes, and at most {LONGEST_NAME} are allowed");
+        session.warn(Alarm::FrameDropped, || {
+            format!("an event was dropped: its {name} has {bytes} bytes, and at most {LONGEST_NAME} are allowed")
+        });
         true
     }
 

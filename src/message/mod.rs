@@ -19,7 +19,7 @@ use crate::protocol::fields::Fields;
 use crate::protocol::limits;
 use crate::protocol::states::{Direction, MessageState};
 use crate::secret::Secrets;
-use crate::session::Session;
+use crate::session::{Charge, Session};
 use crate::workers::{Workers, run_each};
 
 /// A text message, sent or received.
@@ -57,6 +57,8 @@ struct Inner {
     /// Whether somebody is posting them, and posts what is added meanwhile too.
     calling_back: bool,
     mailbox: Option<Arc<Mailbox>>,
+    /// The room that its outcome takes.
+    kept: Option<Charge>,
 }
 
 impl Message {
@@ -85,6 +87,7 @@ impl Message {
                 callbacks: Vec::new(),
                 calling_back: false,
                 mailbox: None,
+                kept: None,
             },
         )
     }
@@ -108,6 +111,7 @@ impl Message {
                 callbacks: Vec::new(),
                 calling_back: false,
                 mailbox: None,
+                kept: None,
             },
         )
     }
@@ -315,7 +319,12 @@ impl MessageCore {
             (handlers, mailbox)
         };
         if last {
-            self.settle(session, Ok(event.clone()));
+            let kept = session.keep(event.bytes(), || self.what());
+            let outcome = kept.map(|charge| {
+                self.inner.lock().kept = charge;
+                event.clone()
+            });
+            self.settle(session, outcome);
         }
         if let Some((mailbox, room)) = mailbox.and_then(|mailbox| Some((mailbox, session.charge(event.bytes(), last)?)))
         {

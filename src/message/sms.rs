@@ -5,6 +5,7 @@ use serde_json::Value;
 use crate::error::{self, Result};
 use crate::protocol::device::number_fault;
 use crate::protocol::fields::Fields;
+use crate::protocol::limits::LONGEST_NAME;
 
 /// A text message to this number.
 ///
@@ -61,6 +62,9 @@ impl Sms {
         let to = self.fields.get("to_number").and_then(Value::as_str);
         if let Some(why) = to.and_then(number_fault) {
             return refused(why);
+        }
+        if self.fields.text("context").is_some_and(|context| context.len() > LONGEST_NAME) {
+            return refused("its context has more than 1,024 bytes: give a shorter one");
         }
         let has_media = self.fields.get("media").and_then(Value::as_array).is_some_and(|media| !media.is_empty());
         // A template brings its own text.

@@ -236,9 +236,7 @@ impl Device {
 
 impl fmt::Debug for Device {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut json = self.0.clone();
-        redact::mask_keys(&mut json);
-        write!(f, "Device({json})")
+        write!(f, "Device({})", redact::shown(self.0.clone()))
     }
 }
 
@@ -481,9 +479,7 @@ impl RemoteDevice {
 
 impl fmt::Debug for RemoteDevice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut device = value_of(self.raw());
-        redact::mask_keys(&mut device);
-        write!(f, "RemoteDevice({device})")
+        write!(f, "RemoteDevice({})", redact::shown(value_of(self.raw())))
     }
 }
 

@@ -143,9 +143,7 @@ impl Fields {
 
 impl fmt::Debug for Fields {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut json = self.to_json();
-        redact::mask_keys(&mut json);
-        write!(f, "{json}")
+        f.write_str(&redact::shown(self.to_json()))
     }
 }
 

@@ -11,9 +11,10 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
+use super::limits::bytes_of_value;
 use super::object::{self, Number, Object, Text};
 use super::redact::redact_keys;
-pub(crate) use super::redact::{learn, mask_texts, redact};
+pub(crate) use super::redact::{Contents, learn, mask_texts, redact};
 
 /// A text frame, by what has to be done with it.
 pub(crate) enum Incoming<'a> {
@@ -49,6 +50,8 @@ pub(crate) struct WireError {
 
 const EVENT: &str = "signalwire.event";
 const EVENT_JSON: &str = "\"signalwire.event\"";
+/// How long the details of a refusal may be, in bytes of JSON; parsed they may take four times as much.
+const LARGEST_DETAILS: usize = 64 << 10;
 const NO_MESSAGE: &str = "Unknown error";
 
 impl<'a> Incoming<'a> {
@@ -106,14 +109,21 @@ impl WireError {
 
     /// Of an object with a code and a message.
     fn of_object(refusal: &Object<'_>) -> Self {
-        let others = refusal.keys().filter(|key| !matches!(*key, "code" | "message"));
-        let details: Map<String, Value> =
-            others.filter_map(|key| Some((key.to_owned(), object::value_of(refusal.get(key)?.get())))).collect();
+        let others = || refusal.keys().filter(|key| !matches!(*key, "code" | "message"));
+        let written = others().map(|key| key.len() + refusal.get(key).map_or(0, |value| value.get().len()));
+        let details: Map<String, Value> = match written.sum::<usize>() {
+            0..=LARGEST_DETAILS => {
+                others().filter_map(|key| Some((key.to_owned(), object::value_of(refusal.get(key)?.get())))).collect()
+            }
+            _ => Map::new(),
+        };
         Self {
             code: code_of(refusal.get("code")),
             message: message_of(refusal),
             retry_after: retry_after_of(refusal).or_else(|| retry_after_of(&refusal.object("data"))),
-            details: (!details.is_empty()).then_some(Value::Object(details)),
+            details: (!details.is_empty())
+                .then_some(Value::Object(details))
+                .filter(|details| bytes_of_value(details) <= 4 * LARGEST_DETAILS),
         }
     }
 }
@@ -234,6 +244,7 @@ impl Reply {
     }
 }
 
+/// Masks secrets and contents; [`json`](Reply::json) has them.
 impl fmt::Debug for Reply {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Reply({})", redact_keys(self.json()))
@@ -694,6 +705,27 @@ mod tests {
             (r#""result":{"code":"200"},"error":{"code":1,"message":"both"}"#, Some(1), "both"),
         ] {
             assert_eq!(judged(response), Err((code, message.to_owned())), "{response}");
+        }
+    }
+
+    #[test]
+    fn details_beyond_their_bound_are_left_out() {
+        let refused = |details: &str| {
+            let response = format!(r#""result":{{"code":"400","message":"no","data":{details}}}"#);
+            let frame = format!(r#"{{"id":"6f0c2e44-8a5e-4f39-9f0e-5d2f6f6b7a10",{response}}}"#);
+            let Incoming::Reply { body, .. } = Incoming::parse(&frame) else { panic!("{frame} is a reply") };
+            judge(body).expect_err("a refusal")
+        };
+        for (details, kept) in [
+            (format!("\"{}\"", "x".repeat(60_000)), true),
+            (format!("\"{}\"", "x".repeat(70_000)), false),
+            // Parsed, these take a hundred times what they are written in.
+            (format!("[{}0]", "{\"\":0},".repeat(200)), true),
+            (format!("[{}0]", "{\"\":0},".repeat(5_000)), false),
+        ] {
+            let refusal = refused(&details);
+            assert_eq!((refusal.code, &*refusal.message), (Some(400), "no"));
+            assert_eq!(refusal.details.is_some(), kept, "{} bytes", details.len());
         }
     }
 

@@ -3,12 +3,36 @@
 use serde_json::Value;
 
 use super::frame::{Envelope, EventHead};
+use crate::error::{self, Result};
 
 /// The longest ID, tag, name or type, in bytes. An event with a longer one is malformed.
 pub(crate) const LONGEST_NAME: usize = 1024;
 
+/// The largest description of a device that is kept of a call, in bytes; the event itself has any.
+pub(crate) const LARGEST_DEVICE: usize = 16 << 10;
+
+/// So much of one event or reply is kept with what it is about, without being counted.
+pub(crate) const SMALL: usize = 64 << 10;
+
 /// What an event owns besides its texts, at most.
 const EVENT: usize = 256;
+
+/// Whether this can be an ID or a name of the service: not empty, and not too long to be kept.
+pub(crate) fn is_name(text: &str) -> bool {
+    (1..=LONGEST_NAME).contains(&text.len())
+}
+
+/// Refuses a context that is too long for a name.
+pub(crate) fn check_contexts<'a>(what: &str, contexts: impl IntoIterator<Item = &'a String>) -> Result<()> {
+    match contexts.into_iter().map(String::len).find(|bytes| *bytes > LONGEST_NAME) {
+        Some(bytes) => {
+            let why =
+                format!("a context has {bytes} bytes, and at most {LONGEST_NAME} are allowed: give a shorter one");
+            Err(error::refused(what, &why))
+        }
+        None => Ok(()),
+    }
+}
 
 impl Envelope<'_> {
     /// Everything that is kept when the event is kept.

@@ -1,26 +1,47 @@
 //! What of a frame may be shown.
 
+use std::fmt;
 use std::ops::Range;
 
 use serde_json::Value;
 
 use crate::secret::{MASK, Mask, Secrets, one_line};
 
+/// What is shown in place of a content.
+pub(crate) const CONTENT: &str = "<content>";
+
+/// Whether contents are shown: what was pressed, said or written.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Contents {
+    Shown,
+    Masked,
+}
+
+/// A content, as `Debug` shows it: whether there is any, and nothing of it.
+pub(crate) struct Content<'a>(pub(crate) &'a str);
+
+impl fmt::Debug for Content<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_empty() { "\"\"" } else { CONTENT })
+    }
+}
+
 /// A frame as it may stand in a trace: what is secret by its key, at any depth, and every text that contains a secret,
-/// is masked; so is all of a payment's payload. Of a text that is not JSON only the length is told.
-pub(crate) fn redact(text: &str, mask: &Mask) -> String {
+/// is masked; so is all of a payment's payload, and contents unless they are to be shown. Of a text that is not JSON only
+/// the length is told.
+pub(crate) fn redact(text: &str, mask: &Mask, contents: Contents) -> String {
     let Ok(mut value) = serde_json::from_str::<Value>(text) else {
         return format!("<{} bytes that are not JSON>", text.len());
     };
-    mask_keys(&mut value);
+    mask_members(&mut value, contents);
     mask_texts(&mut value, mask);
     // Within JSON these escapes are its own.
     one_line(&value.to_string())
 }
 
-/// The same of what nothing more is known of than its keys.
+/// The same of what nothing more is known of than its keys, for `Debug`: without contents.
 pub(crate) fn redact_keys(text: &str) -> String {
-    redact(text, &Mask::default())
+    redact(text, &Mask::default(), Contents::Masked)
 }
 
 /// Notes what is secret in the parameters of a request.
@@ -173,8 +194,13 @@ fn secret_header(object: &serde_json::Map<String, Value>) -> Option<&'static str
     (is_secret_key(name) && object.contains_key("value")).then_some("value")
 }
 
-/// Masks what is secret by its key.
-pub(crate) fn mask_keys(value: &mut Value) {
+/// A value for `Debug`, on one line: what is secret by its key, and contents, are masked.
+pub(crate) fn shown(mut value: Value) -> String {
+    mask_members(&mut value, Contents::Masked);
+    one_line(&value.to_string())
+}
+
+fn mask_members(value: &mut Value, contents: Contents) {
     match value {
         Value::Object(object) => {
             let is_payment = object.get("event_type").is_some_and(|name| name == "calling.call.pay");
@@ -184,12 +210,14 @@ pub(crate) fn mask_keys(value: &mut Value) {
             for (key, value) in object {
                 if is_secret(key, value) || (is_payment && key == "params") {
                     *value = Value::from(MASK);
+                } else if contents == Contents::Masked && is_content(key, value) {
+                    *value = Value::from(CONTENT);
                 } else {
-                    mask_keys(value);
+                    mask_members(value, contents);
                 }
             }
         }
-        Value::Array(items) => items.iter_mut().for_each(mask_keys),
+        Value::Array(items) => items.iter_mut().for_each(|item| mask_members(item, contents)),
         Value::String(text) => {
             let found = secrets_within(text);
             if !found.is_empty() {
@@ -278,6 +306,35 @@ fn is_secret_key(key: &str) -> bool {
     KEYS.binary_search(&name.as_str()).is_ok() || ENDS.iter().any(|end| name.ends_with(end)) || is_of_card(key)
 }
 
+/// Whether this is what somebody pressed, said or wrote: digits, the body of a text message, a transcript. An object or
+/// a list under such a name has settings in it, or contents under names of their own.
+fn is_content(key: &str, value: &Value) -> bool {
+    const KEYS: [&str; 11] = [
+        "body",
+        "combined_text",
+        "content",
+        "delta",
+        "digits",
+        "message_text",
+        "response",
+        "send_digits",
+        "terminator",
+        "text",
+        "utterance",
+    ];
+    match value {
+        Value::String(text) => {
+            let text: &str = text;
+            let is_digit = || text.len() == 1 && text.bytes().all(|byte| b"0123456789*#ABCDabcd".contains(&byte));
+            // A detector tells a digit as its event.
+            !text.is_empty()
+                && (KEYS.contains(&key) || key.ends_with("conversation_summary") || (key == "event" && is_digit()))
+        }
+        Value::Number(_) => matches!(key, "digits" | "send_digits"),
+        _ => false,
+    }
+}
+
 /// Whether it belongs to a payment.
 fn is_of_card(key: &str) -> bool {
     const KEYS: [&str; 8] =
@@ -314,7 +371,8 @@ mod tests {
             "not json canary",
         ];
         for frame in frames {
-            let shown = redact(frame, &secrets(&["canary-1", "canary-2", "canary-3"]).mask());
+            let mask = secrets(&["canary-1", "canary-2", "canary-3"]).mask();
+            let shown = redact(frame, &mask, Contents::Shown);
             assert!(!shown.contains("canary"), "{shown}");
         }
     }
@@ -358,8 +416,7 @@ mod tests {
                 assert!(!shown.contains("canary") && shown.contains(MASK), "{frame}: {shown}");
             }
         }
-        let plain =
-            r#"{"account":"a","authorization":{"a":"b"},"digits":"1","key":"k","name":"n","pants":"x","value":"v"}"#;
+        let plain = r#"{"account":"a","authorization":{"a":"b"},"digits":{"max":1},"key":"k","name":"n","pants":"x","value":"v"}"#;
         assert_eq!(redact_keys(plain), plain);
     }
 
@@ -381,6 +438,39 @@ mod tests {
             let frame = serde_json::json!({"x": text}).to_string();
             assert_eq!(redact_keys(&frame), serde_json::json!({"x": shown}).to_string());
         }
+    }
+
+    #[test]
+    fn contents_are_masked_unless_they_are_to_be_shown() {
+        for (frame, shown) in [
+            (
+                r##"{"result":{"type":"digit","params":{"digits":"4711","terminator":"#"}}}"##,
+                r#"{"result":{"params":{"digits":"<content>","terminator":"<content>"},"type":"digit"}}"#,
+            ),
+            (
+                r#"{"result":{"type":"speech","params":{"text":"4711","confidence":83.2}}}"#,
+                r#"{"result":{"params":{"confidence":83.2,"text":"<content>"},"type":"speech"}}"#,
+            ),
+            (
+                r#"{"detect":{"type":"digit","params":{"event":"7"}}}"#,
+                r#"{"detect":{"params":{"event":"<content>"},"type":"digit"}}"#,
+            ),
+            (
+                r#"{"detect":{"type":"machine","params":{"event":"MACHINE"}}}"#,
+                r#"{"detect":{"params":{"event":"MACHINE"},"type":"machine"}}"#,
+            ),
+            (r#"{"body":"4711","digits":4711}"#, r#"{"body":"<content>","digits":"<content>"}"#),
+            (r#"{"send_digits":"4711"}"#, r#"{"send_digits":"<content>"}"#),
+            (r#"{"message_text":"4711"}"#, r#"{"message_text":"<content>"}"#),
+            (r#"{"utterance":{"content":"4711"}}"#, r#"{"utterance":{"content":"<content>"}}"#),
+            (r#"{"primary_conversation_summary":"4711"}"#, r#"{"primary_conversation_summary":"<content>"}"#),
+            (r#"{"collect":{"digits":{"max":4}},"text":""}"#, r#"{"collect":{"digits":{"max":4}},"text":""}"#),
+        ] {
+            assert_eq!(redact_keys(frame), shown);
+            let as_it_came: Value = serde_json::from_str(frame).expect("JSON");
+            assert_eq!(redact(frame, &Mask::default(), Contents::Shown), as_it_came.to_string());
+        }
+        assert_eq!(format!("{:?} {:?}", Content("4711"), Content("")), "<content> \"\"");
     }
 
     #[test]

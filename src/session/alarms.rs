@@ -18,10 +18,27 @@ pub(crate) enum Alarm {
     MessageDropped,
     MessageForgotten,
     NoticeDropped,
+    CallDropped,
+    LegDropped,
+    LateLeg,
+    FrameDropped,
+    OutcomeDropped,
 }
 
 impl Alarm {
-    const COUNT: usize = 5;
+    const ALL: [Self; 10] = [
+        Self::CallPassed,
+        Self::CallLeft,
+        Self::MessageDropped,
+        Self::MessageForgotten,
+        Self::NoticeDropped,
+        Self::CallDropped,
+        Self::LegDropped,
+        Self::LateLeg,
+        Self::FrameDropped,
+        Self::OutcomeDropped,
+    ];
+    const COUNT: usize = Self::ALL.len();
 
     fn more(self, count: u64) -> String {
         let (one, many) = match self {
@@ -30,6 +47,11 @@ impl Alarm {
             Self::MessageDropped => ("inbound message was dropped", "inbound messages were dropped"),
             Self::MessageForgotten => ("sent message is followed no longer", "sent messages are followed no longer"),
             Self::NoticeDropped => ("event was dropped", "events were dropped"),
+            Self::CallDropped => ("inbound call was dropped", "inbound calls were dropped"),
+            Self::LegDropped => ("dial had too many calls", "dials had too many calls"),
+            Self::LateLeg => ("call of a dial that is over was hung up", "calls of dials that are over were hung up"),
+            Self::FrameDropped => ("frame was malformed and dropped", "frames were malformed and dropped"),
+            Self::OutcomeDropped => ("outcome was too large to be kept", "outcomes were too large to be kept"),
         };
         format!("{count} more {} in the last {PERIOD:?}", if count == 1 { one } else { many })
     }
@@ -92,9 +114,7 @@ impl Session {
 
     /// The client is closed: what was counted is logged now.
     pub(super) fn warn_of_the_rest(&self) {
-        for alarm in
-            [Alarm::CallPassed, Alarm::CallLeft, Alarm::MessageDropped, Alarm::MessageForgotten, Alarm::NoticeDropped]
-        {
+        for alarm in Alarm::ALL {
             self.warn_of_more(alarm);
         }
     }

@@ -7,12 +7,13 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use super::{Credentials, Identity, Session};
+use super::{Alarm, Credentials, Identity, Session};
 use crate::clock::Deadline;
 use crate::error::{self, Error, Phase};
 use crate::latch::Latch;
 use crate::protocol::constants::{METHOD_SIGNALWIRE_CONNECT, METHOD_SIGNALWIRE_PING, PROTOCOL_VERSION};
 use crate::protocol::frame::{self, Incoming, Reply, ReplyId, WireError};
+use crate::protocol::limits::is_name;
 use crate::secret::Secret;
 use crate::transport::{Connection, Frame, LinkEnd, Out, WriteHalf};
 
@@ -277,7 +278,7 @@ impl Session {
         match answer {
             Ok(reply) => {
                 let restored = reply.get("session_restored").and_then(|value| value.as_bool());
-                Ok((reply.text("protocol").unwrap_or_default(), restored))
+                Ok((reply.text("protocol").filter(|name| is_name(name)).unwrap_or_default(), restored))
             }
             Err(refusal) => {
                 let WireError { code, message, details, retry_after } = self.clean_refusal(refusal);
@@ -318,7 +319,10 @@ impl Session {
     pub(super) fn keep_authorization(&self, state: &str) {
         if state.len() > STATE_BYTES {
             self.counters.frames_malformed.add(1);
-            log::warn!("an authorization state of {} bytes was dropped", state.len());
+            let bytes = state.len();
+            self.warn(Alarm::FrameDropped, || {
+                format!("an authorization state of {bytes} bytes was dropped: at most {STATE_BYTES} are kept")
+            });
         } else if !state.is_empty() {
             let mut identity = self.identity.lock();
             identity.replace_state(Secret::new(state));

@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{Answer, Session};
+use super::{Alarm, Answer, Session};
 use crate::protocol::constants::{METHOD_SIGNALWIRE_DISCONNECT, METHOD_SIGNALWIRE_EVENT, METHOD_SIGNALWIRE_PING};
 use crate::protocol::frame::{self, Envelope, EventHead, Incoming, ReplyId, WireError};
 use crate::protocol::limits::LONGEST_NAME;
@@ -97,7 +97,7 @@ impl Dispatch {
                         self.post(frame::ack(id));
                     }
                     session.counters.frames_malformed.add(1);
-                    log::warn!("an event without an envelope was dropped");
+                    session.warn(Alarm::FrameDropped, || "an event without an envelope was dropped".to_owned());
                 }
                 METHOD_SIGNALWIRE_PING => {
                     if let Some(id) = id {
@@ -126,7 +126,8 @@ impl Dispatch {
             Incoming::Reply { id: ReplyId::Other, .. } => log::debug!("a reply came to no request of ours"),
             Incoming::Malformed(why) => {
                 session.counters.frames_malformed.add(1);
-                log::warn!("a frame of {} bytes was not understood: {}", text.len(), session.clean(why));
+                session
+                    .warn(Alarm::FrameDropped, || format!("a frame of {} bytes was not understood: {why}", text.len()));
             }
         }
         Wish::GoOn
@@ -168,13 +169,15 @@ impl Dispatch {
         }
         if envelope.event_type.is_empty() {
             session.counters.frames_malformed.add(1);
-            log::warn!("an event without a type was dropped");
+            session.warn(Alarm::FrameDropped, || "an event without a type was dropped".to_owned());
             return;
         }
         let long_id = id.map(|id| ("id", id.get().len())).filter(|(_, bytes)| *bytes > LONGEST_NAME);
         if let Some((name, bytes)) = envelope.too_long().or(long_id) {
             session.counters.frames_malformed.add(1);
-            log::warn!("an event was dropped: its {name} has {bytes} bytes, and at most {LONGEST_NAME} are allowed");
+            session.warn(Alarm::FrameDropped, || {
+                format!("an event was dropped: its {name} has {bytes} bytes, and at most {LONGEST_NAME} are allowed")
+            });
             return;
         }
         if id.is_some_and(|id| !self.is_new(id, envelope)) {

@@ -42,7 +42,8 @@ use crate::error::{self, Error, Result};
 use crate::latch::Latch;
 use crate::mailbox::Mailbox;
 use crate::protocol::constants::METHOD_SIGNALWIRE_PING;
-use crate::protocol::frame::{self, Envelope, Reply, WireError};
+use crate::protocol::frame::{self, Contents, Envelope, Reply, WireError};
+use crate::protocol::limits::SMALL;
 use crate::secret::{Secret, Secrets};
 use crate::transport::{Connector, Cutoff, Keeper, NotSent, Out, Writer, WriterSettings};
 use crate::workers::{self, Workers};
@@ -114,6 +115,8 @@ pub(crate) struct Session {
     ids: Ids,
     /// Bytes of notices that wait for listeners and streams.
     notices: Arc<AtomicUsize>,
+    /// Bytes of large replies and outcomes that handles hold.
+    outcomes: Arc<AtomicUsize>,
     /// How many events the reader remembers.
     seen: AtomicUsize,
     owner: OnceLock<Weak<dyn Any + Send + Sync>>,
@@ -233,6 +236,7 @@ impl Session {
             threads: Mutex::default(),
             ids: Ids { base: Uuid::new_v4().into_bytes(), made: AtomicU64::new(0) },
             notices: Arc::default(),
+            outcomes: Arc::default(),
             seen: AtomicUsize::new(0),
             owner: OnceLock::new(),
             held: Mutex::new(None),
@@ -342,7 +346,8 @@ impl Session {
 
     fn trace(&self, arrow: &str, text: &str) {
         if log::log_enabled!(target: "signalwire_relay::wire", log::Level::Trace) {
-            let text = frame::redact(text, &self.secrets.mask());
+            let contents = if self.settings.log_content { Contents::Shown } else { Contents::Masked };
+            let text = frame::redact(text, &self.secrets.mask(), contents);
             log::trace!(target: "signalwire_relay::wire", "{arrow} {text}");
         }
     }
@@ -436,7 +441,7 @@ impl Session {
                     match self.pending.again(id, back) {
                         Again::Online(next, back) => (generation, text) = (next, back),
                         Again::Settled => break,
-                        Again::Full(owed) => {
+                        Again::Full(owed) | Again::InPlaceOf(owed) => {
                             owed.complete(Answer::Unsent);
                             break;
                         }
@@ -507,6 +512,10 @@ impl Session {
                 Err(NotSent::Gone(back)) => match self.pending.again(id, back) {
                     Again::Online(next, back) => (generation, text) = (next, back),
                     Again::Settled => return None,
+                    Again::InPlaceOf(other) => {
+                        other.complete(Answer::Unsent);
+                        return None;
+                    }
                     Again::Full(owed) => {
                         owed.complete_here(&Answer::Unsent);
                         return Some(Answer::Unsent);
@@ -612,6 +621,23 @@ impl Session {
             });
         }
         charge
+    }
+
+    /// Takes room for a reply or an outcome that a handle keeps: none, if it is a small one. An error when there is no
+    /// more.
+    pub(crate) fn keep(&self, bytes: usize, what: impl FnOnce() -> String) -> Result<Option<Charge>> {
+        if bytes <= SMALL {
+            return Ok(None);
+        }
+        let limit = self.settings.outcome_bytes;
+        match Charge::take(&self.outcomes, limit, bytes) {
+            Some(charge) => Ok(Some(charge)),
+            None => {
+                let error = error::not_kept(&what(), bytes, limit);
+                self.warn(Alarm::OutcomeDropped, || error.to_string());
+                Err(error)
+            }
+        }
     }
 
     // Ending.
@@ -746,6 +772,7 @@ impl Session {
         stats.posted_requests = self.pending.posted();
         stats.write_queue_bytes = self.writer.queued_bytes();
         stats.notice_bytes = self.notices.load(Ordering::Relaxed);
+        stats.outcome_bytes = self.outcomes.load(Ordering::Relaxed);
         stats.seen_events = self.seen.load(Ordering::Relaxed);
         stats.timers = self.timers.len();
         stats.workers = self.workers.threads();

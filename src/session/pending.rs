@@ -69,6 +69,8 @@ pub(crate) enum Again {
     Settled,
     /// As many requests as allowed wait for the link already.
     Full(Owed),
+    /// It waits for the link, in place of this one, for which no thread waits.
+    InPlaceOf(Owed),
 }
 
 struct Entry {
@@ -78,6 +80,33 @@ struct Entry {
     owed: bool,
     waiter: Option<Sender<(u128, Answer)>>,
     effect: Option<Effect>,
+}
+
+/// What becomes of a request when the queue has no room.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Worth {
+    /// It is queued all the same.
+    Owed,
+    /// A thread waits for it.
+    Awaited,
+    /// No thread waits for it.
+    Spare,
+}
+
+impl Worth {
+    fn of(owed: bool, is_awaited: bool) -> Self {
+        match (owed, is_awaited) {
+            (true, _) => Self::Owed,
+            (false, true) => Self::Awaited,
+            (false, false) => Self::Spare,
+        }
+    }
+}
+
+impl Entry {
+    fn worth(&self) -> Worth {
+        Worth::of(self.owed, self.waiter.is_some())
+    }
 }
 
 enum Place {
@@ -95,6 +124,8 @@ struct Table {
     queue: BTreeMap<i64, u128>,
     /// How many of the queue count against its bound.
     counted: usize,
+    /// The places of those of them that no thread waits for: without room they go first.
+    spare: BTreeSet<i64>,
     /// How many threads wait for room in the queue.
     waiting: usize,
     /// How many sessions were lost.
@@ -108,11 +139,14 @@ struct Table {
 
 impl Table {
     /// Queues a text behind everything else, or in front of it.
-    fn place(&mut self, id: u128, owed: bool, text: String, in_front: bool) -> Place {
+    fn place(&mut self, id: u128, worth: Worth, text: String, in_front: bool) -> Place {
         let ends = if in_front { self.queue.first_key_value() } else { self.queue.last_key_value() };
         let place = ends.map_or(0, |(at, _)| if in_front { at - 1 } else { at + 1 });
         self.queue.insert(place, id);
-        self.counted += usize::from(!owed);
+        self.counted += usize::from(worth != Worth::Owed);
+        if worth == Worth::Spare {
+            self.spare.insert(place);
+        }
         Place::Queued(place, text)
     }
 
@@ -245,7 +279,7 @@ impl Pending {
         }
         let (place, registered) = match table.generation {
             Some(generation) => (Place::Handed(generation), Registered::Online(generation, text)),
-            None => (table.place(id, owed, text, false), Registered::Queued),
+            None => (table.place(id, Worth::of(owed, waiter.is_some()), text, false), Registered::Queued),
         };
         table.posted += usize::from(waiter.is_none());
         table.entries.insert(id, Entry { place, until, of_session, owed, waiter, effect });
@@ -310,15 +344,22 @@ impl Pending {
             entry.place = Place::Handed(generation);
             return Again::Online(generation, text);
         }
-        let owed = entry.owed;
-        if full && !owed {
-            return self.remove(&mut table, id).map_or(Again::Settled, |(owed, _)| Again::Full(owed));
+        let worth = entry.worth();
+        let mut again = Again::Settled;
+        if full && worth != Worth::Owed {
+            let spare = table.spare.last().filter(|_| worth == Worth::Awaited);
+            let spare = spare.and_then(|at| table.queue.get(at)).copied();
+            let Some((owed, _)) = self.remove(&mut table, spare.unwrap_or(id)) else { return Again::Settled };
+            if spare.is_none() {
+                return Again::Full(owed);
+            }
+            again = Again::InPlaceOf(owed);
         }
-        let place = table.place(id, owed, text, false);
+        let place = table.place(id, worth, text, false);
         if let Some(entry) = table.entries.get_mut(&id) {
             entry.place = place;
         }
-        Again::Settled
+        again
     }
 
     /// The reply to a request has come.
@@ -352,6 +393,7 @@ impl Pending {
         let mut table = self.table.lock();
         table.generation = Some(generation);
         let queue = std::mem::take(&mut table.queue);
+        table.spare.clear();
         table.counted = 0;
         let mut released = Vec::with_capacity(queue.len());
         for id in queue.into_values() {
@@ -382,8 +424,8 @@ impl Pending {
         table.generation = None;
         for (id, text) in unsent.into_iter().rev() {
             step();
-            let Some(owed) = table.entries.get(&id).map(|entry| entry.owed) else { continue };
-            let place = table.place(id, owed, text, true);
+            let Some(worth) = table.entries.get(&id).map(Entry::worth) else { continue };
+            let place = table.place(id, worth, text, true);
             if let Some(entry) = table.entries.get_mut(&id) {
                 entry.place = place;
             }
@@ -391,8 +433,10 @@ impl Pending {
         let mut surplus = Vec::new();
         let excess = table.counted.saturating_sub(self.offline_limit);
         if excess > 0 {
-            let counts = |id: &&u128| table.entries.get(id).is_some_and(|entry| !entry.owed);
-            surplus.extend(table.queue.values().rev().filter(counts).take(excess).copied());
+            let spare = table.spare.iter().rev().filter_map(|at| table.queue.get(at));
+            let is_awaited = |id: &&u128| table.entries.get(id).is_some_and(|entry| entry.worth() == Worth::Awaited);
+            let awaited = table.queue.values().rev().filter(is_awaited);
+            surplus.extend(spare.chain(awaited).take(excess).copied());
         }
         let unsent = surplus.into_iter().filter_map(|id| Some(self.remove(&mut table, id)?.0)).collect();
         let sent = self.drain(&mut table, |entry| matches!(entry.place, Place::Handed(of) if of == generation));
@@ -428,6 +472,7 @@ impl Pending {
             }
         }
         if let Place::Queued(at, _) = &place {
+            table.spare.remove(at);
             // What was past its deadline when the link came up has left the queue already.
             if table.queue.remove(at).is_some() && !owed {
                 table.counted -= 1;
@@ -596,6 +641,48 @@ mod tests {
         assert_eq!(released, (22..32).chain(60..65).collect::<Vec<_>>());
     }
 
+    fn awaited(id: u128) -> Request {
+        Request { waiter: Some(Clock::real().bounded(1).0), ..request(id, false, None) }
+    }
+
+    #[test]
+    fn without_room_what_no_thread_waits_for_goes_first() {
+        let ids = |owed: &[Owed]| owed.iter().map(|owed| owed.id).collect::<Vec<_>>();
+        let pending = Pending::new(Clock::real(), LIMIT);
+        pending.online(1, Instant::now());
+        // Those with odd IDs are waited for.
+        for id in 0..14 {
+            let request = if id % 2 == 1 { awaited(id) } else { request(id, false, None) };
+            assert!(matches!(pending.register(request), Registered::Online(1, _)));
+        }
+        let lost = pending.lost(1, (0..14).map(|id| (id, id.to_string())).collect());
+        assert_eq!(ids(&lost.unsent), [12, 10, 8, 6]);
+        // Another writer gives back what it would not take: one is queued in place of one of the others.
+        pending.online(2, Instant::now());
+        for id in 20..30 {
+            assert!(matches!(pending.register(awaited(id)), Registered::Online(2, _)));
+        }
+        assert_eq!(pending.lost(2, vec![(0, "0".into()), (2, "2".into())]).unsent.len(), 0);
+        let mut in_place = Vec::new();
+        for id in 40..50 {
+            let Registered::Queued = pending.register(awaited(id)) else { break };
+        }
+        assert_eq!(pending.queued(), LIMIT);
+        pending.online(3, Instant::now());
+        for id in [40, 41, 0, 42, 43, 2, 44, 45, 46, 47] {
+            assert!(matches!(pending.again(id, id.to_string()), Again::Settled), "{id}");
+        }
+        for id in 60..63 {
+            assert!(matches!(pending.register(awaited(id)), Registered::Online(3, _)));
+            match pending.again(id, id.to_string()) {
+                Again::InPlaceOf(owed) => in_place.push(owed.id),
+                Again::Full(owed) => assert_eq!((owed.id, id), (62, 62), "none is left that nobody waits for"),
+                _ => panic!("{id}: there is no room"),
+            }
+        }
+        assert_eq!((in_place, pending.queued()), (vec![2, 0], LIMIT));
+    }
+
     #[test]
     fn what_a_writer_gives_back_counts_against_the_bound() {
         let pending = filled(LIMIT, 20, None, true);
@@ -607,7 +694,7 @@ mod tests {
                     assert_eq!(owed.id, id);
                     full += 1;
                 }
-                Again::Online(..) => panic!("{id}: that link refused it"),
+                Again::Online(..) | Again::InPlaceOf(_) => panic!("{id}: that link refused it"),
             }
         }
         assert_eq!((full, pending.queued(), pending.count()), (10, LIMIT, LIMIT));

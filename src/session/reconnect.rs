@@ -9,7 +9,7 @@ use super::auth::{Accepted, Backlog, Failure};
 use super::backoff::Backoff;
 use super::dispatch::{Dispatch, Wish};
 use super::state::LinkState;
-use super::{Answer, Session, Watch, Watched};
+use super::{Alarm, Answer, Session, Watch, Watched};
 use crate::error::{self, Error, ErrorKind};
 use crate::protocol::constants::RECONNECT_MAX_AUTH_ATTEMPTS;
 use crate::transport::{Frame, LinkEnd, Out, ReadHalf};
@@ -243,7 +243,7 @@ impl Reader {
                 Ok(Frame::Text(text)) => self.frame(text, Dispatch::text),
                 Ok(Frame::Binary(bytes)) => {
                     session.counters.frames_malformed.add(1);
-                    log::warn!("a binary frame of {bytes} bytes was dropped");
+                    session.warn(Alarm::FrameDropped, || format!("a binary frame of {bytes} bytes was dropped"));
                 }
                 Ok(Frame::Ping(payload)) => session.writer.post_with_pressure(generation, Out::Pong(payload.into())),
                 Ok(Frame::Pong) => {}

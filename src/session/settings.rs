@@ -142,7 +142,10 @@ pub(crate) struct Settings {
     pub(crate) message_limit: Duration,
     pub(crate) max_messages: usize,
     pub(crate) notice_bytes: usize,
+    pub(crate) outcome_bytes: usize,
     pub(crate) drain_limit: Duration,
+    /// Whether what was pressed, said or written stands in the trace.
+    pub(crate) log_content: bool,
     pub(crate) on_handler_failure: HandlerFailure,
     pub(crate) on_state: Option<StateWatcher>,
 }
@@ -186,7 +189,9 @@ impl Default for Settings {
             message_limit: secs(4 * 60 * 60),
             max_messages: 10_000,
             notice_bytes: 64 << 20,
+            outcome_bytes: 64 << 20,
             drain_limit: secs(30),
+            log_content: false,
             on_handler_failure: HandlerFailure::EndCall,
             on_state: None,
         }

@@ -70,6 +70,8 @@ pub struct Stats {
     pub write_queue_bytes: usize,
     /// Bytes of notices that wait for slow listeners and streams.
     pub notice_bytes: usize,
+    /// Bytes of replies and outcomes of more than 64 KiB each that actions and messages hold.
+    pub outcome_bytes: usize,
     /// Timers set.
     pub timers: usize,
     /// Threads for user code, working or idle.

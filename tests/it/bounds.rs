@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use signalwire_relay::simulator::Simulator;
-use signalwire_relay::{Builder, Client, Dial, HandlerFailure, Play, Stats, phone, silence, sms};
+use signalwire_relay::{Builder, Client, Dial, ErrorKind, HandlerFailure, Play, Stats, phone, silence, sms};
 
 use crate::support::{
-    LONG, answered_call, builder, caught_up, event, online, reconnecting, sim, until, until_in, virtual_sim, watched,
+    LONG, answer_by_hand, answered_call, builder, caught_up, event, online, reconnecting, sim, until, until_in,
+    virtual_sim, watched,
 };
 
 /// Those that only grow.
@@ -210,6 +211,48 @@ fn a_thread_for_user_code_leaves_after_the_time_that_was_set() {
         assert_eq!(client.stats().workers, 1);
         client.disconnect();
         until("the thread to leave", || client.stats().workers == 0);
+    });
+}
+
+#[test]
+fn outcomes_that_handles_keep_are_bounded() {
+    watched(|| {
+        let sim = sim();
+        let client = builder(&sim).outcome_bytes(1_000_000).connect().unwrap();
+        let call = answered_call(&sim, &client);
+        let finish = |text: &str| {
+            let action = call.play(Play::new(silence(LONG)).loops(0)).unwrap();
+            let of = json!({"call_id": call.id(), "control_id": action.control_id(), "state": "finished", "x": text});
+            sim.push_event("calling.call.play", of);
+            (action.wait(LONG), action)
+        };
+        let large = "x".repeat(200_000);
+        let (first, kept) = finish(&large);
+        assert_eq!(first.unwrap().raw.get("x"), Some(json!(large)));
+        let held = client.stats().outcome_bytes;
+        assert!((400_000..420_000).contains(&held), "{held}");
+        let (second, kept_too) = finish(&large);
+        second.unwrap();
+        // There is no room for a third; what is small is kept all the same.
+        let (third, none) = finish(&large);
+        let error = third.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Protocol);
+        assert!(error.to_string().contains("Builder::outcome_bytes"), "{error}");
+        let (small, _) = finish(&"x".repeat(20_000));
+        small.unwrap();
+        // A text message likewise.
+        sim.never_answer("messaging.send");
+        let sender = client.clone();
+        let text = std::thread::spawn(move || sender.send_message(sms("+15552222222").from("+15551111111").body("x")));
+        answer_by_hand(&sim, "messaging.send", json!({"result": {"message_id": "m-1"}}));
+        let text = text.join().unwrap().unwrap();
+        sim.push_event("messaging.state", json!({"message_id": "m-1", "message_state": "delivered", "x": large}));
+        assert_eq!(text.wait(LONG).unwrap_err().kind(), ErrorKind::Protocol);
+        // Room comes back with the last handle.
+        drop((kept, kept_too, none));
+        until("the room to come back", || client.stats().outcome_bytes == 0);
+        let (again, _kept) = finish(&large);
+        again.unwrap();
     });
 }
 

@@ -4,6 +4,7 @@ mod alone;
 mod bounds;
 mod calls;
 mod connecting;
+mod contents;
 mod cuts;
 mod dials;
 mod ends;

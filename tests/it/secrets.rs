@@ -1,18 +1,18 @@
 //! No secret is printed by us: not in a log, not by `Debug` or `Display`, not by a panic.
 
+use std::collections::BTreeSet;
 use std::fmt::{Debug, Display};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use log::{Log, Metadata, Record};
-use serde_json::json;
+use serde_json::{Value, json};
 use signalwire_relay::simulator::Simulator;
-use signalwire_relay::{Client, Dial, ErrorKind, LinkState, parse_event, phone, silence, sip, sms};
+use signalwire_relay::{Call, Client, Dial, ErrorKind, EventName, LinkState, parse_event, phone, silence, sip, sms};
 
 use crate::support::{
-    LONG, Peer, answer, answered_call, builder, caught_up, child_role, event, http_request, log_to, next_state, online,
-    reconnecting, report, reports_of_child, until, watched,
+    Capture, LONG, Peer, answer, answered_call, builder, caught_up, child_role, event, http_request, next_state,
+    online, reconnecting, report, reports_of_child, until, watched,
 };
 
 // Each contains what JSON, URLs and `Debug` write differently.
@@ -58,37 +58,6 @@ fn check(text: &str, secrets: &[&str], from: &str) {
     for form in forms(secrets) {
         assert!(!text.contains(&form), "{form:?} in {from}: {text}");
     }
-}
-
-/// Keeps every record.
-#[derive(Default)]
-struct Capture {
-    records: Mutex<Vec<(String, String)>>,
-}
-
-impl Capture {
-    fn install() -> &'static Self {
-        let capture: &'static Self = Box::leak(Box::default());
-        log_to(capture);
-        capture
-    }
-
-    fn take(&self) -> Vec<(String, String)> {
-        std::mem::take(&mut *self.records.lock().unwrap())
-    }
-}
-
-impl Log for Capture {
-    fn enabled(&self, _metadata: &Metadata<'_>) -> bool {
-        true
-    }
-
-    fn log(&self, record: &Record<'_>) {
-        let line = format!("{} {:?} {:?}", record.args(), record.module_path(), record.file());
-        self.records.lock().unwrap().push((record.target().to_owned(), line));
-    }
-
-    fn flush(&self) {}
 }
 
 /// What was shown to a program's author, to be looked through at the end.
@@ -469,6 +438,80 @@ fn is_one_line(text: &str) -> bool {
     !text.contains(unsafe_one)
 }
 
+/// The recorded events: one of each type with all that it may have, and one with another type for each that has no row.
+fn recorded_events() -> Vec<(String, Value)> {
+    const ROWS: &str = include_str!("../wire/events.jsonl");
+    let rows = ROWS.lines().map(|row| serde_json::from_str::<Value>(row).unwrap()).filter(|row| row["case"] == "full");
+    let mut all: Vec<(String, Value)> = rows
+        .map(|row| (row["payload"]["event_type"].as_str().unwrap().to_owned(), row["payload"]["params"].clone()))
+        .collect();
+    for name in EventName::ALL.iter().map(EventName::as_str).chain(["x.y", "calling.ai.response"]) {
+        if !all.iter().any(|(known, _)| known == name) {
+            let named = ["call_id", "control_id", "node_id", "tag", "state", "status", "reason", "message_id", "text"];
+            all.push((name.to_owned(), named.into_iter().map(|key| (key.to_owned(), json!("x"))).collect()));
+        }
+    }
+    assert!(all.len() >= EventName::ALL.len(), "{}", all.len());
+    all
+}
+
+/// Puts `hostile` in place of every string, but for those under the names of `spared`.
+fn poison(value: &mut Value, hostile: &str, spared: &[&str]) {
+    match value {
+        Value::String(text) => hostile.clone_into(text),
+        Value::Array(items) => items.iter_mut().for_each(|item| poison(item, hostile, spared)),
+        Value::Object(members) => {
+            for (_, member) in members.iter_mut().filter(|(name, _)| !spared.contains(&name.as_str())) {
+                poison(member, hostile, spared);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Every type of event, with every string hostile; and the same of a call that lives here, with states that are known.
+fn every_event_type(sim: &Simulator, call: &Call, hostile: &str, shown: &mut Shown) {
+    let mut stream = call.events();
+    let mut sent = 0;
+    for (name, params) in recorded_events() {
+        for spared in [&[][..], &["call_state", "state", "status", "type", "direction", "call_id"]] {
+            let mut params = params.clone();
+            poison(&mut params, hostile, spared);
+            if !spared.is_empty() && name != "calling.call.receive" && params["call_state"] != "ended" {
+                params["call_id"] = call.id().into();
+                sent += 1;
+            }
+            shown.told(&parse_event(&json!({"event_type": name, "params": params, "event_channel": hostile})));
+            sim.push_event(&name, params);
+        }
+    }
+    sim.push_event("x.last", json!({"call_id": call.id()}));
+    let next = || stream.next_within(LONG).filter(|event| event.name() != EventName::from("x.last"));
+    let heard: Vec<_> = std::iter::from_fn(next).collect();
+    assert!(sent > 20 && heard.len() > sent / 2, "{} of {sent} events reached the call", heard.len());
+    for event in heard {
+        shown.told(&event);
+    }
+}
+
+/// Every method, refused in hostile words; with codes that are taken differently.
+fn every_method(sim: &Simulator, client: &Client, call: &Call, hostile: &str, shown: &mut Shown) {
+    const ROWS: &str = include_str!("../wire/requests.jsonl");
+    let rows = ROWS.lines().map(|row| serde_json::from_str::<Value>(row).unwrap());
+    let methods: BTreeSet<String> = rows.filter_map(|row| row["rpc_method"].as_str().map(str::to_owned)).collect();
+    assert!(methods.len() > 50, "{methods:?}");
+    for method in &methods {
+        for code in [400, 404, -32603] {
+            sim.fail(method, code, hostile);
+            shown.error(&client.execute(method, json!({})).unwrap_err());
+        }
+        if method.starts_with("calling.") {
+            sim.fail(method, 409, hostile);
+            shown.error(&call.execute(method, json!({})).unwrap_err());
+        }
+    }
+}
+
 /// A service that puts a secret, and what forges a line, into every string that it may send.
 fn with_a_hostile_service() {
     let capture = Capture::install();
@@ -511,14 +554,8 @@ fn with_a_hostile_service() {
     shown.told(&client.next_message(LONG).unwrap());
     sim.push_event("calling.call.receive", offer(&format!("{hostile}2")));
     sim.push_event("messaging.receive", message(&format!("{hostile}2")));
-    for name in
-        ["calling.call.state", "calling.call.play", "calling.call.dial", "calling.error", "messaging.state", "x.y"]
-    {
-        let all = json!({"call_id": hostile, "control_id": hostile, "node_id": hostile, "tag": hostile, "state": hostile,
-            "call_state": hostile, "reason": hostile, "message_id": hostile, "message_state": hostile, "name": hostile});
-        sim.push_event(name, all.clone());
-        shown.told(&parse_event(&json!({"event_type": name, "params": all})));
-    }
+    every_event_type(&sim, &dialled, &hostile, &mut shown);
+    every_method(&sim, &client, &dialled, &hostile, &mut shown);
     sim.push_event(&hostile, json!({"call_id": hostile}));
     sim.push_raw(&json!({"jsonrpc": "2.0", "id": hostile, "method": hostile}).to_string());
     sim.push_raw(&json!({"jsonrpc": "2.0", "id": hostile, "result": hostile}).to_string());

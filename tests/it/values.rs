@@ -8,7 +8,8 @@ use signalwire_relay::{
 };
 
 use crate::support::{
-    LONG, answered, child_role, client, count, log_to, refusal, report, reports_of_child, sent, simulator_at, watched,
+    LONG, answered, builder, child_role, client, count, log_to, refusal, report, reports_of_child, sent, simulator_at,
+    watched,
 };
 
 #[test]
@@ -226,5 +227,26 @@ fn white_space_around_credentials_is_removed_with_a_warning() {
         let output = std::panic::catch_unwind(|| reports_of_child(NAME, "environment", &none));
         assert!(output.is_err(), "connected without a token");
         assert_eq!(sim.connections_ever(), 2);
+    });
+}
+
+#[test]
+fn a_context_longer_than_a_name_may_be_is_refused() {
+    watched(|| {
+        let sim = simulator_at(50.0);
+        let long = "x".repeat(1025);
+        let refused = builder(&sim).contexts(["a", &long]).connect().map(drop).unwrap_err();
+        assert_eq!((refused.kind(), sim.connections_ever()), (ErrorKind::Config, 0));
+        assert!(refused.to_string().contains("a context has 1025 bytes, and at most 1024 are allowed"), "{refused}");
+        let client = builder(&sim).contexts(["a", &long[1..]]).connect().unwrap();
+        for refused in [client.receive([long.as_str()]), client.unreceive(["b", &long])] {
+            assert_eq!(refused.unwrap_err().kind(), ErrorKind::Config);
+        }
+        let message = sms("+15552222222").from("+15551111111").body("x").context(long.as_str());
+        assert_eq!(client.send_message(message).unwrap_err().kind(), ErrorKind::Config);
+        assert_eq!(client.contexts(), ["a", &long[1..]]);
+        for method in ["signalwire.receive", "signalwire.unreceive", "messaging.send"] {
+            assert!(sim.journal().requests(method).is_empty(), "{method} was sent");
+        }
     });
 }

@@ -10,7 +10,9 @@ use serde_json::value::RawValue;
 use super::super::choices::{CardType, ConferenceRegion, PaymentMethod};
 use super::super::device::RemoteDevice;
 use super::super::frame::Envelope;
+use super::super::limits::{self, LARGEST_DEVICE};
 use super::super::object::{Object, text_of};
+use super::super::redact::{self, CONTENT, Content};
 use super::super::states::{
     AiState, AudioDirection, CallState, CollectState, ConferenceEndReason, ConferenceStatus, ConnectState, DetectKind,
     DialState, Direction, EchoState, EndReason, EventName, FaxKind, HoldState, PauseBehavior, PayFault, PayResult,
@@ -19,7 +21,8 @@ use super::super::states::{
 };
 use super::{Event, RawEvent, TypedEvent, or_envelope};
 
-/// Another call that an event mentions. What the service leaves out is empty.
+/// Another call that an event mentions. What the service leaves out is empty, and so is a name of more than 1 KiB or a
+/// device of more than 16 KiB, which the event itself has.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Peer {
@@ -45,23 +48,34 @@ pub struct Peer {
 impl Peer {
     fn read(raw: Option<&RawValue>) -> Option<Self> {
         let peer = Object::parse(raw?);
+        // A peer is kept for as long as its bridge.
+        let name = |key| peer.text(key).filter(|name| limits::is_name(name)).map(Cow::into_owned).unwrap_or_default();
         (!peer.is_empty()).then(|| Self {
-            call_id: peer.string("call_id"),
-            node_id: peer.string("node_id"),
-            tag: peer.string("tag"),
-            device: RemoteDevice::read(peer.get("device")),
-            device_type: peer.string("device_type"),
-            queue_id: peer.string("queue_id"),
-            queue_name: peer.string("queue_name"),
+            call_id: name("call_id"),
+            node_id: name("node_id"),
+            tag: name("tag"),
+            device: RemoteDevice::read(peer.get("device").filter(|device| device.get().len() <= LARGEST_DEVICE)),
+            device_type: name("device_type"),
+            queue_id: name("queue_id"),
+            queue_name: name("queue_name"),
             is_dial_winner: peer.flag("dial_winner").unwrap_or_default(),
         })
     }
 }
 
-/// A member that is an object, parsed.
+/// The headers of a call, as `Debug` shows them.
+struct Headers<'a>(&'a Option<Value>);
+
+impl fmt::Debug for Headers<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.as_ref().map_or_else(|| "None".to_owned(), |value| redact::shown(value.clone())))
+    }
+}
+
 /// The largest object that is parsed with its event, in bytes.
 const LARGEST_OBJECT: usize = 64 << 10;
 
+/// A member that is an object, parsed.
 fn json_object(payload: &Object<'_>, key: &str) -> Option<Value> {
     // Parsed, it may take a hundred times as much as it was written in.
     payload
@@ -72,7 +86,7 @@ fn json_object(payload: &Object<'_>, key: &str) -> Option<Value> {
 }
 
 /// A call is in a new state.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct CallStateEvent {
     /// The state it is in now.
@@ -116,6 +130,10 @@ pub struct CallStateEvent {
     pub raw: RawEvent,
 }
 
+debug_masked!(CallStateEvent {
+    state, direction, device, end_reason, end_source, node_id, segment_id, tag, start_time, answer_time, end_time, is_dial_winner, parent, peer, audio_in_mos, created_by, raw; sip_data: Headers
+});
+
 impl CallStateEvent {
     pub(super) fn read(raw: RawEvent, payload: &Object<'_>) -> Self {
         Self {
@@ -150,7 +168,7 @@ impl TypedEvent for CallStateEvent {
 }
 
 /// A call came in.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct CallReceiveEvent {
     /// The state it is in: created or ringing.
@@ -180,6 +198,10 @@ pub struct CallReceiveEvent {
     /// The event as it came.
     pub raw: RawEvent,
 }
+
+debug_masked!(CallReceiveEvent {
+    state, direction, device, node_id, project_id, context, segment_id, tag, parent, peer, raw; sip_data: Headers
+});
 
 impl CallReceiveEvent {
     pub(super) fn read(raw: RawEvent, payload: &Object<'_>, envelope: &Envelope<'_>) -> Self {
@@ -547,8 +569,8 @@ impl TypedEvent for DetectEvent {
     }
 }
 
-/// What a detector heard.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+/// What a detector heard. `Debug` does not show a digit.
+#[derive(Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Heard {
     /// A person.
@@ -603,6 +625,25 @@ impl From<&str> for Heard {
             "error" => Self::Error,
             _ => Self::Other(text.into()),
         }
+    }
+}
+
+impl fmt::Debug for Heard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Human => "Human",
+            Self::Machine => "Machine",
+            Self::Unknown => "Unknown",
+            Self::Ready => "Ready",
+            Self::NotReady => "NotReady",
+            Self::Ced => "Ced",
+            Self::Cng => "Cng",
+            Self::Digit(_) => return write!(f, "Digit({CONTENT})"),
+            Self::Finished => "Finished",
+            Self::Error => "Error",
+            Self::None => "None",
+            Self::Other(text) => return f.debug_tuple("Other").field(text).finish(),
+        })
     }
 }
 
@@ -1321,8 +1362,8 @@ impl TypedEvent for CallingErrorEvent {
     }
 }
 
-/// What was pressed or said.
-#[derive(Clone, Debug, PartialEq)]
+/// What was pressed or said. `Debug` does not show it.
+#[derive(Clone, PartialEq)]
 #[non_exhaustive]
 pub enum CollectResult {
     /// The event has no result.
@@ -1394,6 +1435,27 @@ impl ConnectEvent {
     #[must_use]
     pub fn peer_call_id(&self) -> Option<&str> {
         self.peer.as_ref().map(|peer| peer.call_id.as_str()).filter(|id| !id.is_empty())
+    }
+}
+
+impl fmt::Debug for CollectResult {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::None => "None",
+            Self::Digits { digits, terminator } => {
+                let (digits, terminator) = (Content(digits), Content(terminator));
+                return f.debug_struct("Digits").field("digits", &digits).field("terminator", &terminator).finish();
+            }
+            Self::Speech { text, confidence } => {
+                return f.debug_struct("Speech").field("text", &Content(text)).field("confidence", confidence).finish();
+            }
+            Self::NoInput => "NoInput",
+            Self::NoMatch => "NoMatch",
+            Self::Error => "Error",
+            Self::StartOfInput => "StartOfInput",
+            Self::Finished => "Finished",
+            Self::Other(kind) => return f.debug_tuple("Other").field(kind).finish(),
+        })
     }
 }
 

@@ -3,11 +3,12 @@
 use super::super::frame::Envelope;
 use super::super::limits;
 use super::super::object::Object;
+use super::super::redact::Content;
 use super::super::states::{Direction, EventName, MessageState};
 use super::{Event, RawEvent, TypedEvent, or_envelope};
 
-/// A text message came in.
-#[derive(Clone, Debug)]
+/// A text message came in. `Debug` does not show its text.
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct MessageReceiveEvent {
     /// The message's id.
@@ -61,8 +62,8 @@ impl TypedEvent for MessageReceiveEvent {
     }
 }
 
-/// A text message that was sent is in a new state.
-#[derive(Clone, Debug)]
+/// A text message that was sent is in a new state. `Debug` does not show its text.
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct MessageStateEvent {
     /// The message's id.
@@ -132,3 +133,11 @@ impl TypedEvent for MessageStateEvent {
         if let Event::MessageState(event) = event { Some(event) } else { None }
     }
 }
+
+debug_masked!(MessageReceiveEvent {
+    message_id, context, direction, from_number, to_number, media, segments, state, tags, raw; body: Content
+});
+
+debug_masked!(MessageStateEvent {
+    message_id, context, direction, from_number, to_number, media, segments, state, reason, tags, tag, raw; body: Content
+});

@@ -1,5 +1,19 @@
 //! Events: typed where the type is known, raw always.
 
+/// `Debug` of an event as it would be derived, but for one field, of which only what may be shown is.
+macro_rules! debug_masked {
+    ($name:ident { $($field:ident),*; $masked:ident: $shown:ident }) => {
+        impl std::fmt::Debug for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                let Self { $($field,)* $masked } = self;
+                let mut out = f.debug_struct(stringify!($name));
+                $( out.field(stringify!($field), $field); )*
+                out.field(stringify!($masked), &$shown($masked)).finish()
+            }
+        }
+    };
+}
+
 mod call;
 mod message;
 
@@ -16,6 +30,7 @@ use super::limits;
 use super::object::{self, Object};
 use super::redact;
 use super::states::EventName;
+use crate::secret::one_line;
 
 /// Something that happened, as told by the service.
 ///
@@ -430,11 +445,12 @@ impl RawEvent {
     }
 }
 
+/// Masks secrets and contents; [`json`](RawEvent::json) has them.
 impl Debug for RawEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.name() {
             EventName::Pay => write!(f, "{} <payload not shown>", self.name()),
-            name => write!(f, "{name} {}", redact::redact_keys(self.json())),
+            name => write!(f, "{} {}", one_line(name.as_str()), redact::redact_keys(self.json())),
         }
     }
 }
@@ -727,8 +743,8 @@ mod tests {
     #[test]
     fn debug_shows_no_secret() {
         let device = json!({"type": "sip", "params": {"password": "canary"}});
-        let payload =
-            json!({"device": device, "call": {"device": device}, "peer": {"device": device}, "token": "canary"});
+        let payload = json!({"device": device, "call": {"device": device}, "peer": {"device": device}, "token": "canary",
+                "sip_data": {"Authorization": "canary", "list": [{"name": "X-Token", "value": "canary"}]}});
         for name in EventName::ALL {
             let shown = format!("{:?}", event(name.as_str(), payload.clone()));
             assert!(!shown.contains("canary"), "{shown}");

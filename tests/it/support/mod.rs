@@ -3,6 +3,7 @@
 pub mod deadlocks;
 mod peer;
 mod process;
+mod records;
 mod scene;
 mod watch;
 
@@ -15,6 +16,7 @@ use signalwire_relay::{Builder, Client};
 
 pub use self::peer::*;
 pub use self::process::*;
+pub use self::records::*;
 pub use self::scene::*;
 pub use self::watch::*;
 
