@@ -792,14 +792,14 @@ fn an_action_goes_on_across_a_resume() {
 #[test]
 fn a_call_that_stays_unconfirmed_is_given_up() {
     watched(|| {
-        let sim = sim();
-        let client = builder(&sim).unconfirmed_limit(millis(1500)).connect().unwrap();
+        let sim = virtual_sim();
+        let client = builder(&sim).unconfirmed_limit(Duration::from_secs(90)).connect().unwrap();
         let mut states = client.states();
         online(&mut states);
         let (lost, kept) = (answered_call(&sim, &client), answered_call(&sim, &client));
         let waiting = {
             let lost = lost.clone();
-            thread::spawn(move || lost.wait_for("calling.call.refer", |_| true, LONG).unwrap_err().kind())
+            sim.spawn(move || lost.wait_for("calling.call.refer", |_| true, None).unwrap_err().kind()).unwrap()
         };
         sim.stop_listening();
         sim.drop_link();
@@ -807,16 +807,16 @@ fn a_call_that_stays_unconfirmed_is_given_up() {
         // It waits for the link, and its reply confirms the call before its time is up.
         let asking = {
             let kept = kept.clone();
-            thread::spawn(move || kept.play(silence(millis(1000))).map(|action| action.is_done()))
+            sim.spawn(move || kept.play(silence(millis(1000))).map(|action| action.is_done())).unwrap()
         };
-        until("the request to wait", || client.stats().offline_requests == 1);
+        until_in(&sim, "the request to wait", || client.stats().offline_requests == 1);
         sim.listen_again().unwrap();
         assert!(online(&mut states));
-        asking.join().unwrap().unwrap();
-        assert_eq!(waiting.join().unwrap(), ErrorKind::SessionLost);
+        asking.join().unwrap();
+        assert_eq!(waiting.join(), ErrorKind::SessionLost);
         assert_eq!(lost.hangup().map_err(|error| error.kind()), Err(ErrorKind::SessionLost));
         kept.hangup().unwrap();
-        kept.wait_for_ended(LONG).unwrap();
+        kept.wait_for_ended(None).unwrap();
         assert_eq!(client.stats().calls, 0);
     });
 }
@@ -835,7 +835,7 @@ fn a_peer_that_takes_nothing_holds_no_caller_beyond_its_deadline() {
     watched(|| {
         let peer = Peer::new();
         let (client, _service) = connect(&peer, |builder| {
-            builder.request_timeout(millis(300)).write_queue(64 << 10).write_stall(Duration::from_secs(3600))
+            builder.request_timeout(Duration::from_secs(1)).write_queue(64 << 10).write_stall(Duration::from_secs(3600))
         });
         // Nobody reads: the socket's buffers fill, then the queue, and callers have to wait.
         let started = Instant::now();
@@ -854,7 +854,7 @@ fn a_peer_that_takes_nothing_holds_no_caller_beyond_its_deadline() {
         let mut kinds = Vec::new();
         for caller in callers {
             let (errors, took) = caller.join().unwrap();
-            assert!(took < LONG, "three requests of 300 ms took {took:?}");
+            assert!(took < LONG, "three requests of a second took {took:?}");
             kinds.extend(errors.iter().map(Error::kind));
         }
         assert!(kinds.iter().all(|kind| matches!(kind, ErrorKind::OutcomeUnknown | ErrorKind::Offline)), "{kinds:?}");
@@ -870,8 +870,9 @@ fn a_peer_that_takes_nothing_holds_no_caller_beyond_its_deadline() {
 fn a_peer_that_takes_nothing_is_given_up() {
     watched(|| {
         let peer = Peer::new();
-        let (client, service) =
-            connect(&peer, |builder| builder.request_timeout(LONG).write_stall(millis(200)).write_queue(64 << 10));
+        let (client, service) = connect(&peer, |builder| {
+            builder.request_timeout(LONG).write_stall(Duration::from_secs(2)).write_queue(64 << 10)
+        });
         let mut states = client.states();
         online(&mut states);
         let stuck: Vec<_> = (0..8)

@@ -320,12 +320,16 @@ const LIMITS: &[&str] = &[
     "shutdown",
 ];
 
-/// `true` for an expression of less than a second, as tests write it.
-fn is_below_a_second(argument: &str) -> bool {
-    let calls = ["Duration::from_millis(", "millis(", "ms("];
+/// `true` for an expression of less than a second, as tests write it: itself, or by a name that `test` gives it.
+fn is_below_a_second(argument: &str, test: &str) -> bool {
+    let calls = ["Duration::from_millis(", "std::time::Duration::from_millis(", "millis(", "ms("];
     let number = calls.iter().find_map(|call| argument.strip_prefix(call)).unwrap_or_default();
     let digits = number.split(')').next().unwrap_or_default();
-    argument.starts_with("SHORT") || digits.parse().is_ok_and(|millis: u64| millis < 1000)
+    let name = argument.split(|letter: char| !letter.is_alphanumeric() && letter != '_').next().unwrap_or_default();
+    let given = || test.split(&format!("let {name} = ")).nth(1);
+    argument.starts_with("SHORT")
+        || digits.parse().is_ok_and(|millis: u64| millis < 1000)
+        || (!name.is_empty() && given().is_some_and(|value| is_below_a_second(value, "")))
 }
 
 /// The tests of one file, each with the functions that follow it, and the line it begins in.
@@ -336,19 +340,23 @@ fn tests_of(text: &str) -> Vec<(usize, &str)> {
     begins.iter().zip(ends).map(|(from, to)| (text[..*from].lines().count() + 1, &text[*from..to])).collect()
 }
 
+/// Who answers a client in a test: the simulator, and peers of the test's own.
+const ANSWERS: &[&str] =
+    &["sim()", "simulator_at(", "Simulator::builder()", "Peer::new()", "Server::new()", "Proxy::new(", "says("];
+
 /// What a busy machine would turn into a failure.
 fn verdicts_by_wall_time(path: &str, text: &str) -> Vec<String> {
     let mut found = Vec::new();
     for (first, test) in tests_of(text) {
-        // Against a peer of the test's own, which never answers, a limit is reached on every machine.
-        let is_real = ["sim()", "simulator_at(", "Simulator::builder()"].iter().any(|start| test.contains(start));
+        // Where nothing answers, a limit is reached on every machine; but who answers may be late on a busy one.
+        let is_real = ANSWERS.iter().any(|start| test.contains(start));
         let is_virtual = ["virtual_sim()", "virtual_time()", "Time::ByHand"].iter().any(|word| test.contains(word));
         for (n, line) in test.lines().enumerate() {
             let at = first + n;
             for limit in LIMITS {
                 let setter = format!(".{limit}(");
                 let mut arguments = line.split(setter.as_str()).skip(1);
-                if is_real && !is_virtual && arguments.any(is_below_a_second) {
+                if is_real && !is_virtual && arguments.any(|argument| is_below_a_second(argument, test)) {
                     found.push(format!("{path}:{at}: {limit} below a second in real time"));
                 }
             }
@@ -382,6 +390,8 @@ fn no_test_judges_by_wall_time_and_one_watchdog_watches_all() {
                assert!(began.elapsed() < SOON);\n}\nfn watchdog() {}\n";
     assert_eq!(verdicts_by_wall_time("x.rs", bad).len(), 3);
     assert!(verdicts_by_wall_time("x.rs", &bad.replace("sim()", "virtual_sim()")).len() == 2);
+    let by_name = bad.replace("let sim = sim();", "let peer = Peer::new();\n    let brief = millis(50);");
+    assert_eq!(verdicts_by_wall_time("x.rs", &by_name.replace("(millis(50))", "(brief)")).len(), 3);
 }
 
 /// The names of one table of the manifest.

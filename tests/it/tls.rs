@@ -198,7 +198,8 @@ impl Server {
         Tapped(socket, Arc::default())
     }
 
-    /// Takes one client and hears it out; `say` is what is said to it in plain text, instead of TLS.
+    /// Takes one client, refuses its upgrade if it gets that far, and hears it out; `say` is what is said to it in plain
+    /// text, instead of TLS.
     pub fn hears(self, acceptor: Option<TlsAcceptor>, say: &'static [u8]) -> JoinHandle<Heard> {
         thread::spawn(move || {
             let mut socket = self.next();
@@ -207,6 +208,12 @@ impl Server {
             match acceptor {
                 Some(acceptor) => {
                     if let Ok(mut stream) = acceptor.accept(socket) {
+                        let mut piece = [0; 1024];
+                        while !plain.ends_with(b"\r\n\r\n") {
+                            let Ok(count @ 1..) = stream.read(&mut piece) else { break };
+                            plain.extend_from_slice(&piece[..count]);
+                        }
+                        let _ = stream.write_all(b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n");
                         let _its_end = stream.read_to_end(&mut plain);
                     }
                 }
@@ -302,7 +309,7 @@ fn a_certificate_that_is_not_right_is_refused_before_a_byte_of_the_upgrade() {
         // The same way to look finds the upgrade where the certificate is right.
         for shown in [ours.issues(good()), middle.issues(good()).followed_by(&middle)] {
             let server = Server::new();
-            let builder = client(backend, "127.0.0.1", server.port()).ca_file(&ca.0).connect_timeout(millis(500));
+            let builder = client(backend, "127.0.0.1", server.port()).ca_file(&ca.0);
             let heard = server.hears(Some(shown.acceptor()), b"");
             let error = builder.connect().map(|_| ()).unwrap_err();
             assert_eq!(error.phase(), Some(Phase::Upgrade), "{error}");
