@@ -14,7 +14,7 @@ use crate::call::core::Over;
 use crate::error::{self, Error, Result};
 use crate::latch::Latch;
 use crate::mailbox::Mailbox;
-use crate::protocol::event::{MessageReceiveEvent, MessageStateEvent};
+use crate::protocol::event::{MessageFailure, MessageReceiveEvent, MessageStateEvent};
 use crate::protocol::fields::Fields;
 use crate::protocol::limits;
 use crate::protocol::states::{Direction, MessageState};
@@ -191,7 +191,26 @@ impl Message {
         self.core.inner.lock().state.clone()
     }
 
-    /// Why it was not delivered, when the carrier said so.
+    /// Why the message was not delivered: its state, the reason in words, and the event that reported it. `None` while
+    /// there is no verdict, and if the message was delivered.
+    ///
+    /// ```no_run
+    /// # use signalwire_relay::{Client, MessageState, sms};
+    /// # fn send(client: &Client) -> signalwire_relay::Result<()> {
+    /// let message = client.send_message(sms("+15552222222").from("+15551111111").body("Out for delivery."))?;
+    /// message.wait(None)?;
+    /// if let Some(failure) = message.failure() {
+    ///     println!("{failure}");
+    /// }
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn failure(&self) -> Option<MessageFailure> {
+        self.result()?.ok()?.failure()
+    }
+
+    /// The reason of a message that was not delivered, in words. `None` if none was reported; see
+    /// [`failure`](Self::failure).
     #[must_use]
     pub fn reason(&self) -> Option<String> {
         self.core.inner.lock().reason.clone()

@@ -6,8 +6,8 @@ use std::time::{Duration, SystemTime};
 use serde_json::{Value, json};
 use signalwire_relay::simulator::{PersonOnCall, Simulator};
 use signalwire_relay::{
-    Call, CallState, Client, Connect, Devices, Dial, EndReason, EndSource, Error, ErrorKind, Leg, Phone, phone, sip,
-    tts,
+    Call, CallState, Client, Connect, Devices, Dial, EndReason, EndSource, Error, ErrorKind, Leg, Message,
+    MessageState, Phone, phone, sip, sms, tts,
 };
 
 const ANN: &str = "+15552220001";
@@ -323,4 +323,42 @@ fn the_progress_of_a_dial_goes_on_after_a_gap_and_ends_with_its_session() {
     sim.drop_link();
     assert_eq!(steps(progress).last(), Some(&step(ANN, CallState::Ringing)));
     assert_eq!(sim.away(|| heard.recv()).unwrap(), ErrorKind::SessionLost);
+}
+
+#[test]
+fn a_text_that_was_not_delivered_says_why() {
+    let (sim, client) = stage();
+    let text = || sms(ANN).from("+15559990000").body("Out for delivery.");
+    let failed = |message: &Message| {
+        message.failure().map(|failure| (failure.state.clone(), failure.reason.clone(), failure.to_string()))
+    };
+    let event = |message: &Message, more: Value| {
+        let mut params = json!({"message_id": message.id(), "context": "default", "direction": "outbound",
+            "from_number": "+15559990000", "to_number": ANN, "body": "", "segments": 1});
+        params.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        sim.push_event("messaging.state", params);
+    };
+    // Before the verdict, and for one that was delivered, there is nothing.
+    let delivered = client.send_message(text()).unwrap();
+    assert!(delivered.failure().is_none());
+    delivered.wait(None).unwrap();
+    assert!(delivered.failure().is_none());
+    sim.number(ANN).undelivered("handset unreachable");
+    let message = client.send_message(text()).unwrap();
+    assert_eq!(message.wait(None).unwrap().failure().unwrap().reason, message.reason());
+    let reason = || Some("handset unreachable".to_owned());
+    assert_eq!(
+        failed(&message),
+        Some((MessageState::Undelivered, reason(), "undelivered: handset unreachable".to_owned()))
+    );
+    assert_eq!(message.failure().unwrap().code(), None);
+    sim.number(ANN).undelivered("30003");
+    assert_eq!(client.send_message(text()).unwrap().wait(None).unwrap().failure().unwrap().code(), Some(30003));
+    // What no document names can be read all the same, and a reason is one line.
+    let message = client.send_message(text()).unwrap();
+    event(&message, json!({"message_state": "failed", "reason": "blocked\nby the carrier", "error_code": 30007}));
+    message.wait(None).unwrap();
+    let failure = message.failure().unwrap();
+    assert_eq!((failure.state.clone(), failure.raw.get("error_code")), (MessageState::Failed, Some(json!(30007))));
+    assert_eq!(failure.to_string().lines().count(), 1);
 }

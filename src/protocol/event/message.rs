@@ -1,11 +1,14 @@
 //! Events of messages.
 
+use std::fmt;
+
 use super::super::frame::Envelope;
 use super::super::limits;
 use super::super::object::Object;
 use super::super::redact::Content;
 use super::super::states::{Direction, EventName, MessageState};
 use super::{Event, RawEvent, TypedEvent, or_envelope};
+use crate::secret::one_line;
 
 /// A text message came in. `Debug` does not show its text.
 #[derive(Clone)]
@@ -115,7 +118,50 @@ impl MessageStateEvent {
     }
 }
 
+/// Why a text message was not delivered.
+///
+/// `Display` is one line, for example `undelivered: destination handset unreachable`.
+///
+/// RELAY documents one text as the reason, and no member for a code of the carrier. A reason that is a number is that
+/// code: [`code`](Self::code). Whatever else the service sends is in [`raw`](Self::raw), for example
+/// `failure.raw.get("error_code")`.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct MessageFailure {
+    /// `Undelivered` if the carrier could not deliver the message, `Failed` if the message could not be sent.
+    pub state: MessageState,
+    /// The reason, in the words of the service or the carrier. `None` if none was reported.
+    pub reason: Option<String>,
+    /// The event as it came.
+    pub raw: RawEvent,
+}
+
+impl fmt::Display for MessageFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.reason {
+            Some(reason) => write!(f, "{}: {}", self.state, one_line(reason)),
+            None => write!(f, "{}, and no reason was reported", self.state),
+        }
+    }
+}
+
+impl MessageFailure {
+    /// The carrier's code, if the reason is a number and nothing else, for example `30003`.
+    #[must_use]
+    pub fn code(&self) -> Option<u32> {
+        let reason = self.reason.as_deref()?.trim();
+        reason.bytes().all(|byte| byte.is_ascii_digit()).then(|| reason.parse().ok())?
+    }
+}
+
 impl MessageStateEvent {
+    /// Why the message was not delivered; `None` unless its state is `Undelivered` or `Failed`.
+    #[must_use]
+    pub fn failure(&self) -> Option<MessageFailure> {
+        let failed = matches!(self.state, MessageState::Undelivered | MessageState::Failed);
+        failed.then(|| MessageFailure { state: self.state.clone(), reason: self.reason.clone(), raw: self.raw.clone() })
+    }
+
     pub(super) fn bytes_of_lists(&self) -> usize {
         limits::bytes_of_texts(&self.media) + limits::bytes_of_texts(&self.tags)
     }
