@@ -213,12 +213,12 @@ pub use call::{
     Connect, ConnectAction, Denoise, DenoiseAction, DenoiseStop, DenoiseStopAction, Detect, DetectAction,
     DigitDetector, Disconnect, DisconnectAction, Echo, EchoAction, EventWaiter, FaxDetector, Hangup, HasVolume, Hint,
     Hold, HoldAction, InputTimers, JoinConference, JoinRoom, LeaveConference, LeaveRoom, Leg, Listener, LiveSummary,
-    LiveTranscribe, LiveTranscription, LiveTranslate, LiveTranslation, Machine, Operation, Pausable, Pay, PayAction,
-    PayPrompt, Play, PlayAction, PostalCode, Prompt, Pronounce, QueueAction, QueueEnter, QueueLeave, QueueStay,
-    ReceiveFax, ReceiveFaxAction, Record, RecordAction, Refer, ReferAction, RoomAction, RoomStay, Rtp, SendDigits,
-    SendDigitsAction, SendFax, SendFaxAction, StandaloneCollectAction, StayEnd, Stoppable, Stream, StreamAction, Swaig,
-    Tap, TapAction, TapDevice, Transcribe, TranscribeAction, Transfer, Unhold, UnholdAction, UserEvent, Ws,
-    digit_detector, fax_tone, machine, rtp, ws,
+    LiveTranscribe, LiveTranscribeAction, LiveTranscription, LiveTranslate, LiveTranslateAction, LiveTranslation,
+    Machine, Operation, Pausable, Pay, PayAction, PayPrompt, Play, PlayAction, PostalCode, Prompt, Pronounce,
+    QueueAction, QueueEnter, QueueLeave, QueueStay, ReceiveFax, ReceiveFaxAction, Record, RecordAction, Refer,
+    ReferAction, RoomAction, RoomStay, Rtp, SendDigits, SendDigitsAction, SendFax, SendFaxAction,
+    StandaloneCollectAction, StayEnd, Stoppable, Stream, StreamAction, Swaig, Tap, TapAction, TapDevice, Transcribe,
+    TranscribeAction, Transfer, Unhold, UnholdAction, UserEvent, Ws, digit_detector, fax_tone, machine, rtp, ws,
 };
 pub use client::{Builder, Calls, CancelToken, Client, DEFAULT_HOST, Dial, Dialing, Messages, WeakClient};
 pub use error::{BoxError, Error, ErrorKind, HandlerResult, Phase, Result};

@@ -51,6 +51,13 @@ pub trait Operation: Sealed + Sized + 'static {
     /// and of two operations of one kind the newer one gets them.
     #[doc(hidden)]
     const BY_KIND: bool = false;
+    /// The types of the events that report on an operation without a control ID.
+    #[doc(hidden)]
+    const NAMES: &'static [EventName] = &[<Self::Event as TypedEvent>::NAME];
+    /// Whether the events of an operation without a control ID are for all operations of its kind, not only for the
+    /// newest: there is one of them at a time, and the others ask for something of it.
+    #[doc(hidden)]
+    const SHARES: bool = false;
     /// Whether a start that is answered with 404 means that the call is gone. Otherwise it may be the bridge, the queue or
     /// the conference that the service does not know, and the call stays.
     #[doc(hidden)]
@@ -113,6 +120,12 @@ pub trait Operation: Sealed + Sized + 'static {
     /// The service has accepted the request. Called on the reader, before any later frame.
     #[doc(hidden)]
     fn accepted(_reply: &Reply, _memo: &mut Self::Memo) {}
+
+    /// The outcome of an operation that is complete when the service has accepted it.
+    #[doc(hidden)]
+    fn done_by_reply(_call_id: &str, _memo: &Self::Memo) -> Option<Self::Outcome> {
+        None
+    }
 
     /// The program asks for its end, or the request for that was refused.
     #[doc(hidden)]

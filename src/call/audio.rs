@@ -1,9 +1,7 @@
 //! Noise reduction and echo.
 
-use std::time::Duration;
-
 use super::action::sealed::Sealed;
-use super::connect::CONFIRMATION;
+use super::confirmed::confirmed;
 use super::{Action, Call, Operation, Verdict};
 use crate::error::Result;
 use crate::protocol::event::{DenoiseEvent, EchoEvent};
@@ -31,70 +29,12 @@ params! {
     pub struct DenoiseStop("calling.denoise.stop") new [] {}
 }
 
-impl Sealed for Denoise {}
-
-impl Operation for Denoise {
-    type Event = DenoiseEvent;
-    type Outcome = DenoiseEvent;
-    type Memo = ();
-    const METHOD: &'static str = Self::METHOD;
-    const NEEDS_CALL_ONLY: bool = false;
-    const BY_KIND: bool = true;
-
-    fn fields(&self) -> &Fields {
-        &self.fields
-    }
-
-    fn concerns(event: &DenoiseEvent, _memo: &(), _in_doubt: bool) -> bool {
-        event.denoised
-    }
-
-    fn judge(_event: &DenoiseEvent, _memo: &mut ()) -> Verdict {
-        Verdict::Final
-    }
-
-    fn outcome(event: &DenoiseEvent, _memo: &()) -> Result<DenoiseEvent> {
-        Ok(event.clone())
-    }
-
-    fn doubt_limit(_memo: &()) -> Option<Duration> {
-        Some(CONFIRMATION)
-    }
-}
+confirmed!(Denoise, DenoiseEvent, |event| event.denoised);
 
 /// Noise reduction that is being switched on.
 pub type DenoiseAction = Action<Denoise>;
 
-impl Sealed for DenoiseStop {}
-
-impl Operation for DenoiseStop {
-    type Event = DenoiseEvent;
-    type Outcome = DenoiseEvent;
-    type Memo = ();
-    const METHOD: &'static str = Self::METHOD;
-    const NEEDS_CALL_ONLY: bool = false;
-    const BY_KIND: bool = true;
-
-    fn fields(&self) -> &Fields {
-        &self.fields
-    }
-
-    fn concerns(event: &DenoiseEvent, _memo: &(), _in_doubt: bool) -> bool {
-        !event.denoised
-    }
-
-    fn judge(_event: &DenoiseEvent, _memo: &mut ()) -> Verdict {
-        Verdict::Final
-    }
-
-    fn outcome(event: &DenoiseEvent, _memo: &()) -> Result<DenoiseEvent> {
-        Ok(event.clone())
-    }
-
-    fn doubt_limit(_memo: &()) -> Option<Duration> {
-        Some(CONFIRMATION)
-    }
-}
+confirmed!(DenoiseStop, DenoiseEvent, |event| !event.denoised);
 
 /// Noise reduction that is being switched off.
 pub type DenoiseStopAction = Action<DenoiseStop>;

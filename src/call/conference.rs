@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::action::sealed::Sealed;
 use super::queue::StayEnd;
+use super::stays::{MOMENT, wait_joined};
 use super::{Action, Call, Operation, Verdict};
 use crate::error::{self, Result};
 use crate::protocol::choices::{
@@ -162,6 +163,8 @@ pub struct ConferenceMemo {
     conference_id: String,
     joined: bool,
     leaving: bool,
+    /// The call itself, once an event has told that it left without having been asked to.
+    left: Option<String>,
 }
 
 impl ConferenceMemo {
@@ -201,7 +204,17 @@ impl Operation for JoinConference {
             memo.conference_id.clone_from(&event.conference_id);
         }
         match event.status {
-            ConferenceStatus::ParticipantLeave | ConferenceStatus::End => Verdict::Final,
+            // The conference has ended because the call has left, and not the other way round.
+            ConferenceStatus::End if memo.left.as_ref().is_some_and(|left| *left == event.ended_by) => {
+                Verdict::Progress
+            }
+            ConferenceStatus::End => Verdict::Final,
+            ConferenceStatus::ParticipantLeave if memo.leaving => Verdict::Final,
+            // The end of the conference or of the call may follow, and says more.
+            ConferenceStatus::ParticipantLeave => {
+                memo.left = Some(event.call_id.clone()).filter(|id| !id.is_empty());
+                Verdict::Within(MOMENT)
+            }
             ConferenceStatus::Start => Verdict::Progress,
             _ => {
                 memo.joined |= !event.call_id.is_empty();
@@ -264,15 +277,7 @@ impl ConferenceAction {
     ///
     /// `CallEnded` if the stay ended before the call had joined; otherwise as [`wait`](Self::wait).
     pub fn wait_joined(&self, timeout: impl Into<Option<Duration>>) -> Result<()> {
-        self.wait_until_ready(timeout.into())?;
-        if self.core.memo(|memo| memo.joined) {
-            return Ok(());
-        }
-        let over = self.call.core.over();
-        Err(over.map_or_else(
-            || error::call_ended("joining the conference", &self.call.core.shown_id()),
-            |over| over.error("joining the conference", &self.call.core.shown_id()),
-        ))
+        wait_joined(self, |memo| memo.joined, "joining the conference", timeout.into())
     }
 
     /// Takes the call out of the conference. Sends `calling.leave_conference`. The stay has ended when its last event
@@ -337,12 +342,7 @@ impl Call {
     ///
     /// When the service refuses, or the connection is gone. A call or a conference that is over is no error.
     pub fn leave_conference(&self, which: impl Into<LeaveConference>) -> Result<()> {
-        self.core.all_leaving(JoinConference::METHOD, true);
-        let outcome = self.command(LeaveConference::METHOD, &which.into().fields);
-        if outcome.as_ref().is_err_and(|error| !error.may_have_been_sent()) {
-            self.core.all_leaving(JoinConference::METHOD, false);
-        }
-        outcome.map(drop)
+        self.leave_stays(JoinConference::METHOD, LeaveConference::METHOD, &which.into().fields)
     }
 }
 

@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use serde_json::Value;
-
 use super::action::sealed::Sealed;
 use super::legs::{Legs, Moment, News};
 use super::{Action, Call, Operation, Verdict};
@@ -95,13 +93,8 @@ impl Operation for Connect {
 
     fn memo(&self) -> BridgeMemo {
         let devices = self.fields.get("devices");
-        let by_default = self.fields.get("timeout").and_then(Value::as_f64);
-        let by_default = by_default.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-        BridgeMemo {
-            destination: destinations(devices),
-            ringing: ringing(devices, by_default),
-            ..BridgeMemo::default()
-        }
+        let ringing = ringing(&self.fields).into_iter().fold(Duration::ZERO, Duration::saturating_add);
+        BridgeMemo { destination: destinations(devices), ringing, ..BridgeMemo::default() }
     }
 
     fn concerns(event: &ConnectEvent, memo: &BridgeMemo, in_doubt: bool) -> bool {

@@ -868,7 +868,7 @@ impl CallCore {
     ) -> Delivered {
         let mut reached = Vec::new();
         // Rare: read before the lock, for the bridge that it tells of.
-        let connect = (envelope.event_type == "calling.call.connect").then(|| Event::parse(envelope));
+        let mut connect = (envelope.event_type == "calling.call.connect").then(|| Event::parse(envelope));
         let (operations, notice, streams, end) = {
             let mut inner = self.inner.lock();
             inner.fill(envelope, head);
@@ -900,7 +900,7 @@ impl CallCore {
             let event = if operations.first.is_none() && !streams {
                 Unread::new(envelope, head)
             } else {
-                let event = Event::parse(envelope);
+                let event = connect.take().unwrap_or_else(|| Event::parse(envelope));
                 self.feed_operations(session, operations, &event);
                 if streams {
                     self.feed_streams(session, &event, last);
@@ -922,7 +922,7 @@ impl CallCore {
     fn feed_operations(self: &Arc<Self>, session: &Arc<Session>, operations: Concerned, event: &Event) {
         let mut taken: Vec<&'static str> = Vec::new();
         for (operation, claim) in operations.first.into_iter().chain(operations.more) {
-            if claim == Claim::ByKind && taken.contains(&operation.method()) {
+            if claim == Claim::ByKind && !operation.shares() && taken.contains(&operation.method()) {
                 continue;
             }
             let fed = Arc::clone(&operation).feed(session, self, event);

@@ -133,7 +133,10 @@ impl Call {
         self.start(digits.into())
     }
 
-    /// Has the service run a method whenever the caller presses these keys: `calling.bind_digit`.
+    /// Has the service run a method whenever the caller presses these digits. Sends `calling.bind_digit`.
+    ///
+    /// RELAY has no event that reports on a binding, so there is no action to wait on. The method that the service runs
+    /// reports as ever: its events are events of the call ([`events`](Self::events)).
     ///
     /// ```no_run
     /// # use serde_json::json;

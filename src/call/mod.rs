@@ -5,6 +5,7 @@ mod ai;
 mod audio;
 mod collect;
 mod conference;
+mod confirmed;
 mod connect;
 mod control;
 pub(crate) mod core;
@@ -22,6 +23,7 @@ mod record;
 mod room;
 pub(crate) mod running;
 mod speech;
+mod stays;
 mod tap;
 mod transfer;
 
@@ -53,7 +55,8 @@ pub use self::queue::{QueueAction, QueueEnter, QueueLeave, QueueStay, StayEnd};
 pub use self::record::{Record, RecordAction};
 pub use self::room::{JoinRoom, LeaveRoom, RoomAction, RoomStay};
 pub use self::speech::{
-    LiveSummary, LiveTranscribe, LiveTranscription, LiveTranslate, LiveTranslation, Transcribe, TranscribeAction,
+    LiveSummary, LiveTranscribe, LiveTranscribeAction, LiveTranscription, LiveTranslate, LiveTranslateAction,
+    LiveTranslation, Transcribe, TranscribeAction,
 };
 pub use self::tap::{Rtp, Tap, TapAction, TapDevice, Ws, rtp, ws};
 pub use self::transfer::{Hold, HoldAction, Refer, ReferAction, Transfer, Unhold, UnholdAction};

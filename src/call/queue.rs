@@ -7,6 +7,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::action::sealed::Sealed;
+use super::stays::MOMENT;
 use super::{Action, Call, Operation, Verdict};
 use crate::error::Result;
 use crate::protocol::event::{Event, Peer, QueueEvent};
@@ -97,12 +98,13 @@ impl From<String> for QueueLeave {
 pub enum StayEnd {
     /// The call was taken out of the queue to be connected.
     Connected,
-    /// The call waited as long as it was to, or was taken out of the queue by others.
+    /// The call waited as long as it was to, or was taken out of the queue by others. That is known 1 s after the
+    /// service reported that the call left: if the call ends within that time, the stay ended with it.
     TimedOut,
     /// The program took the call out.
     Left,
-    /// The call was taken out by others, or its caller hung up: the service reports that the call has left before it
-    /// reports the call's end.
+    /// The call was taken out by others. That is known 1 s after the service reported that the call left: if the call or
+    /// the conference ends within that time, the stay ended with it.
     Removed,
     /// The conference ended, and the call stays up.
     ConferenceEnded,
@@ -169,7 +171,9 @@ impl Operation for QueueEnter {
                 memo.taken = true;
                 if memo.peer.is_some() { Verdict::Final } else { Verdict::Within(BRIDGING) }
             }
-            QueueStatus::Leave => Verdict::Final,
+            QueueStatus::Leave if memo.leaving => Verdict::Final,
+            // The end of the call may follow, and says more.
+            QueueStatus::Leave => Verdict::Within(MOMENT),
             _ => Verdict::Progress,
         }
     }

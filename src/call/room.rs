@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::action::sealed::Sealed;
 use super::queue::StayEnd;
+use super::stays::{MOMENT, wait_joined};
 use super::{Action, Call, Operation, Verdict};
 use crate::error::{self, Result};
 use crate::protocol::event::RoomEvent;
@@ -103,6 +104,8 @@ impl Operation for JoinRoom {
                 memo.joined = true;
                 Verdict::Progress
             }
+            // The end of the call may follow, and says more.
+            RoomStatus::Leave if !memo.leaving => Verdict::Within(MOMENT),
             RoomStatus::Leave | RoomStatus::Failed | RoomStatus::Cancel | RoomStatus::Locked => Verdict::Final,
             RoomStatus::Other(_) => Verdict::Progress,
         }
@@ -141,15 +144,7 @@ impl RoomAction {
     /// `ConnectFailed` if the room could not be joined, `CallEnded` if the stay ended before the call had joined;
     /// otherwise as [`wait`](Self::wait).
     pub fn wait_joined(&self, timeout: impl Into<Option<Duration>>) -> Result<()> {
-        self.wait_until_ready(timeout.into())?;
-        if self.core.memo(|memo| memo.joined) {
-            return Ok(());
-        }
-        let over = self.call.core.over();
-        Err(over.map_or_else(
-            || error::call_ended("joining the room", &self.call.core.shown_id()),
-            |over| over.error("joining the room", &self.call.core.shown_id()),
-        ))
+        wait_joined(self, |memo| memo.joined, "joining the room", timeout.into())
     }
 
     /// Takes the call out of the room. Sends `calling.leave_room`, as [`Call::leave_room`].
@@ -212,12 +207,7 @@ impl Call {
     ///
     /// As for [`leave_room`](Self::leave_room).
     pub fn leave_room_with(&self, how: LeaveRoom) -> Result<()> {
-        self.core.all_leaving(JoinRoom::METHOD, true);
-        let outcome = self.command(LeaveRoom::METHOD, &how.fields);
-        if outcome.as_ref().is_err_and(|error| !error.may_have_been_sent()) {
-            self.core.all_leaving(JoinRoom::METHOD, false);
-        }
-        outcome.map(drop)
+        self.leave_stays(JoinRoom::METHOD, LeaveRoom::METHOD, &how.fields)
     }
 }
 

@@ -47,6 +47,8 @@ pub(crate) enum Fed {
 pub(crate) trait Running: Send + Sync {
     fn method(&self) -> &'static str;
     fn control_id(&self) -> &str;
+    /// Whether an event that is found by its kind is for all operations of the kind.
+    fn shares(&self) -> bool;
     /// Whether its last event may come after the end of its call.
     fn lingers(&self) -> bool;
     fn claims(&self, event_type: &str, control_id: Option<&str>) -> Claim;
@@ -283,13 +285,17 @@ impl<O: Operation> Running for OpCore<O> {
         &self.control_id
     }
 
+    fn shares(&self) -> bool {
+        O::SHARES
+    }
+
     fn lingers(&self) -> bool {
         O::GRACE
     }
 
     fn claims(&self, event_type: &str, control_id: Option<&str>) -> Claim {
         if O::BY_KIND {
-            if O::Event::NAME.as_str() == event_type {
+            if O::NAMES.iter().any(|name| name.as_str() == event_type) {
                 return Claim::ByKind;
             }
         } else if control_id == Some(&*self.control_id) {
@@ -462,11 +468,17 @@ impl Call {
         });
         match call.request_with(O::METHOD, &fields, Some(effect)) {
             Ok(reply) => {
+                let done = O::done_by_reply(self.id(), &core.inner.lock().memo);
                 // Without room for it the operation goes on, and its reply is empty.
                 if let Ok(charge) = session.keep(reply.json().len(), || format!("{} (its reply)", O::METHOD)) {
                     let mut inner = core.inner.lock();
                     inner.kept.extend(charge);
                     inner.reply = reply;
+                }
+                if let Some(outcome) = done {
+                    call.leave(&core.control_id);
+                    core.settle(&session, Ok(outcome.clone()));
+                    core.close(&session, Ok(outcome));
                 }
                 Ok(action)
             }

@@ -1,14 +1,17 @@
 //! Transcribing and translating what is said.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use super::action::sealed::Sealed;
+use super::connect::CONFIRMATION;
 use super::{Action, Call, Operation, Stoppable, Verdict};
 use crate::error::Result;
 use crate::protocol::choices::TranslationMode;
-use crate::protocol::event::TranscribeEvent;
+use crate::protocol::event::{LiveEvent, LiveReport, TranscribeEvent};
 use crate::protocol::fields::Fields;
-use crate::protocol::states::TranscribeState;
+use crate::protocol::states::{EventName, TranscribeState};
 
 params! {
     /// How a call is transcribed; sent by [`Call::transcribe`].
@@ -187,6 +190,123 @@ impl LiveTranslate {
     }
 }
 
+/// What ends a request about live transcription or translation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Ends {
+    /// The log: it was started or stopped.
+    #[default]
+    WithLog,
+    /// A summary, or the log if that comes first.
+    WithSummary,
+    /// The response to the request.
+    WithReply,
+}
+
+/// What a request about live transcription or translation waits for.
+#[doc(hidden)]
+#[derive(Debug, Default)]
+pub struct LiveMemo {
+    ends: Ends,
+    /// The request was to stop: the log follows soon.
+    stops: bool,
+}
+
+impl LiveMemo {
+    fn of(fields: &Fields) -> Self {
+        let action = fields.get("action");
+        let verb = match action {
+            Some(Value::String(verb)) => verb.as_str(),
+            // Older examples have the verb as a value.
+            Some(Value::Object(action)) => match action.get("action").and_then(Value::as_str) {
+                Some(verb) => verb,
+                None => action.keys().next().map_or("", String::as_str),
+            },
+            _ => "",
+        };
+        let ends = match verb {
+            "start" | "stop" => Ends::WithLog,
+            "summarize" => Ends::WithSummary,
+            _ => Ends::WithReply,
+        };
+        Self { ends, stops: verb == "stop" }
+    }
+
+    fn judge(&self, event: &LiveEvent) -> Verdict {
+        match (event.report, self.ends) {
+            (LiveReport::Log, _) | (LiveReport::Summary, Ends::WithSummary) => Verdict::Final,
+            _ => Verdict::Progress,
+        }
+    }
+
+    fn ended_by_call(&self, name: EventName, call_id: &str) -> Option<LiveEvent> {
+        (self.ends == Ends::WithLog).then(|| LiveEvent::unsent(LiveReport::Log, name, call_id))
+    }
+
+    fn done_by_reply(&self, name: EventName, call_id: &str) -> Option<LiveEvent> {
+        (self.ends == Ends::WithReply).then(|| LiveEvent::unsent(LiveReport::Accepted, name, call_id))
+    }
+
+    fn doubt_limit(&self) -> Option<Duration> {
+        self.stops.then_some(CONFIRMATION)
+    }
+}
+
+macro_rules! live {
+    ($name:ident: $($event:ident)+, log $log:ident) => {
+        impl Sealed for $name {}
+
+        impl Operation for $name {
+            type Event = LiveEvent;
+            type Outcome = LiveEvent;
+            type Memo = LiveMemo;
+            const METHOD: &'static str = Self::METHOD;
+            const NEEDS_CALL_ONLY: bool = false;
+            const BY_KIND: bool = true;
+            const NAMES: &'static [EventName] = &[$(EventName::$event),+];
+            const SHARES: bool = true;
+
+            fn fields(&self) -> &Fields {
+                &self.fields
+            }
+
+            fn memo(&self) -> LiveMemo {
+                LiveMemo::of(&self.fields)
+            }
+
+            fn judge(event: &LiveEvent, memo: &mut LiveMemo) -> Verdict {
+                memo.judge(event)
+            }
+
+            fn outcome(event: &LiveEvent, _memo: &LiveMemo) -> Result<LiveEvent> {
+                Ok(event.clone())
+            }
+
+            fn ended_by_call(call_id: &str, _control_id: &str, memo: &LiveMemo) -> Option<LiveEvent> {
+                memo.ended_by_call(EventName::$log, call_id)
+            }
+
+            fn done_by_reply(call_id: &str, memo: &LiveMemo) -> Option<LiveEvent> {
+                memo.done_by_reply(EventName::$log, call_id)
+            }
+
+            fn doubt_limit(memo: &LiveMemo) -> Option<Duration> {
+                memo.doubt_limit()
+            }
+        }
+    };
+}
+
+live!(LiveTranscribe: AiTranscribeUtterance AiTranscribeLiveSummarize AiTranscribeConversationLog,
+    log AiTranscribeConversationLog);
+live!(LiveTranslate: AiTranslateTranscriptDelta AiTranslateLiveSummary AiTranslateConversationLog,
+    log AiTranslateConversationLog);
+
+/// Live transcription that runs, or a request about it.
+pub type LiveTranscribeAction = Action<LiveTranscribe>;
+
+/// Live translation that runs, or a request about it.
+pub type LiveTranslateAction = Action<LiveTranslate>;
+
 impl From<LiveTranscription> for LiveTranscribe {
     fn from(start: LiveTranscription) -> Self {
         Self::of(start.fields)
@@ -232,49 +352,69 @@ impl Call {
         self.start(how.into())
     }
 
-    /// Starts or stops the transcription of what is said while it is said, or asks for a summary:
-    /// `calling.live_transcribe`. What was said comes in events such as
-    /// [`EventName::AiTranscribeUtterance`](crate::EventName::AiTranscribeUtterance), and to the webhook.
+    /// Starts or stops the transcription of what is said while it is said, or asks for a summary. Sends
+    /// `calling.live_transcribe`, and returns when the service has accepted the request. A call has one live
+    /// transcription at a time.
+    ///
+    /// [`wait`](Action::wait) on the returned action blocks until the log of the conversation comes: after a start and
+    /// after a stop, which both end with it. After a [`LiveSummary`] it blocks until the summary comes.
+    /// [`events`](Action::events) reports each utterance, if the transcription was started with `live_events`, each
+    /// summary, and the log. Dropping the action changes nothing.
+    ///
+    /// The service reports on live transcription without a control ID: the next summary of the call ends every request
+    /// for one. If the log was missed while the connection was down, a `wait` that times out is `OutcomeUnknown`, and one
+    /// without a timeout lasts until the call ends ([`ended_by_call`](field@LiveEvent::ended_by_call)); after a stop it
+    /// ends within 10 s.
     ///
     /// ```no_run
     /// # use signalwire_relay::{CallSide, LiveTranscribe, LiveTranscription};
     /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {
-    /// call.live_transcribe(LiveTranscription::new().lang("en-US").direction([CallSide::Local]).live_events(true))?;
+    /// let live = LiveTranscription::new().lang("en-US").direction([CallSide::Remote]).live_events(true);
+    /// let transcription = call.live_transcribe(live)?;
+    /// for event in transcription.events().take(3) {
+    ///     println!("{}: {}", event.role, event.text);
+    /// }
     /// call.live_transcribe(LiveTranscribe::stop())?;
+    /// println!("{:?}", transcription.wait(None)?.turns());
     /// # Ok(()) }
     /// ```
     ///
     /// # Errors
     ///
-    /// When the service refuses, or the connection is gone. A call that is over is no error.
-    pub fn live_transcribe(&self, what: impl Into<LiveTranscribe>) -> Result<()> {
-        self.command(LiveTranscribe::METHOD, &what.into().fields).map(drop)
+    /// An error if the service rejects the request, as it does when a live transcription runs already (code 409), or the
+    /// connection is down for longer than the request timeout. If the call has already ended, or nothing runs that could
+    /// be stopped, the returned action is already complete.
+    pub fn live_transcribe(&self, what: impl Into<LiveTranscribe>) -> Result<LiveTranscribeAction> {
+        self.start(what.into())
     }
 
-    /// Starts or stops the translation of what is said while it is said, asks for a summary, or has something said:
-    /// `calling.live_translate`. What was said comes in events such as
-    /// [`EventName::AiTranslateTranscriptDelta`](crate::EventName::AiTranslateTranscriptDelta), and to the webhook.
+    /// Starts or stops the translation of what is said while it is said, asks for a summary, or has something said.
+    /// Sends `calling.live_translate`, and returns when the service has accepted the request. A call has one live
+    /// translation at a time.
+    ///
+    /// The returned action works as that of [`live_transcribe`](Self::live_transcribe). The service does not report
+    /// that an injected message was said: the action of [`LiveTranslate::inject`] is complete when the request is
+    /// accepted ([`LiveReport::Accepted`]).
     ///
     /// ```no_run
     /// # use signalwire_relay::{LiveTranslate, LiveTranslation};
     /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {
     /// call.live_translate(LiveTranslation::new().from_lang("en-US").to_lang("es-ES"))?;
-    /// call.live_translate(LiveTranslate::stop())?;
+    /// let log = call.live_translate(LiveTranslate::stop())?.wait(None)?;
+    /// println!("{:?}", log.translated_turns());
     /// # Ok(()) }
     /// ```
     ///
     /// # Errors
     ///
-    /// When the service refuses, or the connection is gone. A call that is over is no error.
-    pub fn live_translate(&self, what: impl Into<LiveTranslate>) -> Result<()> {
-        self.command(LiveTranslate::METHOD, &what.into().fields).map(drop)
+    /// As for [`live_transcribe`](Self::live_transcribe).
+    pub fn live_translate(&self, what: impl Into<LiveTranslate>) -> Result<LiveTranslateAction> {
+        self.start(what.into())
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::protocol::choices::CallSide;
     use crate::protocol::event::{Event, parse_event};

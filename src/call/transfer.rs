@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::action::sealed::Sealed;
-use super::connect::CONFIRMATION;
+use super::confirmed::confirmed;
 use super::{Action, Call, Operation, Verdict};
 use crate::error::{self, Result};
 use crate::protocol::device::{Device, address_fault};
@@ -126,70 +126,12 @@ impl Operation for Refer {
 /// A SIP REFER that is under way.
 pub type ReferAction = Action<Refer>;
 
-impl Sealed for Hold {}
-
-impl Operation for Hold {
-    type Event = HoldEvent;
-    type Outcome = HoldEvent;
-    type Memo = ();
-    const METHOD: &'static str = Self::METHOD;
-    const NEEDS_CALL_ONLY: bool = false;
-    const BY_KIND: bool = true;
-
-    fn fields(&self) -> &Fields {
-        &self.fields
-    }
-
-    fn concerns(event: &HoldEvent, _memo: &(), _in_doubt: bool) -> bool {
-        event.state == HoldState::Hold
-    }
-
-    fn judge(_event: &HoldEvent, _memo: &mut ()) -> Verdict {
-        Verdict::Final
-    }
-
-    fn outcome(event: &HoldEvent, _memo: &()) -> Result<HoldEvent> {
-        Ok(event.clone())
-    }
-
-    fn doubt_limit(_memo: &()) -> Option<Duration> {
-        Some(CONFIRMATION)
-    }
-}
+confirmed!(Hold, HoldEvent, |event| event.state == HoldState::Hold);
 
 /// A call that is being put on hold.
 pub type HoldAction = Action<Hold>;
 
-impl Sealed for Unhold {}
-
-impl Operation for Unhold {
-    type Event = HoldEvent;
-    type Outcome = HoldEvent;
-    type Memo = ();
-    const METHOD: &'static str = Self::METHOD;
-    const NEEDS_CALL_ONLY: bool = false;
-    const BY_KIND: bool = true;
-
-    fn fields(&self) -> &Fields {
-        &self.fields
-    }
-
-    fn concerns(event: &HoldEvent, _memo: &(), _in_doubt: bool) -> bool {
-        event.state == HoldState::Unhold
-    }
-
-    fn judge(_event: &HoldEvent, _memo: &mut ()) -> Verdict {
-        Verdict::Final
-    }
-
-    fn outcome(event: &HoldEvent, _memo: &()) -> Result<HoldEvent> {
-        Ok(event.clone())
-    }
-
-    fn doubt_limit(_memo: &()) -> Option<Duration> {
-        Some(CONFIRMATION)
-    }
-}
+confirmed!(Unhold, HoldEvent, |event| event.state == HoldState::Unhold);
 
 /// A call that is being taken back from hold.
 pub type UnholdAction = Action<Unhold>;

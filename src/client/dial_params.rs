@@ -2,15 +2,11 @@
 
 use std::time::Duration;
 
-use serde_json::Value;
-
 use crate::error::{self, Result};
 use crate::protocol::constants::DIAL_TIMEOUT;
-use crate::protocol::device::{Devices, devices_fault};
+use crate::protocol::device::{Devices, devices_fault, ringing};
 use crate::protocol::fields::Fields;
 
-/// How long a device rings that says nothing, as the service has it.
-const RINGING: Duration = Duration::from_secs(30);
 /// What it takes, besides ringing, to set up the calls of one group of devices and to tell what became of them.
 const SETUP: Duration = Duration::from_secs(10);
 
@@ -57,22 +53,8 @@ impl Dial {
 
     /// The limit where none is set: no phone stops ringing before its time because of it.
     pub(crate) fn default_limit(&self) -> Duration {
-        let seconds = |of: Option<&Value>| of.and_then(Value::as_f64).filter(|seconds| *seconds > 0.0);
-        let span = |seconds: f64| Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX);
-        let of_dial = seconds(self.fields.get("timeout")).map_or(RINGING, span);
-        let of_device = |device: &Value| {
-            let params = device.get("params");
-            let ringing = params.and_then(|params| seconds(params.get("timeout"))).map_or(of_dial, span);
-            let confirming =
-                params.and_then(|params| seconds(params.get("confirm_timeout"))).map_or(Duration::ZERO, span);
-            ringing.saturating_add(confirming)
-        };
-        let of_group = |group: &Value| {
-            let devices = group.as_array().map_or(std::slice::from_ref(group), Vec::as_slice);
-            devices.iter().map(of_device).max().unwrap_or_default().saturating_add(SETUP)
-        };
-        let groups = self.fields.get("devices").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-        groups.iter().map(of_group).fold(Duration::ZERO, Duration::saturating_add).max(DIAL_TIMEOUT)
+        let groups = ringing(&self.fields).into_iter().map(|ringing| ringing.saturating_add(SETUP));
+        groups.fold(Duration::ZERO, Duration::saturating_add).max(DIAL_TIMEOUT)
     }
 
     /// Refuses what certainly cannot be dialled.
@@ -92,7 +74,7 @@ impl<D: Into<Devices>> From<D> for Dial {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
     use crate::protocol::device::{Phone, phone};

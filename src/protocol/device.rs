@@ -296,19 +296,26 @@ pub(crate) fn destinations(devices: Option<&Value>) -> String {
     }
 }
 
-/// How long the groups of devices may ring in all: each as long as its most patient device. A device that says nothing
-/// rings for `by_default`, or for 30 s.
-pub(crate) fn ringing(devices: Option<&Value>, by_default: Option<Duration>) -> Duration {
-    let by_default = by_default.unwrap_or(Duration::from_secs(30));
-    let groups = devices.and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_array);
-    let longest = groups.map(|group| {
-        let own = |device: &Value| {
-            let seconds = device.get("params")?.get("timeout")?.as_f64()?;
-            Duration::try_from_secs_f64(seconds).ok()
-        };
-        group.iter().map(|device| own(device).unwrap_or(by_default)).max().unwrap_or_default()
-    });
-    longest.fold(Duration::ZERO, Duration::saturating_add)
+/// How long a device rings that says nothing, as the service has it.
+const RINGING: Duration = Duration::from_secs(30);
+
+/// How long each group of the devices of a dial or a connect may ring: as long as its most patient device, including the
+/// time that the callee may take to confirm. A device that says nothing rings as long as the request says, or for 30 s.
+pub(crate) fn ringing(request: &Fields) -> Vec<Duration> {
+    let seconds = |of: Option<&Value>| of.and_then(Value::as_f64).filter(|seconds| *seconds > 0.0);
+    let span = |seconds: f64| Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX);
+    let of_request = seconds(request.get("timeout")).map_or(RINGING, span);
+    let of_device = |device: &Value| {
+        let params = device.get("params");
+        let ringing = params.and_then(|params| seconds(params.get("timeout"))).map_or(of_request, span);
+        let confirming = params.and_then(|params| seconds(params.get("confirm_timeout"))).map_or(Duration::ZERO, span);
+        ringing.saturating_add(confirming)
+    };
+    let of_group = |group: &Value| {
+        let devices = group.as_array().map_or(std::slice::from_ref(group), Vec::as_slice);
+        devices.iter().map(of_device).max().unwrap_or_default()
+    };
+    request.get("devices").and_then(Value::as_array).into_iter().flatten().map(of_group).collect()
 }
 
 /// Destinations: groups that are tried one after another, the devices of a group at once. Whoever answers first wins.

@@ -39,7 +39,7 @@ pub fn class(event: &Event) -> &'static str {
         Event::MessageReceive(_) => "MessageReceiveEvent",
         Event::MessageState(_) => "MessageStateEvent",
         // The reference has no class of its own for it.
-        Event::Ai(_) | Event::Other(_) => "RelayEvent",
+        Event::Ai(_) | Event::Live(_) | Event::Other(_) => "RelayEvent",
         _ => panic!("a variant that this table does not know: {event:?}"),
     }
 }

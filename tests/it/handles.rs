@@ -7,9 +7,10 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use signalwire_relay::simulator::{PersonOnCall, Simulator};
 use signalwire_relay::{
-    Call, CallState, CancelToken, Client, ConferenceEndReason, Connect, ConnectState, EndReason, ErrorKind, EventName,
-    HandlerResult, JoinConference, LinkState, Phase, QueueEnter, ReferState, SendDigitsState, StayEnd, phone, queue,
-    sip, tts,
+    Call, CallSide, CallState, CancelToken, Client, ConferenceEndReason, Connect, ConnectState, EndReason, ErrorKind,
+    EventName, HandlerResult, JoinConference, LinkState, LiveReport, LiveSummary, LiveTranscribe, LiveTranscription,
+    LiveTranslate, LiveTranslation, Phase, QueueEnter, ReferState, Result, SendDigitsState, StayEnd, phone, queue, sip,
+    tts,
 };
 
 use crate::support::NEVER;
@@ -37,6 +38,35 @@ impl Stage {
         call.answer().unwrap();
         call.wait_for_answered(None).unwrap();
         (caller, call)
+    }
+
+    /// Starts an operation that the service accepts, and of which nothing more is heard.
+    fn taken<T: Send + 'static>(
+        &self,
+        method: &'static str,
+        call: &Call,
+        start: impl FnOnce(&Call) -> Result<T> + Send + 'static,
+    ) -> T {
+        self.begun(method, call, start)(self)
+    }
+
+    /// The same in two steps: the operation is asked for, and is accepted when the result is called.
+    fn begun<T: Send + 'static>(
+        &self,
+        method: &'static str,
+        call: &Call,
+        start: impl FnOnce(&Call) -> Result<T> + Send + 'static,
+    ) -> impl FnOnce(&Self) -> T {
+        self.sim.never_answer(method);
+        let call = call.clone();
+        let starting = self.sim.spawn(move || start(&call)).unwrap();
+        self.sim.advance(SECOND);
+        move |stage: &Self| {
+            let requests = stage.sim.journal().requests(method);
+            let reply = json!({"jsonrpc": "2.0", "id": requests.last().unwrap().id(), "result": {"code": "200"}});
+            stage.sim.push_raw(&reply.to_string());
+            starting.join().unwrap()
+        }
     }
 
     /// Sends an event of a call.
@@ -129,16 +159,10 @@ fn the_end_of_an_earlier_bridge_is_not_taken_for_the_next_one() {
     let first = call.connect(agent(AGENT)).unwrap();
     first.wait(None).unwrap();
     // The second is only being asked for when the first one ends.
-    stage.sim.never_answer("calling.connect");
-    let (asking, on) = (call.clone(), stage.sim.clone());
-    let second = on.spawn(move || asking.connect(agent(OTHER))).unwrap();
-    stage.sim.advance(SECOND);
+    let second = stage.begun("calling.connect", &call, |call| call.connect(agent(OTHER)));
     stage.push(&call, "calling.call.connect", &json!({"connect_state": "disconnected"}));
     first.wait_disconnected(None).unwrap();
-    let requests = stage.sim.journal().requests("calling.connect");
-    let reply = json!({"jsonrpc": "2.0", "id": requests.last().unwrap().id(), "result": {"code": "200"}});
-    stage.sim.push_raw(&reply.to_string());
-    let second = second.join().unwrap();
+    let second = second(&stage);
     assert!(!second.is_done(), "the end of the first bridge is not the second one's");
     let peer = json!({"connect_state": "connected", "peer": {"call_id": "p", "node_id": "n"}});
     stage.push(&call, "calling.call.connect", &peer);
@@ -206,9 +230,8 @@ fn a_stay_in_a_conference_has_its_id_and_its_end() {
     again.wait_joined(None).unwrap();
     host.leave().unwrap();
     assert_eq!(host.wait(None).unwrap().end, StayEnd::Left);
-    // The other one was taken out when the conference ended.
-    let removed = again.wait(None).unwrap();
-    assert!(matches!(removed.end, StayEnd::Removed | StayEnd::ConferenceEnded), "{removed:?}");
+    // The other one was taken out because the conference ended.
+    assert_eq!(again.wait(None).unwrap().end, StayEnd::ConferenceEnded);
     assert_eq!(second.state(), CallState::Answered);
 }
 
@@ -235,6 +258,55 @@ fn a_conference_that_ends_around_a_call_ends_its_stay() {
 }
 
 #[test]
+fn a_stay_whose_caller_hangs_up_ends_with_the_call_and_one_that_others_end_does_not() {
+    let stage = Stage::new();
+    // The service says that the call has left, and then that it has ended.
+    let (caller, call) = stage.answered();
+    let stay = call.join_conference("standup").unwrap();
+    stay.wait_joined(None).unwrap();
+    caller.hang_up();
+    assert_eq!(stay.wait(None).unwrap().end, StayEnd::CallEnded);
+    let (caller, call) = stage.answered();
+    let stay = call.join_room("lobby").unwrap();
+    stay.wait_joined(None).unwrap();
+    caller.hang_up();
+    assert_eq!(stay.wait(None).unwrap().end, StayEnd::CallEnded);
+    let (caller, call) = stage.answered();
+    let stay = call.queue_enter("support").unwrap();
+    stage.sim.advance(SECOND);
+    caller.hang_up();
+    assert_eq!(stay.wait(None).unwrap().end, StayEnd::CallEnded);
+    // Nothing follows: others have taken the call out.
+    let (_caller, call) = stage.answered();
+    let stay = call.join_conference("standup").unwrap();
+    stay.wait_joined(None).unwrap();
+    let id = stay.conference_id().unwrap();
+    let begun = stage.sim.elapsed();
+    stage.push(
+        &call,
+        "calling.conference",
+        &json!({"conference_id": id, "name": "standup", "status": "participant-leave"}),
+    );
+    assert_eq!(stay.wait(None).unwrap().end, StayEnd::Removed);
+    assert_eq!((stage.sim.elapsed() - begun).as_millis() / 10, 100);
+    // The conference ends: it took its calls out first.
+    let (_caller, call) = stage.answered();
+    let stay = call.join_conference("retrospective").unwrap();
+    stay.wait_joined(None).unwrap();
+    let id = stay.conference_id().unwrap();
+    let end = json!({"conference_id": id, "name": "retrospective", "status": "conference-end",
+        "reason_ended": "conference-ended-via-api"});
+    stage.push(
+        &call,
+        "calling.conference",
+        &json!({"conference_id": id, "name": "retrospective", "status": "participant-leave"}),
+    );
+    stage.sim.push_event("calling.conference", end);
+    let ended = stay.wait(None).unwrap();
+    assert_eq!((ended.end, ended.reason), (StayEnd::ConferenceEnded, Some(ConferenceEndReason::ViaApi)));
+}
+
+#[test]
 fn a_room_is_joined_and_left_and_says_why_not() {
     let stage = Stage::new();
     let (_caller, call) = stage.answered();
@@ -242,15 +314,9 @@ fn a_room_is_joined_and_left_and_says_why_not() {
     stay.wait_joined(None).unwrap();
     stay.leave().unwrap();
     assert_eq!(stay.wait(None).unwrap().end, StayEnd::Left);
-    stage.sim.never_answer("calling.join_room");
-    let (asking, on) = (call.clone(), stage.sim.clone());
-    let joining = on.spawn(move || asking.join_room("cellar")).unwrap();
-    stage.sim.advance(SECOND);
+    let joining = stage.begun("calling.join_room", &call, |call| call.join_room("cellar"));
     stage.push(&call, "calling.call.room", &json!({"join_status": "locked", "room_name": "cellar"}));
-    let requests = stage.sim.journal().requests("calling.join_room");
-    let reply = json!({"jsonrpc": "2.0", "id": requests.last().unwrap().id(), "result": {"code": "200"}});
-    stage.sim.push_raw(&reply.to_string());
-    let locked = joining.join().unwrap();
+    let locked = joining(&stage);
     let error = locked.wait_joined(None).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::ConnectFailed);
     assert!(error.to_string().contains("cellar") && error.to_string().contains("locked"), "{error}");
@@ -267,19 +333,84 @@ fn digits_hold_noise_reduction_echo_and_refer_are_waited_for() {
     assert!(!call.denoise_stop().unwrap().wait(None).unwrap().denoised);
     let echo = call.echo_with(signalwire_relay::Echo::new().timeout(Duration::from_secs(5))).unwrap();
     assert!(!echo.wait(None).unwrap().ended_by_call);
-    stage.sim.never_answer("calling.refer");
-    let (asking, on) = (call.clone(), stage.sim.clone());
-    let referring = on.spawn(move || asking.refer(sip("sip:desk@pbx.example"))).unwrap();
-    stage.sim.advance(SECOND);
+    let referring = stage.begun("calling.refer", &call, |call| call.refer(sip("sip:desk@pbx.example")));
     for state in ["inProgress", "busy"] {
         let refer = json!({"state": state, "sip_refer_to": "sip:desk@pbx.example", "sip_notify_response_code": "486"});
         stage.push(&call, "calling.call.refer", &refer);
     }
-    let requests = stage.sim.journal().requests("calling.refer");
-    let reply = json!({"jsonrpc": "2.0", "id": requests.last().unwrap().id(), "result": {"code": "200"}});
-    stage.sim.push_raw(&reply.to_string());
-    let answer = referring.join().unwrap().wait(None).unwrap();
+    let answer = referring(&stage).wait(None).unwrap();
     assert_eq!((answer.state, &*answer.sip_notify_response_code), (ReferState::Busy, "486"));
+}
+
+#[test]
+fn live_transcription_gives_its_utterances_its_summaries_and_its_log() {
+    let stage = Stage::new();
+    let (caller, call) = stage.answered();
+    let transcription = call.live_transcribe(LiveTranscription::new().live_events(true)).unwrap();
+    let events = transcription.events();
+    caller.say("good morning");
+    stage.sim.advance(SECOND);
+    let summary = call.live_transcribe(LiveSummary::new()).unwrap();
+    let summarized = summary.wait(None).unwrap();
+    assert_eq!((summarized.report, summarized.summary.as_deref()), (LiveReport::Summary, Some("1 utterances")));
+    assert!(!transcription.is_done());
+    let stopped = call.live_transcribe(LiveTranscribe::stop()).unwrap().wait(None).unwrap();
+    let log = transcription.wait(None).unwrap();
+    for log in [&stopped, &log] {
+        assert_eq!((log.report, log.ended_by_call), (LiveReport::Log, false));
+        let turns: Vec<_> = log.turns().into_iter().map(|turn| (turn.role, turn.text)).collect();
+        assert_eq!(turns, [("remote-caller".to_owned(), "good morning".to_owned())]);
+    }
+    let said: Vec<_> = events.map(|event| (event.report, event.text)).collect();
+    let no_text = String::new;
+    assert_eq!(
+        said,
+        [
+            (LiveReport::Utterance, "good morning".to_owned()),
+            (LiveReport::Summary, no_text()),
+            (LiveReport::Log, no_text())
+        ]
+    );
+    // What does not run cannot be stopped, which is no error of the command.
+    assert!(call.live_transcribe(LiveTranscribe::stop()).unwrap().is_done());
+}
+
+#[test]
+fn live_translation_gives_both_sides_and_ends_with_its_call() {
+    let stage = Stage::new();
+    let (caller, call) = stage.answered();
+    let spanish = || LiveTranslation::new().from_lang("en-US").to_lang("es-ES").live_events(true);
+    let translation = call.live_translate(spanish()).unwrap();
+    // Transcription and translation do not get each other's events.
+    let transcription = call.live_transcribe(LiveTranscription::new().live_events(true)).unwrap();
+    let mut events = translation.events();
+    caller.say("good morning");
+    let said = events.next().unwrap();
+    assert_eq!((said.text.as_str(), said.translation.as_str()), ("good morning", "[es-ES] good morning"));
+    let injected = call.live_translate(LiveTranslate::inject("one moment", CallSide::Remote)).unwrap();
+    assert_eq!(injected.wait(None).unwrap().report, LiveReport::Accepted);
+    let log = call.live_translate(LiveTranslate::stop()).unwrap().wait(None).unwrap();
+    assert_eq!(log.translated_turns()[0].text, "[es-ES] good morning");
+    assert_eq!(translation.wait(None).unwrap().report, LiveReport::Log);
+    assert!(!transcription.is_done());
+    // Without a log it ends with the call.
+    let again = call.live_translate(spanish()).unwrap();
+    let summary = call.live_translate(LiveSummary::new());
+    stage.sim.end_calls_abruptly(true);
+    caller.hang_up();
+    assert!(transcription.wait(None).unwrap().ended_by_call && again.wait(None).unwrap().ended_by_call);
+    assert_eq!(summary.unwrap().wait(None).unwrap_err().kind(), ErrorKind::CallEnded);
+}
+
+#[test]
+fn the_end_of_live_transcription_that_was_missed_is_unknown_soon_after_a_stop() {
+    let stage = Stage::new();
+    let (_caller, call) = stage.answered();
+    let stopped = stage.taken("calling.live_transcribe", &call, |call| call.live_transcribe(LiveTranscribe::stop()));
+    stage.gap();
+    let begun = stage.sim.elapsed();
+    assert_eq!(stopped.wait(None).unwrap_err().kind(), ErrorKind::OutcomeUnknown);
+    assert!(stage.sim.elapsed() - begun <= Duration::from_secs(11));
 }
 
 #[test]
@@ -305,14 +436,7 @@ fn a_connect_whose_answer_was_missed_ends_with_an_unknown_outcome() {
     stage.sim.callee(AGENT).does_not_answer();
     let (_caller, call) = stage.answered();
     // Nothing is ever heard of it: its news was lost with the connection.
-    stage.sim.never_answer("calling.connect");
-    let (asking, on) = (call.clone(), stage.sim.clone());
-    let connecting = on.spawn(move || asking.connect(agent(AGENT))).unwrap();
-    stage.sim.advance(SECOND);
-    let requests = stage.sim.journal().requests("calling.connect");
-    let reply = json!({"jsonrpc": "2.0", "id": requests.last().unwrap().id(), "result": {"code": "200"}});
-    stage.sim.push_raw(&reply.to_string());
-    let bridge = connecting.join().unwrap();
+    let bridge = stage.taken("calling.connect", &call, |call| call.connect(agent(AGENT)));
     stage.gap();
     let begun = stage.sim.elapsed();
     let soon = bridge.wait(SECOND).unwrap_err();
@@ -335,14 +459,7 @@ fn a_connect_whose_answer_was_missed_ends_with_an_unknown_outcome() {
 /// A call with a connect that the service has accepted, and whose news was lost with the connection.
 fn in_doubt(stage: &Stage) -> (PersonOnCall, Call, signalwire_relay::ConnectAction) {
     let (caller, call) = stage.answered();
-    stage.sim.never_answer("calling.connect");
-    let (asking, on) = (call.clone(), stage.sim.clone());
-    let connecting = on.spawn(move || asking.connect(agent(AGENT))).unwrap();
-    stage.sim.advance(SECOND);
-    let requests = stage.sim.journal().requests("calling.connect");
-    let reply = json!({"jsonrpc": "2.0", "id": requests.last().unwrap().id(), "result": {"code": "200"}});
-    stage.sim.push_raw(&reply.to_string());
-    let bridge = connecting.join().unwrap();
+    let bridge = stage.taken("calling.connect", &call, |call| call.connect(agent(AGENT)));
     stage.gap();
     stage.sim.answer_again("calling.connect");
     (caller, call, bridge)

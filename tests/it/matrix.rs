@@ -9,9 +9,10 @@ use serde_json::{Value, json};
 use signalwire_relay::simulator::{Entry, EntryKind, PersonOnCall, Simulator};
 use signalwire_relay::{
     Action, Ai, AiHold, AiMessage, AiUnhold, AmazonBedrock, Answer, BindDigit, Call, ClearDigitBindings, Client,
-    Collect, Dial, Disconnect, Echo, ErrorKind, EventStream, Hangup, JoinConference, LeaveRoom, LinkState,
-    LiveTranscribe, LiveTranslate, Operation, Pay, Play, PlayState, ReceiveFax, Record, Result, Transcribe, Transfer,
-    UserEvent, WeakClient, digit_detector, fax_tone, machine, phone, rtp, silence, sip, sms, tts,
+    Collect, Dial, Disconnect, Echo, ErrorKind, EventStream, Hangup, JoinConference, LeaveRoom, LinkState, LiveSummary,
+    LiveTranscribe, LiveTranscription, LiveTranslate, LiveTranslation, Operation, Pay, Play, PlayState, ReceiveFax,
+    Record, Result, Transcribe, Transfer, UserEvent, WeakClient, digit_detector, fax_tone, machine, phone, rtp,
+    silence, sip, sms, tts,
 };
 
 use crate::support::{NEVER, each, left};
@@ -83,6 +84,8 @@ enum At {
     Reconnected,
     /// It outlasts the cause, and ends with what it waits for.
     Finish,
+    /// The same, so long after what it waits for.
+    AfterFinish(Duration),
     /// So long after it began; what the program asked for, if it asked.
     Limit,
 }
@@ -117,6 +120,9 @@ const fn then(got: Got) -> Want {
 const fn in_grace(kind: K) -> Want {
     Want::See(Got::Failed(kind, false), At::After(END_GRACE))
 }
+
+/// So long the end of a call or a conference may follow the end of a stay in it.
+const MOMENT: Duration = Duration::from_secs(1);
 
 /// The default of `Builder::end_grace`.
 const END_GRACE: Duration = Duration::from_secs(15);
@@ -159,6 +165,18 @@ const GRACE: Row = [OK, in_grace(K::CallEnded), in_grace(K::CallGone), THEN, LOS
 const LIFELONG: Row = [OK, OK, OK, THEN, LOST, CLOSED, CLOSED, CLOSED, TIMEOUT];
 /// A state that a call passes by ending.
 const STATE: Row = [OK, OK, OK, THEN, LOST, CLOSED, CLOSED, CLOSED, TIMEOUT];
+/// A stay that ends without having been asked to: for a moment something may follow that says why.
+const STAY: Row = [
+    Want::See(Got::Ok, At::After(MOMENT)),
+    OK,
+    OK,
+    Want::See(Got::Ok, At::AfterFinish(MOMENT)),
+    LOST,
+    CLOSED,
+    CLOSED,
+    CLOSED,
+    TIMEOUT,
+];
 const STREAM: Row = [OK, NOTHING, NOTHING, THEN, OVER, NOTHING, NOTHING, NOTHING, Want::See(Got::Nothing, At::Limit)];
 /// What comes from outside and belongs to no session.
 const PULL: Row = [OK, NO_CALL, NO_CALL, THEN, THEN, CLOSED, CLOSED, BORROWED, TIMEOUT];
@@ -571,19 +589,22 @@ fn methods() -> Vec<Method> {
         row("Action::wait of disconnect", Answered, None, LIFELONG, |scene|
             action(scene, unheard(scene, "calling.disconnect", Call::disconnect), "calling.call.connect",
                 json!({"connect_state": "disconnected"}))),
-        row("Action::wait of queue_enter", Answered, None, LIFELONG, |scene|
+        row("Action::wait of queue_enter", Answered, None, STAY, |scene|
             action(scene, unheard(scene, "calling.queue.enter", |call| call.queue_enter("support")),
                 "calling.call.queue", json!({"status": "leave", "name": "support"}))),
-        row("Action::wait of join_conference", Answered, None, LIFELONG, |scene|
+        row("Action::wait of join_conference", Answered, None, STAY, |scene|
             action(scene, unheard(scene, "calling.join_conference", |call| call.join_conference("standup")),
                 "calling.conference", json!({"status": "participant-leave", "name": "standup"}))),
+        row("Action::wait of a conference that ends", Answered, None, LIFELONG, |scene|
+            action(scene, unheard(scene, "calling.join_conference", |call| call.join_conference("standup")),
+                "calling.conference", json!({"status": "conference-end", "name": "standup"}))),
         row("Action::wait_joined of a conference", Answered, None, OUTCOME, |scene| {
             let stay = finished_by(scene,
                 unheard(scene, "calling.join_conference", |call| call.join_conference("standup")),
                 "calling.conference", json!({"status": "participant-join", "name": "standup"}));
             Box::new(move |time| got(stay.wait_joined(time)))
         }),
-        row("Action::wait of join_room", Answered, None, LIFELONG, |scene|
+        row("Action::wait of join_room", Answered, None, STAY, |scene|
             action(scene, unheard(scene, "calling.join_room", |call| call.join_room("lobby")),
                 "calling.call.room", json!({"join_status": "leave", "room_name": "lobby"}))),
         row("Action::wait_joined of a room", Answered, None, OUTCOME, |scene| {
@@ -611,6 +632,21 @@ fn methods() -> Vec<Method> {
         row("Action::wait of echo", Answered, None, LIFELONG, |scene|
             action(scene, unheard(scene, "calling.echo", Call::echo), "calling.call.echo",
                 json!({"state": "finished"}))),
+        row("Action::wait of live_transcribe", Answered, None, LIFELONG, |scene|
+            action(scene, unheard(scene, "calling.live_transcribe", |call| call.live_transcribe(LiveTranscription::new())),
+                "calling.ai.transcribe.conversation_log", json!({"conversation_log": []}))),
+        row("Action::wait of the end of live_transcribe", Answered, None, LIFELONG, |scene|
+            action(scene, unheard(scene, "calling.live_transcribe", |call| call.live_transcribe(LiveTranscribe::stop())),
+                "calling.ai.transcribe.conversation_log", json!({"conversation_log": []}))),
+        row("Action::wait of a summary", Answered, None, OUTCOME, |scene|
+            action(scene, unheard(scene, "calling.live_transcribe", |call| call.live_transcribe(LiveSummary::new())),
+                "calling.ai.transcribe.live_summarize", json!({"conversation_summary": "short"}))),
+        row("Action::wait of live_translate", Answered, None, LIFELONG, |scene|
+            action(scene, unheard(scene, "calling.live_translate", |call| call.live_translate(LiveTranslation::new())),
+                "calling.ai.translate.conversation_log", json!({"primary_conversation_log": []}))),
+        row("Action::wait of a summary of live_translate", Answered, None, OUTCOME, |scene|
+            action(scene, unheard(scene, "calling.live_translate", |call| call.live_translate(LiveSummary::new())),
+                "calling.ai.translate.live_summary", json!({"primary_conversation_summary": "short"}))),
         row("EventWaiter::wait", Answered, None, OUTCOME, |scene| {
             let mut expected = scene.call().waiter("calling.call.connect");
             scene.finish_by(|scene| scene.push("calling.call.connect", json!({"connect_state": "connected"})));
@@ -706,8 +742,6 @@ fn methods() -> Vec<Method> {
         "Call::leave_room" "calling.leave_room" |call| got(call.leave_room());
         "Call::leave_room_with" "calling.leave_room" |call| got(call.leave_room_with(LeaveRoom::new()));
         "Call::user_event" "calling.user_event" |call| got(call.user_event(UserEvent::from("x")));
-        "Call::live_transcribe" "calling.live_transcribe" |call| got(call.live_transcribe(LiveTranscribe::stop()));
-        "Call::live_translate" "calling.live_translate" |call| got(call.live_translate(LiveTranslate::stop()));
         "Call::amazon_bedrock" "calling.amazon_bedrock" |call| got(call.amazon_bedrock(AmazonBedrock::new()));
         "Call::ai_message" "calling.ai_message" |call| got(call.ai_message(AiMessage::from("Hello")));
         "Call::ai_hold" "calling.ai_hold" |call| got(call.ai_hold());
@@ -754,6 +788,8 @@ fn methods() -> Vec<Method> {
         "Call::send_fax" "calling.send_fax" |call| got(call.send_fax(DOCUMENT));
         "Call::receive_fax" "calling.receive_fax" |call| got(call.receive_fax(ReceiveFax::new()));
         "Call::transcribe" "calling.transcribe" |call| got(call.transcribe(Transcribe::new()));
+        "Call::live_transcribe" "calling.live_transcribe" |call| got(call.live_transcribe(LiveTranscribe::stop()));
+        "Call::live_translate" "calling.live_translate" |call| got(call.live_translate(LiveTranslate::stop()));
         "Call::ai" "calling.ai" |call| got(call.ai(Ai::new().prompt("Be brief.")));
     }
     all
@@ -810,7 +846,7 @@ fn check(method: &Method, cause: Cause, want: Got, at: At) -> std::result::Resul
     let caused = sim.elapsed();
     scene.cause(method, cause);
     let mut finished = None;
-    if at == At::Finish {
+    if matches!(at, At::Finish | At::AfterFinish(_)) {
         sim.advance(5 * SECOND);
         finished = Some(sim.elapsed());
         scene.finish(method);
@@ -821,6 +857,7 @@ fn check(method: &Method, cause: Cause, want: Got, at: At) -> std::result::Resul
         At::After(span) => Some(caused + span),
         At::Reconnected => scene.reconnected(),
         At::Finish => finished,
+        At::AfterFinish(span) => finished.map(|finished| finished + span),
         At::Limit => Some(begun + limit),
     };
     let Some(expected) = expected else { return Err("there was no second connection".into()) };

@@ -415,7 +415,9 @@ fn methods() -> Vec<Method> {
             call.clear_digit_bindings()
         }),
         ("Call::ai_message", Any, |_, _, call| call.ai_message("Hello")),
-        ("Call::live_transcribe", Any, |_, _, call| call.live_transcribe(signalwire_relay::LiveTranscription::new())),
+        ("Call::live_transcribe", Any, |_, _, call| {
+            call.live_transcribe(signalwire_relay::LiveTranscription::new()).map(drop)
+        }),
         ("Call::wait_for", Is(Timeout), |_, _, call| call.wait_for("none", |_| true, 5 * MINUTE).map(drop)),
         ("Call::wait_for_ringing", Fine, |_, _, call| call.wait_for_ringing(MINUTE).map(drop)),
         ("Call::wait_for_answered", Fine, |_, _, call| call.wait_for_answered(MINUTE).map(drop)),

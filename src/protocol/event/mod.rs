@@ -15,6 +15,7 @@ macro_rules! debug_masked {
 }
 
 mod call;
+mod live;
 mod message;
 
 use std::borrow::Cow;
@@ -24,6 +25,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 pub use self::call::*;
+pub use self::live::*;
 pub use self::message::*;
 use super::frame::{Envelope, EventHead};
 use super::limits;
@@ -90,6 +92,8 @@ pub enum Event {
     MessageState(MessageStateEvent),
     /// An AI session ended.
     Ai(AiEvent),
+    /// Live transcription or translation.
+    Live(LiveEvent),
     /// Any other event, as it came.
     Other(RawEvent),
 }
@@ -154,6 +158,12 @@ impl Event {
             EventName::Room => Self::Room(RoomEvent::read(raw, payload)),
             EventName::CallingError => Self::CallingError(CallingErrorEvent::read(raw, payload)),
             EventName::Ai => Self::Ai(AiEvent::read(raw, payload)),
+            EventName::AiTranscribeUtterance
+            | EventName::AiTranscribeLiveSummarize
+            | EventName::AiTranscribeConversationLog
+            | EventName::AiTranslateTranscriptDelta
+            | EventName::AiTranslateLiveSummary
+            | EventName::AiTranslateConversationLog => Self::Live(LiveEvent::read(raw, payload)),
             _ => Self::Other(raw),
         }
     }
@@ -187,6 +197,7 @@ impl Event {
             Self::MessageReceive(event) => &event.raw,
             Self::MessageState(event) => &event.raw,
             Self::Ai(event) => &event.raw,
+            Self::Live(event) => &event.raw,
             Self::Other(raw) => raw,
         }
     }
@@ -260,6 +271,7 @@ impl Debug for Event {
             Self::MessageReceive(event) => Debug::fmt(event, f),
             Self::MessageState(event) => Debug::fmt(event, f),
             Self::Ai(event) => Debug::fmt(event, f),
+            Self::Live(event) => Debug::fmt(event, f),
             Self::Other(raw) => Debug::fmt(raw, f),
         }
     }

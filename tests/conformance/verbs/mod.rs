@@ -252,11 +252,11 @@ pub fn call_method(call: &Call, method: &str, mut args: Args) -> Option<Result<O
             "status_url": text => status_url))),
         "live_transcribe" => {
             let set = live_transcribing(&mut args);
-            done(call.live_transcribe(all!(set, args)))
+            done(call.live_transcribe(all!(set, args)).map(drop))
         }
         "live_translate" => {
             let set = live_translating(&mut args);
-            done(call.live_translate(all!(set, args, "status_url": text => status_url)))
+            done(call.live_translate(all!(set, args, "status_url": text => status_url)).map(drop))
         }
         "ai" => {
             let set = agent(&mut args);
