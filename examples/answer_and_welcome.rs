@@ -10,7 +10,8 @@ fn main() -> Result<()> {
     client.on_call(|call| {
         call.answer()?;
         call.play(tts("Welcome to SignalWire!").voice("en-US-Neural2-A"))?.wait(None)?;
-        Ok(call.hangup()?)
+        call.hangup()?;
+        Ok(())
     });
     stage.run(&client, |sim| sim.caller("+15551230001").calls("+15550000000").dials())
 }

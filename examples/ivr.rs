@@ -38,7 +38,8 @@ fn menu(call: Call) -> HandlerResult {
         }
         _ => say(&call, "We did not get that. Goodbye.")?,
     }
-    Ok(call.hangup()?)
+    call.hangup()?;
+    Ok(())
 }
 
 fn say(call: &Call, text: &str) -> Result<()> {

@@ -18,7 +18,8 @@ fn main() -> Result<()> {
             .record(Record::new().beep(true).format(RecordFormat::Mp3).terminators("#"))?
             .wait(Duration::from_secs(120))?;
         println!("{:.1} s of message at {}", recording.duration, recording.url);
-        Ok(call.hangup()?)
+        call.hangup()?;
+        Ok(())
     });
     // Events that arrive after the end of their call reach this listener, also those that are too late for the wait. A
     // program that stores messages under their control ID stores each of them once.
