@@ -11,7 +11,8 @@
 //!     client.on_call(|call| {
 //!         call.answer()?;
 //!         call.play(tts("Welcome to SignalWire!"))?.wait(None)?;
-//!         Ok(call.hangup()?)
+//!         call.hangup()?;
+//!         Ok(())
 //!     });
 //!     client.run()
 //! }
@@ -108,8 +109,15 @@
 //! # Logging
 //!
 //! Through the [`log`](https://docs.rs/log) crate; no logger is installed. Error: a handler failed, or the client
-//! gave up. Warn: the connection is lost, a call was not claimed, a frame was not understood. Info: connected,
-//! closed. Debug: one line for each request and event. Trace: the frames, without secrets.
+//! gave up. Warn: the connection is lost, a call was not claimed, a frame was not understood. Info: connected and as
+//! what, closed, and one line for each call when it has ended: who called, whether the call was answered, how long it
+//! lasted and why it ended. Debug: one line for each request and event. Trace: the frames, without secrets.
+//!
+//! The lines about calls and messages have the target `signalwire_relay::call` and name what they are about in one
+//! order: event or method, call ID, control ID, state. With the feature `kv` they have the same as key-values, for
+//! loggers that write JSON: `event`, `method`, `call_id`, `control_id`, `message_id`, `tag`, `state`, and at the end of
+//! a call `direction`, `context`, `answered`, `reason` and `seconds`. Phone numbers are cut to their last four digits,
+//! unless [`Builder::log_numbers`] asks for them.
 //!
 //! What people press, say and write is masked at trace too, and shown with [`Builder::log_content`]; `Debug` of events,
 //! messages and parameters never shows it.
@@ -137,7 +145,8 @@
 //! client.on_call(|call| {
 //!     call.answer()?;
 //!     call.play(tts("Welcome!"))?.wait(None)?;
-//!     Ok(call.hangup()?)
+//!     call.hangup()?;
+//!     Ok(())
 //! });
 //! let ann = sim.caller("+15551230000").calls("+15559990000").dials();
 //! ann.wait_ended(Duration::from_secs(20))?;
@@ -167,6 +176,7 @@
 //! | `rustls` | | TLS by rustls and ring, with the platform's root certificates; needs no OpenSSL |
 //! | `signals` | default | [`Client::run`] ends cleanly on SIGINT, SIGTERM and SIGHUP (Unix) |
 //! | `simulator` | | the simulator |
+//! | `kv` | | key-values in the lines of the log about calls |
 //! | `vendored-openssl` | | builds OpenSSL from source |
 //!
 //! If a build on Linux fails because the headers of OpenSSL are missing, install them (`libssl-dev` and `pkg-config` on

@@ -278,7 +278,6 @@ impl<O: Operation> Action<O> {
         fields.set("", "control_id", self.control_id().into());
         match self.call.core.request(method, &fields) {
             Err(error) if matches!(error.code(), Some(404 | 410)) => {
-                log::debug!("{error}");
                 if error.code() == Some(410) {
                     self.call.core.gone();
                 } else if let Some(session) = self.call.core.session() {

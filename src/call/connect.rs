@@ -6,7 +6,7 @@ use super::action::sealed::Sealed;
 use super::legs::{Legs, Moment, News};
 use super::{Action, Call, Operation, Verdict};
 use crate::error::{self, Cause, Result};
-use crate::protocol::device::{Devices, destinations, devices_fault, ringing};
+use crate::protocol::device::{Devices, destinations, devices_fault, odd_number, ringing};
 use crate::protocol::event::{ConnectEvent, Peer};
 use crate::protocol::fields::Fields;
 use crate::protocol::states::{ConnectState, EndReason};
@@ -259,7 +259,11 @@ impl Call {
     /// Otherwise an error if the service rejects the request or the connection is down for longer than the request
     /// timeout. If the call has already ended, the returned action is already complete.
     pub fn connect(&self, to: impl Into<Connect>) -> Result<ConnectAction> {
-        self.start(to.into())
+        let to = to.into();
+        if let (Some(session), Some(number)) = (self.core.session(), odd_number(to.fields.get("devices"))) {
+            session.warn_of_number(Connect::METHOD, number);
+        }
+        self.start(to)
     }
 
     /// Ends the bridge with another call; both calls stay up. Sends `calling.disconnect`.

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant, SystemTime};
 
+use log::Level;
 use parking_lot::Mutex;
 use serde_json::value::RawValue;
 
@@ -25,7 +26,7 @@ use crate::protocol::limits;
 use crate::protocol::object::Object;
 use crate::protocol::states::{CallState, ConnectState, Direction, EndReason, EndSource, EventName};
 use crate::secret::Secrets;
-use crate::session::{Alarm, Ask, Effect, Session};
+use crate::session::{Alarm, Ask, Effect, Session, TARGET};
 use crate::steps::step;
 use crate::stream::{EventStream, Feed};
 use crate::workers::run_each;
@@ -631,7 +632,6 @@ impl CallCore {
     pub(crate) fn command(self: &Arc<Self>, method: &str, fields: &Fields, ends: bool) -> Result<Reply> {
         match self.request(method, fields) {
             Err(error) if matches!(error.code(), Some(404 | 410)) => {
-                log::debug!("{error}");
                 if ends || error.code() == Some(410) {
                     self.gone();
                 }
@@ -1023,6 +1023,7 @@ impl CallCore {
             let grace = matches!(over, Over::Ended(_) | Over::Gone);
             inner.live.as_mut().map(|live| live.depart(grace)).unwrap_or_default()
         };
+        self.log_end(session, &over);
         for waiter in &departed.waiters {
             waiter.reached.set(&session.clock, Reached::Over(over.clone()));
         }
@@ -1048,6 +1049,46 @@ impl CallCore {
             }
         });
         Delivered::Lingering
+    }
+
+    /// The one line of a call at INFO: who called whom, whether it was answered, how it ended and how long it lasted.
+    fn log_end(&self, session: &Session, over: &Over) {
+        if !log::log_enabled!(target: TARGET, Level::Info) {
+            return;
+        }
+        let (device, direction, context, was_answered) = {
+            let inner = self.inner.lock();
+            let context = inner.names.get(Name::Context).to_owned();
+            (inner.device.clone(), inner.direction.clone(), context, inner.was_answered)
+        };
+        let (reason, lasted) = match over {
+            Over::Ended(end) => (end.reason.as_ref().map(EndReason::as_str), end.duration),
+            Over::Gone => (Some("the service does not know the call"), None),
+            Over::SessionLost => (Some("the session was lost"), None),
+            Over::Closed => (Some("the client was closed"), None),
+        };
+        let (reason, direction) = (reason.unwrap_or("no reason was given"), direction.as_str());
+        let answered = if was_answered { "answered" } else { "not answered" };
+        let seconds = lasted.map(|lasted| format!("{:.1}", lasted.as_secs_f64())).unwrap_or_default();
+        let after = lasted.map(|_| format!(" after {seconds} s")).unwrap_or_default();
+        let on = if context.is_empty() { String::new() } else { format!(" on {context}") };
+        let names = if device.from().is_empty() && device.to().is_empty() {
+            String::new()
+        } else {
+            format!(" from {} to {}", device.from(), device.to())
+        };
+        let pairs = [
+            ("call_id", &*self.id),
+            ("direction", direction),
+            ("context", &context),
+            ("answered", answered),
+            ("reason", reason),
+            ("seconds", &seconds),
+        ];
+        let begun = if direction == Direction::Inbound.as_str() { "offered" } else { "dialled" };
+        session.line(Level::Info, &pairs, || {
+            format!("{direction}{names}{on}: {begun}, {answered}, ended{after}: {reason}")
+        });
     }
 
     fn take_listeners(&self) -> Vec<Arc<ListenerEntry>> {

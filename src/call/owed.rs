@@ -106,7 +106,9 @@ impl Debt {
             Answer::SessionLost => "the session was lost".to_owned(),
             // It was sent, and usually is done.
             Answer::Closed => {
-                return log::debug!("the client was closed before {} was answered", self.duty.method());
+                let about = [("method", self.duty.method()), ("call_id", &*self.call_id)];
+                let closed = || "the client was closed before the response".to_owned();
+                return session.line(log::Level::Debug, &about, closed);
             }
             Answer::ClosedUnsent => "the client was closed".to_owned(),
             Answer::Lost | Answer::Late | Answer::Unsent if !session.clock.is_past(self.limit) => {
@@ -129,7 +131,8 @@ impl Debt {
             if self.duty == Duty::End {
                 self.pay(session);
             } else if session.sink().is_live(&self.call_id) {
-                log::debug!("call {} was passed back and has been offered again", session.clean(&self.call_id));
+                let again = || "was passed back, and has been offered again".to_owned();
+                session.line(log::Level::Debug, &[("call_id", &self.call_id)], again);
             } else if session.is_up() || session.clock.is_past(self.limit) {
                 self.pay(session);
             } else {

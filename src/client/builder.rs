@@ -517,6 +517,13 @@ impl Builder {
         self
     }
 
+    /// Sets whether the log shows phone numbers whole. Default: `false`, and numbers that begin with `+` are cut to their
+    /// last four digits (`+...2222`), except in the frames that are logged at trace.
+    pub fn log_numbers(mut self, shown: bool) -> Self {
+        self.settings.log_numbers = shown;
+        self
+    }
+
     /// Sets whether the frames in the log, which are logged at trace, show what people pressed, said and wrote. Default:
     /// `false`.
     ///

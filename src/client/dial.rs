@@ -21,7 +21,7 @@ use crate::clock::Deadline;
 use crate::error::{self, Cause, Error, Result};
 use crate::latch::Latch;
 use crate::mailbox::Mailbox;
-use crate::protocol::device::destinations;
+use crate::protocol::device::{destinations, odd_number};
 use crate::protocol::frame;
 use crate::protocol::limits::LONGEST_NAME;
 use crate::protocol::states::EndReason;
@@ -182,6 +182,9 @@ impl Client {
         if tag.len() > LONGEST_NAME {
             let why = format!("its tag has {} bytes, and at most {LONGEST_NAME} are allowed", tag.len());
             return Err(error::refused("calling.dial", &why));
+        }
+        if let Some(number) = odd_number(dial.fields.get("devices")) {
+            session.warn_of_number("calling.dial", number);
         }
         dial.fields.set("", "tag", tag.as_str().into());
         let tag: Box<str> = tag.into();
@@ -393,7 +396,8 @@ impl fmt::Debug for Dialing {
 
 /// Hangs up a leg that nobody wants.
 pub(super) fn end_leg(session: &Session, leg: &Arc<CallCore>) {
-    log::debug!("call {} is a leg that nobody waits for, and is hung up", session.clean(leg.id()));
+    let unwanted = || "no dial waits for this call, and it is hung up".to_owned();
+    session.line(log::Level::Debug, &[("call_id", leg.id())], unwanted);
     leg.owe(Duty::End, "\"reason\":\"cancel\"");
 }
 
@@ -520,7 +524,7 @@ impl DialCore {
             // The service may be dialling: its events will tell, or the limit will.
             Answer::Lost | Answer::Late => {}
             refused => {
-                let Err(error) = session.judge("calling.dial", None, refused.clone()) else { return };
+                let Err(error) = session.judge("calling.dial", None, "{}", refused.clone()) else { return };
                 // A leg that overtook the refusal belongs to nobody, and neither does one that rings all the same.
                 if error.may_have_been_sent() {
                     router.give_up(session, self, error);

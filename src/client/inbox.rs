@@ -16,6 +16,8 @@ use crate::steps::step;
 /// Something that is offered: an inbound call or message.
 pub(crate) trait Offered: Clone + Send + Sync + 'static {
     const WHAT: &'static str;
+    /// The name of its ID, in the log.
+    const ID: &'static str;
     /// Whether it counts against the bound on bytes until its handler has returned: what has no bound of its own.
     const HELD_BY_HANDLER: bool;
     /// Everything that it owns.
@@ -233,7 +235,7 @@ fn run<T: Offered>(session: &Arc<Session>, handler: &Handler<T>, offer: T, room:
         match outcome {
             Ok(Ok(())) => {}
             Ok(Err(error)) if is_normal_way_out(&error) => {
-                log::debug!("the handler of {} {} is done: {error}", T::WHAT, session.clean(&offer.id()));
+                session.line(log::Level::Debug, &[(T::ID, &offer.id())], || format!("the handler is done: {error}"));
             }
             Ok(Err(error)) => {
                 session.counters.handler_failures.add(1);
@@ -241,7 +243,7 @@ fn run<T: Offered>(session: &Arc<Session>, handler: &Handler<T>, offer: T, room:
                     "the handler of {} {} failed: {}",
                     T::WHAT,
                     session.clean(&offer.id()),
-                    session.clean(&error.to_string())
+                    session.for_log(&error.to_string())
                 );
                 offer.failed(&session);
             }

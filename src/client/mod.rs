@@ -31,6 +31,7 @@ use crate::clock::Deadline;
 use crate::error::{self, ErrorKind, HandlerResult, Result};
 use crate::message::{Message, Sms};
 use crate::protocol::constants::{METHOD_SIGNALWIRE_RECEIVE, METHOD_SIGNALWIRE_UNRECEIVE};
+use crate::protocol::device::looks_like_a_number;
 use crate::protocol::event::Event;
 use crate::protocol::fields;
 use crate::protocol::frame::Reply;
@@ -201,18 +202,58 @@ impl Client {
     ///     call.play(tts("Welcome!"))?.wait(None)?;
     ///     // No clone of the client is needed, and none keeps it open:
     ///     println!("{:?}", call.client()?.state());
-    ///     Ok(call.hangup()?)
+    ///     call.hangup()?;
+    ///     Ok(())
     /// });
     /// client.run()
     /// # }
     /// ```
+    ///
+    /// A function is a handler, too: one that returns [`HandlerResult`], by its name. One that returns the result of
+    /// another library, such as `anyhow::Result`, and one that returns nothing, need a closure around them, because the
+    /// type of `Ok(())` in a closure would be open otherwise:
+    ///
+    /// ```no_run
+    /// use signalwire_relay::{Call, Client, HandlerResult, tts};
+    /// # mod anyhow { pub type Result<T, E = Box<dyn std::error::Error + Send + Sync>> = std::result::Result<T, E>; }
+    ///
+    /// fn welcome(call: Call) -> HandlerResult {
+    ///     call.answer()?;
+    ///     call.play(tts("Welcome!"))?.wait(None)?;
+    ///     call.hangup()?;
+    ///     Ok(())
+    /// }
+    ///
+    /// fn with_anyhow(call: Call) -> anyhow::Result<()> {
+    ///     call.answer()?;
+    ///     call.hangup()?;
+    ///     Ok(())
+    /// }
+    ///
+    /// fn never_fails(call: Call) {
+    ///     if let Err(error) = call.hangup() {
+    ///         eprintln!("{error}");
+    ///     }
+    /// }
+    ///
+    /// # fn main() -> signalwire_relay::Result<()> {
+    /// let client = Client::builder().contexts(["default"]).connect()?;
+    /// client.on_call(welcome);
+    /// client.on_call(|call| Ok(with_anyhow(call)?));
+    /// client.on_call(|call| Ok(never_fails(call)));
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// If the client subscribes to no context, a warning says once that nothing will be offered.
     pub fn on_call(&self, handler: impl Fn(Call) -> HandlerResult + Send + Sync + 'static) {
+        self.may_be_offered("Client::on_call");
         self.handle.router.calls.handle(&self.handle.session, handler);
     }
 
     /// Has `handler` called with every inbound message; otherwise as [`on_call`](Self::on_call). A message that nobody
     /// claims is dropped and counted.
     pub fn on_message(&self, handler: impl Fn(Message) -> HandlerResult + Send + Sync + 'static) {
+        self.may_be_offered("Client::on_message");
         self.handle.router.messages.handle(&self.handle.session, handler);
     }
 
@@ -251,6 +292,7 @@ impl Client {
     ///
     /// `Timeout` when the time is up, `Closed` when the client is closed.
     pub fn next_call(&self, timeout: impl Into<Option<Duration>>) -> Result<Call> {
+        self.may_be_offered("Client::next_call");
         let session = &self.handle.session;
         self.handle.router.calls.next(session, session.clock.deadline(timeout.into()))
     }
@@ -261,6 +303,7 @@ impl Client {
     ///
     /// `Timeout` when the time is up, `Closed` when the client is closed.
     pub fn next_message(&self, timeout: impl Into<Option<Duration>>) -> Result<Message> {
+        self.may_be_offered("Client::next_message");
         let session = &self.handle.session;
         self.handle.router.messages.next(session, session.clock.deadline(timeout.into()))
     }
@@ -278,12 +321,14 @@ impl Client {
     /// ```
     #[must_use]
     pub fn calls(&self) -> Calls {
+        self.may_be_offered("Client::calls");
         Calls { session: Arc::clone(&self.handle.session), router: Arc::clone(&self.handle.router) }
     }
 
     /// Inbound messages as an iterator that ends when the client is closed.
     #[must_use]
     pub fn messages(&self) -> Messages {
+        self.may_be_offered("Client::messages");
         Messages { session: Arc::clone(&self.handle.session), router: Arc::clone(&self.handle.router) }
     }
 
@@ -373,6 +418,9 @@ impl Client {
         sms.check()?;
         self.may_start(Sms::METHOD)?;
         let session = &self.handle.session;
+        if let Some(number) = sms.fields.text("to_number").filter(|number| !looks_like_a_number(number)) {
+            session.warn_of_number(Sms::METHOD, number);
+        }
         let until = session.clock.after(session.settings.request_timeout);
         if sms.fields.text("context").is_some() {
             return self.post_message(&sms, until, false);
@@ -469,6 +517,20 @@ impl Client {
         }
         fields::check(method, &params)?;
         self.handle.session.notify(method, &params.to_string())
+    }
+
+    /// Warns a program, once, that waits for calls or messages of no context.
+    fn may_be_offered(&self, what: &str) {
+        let (session, router) = (&self.handle.session, &self.handle.router);
+        if session.is_forked() || session.is_closing() || router.is_draining() || !session.contexts().is_empty() {
+            return;
+        }
+        if router.first_without_contexts() {
+            log::warn!(
+                "{what} is used, and the client subscribes to no context: no call and no message is offered to it until \
+                 Builder::contexts or Client::receive names one"
+            );
+        }
     }
 
     /// Refuses what would start something new while the client is shutting down.

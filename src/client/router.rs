@@ -38,6 +38,8 @@ pub(crate) struct Router {
     pub(super) messages: Arc<Inbox<Message>>,
     pub(super) strays: Arc<Strays>,
     draining: AtomicBool,
+    /// Whether the program was warned that it subscribes to no context.
+    warned: AtomicBool,
     /// How many ids of ended calls are kept, so that late events of theirs do not count as early ones, and how many of
     /// inbound messages, so that one that is delivered again is not handled again.
     remembered: usize,
@@ -152,6 +154,7 @@ impl Router {
             messages: Arc::new(Inbox::new()),
             strays: Strays::new(),
             draining: AtomicBool::new(false),
+            warned: AtomicBool::new(false),
             remembered,
             seed: RandomState::new(),
         })
@@ -159,6 +162,11 @@ impl Router {
 
     pub(super) fn drain(&self) {
         self.draining.store(true, Ordering::Release);
+    }
+
+    /// Whether the program has not been warned yet that it subscribes to no context.
+    pub(super) fn first_without_contexts(&self) -> bool {
+        !self.warned.swap(true, Ordering::Relaxed)
     }
 
     pub(super) fn is_draining(&self) -> bool {
@@ -900,7 +908,8 @@ impl EventSink for Router {
             (dropped, next)
         };
         for early in &dropped {
-            log::debug!("an event is for {}, which nobody knows", session.clean(early.id()));
+            let about = [("event", &*early.envelope.borrow().event_type), ("call_id", early.id())];
+            session.line(log::Level::Debug, &about, || "the call or message is not known".to_owned());
             self.stray(session, &early.envelope.borrow());
         }
         session.workers.kick();
@@ -1038,6 +1047,7 @@ impl Router {
 
 impl Offered for Call {
     const WHAT: &'static str = "call";
+    const ID: &'static str = "call_id";
     const HELD_BY_HANDLER: bool = false;
 
     fn bytes(&self) -> usize {
@@ -1077,6 +1087,7 @@ impl Offered for Call {
 
 impl Offered for Message {
     const WHAT: &'static str = "message";
+    const ID: &'static str = "message_id";
     const HELD_BY_HANDLER: bool = true;
 
     fn bytes(&self) -> usize {

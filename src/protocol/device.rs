@@ -255,6 +255,20 @@ pub(crate) fn number_fault(to: &str) -> Option<&'static str> {
     address_fault(to).or_else(spaced)
 }
 
+/// Whether this may be a phone number. What is not may still be one for the service.
+pub(crate) fn looks_like_a_number(to: &str) -> bool {
+    let rest = to.strip_prefix('+').unwrap_or(to);
+    rest.bytes().all(|byte| byte.is_ascii_digit() || b"-().*#".contains(&byte))
+        && rest.bytes().any(|byte| byte.is_ascii_digit())
+}
+
+/// The first number among these devices that does not look like one.
+pub(crate) fn odd_number(devices: Option<&Value>) -> Option<&str> {
+    let groups = devices?.as_array()?.iter().filter_map(Value::as_array).flatten();
+    let mut numbers = groups.filter_map(|device| device.get("params")?.get("to_number")?.as_str());
+    numbers.find(|number| !looks_like_a_number(number))
+}
+
 /// What is wrong with the JSON of devices, if they certainly cannot be called.
 pub(crate) fn devices_fault(devices: Option<&Value>) -> Option<&'static str> {
     let groups = devices?.as_array()?;

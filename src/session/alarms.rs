@@ -23,10 +23,11 @@ pub(crate) enum Alarm {
     LateLeg,
     FrameDropped,
     OutcomeDropped,
+    OddNumber,
 }
 
 impl Alarm {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 11] = [
         Self::CallPassed,
         Self::CallLeft,
         Self::MessageDropped,
@@ -37,6 +38,7 @@ impl Alarm {
         Self::LateLeg,
         Self::FrameDropped,
         Self::OutcomeDropped,
+        Self::OddNumber,
     ];
     const COUNT: usize = Self::ALL.len();
 
@@ -52,6 +54,7 @@ impl Alarm {
             Self::LateLeg => ("call of a dial that is over was hung up", "calls of dials that are over were hung up"),
             Self::FrameDropped => ("frame was malformed and dropped", "frames were malformed and dropped"),
             Self::OutcomeDropped => ("outcome was too large to be kept", "outcomes were too large to be kept"),
+            Self::OddNumber => ("number did not look like one", "numbers did not look like numbers"),
         };
         format!("{count} more {} in the last {PERIOD:?}", if count == 1 { one } else { many })
     }
@@ -98,11 +101,18 @@ impl Session {
     pub(crate) fn warn(&self, alarm: Alarm, text: impl FnOnce() -> String) {
         let (at_once, until) = self.alarms.raise(alarm, self.clock.now());
         if at_once {
-            log::warn!("{}", self.clean(&text()));
+            log::warn!("{}", self.for_log(&text()));
         }
         if let Some(until) = until {
             self.at(until, Box::new(move |session| session.warn_of_more(alarm)));
         }
+    }
+
+    /// A number does not look like one. It is left to the service, whose refusal may not say as much.
+    pub(crate) fn warn_of_number(&self, method: &str, number: &str) {
+        self.warn(Alarm::OddNumber, || {
+            format!("{method}: {number:?} does not look like a phone number, and is sent as it is")
+        });
     }
 
     fn warn_of_more(&self, alarm: Alarm) {

@@ -1,5 +1,6 @@
 //! One frame, on the reader: understood, acknowledged, and handed to where it belongs.
 
+use std::borrow::Cow;
 use std::collections::{HashSet, VecDeque};
 use std::hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState};
 use std::sync::Arc;
@@ -8,6 +9,7 @@ use std::sync::atomic::Ordering;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::lines::TARGET;
 use super::{Alarm, Answer, Session};
 use crate::protocol::constants::{METHOD_SIGNALWIRE_DISCONNECT, METHOD_SIGNALWIRE_EVENT, METHOD_SIGNALWIRE_PING};
 use crate::protocol::frame::{self, Envelope, EventHead, Incoming, ReplyId, WireError};
@@ -184,8 +186,8 @@ impl Dispatch {
             session.counters.events_repeated.add(1);
             return;
         }
-        if log::log_enabled!(log::Level::Debug) {
-            log::debug!("event {}", session.clean(&envelope.event_type));
+        if log::log_enabled!(target: TARGET, log::Level::Debug) {
+            log_event(&session, envelope);
         }
         if envelope.event_type == "signalwire.authorization.state" {
             if let Some(state) = EventHead::parse(envelope.params).authorization_state {
@@ -212,6 +214,22 @@ impl Dispatch {
         self.session.writer.ring();
         self.session.workers.kick();
     }
+}
+
+fn log_event(session: &Session, envelope: &Envelope<'_>) {
+    let head = EventHead::parse(envelope.params);
+    let leg = head.call.map(EventHead::parse).unwrap_or_default();
+    let states = [&head.call_state, &head.state, &head.message_state, &head.dial_state];
+    let text = |text: &'_ Option<Cow<'_, str>>| text.as_deref().unwrap_or_default().to_owned();
+    let about = [
+        ("event", &*envelope.event_type),
+        ("call_id", &text(if head.call_id.is_some() { &head.call_id } else { &leg.call_id })),
+        ("control_id", &text(&head.control_id)),
+        ("message_id", &text(&head.message_id)),
+        ("tag", &text(if head.dial_state.is_some() { &head.tag } else { &None })),
+        ("state", &states.into_iter().find_map(Option::as_deref).unwrap_or_default().to_owned()),
+    ];
+    session.line(log::Level::Debug, &about, String::new);
 }
 
 fn wants_restart(params: &RawValue) -> bool {

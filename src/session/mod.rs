@@ -4,6 +4,7 @@ mod alarms;
 mod auth;
 mod backoff;
 mod dispatch;
+mod lines;
 mod pending;
 mod reconnect;
 mod refusals;
@@ -25,6 +26,7 @@ use uuid::Uuid;
 
 pub(crate) use self::alarms::Alarm;
 use self::alarms::Alarms;
+pub(crate) use self::lines::TARGET;
 use self::pending::{Again, Lost, Owed, Pending, Registered, Request, Slot, Withdrawn};
 pub(crate) use self::pending::{Answer, Effect};
 pub(crate) use self::refusals::may_pass;
@@ -42,7 +44,7 @@ use crate::error::{self, Error, Result};
 use crate::latch::Latch;
 use crate::mailbox::Mailbox;
 use crate::protocol::constants::METHOD_SIGNALWIRE_PING;
-use crate::protocol::frame::{self, Contents, Envelope, Reply, WireError};
+use crate::protocol::frame::{self, Contents, Envelope, EventHead, Reply, WireError};
 use crate::protocol::limits::SMALL;
 use crate::secret::{Secret, Secrets};
 use crate::transport::{Connector, Cutoff, Keeper, NotSent, Out, Writer, WriterSettings};
@@ -383,11 +385,11 @@ impl Session {
             Some(answer) => answer,
             None => self.wait_for_answer(&slot, id.as_u128(), until),
         };
-        self.judge(method, call_id, answer)
+        self.judge(method, call_id, params, answer)
     }
 
     /// Turns the end of a request into what its caller gets.
-    pub(crate) fn judge(&self, method: &str, call_id: Option<&str>, answer: Answer) -> Result<Reply> {
+    pub(crate) fn judge(&self, method: &str, call_id: Option<&str>, params: &str, answer: Answer) -> Result<Reply> {
         let shown = match &answer {
             Answer::Reply(_) => None,
             _ => call_id.map(|id| self.clean(id)),
@@ -414,12 +416,23 @@ impl Session {
             Answer::SessionLost => Err(error::session_lost(method)),
             Answer::Closed | Answer::ClosedUnsent => Err(error::closed(method)),
         };
-        match &outcome {
-            Ok(_) => log::debug!("{method}: done"),
-            Err(error) => match error.code() {
-                Some(code) => log::debug!("{method}: {:?} ({code})", error.kind()),
-                None => log::debug!("{method}: {:?}", error.kind()),
-            },
+        if log::log_enabled!(target: TARGET, log::Level::Debug) {
+            let head = EventHead::parse_text(params);
+            let about = [
+                ("method", method),
+                ("call_id", head.call_id.as_deref().unwrap_or_default()),
+                ("control_id", head.control_id.as_deref().unwrap_or_default()),
+                ("tag", head.tag.as_deref().unwrap_or_default()),
+            ];
+            self.line(log::Level::Debug, &about, || match &outcome {
+                Ok(_) => "done".to_owned(),
+                Err(error) => match error.code() {
+                    Some(code) => {
+                        format!("{:?} ({code}): {}", error.kind(), error.server_message().unwrap_or_default())
+                    }
+                    None => format!("{:?}", error.kind()),
+                },
+            });
         }
         outcome
     }

@@ -219,7 +219,7 @@ impl Reader {
             session.complete_lost(session.pending.lost(generation, waiting));
         }
         session.writer.wake();
-        log::info!("connected to {}{}", session.host(), if resumed { ", session resumed" } else { "" });
+        log::info!("connected to {}", session.introduce(resumed));
         session.announce(LinkState::Online { resumed });
         if session.is_closing() {
             // Closed while connecting: `close` found no link to say goodbye on.

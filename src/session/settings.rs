@@ -144,6 +144,8 @@ pub(crate) struct Settings {
     pub(crate) notice_bytes: usize,
     pub(crate) outcome_bytes: usize,
     pub(crate) drain_limit: Duration,
+    /// Whether phone numbers stand whole in the log.
+    pub(crate) log_numbers: bool,
     /// Whether what was pressed, said or written stands in the trace.
     pub(crate) log_content: bool,
     pub(crate) on_handler_failure: HandlerFailure,
@@ -191,6 +193,7 @@ impl Default for Settings {
             notice_bytes: 64 << 20,
             outcome_bytes: 64 << 20,
             drain_limit: secs(30),
+            log_numbers: false,
             log_content: false,
             on_handler_failure: HandlerFailure::EndCall,
             on_state: None,

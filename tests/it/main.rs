@@ -17,6 +17,7 @@ mod handles;
 mod inbound;
 mod lifecycle;
 mod link;
+mod log_lines;
 mod matrix;
 mod operations;
 mod orders;
