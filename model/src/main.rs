@@ -1,4 +1,4 @@
-//! Runs the table of requests, the latch and the workers, from their very sources, under a scheduler that chooses
+//! Runs the table of requests, its release on a new link, the latch and the workers, from their very sources, under a scheduler that chooses
 //! at every lock, wait and wake which thread goes on. See README.md.
 
 // What the sources take from `parking_lot` and from the macro `thread_local` is the scheduler's.
@@ -15,6 +15,8 @@ mod stand_ins;
 mod latch;
 #[path = "../../src/session/pending.rs"]
 mod pending;
+#[path = "../../src/session/release.rs"]
+mod release;
 #[path = "../../src/steps.rs"]
 mod steps;
 #[path = "../../src/workers.rs"]
@@ -24,7 +26,7 @@ use shuttle::Runner;
 use shuttle::scheduler::{PctScheduler, RandomScheduler};
 
 pub(crate) use locks::{Condvar, Mutex};
-pub(crate) use stand_ins::{protocol, secret};
+pub(crate) use stand_ins::{protocol, secret, transport};
 
 fn main() {
     let mut arguments = std::env::args().skip(1);

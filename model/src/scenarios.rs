@@ -1,6 +1,5 @@
 //! What runs at once, and what must be true whatever the order.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::Mutex as Plain;
 use std::time::Duration;
@@ -10,30 +9,29 @@ use shuttle::thread;
 
 use crate::clock::{Clock, Deadline};
 use crate::latch::Latch;
-use crate::locks::Mutex;
-use crate::pending::{Again, Answer, Owed, Pending, Registered, Request, Slot, Withdrawn};
+use crate::pending::{Again, Answer, Lost, Owed, Pending, Registered, Request, Slot, Withdrawn};
 use crate::protocol::frame::Reply;
+use crate::release::release;
+use crate::transport::{Socket, WriteHalf, Writer};
 use crate::workers::Workers;
 
 type Scenario = (&'static str, fn());
 
-pub(crate) const ALL: [Scenario; 5] =
-    [("table", table), ("order", order), ("bound", bound), ("latch", latch), ("workers", work)];
+pub(crate) const ALL: [Scenario; 6] = [
+    ("table", table),
+    ("order", order),
+    ("release", broken),
+    ("bound", bound),
+    ("latch", latch),
+    ("workers", work),
+];
 
 const TIMEOUT: Duration = Duration::from_secs(1);
-
-/// What waits for the encoder of a link, as the writer keeps it.
-#[derive(Default)]
-struct Wire {
-    generation: Option<u64>,
-    open: bool,
-    queue: VecDeque<(u128, String)>,
-}
 
 struct Session {
     clock: Clock,
     pending: Pending,
-    wire: Mutex<Wire>,
+    writer: Writer,
     /// How each request ended, as its effect was told.
     ends: Plain<Vec<(u128, &'static str)>>,
     sent: Plain<Vec<u128>>,
@@ -48,15 +46,17 @@ fn name(answer: &Answer) -> &'static str {
         Answer::Unsent => "unsent",
         Answer::SessionLost => "session lost",
         Answer::Closed => "closed",
+        Answer::ClosedUnsent => "closed unsent",
     }
 }
 
 impl Session {
     fn new(offline_limit: usize) -> Arc<Self> {
+        let clock = Clock::real();
         Arc::new(Self {
-            clock: Clock::real(),
-            pending: Pending::new(offline_limit),
-            wire: Mutex::default(),
+            pending: Pending::new(clock.clone(), offline_limit),
+            clock,
+            writer: Writer::default(),
             ends: Plain::default(),
             sent: Plain::default(),
         })
@@ -68,18 +68,8 @@ impl Session {
         }
     }
 
-    /// The writer's side of a request; the text comes back when this generation is over.
-    fn write(&self, generation: u64, id: u128, text: String) -> Result<(), String> {
-        let mut wire = self.wire.lock();
-        if wire.generation != Some(generation) {
-            return Err(text);
-        }
-        wire.queue.push_back((id, text));
-        Ok(())
-    }
-
     fn hand_over(&self, id: u128, mut generation: u64, mut text: String) {
-        while let Err(back) = self.write(generation, id, text) {
+        while let Err(back) = self.writer.send(generation, id, text) {
             match self.pending.again(id, back) {
                 Again::Online(next, back) => (generation, text) = (next, back),
                 Again::Settled => return,
@@ -97,8 +87,12 @@ impl Session {
         let waiter = slot.map(|slot| slot.sender.clone());
         let request =
             Request { id, text: id.to_string(), until, of_session: false, owed: false, waiter, effect: Some(Box::new(effect)) };
-        match self.pending.register(request) {
-            Registered::Closed | Registered::Full => return false,
+        let registered = match slot {
+            Some(_) => self.pending.register_in_turn(request),
+            None => self.pending.register(request),
+        };
+        match registered {
+            Registered::Closed | Registered::Full | Registered::SessionLost => return false,
             Registered::Queued => {}
             Registered::Online(generation, text) => self.hand_over(id, generation, text),
         }
@@ -117,12 +111,8 @@ impl Session {
                 Withdrawn::Answered => return slot.wait(&self.clock, id, None).expect("an answer is on its way"),
                 Withdrawn::Unsent(owed) => (Answer::Unsent, owed),
                 Withdrawn::Handed(generation, owed) => {
-                    let mut wire = self.wire.lock();
-                    let before = wire.queue.len();
-                    if wire.generation == Some(generation) {
-                        wire.queue.retain(|(queued, _)| *queued != id);
-                    }
-                    (if wire.queue.len() < before { Answer::Unsent } else { Answer::Late }, owed)
+                    let unsent = self.writer.withdraw(generation, id);
+                    (if unsent { Answer::Unsent } else { Answer::Late }, owed)
                 }
             };
             owed.complete_here(&answer);
@@ -140,29 +130,31 @@ impl Session {
     }
 
     fn connect(&self, generation: u64) {
-        *self.wire.lock() = Wire { generation: Some(generation), ..Wire::default() };
-        let waiting = self.pending.online(generation, self.clock.now());
-        let mut wire = self.wire.lock();
-        for waits in waiting.into_iter().rev() {
-            wire.queue.push_front(waits);
+        let link = self.writer.prepare(generation);
+        if let Some(lost) = release(&self.pending, &self.writer, link, WriteHalf, Socket, self.clock.now()) {
+            self.complete_lost(lost);
         }
-        wire.open = true;
     }
 
     fn lose(&self, generation: u64) {
-        let unsent = {
-            let mut wire = self.wire.lock();
-            std::mem::take(&mut *wire).queue
-        };
-        let lost = self.pending.lost(generation, unsent.into());
+        let unsent = self.writer.close(generation);
+        self.complete_lost(self.pending.lost(generation, unsent));
+    }
+
+    fn complete_lost(&self, lost: Lost) {
         self.complete(lost.sent, &Answer::Lost);
         self.complete(lost.unsent, &Answer::Unsent);
     }
 
+    fn close(&self) {
+        let (sent, unsent) = self.pending.close();
+        self.complete(sent, &Answer::Closed);
+        self.complete(unsent, &Answer::ClosedUnsent);
+    }
+
     /// Encodes one request, if there is one, and gives its id.
     fn encode(&self) -> Option<u128> {
-        let mut wire = self.wire.lock();
-        let (id, text) = if wire.open { wire.queue.pop_front()? } else { return None };
+        let (id, text) = self.writer.encode()?;
         assert_eq!(text, id.to_string(), "the text of another request");
         self.sent.lock().expect("nothing panics with it").push(id);
         Some(id)
@@ -223,7 +215,7 @@ fn table() {
         session.clock.pass(TIMEOUT);
         session.clock.pass(TIMEOUT);
     });
-    let end = run(&session, |session| session.complete(session.pending.close(), &Answer::Closed));
+    let end = run(&session, |session| session.close());
     for thread in threads.into_iter().chain([link, time, end]) {
         thread.join().expect("nothing panics");
     }
@@ -256,13 +248,39 @@ fn order() {
     while session.encode().is_some() {}
     let sent = session.sent.lock().expect("nothing panics with it").clone();
     assert!(sent.is_sorted(), "out of order: {sent:?}");
-    session.complete(session.pending.close(), &Answer::Closed);
+    session.close();
     session.assert_empty();
     for id in 1..=5 {
         let ends = session.ends_of(id);
         assert!(ends == ["lost"] || ends == ["closed"], "{id}: {ends:?}");
         assert!(sent.contains(&id) || ends == ["lost"], "{id} was neither sent nor lost");
     }
+}
+
+/// A link may end at any moment after the writer was prepared for it, also before what waited is let out on it. What
+/// waited then waits for the next one, and nothing waits while there is one.
+fn broken() {
+    let session = Session::new(8);
+    assert!(session.ask(1, None, None) && session.ask(2, None, None));
+    let poster = run(&session, |session| assert!(session.ask(3, None, None)));
+    let session_of_end = Arc::clone(&session);
+    let end = thread::spawn(move || session_of_end.writer.close(1));
+    session.connect(1);
+    let mut unsent = end.join().expect("nothing panics");
+    unsent.extend(session.writer.close(1));
+    session.complete_lost(session.pending.lost(1, unsent));
+    session.connect(2);
+    poster.join().expect("nothing panics");
+    while session.encode().is_some() {}
+    assert_eq!(session.pending.queued(), 0, "a request waits although there is a link");
+    let sent = session.sent.lock().expect("nothing panics with it").clone();
+    let waited: Vec<u128> = sent.iter().copied().filter(|id| *id < 3).collect();
+    assert_eq!(waited, [1, 2], "what waited is sent, in order");
+    assert!(session.ends_of(1).is_empty() && session.ends_of(2).is_empty());
+    // A loss between the table and the writer: it may as well have been sent.
+    assert!(sent.contains(&3) || session.ends_of(3) == ["lost"], "{:?}", session.ends_of(3));
+    session.close();
+    session.assert_empty();
 }
 
 /// With room for two, no more wait for the link, however they came there: each one that was taken is sent, lost, or
@@ -293,7 +311,7 @@ fn bound() {
     assert!(session.pending.queued() <= ROOM, "{} wait", session.pending.queued());
     session.connect(2);
     while session.encode().is_some() {}
-    session.complete(session.pending.close(), &Answer::Closed);
+    session.close();
     session.assert_empty();
     let sent = session.sent.lock().expect("nothing panics with it").clone();
     for id in 1..=6 {

@@ -8,6 +8,7 @@ mod lines;
 mod pending;
 mod reconnect;
 mod refusals;
+mod release;
 mod settings;
 mod state;
 mod stats;
@@ -595,8 +596,7 @@ impl Session {
     /// Requests count as sent from here on, though there is no link.
     #[cfg(test)]
     pub(crate) fn pretend_online(&self) {
-        self.writer.prepare(1);
-        drop(self.pending.online(1, self.clock.now()));
+        drop(self.pending.online(self.writer.prepare(1), self.clock.now()));
     }
 
     // Later.

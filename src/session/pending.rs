@@ -14,6 +14,7 @@ use parking_lot::{Condvar, Mutex};
 use crate::clock::{Clock, Deadline, Receiver, Sender};
 use crate::protocol::frame::{Reply, WireError};
 use crate::steps::step;
+use crate::transport::Prepared;
 
 /// How a request ended.
 #[derive(Clone, Debug)]
@@ -389,7 +390,8 @@ impl Pending {
     }
 
     /// The link is up: from here on requests go to this generation. Gives what waited for it, in order.
-    pub(crate) fn online(&self, generation: u64, now: Instant) -> Vec<(u128, String)> {
+    pub(crate) fn online(&self, link: Prepared, now: Instant) -> Vec<(u128, String)> {
+        let generation = link.generation();
         let mut table = self.table.lock();
         table.generation = Some(generation);
         let queue = std::mem::take(&mut table.queue);
@@ -549,6 +551,8 @@ impl Slot {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::AtomicBool;
     use std::time::Duration;
 
     use super::*;
@@ -564,7 +568,7 @@ mod tests {
     fn filled(limit: usize, count: usize, until: Deadline, online: bool) -> Pending {
         let pending = Pending::new(Clock::real(), limit);
         if online {
-            pending.online(1, Instant::now());
+            pending.online(Prepared::pretended(1), Instant::now());
         }
         for id in 0..count as u128 {
             assert!(!matches!(pending.register(request(id, false, until)), Registered::Full | Registered::Closed));
@@ -637,7 +641,8 @@ mod tests {
         };
         assert_eq!(ids(&lost.sent), (0..22).collect::<Vec<_>>());
         assert_eq!(ids(&lost.unsent), (32..40).collect::<Vec<_>>(), "the newest have no room");
-        let released: Vec<u128> = pending.online(2, Instant::now()).into_iter().map(|(id, _)| id).collect();
+        let released = pending.online(Prepared::pretended(2), Instant::now());
+        let released: Vec<u128> = released.into_iter().map(|(id, _)| id).collect();
         assert_eq!(released, (22..32).chain(60..65).collect::<Vec<_>>());
     }
 
@@ -716,5 +721,89 @@ mod tests {
         let overdue: Vec<u128> =
             std::iter::from_fn(|| pending.overdue(at(100).expect("it is there"))).map(|(o, _)| o.id).collect();
         assert_eq!((overdue, pending.count()), (vec![1, 2], 1));
+    }
+
+    #[test]
+    fn the_effect_of_a_response_comes_before_its_caller_wakes() {
+        let clock = Clock::real();
+        let slot = Slot::of_this_thread(&clock);
+        let woken = Arc::new(AtomicBool::new(false));
+        let (its_slot, was_woken) = (slot.receiver.clone(), Arc::clone(&woken));
+        let effect: Effect = Box::new(move |_| was_woken.store(its_slot.try_recv().is_ok(), Ordering::Relaxed));
+        Owed { id: 1, waiter: Some(slot.sender.clone()), effect: Some(effect) }.complete(Answer::Closed);
+        assert!(!woken.load(Ordering::Relaxed), "the effect found its caller woken");
+        assert!(matches!(slot.wait(&clock, 1, None), Some(Answer::Closed)));
+    }
+
+    #[test]
+    fn the_response_to_a_request_that_timed_out_is_not_taken_for_the_next_one() {
+        let clock = Clock::real();
+        let slot = Slot::of_this_thread(&clock);
+        slot.sender.send((1, Answer::Closed)).expect("there is room");
+        assert!(slot.wait(&clock, 2, Some(clock.now())).is_none());
+        slot.sender.send((2, Answer::ClosedUnsent)).expect("the late one is gone");
+        assert!(matches!(slot.wait(&clock, 2, None), Some(Answer::ClosedUnsent)));
+    }
+
+    #[test]
+    fn the_loss_of_a_link_ends_the_requests_of_that_link_alone() {
+        let pending = filled(LIMIT, 3, None, true);
+        drop(pending.online(Prepared::pretended(2), Instant::now()));
+        assert!(matches!(pending.register(request(3, false, None)), Registered::Online(2, _)));
+        let lost = pending.lost(1, vec![(2, "2".into())]);
+        assert_eq!((lost.sent.len(), lost.unsent.len()), (2, 0));
+        assert_eq!((pending.in_flight(2), pending.queued(), pending.count()), (1, 1, 2));
+    }
+
+    #[test]
+    fn what_is_past_its_deadline_when_the_link_comes_up_is_not_sent() {
+        let pending = Pending::new(Clock::real(), LIMIT);
+        let now = Instant::now();
+        for (id, until) in [(1, now), (2, now + Duration::from_secs(1))] {
+            assert!(matches!(pending.register(request(id, false, Some(until))), Registered::Queued));
+        }
+        let released = pending.online(Prepared::pretended(1), now);
+        assert_eq!(released, [(2, "2".to_owned())]);
+        assert!(matches!(pending.withdraw(1), Withdrawn::Unsent(_)), "its caller is told so");
+        assert!(matches!(pending.withdraw(2), Withdrawn::Handed(1, _)));
+    }
+
+    /// What becomes of so many requests that wait for room while something happens.
+    fn waiting_for_room(of_session: bool, count: usize, happens: impl FnOnce(&Pending)) -> Vec<Registered> {
+        let pending = filled(LIMIT, LIMIT, None, false);
+        // Only a thread that is not woken gets there.
+        let until = Instant::now().checked_add(Duration::from_secs(60));
+        std::thread::scope(|scope| {
+            let register = |id| {
+                let request = Request { of_session, ..request(id, false, until) };
+                scope.spawn(|| pending.register_in_turn(request))
+            };
+            let threads: Vec<_> = (100..100 + count as u128).map(register).collect();
+            while pending.table.lock().waiting < count {
+                std::thread::yield_now();
+            }
+            happens(&pending);
+            let registered = threads.into_iter().map(|thread| thread.join().expect("it returns")).collect();
+            assert!(until > Some(Instant::now()), "a thread was not woken");
+            registered
+        })
+    }
+
+    #[test]
+    fn a_thread_that_waits_for_room_is_woken_by_whatever_makes_it_or_ends_the_wait() {
+        let of = |registered: Vec<Registered>, fits: fn(&Registered) -> bool| registered.iter().all(fits);
+        let withdrawn =
+            waiting_for_room(true, 1, |pending| assert!(matches!(pending.withdraw(0), Withdrawn::Unsent(_))));
+        assert!(of(withdrawn, |one| matches!(one, Registered::Queued)));
+        let online = waiting_for_room(true, 3, |pending| {
+            assert_eq!(pending.online(Prepared::pretended(1), Instant::now()).len(), LIMIT);
+        });
+        assert!(of(online, |one| matches!(one, Registered::Online(1, _))));
+        let lost = waiting_for_room(true, 3, |pending| assert_eq!(pending.session_lost().len(), LIMIT));
+        assert!(of(lost, |one| matches!(one, Registered::SessionLost)), "their session is lost with the others'");
+        let of_none = waiting_for_room(false, 3, |pending| assert_eq!(pending.session_lost().len(), LIMIT));
+        assert!(of(of_none, |one| matches!(one, Registered::Queued)));
+        let closed = waiting_for_room(true, 3, |pending| assert_eq!(pending.close().1.len(), LIMIT));
+        assert!(of(closed, |one| matches!(one, Registered::Closed)));
     }
 }

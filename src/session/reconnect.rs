@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::auth::{Accepted, Backlog, Failure};
 use super::backoff::Backoff;
 use super::dispatch::{Dispatch, Wish};
+use super::release::release;
 use super::state::LinkState;
 use super::{Alarm, Answer, Session, Watch, Watched};
 use crate::error::{self, Error, ErrorKind};
@@ -212,11 +213,11 @@ impl Reader {
         let socket = connection.socket.clone();
         let watched = Watched::new(generation, pulse, socket);
         *session.watch.lock() = Watch { link: Some(watched), expected: None };
-        session.writer.prepare(generation);
-        let waiting = session.pending.online(generation, session.clock.now());
-        if let Err(waiting) = session.writer.open(generation, connection.writer, connection.socket, waiting) {
-            // It broke already: what waited goes on waiting, and reading ends at once.
-            session.complete_lost(session.pending.lost(generation, waiting));
+        let link = session.writer.prepare(generation);
+        let (half, socket, now) = (connection.writer, connection.socket, session.clock.now());
+        if let Some(lost) = release(&session.pending, &session.writer, link, half, socket, now) {
+            // It broke already: reading ends at once.
+            session.complete_lost(lost);
         }
         session.writer.wake();
         log::info!("connected to {}", session.introduce(resumed));
@@ -305,5 +306,82 @@ impl Reader {
             _ => return end,
         };
         if end.oversize { end } else { End { error: error::link_lost(session.host(), &cause), ..end } }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpStream;
+    use std::time::Instant;
+
+    use tungstenite::{Message, WebSocket};
+
+    use super::super::{Credentials, EventSink, Settings};
+    use super::*;
+    use crate::clock::Clock;
+    use crate::protocol::frame::Envelope;
+    use crate::secret::Secret;
+    use crate::transport::tests::{next, pair};
+    use crate::transport::{Connector, Endpoint, Scheme, TlsSettings};
+
+    /// Has nothing.
+    struct Nothing;
+
+    impl EventSink for Nothing {
+        fn event(&self, _: &Arc<Session>, _: &Envelope<'_>) {}
+        fn call_over(&self, _: &str) {}
+        fn attend(&self, _: &str, _: &str) -> Box<dyn Send> {
+            Box::new(())
+        }
+        fn closing(&self, _: &Arc<Session>) {}
+        fn sweep(&self, _: &Arc<Session>) {}
+        fn is_live(&self, _: &str) -> bool {
+            false
+        }
+        fn sweep_messages(&self, _: &Arc<Session>) {}
+        fn forget_dials(&self, _: &Arc<Session>) {}
+        fn end_doubtful(&self, _: &Arc<Session>, _: Instant) {}
+        fn resumed(&self, _: &Arc<Session>) {}
+        fn session_lost(&self, _: &Arc<Session>) {}
+        fn closed(&self, _: &Arc<Session>) {}
+    }
+
+    /// A session without threads: the test does what the reader does.
+    fn reader() -> Reader {
+        let (clock, settings) = (Clock::real(), Settings::default());
+        let endpoint = Endpoint::parse(("host", "127.0.0.1:1"), Scheme::Ws, "/", false).expect("an endpoint");
+        let connector = Connector::new(endpoint, &TlsSettings::default(), None, settings.max_frame, clock.clone())
+            .expect("a connector");
+        let credentials = Credentials::Jwt { jwt: Secret::new("jwt-of-the-test"), project: None };
+        Reader::new(&Session::new(clock, settings, credentials, Vec::new(), connector, Arc::new(Nothing)))
+    }
+
+    fn accepted() -> (Accepted, WebSocket<TcpStream>) {
+        let (connection, peer) = pair();
+        (Accepted { connection, protocol: "protocol".into(), resumed: false }, peer)
+    }
+
+    #[test]
+    fn a_client_that_is_closed_before_its_connection_is_known_keeps_none() {
+        let mut reader = reader();
+        reader.session.close();
+        let (accepted, _peer) = accepted();
+        let mut half = reader.publish(accepted);
+        assert_eq!(next(&mut half).err(), Some(LinkEnd::Closed), "nobody says goodbye on it any more");
+    }
+
+    #[test]
+    fn a_timer_of_a_connection_that_has_ended_does_not_cut_the_next_one() {
+        let mut reader = reader();
+        let (accepted_first, _peer) = accepted();
+        drop(reader.publish(accepted_first));
+        reader.retire(End { error: error::link_lost("host", "the test"), oversize: false });
+        let (accepted_next, mut peer) = accepted();
+        let mut half = reader.publish(accepted_next);
+        reader.session.cut(1, "a timer of the first");
+        peer.send(Message::text("still there")).expect("sent");
+        assert!(matches!(next(&mut half), Ok(Frame::Text("still there"))));
+        reader.session.cut(2, "a timer of its own");
+        assert_eq!(next(&mut half).err(), Some(LinkEnd::Closed));
     }
 }

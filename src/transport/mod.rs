@@ -20,7 +20,7 @@ pub(crate) use proxy::Proxy;
 pub(crate) use reader::{LinkEnd, Pulse, ReadHalf};
 pub use tls::TlsBackend;
 pub(crate) use tls::{ClientFiles, Roots, TlsSettings};
-pub(crate) use writer::{Keeper, NotSent, Out, WriteHalf, Writer, WriterSettings};
+pub(crate) use writer::{Keeper, NotSent, Out, Prepared, WriteHalf, Writer, WriterSettings};
 
 #[cfg(test)]
 pub(crate) mod tests {
@@ -33,6 +33,7 @@ pub(crate) mod tests {
     use tungstenite::handshake::derive_accept_key;
     use tungstenite::{Message, WebSocket};
 
+    pub(crate) use super::writer::tests::beside;
     use super::*;
     use crate::clock::{Clock, Deadline};
     use crate::secret::Secrets;
@@ -557,7 +558,7 @@ pub(crate) mod tests {
             let writer = Writer::new(Clock::real(), WriterSettings::default());
             writer.prepare(1);
             writer.open(1, link.writer, link.socket, Vec::new()).expect("open");
-            writer::tests::beside(&writer, None, |_| {
+            beside(&writer, None, |_| {
                 thread::scope(|scope| {
                     for thread in 0..4 {
                         let writer = &writer;

@@ -288,6 +288,23 @@ impl Item {
     }
 }
 
+/// A generation whose frames the writer accepts. Requests are let out only with one of these: what is handed to a
+/// generation that the writer does not know yet would wait for the next link.
+#[derive(Debug)]
+pub(crate) struct Prepared(u64);
+
+impl Prepared {
+    pub(crate) fn generation(&self) -> u64 {
+        self.0
+    }
+
+    /// For a table of requests that has no writer.
+    #[cfg(test)]
+    pub(crate) fn pretended(generation: u64) -> Self {
+        Self(generation)
+    }
+}
+
 #[derive(Default)]
 struct State {
     generation: Option<u64>,
@@ -408,10 +425,11 @@ impl Writer {
 
     /// Accepts frames for this generation, and keeps them queued until [`open`](Self::open). The one before must have
     /// been closed.
-    pub(crate) fn prepare(&self, generation: u64) {
+    pub(crate) fn prepare(&self, generation: u64) -> Prepared {
         let mut state = self.state.lock();
         debug_assert!(state.generation.is_none(), "the generation before was not closed");
         state.generation = Some(generation);
+        Prepared(generation)
     }
 
     /// Publishes the write half; `first` goes in front of everything queued since [`prepare`](Self::prepare).
@@ -800,6 +818,7 @@ enum Job {
 
 #[cfg(test)]
 pub(super) mod tests {
+    use std::io::Read;
     use std::sync::atomic::Ordering;
     use std::thread;
 
@@ -828,11 +847,7 @@ pub(super) mod tests {
     }
 
     /// Runs `test` beside the writer thread, and stops that afterwards, also when the test failed.
-    pub(in super::super) fn beside<T>(
-        writer: &Writer,
-        every: Option<Duration>,
-        test: impl FnOnce(&Receiver<()>) -> T,
-    ) -> T {
+    pub(crate) fn beside<T>(writer: &Writer, every: Option<Duration>, test: impl FnOnce(&Receiver<()>) -> T) -> T {
         struct Stop<'a>(&'a Writer);
         impl Drop for Stop<'_> {
             fn drop(&mut self) {
@@ -955,13 +970,18 @@ pub(super) mod tests {
             assert!(writer.queued_bytes() <= 1 << 20);
             assert!(!writer.flush(1, within(Duration::from_millis(50))));
             thread::scope(|scope| {
-                let stuck = scope.spawn(|| writer.send(1, accepted, "y".repeat(60_000), 1, None));
+                // The system may take a little more after all, so one frame more may not be enough.
+                let stuck = scope.spawn(|| {
+                    let send = |id| writer.send(1, id, "y".repeat(60_000), 1, None).err().map(|refused| (id, refused));
+                    (accepted..).find_map(send).expect("it is refused in the end")
+                });
                 while writer.state.lock().waiting == 0 {
                     thread::yield_now();
                 }
                 let closed = writer.close(1);
                 assert_eq!(closed.cause, None);
-                assert!(matches!(stuck.join().expect("it returns"), Err(NotSent::Gone(text)) if text.len() == 60_000));
+                let (accepted, refused) = stuck.join().expect("it returns");
+                assert!(matches!(refused, NotSent::Gone(text) if text.len() == 60_000));
                 let ids: Vec<_> = closed.unsent.iter().map(|(id, _)| *id).collect();
                 assert!(!ids.is_empty() && ids.iter().copied().eq(accepted - ids.len() as u128..accepted), "{ids:?}");
             });
@@ -1145,5 +1165,140 @@ pub(super) mod tests {
             }
             assert!(writer.wakes.load(Ordering::Relaxed) <= 4);
         });
+    }
+
+    #[test]
+    fn the_write_half_of_an_old_link_is_not_put_into_the_next_one() {
+        let writer = writer(|_| ());
+        let ((old, _old_peer), (new, mut peer)) = (pair(), pair());
+        writer.prepare(1);
+        writer.open(1, old.writer, old.socket, Vec::new()).expect("open");
+        // A thread that took the half and then lost its processor.
+        let half = writer.state.lock().take().expect("the half");
+        writer.close(1);
+        writer.prepare(2);
+        writer.write(1, half);
+        writer.open(2, new.writer, new.socket, Vec::new()).expect("there is no half yet");
+        writer.send(2, 1, "new".into(), 1, None).expect("sent");
+        assert_eq!(text(peer.read().expect("a frame")), "new");
+    }
+
+    /// Sends from this thread alone until the peer, which does not read, takes no more; how many frames that were.
+    fn send_until_it_stalls(writer: &Writer, frame: &str) -> u128 {
+        for id in 1.. {
+            writer.send(1, id, frame.to_owned(), 1, None).expect("sent");
+            // With the rest of a frame the writer thread may have the half already.
+            if writer.state.lock().half.as_ref().is_none_or(|half| half.is_partial()) {
+                return id;
+            }
+        }
+        0
+    }
+
+    #[test]
+    fn the_writer_thread_goes_on_with_what_a_lone_caller_could_not_write() {
+        let writer = writer(|settings| {
+            settings.stall = Duration::MAX;
+            settings.hand_over = Duration::from_millis(20);
+        });
+        let (link, mut peer) = pair();
+        peer.get_mut().set_read_timeout(Some(LONG)).expect("a timeout");
+        writer.prepare(1);
+        writer.open(1, link.writer, link.socket, Vec::new()).expect("open");
+        beside(&writer, None, |ticks| {
+            Clock::real().recv(ticks, within(LONG)).expect("the first tick");
+            while !writer.state.lock().parked {
+                thread::yield_now();
+            }
+            let frame = "x".repeat(1 << 20);
+            let sent = send_until_it_stalls(&writer, &frame);
+            for _ in 0..sent {
+                assert_eq!(text(peer.read().expect("the whole frame")).len(), frame.len());
+            }
+        });
+    }
+
+    #[test]
+    fn a_peer_that_takes_a_little_at_a_time_has_not_stalled() {
+        const BLOCK: Duration = Duration::from_millis(10);
+        let stall = 20 * BLOCK;
+        let writer = writer(|settings| settings.hand_over = BLOCK);
+        let (link, mut peer) = pair();
+        writer.prepare(1);
+        writer.open(1, link.writer, link.socket, Vec::new()).expect("open");
+        send_until_it_stalls(&writer, &"x".repeat(1 << 20));
+        let mut half = writer.state.lock().half.take().expect("the half");
+        half.out.extend(std::iter::repeat_n(b'x', 64 << 20));
+        let mut taken = vec![0; 1 << 20];
+        for _ in 0..50 {
+            peer.get_mut().read_exact(&mut taken).expect("bytes");
+            // It blocks again each time.
+            assert_eq!(half.push(BLOCK, stall), Ok(false));
+        }
+        // From here on the peer takes nothing.
+        while half.push(BLOCK, stall) != Err(LinkEnd::Stalled) {}
+    }
+
+    #[test]
+    fn what_leaves_the_queue_makes_room_for_a_sender_that_waits() {
+        let writer = writer(|settings| settings.queue_bytes = 1000);
+        writer.prepare(1);
+        let waits_while = |id, happens: &dyn Fn()| {
+            let until = within(LONG);
+            let sent = thread::scope(|scope| {
+                let waits = scope.spawn(|| writer.send(1, id, "y".repeat(800), 9, until));
+                while writer.state.lock().waiting == 0 {
+                    thread::yield_now();
+                }
+                happens();
+                waits.join().expect("it returns")
+            });
+            assert!(within(Duration::ZERO) < until, "it was not woken");
+            sent
+        };
+        writer.send(1, 1, "x".repeat(800), 1, None).expect("queued");
+        assert!(waits_while(2, &|| assert!(writer.withdraw(1, 1))).is_ok());
+        assert_eq!(writer.queued_bytes(), 800);
+        assert!(matches!(waits_while(3, &|| drop(writer.close(1))), Err(NotSent::Gone(_))));
+        assert_eq!(writer.queued_bytes(), 0, "the next link begins with nothing");
+    }
+
+    #[test]
+    fn every_frame_that_waits_counts_against_a_bound() {
+        let writer = writer(|_| ());
+        writer.prepare(1);
+        let mut bytes = 0;
+        for out in [Out::Pong(Box::default()), Out::Pong((*b"pong").into()), Out::Text("ack".into()), Out::Close(1000)]
+        {
+            writer.post(1, out);
+            assert!(writer.queued_bytes() > bytes);
+            bytes = writer.queued_bytes();
+        }
+    }
+
+    #[test]
+    fn the_buffer_of_a_huge_frame_is_given_back() {
+        let writer = writer(|settings| settings.hand_over = LONG);
+        let (link, mut peer) = pair();
+        writer.prepare(1);
+        writer.open(1, link.writer, link.socket, Vec::new()).expect("open");
+        thread::scope(|scope| {
+            scope.spawn(|| writer.send(1, 1, "x".repeat(KEPT * 4), 1, None).expect("sent"));
+            assert_eq!(text(peer.read().expect("a frame")).len(), KEPT * 4);
+        });
+        let half = writer.state.lock().half.take().expect("the half");
+        assert!(!half.is_partial() && half.out.capacity() <= KEPT, "{}", half.out.capacity());
+    }
+
+    #[test]
+    fn a_link_that_the_service_closes_takes_no_request_and_the_next_one_does() {
+        let writer = writer(|_| ());
+        writer.prepare(1);
+        writer.post_last(1, Out::Text("the last word".into()));
+        assert!(matches!(writer.send(1, 1, "late".into(), 1, None), Err(NotSent::Gone(_))));
+        assert!(writer.post_request(1, 2, "late".into()).is_err());
+        writer.close(1);
+        writer.prepare(2);
+        writer.send(2, 1, "anew".into(), 1, None).expect("queued");
     }
 }
