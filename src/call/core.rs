@@ -1108,6 +1108,12 @@ impl CallCore {
 
     // Waiting.
 
+    /// How many waits for a state it knows of.
+    #[cfg(test)]
+    pub(crate) fn waiters(&self) -> usize {
+        self.inner.lock().live.as_ref().map_or(0, |live| live.waiters.len())
+    }
+
     /// Waits until the call is in a state, or past it, or over.
     pub(crate) fn wait_for_state(&self, target: CallState, until: Deadline, what: &str) -> Result<Reached> {
         if let Some(session) = self.session.upgrade() {

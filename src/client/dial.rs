@@ -362,6 +362,11 @@ impl Dialing {
         self.core.legs.lock().len()
     }
 
+    #[cfg(test)]
+    pub(super) fn core(&self) -> &Arc<DialCore> {
+        &self.core
+    }
+
     /// The label that correlates the dial with its events.
     #[must_use]
     pub fn tag(&self) -> &str {
@@ -538,6 +543,13 @@ impl DialCore {
                 }
             }
         }
+    }
+
+    /// Runs something while nobody can end the legs. It can ask whether somebody is about to.
+    #[cfg(test)]
+    pub(super) fn with_legs_locked<T>(&self, body: impl FnOnce(&dyn Fn() -> bool) -> T) -> T {
+        let _legs = self.legs.lock();
+        body(&|| self.decided.load(Ordering::Acquire))
     }
 
     /// Waits until the dial has an outcome, whatever it is.

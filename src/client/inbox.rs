@@ -201,6 +201,12 @@ impl<T: Offered> Inbox<T> {
         }
     }
 
+    /// Takes the first thread that pulls, as [`offer`](Self::offer) does before it gives it something.
+    #[cfg(test)]
+    pub(super) fn take_puller(&self) -> Option<Arc<Latch<Option<T>>>> {
+        self.inner.lock().pullers.pop_first().map(|(_, puller)| puller)
+    }
+
     /// What waits is given back; it belongs to a session that is gone.
     pub(crate) fn clear(&self) {
         let waiting = std::mem::take(&mut self.inner.lock().waiting);

@@ -206,6 +206,12 @@ impl Router {
         stats.offer_bytes = self.calls.bytes() + self.messages.bytes();
     }
 
+    /// How many conferences have calls of this client in them.
+    #[cfg(test)]
+    pub(super) fn conferences(&self) -> usize {
+        self.tables.lock().conferences.len()
+    }
+
     // Dials.
 
     /// False when a dial of that tag runs, or was given up and may still be answered.
@@ -532,7 +538,7 @@ impl Router {
         }
     }
 
-    fn settle_call(&self, call: &Arc<CallCore>) {
+    pub(super) fn settle_call(&self, call: &Arc<CallCore>) {
         // Looked at before the table is locked: a call that is over lingers less and less, and whoever ends the last of
         // it comes here afterwards.
         let (lingers, left) = (call.is_lingering(), call.take_left());

@@ -1,15 +1,20 @@
 //! What the service fills is driven from here without a connection, so that its steps can be counted.
 
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::over::HowOver;
 use super::router::Router;
 use super::{Client, Dial, Dialing};
+use crate::call::Call;
 use crate::call::core::Leaving;
 use crate::call::owed::Duty;
 use crate::clock::Clock;
+use crate::error::ErrorKind;
+use crate::latch::Latch;
 use crate::message::{Message, sms};
 use crate::phone;
 use crate::protocol::frame::Envelope;
@@ -366,4 +371,174 @@ fn a_name_that_is_too_long_is_malformed_wherever_it_stands() {
     // Names of our own that would not be taken back are not sent.
     let dial = Dial::new(phone("+1").from("+2")).tag(long);
     assert!(scene.client.start_dial(dial).expect_err("it is refused").to_string().contains("1025 bytes"));
+}
+
+impl Scene {
+    /// The call that was offered first and that nobody has taken.
+    fn offered(&self) -> Call {
+        self.client.next_call(Duration::ZERO).expect("the scene is right")
+    }
+
+    fn answered(&self, n: usize) {
+        self.event("calling.call.state", json!({"call_id": format!("call-{n}"), "call_state": "answered"}));
+    }
+}
+
+#[test]
+fn a_call_that_comes_to_a_closed_client_is_over() {
+    let scene = Scene::new(|_| {});
+    scene.session.close();
+    let call = scene.client.call("c", "n");
+    let error = call.wait_for_ended(Duration::ZERO).expect_err("nothing more is heard of it");
+    assert_eq!((error.kind(), scene.stats().calls), (ErrorKind::Closed, 0));
+}
+
+#[test]
+fn the_end_of_a_call_leaves_the_one_that_came_back_under_its_id() {
+    let scene = Scene::new(|_| {});
+    scene.offer(1);
+    let left = scene.router.find("call-1").expect("the scene is right");
+    left.leaves(Leaving::Transferred);
+    scene.event("calling.call.state", json!({"call_id": "call-1", "call_state": "ended"}));
+    let params = json!({"call_id": "call-1", "node_id": "n", "call_state": "created", "again": 1});
+    scene.event("calling.call.receive", params);
+    assert_eq!(scene.stats().calls, 1);
+    // A thread that has seen the end of the first one, and then lost its processor.
+    scene.router.settle_call(&left);
+    let back = scene.router.find("call-1").expect("it lives");
+    assert!(!Arc::ptr_eq(&back, &left) && back.over().is_none());
+}
+
+#[test]
+fn a_conference_is_forgotten_with_the_last_call_that_takes_part_in_it() {
+    let scene = Scene::new(|_| {});
+    let [first, second] = ["a", "b"].map(|call_id| scene.router.attend("room", call_id));
+    drop(first);
+    assert_eq!(scene.router.conferences(), 1);
+    drop(second);
+    assert_eq!(scene.router.conferences(), 0);
+}
+
+#[test]
+fn a_dial_that_failed_keeps_none_of_its_legs() {
+    let scene = Scene::new(|settings| settings.loser_wait = Duration::ZERO);
+    let dial = scene.dial("t");
+    scene.sent();
+    scene.leg("t", 1, "created");
+    scene.event("calling.call.dial", json!({"tag": "t", "dial_state": "failed"}));
+    assert_eq!((dial.legs_kept(), scene.stats().dials), (0, 0));
+    // The service tells the end of its legs, or time does.
+    scene.tick();
+    assert_eq!(scene.stats().calls, 0);
+}
+
+#[test]
+fn a_leg_that_lost_makes_room_for_another_call_once() {
+    let scene = Scene::new(|settings| settings.max_active_calls = 2);
+    scene.sent();
+    let dial = scene.dial("t");
+    (1..=2).for_each(|n| scene.leg("t", n, "created"));
+    let winner = json!({"call_id": "leg-1", "node_id": "n", "dial_winner": true});
+    scene.event("calling.call.dial", json!({"tag": "t", "dial_state": "answered", "call": winner}));
+    let _winner = dial.wait(Duration::ZERO).expect("the scene is right");
+    scene.leg("t", 2, "ended");
+    (0..3).for_each(|n| scene.offer(n));
+    let stats = scene.stats();
+    assert_eq!((stats.calls, stats.calls_passed), (2, 2));
+}
+
+#[test]
+fn a_program_hears_of_the_end_of_its_dial_after_the_legs_are_hung_up() {
+    let scene = Scene::new(|_| {});
+    let dial = scene.dial("t");
+    scene.sent();
+    scene.leg("t", 1, "created");
+    thread::scope(|scope| {
+        dial.core().with_legs_locked(|is_ending| {
+            scope.spawn(|| dial.cancel());
+            while !is_ending() {
+                thread::yield_now();
+            }
+            // Too short a wait here hides a fault and never invents one.
+            let told = dial.wait(Duration::from_millis(50)).expect_err("nobody has answered");
+            assert_eq!(told.kind(), ErrorKind::Timeout);
+        });
+    });
+    assert_eq!(dial.wait(Duration::ZERO).expect_err("it was cancelled").kind(), ErrorKind::DialFailed);
+    assert_eq!(scene.stats().posted_requests, 2, "the dial, and the end of its leg");
+}
+
+#[test]
+fn a_call_that_is_answered_while_its_dial_is_dropped_is_hung_up() {
+    let scene = Scene::new(|_| {});
+    let dial = scene.dial("t");
+    scene.sent();
+    scene.leg("t", 1, "created");
+    let winner = scene.router.find("leg-1").expect("the scene is right");
+    // The reader has taken the dial out of the tables, and is about to tell of the winner.
+    scene.router.end_dial(&scene.session, dial.core(), HowOver::Won("leg-1".into()));
+    let core = Arc::clone(dial.core());
+    drop(dial);
+    assert_eq!(scene.stats().posted_requests, 1, "the dial");
+    assert!(core.won(&scene.session, &scene.router, &winner));
+    assert_eq!(scene.stats().posted_requests, 2, "and the end of its winner");
+}
+
+#[test]
+fn a_call_that_comes_in_the_moment_in_which_a_pull_times_out_is_handed_out() {
+    let scene = Scene::new(|_| {});
+    scene.offer(1);
+    let call = scene.offered();
+    let clock = &scene.session.clock;
+    thread::scope(|scope| {
+        let pull = scope.spawn(|| scene.client.next_call(Duration::from_millis(50)));
+        let puller = loop {
+            if let Some(puller) = scene.router.calls.take_puller() {
+                break puller;
+            }
+            thread::yield_now();
+        };
+        // Too short a wait here hides a fault and never invents one.
+        assert!(Latch::<()>::new().wait(clock, clock.after(Duration::from_millis(200))).is_none());
+        puller.set(clock, Some(call));
+        assert_eq!(pull.join().expect("it returns").expect("a call").id(), "call-1");
+    });
+}
+
+#[test]
+fn a_wait_that_timed_out_leaves_nothing_on_its_call() {
+    let scene = Scene::new(|_| {});
+    scene.offer(1);
+    let call = scene.offered();
+    for _ in 0..1000 {
+        assert_eq!(call.wait_for_answered(Duration::ZERO).expect_err("nobody answers").kind(), ErrorKind::Timeout);
+    }
+    assert_eq!(call.core.waiters(), 0);
+}
+
+#[test]
+fn of_the_stays_of_a_call_in_queues_the_last_are_remembered() {
+    let scene = Scene::new(|_| {});
+    scene.offer(1);
+    let call = scene.offered();
+    (0..100).for_each(|n| call.core.stay(&format!("queue-{n}"), &format!("stay-{n}")));
+    let remembered = (0..100).filter(|n| call.core.stay_in(&format!("queue-{n}")).is_some()).collect::<Vec<_>>();
+    assert_eq!(remembered, (68..100).collect::<Vec<_>>());
+}
+
+#[test]
+fn an_answer_that_is_refused_makes_an_offer_again_of_a_call_that_is_unanswered() {
+    let scene = Scene::new(|_| {});
+    scene.sent();
+    for (n, is_answered, passed) in [(1, true, 0), (2, false, 1)] {
+        scene.offer(n);
+        let call = scene.offered();
+        assert!(call.core.settle_offer());
+        if is_answered {
+            scene.answered(n);
+        }
+        call.core.reopen_offer();
+        drop(call);
+        assert_eq!(scene.stats().calls_passed, passed, "answered: {is_answered}");
+    }
 }

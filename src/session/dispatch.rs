@@ -307,3 +307,24 @@ impl Hasher for AsItIs {
         self.0 = print;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn as_many_events_are_remembered_as_the_window_says() {
+        let mut seen = Seen::default();
+        let mut is_new = |n: u32| {
+            let text = format!(r#"{{"event_type":"a","params":{{"n":{n}}}}}"#);
+            let id = RawValue::from_string(n.to_string()).expect("JSON");
+            let is_new = seen.is_new(&id, &Envelope::parse_text(&text).expect("an envelope"), 3);
+            (is_new, seen.order.len(), seen.known.len())
+        };
+        assert_eq!([1, 2, 3].map(&mut is_new).map(|seen| seen.0), [true; 3]);
+        assert_eq!([1, 3].map(&mut is_new), [(false, 3, 3); 2], "repeats");
+        assert_eq!(is_new(4), (true, 3, 3));
+        assert_eq!(is_new(1), (true, 3, 3), "it has left the window");
+        assert_eq!(is_new(3), (false, 3, 3));
+    }
+}

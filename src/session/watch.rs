@@ -270,4 +270,27 @@ mod tests {
         // Then it stands still.
         assert!((1000..1100).any(|second| matches!(eye.at(second, false), Act::Cut(_))));
     }
+
+    #[test]
+    fn a_suspicion_has_the_peer_asked_once_and_a_frozen_process_asks_again() {
+        let (link, _peer) = pair();
+        let pulse = link.reader.pulse();
+        let eye = Eye::on(pulse.clone(), link.socket.clone());
+        assert_eq!(eye.at(1, true), Act::Nothing);
+        assert_eq!(eye.at(5, false), Act::Ping);
+        pulse.beat_with(eye.base + SECOND * 6, 1);
+        pulse.beat_reply();
+        pulse.beat_text();
+        for second in 6..15 {
+            assert_eq!(eye.at(second, false), Act::Nothing, "after {second} s");
+        }
+
+        let eye = Eye::on(link.reader.pulse(), link.socket.clone());
+        assert_eq!(eye.at(15, false), Act::Ping);
+        // The next tick was to be at 25 s.
+        eye.watch.lock().expected = eye.base.checked_add(SECOND * 25);
+        assert_eq!(eye.at(60, false), Act::Ping, "the silence is the process's own");
+        eye.watch.lock().expected = eye.base.checked_add(SECOND * 70);
+        assert!(matches!(eye.at(70, false), Act::Cut(_)));
+    }
 }
