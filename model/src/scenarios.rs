@@ -73,7 +73,7 @@ impl Session {
             match self.pending.again(id, back) {
                 Again::Online(next, back) => (generation, text) = (next, back),
                 Again::Settled => return,
-                Again::Full(owed) => return owed.complete(Answer::Unsent),
+                Again::Full(owed) | Again::InPlaceOf(owed) => return owed.complete(Answer::Unsent),
             }
         }
     }

@@ -480,7 +480,7 @@ fn a_call_that_is_answered_while_its_dial_is_dropped_is_hung_up() {
     let core = Arc::clone(dial.core());
     drop(dial);
     assert_eq!(scene.stats().posted_requests, 1, "the dial");
-    assert!(core.won(&scene.session, &scene.router, &winner));
+    assert!(core.won(&scene.session, &scene.router, &winner, None));
     assert_eq!(scene.stats().posted_requests, 2, "and the end of its winner");
 }
 

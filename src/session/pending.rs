@@ -654,7 +654,7 @@ mod tests {
     fn without_room_what_no_thread_waits_for_goes_first() {
         let ids = |owed: &[Owed]| owed.iter().map(|owed| owed.id).collect::<Vec<_>>();
         let pending = Pending::new(Clock::real(), LIMIT);
-        pending.online(1, Instant::now());
+        pending.online(Prepared::pretended(1), Instant::now());
         // Those with odd IDs are waited for.
         for id in 0..14 {
             let request = if id % 2 == 1 { awaited(id) } else { request(id, false, None) };
@@ -663,7 +663,7 @@ mod tests {
         let lost = pending.lost(1, (0..14).map(|id| (id, id.to_string())).collect());
         assert_eq!(ids(&lost.unsent), [12, 10, 8, 6]);
         // Another writer gives back what it would not take: one is queued in place of one of the others.
-        pending.online(2, Instant::now());
+        pending.online(Prepared::pretended(2), Instant::now());
         for id in 20..30 {
             assert!(matches!(pending.register(awaited(id)), Registered::Online(2, _)));
         }
@@ -673,7 +673,7 @@ mod tests {
             let Registered::Queued = pending.register(awaited(id)) else { break };
         }
         assert_eq!(pending.queued(), LIMIT);
-        pending.online(3, Instant::now());
+        pending.online(Prepared::pretended(3), Instant::now());
         for id in [40, 41, 0, 42, 43, 2, 44, 45, 46, 47] {
             assert!(matches!(pending.again(id, id.to_string()), Again::Settled), "{id}");
         }

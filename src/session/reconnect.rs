@@ -312,13 +312,15 @@ impl Reader {
 #[cfg(test)]
 mod tests {
     use std::net::TcpStream;
+    use std::thread;
     use std::time::Instant;
 
     use tungstenite::{Message, WebSocket};
 
-    use super::super::{Credentials, EventSink, Settings};
+    use super::super::{Ask, Credentials, EventSink, Settings};
     use super::*;
     use crate::clock::Clock;
+    use crate::latch::Latch;
     use crate::protocol::frame::Envelope;
     use crate::secret::Secret;
     use crate::transport::tests::{next, pair};
@@ -359,6 +361,48 @@ mod tests {
     fn accepted() -> (Accepted, WebSocket<TcpStream>) {
         let (connection, peer) = pair();
         (Accepted { connection, protocol: "protocol".into(), resumed: false }, peer)
+    }
+
+    /// Stops the writer thread, also when the test failed.
+    struct Stop<'a>(&'a Session);
+
+    impl Drop for Stop<'_> {
+        fn drop(&mut self) {
+            self.0.writer.stop();
+        }
+    }
+
+    #[test]
+    fn the_writer_thread_wakes_for_a_timer_and_for_a_deadline_that_come_first() {
+        const LONG: Duration = Duration::from_secs(30);
+        let session = reader().session;
+        thread::scope(|scope| {
+            scope.spawn(|| session.writer.run(&session));
+            let _stop = Stop(&session);
+            let sleeps = || {
+                while !session.writer.is_parked() {
+                    thread::yield_now();
+                }
+            };
+            let soon = Duration::from_millis(20);
+            let rung = Arc::new(Latch::new());
+            let rings = Arc::clone(&rung);
+            sleeps();
+            session.later(soon, move |session| {
+                rings.set(&session.clock, ());
+            });
+            assert!(rung.wait(&session.clock, session.clock.after(LONG)).is_some(), "it slept over a timer");
+
+            let told = Arc::new(Latch::new());
+            let (tells, clock) = (Arc::clone(&told), session.clock.clone());
+            let effect = Box::new(move |answer: &Answer| {
+                tells.set(&clock, matches!(answer, Answer::Unsent));
+            });
+            sleeps();
+            let ask = Ask { until: session.clock.after(soon), ..Ask::new("calling.end", "{}", None) };
+            session.post(ask.with_effect(effect)).expect("it is queued");
+            assert_eq!(told.wait(&session.clock, session.clock.after(LONG)), Some(true), "it slept over a deadline");
+        });
     }
 
     #[test]

@@ -691,6 +691,12 @@ impl Writer {
         self.clock.wake_all(&self.bell);
     }
 
+    /// Whether the writer thread sleeps, and nobody has rung for it.
+    #[cfg(test)]
+    pub(crate) fn is_parked(&self) -> bool {
+        self.state.lock().parked
+    }
+
     /// Waits until everything that is queued went to the socket, at most until `until`; false when it did not.
     #[cfg(test)]
     pub(crate) fn flush(&self, generation: u64, until: Deadline) -> bool {
@@ -1207,7 +1213,7 @@ pub(super) mod tests {
         writer.open(1, link.writer, link.socket, Vec::new()).expect("open");
         beside(&writer, None, |ticks| {
             Clock::real().recv(ticks, within(LONG)).expect("the first tick");
-            while !writer.state.lock().parked {
+            while !writer.is_parked() {
                 thread::yield_now();
             }
             let frame = "x".repeat(1 << 20);

@@ -9,8 +9,8 @@ use signalwire_relay::simulator::{PersonOnCall, Simulator};
 use signalwire_relay::{
     Call, CallSide, CallState, CancelToken, Client, ConferenceEndReason, Connect, ConnectState, EndReason, ErrorKind,
     EventName, HandlerResult, JoinConference, LinkState, LiveReport, LiveSummary, LiveTranscribe, LiveTranscription,
-    LiveTranslate, LiveTranslation, Phase, QueueEnter, ReferState, Result, SendDigitsState, StayEnd, phone, queue, sip,
-    tts,
+    LiveTranslate, LiveTranslation, Phase, Play, QueueEnter, ReferState, Result, SendDigitsState, StayEnd, phone,
+    queue, silence, sip, tts,
 };
 
 use crate::support::NEVER;
@@ -539,7 +539,6 @@ fn a_handler_that_fails_without_a_gap_hangs_up() {
 
 #[test]
 fn a_command_that_finds_an_operation_gone_after_a_gap_ends_its_wait() {
-    use signalwire_relay::silence;
     let stage = Stage::new();
     let (_caller, call) = stage.answered();
     let play = call.play(silence(NEVER)).unwrap();
@@ -706,4 +705,23 @@ fn a_received_message_is_replied_to_its_sender() {
     drop(stage.client);
     assert!(weak.upgrade().is_none());
     assert_eq!(message.reply("too late").unwrap_err().kind(), ErrorKind::Closed);
+}
+
+#[test]
+fn a_control_id_is_free_again_when_its_operation_has_ended() {
+    let stage = Stage::new();
+    let (_caller, call) = stage.answered();
+    for _ in 0..2 {
+        let play = call.play(Play::new(silence(SECOND)).control_id("play")).unwrap();
+        play.wait(None).unwrap();
+        // Until its last event has been dealt with.
+        stage.sim.advance(SECOND);
+    }
+    // One that ends because no better news came.
+    let stay = call.queue_enter(QueueEnter::new("support").control_id("stay")).unwrap();
+    let taken = json!({"control_id": "stay", "status": "dequeue", "name": "support", "position": 0});
+    stage.push(&call, "calling.call.queue", &taken);
+    assert_eq!(stay.wait(None).unwrap().end, StayEnd::Connected);
+    stage.sim.advance(SECOND);
+    call.play(Play::new(silence(SECOND)).control_id("stay")).unwrap().stop().unwrap();
 }

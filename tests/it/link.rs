@@ -11,8 +11,8 @@ use signalwire_relay::simulator::{EntryKind, Simulator};
 use signalwire_relay::{Client, Error, ErrorKind, LinkState, Play, phone, silence, sms};
 
 use crate::support::{
-    LONG, NEVER, Peer, Service, answered_call, answers_to, builder, caught_up, event, millis, next_state, online,
-    reconnecting, sim, until, until_in, virtual_sim, watched,
+    LONG, NEVER, Peer, Service, answered_call, answers_to, builder, caught_up, drain, event, millis, next_state,
+    online, reconnecting, sim, until, until_in, virtual_sim, watched,
 };
 
 fn cause_of(state: &LinkState) -> &Error {
@@ -828,6 +828,19 @@ fn connect(peer: &Peer, set: impl FnOnce(signalwire_relay::Builder) -> signalwir
     let connecting = thread::spawn(move || builder.connect());
     let (service, _) = peer.welcome("p1");
     (connecting.join().unwrap().unwrap(), service)
+}
+
+#[test]
+fn a_service_that_answers_no_goodbye_keeps_no_socket() {
+    watched(|| {
+        let peer = Peer::new();
+        let (client, service) = connect(&peer, |builder| builder);
+        // It reads to the end, and answers nothing.
+        let deaf = service.0.get_ref().try_clone().unwrap();
+        let closing = thread::spawn(move || client.disconnect());
+        assert!(!drain(deaf).is_empty(), "a goodbye comes first");
+        closing.join().unwrap();
+    });
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod calls;
 mod connecting;
 mod contents;
 mod cuts;
+mod defects;
 mod dials;
 mod ends;
 mod families;

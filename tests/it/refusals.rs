@@ -13,8 +13,8 @@ use tungstenite::Message;
 use tungstenite::protocol::{CloseFrame, Role};
 
 use crate::support::{
-    LONG, Peer, Service, answer, child_role, event, http_request, log_to, millis, next_state, online, reconnecting,
-    report, reports_of_child, until, watched,
+    LONG, NEVER, Peer, Service, answer, child_role, event, http_request, log_to, millis, next_state, online,
+    reconnecting, report, reports_of_child, until, watched,
 };
 
 /// A client with a session `p1`, its states from `Online` on, and its connection.
@@ -412,7 +412,8 @@ fn a_link_that_the_service_leaves_is_closed_as_soon_as_nothing_is_unanswered() {
 fn a_service_that_leaves_and_then_says_nothing_more_is_left() {
     watched(|| {
         let peer = Peer::new();
-        let (_client, mut states, mut service) = in_session(&peer, |builder| builder);
+        // No ping finds out that it is silent.
+        let (_client, mut states, mut service) = in_session(&peer, |builder| builder.ping_after(NEVER));
         service.send(json!({"jsonrpc": "2.0", "id": "leave", "method": "signalwire.disconnect"}));
         // It neither closes nor answers our close.
         let (mut next, connect, _) = knock(&peer);
