@@ -14,6 +14,63 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync + 'static>;
 /// What a handler returns: `?` works on errors of this crate and on the program's own.
 pub type HandlerResult = std::result::Result<(), BoxError>;
 
+/// What a listener or a callback may return: nothing, or a [`HandlerResult`], so that `?` works in it.
+///
+/// A callback that returns an error or panics is treated as a handler that does: logged, counted
+/// ([`Stats::handler_failures`](crate::Stats::handler_failures)), and its call is ended as
+/// [`Builder::on_handler_failure`](crate::Builder::on_handler_failure) says. An error that only tells that the call or
+/// the client has ended is a normal way out.
+///
+/// ```no_run
+/// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {
+/// call.play_tts("Goodbye.")?.on_completed(|played| {
+///     played.clone()?;
+///     Ok(())
+/// });
+/// # Ok(()) }
+/// ```
+pub trait CallbackResult: IntoResult {}
+
+impl<T: IntoResult> CallbackResult for T {}
+
+mod sealed {
+    use super::HandlerResult;
+
+    pub trait IntoResult {
+        fn into_result(self) -> HandlerResult;
+    }
+
+    impl IntoResult for () {
+        fn into_result(self) -> HandlerResult {
+            Ok(())
+        }
+    }
+
+    /// The only one that is a `Result`: so the type of the error is known in a closure that ends in `Ok(())`.
+    impl IntoResult for HandlerResult {
+        fn into_result(self) -> HandlerResult {
+            self
+        }
+    }
+
+    /// Names the type of what never returns, as of a closure that only panics.
+    pub trait Returns {
+        type Type;
+    }
+
+    impl<R> Returns for fn() -> R {
+        type Type = R;
+    }
+
+    impl IntoResult for <fn() -> ! as Returns>::Type {
+        fn into_result(self) -> HandlerResult {
+            Ok(())
+        }
+    }
+}
+
+use self::sealed::IntoResult;
+
 /// The result of the crate's methods.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 

@@ -43,6 +43,9 @@
 //! or panic without harm to other calls. The handler of an inbound call has a thread for as long as it runs; the
 //! listeners and callbacks of one call run in order, one at a time, so that a slow one delays the next of that call.
 //!
+//! How many threads there may be, how thousands of calls are served on a few of them, and how several processes share a
+//! context is in the module [`scaling`].
+//!
 //! A [`Client`], a [`Call`] and an [`Action`] are cheap to clone, and any thread may use them. Dropping the last clone
 //! of a client closes it; a handler gets at it through [`Call::client`], which keeps none.
 //!
@@ -205,6 +208,7 @@ mod message;
 mod protocol;
 pub mod reference;
 pub mod reliability;
+pub mod scaling;
 mod secret;
 mod session;
 #[cfg(feature = "simulator")]
@@ -231,7 +235,7 @@ pub use call::{
     TranscribeAction, Transfer, Unhold, UnholdAction, UserEvent, Ws, digit_detector, fax_tone, machine, rtp, ws,
 };
 pub use client::{Builder, Calls, CancelToken, Client, DEFAULT_HOST, Dial, Dialing, Messages, WeakClient};
-pub use error::{BoxError, Error, ErrorKind, HandlerResult, Phase, Result};
+pub use error::{BoxError, CallbackResult, Error, ErrorKind, HandlerResult, Phase, Result};
 pub use message::{Message, Sms, sms};
 pub use protocol::choices::*;
 pub use protocol::constants;

@@ -105,7 +105,7 @@ mod tests {
 
     #[test]
     fn notices_keep_their_order_though_some_panic() {
-        let workers = Workers::new(Clock::real(), Arc::default(), crate::workers::IDLE);
+        let workers = Workers::new(Clock::real(), Arc::default(), crate::workers::Pool::default());
         let mailbox = Mailbox::new();
         let (done, ended) = mpsc::channel();
         for n in 0..500 {

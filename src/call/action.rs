@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::Call;
 use super::legs::News;
 use super::running::OpCore;
-use crate::error::Result;
+use crate::error::{CallbackResult, Result};
 use crate::protocol::event::{Event, TypedEvent};
 use crate::protocol::fields::Fields;
 use crate::protocol::frame::Reply;
@@ -209,10 +209,10 @@ impl<O: Operation> Action<O> {
         self.core.outcome()
     }
 
-    /// Has `callback` called once with the outcome, also when it is there already.
+    /// Registers a callback that receives the outcome, once, also if the operation has ended already.
     ///
-    /// It runs on a thread of its own kind, never inline, in order with the call's other callbacks and listeners, and
-    /// may block and use any method.
+    /// The callback runs on a thread for callbacks, never inline, in order with the call's other callbacks and listeners,
+    /// and may block and use any method. If it returns an error or panics, the call is ended, see [`CallbackResult`].
     ///
     /// ```no_run
     /// # use signalwire_relay::Record;
@@ -223,14 +223,23 @@ impl<O: Operation> Action<O> {
     /// });
     /// # Ok(()) }
     /// ```
-    pub fn on_completed(&self, callback: impl FnOnce(&Result<O::Outcome>) + Send + 'static) {
+    pub fn on_completed<R: CallbackResult>(&self, callback: impl FnOnce(&Result<O::Outcome>) -> R + Send + 'static) {
         let Some(session) = self.call.core.session() else {
             if let Some(ended) = self.result() {
-                Workers::run_alone(move || callback(&ended));
+                // The client is gone, and the call with it: an error would concern nobody.
+                Workers::run_alone(move || drop(callback(&ended).into_result()));
             }
             return;
         };
         let mailbox = self.call.core.mailbox();
+        // Weakly: an operation holds no call.
+        let (call, of_callback) = (Arc::downgrade(&self.call.core), Arc::downgrade(&session));
+        let callback = move |ended: &Result<O::Outcome>| match (call.upgrade(), of_callback.upgrade()) {
+            (Some(call), Some(session)) => {
+                call.run_callback(&session, O::METHOD, || callback(ended).into_result());
+            }
+            _ => drop(callback(ended).into_result()),
+        };
         self.core.add_callback(&session, mailbox, Box::new(callback));
     }
 

@@ -15,7 +15,7 @@ use super::owed::{Debt, Duty};
 use super::running::{Claim, Fed, Running};
 use super::{Connect, Transfer};
 use crate::clock::{Clock, Deadline};
-use crate::error::{self, Error, Result};
+use crate::error::{self, Error, HandlerResult, Result};
 use crate::latch::Latch;
 use crate::mailbox::Mailbox;
 use crate::protocol::device::RemoteDevice;
@@ -26,7 +26,7 @@ use crate::protocol::limits;
 use crate::protocol::object::Object;
 use crate::protocol::states::{CallState, ConnectState, Direction, EndReason, EndSource, EventName};
 use crate::secret::Secrets;
-use crate::session::{Alarm, Ask, Effect, Session, TARGET};
+use crate::session::{Alarm, Ask, Effect, HandlerFailure, Session, TARGET};
 use crate::steps::step;
 use crate::stream::{EventStream, Feed};
 use crate::workers::run_each;
@@ -283,7 +283,7 @@ pub(crate) enum Reached {
     Over(Over),
 }
 
-pub(crate) type Handler = Box<dyn Fn(&Event) + Send + Sync>;
+pub(crate) type Handler = Box<dyn Fn(&Event) -> HandlerResult + Send + Sync>;
 
 /// What can be listened to.
 pub(crate) trait Listened: Send + Sync {
@@ -311,10 +311,8 @@ impl ListenerEntry {
     }
 
     /// Calls the handler, unless it was removed meanwhile.
-    pub(crate) fn run(&self, event: &Event) {
-        if !self.removed.load(Ordering::Acquire) {
-            (self.handler)(event);
-        }
+    pub(crate) fn run(&self, event: &Event) -> HandlerResult {
+        if self.removed.load(Ordering::Acquire) { Ok(()) } else { (self.handler)(event) }
     }
 
     /// From now on the handler is called no more.
@@ -531,6 +529,31 @@ impl CallCore {
         self.leaves(Leaving::Passed);
         self.owe(Duty::Pass, "");
         self.passed();
+    }
+
+    /// Code of the program that had this call in hand has failed: the call is ended, unless the program wants it left.
+    pub(crate) fn handler_failed(self: &Arc<Self>, session: &Session) {
+        if session.settings.on_handler_failure == HandlerFailure::Leave || self.over().is_some() {
+            return;
+        }
+        if self.settle_offer() {
+            self.pass_back("its handler failed");
+        } else if self.may_be_bridged_unnoticed() {
+            // Hanging up would cut off a caller who is talking to somebody else.
+            log::warn!(
+                "call {} is left up although its handler failed: the connection was interrupted, and the call may be \
+                 bridged, in a conference or in a queue",
+                self.shown_id()
+            );
+        } else {
+            self.owe(Duty::End, "\"reason\":\"error\"");
+        }
+    }
+
+    /// Runs a listener or a callback of the program's; `what` says of which event or operation.
+    pub(crate) fn run_callback(self: &Arc<Self>, session: &Session, what: &str, code: impl FnOnce() -> HandlerResult) {
+        let what = || format!("a callback of {what} on call {}", self.shown_id());
+        session.run_user(what, code, || self.handler_failed(session));
     }
 
     /// Has the call hung up or passed back without waiting for the response, unless that is on its way already;
@@ -946,13 +969,15 @@ impl CallCore {
         always: bool,
     ) {
         let Some(room) = session.charge(event.bytes(), always) else { return };
-        let call = Arc::clone(self);
+        let (call, its_session) = (Arc::clone(self), Arc::clone(session));
         mailbox.push(
             &session.workers,
             Box::new(move || {
                 let _room = room;
                 let event = event.read();
-                run_each(call.listeners_for(&event, number), |listener| listener.run(&event));
+                run_each(call.listeners_for(&event, number), |listener| {
+                    call.run_callback(&its_session, event.raw().name().as_str(), || listener.run(&event));
+                });
             }),
         );
     }

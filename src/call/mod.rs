@@ -60,7 +60,7 @@ pub use self::speech::{
 };
 pub use self::tap::{Rtp, Tap, TapAction, TapDevice, Ws, rtp, ws};
 pub use self::transfer::{Hold, HoldAction, Refer, ReferAction, Transfer, Unhold, UnholdAction};
-use crate::error::{self, Error, Result};
+use crate::error::{self, CallbackResult, Error, Result};
 use crate::protocol::device::RemoteDevice;
 use crate::protocol::event::Event;
 use crate::protocol::fields::Fields;
@@ -173,10 +173,10 @@ impl Call {
 
     // Events.
 
-    /// Has `handler` called with every event of this kind, from now until the call ends.
+    /// Registers a listener for events of this kind, from now until the call ends.
     ///
-    /// Handlers of one call run in order, one at a time, on a thread of their own kind: they may block and use any
-    /// method. Events that wait for slow ones count against the client's bound on waiting notices; beyond that they
+    /// Listeners of one call run in order, one at a time, on a thread for callbacks: they may block and use any
+    /// method. If one returns an error or panics, the call is ended, see [`CallbackResult`]. Events that wait for slow ones count against the client's bound on waiting notices; beyond that they
     /// are dropped and counted, but never the call's end.
     ///
     /// ```no_run
@@ -186,7 +186,11 @@ impl Call {
     /// call.on("calling.call.state", |event| println!("{event:?}"));
     /// # Ok(()) }
     /// ```
-    pub fn on(&self, event: impl Into<EventName>, handler: impl Fn(&Event) + Send + Sync + 'static) -> Listener {
+    pub fn on<R: CallbackResult>(
+        &self,
+        event: impl Into<EventName>,
+        handler: impl Fn(&Event) -> R + Send + Sync + 'static,
+    ) -> Listener {
         self.listen(Some(event.into()), handler)
     }
 
@@ -197,12 +201,16 @@ impl Call {
     /// call.on_any(|event| println!("{}", event.name()));
     /// # Ok(()) }
     /// ```
-    pub fn on_any(&self, handler: impl Fn(&Event) + Send + Sync + 'static) -> Listener {
+    pub fn on_any<R: CallbackResult>(&self, handler: impl Fn(&Event) -> R + Send + Sync + 'static) -> Listener {
         self.listen(None, handler)
     }
 
-    fn listen(&self, name: Option<EventName>, handler: impl Fn(&Event) + Send + Sync + 'static) -> Listener {
-        let entry = self.core.listen(name, Box::new(handler));
+    fn listen<R: CallbackResult>(
+        &self,
+        name: Option<EventName>,
+        handler: impl Fn(&Event) -> R + Send + Sync + 'static,
+    ) -> Listener {
+        let entry = self.core.listen(name, Box::new(move |event| handler(event).into_result()));
         let call: Weak<CallCore> = Arc::downgrade(&self.core);
         Listener::new(call, &entry)
     }

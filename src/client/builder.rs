@@ -11,11 +11,11 @@ use super::Client;
 use super::cancel::CancelToken;
 use super::router::Router;
 use crate::clock::Clock;
-use crate::error::{self, BoxError, Result};
+use crate::error::{self, BoxError, CallbackResult, Result};
 use crate::protocol::limits::check_contexts;
 use crate::secret::{MASK, Secret};
 use crate::session::{
-    Credentials, HandlerFailure, JwtSource, LinkState, OFFLINE_QUEUE, Session, Settings, StateWatcher,
+    Credentials, HandlerFailure, JwtSource, LinkState, OFFLINE_QUEUE, Session, Settings, StateWatcher, WORKER_STACK,
 };
 use crate::transport::{ClientFiles, Connector, Endpoint, Proxy, Roots, Scheme, TlsBackend, TlsSettings};
 
@@ -65,6 +65,8 @@ pub struct Builder {
     contexts: Vec<String>,
     max_active_calls: Option<usize>,
     offline_queue: Option<usize>,
+    offer_queue: Option<usize>,
+    worker_stack: Option<usize>,
     settings: Settings,
     clock: Clock,
 }
@@ -352,7 +354,7 @@ impl Builder {
         self
     }
 
-    /// How long a thread for handlers, listeners and callbacks stays when it has nothing to do (2 s).
+    /// Sets how long a thread for handlers, listeners and callbacks stays when it has nothing to do. Default: 2 s.
     pub fn worker_idle(mut self, span: Duration) -> Self {
         self.settings.worker_idle = span;
         self
@@ -360,16 +362,42 @@ impl Builder {
 
     // Bounds.
 
-    /// How many calls may be live before further inbound ones are passed back (1,000). Legs of a dial that is over do not
-    /// count.
+    /// Sets how many calls may be live before further inbound calls are passed back. Dials count as live calls and are
+    /// never refused for it; legs of a dial that is over do not count. Default: 1,000.
     pub fn max_active_calls(mut self, calls: usize) -> Self {
         self.max_active_calls = Some(calls.max(1));
         self
     }
 
-    /// How many inbound calls may wait for somebody to claim them, and how many messages (64).
+    /// Sets how many threads may run handlers of inbound calls. As many again may run handlers of inbound messages, and
+    /// as many listeners and callbacks: handlers that block do not keep callbacks from running. Default: 4,000 of each.
+    ///
+    /// At the limit, a call waits for a thread for at most [`offer_wait`](Self::offer_wait). Then it is passed back,
+    /// counted ([`Stats::handlers_late`](crate::Stats::handlers_late)) and logged at WARN. The same happens when the system
+    /// refuses threads. Messages and callbacks wait for as long as it takes.
+    ///
+    /// Threads are made as needed and leave when they are idle. On Linux all clients of a process together have at most
+    /// three quarters of the threads that `vm.max_map_count` allows, which is 12,285 with the system's default.
+    pub fn max_workers(mut self, threads: usize) -> Self {
+        self.settings.max_workers = threads.max(1);
+        self
+    }
+
+    /// Sets the stack size of the threads for handlers, listeners and callbacks, in bytes, `65536..=1073741824`. Values
+    /// outside of that range are brought into it. Default: 1 MiB, or what `RUST_MIN_STACK` says if it is set.
+    ///
+    /// A stack takes address space, and memory only as far as it is used. A smaller one is for processes whose address
+    /// space is limited (`ulimit -v`). A thread that needs more than its stack aborts the process.
+    pub fn worker_stack_size(mut self, bytes: usize) -> Self {
+        self.worker_stack = Some(bytes.clamp(64 << 10, 1 << 30));
+        self
+    }
+
+    /// Sets how many inbound calls may wait for [`Client::next_call`] or [`Client::calls`], and how many messages. Further
+    /// calls are passed back, further messages dropped. Default: as many as
+    /// [`max_active_calls`](Self::max_active_calls). With less than that, `connect` logs a warning.
     pub fn offer_queue(mut self, offers: usize) -> Self {
-        self.settings.offer_queue = offers;
+        self.offer_queue = Some(offers);
         self
     }
 
@@ -506,8 +534,8 @@ impl Builder {
     ///     .connect()?;
     /// # Ok(()) }
     /// ```
-    pub fn on_state(mut self, watch: impl Fn(&LinkState) + Send + Sync + 'static) -> Self {
-        self.settings.on_state = Some(StateWatcher::new(watch));
+    pub fn on_state<R: CallbackResult>(mut self, watch: impl Fn(&LinkState) -> R + Send + Sync + 'static) -> Self {
+        self.settings.on_state = Some(StateWatcher::new(move |state| watch(state).into_result()));
         self
     }
 
@@ -578,6 +606,11 @@ impl Builder {
             settings.max_active_calls = calls.max(1);
         }
         settings.offline_queue = self.fitting_offline_queue(settings.max_active_calls);
+        settings.offer_queue = self.fitting_offer_queue(settings.max_active_calls);
+        settings.worker_stack = match self.worker_stack {
+            None if env::var_os("RUST_MIN_STACK").is_some() => None,
+            set => Some(set.unwrap_or(WORKER_STACK)),
+        };
         let slot = ProcessSlot::take()?;
         let mut tls = self.tls_settings;
         if tls.roots.is_empty() {
@@ -611,6 +644,18 @@ impl Builder {
             log::warn!(
                 "Builder::offline_queue is {set}, which is less than twice Builder::max_active_calls ({calls}): while the \
                  connection is down, requests of live calls wait for room and may fail; set it to {fitting} or more"
+            );
+        }
+        set
+    }
+
+    /// How many calls may wait for a thread that pulls them: all of them may come at once.
+    fn fitting_offer_queue(&self, calls: usize) -> usize {
+        let Some(set) = self.offer_queue else { return calls };
+        if set < calls {
+            log::warn!(
+                "Builder::offer_queue is {set}, which is less than Builder::max_active_calls ({calls}): calls that come \
+                 faster than the program takes them are passed back although there is room for them; set it to {calls}"
             );
         }
         set

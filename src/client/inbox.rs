@@ -1,17 +1,17 @@
 //! What comes in and waits for somebody to claim it: a handler, or a thread that pulls.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 
 use crate::clock::Deadline;
-use crate::error::{self, BoxError, Error, HandlerResult, Result};
+use crate::error::{self, HandlerResult, Result};
 use crate::latch::Latch;
 use crate::session::{Charge, Session};
 use crate::steps::step;
+use crate::workers::Workers;
 
 /// Something that is offered: an inbound call or message.
 pub(crate) trait Offered: Clone + Send + Sync + 'static {
@@ -22,6 +22,8 @@ pub(crate) trait Offered: Clone + Send + Sync + 'static {
     const HELD_BY_HANDLER: bool;
     /// Everything that it owns.
     fn bytes(&self) -> usize;
+    /// The threads of its handlers.
+    fn workers(session: &Session) -> &Workers;
     /// Nobody claimed it in time, or there were too many.
     fn unclaimed(&self, session: &Session, why: &str);
     /// Its handler failed.
@@ -41,7 +43,8 @@ pub(crate) struct Inbox<T> {
 
 struct Inner<T> {
     handler: Option<Handler<T>>,
-    /// In the order in which it came, and in which its time is up.
+    /// What waits to be claimed, or for a thread of the handler: there is a job of [`Inbox::serve`] for each then. In the
+    /// order in which it came, and in which its time is up.
     waiting: VecDeque<Waiting<T>>,
     /// Whether a sweep of it is due.
     sweeping: bool,
@@ -51,9 +54,10 @@ struct Inner<T> {
 }
 
 struct Waiting<T> {
+    /// `None` for what a handler takes however long that takes.
     until: Deadline,
     offer: T,
-    room: Charge,
+    room: Option<Charge>,
 }
 
 impl<T: Offered> Inbox<T> {
@@ -79,63 +83,90 @@ impl<T: Offered> Inbox<T> {
     }
 
     /// From now on everything goes to this handler, what waits already first.
-    pub(crate) fn handle(&self, session: &Arc<Session>, handler: impl Fn(T) -> HandlerResult + Send + Sync + 'static) {
-        let handler: Handler<T> = Arc::new(handler);
-        let (old, waiting) = {
+    pub(crate) fn handle(
+        self: &Arc<Self>,
+        session: &Arc<Session>,
+        handler: impl Fn(T) -> HandlerResult + Send + Sync + 'static,
+    ) {
+        let (old, over, jobs) = {
             let mut inner = self.inner.lock();
             if inner.closed {
                 return;
             }
-            (inner.handler.replace(Arc::clone(&handler)), std::mem::take(&mut inner.waiting))
+            let old = inner.handler.replace(Arc::new(handler));
+            if old.is_some() {
+                (old, Vec::new(), 0)
+            } else {
+                let all = std::mem::take(&mut inner.waiting);
+                let (over, live): (Vec<_>, Vec<_>) = all.into_iter().partition(|waiting| waiting.offer.is_over());
+                inner.waiting = live.into();
+                for waiting in &mut inner.waiting {
+                    waiting.is_for_a_handler();
+                }
+                (old, over, inner.waiting.len())
+            }
         };
-        drop(old);
-        for Waiting { offer, room, .. } in waiting.into_iter().filter(|waiting| !waiting.offer.is_over()) {
-            run(session, &handler, offer, Some(room).filter(|_| T::HELD_BY_HANDLER));
-        }
-        session.workers.kick();
+        drop((old, over));
+        (0..jobs).for_each(|_| self.push_job(session));
+        session.kick();
     }
 
     /// Offers something, on the reader.
     pub(crate) fn offer(self: &Arc<Self>, session: &Arc<Session>, offer: T) {
         enum To<T> {
-            Handler(Handler<T>),
+            Handler,
             Puller(Arc<Latch<Option<T>>>),
             Queue,
-            Sweep,
             Nobody,
         }
         let settings = &session.settings;
         let bytes = offer.bytes();
         let until = session.clock.after(settings.offer_wait);
         let room = || Charge::take(&self.bytes, settings.offer_bytes, bytes);
-        let mut room_of_handler = None;
+        let mut sweep = None;
         let to = {
             let mut inner = self.inner.lock();
-            if let Some(handler) = &inner.handler {
-                room_of_handler = if T::HELD_BY_HANDLER { room() } else { None };
-                if T::HELD_BY_HANDLER && room_of_handler.is_none() {
-                    To::Nobody
-                } else {
-                    To::Handler(Arc::clone(handler))
-                }
-            } else if let Some((_, puller)) = inner.pullers.pop_first() {
+            let is_handled = inner.handler.is_some();
+            let puller = if is_handled { None } else { inner.pullers.pop_first() };
+            let is_full = inner.closed || (!is_handled && inner.waiting.len() >= settings.offer_queue);
+            if let Some((_, puller)) = puller {
                 To::Puller(puller)
-            } else if inner.closed || inner.waiting.len() >= settings.offer_queue {
-                To::Nobody
-            } else if let Some(room) = room() {
-                inner.waiting.push_back(Waiting { until, offer: offer.clone(), room });
-                let sweep = until.is_some() && !std::mem::replace(&mut inner.sweeping, true);
-                if sweep { To::Sweep } else { To::Queue }
+            } else if let Some(waiting) = Waiting::new(&offer, until, is_handled, room).filter(|_| !is_full) {
+                if waiting.until.is_some() && !std::mem::replace(&mut inner.sweeping, true) {
+                    sweep = waiting.until;
+                }
+                inner.waiting.push_back(waiting);
+                if is_handled { To::Handler } else { To::Queue }
             } else {
                 To::Nobody
             }
         };
         match to {
-            To::Handler(handler) => run(session, &handler, offer, room_of_handler),
+            // The reader sees to it that somebody takes the job, once for all that it has read.
+            To::Handler => self.push_job(session),
             To::Puller(puller) => drop(puller.set(&session.clock, Some(offer))),
             To::Nobody => offer.unclaimed(session, "as many as allowed wait to be claimed already"),
             To::Queue => {}
-            To::Sweep => self.sweep_at(session, until),
+        }
+        self.sweep_at(session, sweep);
+    }
+
+    fn push_job(self: &Arc<Self>, session: &Arc<Session>) {
+        let (inbox, of_job) = (Arc::clone(self), Arc::clone(session));
+        T::workers(session).push(Box::new(move || inbox.serve(&of_job)));
+    }
+
+    /// Runs the handler for what has waited longest, on a thread for handlers.
+    fn serve(&self, session: &Arc<Session>) {
+        let (handler, waiting) = {
+            let mut inner = self.inner.lock();
+            // The last one of a closed client takes the handler with it.
+            let is_last = inner.closed && inner.waiting.len() <= 1;
+            let handler = if is_last { inner.handler.take() } else { inner.handler.clone() };
+            (handler, inner.waiting.pop_front())
+        };
+        if let (Some(handler), Some(Waiting { offer, room, .. })) = (handler, waiting) {
+            run(session, handler, offer, room);
         }
     }
 
@@ -149,7 +180,7 @@ impl<T: Offered> Inbox<T> {
     /// What has waited for too long is unclaimed.
     fn sweep(self: &Arc<Self>, session: &Session) {
         let mut expired = Vec::new();
-        let next = {
+        let (next, is_handled) = {
             let mut inner = self.inner.lock();
             while inner.waiting.front().is_some_and(|waiting| session.clock.is_past(waiting.until)) {
                 step();
@@ -157,11 +188,21 @@ impl<T: Offered> Inbox<T> {
             }
             let next = inner.waiting.front().and_then(|waiting| waiting.until);
             inner.sweeping = next.is_some();
-            next
+            (next, inner.handler.is_some())
         };
         self.sweep_at(session, next);
+        let workers = T::workers(session);
+        let why = match is_handled {
+            false => "it was not claimed in time",
+            true if workers.is_refused() => "the system refused a thread for its handler",
+            true => "all threads for handlers are busy (Builder::max_workers)",
+        };
+        if is_handled {
+            workers.withdraw(expired.len());
+            session.counters.handlers_late.add(expired.len() as u64);
+        }
         for Waiting { offer, .. } in expired {
-            offer.unclaimed(session, "it was not claimed in time");
+            offer.unclaimed(session, why);
         }
     }
 
@@ -173,7 +214,9 @@ impl<T: Offered> Inbox<T> {
         let mut over = Vec::new();
         let (number, puller) = {
             let mut inner = self.inner.lock();
-            while let Some(Waiting { offer, .. }) = inner.waiting.pop_front() {
+            // What waits for the handler is none of ours.
+            let is_handled = inner.handler.is_some();
+            while let Some(Waiting { offer, .. }) = inner.waiting.pop_front().filter(|_| !is_handled) {
                 // A caller who has left while waiting.
                 if !offer.is_over() {
                     return Ok(offer);
@@ -207,18 +250,27 @@ impl<T: Offered> Inbox<T> {
         self.inner.lock().pullers.pop_first().map(|(_, puller)| puller)
     }
 
-    /// What waits is given back; it belongs to a session that is gone.
+    /// What waits is given back; it belongs to a session that is gone. A handler finds that out by itself.
     pub(crate) fn clear(&self) {
-        let waiting = std::mem::take(&mut self.inner.lock().waiting);
+        let waiting = {
+            let mut inner = self.inner.lock();
+            if inner.handler.is_some() { VecDeque::new() } else { std::mem::take(&mut inner.waiting) }
+        };
         drop(waiting);
     }
 
-    /// Nothing comes in any more. The handler is the program's own closure: it is dropped where its code runs.
+    /// Nothing comes in any more. What waits for a thread of the handler still gets it. The handler is the program's own
+    /// closure: it is dropped where its code runs.
     pub(crate) fn close(&self, session: &Session) {
         let (handler, waiting, pullers) = {
             let mut inner = self.inner.lock();
             inner.closed = true;
-            (inner.handler.take(), std::mem::take(&mut inner.waiting), std::mem::take(&mut inner.pullers))
+            let pullers = std::mem::take(&mut inner.pullers);
+            if inner.handler.is_some() && !inner.waiting.is_empty() {
+                (None, VecDeque::new(), pullers)
+            } else {
+                (inner.handler.take(), std::mem::take(&mut inner.waiting), pullers)
+            }
         };
         drop(waiting);
         for puller in pullers.into_values() {
@@ -230,39 +282,40 @@ impl<T: Offered> Inbox<T> {
     }
 }
 
-/// One handler run is one job.
-fn run<T: Offered>(session: &Arc<Session>, handler: &Handler<T>, offer: T, room: Option<Charge>) {
-    let (session_of_job, handler) = (Arc::clone(session), Arc::clone(handler));
-    session.workers.push(Box::new(move || {
-        let (session, _room) = (session_of_job, room);
-        let outcome = catch_unwind(AssertUnwindSafe(|| handler(offer.clone())));
-        // A closed client has let go of its handlers: this may be the last of this one.
-        drop(handler);
-        match outcome {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) if is_normal_way_out(&error) => {
-                session.line(log::Level::Debug, &[(T::ID, &offer.id())], || format!("the handler is done: {error}"));
-            }
-            Ok(Err(error)) => {
-                session.counters.handler_failures.add(1);
-                log::error!(
-                    "the handler of {} {} failed: {}",
-                    T::WHAT,
-                    session.clean(&offer.id()),
-                    session.for_log(&error.to_string())
-                );
-                offer.failed(&session);
-            }
-            Err(panic) => {
-                log::error!("the handler of {} {} panicked", T::WHAT, session.clean(&offer.id()));
-                offer.failed(&session);
-                drop(offer);
-                resume_unwind(panic);
-            }
+impl<T: Offered> Waiting<T> {
+    /// `None` when there is no room for it.
+    fn new(offer: &T, until: Deadline, is_handled: bool, room: impl FnOnce() -> Option<Charge>) -> Option<Self> {
+        if is_handled && !T::HELD_BY_HANDLER {
+            return Some(Self { until, offer: offer.clone(), room: None });
         }
-    }));
+        let mut waiting = Self { until, offer: offer.clone(), room: Some(room()?) };
+        if is_handled {
+            waiting.is_for_a_handler();
+        }
+        Some(waiting)
+    }
+
+    /// From now on it waits for a thread of the handler. Only what has no bound of its own is charged for its bytes and
+    /// may wait for as long as that takes: a call is passed back in time.
+    fn is_for_a_handler(&mut self) {
+        if T::HELD_BY_HANDLER {
+            self.until = None;
+        } else {
+            self.room = None;
+        }
+    }
 }
 
-fn is_normal_way_out(error: &BoxError) -> bool {
-    error.downcast_ref::<Error>().is_some_and(Error::is_normal_way_out)
+/// One run of a handler.
+fn run<T: Offered>(session: &Session, handler: Handler<T>, offer: T, room: Option<Charge>) {
+    let _room = room;
+    let given = offer.clone();
+    let code = move || {
+        // A closed client has let go of its handlers: this may be the last of this one.
+        let handler = handler;
+        handler(given)
+    };
+    let id = offer.id();
+    let what = || format!("the handler of {} {}", T::WHAT, session.clean(&id));
+    session.run_user(&[(T::ID, &id)], what, code, || offer.failed(session));
 }

@@ -28,7 +28,7 @@ use crate::call::core::{Leaving, Listened};
 use crate::call::owed::Duty;
 use crate::call::{Call, Listener};
 use crate::clock::Deadline;
-use crate::error::{self, ErrorKind, HandlerResult, Result};
+use crate::error::{self, CallbackResult, ErrorKind, HandlerResult, Result};
 use crate::message::{Message, Sms};
 use crate::protocol::constants::{METHOD_SIGNALWIRE_RECEIVE, METHOD_SIGNALWIRE_UNRECEIVE};
 use crate::protocol::device::looks_like_a_number;
@@ -182,15 +182,18 @@ impl Client {
 
     // What comes in.
 
-    /// Has `handler` called with every inbound call, in place of the one before, if there was one.
+    /// Registers the handler for inbound calls and replaces any previous one.
     ///
-    /// Each call has its handler run on a thread of its own kind: it may block as long as it likes, and use any
-    /// method. A caller who hangs up makes the methods of the call return an error that `?` passes on; that is the
-    /// normal way out and is not logged as an error. A handler that fails otherwise, or panics, has its call ended
-    /// ([`Builder::on_handler_failure`]). What it leaves unanswered is passed back to routing.
+    /// Each call has its handler run on a thread of its own: the handler may block as long as it likes, and use any
+    /// method. At most [`Builder::max_workers`] handlers run at a time. Further calls wait for a thread for at most
+    /// [`Builder::offer_wait`] and are then passed back to routing.
     ///
-    /// While there is no handler, calls wait for [`next_call`](Self::next_call) or [`calls`](Self::calls), at most
-    /// 5 s and 64 of them (settings); then they are passed back.
+    /// A caller who hangs up makes the methods of the call return an error that `?` passes on; that is the
+    /// normal way out and is not logged as an error. If a handler fails otherwise, or panics, its call is ended
+    /// ([`Builder::on_handler_failure`]). A call that its handler leaves unanswered is passed back.
+    ///
+    /// Without a handler, calls wait for [`next_call`](Self::next_call) or [`calls`](Self::calls), at most
+    /// [`Builder::offer_wait`] and at most [`Builder::offer_queue`] of them; further ones are passed back.
     ///
     /// ```no_run
     /// use signalwire_relay::{Client, tts};
@@ -247,6 +250,15 @@ impl Client {
     /// If the client subscribes to no context, a warning says once that nothing will be offered.
     pub fn on_call(&self, handler: impl Fn(Call) -> HandlerResult + Send + Sync + 'static) {
         self.may_be_offered("Client::on_call");
+        let settings = &self.handle.session.settings;
+        let (threads, calls) = (settings.max_workers, settings.max_active_calls);
+        if threads < calls {
+            log::info!(
+                "Builder::max_workers is {threads}, which is less than Builder::max_active_calls ({calls}): a handler \
+                 that lasts as long as its call keeps others waiting, and calls are passed back after {:?}",
+                settings.offer_wait
+            );
+        }
         self.handle.router.calls.handle(&self.handle.session, handler);
     }
 
@@ -279,9 +291,9 @@ impl Client {
     /// listener.remove();
     /// # Ok(()) }
     /// ```
-    pub fn on_event(&self, handler: impl Fn(&Event) + Send + Sync + 'static) -> Listener {
+    pub fn on_event<R: CallbackResult>(&self, handler: impl Fn(&Event) -> R + Send + Sync + 'static) -> Listener {
         let strays = &self.handle.router.strays;
-        let entry = strays.listen(Box::new(handler));
+        let entry = strays.listen(Box::new(move |event| handler(event).into_result()));
         let of: Weak<dyn Listened> = Arc::<strays::Strays>::downgrade(strays);
         Listener::new(of, &entry)
     }
@@ -623,8 +635,8 @@ impl Client {
         for call in router.lingering_calls() {
             call.wait_operations(session, last_words);
         }
-        if !session.workers.wait_quiet(quiet) {
-            let jobs = error::counted(session.workers.unfinished(), "handler or callback");
+        if !session.wait_quiet(quiet) {
+            let jobs = error::counted(session.unfinished(), "handler or callback");
             log::warn!("shutdown: the limit of {limit:?} has passed, no longer waiting for {jobs}");
         }
         self.disconnect();
@@ -654,7 +666,7 @@ impl Client {
         let counts = [
             (calls.len(), "call", if ids.is_empty() { ids } else { format!(" ({ids})") }),
             (router.running_dials().len(), "dial", String::new()),
-            (session.workers.unfinished(), "handler or callback", String::new()),
+            (session.unfinished(), "handler or callback", String::new()),
         ];
         let some = counts.into_iter().filter(|(count, ..)| *count > 0);
         let some: Vec<_> = some.map(|(count, what, ids)| format!("{}{ids}", error::counted(count, what))).collect();

@@ -18,7 +18,6 @@ use super::over::{HowOver, OverDials, Tombstones};
 use super::strays::Strays;
 use crate::call::core::{ById, CallCore, Delivered, Over};
 use crate::call::legs::{Moment, News};
-use crate::call::owed::Duty;
 use crate::call::{Call, CallEnd};
 use crate::error::{self, Error};
 use crate::message::{Message, MessageCore};
@@ -27,8 +26,9 @@ use crate::protocol::event::Event;
 use crate::protocol::frame::{Envelope, EventHead};
 use crate::protocol::limits::{LARGEST_DEVICE, LONGEST_NAME};
 use crate::protocol::states::{CallState, Direction, EndReason};
-use crate::session::{Alarm, EventSink, HandlerFailure, Session, Stats};
+use crate::session::{Alarm, EventSink, Session, Stats};
 use crate::steps::Key;
+use crate::workers::Workers;
 
 pub(crate) struct Router {
     /// For guards that give something back.
@@ -918,7 +918,7 @@ impl EventSink for Router {
             session.line(log::Level::Debug, &about, || "the call or message is not known".to_owned());
             self.stray(session, &early.envelope.borrow());
         }
-        session.workers.kick();
+        session.kick();
         if let Some(next) = next {
             session.at(next, Box::new(|session| session.sink().sweep(session)));
         }
@@ -1056,6 +1056,10 @@ impl Offered for Call {
     const ID: &'static str = "call_id";
     const HELD_BY_HANDLER: bool = false;
 
+    fn workers(session: &Session) -> &Workers {
+        &session.call_workers
+    }
+
     fn bytes(&self) -> usize {
         self.core.bytes()
     }
@@ -1065,21 +1069,7 @@ impl Offered for Call {
     }
 
     fn failed(&self, session: &Session) {
-        if session.settings.on_handler_failure == HandlerFailure::Leave || self.core.over().is_some() {
-            return;
-        }
-        if self.core.settle_offer() {
-            self.core.pass_back("its handler failed");
-        } else if self.core.may_be_bridged_unnoticed() {
-            // Hanging up would cut off a caller who is talking to somebody else.
-            log::warn!(
-                "call {} is left up although its handler failed: the connection was interrupted, and the call may be \
-                 bridged, in a conference or in a queue",
-                session.clean(self.core.id())
-            );
-        } else {
-            self.core.owe(Duty::End, "\"reason\":\"error\"");
-        }
+        self.core.handler_failed(session);
     }
 
     fn id(&self) -> String {
@@ -1095,6 +1085,10 @@ impl Offered for Message {
     const WHAT: &'static str = "message";
     const ID: &'static str = "message_id";
     const HELD_BY_HANDLER: bool = true;
+
+    fn workers(session: &Session) -> &Workers {
+        &session.message_workers
+    }
 
     fn bytes(&self) -> usize {
         self.core().bytes()

@@ -49,13 +49,15 @@ impl Strays {
             inner.posted += 1;
             inner.posted
         };
-        let (strays, event) = (Arc::clone(self), Event::parse(envelope));
+        let (strays, its_session, event) = (Arc::clone(self), Arc::clone(session), Event::parse(envelope));
         let Some(room) = session.charge(event.bytes(), false) else { return true };
         self.mailbox.push(
             &session.workers,
             Box::new(move || {
                 let _room = room;
-                run_each(strays.listeners_since(number), |listener| listener.run(&event));
+                run_each(strays.listeners_since(number), |listener| {
+                    its_session.run_user(|| "a callback of Client::on_event".into(), || listener.run(&event), || ());
+                });
             }),
         );
         true

@@ -7,6 +7,7 @@
 mod channel;
 mod dice;
 mod tcp;
+mod threads;
 #[cfg(feature = "simulator")]
 mod virtual_time;
 
@@ -20,6 +21,8 @@ use parking_lot::{Condvar, MutexGuard};
 pub(crate) use self::channel::{Receiver, Sender};
 pub(crate) use self::dice::Dice;
 pub(crate) use self::tcp::{Tcp, uninterrupted};
+use self::threads::Counted;
+pub(crate) use self::threads::Share;
 #[cfg(feature = "simulator")]
 pub(crate) use self::virtual_time::{Claim, Held, Unbound};
 #[cfg(feature = "simulator")]
@@ -206,7 +209,42 @@ impl Clock {
         name: &str,
         body: impl FnOnce() + Send + 'static,
     ) -> io::Result<JoinHandle<()>> {
+        self.start(name, None, whose, Share::Vital, body)
+    }
+
+    /// Starts a thread for code of the program, with a stack of so many bytes; `None` is what the standard library has.
+    ///
+    /// # Errors
+    ///
+    /// The system's, when it refuses one, and when the crate has as many in this process as it may have.
+    pub(crate) fn spawn_worker(
+        &self,
+        name: &str,
+        stack: Option<usize>,
+        share: Share,
+        body: impl FnOnce() + Send + 'static,
+    ) -> io::Result<JoinHandle<()>> {
+        self.start(name, stack, Whose::User, share, body)
+    }
+
+    fn start(
+        &self,
+        name: &str,
+        stack: Option<usize>,
+        whose: Whose,
+        share: Share,
+        body: impl FnOnce() + Send + 'static,
+    ) -> io::Result<JoinHandle<()>> {
+        let counted = Counted::take(share)?;
         let thread = std::thread::Builder::new().name(name.into());
+        let thread = match stack {
+            Some(bytes) => thread.stack_size(bytes),
+            None => thread,
+        };
+        let body = move || {
+            let _counted = counted;
+            body();
+        };
         match &self.0 {
             Kind::Real => {
                 let _only_of_interest_to_virtual_time = whose;
@@ -225,6 +263,11 @@ impl Clock {
                 })
             }
         }
+    }
+
+    /// Whether it is the time of the machine, which passes while threads are at work.
+    pub(crate) fn is_real(&self) -> bool {
+        matches!(self.0, Kind::Real)
     }
 
     /// Lets `span` pass that a system call has blocked for; on the real clock it has passed.

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 pub use self::sms::{Sms, sms};
 use crate::call::core::Over;
-use crate::error::{self, Error, Result};
+use crate::error::{self, CallbackResult, Error, HandlerResult, Result};
 use crate::latch::Latch;
 use crate::mailbox::Mailbox;
 use crate::protocol::event::{MessageFailure, MessageReceiveEvent, MessageStateEvent};
@@ -30,8 +30,8 @@ pub struct Message {
     core: Arc<MessageCore>,
 }
 
-type Callback = Box<dyn FnOnce(&Result<MessageStateEvent>) + Send>;
-type Handler = Arc<dyn Fn(&MessageStateEvent) + Send + Sync>;
+type Callback = Box<dyn FnOnce(&Result<MessageStateEvent>) -> HandlerResult + Send>;
+type Handler = Arc<dyn Fn(&MessageStateEvent) -> HandlerResult + Send + Sync>;
 
 pub(crate) struct MessageCore {
     session: Weak<Session>,
@@ -255,8 +255,8 @@ impl Message {
     /// Has `handler` called with every state from now on, in order, until the last.
     ///
     /// It runs on a thread of its own kind, and may block and use any method.
-    pub fn on(&self, handler: impl Fn(&MessageStateEvent) + Send + Sync + 'static) {
-        self.core.inner.lock().handlers.push(Arc::new(handler));
+    pub fn on<R: CallbackResult>(&self, handler: impl Fn(&MessageStateEvent) -> R + Send + Sync + 'static) {
+        self.core.inner.lock().handlers.push(Arc::new(move |state| handler(state).into_result()));
         if self.core.outcome.is_set() {
             // It came too late, and is dropped here, where it came from.
             let handlers = std::mem::take(&mut self.core.inner.lock().handlers);
@@ -265,14 +265,18 @@ impl Message {
     }
 
     /// Has `callback` called once with the verdict, also when it is there already; never inline.
-    pub fn on_completed(&self, callback: impl FnOnce(&Result<MessageStateEvent>) + Send + 'static) {
+    pub fn on_completed<R: CallbackResult>(
+        &self,
+        callback: impl FnOnce(&Result<MessageStateEvent>) -> R + Send + 'static,
+    ) {
         let Some(session) = self.core.session.upgrade() else {
             if let Some(outcome) = self.result() {
-                Workers::run_alone(move || callback(&outcome));
+                // The client is gone: an error would concern nobody.
+                Workers::run_alone(move || drop(callback(&outcome).into_result()));
             }
             return;
         };
-        self.core.inner.lock().callbacks.push(Box::new(callback));
+        self.core.inner.lock().callbacks.push(Box::new(move |outcome| callback(outcome).into_result()));
         if let Some(outcome) = self.core.outcome.get() {
             self.core.call_back(&session, &outcome);
         }
@@ -347,11 +351,12 @@ impl MessageCore {
         }
         if let Some((mailbox, room)) = mailbox.and_then(|mailbox| Some((mailbox, session.charge(event.bytes(), last)?)))
         {
+            let (its_session, what) = (Arc::clone(session), self.what());
             mailbox.push(
                 &session.workers,
                 Box::new(move || {
                     let _room = room;
-                    run_each(handlers, |handler| handler(&event));
+                    run_each(handlers, |handler| run_callback(&its_session, &what, || handler(&event)));
                 }),
             );
         }
@@ -387,8 +392,9 @@ impl MessageCore {
             };
             let Some(mailbox) = mailbox else { return };
             for callback in callbacks {
-                let outcome = outcome.clone();
-                mailbox.post(&session.workers, Box::new(move || callback(&outcome)));
+                let (its_session, what, outcome) = (Arc::clone(session), self.what(), outcome.clone());
+                let tell = move || run_callback(&its_session, &what, || callback(&outcome));
+                mailbox.post(&session.workers, Box::new(tell));
             }
         }
     }
@@ -404,6 +410,11 @@ impl MessageCore {
         let error: Error = if matches!(over, Over::Closed) { error::closed(&what) } else { error::session_lost(&what) };
         self.settle(session, Err(error));
     }
+}
+
+/// Runs a callback of the program's for a message.
+fn run_callback(session: &Session, what: &str, code: impl FnOnce() -> HandlerResult) {
+    session.run_user(|| format!("a callback of {what}"), code, || ());
 }
 
 impl fmt::Debug for Message {

@@ -212,7 +212,7 @@ impl Dispatch {
     pub(super) fn pause(&mut self) {
         self.burst = 0;
         self.session.writer.ring();
-        self.session.workers.kick();
+        self.session.kick();
     }
 }
 

@@ -5,6 +5,7 @@ mod auth;
 mod backoff;
 mod dispatch;
 mod lines;
+mod outcome;
 mod pending;
 mod reconnect;
 mod refusals;
@@ -32,7 +33,7 @@ use self::pending::{Again, Lost, Owed, Pending, Registered, Request, Slot, Withd
 pub(crate) use self::pending::{Answer, Effect};
 pub(crate) use self::refusals::may_pass;
 pub use self::settings::HandlerFailure;
-pub(crate) use self::settings::{Credentials, JwtSource, OFFLINE_QUEUE, Settings, StateWatcher};
+pub(crate) use self::settings::{Credentials, JwtSource, OFFLINE_QUEUE, Settings, StateWatcher, WORKER_STACK};
 use self::state::Board;
 pub use self::state::{LinkState, LinkStates};
 pub(crate) use self::stats::Counters;
@@ -40,7 +41,7 @@ pub use self::stats::Stats;
 pub(crate) use self::timers::TimerId;
 use self::timers::{Task, Timers};
 use self::watch::{Act, Watch, Watched};
-use crate::clock::{Clock, Deadline, Whose};
+use crate::clock::{Clock, Deadline, Share, Whose};
 use crate::error::{self, Error, Result};
 use crate::latch::Latch;
 use crate::mailbox::Mailbox;
@@ -49,7 +50,7 @@ use crate::protocol::frame::{self, Contents, Envelope, EventHead, Reply, WireErr
 use crate::protocol::limits::SMALL;
 use crate::secret::{Secret, Secrets};
 use crate::transport::{Connector, Cutoff, Keeper, NotSent, Out, Writer, WriterSettings};
-use crate::workers::{self, Workers};
+use crate::workers::{self, Pool, Workers};
 
 /// How long `disconnect()` waits for the reader and the writer to end.
 const JOIN_LIMIT: Duration = Duration::from_secs(2);
@@ -92,7 +93,12 @@ pub(crate) struct Session {
     pub(crate) settings: Settings,
     pub(crate) credentials: Credentials,
     pub(crate) secrets: Arc<Secrets>,
+    /// Run listeners and callbacks.
     pub(crate) workers: Workers,
+    /// Run the handlers of inbound calls, and of inbound messages. Each kind has threads of its own: handlers that block
+    /// keep no callback from running, and messages no call.
+    pub(crate) call_workers: Workers,
+    pub(crate) message_workers: Workers,
     pub(crate) counters: Counters,
     pub(crate) board: Board,
     /// Where the program's watcher is told of states, one after another.
@@ -216,8 +222,14 @@ impl Session {
         };
         let secrets = Arc::new(Secrets::default());
         secrets.set_own(credentials.secrets().cloned().collect());
+        let pool = |name, share| {
+            let Settings { worker_idle: stay, max_workers: limit, worker_stack: stack, .. } = settings;
+            Workers::new(clock.clone(), Arc::clone(&secrets), Pool { name, stay, limit, stack, share })
+        };
         let session = Arc::new(Self {
-            workers: Workers::new(clock.clone(), Arc::clone(&secrets), settings.worker_idle),
+            workers: pool("relay-worker", Share::Whole),
+            call_workers: pool("relay-handler", Share::Most),
+            message_workers: pool("relay-handler", Share::Most),
             secrets,
             counters: Counters::default(),
             board: Board::new(),
@@ -247,12 +259,14 @@ impl Session {
             clock,
             settings,
         });
-        let of_workers = Arc::downgrade(&session);
-        session.workers.on_refusal(move || {
-            if let Some(session) = of_workers.upgrade() {
-                session.writer.wake();
-            }
-        });
+        for workers in session.pools() {
+            let of_workers = Arc::downgrade(&session);
+            workers.on_call_for_help(move || {
+                if let Some(session) = of_workers.upgrade() {
+                    session.writer.wake();
+                }
+            });
+        }
         session
     }
 
@@ -273,6 +287,26 @@ impl Session {
             self.join();
         }
         outcome
+    }
+
+    fn pools(&self) -> [&Workers; 3] {
+        [&self.call_workers, &self.message_workers, &self.workers]
+    }
+
+    /// Sees to it that what was queued for handlers and callbacks is taken.
+    pub(crate) fn kick(&self) {
+        self.pools().into_iter().for_each(Workers::kick);
+    }
+
+    /// Waits until no handler or callback waits or runs but the one that asks; false when the time is up.
+    pub(crate) fn wait_quiet(&self, until: Deadline) -> bool {
+        // In this order: handlers start callbacks.
+        self.pools().into_iter().all(|pool| pool.wait_quiet(until))
+    }
+
+    /// How many handlers and callbacks run or wait, apart from the one that asks.
+    pub(crate) fn unfinished(&self) -> usize {
+        self.pools().into_iter().map(Workers::unfinished).sum()
     }
 
     fn spawn(&self, name: &str, body: impl FnOnce() + Send + 'static) -> Result<()> {
@@ -701,10 +735,11 @@ impl Session {
     }
 
     /// Announces a state of the link, also to the program's own watcher, whose code runs on a worker.
-    fn announce(&self, state: LinkState) {
+    fn announce(self: &Arc<Self>, state: LinkState) {
         if let Some(watcher) = &self.settings.on_state {
-            let (watcher, state) = (watcher.clone(), state.clone());
-            self.states.post(&self.workers, Box::new(move || watcher.call(&state)));
+            let (session, watcher, state) = (Arc::clone(self), watcher.clone(), state.clone());
+            let tell = move || session.run_user(|| "the callback of on_state".into(), || watcher.call(&state), || ());
+            self.states.post(&self.workers, Box::new(tell));
         }
         self.board.set(state);
     }
@@ -750,7 +785,7 @@ impl Session {
         self.announce(LinkState::Closed { cause: cause.clone() });
         self.seen.store(0, Ordering::Relaxed);
         self.writer.stop();
-        self.workers.leave();
+        self.pools().into_iter().for_each(Workers::leave);
         let held = self.held.lock().take();
         drop(held);
         self.ready.set(&self.clock, Err(cause.clone().unwrap_or_else(|| error::closed("connect"))));
@@ -788,9 +823,11 @@ impl Session {
         stats.outcome_bytes = self.outcomes.load(Ordering::Relaxed);
         stats.seen_events = self.seen.load(Ordering::Relaxed);
         stats.timers = self.timers.len();
-        stats.workers = self.workers.threads();
-        stats.jobs_waiting = self.workers.waiting();
-        stats.panics = self.workers.panics();
+        for pool in self.pools() {
+            stats.workers += pool.threads();
+            stats.jobs_waiting += pool.waiting();
+            stats.panics += pool.panics();
+        }
         stats
     }
 }
@@ -833,12 +870,9 @@ impl Keeper for Arc<Session> {
                 );
             }
         }
-        if self.workers.is_stuck() {
-            self.workers.kick();
-        }
-        let retry = self.workers.is_stuck().then(|| now + Duration::from_millis(200));
+        let workers = self.pools().into_iter().filter_map(|pool| pool.attend(now)).min();
         let watch = self.keep_watch(now);
-        let next = [self.timers.next(), self.pending.next(), watch, retry].into_iter().flatten().min();
+        let next = [self.timers.next(), self.pending.next(), watch, workers].into_iter().flatten().min();
         self.watch.lock().expected = next;
         next
     }

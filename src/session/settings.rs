@@ -5,27 +5,27 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::LinkState;
-use crate::error::BoxError;
+use crate::error::{BoxError, HandlerResult};
 use crate::protocol::constants::{
     AGENT, CONNECT_TIMEOUT, PING_AFTER, PING_TIMEOUT, RECONNECT_MAX_DELAY, RECONNECT_MIN_DELAY, REQUEST_TIMEOUT,
 };
 use crate::secret::Secret;
-use crate::workers::IDLE;
+use crate::workers::{IDLE, MAX_WORKERS};
 
 /// Gives a fresh JWT. Code of the program: it runs on a worker.
 pub(crate) type JwtSource = Arc<dyn Fn() -> Result<String, BoxError> + Send + Sync>;
 
 /// The program's watcher of the link's states. Its code runs on a worker.
 #[derive(Clone)]
-pub(crate) struct StateWatcher(Arc<dyn Fn(&LinkState) + Send + Sync>);
+pub(crate) struct StateWatcher(Arc<dyn Fn(&LinkState) -> HandlerResult + Send + Sync>);
 
 impl StateWatcher {
-    pub(crate) fn new(watch: impl Fn(&LinkState) + Send + Sync + 'static) -> Self {
+    pub(crate) fn new(watch: impl Fn(&LinkState) -> HandlerResult + Send + Sync + 'static) -> Self {
         Self(Arc::new(watch))
     }
 
-    pub(super) fn call(&self, state: &LinkState) {
-        (self.0)(state);
+    pub(super) fn call(&self, state: &LinkState) -> HandlerResult {
+        (self.0)(state)
     }
 }
 
@@ -85,7 +85,7 @@ impl fmt::Debug for Credentials {
     }
 }
 
-/// What becomes of a call whose handler failed or panicked.
+/// What becomes of a call whose handler, listener or callback failed or panicked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum HandlerFailure {
@@ -97,8 +97,15 @@ pub enum HandlerFailure {
     Leave,
 }
 
+/// How many calls may be live, when nothing else is set.
+const MAX_ACTIVE_CALLS: usize = 1000;
+
 /// How many requests may wait for the connection, when nothing else is set.
 pub(crate) const OFFLINE_QUEUE: usize = 2000;
+
+/// Bytes of a worker's stack, when nothing else is set: what the main thread of a program has on Windows, and half of
+/// what the standard library gives a thread.
+pub(crate) const WORKER_STACK: usize = 1 << 20;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
@@ -139,6 +146,9 @@ pub(crate) struct Settings {
     pub(crate) seen_events: usize,
     pub(crate) remembered_ids: usize,
     pub(crate) worker_idle: Duration,
+    pub(crate) max_workers: usize,
+    /// Bytes; `None` is what the standard library has.
+    pub(crate) worker_stack: Option<usize>,
     pub(crate) message_limit: Duration,
     pub(crate) max_messages: usize,
     pub(crate) notice_bytes: usize,
@@ -172,9 +182,9 @@ impl Default for Settings {
             write_stall: secs(10),
             max_frame: 10 << 20,
             resume_backlog: 64 << 20,
-            max_active_calls: 1000,
+            max_active_calls: MAX_ACTIVE_CALLS,
             offer_wait: secs(5),
-            offer_queue: 64,
+            offer_queue: MAX_ACTIVE_CALLS,
             offer_bytes: 16 << 20,
             unconfirmed_limit: secs(4 * 60 * 60),
             end_grace: secs(15),
@@ -188,6 +198,8 @@ impl Default for Settings {
             seen_events: 4096,
             remembered_ids: 1024,
             worker_idle: IDLE,
+            max_workers: MAX_WORKERS,
+            worker_stack: Some(WORKER_STACK),
             message_limit: secs(4 * 60 * 60),
             max_messages: 10_000,
             notice_bytes: 64 << 20,

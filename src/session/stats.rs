@@ -20,6 +20,9 @@ pub struct Stats {
     pub notices_dropped: u64,
     /// Inbound calls passed back because nobody claimed them in time or there were too many.
     pub calls_passed: u64,
+    /// Of those, the calls whose handler got no thread within [`Builder::offer_wait`](crate::Builder::offer_wait): all
+    /// threads for handlers were busy ([`Builder::max_workers`](crate::Builder::max_workers)), or the system refused one.
+    pub handlers_late: u64,
     /// Inbound calls dropped without being passed back, because too many requests are unanswered.
     pub calls_dropped: u64,
     /// Events dropped because their dial has as many calls as it may have
@@ -35,7 +38,7 @@ pub struct Stats {
     pub pings_sent: u64,
     /// Handlers, listeners and callbacks that panicked.
     pub panics: u64,
-    /// Handlers that returned an error other than a normal way out.
+    /// Handlers, listeners and callbacks that returned an error other than a normal way out.
     pub handler_failures: u64,
     /// Calls in the table.
     pub calls: usize,
@@ -74,9 +77,9 @@ pub struct Stats {
     pub outcome_bytes: usize,
     /// Timers set.
     pub timers: usize,
-    /// Threads for user code, working or idle.
+    /// Threads for handlers, listeners and callbacks, working or idle.
     pub workers: usize,
-    /// Jobs that wait for such a thread.
+    /// Handlers and callbacks that wait for such a thread.
     pub jobs_waiting: usize,
 }
 
@@ -102,6 +105,7 @@ pub(crate) struct Counters {
     pub(crate) events_unclaimed: Counter,
     pub(crate) notices_dropped: Counter,
     pub(crate) calls_passed: Counter,
+    pub(crate) handlers_late: Counter,
     pub(crate) calls_dropped: Counter,
     pub(crate) legs_dropped: Counter,
     pub(crate) messages_dropped: Counter,
@@ -121,6 +125,7 @@ impl Counters {
             events_unclaimed: self.events_unclaimed.get(),
             notices_dropped: self.notices_dropped.get(),
             calls_passed: self.calls_passed.get(),
+            handlers_late: self.handlers_late.get(),
             calls_dropped: self.calls_dropped.get(),
             legs_dropped: self.legs_dropped.get(),
             messages_dropped: self.messages_dropped.get(),

@@ -13,7 +13,7 @@ use crate::support::{
 };
 
 /// Those that only grow.
-const COUNTERS: [&str; 15] = [
+const COUNTERS: [&str; 16] = [
     "frames_received",
     "events_received",
     "events_repeated",
@@ -21,6 +21,7 @@ const COUNTERS: [&str; 15] = [
     "events_unclaimed",
     "notices_dropped",
     "calls_passed",
+    "handlers_late",
     "calls_dropped",
     "legs_dropped",
     "messages_dropped",

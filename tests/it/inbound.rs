@@ -156,7 +156,7 @@ fn a_call_that_is_claimed_in_time_is_not_passed_back_later() {
 fn the_sixty_fifth_call_that_waits_is_passed_back_at_once() {
     watched(|| {
         let sim = sim();
-        let client = builder(&sim).offer_wait(HOURS).connect().unwrap();
+        let client = builder(&sim).offer_wait(HOURS).offer_queue(64).connect().unwrap();
         let callers: Vec<_> = (0..65).map(|n| sim.caller(format!("+155512300{n:02}")).dials()).collect();
         assert_eq!(callers[64].wait_ended(LONG).unwrap(), "noAnswer");
         fence(&client);

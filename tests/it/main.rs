@@ -2,6 +2,7 @@
 
 mod alone;
 mod bounds;
+mod callbacks;
 mod calls;
 mod connecting;
 mod contents;
@@ -35,6 +36,7 @@ mod soak;
 mod stopping;
 mod support;
 mod texts;
+mod threads;
 mod tidy;
 mod tls;
 mod transfer;

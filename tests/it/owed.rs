@@ -10,7 +10,7 @@ use signalwire_relay::simulator::{PersonOnCall, Simulator};
 use signalwire_relay::{Builder, Client, Dial, ErrorKind, LinkStates, phone, silence};
 
 use crate::support::{
-    LONG, child_role, count, log_to, online, push_envelope, reconnecting, report, reports_of_child, until_in,
+    LONG, Warnings, child_role, count, log_to, online, push_envelope, reconnecting, report, reports_of_child, until_in,
     virtual_sim, watchdog, watched,
 };
 
@@ -60,54 +60,67 @@ fn speaks(client: &Client, times: usize) -> Arc<AtomicUsize> {
 
 #[test]
 fn a_caller_whose_link_was_away_for_25_s_is_hung_up_when_it_is_back() {
-    watched(|| {
-        let sim = virtual_sim();
-        let (client, mut states) = online_client(plain(&sim));
-        speaks(&client, usize::MAX);
-        let caller = dials_in(&sim);
-        caller.wait_answered(LONG).unwrap();
-        take_away(&sim, &mut states);
-        sim.advance(25 * SECOND);
-        assert_eq!(client.stats().handler_failures, 1, "its request failed after 10 s");
-        sim.listen_again().unwrap();
-        assert!(online(&mut states));
-        caller.wait_ended(LONG).unwrap();
-        assert!(caller.was_hung_up_on());
-        until_in(&sim, "nothing is left", || client.stats().calls + client.stats().pending_requests == 0);
-        assert_eq!(count(&sim, "calling.end"), 1);
-    });
+    watched(|| a_caller_whose_link_was_away_for_25_s(&virtual_sim()));
 }
 
-/// A thousand callers, a link that is away for 3 s, default settings.
-fn a_thousand_callers(lost: bool) {
-    let sim = virtual_sim();
-    let (client, mut states) = online_client(plain(&sim));
+fn a_caller_whose_link_was_away_for_25_s(sim: &Simulator) {
+    let (client, mut states) = online_client(plain(sim));
+    speaks(&client, usize::MAX);
+    let caller = dials_in(sim);
+    caller.wait_answered(LONG).unwrap();
+    take_away(sim, &mut states);
+    sim.advance(25 * SECOND);
+    assert_eq!(client.stats().handler_failures, 1, "its request failed after 10 s");
+    sim.listen_again().unwrap();
+    assert!(online(&mut states));
+    caller.wait_ended(LONG).unwrap();
+    assert!(caller.was_hung_up_on());
+    until_in(sim, "nothing is left", || client.stats().calls + client.stats().pending_requests == 0);
+    assert_eq!(count(sim, "calling.end"), 1);
+}
+
+/// So many callers, a link that is away for some time, default settings.
+fn callers(sim: &Simulator, many: usize, away: Duration, lost: bool) {
+    let (client, mut states) = online_client(plain(sim));
     let speaking = speaks(&client, 6);
-    let callers: Vec<PersonOnCall> = (0..1000).map(|_| dials_in(&sim)).collect();
-    until_in(&sim, "a thousand calls", || speaking.load(Ordering::SeqCst) == 1000);
-    take_away(&sim, &mut states);
+    let callers: Vec<PersonOnCall> = (0..many).map(|_| dials_in(sim)).collect();
+    until_in(sim, "all calls", || speaking.load(Ordering::SeqCst) == many);
+    take_away(sim, &mut states);
     if lost {
         sim.forget_sessions();
     }
-    sim.advance(3 * SECOND);
+    sim.advance(away);
     sim.listen_again().unwrap();
     assert_eq!(online(&mut states), !lost);
     for caller in &callers {
         caller.wait_ended(LONG).unwrap();
         assert_eq!(caller.was_hung_up_on(), !lost);
     }
-    until_in(&sim, "nothing is left", || client.stats().calls + client.stats().pending_requests == 0);
+    until_in(sim, "nothing is left", || client.stats().calls + client.stats().pending_requests == 0);
     assert_eq!(client.stats().handler_failures, 0);
+}
+
+/// The same as in virtual time. `REAL=1` takes the numbers of that, and two minutes.
+#[test]
+fn in_real_time_too_nobody_is_left_on_the_line() {
+    let is_long = std::env::var_os("REAL").is_some();
+    let (many, away) = if is_long { (1000, 3 * SECOND) } else { (10, SECOND) };
+    for lost in [false, true] {
+        watched(move || callers(&Simulator::start().unwrap(), many, away, lost));
+    }
+    if is_long {
+        watched(|| a_caller_whose_link_was_away_for_25_s(&Simulator::start().unwrap()));
+    }
 }
 
 #[test]
 fn a_thousand_callers_outlive_a_link_that_is_away_for_3_s_at_default_settings() {
-    watched(|| a_thousand_callers(false));
+    watched(|| callers(&virtual_sim(), 1000, 3 * SECOND, false));
 }
 
 #[test]
 fn of_a_thousand_callers_none_is_left_when_the_session_is_lost_with_the_link() {
-    watched(|| a_thousand_callers(true));
+    watched(|| callers(&virtual_sim(), 1000, 3 * SECOND, true));
 }
 
 /// Everything that the client sends by itself about a call.
@@ -259,22 +272,6 @@ fn a_hang_up_that_waits_for_the_link_is_sent_in_the_session_that_comes() {
         assert_eq!(ends.len(), 1);
         assert_eq!(ends[0].params()["call_id"], caller.call_id());
     });
-}
-
-struct Warnings;
-
-impl log::Log for Warnings {
-    fn enabled(&self, _: &log::Metadata<'_>) -> bool {
-        true
-    }
-
-    fn log(&self, record: &log::Record<'_>) {
-        if record.level() <= log::Level::Warn {
-            report(record.args());
-        }
-    }
-
-    fn flush(&self) {}
 }
 
 #[test]

@@ -38,6 +38,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     // Only documentation.
     ("reference", &[]),
     ("reliability", &[]),
+    ("scaling", &[]),
 ];
 
 /// The builder puts the client together: it is where host and certificate become a connector, and where a simulator

@@ -11,8 +11,8 @@ use parking_lot::Mutex;
 use serde_json::json;
 use signalwire_relay::simulator::{PersonOnCall, Simulator};
 use signalwire_relay::{
-    Answer, Builder, Call, Client, Collect, Dial, ErrorKind, Hangup, LinkState, Play, PlayState, Record, Result, Sms,
-    WeakClient, machine, phone, silence, sms, tts,
+    Answer, Builder, Call, Client, Collect, Dial, ErrorKind, HandlerFailure, Hangup, LinkState, Play, PlayState,
+    Record, Result, Sms, WeakClient, machine, phone, silence, sms, tts,
 };
 
 use crate::support::{Drops, NEVER, watchdog};
@@ -601,7 +601,7 @@ fn what_panicked_works_the_next_time_in_every_kind_of_callback() {
     }
     watchdog("panics in callbacks", || {
         let sim = simulator();
-        let client = client(&sim);
+        let client = builder(&sim).on_handler_failure(HandlerFailure::Leave).connect().unwrap();
         let (call, caller) = answered(&sim, &client);
         let counts: [Arc<AtomicUsize>; 10] = std::array::from_fn(|_| Arc::default());
         let [on_call, on_message, on_event, on, on_any, completed, late, of_text, text_completed, predicate] = &counts;

@@ -87,3 +87,20 @@ pub fn reports_of_child(test: &str, role: &str, environment: &[(&str, &str)]) ->
     assert!(!reports.is_empty(), "{test} reported nothing; is that its name? {said}");
     reports
 }
+
+/// Has warnings and errors reported to the parent of this process.
+pub struct Warnings;
+
+impl log::Log for Warnings {
+    fn enabled(&self, _: &log::Metadata<'_>) -> bool {
+        true
+    }
+
+    fn log(&self, record: &log::Record<'_>) {
+        if record.level() <= log::Level::Warn {
+            report(record.args());
+        }
+    }
+
+    fn flush(&self) {}
+}

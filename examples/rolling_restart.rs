@@ -1,0 +1,155 @@
+//! Four processes share a context. They are restarted one after another while callers call, and no call is lost; then one
+//! is killed, and the calls that it had are.
+
+use std::error::Error;
+use std::io::{self, BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use std::{env, thread};
+
+use signalwire_relay::simulator::{PersonOnCall, Simulator};
+use signalwire_relay::{Call, Client, HandlerResult, silence, tts};
+
+const MEMBERS: usize = 4;
+/// How much faster than real the people and the service are.
+const SPEED: f64 = 20.0;
+/// How long live calls may go on when a member is stopped. The supervisor's grace has to be a few seconds longer.
+const DRAIN: Duration = Duration::from_secs(30);
+const LONG: Duration = Duration::from_secs(60);
+
+fn main() -> Result<(), Box<dyn Error>> {
+    env_logger::init();
+    if env::args().nth(1).as_deref() == Some("member") {
+        return Ok(member()?);
+    }
+    let sim = Arc::new(Simulator::builder().tls(false).speed(SPEED).start()?);
+    let mut members = (0..MEMBERS).map(|_| Member::start(&sim)).collect::<io::Result<Vec<_>>>()?;
+
+    let load = Load::begin(&sim);
+    for at in 0..MEMBERS {
+        // The new one first, so that there are never fewer than four: a restart needs room for one more.
+        let new = Member::start(&sim)?;
+        std::mem::replace(&mut members[at], new).stop()?;
+    }
+    let callers = load.end();
+    let lost = lost(&callers)?;
+    println!("{MEMBERS} members restarted one after another: {} callers, {lost} of them not served", callers.len());
+    assert_eq!(lost, 0);
+
+    let load = Load::begin(&sim);
+    sim.advance(Duration::from_secs(1));
+    members.swap_remove(0).kill()?;
+    sim.advance(Duration::from_secs(1));
+    let callers = load.end();
+    let lost = self::lost(&callers)?;
+    println!("one member killed: {} callers, {lost} of them not served: the calls that it had", callers.len());
+    for member in members {
+        member.stop()?;
+    }
+    Ok(())
+}
+
+/// What each process of the program does.
+fn member() -> signalwire_relay::Result<()> {
+    let client = Client::builder().contexts(["support"]).connect()?;
+    client.on_call(serve);
+    println!("ready");
+    // On Unix a supervisor sends SIGTERM, for which `run` drains with `Builder::drain_limit`. The end of the input says
+    // the same on every system.
+    let stopped = client.clone();
+    thread::spawn(move || {
+        let _end = io::copy(&mut io::stdin(), &mut io::sink());
+        stopped.shutdown(DRAIN);
+    });
+    client.run()
+}
+
+fn serve(call: Call) -> HandlerResult {
+    call.answer()?;
+    call.play(tts("One moment, please."))?.wait(None)?;
+    call.play(silence(Duration::from_secs(4)))?.wait(None)?;
+    call.play(tts("Goodbye."))?.wait(None)?;
+    Ok(call.hangup()?)
+}
+
+struct Member(Child);
+
+impl Member {
+    /// Starts a process, and returns when it is connected.
+    fn start(sim: &Simulator) -> io::Result<Self> {
+        let mut child = Command::new(env::current_exe()?)
+            .arg("member")
+            .env("SIGNALWIRE_RELAY_HOST", sim.host())
+            .env("SIGNALWIRE_RELAY_SCHEME", "ws")
+            .env("SIGNALWIRE_PROJECT_ID", sim.project())
+            .env("SIGNALWIRE_API_TOKEN", sim.token())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let mut ready = String::new();
+        if let Some(output) = child.stdout.take() {
+            BufReader::new(output).read_line(&mut ready)?;
+        }
+        assert_eq!(ready, "ready\n", "a member could not connect");
+        Ok(Self(child))
+    }
+
+    /// Has the process finish its calls, and waits for its end.
+    fn stop(mut self) -> io::Result<()> {
+        drop(self.0.stdin.take());
+        let status = self.0.wait()?;
+        assert!(status.success(), "{status}");
+        Ok(())
+    }
+
+    fn kill(mut self) -> io::Result<()> {
+        self.0.kill()?;
+        self.0.wait().map(drop)
+    }
+}
+
+/// Callers who call all the time, forty in a second.
+struct Load {
+    over: Arc<AtomicBool>,
+    callers: thread::JoinHandle<Vec<PersonOnCall>>,
+}
+
+impl Load {
+    fn begin(sim: &Arc<Simulator>) -> Self {
+        let over: Arc<AtomicBool> = Arc::default();
+        let (sim, ends) = (Arc::clone(sim), Arc::clone(&over));
+        let callers = thread::spawn(move || {
+            let mut callers = Vec::new();
+            while !ends.load(Ordering::Relaxed) {
+                callers.push(dials_in(&sim, callers.len()));
+                sim.advance(Duration::from_millis(25));
+            }
+            callers
+        });
+        Self { over, callers }
+    }
+
+    fn end(self) -> Vec<PersonOnCall> {
+        self.over.store(true, Ordering::Relaxed);
+        self.callers.join().unwrap_or_default()
+    }
+}
+
+/// A caller who waits for half a minute and then hangs up.
+fn dials_in(sim: &Simulator, number: usize) -> PersonOnCall {
+    let patience = Duration::from_secs(60);
+    let caller = sim.caller(format!("+1555{number:07}")).context("support").gives_up_after(patience).is_silent();
+    caller.after_hearing("One moment, please.").waits(patience).hangs_up().dials()
+}
+
+/// How many callers were left alone until they hung up.
+fn lost(callers: &[PersonOnCall]) -> Result<usize, Box<dyn Error>> {
+    let mut lost = 0;
+    for caller in callers {
+        caller.wait_ended(LONG)?;
+        lost += usize::from(!caller.was_hung_up_on());
+    }
+    Ok(lost)
+}
