@@ -517,7 +517,7 @@ impl Builder {
 
     /// Registers a callback for every state of the connection, the failed attempts of the first connect included.
     ///
-    /// It runs on a thread of its own kind, one state at a time, and may block. [`Client::states`] gives the same as an
+    /// It runs on a thread for callbacks, one state at a time, and may block. [`Client::states`] gives the same as an
     /// iterator once the client is connected.
     ///
     /// ```no_run

@@ -18,7 +18,7 @@ use crate::call::legs::{Legs, Moment, News};
 use crate::call::owed::{Debt, Duty};
 use crate::call::{Call, Leg};
 use crate::clock::Deadline;
-use crate::error::{self, Cause, Error, Result};
+use crate::error::{self, CallbackResult, Cause, Error, HandlerResult, Result};
 use crate::latch::Latch;
 use crate::mailbox::Mailbox;
 use crate::protocol::device::{destinations, odd_number};
@@ -87,8 +87,8 @@ pub(crate) struct DialCore {
     taken: AtomicBool,
 }
 
-type LegHandler = Arc<dyn Fn(&Leg) + Send + Sync>;
-type Callback = Box<dyn FnOnce(&Result<Call>) + Send>;
+type LegHandler = Arc<dyn Fn(&Leg) -> HandlerResult + Send + Sync>;
+type Callback = Box<dyn FnOnce(&Result<Call>) -> HandlerResult + Send>;
 
 /// What is remembered of the legs, and who is told of them.
 #[derive(Default)]
@@ -116,10 +116,12 @@ impl Log {
 
     fn post(&mut self, session: &Arc<Session>, leg: &Leg, handlers: Vec<LegHandler>) {
         let Some(room) = session.charge(leg.bytes(), leg.is_last_step()) else { return };
-        let leg = leg.clone();
+        let (leg, its_session) = (leg.clone(), Arc::clone(session));
         let notice = Box::new(move || {
             let _room = room;
-            run_each(handlers, |handler| handler(&leg));
+            run_each(handlers, |handler| {
+                its_session.run_user(|| format!("a callback of the dial to {}", leg.to), || handler(&leg), || ());
+            });
         });
         self.mailbox().push(&session.workers, notice);
     }
@@ -130,8 +132,16 @@ impl Log {
 
     fn call_back(&mut self, session: &Arc<Session>, outcome: &Result<Arc<CallCore>>) {
         for callback in std::mem::take(&mut self.callbacks) {
-            let outcome = outcome.clone();
-            self.mailbox().push(&session.workers, Box::new(move || callback(&outcome.map(Call::new))));
+            let (outcome, its_session) = (outcome.clone(), Arc::clone(session));
+            let tell = move || {
+                let answered = outcome.as_ref().ok().cloned();
+                let outcome = outcome.map(Call::new);
+                match answered {
+                    Some(call) => call.run_callback(&its_session, "calling.dial", || callback(&outcome)),
+                    None => its_session.run_user(|| "a callback of a dial".into(), || callback(&outcome), || ()),
+                }
+            };
+            self.mailbox().push(&session.workers, Box::new(tell));
         }
     }
 }
@@ -143,7 +153,8 @@ fn push(stream: &Feed<Leg>, session: &Arc<Session>, leg: &Leg) -> bool {
 impl Client {
     /// Dials and waits until somebody answers: [`start_dial`](Self::start_dial), then [`Dialing::wait`].
     ///
-    /// The call that it gives is answered, and can be spoken to. RELAY method `calling.dial`.
+    /// The call that it gives is answered, and can be spoken to. [`Builder::max_active_calls`](crate::Builder::max_active_calls)
+    /// bounds inbound calls alone: a dial is not refused and does not wait for it. RELAY method `calling.dial`.
     ///
     /// ```no_run
     /// use signalwire_relay::{Client, phone, tts};
@@ -299,8 +310,8 @@ impl Dialing {
     /// dialing.wait(None)?.hangup()
     /// # }
     /// ```
-    pub fn on_progress(&self, handler: impl Fn(&Leg) + Send + Sync + 'static) {
-        let handler: LegHandler = Arc::new(handler);
+    pub fn on_progress<R: CallbackResult>(&self, handler: impl Fn(&Leg) -> R + Send + Sync + 'static) {
+        let handler: LegHandler = Arc::new(move |leg| handler(leg).into_result());
         {
             let mut log = self.core.log.lock();
             for leg in log.legs.all(self.core.now(&self.session)) {
@@ -317,7 +328,8 @@ impl Dialing {
     /// [`wait`](Self::wait) returns. If there is an outcome already, the callback is called with it at once; never inline.
     ///
     /// The callback runs on a thread for user code, after the last step that [`on_progress`](Self::on_progress) reports.
-    /// It may block and use any method. Callbacks are called in the order in which they were added.
+    /// It may block and use any method. Callbacks are called in the order in which they were added. If one returns an error
+    /// or panics, the answered call is ended, see [`CallbackResult`].
     ///
     /// The answered call belongs to the callback: dropping the dial no longer hangs that call up. Dropping the dial
     /// before it is answered cancels it as ever, and the callback gets the error.
@@ -334,11 +346,11 @@ impl Dialing {
     /// # drop(dialing.wait(None)); Ok(())
     /// # }
     /// ```
-    pub fn on_completed(&self, callback: impl FnOnce(&Result<Call>) + Send + 'static) {
+    pub fn on_completed<R: CallbackResult>(&self, callback: impl FnOnce(&Result<Call>) -> R + Send + 'static) {
         self.core.taken.store(true, Ordering::SeqCst);
         {
             let mut log = self.core.log.lock();
-            log.callbacks.push(Box::new(callback));
+            log.callbacks.push(Box::new(move |outcome| callback(outcome).into_result()));
             if log.over {
                 if let Some(outcome) = self.core.outcome.get() {
                     log.call_back(&self.session, &outcome);

@@ -85,7 +85,8 @@ type Job = Box<dyn FnOnce(&Scene, &Call) + Send>;
 impl Scene {
     fn new(job: Job) -> Arc<Self> {
         let sim = simulator();
-        let client = client(&sim);
+        // A callback that panics leaves the call to the methods that are tried.
+        let client = builder(&sim).on_handler_failure(HandlerFailure::Leave).connect().unwrap();
         let (call, caller) = answered(&sim, &client);
         let weak = client.downgrade();
         Arc::new(Self { sim, client: Mutex::new(Some(client)), weak, call, caller, job: Mutex::new(Some(job)) })
