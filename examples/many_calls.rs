@@ -54,7 +54,8 @@ fn welcome(call: Call) -> HandlerResult {
     // Nobody waits for the end of the greeting: 64 threads serve any number of callers.
     greeting.on_completed(move |heard| {
         heard.clone()?;
-        Ok(call.hangup()?)
+        call.hangup()?;
+        Ok(())
     });
     Ok(())
 }

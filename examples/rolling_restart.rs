@@ -71,7 +71,8 @@ fn serve(call: Call) -> HandlerResult {
     call.play(tts("One moment, please."))?.wait(None)?;
     call.play(silence(Duration::from_secs(4)))?.wait(None)?;
     call.play(tts("Goodbye."))?.wait(None)?;
-    Ok(call.hangup()?)
+    call.hangup()?;
+    Ok(())
 }
 
 struct Member(Child);

@@ -553,7 +553,7 @@ impl CallCore {
     /// Runs a listener or a callback of the program's; `what` says of which event or operation.
     pub(crate) fn run_callback(self: &Arc<Self>, session: &Session, what: &str, code: impl FnOnce() -> HandlerResult) {
         let what = || format!("a callback of {what} on call {}", self.shown_id());
-        session.run_user(what, code, || self.handler_failed(session));
+        session.run_user(&[("call_id", &self.id)], what, code, || self.handler_failed(session));
     }
 
     /// Has the call hung up or passed back without waiting for the response, unless that is on its way already;

@@ -120,7 +120,7 @@ impl Log {
         let notice = Box::new(move || {
             let _room = room;
             run_each(handlers, |handler| {
-                its_session.run_user(|| format!("a callback of the dial to {}", leg.to), || handler(&leg), || ());
+                its_session.run_user(&[], || "a callback of a dial".into(), || handler(&leg), || ());
             });
         });
         self.mailbox().push(&session.workers, notice);
@@ -138,7 +138,7 @@ impl Log {
                 let outcome = outcome.map(Call::new);
                 match answered {
                     Some(call) => call.run_callback(&its_session, "calling.dial", || callback(&outcome)),
-                    None => its_session.run_user(|| "a callback of a dial".into(), || callback(&outcome), || ()),
+                    None => its_session.run_user(&[], || "a callback of a dial".into(), || callback(&outcome), || ()),
                 }
             };
             self.mailbox().push(&session.workers, Box::new(tell));

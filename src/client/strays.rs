@@ -56,7 +56,8 @@ impl Strays {
             Box::new(move || {
                 let _room = room;
                 run_each(strays.listeners_since(number), |listener| {
-                    its_session.run_user(|| "a callback of Client::on_event".into(), || listener.run(&event), || ());
+                    let what = || "a callback of Client::on_event".into();
+                    its_session.run_user(&[], what, || listener.run(&event), || ());
                 });
             }),
         );

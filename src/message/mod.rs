@@ -414,7 +414,7 @@ impl MessageCore {
 
 /// Runs a callback of the program's for a message.
 fn run_callback(session: &Session, what: &str, code: impl FnOnce() -> HandlerResult) {
-    session.run_user(|| format!("a callback of {what}"), code, || ());
+    session.run_user(&[], || format!("a callback of {what}"), code, || ());
 }
 
 impl fmt::Debug for Message {

@@ -738,7 +738,8 @@ impl Session {
     fn announce(self: &Arc<Self>, state: LinkState) {
         if let Some(watcher) = &self.settings.on_state {
             let (session, watcher, state) = (Arc::clone(self), watcher.clone(), state.clone());
-            let tell = move || session.run_user(|| "the callback of on_state".into(), || watcher.call(&state), || ());
+            let tell =
+                move || session.run_user(&[], || "the callback of on_state".into(), || watcher.call(&state), || ());
             self.states.post(&self.workers, Box::new(tell));
         }
         self.board.set(state);

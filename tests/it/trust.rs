@@ -15,7 +15,7 @@ use serde_json::json;
 use signalwire_relay::{Builder, Client, ErrorKind, Phase, TlsBackend};
 use tungstenite::Message;
 
-use crate::support::{LONG, child_role, millis, report, reports_of_child};
+use crate::support::{LONG, child_role, report, reports_of_child};
 use crate::tls::{Authority, PROJECT, Pem, Server, Shown, TOKEN, backends, client, each_backend, good};
 
 /// A directory that goes with the test.
