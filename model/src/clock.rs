@@ -12,8 +12,9 @@ use crate::locks::{Condvar, Mutex, MutexGuard, Waiter};
 
 pub(crate) type Deadline = Option<Instant>;
 
-pub(crate) enum Whose {
-    User,
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Share {
+    Whole,
 }
 
 #[derive(Clone)]
@@ -95,13 +96,19 @@ impl Clock {
         }
     }
 
-    pub(crate) fn spawn(
+    pub(crate) fn spawn_worker(
         &self,
-        _whose: Whose,
         name: &str,
+        _stack: Option<usize>,
+        _share: Share,
         body: impl FnOnce() + Send + 'static,
     ) -> io::Result<JoinHandle<()>> {
         thread::Builder::new().name(name.into()).spawn(body)
+    }
+
+    /// No: threads are made as soon as they are wanted.
+    pub(crate) fn is_real(&self) -> bool {
+        false
     }
 }
 

@@ -13,7 +13,7 @@ use crate::pending::{Again, Answer, Lost, Owed, Pending, Registered, Request, Sl
 use crate::protocol::frame::Reply;
 use crate::release::release;
 use crate::transport::{Socket, WriteHalf, Writer};
-use crate::workers::Workers;
+use crate::workers::{Pool, Workers};
 
 type Scenario = (&'static str, fn());
 
@@ -357,7 +357,8 @@ fn latch() {
 /// or were told to; and a job after all that.
 fn work() {
     let clock = Clock::real();
-    let workers = Workers::new(clock.clone(), Arc::default(), TIMEOUT);
+    let pool = Pool { stay: TIMEOUT, ..Pool::default() };
+    let workers = Workers::new(clock.clone(), Arc::default(), pool);
     let ran = Arc::new(Plain::new(Vec::new()));
     let opened = Arc::new(Latch::new());
     let job = |n: u32| {
