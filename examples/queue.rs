@@ -6,7 +6,9 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::Duration;
 
-use signalwire_relay::{Call, Client, HandlerResult, QueueEnter, Result, StayEnd, phone, queue, tts};
+use signalwire_relay::{
+    Call, Client, ConnectState, Event, EventName, HandlerResult, QueueEnter, Result, StayEnd, phone, queue, tts,
+};
 
 const AGENT: &str = "+15553330001";
 const OURS: &str = "+15550000000";
@@ -35,10 +37,16 @@ fn main() -> Result<()> {
 pub fn wait_in_line(call: &Call, waiting: &Sender<String>) -> HandlerResult {
     call.answer()?;
     call.play(tts("All agents are busy. Please hold the line."))?.wait(None)?;
+    // Made before the stay begins: it sees the bridge that ends the stay, and the end of that bridge.
+    let mut bridge = call.waiter(EventName::Connect);
     let stay = call.queue_enter(QueueEnter::new("support").wait_url(MUSIC).wait_time(Duration::from_secs(120)))?;
     waiting.send(call.node_id())?;
     match stay.wait(None)?.end {
-        StayEnd::Connected => drop(call.wait_for_ended(None)?),
+        StayEnd::Connected => {
+            bridge.wait_until(is_over, None)?;
+            call.play(tts("Thank you for calling."))?.wait(None)?;
+            call.hangup()?;
+        }
         StayEnd::TimedOut => {
             call.play(tts("Nobody is free. Please call again later."))?.wait(None)?;
             call.hangup()?;
@@ -46,6 +54,10 @@ pub fn wait_in_line(call: &Call, waiting: &Sender<String>) -> HandlerResult {
         end => println!("{} left the queue: {end:?}", call.from_number()),
     }
     Ok(())
+}
+
+fn is_over(event: &Event) -> bool {
+    matches!(event, Event::Connect(event) if event.state == ConnectState::Disconnected)
 }
 
 /// The desk: for each caller who waits the agent is called, and bridged with the first in line.
@@ -57,10 +69,17 @@ pub fn desk(client: &Client, line: &Receiver<String>) {
     }
 }
 
-fn serve(client: &Client, node_id: &str) -> Result<()> {
+/// Calls the agent and bridges that call with the first in line, until one of the two hangs up.
+pub fn serve(client: &Client, node_id: &str) -> Result<()> {
     let agent = client.dial(phone(AGENT).from(OURS).timeout(Duration::from_secs(30)))?;
+    let talked = talk(&agent, node_id);
+    // The caller may have left meanwhile: no agent is kept on a silent line.
+    agent.hangup()?;
+    talked
+}
+
+fn talk(agent: &Call, node_id: &str) -> Result<()> {
     let bridge = agent.connect(queue(node_id, "support"))?;
     bridge.wait(Duration::from_secs(30))?;
-    bridge.wait_disconnected(None)?;
-    agent.hangup()
+    bridge.wait_disconnected(None).map(drop)
 }

@@ -10,7 +10,7 @@ use std::sync::Mutex;
 use std::thread;
 use std::time::Duration;
 
-use signalwire_relay::{Call, Client, EndReason, ErrorKind, Heard, Result, machine, phone, tts};
+use signalwire_relay::{Call, Client, EndReason, EndSource, ErrorKind, Heard, Result, machine, phone, tts};
 
 const AT_ONCE: usize = 5;
 const TRIES: usize = 2;
@@ -34,19 +34,24 @@ fn main() -> Result<()> {
         number => format!("{number},dear customer"),
     });
     let client = stage.client().connect()?;
-    let numbers = Mutex::new(list.lines().filter_map(|line| line.split_once(',')));
     println!("number,name,result,reason,rang_s,lasted_s");
+    campaign(&client, &list, &from, |line| println!("{line}"));
+    Ok(())
+}
+
+/// Calls the numbers of a list, five at a time, and gives a line for each as soon as its call is over.
+pub fn campaign(client: &Client, list: &str, from: &str, done: impl Fn(String) + Sync) {
+    let numbers = Mutex::new(list.lines().filter_map(|line| line.split_once(',')));
     thread::scope(|scope| {
         for _ in 0..AT_ONCE {
             scope.spawn(|| {
                 // The lock is held for taking the next line, not for the call.
                 while let Some((number, name)) = { numbers.lock().unwrap().next() } {
-                    println!("{number},{name},{}", remind(&client, number, &from, name));
+                    done(format!("{number},{name},{}", remind(client, number, from, name)));
                 }
             });
         }
     });
-    Ok(())
 }
 
 /// What became of a number: the end of its line in the list.
@@ -85,8 +90,10 @@ pub fn remind(client: &Client, number: &str, from: &str, name: &str) -> Outcome 
                     return Outcome { reason, rang, ..Outcome::of("not reached") };
                 }
             }
-            // Whether it rang is not known: nobody is called twice for nothing.
-            Err(error) if error.may_have_been_sent() => return Outcome::of("unknown"),
+            // Whether it rang, and was answered, is not known: nobody is called twice for nothing.
+            Err(error) if error.may_have_been_sent() || error.kind() == ErrorKind::SessionLost => {
+                return Outcome::of("unknown");
+            }
             Err(error) => {
                 eprintln!("{error}");
                 return Outcome::of("not called");
@@ -97,14 +104,20 @@ pub fn remind(client: &Client, number: &str, from: &str, name: &str) -> Outcome 
 }
 
 fn speak(call: &Call, name: &str) -> Outcome {
-    let result = say(call, name).unwrap_or_else(|error| {
-        eprintln!("{error}");
-        if error.is_call_gone() { "hung up" } else { "failed" }
-    });
-    // How it ended, and how long it lasted, is known when its end is reported.
-    let end = call.hangup().and_then(|()| call.wait_for_ended(Duration::from_secs(10)));
-    let (reason, lasted) = end.map(|end| (end.reason, end.duration)).unwrap_or_default();
-    Outcome { reason, lasted, ..Outcome::of(result) }
+    let said = say(call, name);
+    // Who ended it, and how long it lasted, is known when its end is reported.
+    let end = call.hangup().and_then(|()| call.wait_for_ended(Duration::from_secs(10))).unwrap_or_default();
+    let result = match said {
+        // They were faster, perhaps in the middle of the message.
+        Ok(_) if end.source == Some(EndSource::Inbound) => "hung up",
+        Ok(result) => result,
+        Err(error) if error.is_call_gone() => "hung up",
+        Err(error) => {
+            eprintln!("{error}");
+            "failed"
+        }
+    };
+    Outcome { reason: end.reason, lasted: end.duration, ..Outcome::of(result) }
 }
 
 fn say(call: &Call, name: &str) -> Result<&'static str> {

@@ -9,8 +9,9 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use signalwire_relay::simulator::{Caller, Cut, Direction, EntryKind, Journal, PersonOnCall, Simulator};
 use signalwire_relay::{
-    Ai, Call, Client, Collect, Devices, Dial, Event, HandlerResult, JoinConference, Pay, ReceiveFax, Record, SendFax,
-    Transcribe, Transfer, machine, phone, rtp, silence, sms, tts,
+    Ai, Call, Client, Collect, ConnectState, Devices, Dial, Event, EventName, HandlerResult, JoinConference,
+    LiveSummary, LiveTranscribe, LiveTranscription, Pay, ReceiveFax, Record, SendFax, StayEnd, Transcribe, Transfer,
+    machine, phone, queue, rtp, silence, sms, tts,
 };
 
 use crate::support::{NEVER, each, left};
@@ -252,16 +253,9 @@ fn flows() -> Vec<Flow> {
             stage.sim.callee("+15552220000").answers_after(3 * SECOND).waits(10 * SECOND).hangs_up();
             stage.on_call(|call| {
                 call.answer()?;
-                let mut events = call.events();
-                call.connect(phone("+15552220000").from("+15551110000"))?;
-                let states = ["connected", "disconnected"];
-                for state in states {
-                    while let Some(event) = events.next_within(PATIENCE) {
-                        if matches!(&event, Event::Connect(connect) if connect.state.as_str() == state) {
-                            break;
-                        }
-                    }
-                }
+                let bridge = call.connect(phone("+15552220000").from("+15551110000"))?;
+                bridge.wait(PATIENCE)?;
+                bridge.wait_disconnected(PATIENCE)?;
                 Ok(call.hangup()?)
             });
             stage.until_gone(&stage.caller("+15551230000").dials());
@@ -289,9 +283,11 @@ fn flows() -> Vec<Flow> {
         flow("a conference of two", |stage| {
             stage.on_call(|call| {
                 call.answer()?;
-                let room = call.join_conference(JoinConference::new("standup"))?;
+                let stay = call.join_conference(JoinConference::new("standup"))?;
+                stay.wait_joined(PATIENCE)?;
                 call.wait_for("calling.error", |_| true, 5 * SECOND).ok();
-                room.leave()?;
+                stay.leave()?;
+                stay.wait(PATIENCE)?;
                 Ok(call.hangup()?)
             });
             let callers = ["+15551230000", "+15551230001"].map(|number| stage.caller(number).dials());
@@ -300,13 +296,52 @@ fn flows() -> Vec<Flow> {
         flow("a queue", |stage| {
             stage.on_call(|call| {
                 call.answer()?;
-                call.queue_enter("support")?;
+                let stay = call.queue_enter("support")?;
                 call.wait_for("calling.error", |_| true, 5 * SECOND).ok();
-                call.queue_leave("support")?;
-                call.send_digits("12")?;
+                stay.leave()?;
+                stay.wait(PATIENCE)?;
+                call.send_digits("12")?.wait(PATIENCE)?;
+                call.hold()?.wait(PATIENCE)?;
                 Ok(call.hangup()?)
             });
             stage.until_gone(&stage.caller("+15551230000").dials());
+        }),
+        flow("a queue and its agent", |stage| {
+            stage.sim.callee("+15552220000").answers_after(2 * SECOND).waits(5 * PATIENCE).hangs_up();
+            stage.on_call(|call| {
+                call.answer()?;
+                let mut bridge = call.waiter(EventName::Connect);
+                if call.queue_enter("support")?.wait(2 * PATIENCE)?.end == StayEnd::Connected {
+                    let over = |event: &Event| {
+                        matches!(event, Event::Connect(event) if event.state == ConnectState::Disconnected)
+                    };
+                    bridge.wait_until(over, PATIENCE)?;
+                }
+                Ok(call.hangup()?)
+            });
+            let caller = stage.caller("+15551230000").is_silent().dials();
+            stage.sim.advance(3 * SECOND);
+            stage.dials(phone("+15552220000").from("+15551110000"), |agent| {
+                let bridge = agent.connect(queue("n", "support"))?;
+                bridge.wait(PATIENCE)?;
+                agent.wait_for("calling.error", |_| true, 5 * SECOND).ok();
+                bridge.disconnect()?.wait(PATIENCE)?;
+                bridge.wait_disconnected(PATIENCE)?;
+                Ok(())
+            });
+            stage.until_gone(&caller);
+        }),
+        flow("live transcription", |stage| {
+            stage.on_call(|call| {
+                call.answer()?;
+                let transcription = call.live_transcribe(LiveTranscription::new().live_events(true))?;
+                call.wait_for("calling.error", |_| true, 3 * SECOND).ok();
+                call.live_transcribe(LiveSummary::new())?.wait(PATIENCE)?;
+                call.live_transcribe(LiveTranscribe::stop())?.wait(PATIENCE)?;
+                transcription.wait(PATIENCE)?;
+                Ok(call.hangup()?)
+            });
+            stage.until_gone(&stage.caller("+15551230000").waits(SECOND).says("hello").dials());
         }),
         flow("a transfer that leads back", |stage| {
             stage.on_call(|call| {

@@ -10,6 +10,7 @@ mod cuts;
 mod defects;
 mod dials;
 mod ends;
+mod examples;
 mod families;
 mod fault_soak;
 mod faults;
