@@ -470,7 +470,7 @@ pub(crate) fn connect_closed(host: &str, close: Option<(u16, &str)>) -> Error {
 pub(crate) fn backlog_full(host: &str, limit: usize) -> Error {
     let why = format!(
         "the service sent more than {limit} bytes of events before its answer, so the session is given up; \
-         Builder::resume_backlog raises that limit"
+         Tuning::resume_backlog raises that limit"
     );
     connect(host, Phase::Auth, &why, None)
 }
@@ -481,7 +481,7 @@ pub(crate) fn too_large_again(host: &str, limit: usize) -> Error {
         host,
         &format!(
             "a frame was larger than {limit} bytes twice in a row, so the session is given up; \
-             Builder::max_frame raises that limit"
+             Tuning::max_frame raises that limit"
         ),
     )
 }
@@ -705,7 +705,7 @@ pub(crate) fn protocol(text: impl Into<Box<str>>) -> Error {
 pub(crate) fn not_kept(what: &str, bytes: usize, limit: usize) -> Error {
     let text = format!(
         "{what}: ended, and its outcome of {bytes} bytes is not kept: handles hold {limit} bytes of large outcomes at most \
-         (Builder::outcome_bytes)"
+         (Tuning::outcome_bytes)"
     );
     draft(ErrorKind::Protocol, text).done()
 }

@@ -234,7 +234,7 @@ pub use call::{
     StandaloneCollectAction, StayEnd, Stoppable, Stream, StreamAction, Swaig, Tap, TapAction, TapDevice, Transcribe,
     TranscribeAction, Transfer, Unhold, UnholdAction, UserEvent, Ws, digit_detector, fax_tone, machine, rtp, ws,
 };
-pub use client::{Builder, Calls, CancelToken, Client, DEFAULT_HOST, Dial, Dialing, Messages, WeakClient};
+pub use client::{Builder, Calls, CancelToken, Client, DEFAULT_HOST, Dial, Dialing, Messages, Tuning, WeakClient};
 pub use error::{BoxError, CallbackResult, Error, ErrorKind, HandlerResult, Phase, Result};
 pub use message::{Message, Sms, sms};
 pub use protocol::choices::*;

@@ -608,8 +608,8 @@
 //! | `METHOD_SIGNALWIRE_DISCONNECT` | [`constants::METHOD_SIGNALWIRE_DISCONNECT`](crate::constants::METHOD_SIGNALWIRE_DISCONNECT) |
 //! | `METHOD_SIGNALWIRE_RECEIVE` | [`constants::METHOD_SIGNALWIRE_RECEIVE`](crate::constants::METHOD_SIGNALWIRE_RECEIVE) |
 //! | `METHOD_SIGNALWIRE_UNRECEIVE` | [`constants::METHOD_SIGNALWIRE_UNRECEIVE`](crate::constants::METHOD_SIGNALWIRE_UNRECEIVE) |
-//! | `RECONNECT_MIN_DELAY` | [`constants::RECONNECT_MIN_DELAY`](crate::constants::RECONNECT_MIN_DELAY), [`Builder::reconnect_delay`](crate::Builder::reconnect_delay) |
-//! | `RECONNECT_MAX_DELAY` | [`constants::RECONNECT_MAX_DELAY`](crate::constants::RECONNECT_MAX_DELAY), [`Builder::reconnect_delay`](crate::Builder::reconnect_delay) |
+//! | `RECONNECT_MIN_DELAY` | [`constants::RECONNECT_MIN_DELAY`](crate::constants::RECONNECT_MIN_DELAY), [`Tuning::reconnect_delay`](crate::Tuning::reconnect_delay) |
+//! | `RECONNECT_MAX_DELAY` | [`constants::RECONNECT_MAX_DELAY`](crate::constants::RECONNECT_MAX_DELAY), [`Tuning::reconnect_delay`](crate::Tuning::reconnect_delay) |
 //! | `RECONNECT_BACKOFF_FACTOR` | [`constants::RECONNECT_BACKOFF_FACTOR`](crate::constants::RECONNECT_BACKOFF_FACTOR) |
 //! | `RECONNECT_MAX_AUTH_ATTEMPTS` | [`constants::RECONNECT_MAX_AUTH_ATTEMPTS`](crate::constants::RECONNECT_MAX_AUTH_ATTEMPTS) |
 //! | `CALL_STATES` | [`constants::CALL_STATES`](crate::constants::CALL_STATES) |

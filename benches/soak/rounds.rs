@@ -149,7 +149,7 @@ fn simulator() -> Simulator {
 }
 
 fn builder(sim: &Simulator) -> Builder {
-    Client::builder().simulator(sim).contexts(["default"]).ping_after(NEVER)
+    Client::builder().simulator(sim).contexts(["default"]).tuning(|t| t.ping_after(NEVER))
 }
 
 /// How many there are of a closure.

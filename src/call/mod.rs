@@ -468,7 +468,7 @@ impl fmt::Debug for Call {
 /// A waiter for an event of a call, which was listening before it is waited for. Made by [`Call::waiter`].
 ///
 /// Events that it has not looked at count against the client's bound on waiting notices
-/// ([`Builder::notice_bytes`](crate::Builder::notice_bytes)). Dropping it ends the subscription.
+/// ([`Tuning::notice_bytes`](crate::Tuning::notice_bytes)). Dropping it ends the subscription.
 #[must_use = "an event is only waited for by `wait` or `wait_until`"]
 pub struct EventWaiter {
     call: Call,

@@ -10,12 +10,13 @@ use std::time::Duration;
 use super::Client;
 use super::cancel::CancelToken;
 use super::router::Router;
+use super::tuning::Tuning;
 use crate::clock::Clock;
 use crate::error::{self, BoxError, CallbackResult, Result};
 use crate::protocol::limits::check_contexts;
 use crate::secret::{MASK, Secret};
 use crate::session::{
-    Credentials, HandlerFailure, JwtSource, LinkState, OFFLINE_QUEUE, Session, Settings, StateWatcher, WORKER_STACK,
+    Credentials, HandlerFailure, JwtSource, LinkState, OFFLINE_QUEUE, Session, StateWatcher, WORKER_STACK,
 };
 use crate::transport::{ClientFiles, Connector, Endpoint, Proxy, Roots, Scheme, TlsBackend, TlsSettings};
 
@@ -44,10 +45,7 @@ const CA_FILE: &str = "SIGNALWIRE_RELAY_CA_FILE";
 /// | [`max_active_calls`](Self::max_active_calls) | `RELAY_MAX_ACTIVE_CALLS` | 1,000 |
 /// | | `RELAY_MAX_CONNECTIONS`: how many clients one process may have; read at each `connect` | no limit |
 ///
-/// What the client keeps is bounded; [`Stats`](crate::Stats) shows how full it is. Most bounds are settings, with their
-/// defaults in brackets. These are fixed: 1 MiB of frames before the service has accepted the credentials, 4 MiB of
-/// acknowledgements and pongs behind a write that stalls, 64 secrets of requests that are looked for in what is logged,
-/// 32 queues whose stay a call remembers, 250 ms for the service to answer a close, and 2 s for [`Client::disconnect`].
+/// Times and bounds that most programs leave as they are stand in one place: [`Tuning`], set by [`tuning`](Self::tuning).
 #[derive(Clone, Debug, Default)]
 #[must_use = "a builder does nothing until `connect`"]
 pub struct Builder {
@@ -64,10 +62,7 @@ pub struct Builder {
     proxy: Via,
     contexts: Vec<String>,
     max_active_calls: Option<usize>,
-    offline_queue: Option<usize>,
-    offer_queue: Option<usize>,
-    worker_stack: Option<usize>,
-    settings: Settings,
+    tuning: Tuning,
     clock: Clock,
 }
 
@@ -233,130 +228,33 @@ impl Builder {
 
     /// How long one attempt to connect may take, from the name lookup to the service's welcome, the proxy included (10 s).
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
-        self.settings.connect_timeout = timeout;
+        self.tuning.settings.connect_timeout = timeout;
         self
     }
 
     /// How long a request may take until it is answered, waiting for the connection included (10 s).
     pub fn request_timeout(mut self, timeout: Duration) -> Self {
-        self.settings.request_timeout = timeout;
+        self.tuning.settings.request_timeout = timeout;
         self
     }
 
     /// Whether [`connect`](Self::connect) keeps trying when the service cannot be reached (no). For daemons that
     /// start before the network does. Refused credentials end it all the same.
     pub fn retry_first_connect(mut self, retry: bool) -> Self {
-        self.settings.retry_first_connect = retry;
-        self
-    }
-
-    /// After how much silence the service is sent a ping (15 s).
-    pub fn ping_after(mut self, silence: Duration) -> Self {
-        self.settings.ping_after = silence;
-        self
-    }
-
-    /// Sets how long the service may stay silent after that ping before the connection is given up. Default: 10 s.
-    ///
-    /// A service that sends a few bytes now and then but answers neither requests nor pings is given up after six times
-    /// as long, at least after 1 minute. A large frame that is still arriving extends that time.
-    pub fn ping_timeout(mut self, timeout: Duration) -> Self {
-        self.settings.ping_timeout = timeout;
-        self
-    }
-
-    /// How long a caller waits on a silent connection before a ping is sent at once; the service then has as long
-    /// again to answer it (5 s).
-    pub fn suspect_after(mut self, silence: Duration) -> Self {
-        self.settings.suspect_after = silence;
-        self
-    }
-
-    /// The shortest and the longest step of the waits between attempts to reconnect (1 s, 30 s). Steps double, and
-    /// each wait is drawn between a quarter and the whole of its step.
-    #[doc(alias = "RECONNECT_MIN_DELAY")]
-    #[doc(alias = "RECONNECT_MAX_DELAY")]
-    pub fn reconnect_delay(mut self, shortest: Duration, longest: Duration) -> Self {
-        self.settings.reconnect_min = shortest;
-        self.settings.reconnect_max = longest;
-        self
-    }
-
-    /// After how long a connection counts as stable, so that the next loss starts with the shortest step (60 s).
-    pub fn stable_after(mut self, span: Duration) -> Self {
-        self.settings.stable_after = span;
-        self
-    }
-
-    /// Sets how long the peer may take no data before the connection is given up. Only the time during which writing
-    /// was blocked counts. Acknowledgements that wait meanwhile hold the receiving of events back. Default: 10 s.
-    pub fn write_stall(mut self, span: Duration) -> Self {
-        self.settings.write_stall = span;
-        self
-    }
-
-    /// How long an inbound call or message waits for somebody to claim it (5 s).
-    pub fn offer_wait(mut self, span: Duration) -> Self {
-        self.settings.offer_wait = span;
-        self
-    }
-
-    /// How long a call may stay unconfirmed after a reconnect before it is given up (4 h).
-    pub fn unconfirmed_limit(mut self, span: Duration) -> Self {
-        self.settings.unconfirmed_limit = span;
-        self
-    }
-
-    /// How long recordings, transcriptions and faxes stay open for their last event after their call has ended: the
-    /// event with the URL of a recording often follows the end of the call by some seconds. A wait on them ends as soon
-    /// as the event arrives. A later event reaches [`Client::on_event`] alone. Default: 15 s.
-    pub fn end_grace(mut self, span: Duration) -> Self {
-        self.settings.end_grace = span;
+        self.tuning.settings.retry_first_connect = retry;
         self
     }
 
     /// Limit of a dial that has none of its own. Default: 120 s, or longer where the devices of the dial ring longer; see
     /// [`Dial::limit`](crate::Dial::limit).
     pub fn dial_timeout(mut self, span: Duration) -> Self {
-        self.settings.dial_timeout = Some(span);
-        self
-    }
-
-    /// Time for which a dial that was given up has a late answer hung up, and for which a hang-up or a pass that the
-    /// client owes is repeated until the service responds. Default: 5 min.
-    pub fn late_winner(mut self, span: Duration) -> Self {
-        self.settings.late_winner = span;
-        self
-    }
-
-    /// How long a leg that lost a dial may take to report its end before it is dropped (5 s).
-    pub fn loser_wait(mut self, span: Duration) -> Self {
-        self.settings.loser_wait = span;
-        self
-    }
-
-    /// How long an event waits for the call or message that it is about to become known (2 s).
-    pub fn early_wait(mut self, span: Duration) -> Self {
-        self.settings.early_wait = span;
-        self
-    }
-
-    /// How long a sent message is followed that nothing final is heard of (4 h). Then waits for it end with
-    /// `OutcomeUnknown`.
-    pub fn message_limit(mut self, span: Duration) -> Self {
-        self.settings.message_limit = span;
+        self.tuning.settings.dial_timeout = Some(span);
         self
     }
 
     /// How long live calls may go on after a signal has ended [`Client::run`] (30 s).
     pub fn drain_limit(mut self, span: Duration) -> Self {
-        self.settings.drain_limit = span;
-        self
-    }
-
-    /// Sets how long a thread for handlers, listeners and callbacks stays when it has nothing to do. Default: 2 s.
-    pub fn worker_idle(mut self, span: Duration) -> Self {
-        self.settings.worker_idle = span;
+        self.tuning.settings.drain_limit = span;
         self
     }
 
@@ -369,139 +267,18 @@ impl Builder {
         self
     }
 
-    /// Sets how many threads may run handlers of inbound calls. As many again may run handlers of inbound messages, and
-    /// as many listeners and callbacks: handlers that block do not keep callbacks from running. Default: 4,000 of each.
+    /// Sets times and bounds that most programs leave as they are: the closure gets what is set so far and returns it
+    /// changed.
     ///
-    /// At the limit, a call waits for a thread for at most [`offer_wait`](Self::offer_wait). Then it is passed back,
-    /// counted ([`Stats::handlers_late`](crate::Stats::handlers_late)) and logged at WARN. The same happens when the system
-    /// refuses threads. Messages and callbacks wait for as long as it takes.
-    ///
-    /// Threads are made as needed and leave when they are idle. On Linux all clients of a process together have at most
-    /// three quarters of the threads that `vm.max_map_count` allows, which is 12,285 with the system's default.
-    pub fn max_workers(mut self, threads: usize) -> Self {
-        self.settings.max_workers = threads.max(1);
-        self
-    }
-
-    /// Sets the stack size of the threads for handlers, listeners and callbacks, in bytes, `65536..=1073741824`. Values
-    /// outside of that range are brought into it. Default: 1 MiB, or what `RUST_MIN_STACK` says if it is set.
-    ///
-    /// A stack takes address space, and memory only as far as it is used. A smaller one is for processes whose address
-    /// space is limited (`ulimit -v`). A thread that needs more than its stack aborts the process.
-    pub fn worker_stack_size(mut self, bytes: usize) -> Self {
-        self.worker_stack = Some(bytes.clamp(64 << 10, 1 << 30));
-        self
-    }
-
-    /// Sets how many inbound calls may wait for [`Client::next_call`] or [`Client::calls`], and how many messages. Further
-    /// calls are passed back, further messages dropped. Default: as many as
-    /// [`max_active_calls`](Self::max_active_calls). With less than that, `connect` logs a warning.
-    pub fn offer_queue(mut self, offers: usize) -> Self {
-        self.offer_queue = Some(offers);
-        self
-    }
-
-    /// Number of bytes of inbound calls and messages that may wait to be claimed, and of inbound messages whose handlers
-    /// run. What has no room is passed back or dropped, and counted. Default: 16 MiB.
-    pub fn offer_bytes(mut self, bytes: usize) -> Self {
-        self.settings.offer_bytes = bytes;
-        self
-    }
-
-    /// Number of calls that one dial may have at a time. Events of further ones are dropped and counted
-    /// ([`Stats::legs_dropped`](crate::Stats::legs_dropped)), except that of an answer. Of a dial that was given up, as
-    /// many late calls are hung up. Default: 256.
-    pub fn dial_legs(mut self, calls: usize) -> Self {
-        self.settings.dial_legs = calls.max(1);
-        self
-    }
-
-    /// Number of requests that may be unanswered and that no thread waits for: hang-ups and calls that are passed back.
-    /// Beyond that further inbound calls are dropped and counted ([`Stats::calls_dropped`](crate::Stats::calls_dropped));
-    /// what a call that was taken needs is sent all the same. Default: 4,096.
-    pub fn posted_requests(mut self, requests: usize) -> Self {
-        self.settings.posted_requests = requests.max(1);
-        self
-    }
-
-    /// How many events may wait for the calls and messages that they are about to become known (1,024).
-    pub fn early_events(mut self, events: usize) -> Self {
-        self.settings.early_events = events;
-        self
-    }
-
-    /// How many bytes of such events may wait (4 MiB): everything that they own counts.
-    pub fn early_bytes(mut self, bytes: usize) -> Self {
-        self.settings.early_bytes = bytes;
-        self
-    }
-
-    /// How many events are remembered to recognise one that is delivered again (4,096).
-    pub fn seen_events(mut self, events: usize) -> Self {
-        self.settings.seen_events = events.max(1);
-        self
-    }
-
-    /// How many ended calls are remembered, so that what comes late for them is known as that, how many received
-    /// messages, so that none is handled twice, and how many dials that were given up, so that a late answer is hung up
-    /// (1,024 of each).
-    pub fn remembered_ids(mut self, ids: usize) -> Self {
-        self.settings.remembered_ids = ids.max(1);
-        self
-    }
-
-    /// How many sent messages are followed at once (10,000); beyond that the one sent first is followed no longer.
-    pub fn max_messages(mut self, messages: usize) -> Self {
-        self.settings.max_messages = messages.max(1);
-        self
-    }
-
-    /// Number of requests that may wait for the connection. Beyond that a method that blocks waits for room, at most for
-    /// its request timeout, and [`Client::start_dial`] returns an error of kind [`Offline`](crate::ErrorKind::Offline). Requests
-    /// that come back from a connection that was lost before they were sent count, too, and the newest beyond the bound end as
-    /// `Offline`. Hang-ups and passes that the client itself sends are always queued: each call has one of each at a time.
-    /// Default: twice [`max_active_calls`](Self::max_active_calls), at least 2,000. With less than that, `connect` logs a
-    /// warning.
-    pub fn offline_queue(mut self, requests: usize) -> Self {
-        self.offline_queue = Some(requests);
-        self
-    }
-
-    /// How many bytes of requests may wait to be written (1 MiB).
-    pub fn write_queue(mut self, bytes: usize) -> Self {
-        self.settings.write_queue = bytes;
-        self
-    }
-
-    /// How many bytes of events may wait for slow listeners and streams (64 MiB).
-    pub fn notice_bytes(mut self, bytes: usize) -> Self {
-        self.settings.notice_bytes = bytes;
-        self
-    }
-
-    /// Number of bytes of replies and outcomes that actions and messages hold, as far as one of them has more than 64 KiB.
-    /// Without room, `wait` returns an error of kind [`Protocol`](crate::ErrorKind::Protocol), and
-    /// [`Action::reply`](crate::Action::reply) is empty. The room is given back when the handle is dropped. Default:
-    /// 64 MiB.
-    pub fn outcome_bytes(mut self, bytes: usize) -> Self {
-        self.settings.outcome_bytes = bytes;
-        self
-    }
-
-    /// Sets how many bytes of events the service may send before its response to `signalwire.connect`, as it does when a
-    /// session with a backlog is resumed. The events are acknowledged as they arrive and delivered after the response.
-    /// When the limit is exceeded, the session is given up: its calls end with
-    /// [`SessionLost`](crate::ErrorKind::SessionLost). Default: 64 MiB.
-    pub fn resume_backlog(mut self, bytes: usize) -> Self {
-        self.settings.resume_backlog = bytes;
-        self
-    }
-
-    /// Sets how large a frame of the service may be. A larger one ends the connection; when the service sends it again
-    /// after the session was resumed, the session is given up, and its calls end with
-    /// [`SessionLost`](crate::ErrorKind::SessionLost). Default: 10 MiB.
-    pub fn max_frame(mut self, bytes: usize) -> Self {
-        self.settings.max_frame = bytes;
+    /// ```no_run
+    /// # use std::time::Duration;
+    /// # use signalwire_relay::Client;
+    /// # fn main() -> signalwire_relay::Result<()> {
+    /// let client = Client::builder().tuning(|tuning| tuning.offer_wait(Duration::from_secs(10))).connect()?;
+    /// # Ok(()) }
+    /// ```
+    pub fn tuning(mut self, set: impl FnOnce(Tuning) -> Tuning) -> Self {
+        self.tuning = set(self.tuning);
         self
     }
 
@@ -535,20 +312,20 @@ impl Builder {
     /// # Ok(()) }
     /// ```
     pub fn on_state<R: CallbackResult>(mut self, watch: impl Fn(&LinkState) -> R + Send + Sync + 'static) -> Self {
-        self.settings.on_state = Some(StateWatcher::new(move |state| watch(state).into_result()));
+        self.tuning.settings.on_state = Some(StateWatcher::new(move |state| watch(state).into_result()));
         self
     }
 
     /// What becomes of a call whose handler failed or panicked ([`HandlerFailure::EndCall`]).
     pub fn on_handler_failure(mut self, what: HandlerFailure) -> Self {
-        self.settings.on_handler_failure = what;
+        self.tuning.settings.on_handler_failure = what;
         self
     }
 
     /// Sets whether the log shows phone numbers whole. Default: `false`, and numbers that begin with `+` are cut to their
     /// last four digits (`+...2222`), except in the frames that are logged at trace.
     pub fn log_numbers(mut self, shown: bool) -> Self {
-        self.settings.log_numbers = shown;
+        self.tuning.settings.log_numbers = shown;
         self
     }
 
@@ -561,13 +338,13 @@ impl Builder {
     /// messages, replies and parameters masks them whatever this says: their fields and methods give the values. Secrets
     /// stay masked in either case.
     pub fn log_content(mut self, shown: bool) -> Self {
-        self.settings.log_content = shown;
+        self.tuning.settings.log_content = shown;
         self
     }
 
     /// How the client introduces itself to the service, for example `my-ivr/1.0`.
     pub fn agent(mut self, agent: impl Into<String>) -> Self {
-        self.settings.agent = agent.into();
+        self.tuning.settings.agent = agent.into();
         self
     }
 
@@ -597,7 +374,7 @@ impl Builder {
         check_contexts("signalwire.connect", &self.contexts)?;
         let credentials = self.credentials()?;
         let endpoint = self.endpoint()?;
-        let mut settings = self.settings.clone();
+        let mut settings = self.tuning.settings.clone();
         let calls = match self.max_active_calls {
             Some(calls) => Some(calls),
             None => number("RELAY_MAX_ACTIVE_CALLS")?,
@@ -607,7 +384,7 @@ impl Builder {
         }
         settings.offline_queue = self.fitting_offline_queue(settings.max_active_calls);
         settings.offer_queue = self.fitting_offer_queue(settings.max_active_calls);
-        settings.worker_stack = match self.worker_stack {
+        settings.worker_stack = match self.tuning.worker_stack {
             None if env::var_os("RUST_MIN_STACK").is_some() => None,
             set => Some(set.unwrap_or(WORKER_STACK)),
         };
@@ -639,10 +416,10 @@ impl Builder {
     /// How many requests may wait for the connection: each call may have one, and a dial or a message beside it.
     fn fitting_offline_queue(&self, calls: usize) -> usize {
         let fitting = calls.saturating_mul(2);
-        let Some(set) = self.offline_queue else { return fitting.max(OFFLINE_QUEUE) };
+        let Some(set) = self.tuning.offline_queue else { return fitting.max(OFFLINE_QUEUE) };
         if set < fitting {
             log::warn!(
-                "Builder::offline_queue is {set}, which is less than twice Builder::max_active_calls ({calls}): while the \
+                "Tuning::offline_queue is {set}, which is less than twice Builder::max_active_calls ({calls}): while the \
                  connection is down, requests of live calls wait for room and may fail; set it to {fitting} or more"
             );
         }
@@ -651,10 +428,10 @@ impl Builder {
 
     /// How many calls may wait for a thread that pulls them: all of them may come at once.
     fn fitting_offer_queue(&self, calls: usize) -> usize {
-        let Some(set) = self.offer_queue else { return calls };
+        let Some(set) = self.tuning.offer_queue else { return calls };
         if set < calls {
             log::warn!(
-                "Builder::offer_queue is {set}, which is less than Builder::max_active_calls ({calls}): calls that come \
+                "Tuning::offer_queue is {set}, which is less than Builder::max_active_calls ({calls}): calls that come \
                  faster than the program takes them are passed back although there is room for them; set it to {calls}"
             );
         }

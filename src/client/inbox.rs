@@ -195,7 +195,7 @@ impl<T: Offered> Inbox<T> {
         let why = match is_handled {
             false => "it was not claimed in time",
             true if workers.is_refused() => "the system refused a thread for its handler",
-            true => "all threads for handlers are busy (Builder::max_workers)",
+            true => "all threads for handlers are busy (Tuning::max_workers)",
         };
         if is_handled {
             workers.withdraw(expired.len());

@@ -13,6 +13,7 @@ mod router;
 #[cfg(all(feature = "signals", unix))]
 mod signals;
 mod strays;
+mod tuning;
 
 use std::any::Any;
 use std::fmt;
@@ -24,6 +25,7 @@ pub use self::cancel::CancelToken;
 pub use self::dial::Dialing;
 pub use self::dial_params::Dial;
 use self::router::Router;
+pub use self::tuning::Tuning;
 use crate::call::core::{Leaving, Listened};
 use crate::call::owed::Duty;
 use crate::call::{Call, Listener};
@@ -185,15 +187,15 @@ impl Client {
     /// Registers the handler for inbound calls and replaces any previous one.
     ///
     /// Each call has its handler run on a thread of its own: the handler may block as long as it likes, and use any
-    /// method. At most [`Builder::max_workers`] handlers run at a time. Further calls wait for a thread for at most
-    /// [`Builder::offer_wait`] and are then passed back to routing.
+    /// method. At most [`Tuning::max_workers`] handlers run at a time. Further calls wait for a thread for at most
+    /// [`Tuning::offer_wait`] and are then passed back to routing.
     ///
     /// A caller who hangs up makes the methods of the call return an error that `?` passes on; that is the
     /// normal way out and is not logged as an error. If a handler fails otherwise, or panics, its call is ended
     /// ([`Builder::on_handler_failure`]). A call that its handler leaves unanswered is passed back.
     ///
     /// Without a handler, calls wait for [`next_call`](Self::next_call) or [`calls`](Self::calls), at most
-    /// [`Builder::offer_wait`] and at most [`Builder::offer_queue`] of them; further ones are passed back.
+    /// [`Tuning::offer_wait`] and at most [`Tuning::offer_queue`] of them; further ones are passed back.
     ///
     /// ```no_run
     /// use signalwire_relay::{Client, tts};
@@ -254,7 +256,7 @@ impl Client {
         let (threads, calls) = (settings.max_workers, settings.max_active_calls);
         if threads < calls {
             log::info!(
-                "Builder::max_workers is {threads}, which is less than Builder::max_active_calls ({calls}): a handler \
+                "Tuning::max_workers is {threads}, which is less than Builder::max_active_calls ({calls}): a handler \
                  that lasts as long as its call keeps others waiting, and calls are passed back after {:?}",
                 settings.offer_wait
             );
@@ -274,7 +276,7 @@ impl Client {
     ///
     /// Handlers run in order, one event at a time, on a thread of their own kind: they may block and use any method.
     /// Events that wait for slow ones count against the client's bound on waiting notices
-    /// ([`Builder::notice_bytes`]); beyond that they are dropped and counted. An event for an id that is not known
+    /// ([`Tuning::notice_bytes`]); beyond that they are dropped and counted. An event for an id that is not known
     /// waits up to 2 s for a call of that id, and comes here then. The handler is let go when the client is closed.
     ///
     /// ```no_run

@@ -609,7 +609,7 @@ impl Router {
         };
         if mute {
             session.counters.calls_dropped.add(1);
-            let why = "too many requests are unanswered (Builder::posted_requests)";
+            let why = "too many requests are unanswered (Tuning::posted_requests)";
             session.warn(Alarm::CallDropped, || format!("inbound call {id} is dropped: {why}"));
             return;
         }

@@ -664,7 +664,7 @@ impl Session {
         if charge.is_none() {
             self.counters.notices_dropped.add(1);
             self.warn(Alarm::NoticeDropped, || {
-                format!("an event was dropped: {limit} bytes wait for slow listeners and streams already (Builder::notice_bytes)")
+                format!("an event was dropped: {limit} bytes wait for slow listeners and streams already (Tuning::notice_bytes)")
             });
         }
         charge

@@ -20,13 +20,13 @@ pub struct Stats {
     pub notices_dropped: u64,
     /// Inbound calls passed back because nobody claimed them in time or there were too many.
     pub calls_passed: u64,
-    /// Of those, the calls whose handler got no thread within [`Builder::offer_wait`](crate::Builder::offer_wait): all
-    /// threads for handlers were busy ([`Builder::max_workers`](crate::Builder::max_workers)), or the system refused one.
+    /// Of those, the calls whose handler got no thread within [`Tuning::offer_wait`](crate::Tuning::offer_wait): all
+    /// threads for handlers were busy ([`Tuning::max_workers`](crate::Tuning::max_workers)), or the system refused one.
     pub handlers_late: u64,
     /// Inbound calls dropped without being passed back, because too many requests are unanswered.
     pub calls_dropped: u64,
     /// Events dropped because their dial has as many calls as it may have
-    /// ([`Builder::dial_legs`](crate::Builder::dial_legs)).
+    /// ([`Tuning::dial_legs`](crate::Tuning::dial_legs)).
     pub legs_dropped: u64,
     /// Inbound messages dropped because nobody claimed them in time or there were too many.
     pub messages_dropped: u64,
@@ -56,18 +56,18 @@ pub struct Stats {
     pub early_events: usize,
     /// Bytes of those events: everything that they own.
     pub early_bytes: usize,
-    /// Events remembered to recognise a repeat: at most [`Builder::seen_events`](crate::Builder::seen_events), until the
+    /// Events remembered to recognise a repeat: at most [`Tuning::seen_events`](crate::Tuning::seen_events), until the
     /// session ends.
     pub seen_events: usize,
     /// Ended calls, finished dials and received messages remembered to recognise what comes late or again: of each at most
-    /// [`Builder::remembered_ids`](crate::Builder::remembered_ids), until the client is closed.
+    /// [`Tuning::remembered_ids`](crate::Tuning::remembered_ids), until the client is closed.
     pub remembered_ids: usize,
     /// Requests without an answer yet.
     pub pending_requests: usize,
     /// Of those, the ones that wait for the connection.
     pub offline_requests: usize,
     /// Of the unanswered requests, the ones that no thread waits for: hang-ups, calls that are passed back, dials. At
-    /// [`Builder::posted_requests`](crate::Builder::posted_requests) of them, further inbound calls are dropped.
+    /// [`Tuning::posted_requests`](crate::Tuning::posted_requests) of them, further inbound calls are dropped.
     pub posted_requests: usize,
     /// Bytes in the outgoing queue.
     pub write_queue_bytes: usize,

@@ -41,7 +41,7 @@ impl fmt::Display for LinkEnd {
             Self::Closed => f.write_str("the connection was closed"),
             Self::TimedOut => f.write_str("time is up"),
             Self::Stalled => f.write_str("the peer takes no data"),
-            Self::TooLarge => f.write_str("a frame was larger than the limit; Builder::max_frame raises it"),
+            Self::TooLarge => f.write_str("a frame was larger than the limit; Tuning::max_frame raises it"),
             Self::Protocol(why) => write!(f, "the peer broke the protocol: {why}"),
             Self::Io(why) => write!(f, "the connection failed: {why}"),
         }

@@ -304,7 +304,7 @@ fn before(client: &Client, link: &Link, step: &Value) -> Result<(), String> {
 
 /// What a client sends by itself to a server that is silent.
 fn pinged(wire: &Wire) -> Sent {
-    let (client, link) = wire.connect(wire.builder().ping_after(Duration::from_millis(1)));
+    let (client, link) = wire.connect(wire.builder().tuning(|t| t.ping_after(Duration::from_millis(1))));
     let ping = loop {
         let frame = link.frame(LONG).expect("a frame");
         if !frame["method"].is_null() {

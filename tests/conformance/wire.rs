@@ -88,7 +88,7 @@ impl Wire {
 
     pub fn builder_without_credentials(&self) -> Builder {
         let builder = Client::builder().host(self.address.to_string()).tls(false);
-        builder.reconnect_delay(Duration::from_millis(1), Duration::from_millis(20))
+        builder.tuning(|t| t.reconnect_delay(Duration::from_millis(1), Duration::from_millis(20)))
     }
 
     /// A client of this server, and its connection.

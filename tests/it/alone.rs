@@ -129,7 +129,7 @@ impl Alone {
     fn builder(&self) -> Builder {
         let ms = Duration::from_millis;
         let builder = Client::builder().host(self.hello["host"].as_str().unwrap()).project("any").token("any-PT");
-        let builder = builder.contexts(["default"]).reconnect_delay(ms(10), ms(50));
+        let builder = builder.contexts(["default"]).tuning(|t| t.reconnect_delay(ms(10), ms(50)));
         match self.hello["ca_file"].as_str() {
             Some(ca) => builder.ca_file(ca),
             None => builder.tls(false),

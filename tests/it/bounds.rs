@@ -62,15 +62,16 @@ fn short(builder: Builder) -> Builder {
     let limit = Duration::from_secs(4);
     builder
         .dial_timeout(limit)
-        .message_limit(limit)
-        .unconfirmed_limit(limit)
+        .tuning(|t| t.message_limit(limit).unconfirmed_limit(limit))
         .request_timeout(Duration::from_secs(2))
-        .worker_idle(short)
-        .early_wait(short)
-        .late_winner(short)
-        .loser_wait(short)
-        .end_grace(short)
-        .offer_wait(short)
+        .tuning(|t| {
+            t.worker_idle(short)
+                .early_wait(short)
+                .late_winner(short)
+                .loser_wait(short)
+                .end_grace(short)
+                .offer_wait(short)
+        })
         .on_handler_failure(HandlerFailure::EndCall)
 }
 
@@ -152,7 +153,7 @@ fn every_gauge_is_back_at_zero_when_a_scene_is_over() {
 fn what_is_remembered_of_events_and_calls_has_the_bounds_that_were_set() {
     watched(|| {
         let sim = sim();
-        let client = short(builder(&sim)).seen_events(8).remembered_ids(4).connect().unwrap();
+        let client = short(builder(&sim)).tuning(|t| t.seen_events(8).remembered_ids(4)).connect().unwrap();
         let (told, seen) = std::sync::mpsc::channel();
         client.on_event(move |event| told.send(event.raw().get("n")).unwrap());
         let tell = |n: usize| sim.push_raw(&event(&format!("e{n}"), "some.event", json!({"n": n})).to_string());
@@ -182,7 +183,7 @@ fn what_is_remembered_of_events_and_calls_has_the_bounds_that_were_set() {
 fn bytes_of_early_events_are_bounded() {
     watched(|| {
         let sim = sim();
-        let client = builder(&sim).early_bytes(10_000).early_wait(LONG * 10).connect().unwrap();
+        let client = builder(&sim).tuning(|t| t.early_bytes(10_000).early_wait(LONG * 10)).connect().unwrap();
         for n in 0..10 {
             let told = json!({"call_id": format!("nobody-{n}"), "call_state": "answered", "text": "x".repeat(2_500)});
             sim.push_event("calling.call.state", told);
@@ -198,13 +199,13 @@ fn bytes_of_early_events_are_bounded() {
 fn a_thread_for_user_code_leaves_after_the_time_that_was_set() {
     watched(|| {
         let sim = sim();
-        let client = builder(&sim).worker_idle(Duration::ZERO).connect().unwrap();
+        let client = builder(&sim).tuning(|t| t.worker_idle(Duration::ZERO)).connect().unwrap();
         let (ran, runs) = std::sync::mpsc::channel();
         client.on_event(move |_| ran.send(()).unwrap());
         sim.push_event("some.event", json!({}));
         runs.recv_timeout(LONG).unwrap();
         until("the thread to leave", || client.stats().workers == 0);
-        let client = builder(&sim).worker_idle(LONG * 1000).connect().unwrap();
+        let client = builder(&sim).tuning(|t| t.worker_idle(LONG * 1000)).connect().unwrap();
         let (ran, runs) = std::sync::mpsc::channel();
         client.on_event(move |_| ran.send(()).unwrap());
         sim.push_event("some.event", json!({}));
@@ -219,7 +220,7 @@ fn a_thread_for_user_code_leaves_after_the_time_that_was_set() {
 fn outcomes_that_handles_keep_are_bounded() {
     watched(|| {
         let sim = sim();
-        let client = builder(&sim).outcome_bytes(1_000_000).connect().unwrap();
+        let client = builder(&sim).tuning(|t| t.outcome_bytes(1_000_000)).connect().unwrap();
         let call = answered_call(&sim, &client);
         let finish = |text: &str| {
             let action = call.play(Play::new(silence(LONG)).loops(0)).unwrap();
@@ -238,7 +239,7 @@ fn outcomes_that_handles_keep_are_bounded() {
         let (third, none) = finish(&large);
         let error = third.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Protocol);
-        assert!(error.to_string().contains("Builder::outcome_bytes"), "{error}");
+        assert!(error.to_string().contains("Tuning::outcome_bytes"), "{error}");
         let (small, _) = finish(&"x".repeat(20_000));
         small.unwrap();
         // A text message likewise.
@@ -284,13 +285,9 @@ impl Flood {
         let peer = crate::support::Peer::new();
         let builder = peer
             .builder()
-            .offer_queue(5000)
-            .offer_wait(LONG * 10)
+            .tuning(|t| t.offer_queue(5000).offer_wait(LONG * 10))
             .max_active_calls(200)
-            .remembered_ids(200)
-            .notice_bytes(16 << 20)
-            .early_bytes(2 << 20)
-            .offer_bytes(12 << 20);
+            .tuning(|t| t.remembered_ids(200).notice_bytes(16 << 20).early_bytes(2 << 20).offer_bytes(12 << 20));
         let connecting = std::thread::spawn(move || builder.connect().unwrap());
         let (service, _) = peer.welcome("p");
         Self { client: connecting.join().unwrap(), service, sent: 0, long: "x".repeat(9_961_472) }

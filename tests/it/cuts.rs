@@ -421,10 +421,9 @@ fn run(flow: &Flow, at: Option<At>, undisturbed: Option<&Undisturbed>) -> Result
         .contexts(["default", "office"])
         .retry_first_connect(true)
         .dial_timeout(PATIENCE)
-        .unconfirmed_limit(FORGETS)
-        .message_limit(FORGETS)
+        .tuning(|t| t.unconfirmed_limit(FORGETS).message_limit(FORGETS))
         // Their number is what the long waits at the end cost.
-        .ping_after(FORGETS)
+        .tuning(|t| t.ping_after(FORGETS))
         .connect()
         .map_err(|error| error.to_string())?;
     let stage = Stage { sim, client, seen: Arc::default() };

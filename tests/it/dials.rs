@@ -405,7 +405,7 @@ fn a_late_winner_is_hung_up_once() {
 fn a_dial_that_was_given_up_is_forgotten_after_a_while() {
     watched(|| {
         let sim = virtual_sim();
-        let client = builder(&sim).late_winner(Duration::from_secs(5)).connect().unwrap();
+        let client = builder(&sim).tuning(|t| t.late_winner(Duration::from_secs(5))).connect().unwrap();
         sim.never_answer("calling.dial");
         let dialing = client.start_dial(Dial::new(bob()).tag("t")).unwrap();
         dialing.cancel();

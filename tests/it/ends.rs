@@ -152,7 +152,12 @@ fn the_last_event_of_a_recording_a_fax_and_a_transcription_is_waited_for_after_t
 fn the_grace_for_last_events_is_a_setting() {
     watchdog("a grace", || {
         let sim = simulator();
-        let client = Client::builder().simulator(&sim).contexts(["default"]).end_grace(2 * MINUTE).connect().unwrap();
+        let client = Client::builder()
+            .simulator(&sim)
+            .contexts(["default"])
+            .tuning(|t| t.end_grace(2 * MINUTE))
+            .connect()
+            .unwrap();
         let (call, caller) = silent_call(&sim, &client);
         let record = call.record(Record::new()).unwrap();
         caller.hang_up();

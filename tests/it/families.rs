@@ -123,7 +123,7 @@ fn a_fax_ends_although_its_call_ends_in_the_middle() {
             let sim = virtual_sim();
             sim.end_calls_abruptly(abruptly);
             sim.finish_recordings_before_ended(before);
-            let client = builder(&sim).end_grace(LONG / 4).connect().unwrap();
+            let client = builder(&sim).tuning(|t| t.end_grace(LONG / 4)).connect().unwrap();
             let (machine, call) = fax_machine(&sim, &client);
             let mut pages = call.waiter("calling.call.fax");
             let fax = call.send_fax(DOCUMENT).unwrap();
@@ -285,7 +285,7 @@ fn a_payment_ends_by_a_stop_a_star_or_the_end_of_the_call() {
 fn a_transcription_has_its_file_also_when_the_call_ends_first() {
     watched(|| {
         let sim = sim();
-        let client = builder(&sim).end_grace(LONG).connect().unwrap();
+        let client = builder(&sim).tuning(|t| t.end_grace(LONG)).connect().unwrap();
         let (person, call) = answered(&sim, &client);
         let status = "https://example.com/tr";
         let stopped = call.transcribe(Transcribe::new().status_url(status)).unwrap();
@@ -726,7 +726,7 @@ fn a_refused_transfer_does_not_let_a_call_come_back() {
 fn an_operation_that_waits_for_its_file_does_not_stand_in_the_way_of_a_call_that_comes_back() {
     watched(|| {
         let sim = virtual_sim();
-        let client = builder(&sim).end_grace(LONG / 4).connect().unwrap();
+        let client = builder(&sim).tuning(|t| t.end_grace(LONG / 4)).connect().unwrap();
         let (_person, call) = answered(&sim, &client);
         sim.never_answer("calling.transfer");
         // The service does not tell its end, as the events of the call are made up here.

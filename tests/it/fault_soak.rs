@@ -360,8 +360,7 @@ fn run(seed: u64) -> Result<(), String> {
         .simulator(&sim)
         .contexts(["default"])
         .dial_timeout(PATIENCE)
-        .unconfirmed_limit(FORGETS)
-        .message_limit(FORGETS)
+        .tuning(|t| t.unconfirmed_limit(FORGETS).message_limit(FORGETS))
         .connect()
         .map_err(|error| error.to_string())?;
     for fault in &script.faults {

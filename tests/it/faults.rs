@@ -179,10 +179,12 @@ fn a_service_that_stops_reading_is_given_up_and_nothing_is_sent_twice() {
     watchdog("stall", || {
         let sim = simulator();
         let client = builder(&sim)
-            .reconnect_delay(ms(100), SECOND)
-            .write_stall(2 * SECOND)
-            .ping_after(2 * SECOND)
-            .ping_timeout(2 * SECOND)
+            .tuning(|t| {
+                t.reconnect_delay(ms(100), SECOND)
+                    .write_stall(2 * SECOND)
+                    .ping_after(2 * SECOND)
+                    .ping_timeout(2 * SECOND)
+            })
             .connect()
             .unwrap();
         let mut states = client.states();
@@ -968,7 +970,7 @@ fn json_that_is_no_fault_is_told_what_was_expected() {
 fn lines_are_bad_in_real_time_too() {
     watchdog("faults in real time", || {
         let sim = Simulator::builder().speed(50.0).seed(1).start().unwrap();
-        let client = builder(&sim).reconnect_delay(ms(5), ms(40)).connect().unwrap();
+        let client = builder(&sim).tuning(|t| t.reconnect_delay(ms(5), ms(40))).connect().unwrap();
         let mut states = client.states();
         let slow = sim.inject(Fault::latency(ms(40)).jitter(ms(10)));
         let began = Instant::now();
@@ -1005,11 +1007,9 @@ fn a_service_that_stops_reading_is_given_up_in_real_time_too() {
     watchdog("stall in real time", || {
         let sim = Simulator::start().unwrap();
         let client = builder(&sim)
-            .write_stall(SECOND)
-            .ping_after(SECOND)
-            .ping_timeout(SECOND)
+            .tuning(|t| t.write_stall(SECOND).ping_after(SECOND).ping_timeout(SECOND))
             .request_timeout(4 * SECOND)
-            .reconnect_delay(ms(5), ms(40))
+            .tuning(|t| t.reconnect_delay(ms(5), ms(40)))
             .connect()
             .unwrap();
         let mut states = client.states();

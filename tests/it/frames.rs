@@ -320,7 +320,7 @@ fn a_frame_that_is_large_is_taken_and_one_that_is_too_large_costs_the_link() {
 fn the_largest_frame_is_a_setting() {
     watched(|| {
         let sim = sim();
-        let client = builder(&sim).max_frame(100_000).connect().unwrap();
+        let client = builder(&sim).tuning(|t| t.max_frame(100_000)).connect().unwrap();
         let mut states = client.states();
         online(&mut states);
         sim.push_raw(&event("a", "x", json!({"text": "x".repeat(90_000)})).to_string());

@@ -123,7 +123,7 @@ fn a_pull_that_timed_out_takes_nothing_away() {
 fn a_call_that_nobody_claims_is_passed_back_after_its_time_and_counted() {
     watched(|| {
         let sim = virtual_sim();
-        let client = builder(&sim).offer_wait(Duration::from_secs(5)).connect().unwrap();
+        let client = builder(&sim).tuning(|t| t.offer_wait(Duration::from_secs(5))).connect().unwrap();
         let caller = sim.caller("+15551230000").dials();
         assert_eq!(sim.wait_for_request("calling.pass", LONG).unwrap().call_id(), Some(caller.call_id()));
         assert_eq!(caller.wait_ended(LONG).unwrap(), "noAnswer");
@@ -141,7 +141,7 @@ fn a_call_that_is_claimed_in_time_is_not_passed_back_later() {
     watched(|| {
         let sim = virtual_sim();
         let wait = Duration::from_secs(5);
-        let client = builder(&sim).offer_wait(wait).connect().unwrap();
+        let client = builder(&sim).tuning(|t| t.offer_wait(wait)).connect().unwrap();
         let (_one, call) = offered(&sim, &client);
         // This one's time is up after that of the first.
         let other = sim.caller("+15551230001").dials();
@@ -156,7 +156,7 @@ fn a_call_that_is_claimed_in_time_is_not_passed_back_later() {
 fn the_sixty_fifth_call_that_waits_is_passed_back_at_once() {
     watched(|| {
         let sim = sim();
-        let client = builder(&sim).offer_wait(HOURS).offer_queue(64).connect().unwrap();
+        let client = builder(&sim).tuning(|t| t.offer_wait(HOURS).offer_queue(64)).connect().unwrap();
         let callers: Vec<_> = (0..65).map(|n| sim.caller(format!("+155512300{n:02}")).dials()).collect();
         assert_eq!(callers[64].wait_ended(LONG).unwrap(), "noAnswer");
         fence(&client);
@@ -173,7 +173,7 @@ fn the_sixty_fifth_call_that_waits_is_passed_back_at_once() {
 fn calls_beyond_the_limit_are_passed_back_and_counted_exactly() {
     watched(|| {
         let sim = sim();
-        let client = builder(&sim).offer_wait(HOURS).connect().unwrap();
+        let client = builder(&sim).tuning(|t| t.offer_wait(HOURS)).connect().unwrap();
         let kept: Arc<parking_lot::Mutex<Vec<Call>>> = Arc::default();
         let keeper = Arc::clone(&kept);
         client.on_call(move |call| {
@@ -465,7 +465,7 @@ fn a_caller_who_hangs_up_makes_no_failure_of_the_handler() {
 fn a_handler_that_is_set_later_gets_what_waits_and_all_that_follows() {
     watched(|| {
         let (sim, (to, calls)) = (sim(), mpsc::channel());
-        let client = builder(&sim).offer_wait(HOURS).connect().unwrap();
+        let client = builder(&sim).tuning(|t| t.offer_wait(HOURS)).connect().unwrap();
         let before: Vec<_> = (0..3).map(|n| sim.caller(format!("+1555123000{n}")).dials()).collect();
         until("they wait", || client.stats().offers == 3);
         let first = to.clone();
@@ -527,7 +527,7 @@ fn offers_of_unsubscribed_contexts_do_not_come_and_those_added_later_do() {
 fn a_closed_client_passes_nothing_back_and_lets_its_handler_go() {
     watched(|| {
         let sim = sim();
-        let client = builder(&sim).offer_wait(HOURS).connect().unwrap();
+        let client = builder(&sim).tuning(|t| t.offer_wait(HOURS)).connect().unwrap();
         let _caller = sim.caller("+15551230000").dials();
         until("it waits", || client.stats().offers == 1);
         let kept = Arc::new(());
@@ -645,7 +645,7 @@ fn texts_are_pulled_and_those_that_come_again_are_not() {
 fn texts_that_nobody_claims_are_dropped_and_counted() {
     watched(|| {
         let sim = virtual_sim();
-        let client = builder(&sim).offer_wait(Duration::from_secs(5)).offer_queue(2).connect().unwrap();
+        let client = builder(&sim).tuning(|t| t.offer_wait(Duration::from_secs(5)).offer_queue(2)).connect().unwrap();
         for n in 0..3 {
             sim.texts("+15551230000", "+15559990000", &format!("text {n}"));
         }

@@ -40,7 +40,7 @@ fn to(number: &str) -> Dial {
 fn an_idle_client_has_two_threads_that_sleep_between_pings() {
     in_child("lifecycle::an_idle_client_has_two_threads_that_sleep_between_pings", &[], || {
         let sim = Simulator::builder().speed(20.0).pings_every(NEVER).start().unwrap();
-        let client = builder(&sim).ping_after(NEVER).connect().unwrap();
+        let client = builder(&sim).tuning(|t| t.ping_after(NEVER)).connect().unwrap();
         // Not only without calls: one that nobody does anything with costs no thread either.
         let (call, _caller) = answered(&sim, &client);
         let idle = Task::of_the_crate();
@@ -183,7 +183,7 @@ fn disconnect_from_handlers_of_many_calls_returns() {
 #[test]
 fn disconnect_interrupts_the_wait_before_a_reconnect() {
     let sim = simulator_at(20.0);
-    let client = builder(&sim).reconnect_delay(NEVER, NEVER).connect().unwrap();
+    let client = builder(&sim).tuning(|t| t.reconnect_delay(NEVER, NEVER)).connect().unwrap();
     let mut states = client.states();
     sim.drop_link();
     reconnecting(&mut states);
@@ -589,7 +589,7 @@ fn every_method_may_be_called_from_every_kind_of_callback() {
 fn shutdown_lets_calls_finish_and_starts_nothing_new() {
     let sim = simulator_at(20.0);
     // Nobody takes calls here: without the shutdown one would wait for somebody.
-    let client = builder(&sim).offer_wait(NEVER).connect().unwrap();
+    let client = builder(&sim).tuning(|t| t.offer_wait(NEVER)).connect().unwrap();
     let (first, one) = answered(&sim, &client);
     let (second, other) = answered(&sim, &client);
     let (going, done) = (client.clone(), mpsc::channel());
@@ -605,7 +605,7 @@ fn shutdown_lets_calls_finish_and_starts_nothing_new() {
     assert_eq!(client.send_message(text()).map(drop).unwrap_err().kind(), ErrorKind::Draining);
     // A new call goes to another member of the context.
     sim.wait_for_request("signalwire.unreceive", LONG).unwrap();
-    let other_member = builder(&sim).offer_wait(NEVER).connect().unwrap();
+    let other_member = builder(&sim).tuning(|t| t.offer_wait(NEVER)).connect().unwrap();
     let late = sim.caller("+15551230009").is_silent().dials();
     let elsewhere = other_member.next_call(LONG).unwrap();
     assert_eq!(elsewhere.id(), late.call_id());
@@ -659,7 +659,7 @@ fn the_tables_are_empty_when_everything_is_over() {
     sim.callee("+15552220001").is_busy();
     sim.callee("+15552220002").answers_after(NEVER);
     let limit = Duration::from_secs(5);
-    let client = builder(&sim).late_winner(limit).end_grace(limit).offer_wait(limit).connect().unwrap();
+    let client = builder(&sim).tuning(|t| t.late_winner(limit).end_grace(limit).offer_wait(limit)).connect().unwrap();
     // A call that is passed because nobody wants it, and a message likewise.
     sim.caller("+15551230001").dials().wait_ended(LONG).unwrap();
     sim.texts("+15553330000", "+15559990000", "hello");

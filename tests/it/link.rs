@@ -292,7 +292,7 @@ fn the_first_request_over_the_bound_is_refused() {
 fn the_bound_of_waiting_requests_is_a_setting() {
     watched(|| {
         let sim = virtual_sim();
-        let client = builder(&sim).offline_queue(1).connect().unwrap();
+        let client = builder(&sim).tuning(|t| t.offline_queue(1)).connect().unwrap();
         go_offline(&sim, &client);
         let _dial = client.start_dial(phone("+15552222222").from("+15551111111")).unwrap();
         assert_eq!(receive(&client, "more").unwrap_err().kind(), ErrorKind::Offline);
@@ -485,7 +485,8 @@ fn a_silent_link_is_pinged_and_then_cut() {
 fn a_service_that_answers_pings_is_kept() {
     watched(|| {
         let sim = Simulator::builder().virtual_time().pings_every(Duration::from_secs(3600)).start().unwrap();
-        let client = builder(&sim).ping_after(Duration::from_secs(3)).ping_timeout(LONG).connect().unwrap();
+        let client =
+            builder(&sim).tuning(|t| t.ping_after(Duration::from_secs(3)).ping_timeout(LONG)).connect().unwrap();
         for _ in 0..3 {
             sim.wait_for_request("signalwire.ping", LONG).unwrap();
         }
@@ -494,8 +495,10 @@ fn a_service_that_answers_pings_is_kept() {
         let mut states = client.states();
         online(&mut states);
         client.disconnect();
-        let client =
-            builder(&sim).ping_after(Duration::from_secs(3)).ping_timeout(Duration::from_secs(2)).connect().unwrap();
+        let client = builder(&sim)
+            .tuning(|t| t.ping_after(Duration::from_secs(3)).ping_timeout(Duration::from_secs(2)))
+            .connect()
+            .unwrap();
         let mut states = client.states();
         online(&mut states);
         sim.ignore_pings(true);
@@ -514,15 +517,17 @@ fn times_without_end_are_taken() {
         let client = builder(&sim)
             .connect_timeout(ever)
             .request_timeout(ever)
-            .ping_after(ever)
-            .ping_timeout(ever)
-            .stable_after(ever)
-            .write_stall(ever)
-            .offer_wait(ever)
-            .unconfirmed_limit(ever)
-            .end_grace(ever)
+            .tuning(|t| {
+                t.ping_after(ever)
+                    .ping_timeout(ever)
+                    .stable_after(ever)
+                    .write_stall(ever)
+                    .offer_wait(ever)
+                    .unconfirmed_limit(ever)
+                    .end_grace(ever)
+            })
             .dial_timeout(ever)
-            .late_winner(ever)
+            .tuning(|t| t.late_winner(ever))
             .drain_limit(ever)
             .connect()
             .unwrap();
@@ -549,9 +554,14 @@ fn times_without_end_are_taken() {
         assert!(sim.elapsed() - started < LONG);
         // So is none at all: what cannot be done in no time may fail, and nothing panics.
         let none = Duration::ZERO;
-        let client = builder(&sim).ping_after(Duration::from_secs(5)).ping_timeout(none).suspect_after(none);
         let client =
-            client.stable_after(none).offer_wait(none).request_timeout(none).end_grace(none).connect().unwrap();
+            builder(&sim).tuning(|t| t.ping_after(Duration::from_secs(5)).ping_timeout(none).suspect_after(none));
+        let client = client
+            .tuning(|t| t.stable_after(none).offer_wait(none))
+            .request_timeout(none)
+            .tuning(|t| t.end_grace(none))
+            .connect()
+            .unwrap();
         if let Err(error) = receive(&client, "more") {
             assert!(matches!(error.kind(), ErrorKind::Offline | ErrorKind::OutcomeUnknown), "{error}");
         }
@@ -563,7 +573,7 @@ fn times_without_end_are_taken() {
 fn an_idle_link_is_left_in_peace() {
     watched(|| {
         let sim = Simulator::builder().virtual_time().pings_every(Duration::from_secs(2)).start().unwrap();
-        let client = builder(&sim).ping_after(Duration::from_secs(5)).connect().unwrap();
+        let client = builder(&sim).tuning(|t| t.ping_after(Duration::from_secs(5))).connect().unwrap();
         // The service's own pings are life enough.
         let pings = |sim: &Simulator| {
             let journal = sim.journal();
@@ -581,7 +591,7 @@ fn a_caller_who_waits_on_a_silent_link_has_it_checked_early() {
     watched(|| {
         let sim = Simulator::builder().virtual_time().pings_every(NEVER).start().unwrap();
         let client = builder(&sim)
-            .ping_after(Duration::from_secs(3600))
+            .tuning(|t| t.ping_after(Duration::from_secs(3600)))
             .request_timeout(Duration::from_secs(3600))
             .connect_timeout(Duration::from_secs(5))
             .connect()
@@ -603,7 +613,8 @@ fn a_caller_who_waits_on_a_silent_link_has_it_checked_early() {
 fn a_slow_answer_on_a_live_link_is_waited_for() {
     watched(|| {
         let sim = Simulator::builder().virtual_time().pings_every(NEVER).start().unwrap();
-        let client = builder(&sim).ping_after(Duration::from_secs(3600)).request_timeout(LONG).connect().unwrap();
+        let client =
+            builder(&sim).tuning(|t| t.ping_after(Duration::from_secs(3600))).request_timeout(LONG).connect().unwrap();
         sim.hold_replies("signalwire.receive");
         let asking = {
             let client = client.clone();
@@ -674,7 +685,7 @@ fn a_slow_handler_holds_up_neither_pings_nor_events_nor_other_calls() {
 fn the_waits_between_attempts_grow_and_are_announced() {
     watched(|| {
         let sim = sim();
-        let client = builder(&sim).reconnect_delay(millis(4), millis(32)).connect().unwrap();
+        let client = builder(&sim).tuning(|t| t.reconnect_delay(millis(4), millis(32))).connect().unwrap();
         let mut states = client.states();
         online(&mut states);
         sim.stop_listening();
@@ -700,8 +711,8 @@ fn a_link_that_was_not_stable_goes_on_with_longer_waits() {
     watched(|| {
         for (stable_after, longer) in [(Duration::from_secs(3600), true), (Duration::ZERO, false)] {
             let sim = sim();
-            let delays = builder(&sim).reconnect_delay(millis(1), Duration::from_secs(1));
-            let client = delays.stable_after(stable_after).connect().unwrap();
+            let delays = builder(&sim).tuning(|t| t.reconnect_delay(millis(1), Duration::from_secs(1)));
+            let client = delays.tuning(|t| t.stable_after(stable_after)).connect().unwrap();
             let mut states = client.states();
             online(&mut states);
             let mut last = Duration::ZERO;
@@ -727,7 +738,7 @@ fn closing_ends_a_wait_between_attempts() {
     watched(|| {
         let sim = sim();
         let hour = Duration::from_secs(3600);
-        let client = builder(&sim).reconnect_delay(hour, hour).request_timeout(hour).connect().unwrap();
+        let client = builder(&sim).tuning(|t| t.reconnect_delay(hour, hour)).request_timeout(hour).connect().unwrap();
         go_offline(&sim, &client);
         let asking = {
             let client = client.clone();
@@ -793,7 +804,7 @@ fn an_action_goes_on_across_a_resume() {
 fn a_call_that_stays_unconfirmed_is_given_up() {
     watched(|| {
         let sim = virtual_sim();
-        let client = builder(&sim).unconfirmed_limit(Duration::from_secs(90)).connect().unwrap();
+        let client = builder(&sim).tuning(|t| t.unconfirmed_limit(Duration::from_secs(90))).connect().unwrap();
         let mut states = client.states();
         online(&mut states);
         let (lost, kept) = (answered_call(&sim, &client), answered_call(&sim, &client));
@@ -848,7 +859,9 @@ fn a_peer_that_takes_nothing_holds_no_caller_beyond_its_deadline() {
     watched(|| {
         let peer = Peer::new();
         let (client, _service) = connect(&peer, |builder| {
-            builder.request_timeout(Duration::from_secs(1)).write_queue(64 << 10).write_stall(Duration::from_secs(3600))
+            builder
+                .request_timeout(Duration::from_secs(1))
+                .tuning(|t| t.write_queue(64 << 10).write_stall(Duration::from_secs(3600)))
         });
         // Nobody reads: the socket's buffers fill, then the queue, and callers have to wait.
         let started = Instant::now();
@@ -884,7 +897,7 @@ fn a_peer_that_takes_nothing_is_given_up() {
     watched(|| {
         let peer = Peer::new();
         let (client, service) = connect(&peer, |builder| {
-            builder.request_timeout(LONG).write_stall(Duration::from_secs(2)).write_queue(64 << 10)
+            builder.request_timeout(LONG).tuning(|t| t.write_stall(Duration::from_secs(2)).write_queue(64 << 10))
         });
         let mut states = client.states();
         online(&mut states);
@@ -925,7 +938,7 @@ fn a_peer_that_takes_nothing_is_given_up() {
 fn a_service_that_flaps_gets_no_request_twice_and_keeps_no_caller() {
     watched(|| {
         let sim = sim();
-        let client = builder(&sim).reconnect_delay(millis(1), millis(4)).connect().unwrap();
+        let client = builder(&sim).tuning(|t| t.reconnect_delay(millis(1), millis(4))).connect().unwrap();
         let mut states = client.states();
         online(&mut states);
         let done = Arc::new(AtomicBool::new(false));

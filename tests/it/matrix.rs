@@ -124,7 +124,7 @@ const fn in_grace(kind: K) -> Want {
 /// So long the end of a call or a conference may follow the end of a stay in it.
 const MOMENT: Duration = Duration::from_secs(1);
 
-/// The default of `Builder::end_grace`.
+/// The default of `Tuning::end_grace`.
 const END_GRACE: Duration = Duration::from_secs(15);
 
 const OK: Want = now(Got::Ok);

@@ -96,7 +96,7 @@ fn cases(what: &'static str, case: fn(&Simulator, &Client, &mut Dice, u64)) {
         let batch: Vec<u64> = seeds.by_ref().take(BATCH as usize).collect();
         watchdog(what, move || {
             let sim = simulator();
-            let builder = Client::builder().simulator(&sim).contexts(["default"]).ping_after(NEVER);
+            let builder = Client::builder().simulator(&sim).contexts(["default"]).tuning(|t| t.ping_after(NEVER));
             let client = builder.connect().unwrap();
             for seed in batch {
                 let _case = Case(seed);

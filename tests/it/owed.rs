@@ -162,7 +162,7 @@ fn is_sent_until_the_service_has_responded(post: Post, fate: Fate) {
     let bob = sim.callee(BOB).answers_after(100 * SECOND);
     let method = if post == Post::Pass { "calling.pass" } else { "calling.end" };
     let bound = if fate == Fate::OverTheBound { 0 } else { 100 };
-    let (client, mut states) = online_client(plain(&sim).offline_queue(bound));
+    let (client, mut states) = online_client(plain(&sim).tuning(|t| t.offline_queue(bound)));
     let dial = || client.start_dial(Dial::new(phone(BOB).from("+15551111111")).limit(1000 * SECOND)).unwrap();
     let (mut caller, mut dialing) = (None, None);
     match post {
@@ -281,7 +281,7 @@ fn what_could_not_be_cleaned_up_is_a_warning_with_the_id_of_the_call() {
         return watched(move || {
             log_to(&Warnings);
             let sim = virtual_sim();
-            let (client, mut states) = online_client(plain(&sim).late_winner(60 * SECOND));
+            let (client, mut states) = online_client(plain(&sim).tuning(|t| t.late_winner(60 * SECOND)));
             speaks(&client, usize::MAX);
             let caller = dials_in(&sim);
             caller.wait_answered(LONG).unwrap();
@@ -314,7 +314,10 @@ fn what_could_not_be_cleaned_up_is_a_warning_with_the_id_of_the_call() {
 fn a_method_that_blocks_waits_for_room_in_the_offline_queue() {
     watched(|| {
         let sim = virtual_sim();
-        let settings = plain(&sim).offline_queue(1).request_timeout(30 * SECOND).reconnect_delay(SECOND, SECOND);
+        let settings = plain(&sim)
+            .tuning(|t| t.offline_queue(1))
+            .request_timeout(30 * SECOND)
+            .tuning(|t| t.reconnect_delay(SECOND, SECOND));
         let (client, mut states) = online_client(settings);
         let caller = dials_in(&sim);
         let call = client.next_call(LONG).unwrap();
@@ -370,8 +373,8 @@ fn an_offline_queue_that_does_not_fit_the_calls_is_a_warning() {
             let sim = virtual_sim();
             drop(plain(&sim).connect().unwrap());
             drop(plain(&sim).max_active_calls(10_000).connect().unwrap());
-            drop(plain(&sim).max_active_calls(10).offline_queue(20).connect().unwrap());
-            drop(plain(&sim).max_active_calls(10).offline_queue(19).connect().unwrap());
+            drop(plain(&sim).max_active_calls(10).tuning(|t| t.offline_queue(20)).connect().unwrap());
+            drop(plain(&sim).max_active_calls(10).tuning(|t| t.offline_queue(19)).connect().unwrap());
         });
     }
     let said = reports_of_child(NAME, "builder", &[]);
@@ -386,7 +389,7 @@ fn each_passed_call_is_one_warning_and_many_are_two_lines() {
         return watched(|| {
             log_to(&Warnings);
             let sim = virtual_sim();
-            let client = plain(&sim).max_active_calls(1).offer_queue(1).connect().unwrap();
+            let client = plain(&sim).max_active_calls(1).tuning(|t| t.offer_queue(1)).connect().unwrap();
             let first = dials_in(&sim);
             until_in(&sim, "the first offer", || client.stats().offers == 1);
             report(format!("first {}", first.call_id()));

@@ -603,7 +603,12 @@ fn a_listener_that_is_too_slow_loses_notices_that_are_counted_and_never_the_end(
     watchdog("a bound for notices", || {
         const SIZE: usize = 1000;
         let sim = Simulator::builder().virtual_time().start().unwrap();
-        let client = Client::builder().simulator(&sim).contexts(["default"]).notice_bytes(20 * SIZE).connect().unwrap();
+        let client = Client::builder()
+            .simulator(&sim)
+            .contexts(["default"])
+            .tuning(|t| t.notice_bytes(20 * SIZE))
+            .connect()
+            .unwrap();
         let (caller, call) = answered(&sim, &client, "+15551230001");
         let heard = Arc::new(parking_lot::Mutex::new(Vec::new()));
         let list = Arc::clone(&heard);

@@ -175,7 +175,7 @@ fn far(port: u16) -> Builder {
         .project("canary-project")
         .token("canary-token")
         .connect_timeout(LONG)
-        .reconnect_delay(millis(5), millis(20))
+        .tuning(|t| t.reconnect_delay(millis(5), millis(20)))
 }
 
 fn plain(peer: &Peer) -> Builder {

@@ -83,7 +83,7 @@ fn a_peer_that_reads_late_slows_the_client_down_and_does_not_lose_it() {
         let peer = Peer::new();
         // However busy the machine is: the peer reads as soon as enough waits.
         let (client, mut states, mut service) =
-            in_session(&peer, |builder| builder.write_stall(Duration::from_secs(3600)));
+            in_session(&peer, |builder| builder.tuning(|t| t.write_stall(Duration::from_secs(3600))));
         let mut sender =
             tungstenite::WebSocket::from_raw_socket(service.0.get_ref().try_clone().unwrap(), Role::Server, None);
         // Long ids make long acknowledgements: more than the sockets and the client's queue hold together.
@@ -169,7 +169,7 @@ fn what_was_acknowledged_before_an_attempt_failed_is_delivered_by_the_one_that_s
 fn a_backlog_beyond_its_bound_costs_the_session_and_is_not_tried_for_ever() {
     watched(|| {
         let peer = Peer::new();
-        let (_client, mut states, service) = in_session(&peer, |builder| builder.resume_backlog(100_000));
+        let (_client, mut states, service) = in_session(&peer, |builder| builder.tuning(|t| t.resume_backlog(100_000)));
         drop(service);
         let (mut service, _, resumes) = knock(&peer);
         assert!(resumes);
@@ -181,7 +181,7 @@ fn a_backlog_beyond_its_bound_costs_the_session_and_is_not_tried_for_ever() {
             matches!(state, LinkState::Reconnecting { attempt: 2, .. })
         });
         let told = cause(&state).to_string();
-        assert!(told.contains("100000 bytes") && told.contains("Builder::resume_backlog"), "{told}");
+        assert!(told.contains("100000 bytes") && told.contains("Tuning::resume_backlog"), "{told}");
         let (mut service, connect, resumes) = knock(&peer);
         assert!(!resumes, "the session is given up");
         service.reply(&connect, json!({"protocol": "p2"}));
@@ -197,7 +197,8 @@ fn a_frame_that_is_too_large_again_after_a_resume_costs_the_session() {
             [(vec![true, true], vec![true, false]), (vec![true, false, true], vec![true, true, true])]
         {
             let peer = Peer::new();
-            let (_client, mut states, mut service) = in_session(&peer, |builder| builder.max_frame(50_000));
+            let (_client, mut states, mut service) =
+                in_session(&peer, |builder| builder.tuning(|t| t.max_frame(50_000)));
             let mut last = String::new();
             for (too_large, resume) in ends.into_iter().zip(resumes) {
                 if too_large {
@@ -214,7 +215,7 @@ fn a_frame_that_is_too_large_again_after_a_resume_costs_the_session() {
                 assert_eq!(online(&mut states), resume);
                 service = next;
             }
-            assert!(last.contains("Builder::max_frame"), "{last}");
+            assert!(last.contains("Tuning::max_frame"), "{last}");
         }
     });
 }
@@ -223,7 +224,7 @@ fn a_frame_that_is_too_large_again_after_a_resume_costs_the_session() {
 fn a_frame_that_is_too_large_before_the_answer_counts_as_well() {
     watched(|| {
         let peer = Peer::new();
-        let (_client, mut states, service) = in_session(&peer, |builder| builder.max_frame(50_000));
+        let (_client, mut states, service) = in_session(&peer, |builder| builder.tuning(|t| t.max_frame(50_000)));
         drop(service);
         for _ in 0..2 {
             let (mut service, _, resumes) = knock(&peer);
@@ -413,7 +414,7 @@ fn a_service_that_leaves_and_then_says_nothing_more_is_left() {
     watched(|| {
         let peer = Peer::new();
         // No ping finds out that it is silent.
-        let (_client, mut states, mut service) = in_session(&peer, |builder| builder.ping_after(NEVER));
+        let (_client, mut states, mut service) = in_session(&peer, |builder| builder.tuning(|t| t.ping_after(NEVER)));
         service.send(json!({"jsonrpc": "2.0", "id": "leave", "method": "signalwire.disconnect"}));
         // It neither closes nor answers our close.
         let (mut next, connect, _) = knock(&peer);

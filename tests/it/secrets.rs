@@ -363,7 +363,7 @@ fn client_alone(host: &str) {
         .token(TOKEN)
         .path(format!("/relay?token=T0ken-canary&jwt={}", encoded(JWT)))
         .contexts(["default"])
-        .reconnect_delay(std::time::Duration::from_millis(5), std::time::Duration::from_millis(40))
+        .tuning(|t| t.reconnect_delay(std::time::Duration::from_millis(5), std::time::Duration::from_millis(40)))
         .connect()
         .unwrap();
     let mut states = client.states();

@@ -410,7 +410,7 @@ fn a_process_that_was_frozen_asks_the_peer_anew_instead_of_giving_up_the_link() 
     in_child("stopping::a_process_that_was_frozen_asks_the_peer_anew_instead_of_giving_up_the_link", &[], || {
         let sim = Simulator::builder().pings_every(NEVER).start().unwrap();
         let client = Client::builder().simulator(&sim).contexts(["default"]);
-        let client = client.ping_after(SECOND / 4).ping_timeout(2 * SECOND).connect().unwrap();
+        let client = client.tuning(|t| t.ping_after(SECOND / 4).ping_timeout(2 * SECOND)).connect().unwrap();
         // The peer stops reading: the next ping is not answered, and its two seconds pass in the freeze.
         sim.freeze_link(true);
         let before = client.stats().pings_sent;

@@ -382,7 +382,7 @@ fn many_texts_at_once_are_told_apart() {
 fn a_text_that_no_verdict_comes_for_is_given_up_in_the_end() {
     watched(|| {
         let sim = virtual_sim();
-        let client = builder(&sim).message_limit(5 * LONG).connect().unwrap();
+        let client = builder(&sim).tuning(|t| t.message_limit(5 * LONG)).connect().unwrap();
         let message = by_hand(&sim, &client, "msg-1");
         let error = refusal(message.wait(None));
         assert_eq!((error.kind(), error.may_have_been_sent()), (ErrorKind::OutcomeUnknown, true));
@@ -394,7 +394,7 @@ fn a_text_that_no_verdict_comes_for_is_given_up_in_the_end() {
 fn no_more_texts_are_followed_than_the_bound_says() {
     watched(|| {
         let sim = sim();
-        let client = builder(&sim).max_messages(2).connect().unwrap();
+        let client = builder(&sim).tuning(|t| t.max_messages(2)).connect().unwrap();
         let texts: Vec<Message> = ["msg-1", "msg-2", "msg-3"].map(|id| by_hand(&sim, &client, id)).into();
         assert_eq!(refusal(texts[0].wait(LONG)).kind(), ErrorKind::OutcomeUnknown);
         assert_eq!(client.stats().messages, 2);

@@ -38,7 +38,7 @@ fn passed(stats: &Stats) -> (u64, u64, usize) {
 fn a_call_whose_handler_gets_no_thread_in_time_is_passed_back_and_counted() {
     watched(|| {
         let sim = virtual_sim();
-        let client = plain(&sim).max_workers(2).connect().unwrap();
+        let client = plain(&sim).tuning(|t| t.max_workers(2)).connect().unwrap();
         answers_and_stays(&client);
         let callers: Vec<_> = (0..5).map(|_| dials_in(&sim)).collect();
         until_in(&sim, "two calls that are answered", || callers[..2].iter().all(PersonOnCall::was_answered));
@@ -63,7 +63,7 @@ fn a_call_whose_handler_gets_no_thread_in_time_is_passed_back_and_counted() {
 fn a_thread_that_becomes_free_in_time_takes_the_call_that_waits_longest() {
     watched(|| {
         let sim = virtual_sim();
-        let client = plain(&sim).max_workers(1).connect().unwrap();
+        let client = plain(&sim).tuning(|t| t.max_workers(1)).connect().unwrap();
         client.on_call(|call| {
             call.answer()?;
             call.play(silence(3 * SECOND))?.wait(None)?;
@@ -82,7 +82,7 @@ fn a_thread_that_becomes_free_in_time_takes_the_call_that_waits_longest() {
 fn handlers_that_block_keep_no_callback_and_no_message_from_running() {
     watched(|| {
         let sim = virtual_sim();
-        let client = plain(&sim).max_workers(1).connect().unwrap();
+        let client = plain(&sim).tuning(|t| t.max_workers(1)).connect().unwrap();
         client.on_call(|call| {
             let own = call.clone();
             call.on("calling.error", move |_| drop(own.hangup()));
@@ -111,7 +111,7 @@ fn handlers_that_block_keep_no_callback_and_no_message_from_running() {
 fn messages_wait_for_a_thread_for_as_long_as_it_takes_also_when_the_client_is_closed() {
     watched(|| {
         let sim = Arc::new(virtual_sim());
-        let client = plain(&sim).max_workers(1).connect().unwrap();
+        let client = plain(&sim).tuning(|t| t.max_workers(1)).connect().unwrap();
         let (drops, texts, weak) = (Drops::default(), Arc::new(AtomicUsize::new(0)), Arc::downgrade(&sim));
         let (flag, counted) = (drops.flag(), Arc::clone(&texts));
         client.on_message(move |_| {
@@ -177,7 +177,7 @@ fn of_many_offers_at_once_those_beyond_the_bounds_are_passed_back_within_the_cla
 fn of_many_offers_at_once_those_without_a_thread_are_passed_back_within_the_claim_timeout() {
     watched(|| {
         let sim = virtual_sim();
-        let client = plain(&sim).max_workers(50).connect().unwrap();
+        let client = plain(&sim).tuning(|t| t.max_workers(50)).connect().unwrap();
         answers_and_stays(&client);
         let begun = sim.elapsed();
         let people: Vec<_> = (0..300).map(|_| dials_in(&sim)).collect();
@@ -196,7 +196,7 @@ fn of_many_offers_at_once_those_without_a_thread_are_passed_back_within_the_clai
 fn calls_that_wait_for_a_thread_outlive_a_shutdown_no_longer_than_its_limit() {
     watched(|| {
         let sim = virtual_sim();
-        let client = plain(&sim).max_workers(1).offer_wait(LONG).connect().unwrap();
+        let client = plain(&sim).tuning(|t| t.max_workers(1).offer_wait(LONG)).connect().unwrap();
         answers_and_stays(&client);
         let callers: Vec<_> = (0..3).map(|_| dials_in(&sim)).collect();
         callers[0].wait_answered(LONG).unwrap();
@@ -220,7 +220,7 @@ fn handlers_have_a_stack_of_the_size_that_was_set() {
     // In a process of its own, which a stack that is too small aborts.
     in_child("threads::handlers_have_a_stack_of_the_size_that_was_set", &[], || {
         let sim = virtual_sim();
-        let client = plain(&sim).worker_stack_size(32 << 20).connect().unwrap();
+        let client = plain(&sim).tuning(|t| t.worker_stack_size(32 << 20)).connect().unwrap();
         let (told, taken) = std::sync::mpsc::channel();
         client.on_event(move |_| told.send(takes_stack(160)).unwrap());
         sim.push_event("some.event", json!({}));
@@ -235,7 +235,7 @@ fn what_happens_for_want_of_threads_is_a_warning_that_names_the_setting() {
         return watched(move || {
             log_to(&Warnings);
             let sim = virtual_sim();
-            let client = plain(&sim).max_workers(1).connect().unwrap();
+            let client = plain(&sim).tuning(|t| t.max_workers(1)).connect().unwrap();
             answers_and_stays(&client);
             if role == "refused" {
                 sim.refuse_threads(usize::MAX);
@@ -251,7 +251,7 @@ fn what_happens_for_want_of_threads_is_a_warning_that_names_the_setting() {
         });
     }
     let whys = [
-        ("busy", "all threads for handlers are busy (Builder::max_workers)"),
+        ("busy", "all threads for handlers are busy (Tuning::max_workers)"),
         ("refused", "the system refused a thread for its handler"),
     ];
     for (role, why) in whys {
@@ -272,8 +272,8 @@ fn an_offer_queue_that_does_not_fit_the_calls_is_a_warning() {
             log_to(&Warnings);
             let sim = virtual_sim();
             drop(plain(&sim).max_active_calls(10_000).connect().unwrap());
-            drop(plain(&sim).max_active_calls(10).offer_queue(10).connect().unwrap());
-            drop(plain(&sim).max_active_calls(10).offer_queue(9).connect().unwrap());
+            drop(plain(&sim).max_active_calls(10).tuning(|t| t.offer_queue(10)).connect().unwrap());
+            drop(plain(&sim).max_active_calls(10).tuning(|t| t.offer_queue(9)).connect().unwrap());
         });
     }
     let said = reports_of_child(NAME, "builder", &[]);

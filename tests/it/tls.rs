@@ -250,7 +250,7 @@ pub fn client(backend: TlsBackend, host: &str, port: u16) -> Builder {
         .token(TOKEN)
         .tls(true)
         .connect_timeout(LONG)
-        .reconnect_delay(millis(5), millis(20))
+        .tuning(|t| t.reconnect_delay(millis(5), millis(20)))
 }
 
 fn refused(builder: Builder, what: &str) -> Error {

@@ -34,7 +34,7 @@ fn simulator() -> Arc<Simulator> {
 }
 
 fn builder(sim: &Simulator) -> Builder {
-    Client::builder().simulator(sim).contexts(["default"]).ping_after(NEVER)
+    Client::builder().simulator(sim).contexts(["default"]).tuning(|t| t.ping_after(NEVER))
 }
 
 fn client(sim: &Simulator) -> Client {
@@ -755,7 +755,7 @@ fn code_that_sleeps_for_minutes_delays_nobody_by_a_moment() {
 fn notices_beyond_the_bound_are_counted_exactly_and_the_end_is_never_dropped() {
     watchdog("a listener that is too slow", || {
         let sim = simulator();
-        let client = builder(&sim).notice_bytes(20_000).connect().unwrap();
+        let client = builder(&sim).tuning(|t| t.notice_bytes(20_000)).connect().unwrap();
         let (call, caller) = answered(&sim, &client);
         let (other, _other_caller) = answered(&sim, &client);
         let heard: Arc<Mutex<Vec<String>>> = Arc::default();

@@ -377,7 +377,7 @@ fn a_second_answered_leg_of_a_dial_is_ended_and_the_winner_stays() {
 fn a_loser_that_was_dropped_and_answers_all_the_same_is_ended() {
     watched(|| {
         let sim = sim();
-        let client = builder(&sim).loser_wait(Duration::from_secs(1)).connect().unwrap();
+        let client = builder(&sim).tuning(|t| t.loser_wait(Duration::from_secs(1))).connect().unwrap();
         let dialing = by_hand(&sim, &client, "t");
         push_leg(&sim, "t", "loser", "ringing");
         push_winner(&sim, "t", "winner");
@@ -548,7 +548,7 @@ fn a_dial_lasts_as_long_as_the_ringing_that_it_asks_for() {
 fn legs_of_a_dial_that_is_over_take_nobody_s_place() {
     watched(|| {
         let sim = sim();
-        let client = builder(&sim).max_active_calls(3).loser_wait(HOURS).connect().unwrap();
+        let client = builder(&sim).max_active_calls(3).tuning(|t| t.loser_wait(HOURS)).connect().unwrap();
         let dialing = by_hand(&sim, &client, "won");
         for leg in ["winner", "loser", "another"] {
             push_leg(&sim, "won", leg, "ringing");
@@ -600,7 +600,7 @@ fn push_offer(sim: &Simulator, call_id: &str, state: &str, timestamp: f64) {
 
 /// A client of short patience with what nobody claims.
 fn impatient(sim: &Simulator) -> Builder {
-    builder(sim).offer_wait(Duration::from_secs(1))
+    builder(sim).tuning(|t| t.offer_wait(Duration::from_secs(1)))
 }
 
 #[test]

@@ -70,7 +70,7 @@ const TAG: &str = "a-tag";
 impl Scene {
     fn new() -> Self {
         let sim = simulator_at(20.0);
-        let client = builder(&sim).end_grace(Duration::from_secs(1)).connect().unwrap();
+        let client = builder(&sim).tuning(|t| t.end_grace(Duration::from_secs(1))).connect().unwrap();
         let caller = sim.caller("+15551230000").is_silent().dials();
         let call = client.next_call(LONG).unwrap();
         let weak = client.downgrade();

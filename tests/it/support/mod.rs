@@ -52,7 +52,7 @@ pub fn builder(sim: &Simulator) -> Builder {
     Client::builder()
         .simulator(sim)
         .contexts(["default"])
-        .reconnect_delay(millis(10), millis(50))
+        .tuning(|t| t.reconnect_delay(millis(10), millis(50)))
         .connect_timeout(LONG)
         .request_timeout(LONG)
 }

@@ -29,7 +29,7 @@ impl Peer {
             .tls(false)
             .project("project-1")
             .token("token-1")
-            .reconnect_delay(millis(5), millis(20))
+            .tuning(|t| t.reconnect_delay(millis(5), millis(20)))
     }
 
     /// The next TCP connection.
