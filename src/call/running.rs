@@ -252,7 +252,7 @@ impl<O: Operation> OpCore<O> {
     /// The outcome that an event stands for, if there is room for what it owns until the operation's last handle goes. `last`
     /// when it also ends the wait for the other stage.
     fn keep(&self, session: &Session, event: &Event, last: bool, outcome: Result<O::Outcome>) -> Result<O::Outcome> {
-        if self.outcome.is_set() && !(last && !self.ready.is_set()) {
+        if self.outcome.is_set() && (!last || self.ready.is_set()) {
             return outcome;
         }
         let what = || format!("{} on call {}", O::METHOD, session.clean(event.call_id().unwrap_or_default()));

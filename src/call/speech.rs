@@ -195,11 +195,11 @@ impl LiveTranslate {
 enum Ends {
     /// The log: it was started or stopped.
     #[default]
-    WithLog,
+    Log,
     /// A summary, or the log if that comes first.
-    WithSummary,
+    Summary,
     /// The response to the request.
-    WithReply,
+    Reply,
 }
 
 /// What a request about live transcription or translation waits for.
@@ -224,26 +224,26 @@ impl LiveMemo {
             _ => "",
         };
         let ends = match verb {
-            "start" | "stop" => Ends::WithLog,
-            "summarize" => Ends::WithSummary,
-            _ => Ends::WithReply,
+            "start" | "stop" => Ends::Log,
+            "summarize" => Ends::Summary,
+            _ => Ends::Reply,
         };
         Self { ends, stops: verb == "stop" }
     }
 
     fn judge(&self, event: &LiveEvent) -> Verdict {
         match (event.report, self.ends) {
-            (LiveReport::Log, _) | (LiveReport::Summary, Ends::WithSummary) => Verdict::Final,
+            (LiveReport::Log, _) | (LiveReport::Summary, Ends::Summary) => Verdict::Final,
             _ => Verdict::Progress,
         }
     }
 
     fn ended_by_call(&self, name: EventName, call_id: &str) -> Option<LiveEvent> {
-        (self.ends == Ends::WithLog).then(|| LiveEvent::unsent(LiveReport::Log, name, call_id))
+        (self.ends == Ends::Log).then(|| LiveEvent::unsent(LiveReport::Log, name, call_id))
     }
 
     fn done_by_reply(&self, name: EventName, call_id: &str) -> Option<LiveEvent> {
-        (self.ends == Ends::WithReply).then(|| LiveEvent::unsent(LiveReport::Accepted, name, call_id))
+        (self.ends == Ends::Reply).then(|| LiveEvent::unsent(LiveReport::Accepted, name, call_id))
     }
 
     fn doubt_limit(&self) -> Option<Duration> {

@@ -361,8 +361,8 @@ impl State {
         }
         let parked = |waiting: &&Waiting| waiting.outcome.is_none() && !waiting.reads;
         let parked: BTreeSet<u64> = self.waiting.values().filter(parked).filter_map(Waiting::thread).collect();
-        let acts = |(token, _): &(&u64, &Box<str>)| !parked.contains(*token);
-        Some(self.threads.iter().filter(acts).map(|(_, thread)| thread.clone()).collect())
+        let acting = self.threads.iter().filter(|(token, _)| !parked.contains(*token));
+        Some(acting.map(|(_, thread)| thread.clone()).collect())
     }
 
     /// Why a wait cannot end any more, if that is so after a while without a turn.

@@ -227,7 +227,7 @@ fn log_event(session: &Session, envelope: &Envelope<'_>) {
         ("control_id", &text(&head.control_id)),
         ("message_id", &text(&head.message_id)),
         ("tag", &text(if head.dial_state.is_some() { &head.tag } else { &None })),
-        ("state", &states.into_iter().find_map(Option::as_deref).unwrap_or_default().to_owned()),
+        ("state", states.into_iter().find_map(Option::as_deref).unwrap_or_default()),
     ];
     session.line(log::Level::Debug, &about, String::new);
 }

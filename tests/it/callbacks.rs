@@ -96,7 +96,7 @@ fn a_callback_that_fails_or_panics_has_its_call_hung_up_and_is_counted() {
                     End::CallEnded => Some("hangup"),
                     End::Fails | End::Panics => Some("error"),
                 };
-                assert_eq!(reason.as_ref().map(|reason| reason.as_str()), wanted, "{what}");
+                assert_eq!(reason.as_ref().map(signalwire_relay::EndReason::as_str), wanted, "{what}");
             });
         }
     }

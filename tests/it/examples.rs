@@ -11,13 +11,13 @@ use signalwire_relay::{Client, EndReason, ErrorKind};
 use crate::support::{until_in, watched};
 
 #[path = "../../examples/conference.rs"]
-#[allow(dead_code)]
+#[allow(dead_code, clippy::duplicate_mod)]
 mod conference;
 #[path = "../../examples/queue.rs"]
-#[allow(dead_code)]
+#[allow(dead_code, clippy::duplicate_mod)]
 mod queue;
 #[path = "../../examples/reminder.rs"]
-#[allow(dead_code)]
+#[allow(dead_code, clippy::duplicate_mod)]
 mod reminder;
 
 const AGENT: &str = "+15553330001";

@@ -486,7 +486,7 @@ fn every_event_type(sim: &Simulator, call: &Call, hostile: &str, shown: &mut Sho
         }
     }
     sim.push_event("x.last", json!({"call_id": call.id()}));
-    let next = || stream.next_within(LONG).filter(|event| event.name() != EventName::from("x.last"));
+    let next = || stream.next_within(LONG).filter(|event| event.name() != "x.last");
     let heard: Vec<_> = std::iter::from_fn(next).collect();
     assert!(sent > 20 && heard.len() > sent / 2, "{} of {sent} events reached the call", heard.len());
     for event in heard {
