@@ -15,7 +15,7 @@ use signalwire_relay::simulator::Simulator;
 use signalwire_relay::{Call, Client, ErrorKind, phone, silence, sms};
 
 use crate::support::{
-    CHILD, LONG, Task, answered, builder, child, child_role, client, fence, offered, report, reports_of_child,
+    CHILD, Capture, LONG, Task, answered, builder, child, child_role, client, fence, offered, report, reports_of_child,
     simulator_at, until, watched,
 };
 
@@ -148,6 +148,34 @@ fn sighup_ends_run_cleanly() {
         run.join().unwrap().unwrap();
         let hung_up = sim.journal().requests("calling.end").len();
         report(format!("closed: {}, hung up: {hung_up}", client.state().is_closed()));
+    });
+}
+
+#[test]
+fn a_signal_says_in_a_warning_what_is_drained_and_for_how_long() {
+    const NAME: &str = "process::a_signal_says_in_a_warning_what_is_drained_and_for_how_long";
+    watched(|| {
+        if child_role().is_none() {
+            assert_eq!(reports_of_child(NAME, "child", &[]), ["said"]);
+            return;
+        }
+        let capture = Capture::install();
+        let sim = simulator_at(50.0);
+        let client = builder(&sim).drain_limit(Duration::from_secs(1)).connect().unwrap();
+        let (_first, call) = answered(&sim, &client);
+        let (_second, other) = answered(&sim, &client);
+        let running = client.clone();
+        let run = thread::spawn(move || running.run());
+        wait_for_run();
+        send_self("-TERM");
+        run.join().unwrap().unwrap();
+        let lines = capture.take();
+        let begin = "a signal asks to stop: shutting down within 1s, waiting for 2 calls (";
+        let said = lines.iter().find(|(_, line)| line.starts_with(begin));
+        let (_, said) = said.unwrap_or_else(|| panic!("no line {begin:?}: {lines:#?}"));
+        assert!(said.contains(call.id()) && said.contains(other.id()), "{said}");
+        assert!(said.contains("; another signal ends the process at once"), "{said}");
+        report("said");
     });
 }
 

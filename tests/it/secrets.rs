@@ -8,7 +8,9 @@ use std::thread;
 
 use serde_json::{Value, json};
 use signalwire_relay::simulator::Simulator;
-use signalwire_relay::{Call, Client, Dial, ErrorKind, EventName, LinkState, parse_event, phone, silence, sip, sms};
+use signalwire_relay::{
+    Call, Client, Dial, ErrorKind, EventName, HandlerFailure, LinkState, parse_event, phone, silence, sip, sms,
+};
 
 use crate::support::{
     Capture, LONG, Peer, answer, answered_call, builder, caught_up, child_role, event, http_request, next_state,
@@ -104,7 +106,8 @@ fn on_the_simulator(shown: &mut Shown) {
         .speed(50.0)
         .start()
         .unwrap();
-    let builder = builder(&sim);
+    // A listener that panics below is not to end the call.
+    let builder = builder(&sim).on_handler_failure(HandlerFailure::Leave);
     shown.debug(&builder);
     shown.debug(&sim);
     let client = builder.connect().unwrap();
