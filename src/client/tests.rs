@@ -1,22 +1,27 @@
 //! What the service fills is driven from here without a connection, so that its steps can be counted.
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 
 use super::over::HowOver;
 use super::router::Router;
 use super::{Client, Dial, Dialing};
 use crate::call::Call;
-use crate::call::core::Leaving;
+use crate::call::core::{CallCore, Leaving, Over};
+use crate::call::legs::News;
 use crate::call::owed::Duty;
-use crate::clock::Clock;
+use crate::call::running::{Claim, Fed, Running};
+use crate::clock::{Clock, Deadline};
 use crate::error::ErrorKind;
 use crate::latch::Latch;
 use crate::message::{Message, sms};
 use crate::phone;
+use crate::protocol::event::Event;
 use crate::protocol::frame::Envelope;
 use crate::secret::Secret;
 use crate::session::{Credentials, EventSink, Session, Settings, Stats};
@@ -410,6 +415,27 @@ fn the_end_of_a_call_leaves_the_one_that_came_back_under_its_id() {
 }
 
 #[test]
+fn events_that_came_before_their_call_leave_nothing() {
+    let scene = Scene::new(|_| {});
+    (1..=3).for_each(|n| scene.answered(n));
+    let stats = scene.stats();
+    assert!(stats.early_events == 3 && stats.early_bytes > 0, "{stats:?}");
+    (1..=3).for_each(|n| scene.offer(n));
+    let stats = scene.stats();
+    assert_eq!((stats.calls, stats.early_events, stats.early_bytes), (3, 0, 0));
+}
+
+#[test]
+fn a_timer_of_a_dial_that_was_given_up_forgets_no_later_one() {
+    let scene = Scene::new(|_| {});
+    let dials = ["a", "b"].map(|tag| scene.dial(tag));
+    scene.sent();
+    drop(dials);
+    scene.router.forget_dials(&scene.session);
+    assert_eq!(scene.stats().dials_given_up, 2);
+}
+
+#[test]
 fn a_conference_is_forgotten_with_the_last_call_that_takes_part_in_it() {
     let scene = Scene::new(|_| {});
     let [first, second] = ["a", "b"].map(|call_id| scene.router.attend("room", call_id));
@@ -503,6 +529,93 @@ fn a_call_that_comes_in_the_moment_in_which_a_pull_times_out_is_handed_out() {
         puller.set(clock, Some(call));
         assert_eq!(pull.join().expect("it returns").expect("a call").id(), "call-1");
     });
+}
+
+/// An operation that is found by the type of its events, and notes what it takes.
+struct Taker {
+    name: &'static str,
+    taken: AtomicUsize,
+}
+
+impl Running for Taker {
+    fn method(&self) -> &'static str {
+        "calling.some"
+    }
+    fn control_id(&self) -> &str {
+        self.name
+    }
+    fn shares(&self) -> bool {
+        false
+    }
+    fn lingers(&self) -> bool {
+        false
+    }
+    fn claims(&self, event_type: &str, _: Option<&str>) -> Claim {
+        if event_type == "calling.call.some" { Claim::ByKind } else { Claim::No }
+    }
+    fn feed(self: Arc<Self>, _: &Arc<Session>, _: &Arc<CallCore>, _: &Event) -> Fed {
+        self.taken.fetch_add(1, Ordering::Relaxed);
+        Fed::Over
+    }
+    fn end(&self, _: &Arc<Session>, _: &Over, _: &str) {}
+    fn wait_over(&self, _: &Clock, _: Deadline) -> bool {
+        true
+    }
+    fn doubt(self: Arc<Self>, _: &Arc<Session>, _: &str) {}
+    fn leaving(&self, _: bool) {}
+    fn leg(&self, _: News<'_>, _: usize) {}
+    fn presume(&self, _: &Arc<Session>, _: &str) {}
+}
+
+#[test]
+fn an_event_without_a_control_id_is_for_the_newest_of_its_kind_and_one_that_has_ended_is_gone() {
+    let scene = Scene::new(|_| {});
+    scene.offer(1);
+    let call = scene.offered();
+    let takers = ["older", "newer"].map(|name| Arc::new(Taker { name, taken: AtomicUsize::new(0) }));
+    let enter = |taker: &Arc<Taker>| call.core.enter(Arc::clone(taker) as Arc<dyn Running>).is_ok();
+    let taken = || takers.each_ref().map(|taker| taker.taken.load(Ordering::Relaxed));
+    assert!(takers.iter().all(enter));
+    assert!(!enter(&takers[0]), "its control ID is in use");
+    scene.event("calling.call.some", json!({"call_id": "call-1"}));
+    assert_eq!(taken(), [0, 1]);
+    assert!(enter(&takers[1]), "its control ID is free again");
+    scene.event("calling.call.some", json!({"call_id": "call-1"}));
+    assert_eq!(taken(), [0, 2]);
+    scene.event("calling.call.some", json!({"call_id": "call-1"}));
+    assert_eq!(taken(), [1, 2]);
+}
+
+#[test]
+fn a_listener_hears_nothing_that_came_before_it() {
+    let scene = Scene::new(|_| {});
+    scene.offer(1);
+    let call = scene.offered();
+    let play = |state: &str| {
+        scene.event("calling.call.play", json!({"call_id": "call-1", "control_id": "c", "state": state}));
+        scene.session.workers.kick();
+    };
+    let (tell, told) = mpsc::channel();
+    let (go_on, goes_on) = mpsc::channel::<()>();
+    let goes_on = Mutex::new(goes_on);
+    call.on_any(move |_| {
+        tell.send(()).expect("the test waits for it");
+        // Until the test lets it.
+        let _let = goes_on.lock().recv();
+    });
+    play("playing");
+    told.recv().expect("it is told");
+    // This one waits behind it.
+    play("paused");
+    let heard = Arc::new(AtomicUsize::new(0));
+    let hears = Arc::clone(&heard);
+    call.on_any(move |_| {
+        hears.fetch_add(1, Ordering::Relaxed);
+    });
+    play("finished");
+    drop(go_on);
+    assert!(scene.session.workers.wait_quiet(None));
+    assert_eq!(heard.load(Ordering::Relaxed), 1, "the last one");
 }
 
 #[test]

@@ -1189,6 +1189,24 @@ pub(super) mod tests {
         assert_eq!(text(peer.read().expect("a frame")), "new");
     }
 
+    #[test]
+    fn what_is_queued_while_another_thread_writes_is_sent_after_that() {
+        let writer = writer(|_| ());
+        let (link, mut peer) = pair();
+        peer.get_mut().set_read_timeout(Some(LONG)).expect("a timeout");
+        writer.prepare(1);
+        writer.open(1, link.writer, link.socket, Vec::new()).expect("open");
+        beside(&writer, None, |_| {
+            while !writer.is_parked() {
+                thread::yield_now();
+            }
+            let half = writer.state.lock().take().expect("the half");
+            writer.send(1, 1, "meanwhile".into(), 1, None).expect("queued");
+            writer.write(1, half);
+            assert_eq!(text(peer.read().expect("a frame")), "meanwhile");
+        });
+    }
+
     /// Sends from this thread alone until the peer, which does not read, takes no more; how many frames that were.
     fn send_until_it_stalls(writer: &Writer, frame: &str) -> u128 {
         for id in 1.. {

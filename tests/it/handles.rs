@@ -554,7 +554,6 @@ fn a_command_that_finds_an_operation_gone_after_a_gap_ends_its_wait() {
 
 #[test]
 fn what_never_began_is_sent_no_commands() {
-    use signalwire_relay::silence;
     let stage = Stage::new();
     let (_caller, call) = stage.answered();
     // The service does not know the call any more: the first play says so, the second one is not even asked for.
@@ -708,20 +707,61 @@ fn a_received_message_is_replied_to_its_sender() {
 }
 
 #[test]
-fn a_control_id_is_free_again_when_its_operation_has_ended() {
+fn a_handler_that_fails_hangs_up_a_bridge_that_was_told_after_a_gap() {
+    let stage = Stage::new();
+    stage.sim.callee(AGENT).answers();
+    stage.client.on_call(|call| {
+        call.answer()?;
+        call.on_any(|_| {});
+        // The gap comes meanwhile.
+        let _it_goes_on = call.wait_for_ended(30 * SECOND);
+        call.connect(agent(AGENT))?.wait(None)?;
+        Err("a mistake of the program".into())
+    });
+    let caller = stage.sim.caller("+15551230000").is_silent().dials();
+    stage.sim.advance(3 * SECOND);
+    stage.gap();
+    caller.wait_ended(Duration::from_secs(120)).unwrap();
+}
+
+#[test]
+fn an_operation_of_which_something_is_heard_after_a_gap_is_in_doubt_no_longer() {
     let stage = Stage::new();
     let (_caller, call) = stage.answered();
-    for _ in 0..2 {
-        let play = call.play(Play::new(silence(SECOND)).control_id("play")).unwrap();
-        play.wait(None).unwrap();
-        // Until its last event has been dealt with.
+    let play = call.play(silence(NEVER)).unwrap();
+    stage.gap();
+    assert_eq!(play.wait(SECOND).unwrap_err().kind(), ErrorKind::OutcomeUnknown);
+    stage.push(&call, "calling.call.play", &json!({"control_id": play.control_id(), "state": "playing"}));
+    assert_eq!(play.wait(SECOND).unwrap_err().kind(), ErrorKind::Timeout);
+}
+
+#[test]
+fn a_response_confirms_a_call_of_which_no_event_is_heard() {
+    let stage = Stage::new();
+    let (_caller, call) = stage.answered();
+    let play = call.play(silence(NEVER)).unwrap();
+    stage.gap();
+    assert!(!call.is_confirmed());
+    // No event follows this one.
+    play.volume(-3.0).unwrap();
+    assert!(call.is_confirmed());
+}
+
+#[test]
+fn whether_a_control_id_may_be_used_again_after_its_operation_is_left_to_the_service() {
+    let stage = Stage::new();
+    let (_caller, call) = stage.answered();
+    let again = |control_id: &str| {
+        // Until the last event has been dealt with.
         stage.sim.advance(SECOND);
-    }
+        call.play(Play::new(silence(SECOND)).control_id(control_id)).unwrap_err().code()
+    };
+    call.play(Play::new(silence(SECOND)).control_id("play")).unwrap().wait(None).unwrap();
+    assert_eq!(again("play"), Some(409));
     // One that ends because no better news came.
     let stay = call.queue_enter(QueueEnter::new("support").control_id("stay")).unwrap();
     let taken = json!({"control_id": "stay", "status": "dequeue", "name": "support", "position": 0});
     stage.push(&call, "calling.call.queue", &taken);
     assert_eq!(stay.wait(None).unwrap().end, StayEnd::Connected);
-    stage.sim.advance(SECOND);
-    call.play(Play::new(silence(SECOND)).control_id("stay")).unwrap().stop().unwrap();
+    assert_eq!(again("stay"), Some(409));
 }

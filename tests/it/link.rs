@@ -842,11 +842,34 @@ fn connect(peer: &Peer, set: impl FnOnce(signalwire_relay::Builder) -> signalwir
 }
 
 #[test]
+fn a_link_that_the_service_is_leaving_is_closed_with_the_last_response() {
+    watched(|| {
+        let sim = virtual_sim();
+        let client = builder(&sim).connect().unwrap();
+        let mut states = client.states();
+        online(&mut states);
+        sim.hold_replies("signalwire.receive");
+        let asks = client.clone();
+        let asking = sim.spawn(move || receive(&asks, "more").unwrap()).unwrap();
+        sim.wait_for_request("signalwire.receive", LONG).unwrap();
+        let leave = json!({"jsonrpc": "2.0", "id": "leave", "method": "signalwire.disconnect"});
+        sim.push_raw(&leave.to_string());
+        until("the answer", || !answers_to(&sim, &json!("leave")).is_empty());
+        let begun = sim.elapsed();
+        sim.release_replies("signalwire.receive");
+        asking.join();
+        reconnecting(&mut states);
+        let took = sim.elapsed() - begun;
+        assert!(took < millis(400), "it waited for more: {took:?}");
+    });
+}
+
+#[test]
 fn a_service_that_answers_no_goodbye_keeps_no_socket() {
     watched(|| {
         let peer = Peer::new();
-        let (client, service) = connect(&peer, |builder| builder);
-        // It reads to the end, and answers nothing.
+        // No ping finds out that it is silent. It reads to the end, and answers nothing.
+        let (client, service) = connect(&peer, |builder| builder.tuning(|t| t.ping_after(NEVER)));
         let deaf = service.0.get_ref().try_clone().unwrap();
         let closing = thread::spawn(move || client.disconnect());
         assert!(!drain(deaf).is_empty(), "a goodbye comes first");

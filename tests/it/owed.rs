@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use serde_json::json;
-use signalwire_relay::simulator::{PersonOnCall, Simulator};
+use signalwire_relay::simulator::{Fault, PersonOnCall, Simulator};
 use signalwire_relay::{Builder, Client, Dial, ErrorKind, LinkStates, phone, silence};
 
 use crate::support::{
@@ -255,6 +255,46 @@ fn a_pass_without_a_response_is_not_repeated_for_a_call_that_routing_has_offered
 }
 
 #[test]
+fn a_hang_up_that_a_service_in_trouble_refuses_is_repeated_after_growing_pauses_and_given_up() {
+    watched(|| {
+        let sim = virtual_sim();
+        let (client, _states) = online_client(plain(&sim).tuning(|t| t.late_winner(300 * SECOND)));
+        client.on_call(|call| {
+            call.answer()?;
+            Err("a mistake of the program".into())
+        });
+        sim.inject(Fault::refuse(500, "trouble").on("calling.end"));
+        let _caller = sim.caller("+15551230000").calls("+15559990000").is_silent().dials();
+        sim.wait_for_request("calling.end", LONG).unwrap();
+        sim.advance(600 * SECOND);
+        // After 1, 2, 4, 8, 16 s, and then every 30 s.
+        let sent = count(&sim, "calling.end");
+        assert!((10..=17).contains(&sent), "{sent}");
+        sim.advance(600 * SECOND);
+        assert_eq!((count(&sim, "calling.end"), client.stats().posted_requests), (sent, 0));
+    });
+}
+
+#[test]
+fn a_call_whose_hang_up_was_refused_is_hung_up_again_by_a_shutdown() {
+    watched(|| {
+        let sim = virtual_sim();
+        let (client, _states) = online_client(plain(&sim));
+        client.on_call(|call| {
+            call.answer()?;
+            Err("a mistake of the program".into())
+        });
+        sim.fail("calling.end", 400, "not like this");
+        let caller = dials_in(&sim);
+        sim.wait_for_request("calling.end", LONG).unwrap();
+        sim.advance(SECOND);
+        assert_eq!((caller.state(), client.stats().posted_requests), ("answered", 0));
+        client.shutdown(SECOND);
+        assert_eq!((caller.state(), count(&sim, "calling.end")), ("ended", 2));
+    });
+}
+
+#[test]
 fn a_hang_up_that_waits_for_the_link_is_sent_in_the_session_that_comes() {
     watched(|| {
         let sim = virtual_sim();
@@ -286,8 +326,8 @@ fn what_could_not_be_cleaned_up_is_a_warning_with_the_id_of_the_call() {
             let caller = dials_in(&sim);
             caller.wait_answered(LONG).unwrap();
             report(format!("call {}", caller.call_id()));
-            if role == "refused" {
-                sim.fail("calling.end", 403, "not allowed");
+            if role == "refused" || role == "gone" {
+                sim.fail("calling.end", if role == "gone" { 404 } else { 403 }, "not allowed");
                 fail_the_handler(&sim);
             } else {
                 take_away(&sim, &mut states);
@@ -297,16 +337,18 @@ fn what_could_not_be_cleaned_up_is_a_warning_with_the_id_of_the_call() {
         });
     }
     let cases = [
-        ("down", "the connection was down for too long"),
-        ("closed", "the client was closed"),
-        ("refused", "the service refused: not allowed (403)"),
+        ("down", Some("the connection was down for too long")),
+        ("closed", Some("the client was closed")),
+        ("refused", Some("the service refused: not allowed (403)")),
+        // The caller hung up in the same moment.
+        ("gone", None),
     ];
     for (role, why) in cases {
         let said = reports_of_child(NAME, role, &[]);
         let call = said.iter().find(|line| line.starts_with("call ")).unwrap();
-        let warned = format!("{call} could not be hung up, and may still be up: {why}");
+        let warned = why.map(|why| format!("{call} could not be hung up, and may still be up: {why}"));
         let warnings = said.iter().filter(|line| line.contains("could not be")).collect::<Vec<_>>();
-        assert_eq!(warnings, [&warned], "{role}");
+        assert_eq!(warnings, warned.iter().collect::<Vec<_>>(), "{role}");
     }
 }
 

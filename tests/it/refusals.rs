@@ -378,7 +378,9 @@ fn a_link_that_the_service_leaves_is_closed_as_soon_as_nothing_is_unanswered() {
         let leave = json!({"jsonrpc": "2.0", "id": "leave", "method": "signalwire.disconnect", "params": {}});
         for asked in ["nothing", "answered", "unanswered"] {
             let peer = Peer::new();
-            let (client, mut states, mut service) = in_session(&peer, |builder| builder);
+            // No ping finds out that it is silent.
+            let (client, mut states, mut service) =
+                in_session(&peer, |builder| builder.tuning(|t| t.ping_after(NEVER)));
             let asking = (asked != "nothing").then(|| {
                 let client = client.clone();
                 let asking = thread::spawn(move || client.execute("some.method", json!({})));
