@@ -921,7 +921,7 @@ impl CallCore {
             let last = end.is_some();
             // What only listeners get is looked into on their thread, not here.
             let event = if operations.first.is_none() && !streams {
-                Unread::new(envelope, head)
+                connect.take().map_or_else(|| Unread::new(envelope, head), Unread::from)
             } else {
                 let event = connect.take().unwrap_or_else(|| Event::parse(envelope));
                 self.feed_operations(session, operations, &event);
