@@ -764,4 +764,6 @@ fn whether_a_control_id_may_be_used_again_after_its_operation_is_left_to_the_ser
     stage.push(&call, "calling.call.queue", &taken);
     assert_eq!(stay.wait(None).unwrap().end, StayEnd::Connected);
     assert_eq!(again("stay"), Some(409));
+    // The simulator takes exception to both.
+    assert_eq!(stage.sim.take_violations().len(), 2);
 }
