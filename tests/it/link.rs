@@ -311,6 +311,9 @@ fn a_service_that_asks_to_reconnect_is_answered_and_the_session_resumed() {
         assert!(online(&mut states));
         let asked = sim.journal();
         let asked = asked.entries().iter().find(|entry| entry.method() == "signalwire.disconnect").unwrap();
+        // It was written to the old link, which may be read to its end only now.
+        until("the answer", || !answers_to(&sim, asked.id()).is_empty());
+        until("the end of the old link", || sim.connections() == 1);
         assert_eq!(answers_to(&sim, asked.id()).len(), 1);
         call.hangup().unwrap();
         call.wait_for_ended(LONG).unwrap();

@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
+use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
@@ -20,6 +21,8 @@ use signalwire_relay::simulator::Simulator;
 const STILL: Duration = Duration::from_secs(120);
 /// A test hangs when it has taken so long, whatever is done: an idle client still pings.
 const ENDLESS: Duration = Duration::from_secs(1800);
+/// So often half of that is added while some thread could run if it had a processor.
+const LENT: u32 = 8;
 /// How often the watchdog looks.
 const LOOK: Duration = Duration::from_secs(1);
 /// So many panics of one line are printed; the others are counted by the crate.
@@ -95,23 +98,47 @@ pub struct Patience {
     began: Instant,
     since: Instant,
     seen: u64,
+    /// How often more time was given to threads that could run.
+    lent: u32,
 }
 
 impl Patience {
     pub fn new() -> Self {
         begin();
         let now = Instant::now();
-        Self { began: now, since: now, seen: DONE.load(Ordering::Relaxed) }
+        Self { began: now, since: now, seen: DONE.load(Ordering::Relaxed), lent: 0 }
     }
 
     /// `true` when nothing progresses any more.
     pub fn is_at_its_end(&mut self) -> bool {
         let (now, seen) = (Instant::now(), DONE.load(Ordering::Relaxed));
         if seen != self.seen {
-            (self.since, self.seen) = (now, seen);
+            (self.since, self.seen, self.lent) = (now, seen, 0);
         }
-        now - self.since > STILL || now - self.began > ENDLESS
+        if now - self.began > ENDLESS {
+            return true;
+        }
+        let is_still = now - self.since > STILL;
+        if is_still && self.lent < LENT && others_could_run() {
+            // They wait for a processor, and their turn comes; or they turn in a circle.
+            self.lent += 1;
+            self.since = now - STILL / 2;
+            return false;
+        }
+        is_still
     }
+}
+
+/// Whether a thread of this process besides the calling one runs or waits for a processor. `false` where the system does
+/// not tell.
+fn others_could_run() -> bool {
+    let own = fs::read_link("/proc/thread-self").unwrap_or_default();
+    let Ok(threads) = fs::read_dir("/proc/self/task") else { return false };
+    let others = threads.flatten().filter(|thread| Some(&*thread.file_name()) != own.file_name());
+    others.into_iter().any(|thread| {
+        let stat = fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+        stat.rsplit_once(')').is_some_and(|(_, rest)| rest.trim_start().starts_with(['R', 'D']))
+    })
 }
 
 /// The next value of a channel. `None` when nothing progresses any more.
