@@ -93,7 +93,7 @@ mod tests {
     #[test]
     fn beyond_the_ceiling_threads_are_refused_and_handlers_leave_room_for_callbacks() {
         static HERE: Ceiling = Ceiling { count: AtomicUsize::new(0), limit: OnceLock::new() };
-        HERE.limit.set(16).unwrap();
+        HERE.limit.set(16).expect("it is set once");
         let take = |share| HERE.take(share);
         let mut held: Vec<Counted> = std::iter::from_fn(|| take(Share::Most).ok()).collect();
         assert_eq!(held.len(), 14);
@@ -101,7 +101,7 @@ mod tests {
         assert_eq!(held.len(), 16);
         let refused = take(Share::Whole).err().map(|error| error.to_string());
         assert!(refused.is_some_and(|why| why.contains("16 threads") && why.contains("max_map_count")));
-        held.push(take(Share::Vital).ok().unwrap());
+        held.push(take(Share::Vital).expect("it is not refused"));
         held.truncate(13);
         assert!(take(Share::Most).is_ok(), "threads that have ended make room");
     }

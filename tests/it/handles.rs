@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use signalwire_relay::simulator::{PersonOnCall, Simulator};
+use signalwire_relay::simulator::{Builder, PersonOnCall, Simulator};
 use signalwire_relay::{
     Call, CallSide, CallState, CancelToken, Client, ConferenceEndReason, Connect, ConnectState, EndReason, ErrorKind,
     EventName, HandlerResult, JoinConference, LinkState, LiveReport, LiveSummary, LiveTranscribe, LiveTranscription,
@@ -26,7 +26,11 @@ struct Stage {
 
 impl Stage {
     fn new() -> Self {
-        let sim = Arc::new(Simulator::builder().virtual_time().start().unwrap());
+        Self::on(Simulator::builder())
+    }
+
+    fn on(sim: Builder) -> Self {
+        let sim = Arc::new(sim.virtual_time().start().unwrap());
         let client = Client::builder().simulator(&sim).contexts(["default"]).connect().unwrap();
         Self { sim, client }
     }
@@ -749,7 +753,8 @@ fn a_response_confirms_a_call_of_which_no_event_is_heard() {
 
 #[test]
 fn whether_a_control_id_may_be_used_again_after_its_operation_is_left_to_the_service() {
-    let stage = Stage::new();
+    // The simulator refuses it, and says so.
+    let stage = Stage::on(Simulator::builder().allow_violations());
     let (_caller, call) = stage.answered();
     let again = |control_id: &str| {
         // Until the last event has been dealt with.

@@ -76,8 +76,9 @@ pub fn report(what: impl std::fmt::Display) {
 pub fn reports_of_child(test: &str, role: &str, environment: &[(&str, &str)]) -> Vec<String> {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", test, "--nocapture", "--test-threads=1"]).env_clear();
-    // Where temporary files go is the machine's affair; the loader's path is cargo's.
-    for kept in ["TMPDIR", "LD_LIBRARY_PATH", "DYLD_FALLBACK_LIBRARY_PATH", "SystemRoot"] {
+    // Where temporary files go is the machine's affair, the loader's path is cargo's, and the last one chooses a defect
+    // for `defects/run`.
+    for kept in ["TMPDIR", "LD_LIBRARY_PATH", "DYLD_FALLBACK_LIBRARY_PATH", "SystemRoot", "PLANTED"] {
         command.envs(std::env::var_os(kept).map(|value| (kept, value)));
     }
     let output = command.env(CHILD, role).envs(environment.iter().copied()).output().unwrap();
