@@ -316,7 +316,8 @@ impl Builder {
         self
     }
 
-    /// What becomes of a call whose handler failed or panicked ([`HandlerFailure::EndCall`]).
+    /// Sets what becomes of a call whose handler, listener or callback failed or panicked. Default:
+    /// [`HandlerFailure::EndCall`].
     pub fn on_handler_failure(mut self, what: HandlerFailure) -> Self {
         self.tuning.settings.on_handler_failure = what;
         self

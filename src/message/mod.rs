@@ -254,7 +254,7 @@ impl Message {
 
     /// Has `handler` called with every state from now on, in order, until the last.
     ///
-    /// It runs on a thread of its own kind, and may block and use any method.
+    /// It runs on a thread for callbacks, and may block and use any method. An error that it returns is logged and counted.
     pub fn on<R: CallbackResult>(&self, handler: impl Fn(&MessageStateEvent) -> R + Send + Sync + 'static) {
         self.core.inner.lock().handlers.push(Arc::new(move |state| handler(state).into_result()));
         if self.core.outcome.is_set() {
