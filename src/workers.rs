@@ -29,11 +29,12 @@ pub(crate) const MAX_WORKERS: usize = 4000;
 /// So many threads are made without looking whether the workers will soon be free.
 const AT_ONCE: usize = 64;
 
-/// How long the pool looks at how fast its jobs are taken before it makes further threads.
-const LOOK: Duration = Duration::from_millis(5);
+/// How long the pool looks at how fast its jobs are taken before it makes further threads. Long enough for a worker to
+/// get a processor on a busy machine.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// Jobs that would all be taken within so many looks, at the pace of the last one, need no further threads: 1 s.
-const LOOKS: usize = 200;
+const LOOKS: usize = 20;
 
 /// How soon a thread is asked for again that the system has refused.
 const RETRY: Duration = Duration::from_millis(200);
@@ -542,12 +543,12 @@ mod tests {
     #[test]
     fn jobs_that_are_soon_taken_make_no_thread_and_those_that_would_wait_make_as_many_as_there_are() {
         let now = Instant::now() + LOOK;
-        // Ten thousand jobs, 64 workers: at fifty jobs in a look all are taken within a second.
-        let mut queue = looked(64, 10_000, 50);
+        // Ten thousand jobs, 64 workers: at five hundred jobs in a look all are taken within a second.
+        let mut queue = looked(64, 10_000, 500);
         assert_eq!(queue.look(now, 4000), Some(now + LOOK));
         assert!(!queue.may_make(now));
         // At a slower pace they are not, and when every worker blocks, nothing is taken at all.
-        for taken in [49, 0] {
+        for taken in [499, 0] {
             let mut queue = looked(200, 10_000, taken);
             assert_eq!(queue.look(now, 4000), Some(now + LOOK));
             assert_eq!((0..300).filter(|_| queue.may_make(now)).count(), 200, "{taken}");

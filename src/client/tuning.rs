@@ -121,7 +121,7 @@ impl Tuning {
 
     /// Number of requests that may be unanswered and that no thread waits for: hang-ups and calls that are passed back.
     /// Beyond that further inbound calls are dropped and counted ([`Stats::calls_dropped`](crate::Stats::calls_dropped));
-    /// what a call that was taken needs is sent all the same. Default: 4,096.
+    /// what a call that was taken needs is sent all the same. Default: 32,768.
     pub fn posted_requests(mut self, requests: usize) -> Self {
         self.settings.posted_requests = requests.max(1);
         self

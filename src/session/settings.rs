@@ -177,7 +177,8 @@ impl Default for Settings {
             reconnect_max: RECONNECT_MAX_DELAY,
             stable_after: secs(60),
             offline_queue: OFFLINE_QUEUE,
-            posted_requests: 4096,
+            // A burst of offers beyond every other bound can still be passed back.
+            posted_requests: 1 << 15,
             write_queue: 1 << 20,
             write_stall: secs(10),
             max_frame: 10 << 20,
