@@ -28,10 +28,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut members = (0..MEMBERS).map(|_| Member::start(&sim)).collect::<io::Result<Vec<_>>>()?;
 
     let load = Load::begin(&sim);
-    for at in 0..MEMBERS {
+    for member in &mut members {
         // The new one first, so that there are never fewer than four: a restart needs room for one more.
         let new = Member::start(&sim)?;
-        std::mem::replace(&mut members[at], new).stop()?;
+        std::mem::replace(member, new).stop()?;
     }
     let callers = load.end();
     let lost = lost(&callers)?;
