@@ -619,6 +619,16 @@ fn a_listener_hears_nothing_that_came_before_it() {
 }
 
 #[test]
+fn a_request_that_times_out_in_the_write_queue_is_taken_out_and_was_not_sent() {
+    let scene = Scene::new(|settings| settings.request_timeout = Duration::from_millis(20));
+    // The writer takes requests, and has no socket yet.
+    scene.sent();
+    let error = scene.client.execute("some.method", json!({})).expect_err("nobody responds");
+    assert_eq!((error.kind(), error.may_have_been_sent()), (ErrorKind::Offline, false));
+    assert_eq!(scene.stats().write_queue_bytes, 0, "nor is it sent later");
+}
+
+#[test]
 fn a_wait_that_timed_out_leaves_nothing_on_its_call() {
     let scene = Scene::new(|_| {});
     scene.offer(1);
