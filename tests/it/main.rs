@@ -18,6 +18,7 @@ mod frames;
 mod guide;
 mod handles;
 mod inbound;
+mod journals;
 mod lifecycle;
 mod link;
 mod log_lines;
