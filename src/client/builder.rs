@@ -155,7 +155,11 @@ impl Builder {
     /// several certificates.
     ///
     /// The system's roots are those of the platform. `SSL_CERT_FILE` and `SSL_CERT_DIR` name others where the TLS
-    /// library reads these variables: rustls does on every platform, native-tls on Linux.
+    /// library reads these variables: rustls does on every platform, OpenSSL on Linux.
+    ///
+    /// The file is read by each `connect`. What it takes to set TLS up, above all the system's roots, is shared by the
+    /// clients of a process that trust the same certificates, and read anew by the first client that connects 10 minutes
+    /// later, or after a file of these settings or variables has changed. Clients that are connected keep theirs.
     ///
     /// [`connect`](Self::connect) returns a `Config` error that names the file if it cannot be read or holds no
     /// certificate.
@@ -182,7 +186,7 @@ impl Builder {
 
     /// Sets the certificate with which the client identifies itself to the peer: a PEM file with the certificate and its
     /// issuers, in this order and without the root, and a PEM file with the key in PKCS#8 form, not encrypted. The key is
-    /// never printed.
+    /// never printed, and kept in memory as long as there is a client that uses it.
     ///
     /// [`connect`](Self::connect) returns a `Config` error if one of the files cannot be used, or if the key does not
     /// belong to the certificate.

@@ -281,6 +281,8 @@ impl Session {
             self.finish(None);
             return Err(error);
         }
+        // This thread has nothing else to do while the reader looks the name up and connects.
+        self.connector.warm_up();
         let outcome = self.ready.wait(&self.clock, None).unwrap_or_else(|| Err(error::closed("connect")));
         if outcome.is_err() {
             self.close();

@@ -15,7 +15,7 @@ use super::address::{Endpoint, Scheme};
 use super::proxy::{Fault, Proxy};
 use super::reader::{Inlet, ReadHalf, Wire};
 use super::retry_after;
-use super::tls::{Tls, TlsSettings, Trust, advice};
+use super::tls::{Shared, Tls, TlsSettings, Trust, advice};
 use super::writer::WriteHalf;
 use crate::clock::{Clock, Deadline, Receiver, Sender, Tcp, Whose};
 use crate::error::{self, BoxError, Error, Phase, Result};
@@ -141,10 +141,10 @@ struct LookupState {
     waiting: Vec<Sender<Step>>,
 }
 
-/// Makes connections to one endpoint; built once per client, because loading the system's certificates takes long.
+/// Makes connections to one endpoint; built once per client.
 pub(crate) struct Connector {
     endpoint: Endpoint,
-    trust: Option<Trust>,
+    trust: Option<Arc<Shared>>,
     proxy: Option<Proxy>,
     max_frame: usize,
     clock: Clock,
@@ -167,7 +167,7 @@ impl Connector {
             return Err(proxy.plaintext_refused());
         }
         let trust = match endpoint.scheme() {
-            Scheme::Wss => Some(Trust::new(tls)?),
+            Scheme::Wss => Some(Shared::of(tls)?),
             Scheme::Ws => None,
         };
         let find = Box::new(|host: &str, port| (host, port).to_socket_addrs().map(Iterator::collect));
@@ -177,6 +177,14 @@ impl Connector {
 
     pub(crate) fn endpoint(&self) -> &Endpoint {
         &self.endpoint
+    }
+
+    /// Sets TLS up, unless that was done: what takes long about it can be done while another thread looks the name up and
+    /// connects. An attempt finds the same error.
+    pub(crate) fn warm_up(&self) {
+        if let Some(trust) = &self.trust {
+            let _the_attempt_says_why = trust.trust();
+        }
     }
 
     /// Makes one attempt: a fresh lookup, each address in turn, TLS and the upgrade, all until `until`.
@@ -205,7 +213,7 @@ impl Connector {
         }
         let tls = match &self.trust {
             None => None,
-            Some(trust) => Some(Arc::new(self.secure(trust, &mut wire)?)),
+            Some(trust) => Some(Arc::new(self.secure(trust.trust()?, &mut wire)?)),
         };
         let reader = self.upgrade(wire, tls.clone(), secrets)?;
         let writer = WriteHalf::new(Arc::clone(&socket), tls, self.clock.clone());

@@ -178,7 +178,7 @@ fn sockets_and_tls_are_the_business_of_transport_and_simulator() {
             if is_clock && (line.contains("TcpStream") || line.contains("std::net")) {
                 continue;
             }
-            for name in ["tungstenite", "native_tls", "rustls::", "TcpStream", "std::net", "rcgen"] {
+            for name in ["tungstenite", "native_tls", "openssl::", "rustls::", "TcpStream", "std::net", "rcgen"] {
                 if line.contains(name) {
                     found.push(format!("src/{}:{n}: {name}", source.path));
                 }
@@ -409,7 +409,6 @@ fn the_library_depends_on_what_was_agreed_upon() {
     let agreed = [
         "crossbeam-channel",
         "log",
-        "native-tls",
         "parking_lot",
         // Only with the simulator.
         "rcgen",
@@ -424,9 +423,15 @@ fn the_library_depends_on_what_was_agreed_upon() {
     assert_eq!(table(&manifest, "[dependencies]"), names(&agreed));
     // Only with the feature `signals`.
     assert_eq!(table(&manifest, "[target.'cfg(unix)'.dependencies]"), names(&["signal-hook"]));
+    // The platform's TLS library.
+    let others = "any(windows, target_vendor = \"apple\", target_os = \"android\")";
+    assert_eq!(table(&manifest, &format!("[target.'cfg({others})'.dependencies]")), names(&["native-tls"]));
+    let openssl = names(&["openssl", "openssl-probe"]);
+    assert_eq!(table(&manifest, &format!("[target.'cfg(not({others}))'.dependencies]")), openssl);
     let others = ["[build-dependencies]", "[patch", "[replace"];
     assert!(others.iter().all(|header| !manifest.contains(header)));
-    for optional in ["native-tls", "rcgen", "rustls", "rustls-native-certs", "signal-hook"] {
+    let optional = ["native-tls", "openssl", "openssl-probe", "rcgen", "rustls", "rustls-native-certs", "signal-hook"];
+    for optional in optional {
         let line = manifest.lines().find(|line| line.starts_with(&format!("{optional} = {{"))).unwrap();
         assert!(line.contains("optional = true"), "{line}");
     }

@@ -115,6 +115,33 @@ fn roots_that_cannot_be_used_are_refused_by_the_name_of_their_setting() {
     });
 }
 
+#[test]
+fn a_file_of_roots_that_has_changed_is_read_by_the_next_client() {
+    each_backend(|backend| {
+        let (one, two) = (Authority::new(), Authority::new());
+        let shown = [&one, &two].map(|authority| authority.issues(good()));
+        let directory = Directory::new();
+        let file = directory.file("roots.pem");
+        let in_file = |builder: Builder| builder.ca_file(&file).ca_only(true);
+        let in_directory = |builder: Builder| builder.ca_dir(&directory.0).ca_only(true);
+        for (pem, taken) in [
+            (one.certificate.pem(), [true, false]),
+            (two.certificate.pem(), [false, true]),
+            (one.certificate.pem() + &two.certificate.pem(), [true, true]),
+            (one.certificate.pem(), [true, false]),
+        ] {
+            fs::write(&file, pem).unwrap();
+            assert_eq!(shown.each_ref().map(|shown| trusts(shown, backend, in_file)), taken);
+            assert_eq!(shown.each_ref().map(|shown| trusts(shown, backend, in_directory)), taken);
+        }
+        // What was good before is judged again.
+        fs::write(&file, "-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----").unwrap();
+        let error = in_file(client(backend, "127.0.0.1", 1)).connect().map(|_| ()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Config, "{error}");
+        assert!(error.to_string().contains("Builder::ca_file"), "{error}");
+    });
+}
+
 /// The variables of the platform name the system's roots, where its library reads them.
 #[cfg(target_os = "linux")]
 #[test]

@@ -1,38 +1,63 @@
-//! TLS by the platform's library.
+//! TLS by the platform's library: OpenSSL, or what the `native-tls` crate finds on Windows, Apple's systems and Android.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use native_tls::{Certificate, HandshakeError, Identity, Protocol, TlsConnector, TlsStream};
+#[cfg(any(windows, target_vendor = "apple", target_os = "android"))]
+use native_tls as library;
 use parking_lot::Mutex;
 
 use super::super::reader::Wire;
 use super::Flaw;
-use super::files::Files;
+use super::files::{Client, Files};
+#[cfg(not(any(windows, target_vendor = "apple", target_os = "android")))]
+use super::openssl as library;
 use super::pipe::Pipe;
-use crate::error::{self, Result};
+use crate::error::{self, Error, Result};
 
-pub(in super::super) struct Trust(TlsConnector);
+use library::{Certificate, HandshakeError, Identity, Protocol, TlsConnector, TlsStream};
 
-impl Trust {
-    pub(super) fn new(files: &Files) -> Result<Self> {
-        let mut builder = TlsConnector::builder();
-        builder.min_protocol_version(Some(Protocol::Tlsv12)).disable_built_in_roots(files.only);
-        for root in &files.roots {
-            let certificate = Certificate::from_pem(root.pem.as_bytes()).map_err(|e| root.cannot_be_read(&e))?;
-            builder.add_root_certificate(certificate);
-        }
-        if let Some(client) = &files.client {
+/// What the library can read, so that setting it up does not fail for a file.
+pub(in super::super) struct Setup {
+    only: bool,
+    roots: Vec<Certificate>,
+    identity: Option<(Identity, Client)>,
+}
+
+impl Setup {
+    pub(super) fn read(files: Files) -> Result<Self> {
+        let root =
+            |root: &super::files::Root| Certificate::from_pem(root.pem.as_bytes()).map_err(|e| root.cannot_be_read(&e));
+        let roots = files.roots.iter().map(root).collect::<Result<_>>()?;
+        let identity = |client: Client| {
             let identity = Identity::from_pkcs8(client.chain_pem.as_bytes(), client.key_pem.expose().as_bytes());
-            builder.identity(identity.map_err(|e| client.cannot_be_used(&e))?);
+            Ok::<_, Error>((identity.map_err(|e| client.cannot_be_used(&e))?, client))
+        };
+        Ok(Self { only: files.only, roots, identity: files.client.map(identity).transpose()? })
+    }
+
+    pub(super) fn build(self) -> Result<Trust> {
+        let Self { only, roots, identity } = self;
+        let mut builder = TlsConnector::builder();
+        builder.min_protocol_version(Some(Protocol::Tlsv12)).disable_built_in_roots(only);
+        for root in roots {
+            builder.add_root_certificate(root);
         }
-        builder.build().map(Self).map_err(|e| match &files.client {
+        let client = identity.map(|(identity, client)| {
+            builder.identity(identity);
+            client
+        });
+        builder.build().map(Trust).map_err(|e| match client {
             Some(client) if e.to_string().contains("key values mismatch") => client.does_not_fit(),
             Some(client) => client.cannot_be_used(&e),
             None => error::config(format!("TLS cannot be set up on this system: {e}")),
         })
     }
+}
 
+pub(in super::super) struct Trust(TlsConnector);
+
+impl Trust {
     pub(super) fn shake(&self, name: &str, wire: &mut Wire) -> io::Result<Tls> {
         let mut scratch = vec![0; 16 << 10];
         let mut step = self.0.connect(name, Pipe::default());

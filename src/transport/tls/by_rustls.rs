@@ -18,12 +18,28 @@ use super::files::{Client, Files};
 use super::pipe::Pipe;
 use crate::error::{self, Result};
 
-pub(in super::super) struct Trust(Arc<ClientConfig>);
+/// What the library can read, so that setting it up does not fail for a file.
+pub(in super::super) struct Setup {
+    only: bool,
+    roots: RootCertStore,
+    identity: Option<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>, Client)>,
+}
 
-impl Trust {
-    pub(super) fn new(files: Files) -> Result<Self> {
+impl Setup {
+    pub(super) fn read(files: Files) -> Result<Self> {
         let mut roots = RootCertStore::empty();
-        if !files.only {
+        for root in &files.roots {
+            let certificate = CertificateDer::from_pem_slice(root.pem.as_bytes());
+            let certificate = certificate.map_err(|e| root.cannot_be_read(&e))?;
+            roots.add(certificate).map_err(|e| root.cannot_be_read(&e))?;
+        }
+        let identity = |client| pair(&client).map(|(chain, key)| (chain, key, client));
+        Ok(Self { only: files.only, roots, identity: files.client.map(identity).transpose()? })
+    }
+
+    pub(super) fn build(self) -> Result<Trust> {
+        let Self { only, mut roots, identity } = self;
+        if !only {
             let native = rustls_native_certs::load_native_certs();
             for problem in &native.errors {
                 log::debug!("loading the system's root certificates: {problem}");
@@ -31,29 +47,25 @@ impl Trust {
             let (taken, ignored) = roots.add_parsable_certificates(native.certs);
             log::debug!("{taken} root certificates of the system are trusted, {ignored} cannot be parsed");
         }
-        for root in &files.roots {
-            let certificate = CertificateDer::from_pem_slice(root.pem.as_bytes());
-            let certificate = certificate.map_err(|e| root.cannot_be_read(&e))?;
-            roots.add(certificate).map_err(|e| root.cannot_be_read(&e))?;
-        }
         let unusable = |e: &dyn std::fmt::Display| error::config(format!("TLS cannot be set up on this system: {e}"));
         let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
             .map_err(|e| unusable(&e))?
             .with_root_certificates(roots);
-        let config = match &files.client {
+        let config = match identity {
             None => builder.with_no_client_auth(),
-            Some(client) => {
-                let (chain, key) = pair(client)?;
-                builder.with_client_auth_cert(chain, key).map_err(|e| match e {
-                    Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => client.does_not_fit(),
-                    other => client.cannot_be_used(&other),
-                })?
-            }
+            Some((chain, key, client)) => builder.with_client_auth_cert(chain, key).map_err(|e| match e {
+                Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => client.does_not_fit(),
+                other => client.cannot_be_used(&other),
+            })?,
         };
-        Ok(Self(Arc::new(config)))
+        Ok(Trust(Arc::new(config)))
     }
+}
 
+pub(in super::super) struct Trust(Arc<ClientConfig>);
+
+impl Trust {
     pub(super) fn shake(&self, name: &str, wire: &mut Wire) -> io::Result<Tls> {
         let name = ServerName::try_from(name.to_owned()).map_err(io::Error::other)?;
         let mut connection = ClientConnection::new(Arc::clone(&self.0), name).map_err(io::Error::other)?;

@@ -8,7 +8,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::{ClientFiles, Roots, TlsSettings};
+use super::{ClientFiles, Roots, TlsBackend, TlsSettings};
 use crate::error::{self, Error, Result};
 use crate::secret::Secret;
 
@@ -58,8 +58,9 @@ impl Client {
     }
 }
 
-/// All that the files hold.
+/// All that the files hold, and for which library.
 pub(super) struct Files {
+    pub(super) backend: TlsBackend,
     pub(super) roots: Vec<Root>,
     pub(super) only: bool,
     pub(super) client: Option<Client>,
@@ -71,7 +72,7 @@ pub(super) struct Files {
 ///
 /// [`ErrorKind::Config`](crate::ErrorKind::Config) for a file or directory that cannot be read or does not hold what it
 /// is to hold, by the name of its setting.
-pub(super) fn load(settings: &TlsSettings) -> Result<Files> {
+pub(super) fn load(settings: &TlsSettings, backend: TlsBackend) -> Result<Files> {
     let TlsSettings { backend: _, roots, only, client } = settings;
     if *only && roots.is_empty() {
         return Err(error::config(
@@ -79,7 +80,8 @@ pub(super) fn load(settings: &TlsSettings) -> Result<Files> {
              SIGNALWIRE_RELAY_CA_FILE",
         ));
     }
-    let mut files = Files { roots: Vec::new(), only: *only, client: client.as_ref().map(load_client).transpose()? };
+    let client = client.as_ref().map(load_client).transpose()?;
+    let mut files = Files { backend, roots: Vec::new(), only: *only, client };
     for source in roots {
         let before = files.roots.len();
         let Roots { setting, path, is_directory } = source;

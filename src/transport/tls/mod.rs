@@ -9,11 +9,16 @@ mod by_native_tls;
 mod by_rustls;
 #[cfg(any(feature = "native-tls", feature = "rustls"))]
 mod files;
+#[cfg(all(feature = "native-tls", not(any(windows, target_vendor = "apple", target_os = "android"))))]
+mod openssl;
 #[cfg(any(feature = "native-tls", feature = "rustls"))]
 mod pipe;
+#[cfg(any(feature = "native-tls", feature = "rustls"))]
+mod shared;
 
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::reader::Wire;
 use crate::error::Result;
@@ -59,14 +64,26 @@ pub(crate) struct TlsSettings {
     pub(crate) client: Option<ClientFiles>,
 }
 
-/// Decides which certificates are trusted. Loading the system's roots takes tens of milliseconds, so a client makes
-/// one.
+/// Decides which certificates are trusted.
 pub(super) enum Trust {
     #[cfg(feature = "native-tls")]
     NativeTls(by_native_tls::Trust),
     #[cfg(feature = "rustls")]
     Rustls(by_rustls::Trust),
 }
+
+/// What a [`Trust`] is set up from: the files were read, and the library takes what is in them.
+#[cfg(any(feature = "native-tls", feature = "rustls"))]
+pub(super) enum Setup {
+    #[cfg(feature = "native-tls")]
+    NativeTls(by_native_tls::Setup),
+    #[cfg(feature = "rustls")]
+    Rustls(by_rustls::Setup),
+}
+
+/// A [`Trust`] that the clients of this process share, and that is set up when it is needed first.
+#[cfg(any(feature = "native-tls", feature = "rustls"))]
+pub(super) use shared::Shared;
 
 /// An established TLS session; reader and writer share it.
 pub(super) enum Tls {
@@ -77,28 +94,64 @@ pub(super) enum Tls {
 }
 
 #[cfg(any(feature = "native-tls", feature = "rustls"))]
-impl Trust {
+impl Shared {
+    /// Reads the files. They are judged here, but for the system's roots, which are read when the connector is needed.
+    ///
     /// # Errors
     ///
     /// [`ErrorKind::Config`](crate::ErrorKind::Config) when the library is not compiled in, or when a file cannot be
     /// used. The error names the setting or variable.
-    pub(super) fn new(settings: &TlsSettings) -> Result<Self> {
-        match settings.backend {
+    pub(super) fn of(settings: &TlsSettings) -> Result<Arc<Self>> {
+        let backend = backend_of(settings)?;
+        let files = files::load(settings, backend)?;
+        let shows_certificate = files.client.is_some();
+        let shared = shared::of_process(files, |files| match backend {
             #[cfg(feature = "native-tls")]
-            None | Some(TlsBackend::NativeTls) => {
-                files::load(settings).and_then(|files| by_native_tls::Trust::new(&files)).map(Self::NativeTls)
-            }
-            #[cfg(not(feature = "native-tls"))]
-            Some(TlsBackend::NativeTls) => Err(missing("NativeTls", "native-tls", "Rustls")),
-            #[cfg(all(feature = "rustls", not(feature = "native-tls")))]
-            None => files::load(settings).and_then(by_rustls::Trust::new).map(Self::Rustls),
+            TlsBackend::NativeTls => by_native_tls::Setup::read(files).map(Setup::NativeTls),
             #[cfg(feature = "rustls")]
-            Some(TlsBackend::Rustls) => files::load(settings).and_then(by_rustls::Trust::new).map(Self::Rustls),
-            #[cfg(not(feature = "rustls"))]
-            Some(TlsBackend::Rustls) => Err(missing("Rustls", "rustls", "NativeTls")),
+            TlsBackend::Rustls => by_rustls::Setup::read(files).map(Setup::Rustls),
+            #[cfg(not(all(feature = "native-tls", feature = "rustls")))]
+            _ => unreachable!("a library that is not there was refused above"),
+        })?;
+        if shows_certificate {
+            // Whether key and certificate belong together shows only now.
+            shared.trust()?;
+        }
+        Ok(shared)
+    }
+}
+
+/// The library that was asked for, if it is there.
+#[cfg(any(feature = "native-tls", feature = "rustls"))]
+fn backend_of(settings: &TlsSettings) -> Result<TlsBackend> {
+    match settings.backend {
+        #[cfg(feature = "native-tls")]
+        None | Some(TlsBackend::NativeTls) => Ok(TlsBackend::NativeTls),
+        #[cfg(not(feature = "native-tls"))]
+        Some(TlsBackend::NativeTls) => Err(missing("NativeTls", "native-tls", "Rustls")),
+        #[cfg(all(feature = "rustls", not(feature = "native-tls")))]
+        None => Ok(TlsBackend::Rustls),
+        #[cfg(feature = "rustls")]
+        Some(TlsBackend::Rustls) => Ok(TlsBackend::Rustls),
+        #[cfg(not(feature = "rustls"))]
+        Some(TlsBackend::Rustls) => Err(missing("Rustls", "rustls", "NativeTls")),
+    }
+}
+
+#[cfg(any(feature = "native-tls", feature = "rustls"))]
+impl Setup {
+    fn build(self) -> Result<Trust> {
+        match self {
+            #[cfg(feature = "native-tls")]
+            Self::NativeTls(setup) => setup.build().map(Trust::NativeTls),
+            #[cfg(feature = "rustls")]
+            Self::Rustls(setup) => setup.build().map(Trust::Rustls),
         }
     }
+}
 
+#[cfg(any(feature = "native-tls", feature = "rustls"))]
+impl Trust {
     /// Does the handshake with the peer called `name`, which is a host without brackets.
     pub(super) fn shake(&self, name: &str, wire: &mut Wire) -> io::Result<Tls> {
         match self {
@@ -120,14 +173,25 @@ fn missing(asked: &str, feature: &str, there: &str) -> crate::Error {
     ))
 }
 
+/// Where there is no TLS, there is none of these.
 #[cfg(not(any(feature = "native-tls", feature = "rustls")))]
-impl Trust {
-    pub(super) fn new(_settings: &TlsSettings) -> Result<Self> {
+pub(super) enum Shared {}
+
+#[cfg(not(any(feature = "native-tls", feature = "rustls")))]
+impl Shared {
+    pub(super) fn of(_settings: &TlsSettings) -> Result<Arc<Self>> {
         Err(crate::error::config(
             "wss: this build of signalwire-relay has no TLS; turn its feature `native-tls` (the default) or `rustls` on",
         ))
     }
 
+    pub(super) fn trust(&self) -> Result<&Trust> {
+        match *self {}
+    }
+}
+
+#[cfg(not(any(feature = "native-tls", feature = "rustls")))]
+impl Trust {
     pub(super) fn shake(&self, _name: &str, _wire: &mut Wire) -> io::Result<Tls> {
         match *self {}
     }
