@@ -7,31 +7,31 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
-use super::Simulator;
-use super::over::KNOWN_FOR;
-use super::server::Server;
-use super::tls;
-use super::world::{Settings, Shared};
 use crate::clock::{Clock, Held};
 use crate::error::{self, Result};
 use crate::secret::Secret;
+use crate::simulator::Simulator;
+use crate::simulator::line::server::Server;
+use crate::simulator::line::tls;
+use crate::simulator::world::over::KNOWN_FOR;
+use crate::simulator::world::state::{Settings, Shared};
 
 /// How a simulator is started; from [`Simulator::builder`].
 #[derive(Clone)]
 pub struct Builder {
-    pub(super) listen: SocketAddr,
-    pub(super) tls: bool,
-    pub(super) seed: Option<u64>,
-    pub(super) speed: f64,
-    pub(super) project: Option<String>,
-    pub(super) token: Option<Secret>,
-    pub(super) allow_unknown_fields: bool,
-    pub(super) allow_violations: bool,
-    pub(super) ping_every: Duration,
-    pub(super) replays_missed_events: bool,
-    pub(super) echo_secrets: bool,
-    pub(super) journal_limit: usize,
-    pub(super) time: Time,
+    pub(crate) listen: SocketAddr,
+    pub(crate) tls: bool,
+    pub(crate) seed: Option<u64>,
+    pub(crate) speed: f64,
+    pub(crate) project: Option<String>,
+    pub(crate) token: Option<Secret>,
+    pub(crate) allow_unknown_fields: bool,
+    pub(crate) allow_violations: bool,
+    pub(crate) ping_every: Duration,
+    pub(crate) replays_missed_events: bool,
+    pub(crate) echo_secrets: bool,
+    pub(crate) journal_limit: usize,
+    pub(crate) time: Time,
 }
 
 /// What time a simulator lives in, and the clients that are made for it with
@@ -43,7 +43,7 @@ pub enum Time {
     #[default]
     Real,
     /// One that passes when nobody has anything to do: a ring of thirty seconds costs nothing, and the program's own
-    /// deadlines run in it too. Same seed and script, same [journal](super::Journal::canonical).
+    /// deadlines run in it too. Same seed and script, same [journal](crate::simulator::Journal::canonical).
     ///
     /// Time waits for the client's and the simulator's threads, for handlers and listeners, and for the thread that
     /// started the simulator, which must block in the crate only, or in [`Simulator::away`]. Other threads of a
@@ -154,7 +154,7 @@ impl Builder {
     }
 
     /// Sets how many frames the [journal](Simulator::journal) keeps, at 1 to 2 KiB of memory each. Beyond the limit the
-    /// oldest frames are dropped and [counted](super::Journal::dropped): waits and expectations do not find them any
+    /// oldest frames are dropped and [counted](crate::simulator::Journal::dropped): waits and expectations do not find them any
     /// more, and a canonical journal begins in the middle. [`Simulator::on_frame`] is given every frame in any case.
     /// Default: 50,000.
     ///

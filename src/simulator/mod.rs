@@ -107,50 +107,18 @@
 #![doc = ""]
 #![doc = include_str!("faults.md")]
 
-mod acting;
-mod agents;
-mod bindings;
 mod builder;
-mod calls;
-mod canonical;
-mod collecting;
-mod conferences;
-mod cutting;
-pub mod deeds;
-mod detecting;
-mod dialing;
-mod expectations;
-mod fault;
 mod faults;
-mod faxing;
-mod features;
-mod journal;
+mod handles;
 mod line;
-mod live;
-mod malformed;
-mod messages;
-mod operations;
-mod over;
-mod paying;
-mod people;
-mod playing;
-mod queues;
-mod recording;
-mod requests;
-mod server;
-mod session;
-mod sidecar;
-mod tables;
-mod tapping;
+mod record;
+mod service;
+mod switchboard;
 #[cfg(test)]
 mod tests;
-mod timing;
-mod tls;
-mod tools;
-mod transcribing;
-mod transfers;
-mod trouble;
-mod watching;
+mod time;
+mod verbs;
+mod verdict;
 mod wire;
 mod world;
 
@@ -163,19 +131,20 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 pub use self::builder::{Builder, Time};
-pub use self::calls::CallSeen;
-pub use self::cutting::Cut;
-pub use self::expectations::{Expectation, Unmet};
-pub use self::fault::Fault;
-pub use self::faults::Injected;
-pub use self::journal::{Direction, Entry, EntryKind, Journal, Missed};
-pub use self::malformed::Malformed;
-pub use self::messages::Text;
-use self::messages::{Outlook, Outlooks};
-pub use self::people::{Called, Callee, Caller, Calling, PersonOnCall, Role, Scripted};
-use self::server::Server;
-pub use self::timing::{Helper, Hold};
-use self::world::Shared;
+pub use self::faults::cut::Cut;
+pub use self::faults::fault::Fault;
+pub use self::faults::malformed::Malformed;
+pub use self::handles::expect::{Expectation, Unmet};
+pub use self::handles::link::Injected;
+pub use self::handles::people::{Called, Callee, Caller, Calling, PersonOnCall, Role, Scripted};
+use self::line::server::Server;
+pub use self::record::journal::{Direction, Entry, EntryKind, Journal, Missed};
+pub use self::switchboard::calls::CallSeen;
+pub use self::switchboard::texts::Text;
+use self::switchboard::texts::{Outlook, Outlooks};
+pub use self::time::{Helper, Hold};
+pub use self::verdict::deeds;
+use self::world::state::Shared;
 use crate::clock::{Receiver, Unbound};
 use crate::error::Result;
 use crate::secret::Secret;
@@ -193,7 +162,7 @@ pub struct Simulator {
     project: String,
     token: Secret,
     listeners: Mutex<Vec<(std::thread::ThreadId, Receiver<()>)>>,
-    ca: Option<tls::CaFile>,
+    ca: Option<line::tls::CaFile>,
     /// The last to go: in virtual time, the thread that started it is held until then.
     _starter: Option<Unbound>,
 }
@@ -230,7 +199,7 @@ impl Simulator {
             ping_every: Duration::from_secs(5),
             replays_missed_events: false,
             echo_secrets: false,
-            journal_limit: journal::KEPT,
+            journal_limit: record::journal::KEPT,
             time: Time::Real,
         }
     }
@@ -263,7 +232,7 @@ impl Simulator {
     /// The certificate of its authority, in PEM, in a file that goes with the simulator; nothing without TLS.
     #[must_use]
     pub fn ca_file(&self) -> Option<&Path> {
-        self.ca.as_ref().map(tls::CaFile::path)
+        self.ca.as_ref().map(line::tls::CaFile::path)
     }
 
     /// A project that is let in.
@@ -375,7 +344,7 @@ impl Drop for Simulator {
                 let _ = self.shared.clock.recv(&ended, until);
             }
         }
-        expectations::judge(verdict);
+        handles::expect::judge(verdict);
     }
 }
 

@@ -233,7 +233,7 @@ fn the_library_does_not_panic_on_purpose() {
     let mut found = Vec::new();
     for source in library().iter().filter(|source| !source.is_test()) {
         // A panic is how the simulator fails the test that it is dropped in, and a word on stderr when it has failed.
-        let judges = source.path == "simulator/expectations.rs";
+        let judges = source.path == "simulator/handles/expect.rs";
         let lines: Vec<&str> = source.text.lines().collect();
         for (n, line) in source.code() {
             // A test whose virtual time stands still would hang for ever.

@@ -1,0 +1,402 @@
+//! What can go wrong on demand: faults that are injected, and some that have a method of their own.
+
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::error::{self, Result};
+use crate::simulator::Simulator;
+use crate::simulator::faults::fault::Fault;
+use crate::simulator::handles::people;
+use crate::simulator::record::journal::{Direction, EntryKind, Frame, Missed};
+use crate::simulator::world::mishaps::{Active, Behind};
+use crate::simulator::world::state::{Out, Shared, World};
+
+/// How many of the next requests something applies to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Times {
+    Next(usize),
+    Always,
+}
+
+impl Times {
+    /// Uses it once; false when it is used up.
+    pub(crate) fn take(&mut self) -> bool {
+        match self {
+            Self::Always => true,
+            Self::Next(0) => false,
+            Self::Next(left) => {
+                *left -= 1;
+                true
+            }
+        }
+    }
+}
+
+/// A refusal that waits for its request.
+pub(crate) struct Failure {
+    pub(crate) times: Times,
+    pub(crate) code: i64,
+    pub(crate) message: String,
+}
+
+#[derive(Default)]
+pub(crate) struct Faults {
+    pub(crate) failures: HashMap<String, Vec<Failure>>,
+    pub(crate) refuse_credentials: Option<Times>,
+    pub(crate) held: HashSet<String>,
+    pub(crate) unanswered: HashSet<String>,
+    pub(crate) events_first: HashSet<String>,
+    pub(crate) drop_after: HashSet<String>,
+    pub(crate) drop_before: HashSet<String>,
+    pub(crate) ignore_pings_by_hand: bool,
+    pub(crate) frozen_by_hand: bool,
+    /// By hand, or by a fault that is injected; so with `frozen`.
+    pub(crate) ignore_pings: bool,
+    pub(crate) frozen: bool,
+    pub(crate) abrupt_ends: bool,
+    pub(crate) recordings_end_first: bool,
+    /// What is injected, in order.
+    pub(crate) active: Vec<Active>,
+    /// How many ever were, and how often each had its turn.
+    pub(crate) injected: u64,
+    pub(crate) took: HashMap<u64, u64>,
+    /// The flaps that are down.
+    pub(crate) down: HashSet<u64>,
+    pub(crate) behind: Vec<Behind>,
+}
+
+impl Faults {
+    /// The refusal that is due for a request of this method.
+    pub(crate) fn failure(&mut self, method: &str) -> Option<(i64, String)> {
+        let waiting = self.failures.get_mut(method)?;
+        while let Some(first) = waiting.first_mut() {
+            if first.times.take() {
+                return Some((first.code, first.message.clone()));
+            }
+            waiting.remove(0);
+        }
+        None
+    }
+
+    /// Whether nothing is injected.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.active.is_empty() && self.behind.is_empty()
+    }
+
+    pub(crate) fn refuses_credentials(&mut self) -> bool {
+        self.refuse_credentials.as_mut().is_some_and(Times::take)
+    }
+}
+
+/// The link, and what can go wrong with it.
+impl Simulator {
+    /// How many connections there are now.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.shared.with(|world| world.conns.len())
+    }
+
+    /// How many connections there ever were that came as far as a WebSocket.
+    #[must_use]
+    pub fn connections_ever(&self) -> u64 {
+        self.shared.with(|world| world.connected_ever)
+    }
+
+    /// The protocol strings of all sessions that are remembered, connected or not.
+    #[must_use]
+    pub fn sessions(&self) -> Vec<String> {
+        self.shared.with(|world| world.sessions.keys().cloned().collect())
+    }
+
+    /// Waits until so many clients are connected and authenticated.
+    ///
+    /// # Errors
+    ///
+    /// When `timeout` passed before.
+    pub fn wait_connected(&self, clients: usize, timeout: Duration) -> Result<(), Missed> {
+        people::wait(&self.shared, timeout, &format!("a state with {clients} clients connected"), |world| {
+            (world.conns.values().filter(|conn| conn.session.is_some()).count() == clients).then_some(())
+        })
+    }
+
+    /// Cuts every connection, now.
+    pub fn drop_link(&self) {
+        self.shared.with(|world| {
+            let conns: Vec<u64> = world.conns.keys().copied().collect();
+            conns.into_iter().for_each(|conn| world.cut(conn));
+        });
+    }
+
+    /// Cuts the connection that sends the next request of this method, after the request took effect and instead of
+    /// the reply.
+    pub fn drop_link_after_request(&self, method: &str) {
+        self.shared.with(|world| world.faults.drop_after.insert(method.to_owned()));
+    }
+
+    /// Cuts the connection that sends the next request of this method, before the request takes any effect.
+    pub fn drop_link_before_request(&self, method: &str) {
+        self.shared.with(|world| world.faults.drop_before.insert(method.to_owned()));
+    }
+
+    /// Refuses new connections; those that exist stay. The port stays the simulator's: no other program is given it
+    /// meanwhile.
+    pub fn stop_listening(&self) {
+        self.server.stop_listening();
+    }
+
+    /// Accepts connections again, on the same port.
+    ///
+    /// # Errors
+    ///
+    /// [`Config`](crate::ErrorKind::Config) when another process has taken the port.
+    pub fn listen_again(&self) -> Result<()> {
+        self.server
+            .listen_again()
+            .map_err(|error| error::config(format!("the simulator cannot listen on {} again: {error}", self.host())))
+    }
+
+    /// Swallows everything in both directions without closing anything, as a half-open link does, until it is called
+    /// with `false`. What was swallowed does not come back.
+    pub fn freeze_link(&self, frozen: bool) {
+        self.shared.with(|world| {
+            world.faults.frozen_by_hand = frozen;
+            world.reshape();
+        });
+    }
+
+    /// Forgets all sessions, so that the next reconnect is not a resume; their calls end without an event.
+    pub fn forget_sessions(&self) {
+        self.shared.with(World::forget_sessions);
+    }
+
+    /// Refuses the credentials of the next `times` connects.
+    pub fn refuse_credentials(&self, times: usize) {
+        self.shared.with(|world| world.faults.refuse_credentials = Some(Times::Next(times)));
+    }
+
+    /// Refuses all credentials, until [`accept_credentials`](Self::accept_credentials).
+    pub fn refuse_all_credentials(&self) {
+        self.shared.with(|world| world.faults.refuse_credentials = Some(Times::Always));
+    }
+
+    /// Ends the refusal of credentials.
+    pub fn accept_credentials(&self) {
+        self.shared.with(|world| world.faults.refuse_credentials = None);
+    }
+
+    /// Sends `signalwire.disconnect` to every client and closes a moment later; with `restart`, sessions are
+    /// forgotten.
+    pub fn ask_to_reconnect(&self, restart: bool) {
+        self.shared.with(|world| world.ask_to_reconnect(restart));
+    }
+
+    /// Refuses the next request of a method: a negative code becomes a JSON-RPC error, another one the `code` of the
+    /// result. Several of these are used up in order.
+    pub fn fail(&self, method: &str, code: i64, message: &str) {
+        self.add_failure(method, Times::Next(1), code, message);
+    }
+
+    /// Refuses every request of a method, until [`fail_no_more`](Self::fail_no_more).
+    pub fn fail_always(&self, method: &str, code: i64, message: &str) {
+        self.add_failure(method, Times::Always, code, message);
+    }
+
+    /// Ends the refusals of a method.
+    pub fn fail_no_more(&self, method: &str) {
+        self.shared.with(|world| world.faults.failures.remove(method));
+    }
+
+    fn add_failure(&self, method: &str, times: Times, code: i64, message: &str) {
+        let failure = Failure { times, code, message: message.to_owned() };
+        self.shared.with(|world| world.faults.failures.entry(method.to_owned()).or_default().push(failure));
+    }
+
+    /// Carries the requests of a method out but keeps the replies back, until [`release_replies`](Self::release_replies).
+    pub fn hold_replies(&self, method: &str) {
+        self.shared.with(|world| world.faults.held.insert(method.to_owned()));
+    }
+
+    /// Sends the replies of a method that were kept back, in order, and keeps back no more.
+    pub fn release_replies(&self, method: &str) {
+        self.shared.with(|world| {
+            world.faults.held.remove(method);
+            let (ready, kept): (Vec<_>, Vec<_>) =
+                std::mem::take(&mut world.late).into_iter().partition(|reply| reply.method == method);
+            world.late = kept;
+            for reply in ready {
+                world.send(reply.conn, EntryKind::Reply, &reply.method, reply.frame);
+            }
+        });
+    }
+
+    /// Takes the requests of a method and does nothing at all, until [`answer_again`](Self::answer_again).
+    pub fn never_answer(&self, method: &str) {
+        self.shared.with(|world| world.faults.unanswered.insert(method.to_owned()));
+    }
+
+    /// Ends [`never_answer`](Self::never_answer) for a method.
+    pub fn answer_again(&self, method: &str) {
+        self.shared.with(|world| world.faults.unanswered.remove(method));
+    }
+
+    /// Has the next `count` threads refused that clients in virtual time ask for, as a system does that has none left;
+    /// zero ends it. In real time it has no effect.
+    pub fn refuse_threads(&self, count: usize) {
+        self.clock().refuse_threads(count);
+    }
+
+    /// Whether to leave the pings of clients unanswered.
+    pub fn ignore_pings(&self, ignore: bool) {
+        self.shared.with(|world| {
+            world.faults.ignore_pings_by_hand = ignore;
+            world.reshape();
+        });
+    }
+
+    /// Sends the reply to each request of a method only after the last event that it causes: `answered` beats the
+    /// reply to `calling.dial`, `delivered` the one to `messaging.send`, `finished` the one to `calling.play`.
+    pub fn events_before_reply(&self, method: &str) {
+        self.shared.with(|world| world.faults.events_first.insert(method.to_owned()));
+    }
+
+    /// Whether calls end without the last events of their operations.
+    pub fn end_calls_abruptly(&self, abruptly: bool) {
+        self.shared.with(|world| world.faults.abrupt_ends = abruptly);
+    }
+
+    /// Whether a recording that the end of its call cuts short reports that before `ended`, rather than after it; the
+    /// same for a fax and a transcription.
+    pub fn finish_recordings_before_ended(&self, before: bool) {
+        self.shared.with(|world| world.faults.recordings_end_first = before);
+    }
+
+    /// Sends an event with this payload, in a proper envelope: to the session of the call in `params.call_id` when
+    /// there is such a call, else to every session.
+    pub fn push_event(&self, event_type: &str, params: Value) {
+        self.shared.with(|world| {
+            let call = params["call_id"].as_str().and_then(|call_id| world.calls.get(call_id));
+            let sessions = match call {
+                Some(leg) => vec![leg.session.clone()],
+                None => world.sessions.keys().cloned().collect(),
+            };
+            for session in sessions {
+                let context = params["context"].as_str().map(str::to_owned);
+                let (id, frame) = world.envelope(&session, event_type, context, params.clone());
+                world.by_hand.insert(json!(id).to_string());
+                world.deliver(&session, event_type, id, frame);
+            }
+        });
+    }
+
+    /// Sends a text frame as it is to every connection.
+    pub fn push_raw(&self, text: &str) {
+        self.shared.with(|world| {
+            // A frame that is a request after all may be answered.
+            if let Ok(Value::Object(frame)) = serde_json::from_str::<Value>(text) {
+                if let Some(id) = frame.get("id") {
+                    world.by_hand.insert(id.to_string());
+                }
+            }
+            let at = world.elapsed();
+            for (conn, connection) in &world.conns {
+                let _ = connection.out.send(Out::Text(text.to_owned()));
+                connection.unread.fetch_add(text.len(), std::sync::atomic::Ordering::Relaxed);
+                let frame = Frame::Text(text.to_owned());
+                world.log.add(at, Direction::ToClient, EntryKind::Raw, *conn, "", frame);
+            }
+        });
+    }
+
+    /// Sends a binary frame to every connection; the service never does.
+    pub fn push_binary(&self, bytes: &[u8]) {
+        self.shared.with(|world| {
+            for connection in world.conns.values() {
+                let _ = connection.out.send(Out::Binary(bytes.to_vec()));
+            }
+        });
+    }
+
+    /// Sends the last event of this type once more, with the same id and the same text; false when there was none.
+    pub fn resend_last_event(&self, event_type: &str) -> bool {
+        self.again(event_type, false)
+    }
+
+    /// Sends the last event of this type once more under a new id, as a service does that delivers again after a
+    /// resume; false when there was none.
+    pub fn redeliver_last_event(&self, event_type: &str) -> bool {
+        self.again(event_type, true)
+    }
+
+    fn again(&self, event_type: &str, fresh_id: bool) -> bool {
+        self.shared.with(|world| {
+            let is_one =
+                |entry: &crate::simulator::Entry| entry.kind() == EntryKind::Event && entry.method() == event_type;
+            let conns: Vec<u64> = world.conns.keys().copied().collect();
+            let found = world.log.last(is_one).is_some();
+            world.again(event_type, fresh_id, &conns);
+            found
+        })
+    }
+}
+
+/// Faults by name.
+impl Simulator {
+    /// Lets something go wrong from now on, or once; see the table of [faults](crate::simulator#faults). Several may be injected
+    /// at a time. Chance is drawn from the [seed](crate::simulator::Builder::seed), for each fault by itself.
+    pub fn inject(&self, fault: Fault) -> Injected {
+        let id = self.shared.with(|world| world.inject(fault));
+        Injected { shared: Arc::clone(&self.shared), id }
+    }
+
+    /// What is injected now, in order.
+    #[must_use]
+    pub fn faults(&self) -> Vec<Fault> {
+        self.shared.with(|world| world.faults.active.iter().map(|active| active.fault.clone()).collect())
+    }
+
+    /// Removes all that is injected. What has been done by it stays done.
+    pub fn remove_faults(&self) {
+        self.shared.with(|world| {
+            world.faults.active.clear();
+            world.faults.down.clear();
+            world.reshape();
+        });
+    }
+}
+
+/// A fault at work; from [`Simulator::inject`]. Dropping it leaves the fault where it is.
+#[derive(Clone)]
+pub struct Injected {
+    shared: Arc<Shared>,
+    id: u64,
+}
+
+impl Injected {
+    /// Ends it. What has been done by it stays done.
+    pub fn remove(&self) {
+        self.shared.with(|world| world.remove_fault(self.id));
+    }
+
+    /// How often it had its turn: frames, requests, connections, or the one time it happened. The shape of a line is
+    /// not counted.
+    #[must_use]
+    pub fn times(&self) -> u64 {
+        self.shared.with(|world| world.faults.took.get(&self.id).copied().unwrap_or_default())
+    }
+
+    /// Whether it is used up, removed, or has happened.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.shared.with(|world| world.faults.active.iter().all(|active| active.id != self.id))
+    }
+}
+
+impl fmt::Debug for Injected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Injected").field("id", &self.id).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,6 @@
+//! What a test holds in its hands: people, faults, expectations, the journal.
+
+pub(crate) mod expect;
+pub(crate) mod link;
+pub(crate) mod people;
+pub(crate) mod watch;

@@ -1,0 +1,641 @@
+//! The people on the other side: who calls in, who is dialled, and what they do.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::simulator::handles::expect::Expected;
+use crate::simulator::record::journal::Missed;
+pub(crate) use crate::simulator::switchboard::conversation::{Ending, Kind, Machine, Manner, NumberPlan, Person};
+use crate::simulator::switchboard::conversation::{FaxManner, Step};
+use crate::simulator::verdict::deeds::{self, Wanted};
+use crate::simulator::world::state::{Shared, World};
+
+/// The time before each key of somebody who is neither slow nor fast.
+const QUARTER: Duration = Duration::from_millis(250);
+
+/// Somebody with a script: what they do on a call, step by step.
+///
+/// A step that waits for something (`when_…`, `after_…`) keeps back the steps behind it until that has happened;
+/// prefer these to [`waits`](Self::waits), because they hold at any speed and on a busy machine. When the script is
+/// done, the person stays on the line until hung up on.
+///
+/// Used as [`Caller`] and as [`Callee`].
+pub struct Scripted<R: Role> {
+    shared: Arc<Shared>,
+    number: String,
+    role: R,
+}
+
+/// Somebody who is about to call the program, from [`Simulator::caller`](crate::simulator::Simulator::caller).
+pub type Caller = Scripted<Calling>;
+
+/// Somebody the program may call, from [`Simulator::callee`](crate::simulator::Simulator::callee).
+///
+/// Settings and steps take effect at once, for calls that are made from then on.
+pub type Callee = Scripted<Called>;
+
+/// What tells callers and callees apart; there is nothing to do with it.
+pub trait Role: private::Sealed + Sized {}
+
+/// The role of a [`Caller`].
+#[derive(Debug)]
+pub struct Calling {
+    to: String,
+    context: String,
+    kind: Kind,
+    script: Vec<Step>,
+    patience: Option<Duration>,
+    expected: Vec<Expected>,
+}
+
+/// The role of a [`Callee`].
+#[derive(Debug)]
+pub struct Called(());
+
+impl Role for Calling {}
+impl Role for Called {}
+
+mod private {
+    use super::{Called, Calling, Expected, Kind, Scripted, Step};
+
+    /// Where a script is kept.
+    pub trait Sealed {
+        fn add(person: &mut Scripted<Self>, step: Step)
+        where
+            Self: super::Role;
+
+        /// Changes what is at the other end of the line.
+        fn kind(person: &mut Scripted<Self>, change: impl FnOnce(&mut Kind))
+        where
+            Self: super::Role;
+
+        fn expect(person: &mut Scripted<Self>, expected: Expected)
+        where
+            Self: super::Role;
+    }
+
+    impl Sealed for Calling {
+        fn add(person: &mut Scripted<Self>, step: Step) {
+            person.role.script.push(step);
+        }
+
+        fn kind(person: &mut Scripted<Self>, change: impl FnOnce(&mut Kind)) {
+            change(&mut person.role.kind);
+        }
+
+        fn expect(person: &mut Scripted<Self>, expected: Expected) {
+            person.role.expected.push(expected);
+        }
+    }
+
+    impl Sealed for Called {
+        fn add(person: &mut Scripted<Self>, step: Step) {
+            person.plan(|plan| plan.script.push(step));
+        }
+
+        fn kind(person: &mut Scripted<Self>, change: impl FnOnce(&mut Kind)) {
+            person.plan(|plan| change(&mut plan.kind));
+        }
+
+        fn expect(person: &mut Scripted<Self>, expected: Expected) {
+            let expected = expected.with(person.number());
+            person.shared.with(|world| world.expects(expected));
+        }
+    }
+}
+
+/// Steps of both.
+impl<R: Role> Scripted<R> {
+    /// Waits until the program asks for digits and its prompt, if it plays one, has been heard to the end.
+    ///
+    /// Each request for digits counts once, so the same step again waits for the next one.
+    #[must_use = "the steps behind it come with the value returned"]
+    pub fn when_asked_for_digits(self) -> Self {
+        self.step(Step::WhenAskedForDigits)
+    }
+
+    /// Waits until the program asks for words and its prompt, if it plays one, has been heard to the end.
+    #[must_use = "the steps behind it come with the value returned"]
+    pub fn when_asked_to_speak(self) -> Self {
+        self.step(Step::WhenAskedToSpeak)
+    }
+
+    /// Waits until the program's payment asks for something: the number of the card, when it expires, its security
+    /// code, the postal code, or any of these again.
+    ///
+    /// Each of them counts once, and keys pressed after the first reach the later ones too; so both
+    /// `.presses("4242424242424242#").when_asked_to_pay().presses("1299")` and one long `presses` do.
+    #[must_use = "the steps behind it come with the value returned"]
+    pub fn when_asked_to_pay(self) -> Self {
+        self.step(Step::WhenAskedToPay)
+    }
+
+    /// Waits until something that contains `text` has been heard to its end; upper and lower case are the same.
+    ///
+    /// What was heard before counts, unless an earlier step has used it up.
+    #[must_use = "the steps behind it come with the value returned"]
+    pub fn after_hearing(self, text: impl Into<String>) -> Self {
+        self.step(Step::AfterHearing(text.into().to_lowercase()))
+    }
+
+    /// Waits until something that contains `text` begins: the way to interrupt a prompt.
+    #[must_use = "the steps behind it come with the value returned"]
+    pub fn while_hearing(self, text: impl Into<String>) -> Self {
+        self.step(Step::WhileHearing(text.into().to_lowercase()))
+    }
+
+    /// Waits until the program records: the moment to leave a message, whether there was a beep or not.
+    #[must_use = "the steps behind it come with the value returned"]
+    pub fn after_the_beep(self) -> Self {
+        self.step(Step::WhenRecorded)
+    }
+
+    /// Waits until the program has connected the call to somebody else, or others are in its conference too.
+    #[must_use = "the steps behind it come with the value returned"]
+    pub fn when_put_through(self) -> Self {
+        self.step(Step::WhenPutThrough)
+    }
+
+    /// Does nothing for a span of simulated time.
+    #[must_use = "the steps behind it come with the value returned"]
+    pub fn waits(self, span: Duration) -> Self {
+        self.step(Step::Waits(span))
+    }
+
+    /// Presses keys, one each quarter of a second: `0`-`9`, `*`, `#`, `A`-`D`.
+    pub fn presses(self, keys: impl Into<String>) -> Self {
+        self.step(Step::Presses(keys.into(), QUARTER))
+    }
+
+    /// Presses keys with so much simulated time before each: somebody slow.
+    pub fn presses_slowly(self, keys: impl Into<String>, before_each: Duration) -> Self {
+        self.step(Step::Presses(keys.into(), before_each))
+    }
+
+    /// Says something, a second for every twelve characters.
+    pub fn says(self, text: impl Into<String>) -> Self {
+        self.step(Step::Says(text.into()))
+    }
+
+    /// Says something that nobody can make out: a `collect` has the result `no_match`.
+    pub fn says_unclearly(self, text: impl Into<String>) -> Self {
+        self.step(Step::Mumbles(text.into()))
+    }
+
+    /// Hangs up.
+    pub fn hangs_up(self) -> Self {
+        self.step(Step::HangsUp)
+    }
+
+    /// How many pages a fax machine sends and takes; two when nothing is said. Nothing changes for who is none.
+    pub fn fax_pages(self, pages: u32) -> Self {
+        self.fax_manner(|fax| fax.pages = pages)
+    }
+
+    /// The fax machine fails behind so many pages, for this reason; nothing changes for who is none.
+    pub fn fax_fails_after(self, pages: u32, why: impl Into<String>) -> Self {
+        self.fax_manner(|fax| fax.fails = Some((pages, why.into())))
+    }
+
+    fn fax_manner(mut self, change: impl FnOnce(&mut FaxManner)) -> Self {
+        R::kind(&mut self, |kind| {
+            if let Kind::Fax(fax) = kind {
+                change(fax);
+            }
+        });
+        self
+    }
+
+    /// Expects this to be done to them at least once: a caller on the call they are about to make, a callee on any.
+    /// It is judged with the other [expectations](crate::simulator::Simulator::expect).
+    pub fn expects(mut self, wanted: Wanted) -> Self {
+        R::expect(&mut self, Expected::at_least_once(wanted));
+        self
+    }
+
+    /// Expects that this is not done to them.
+    pub fn expects_never(mut self, wanted: Wanted) -> Self {
+        R::expect(&mut self, Expected::never(wanted));
+        self
+    }
+
+    /// Expects to hear something that contains `text`. What is said over the greeting of a machine is not heard.
+    pub fn expects_to_hear(self, text: impl Into<String>) -> Self {
+        self.expects(deeds::heard(text))
+    }
+
+    fn step(mut self, step: Step) -> Self {
+        R::add(&mut self, step);
+        self
+    }
+
+    /// The number or address of this person.
+    #[must_use]
+    pub fn number(&self) -> &str {
+        &self.number
+    }
+}
+
+impl Caller {
+    pub(crate) fn new(shared: Arc<Shared>, number: String) -> Self {
+        let role = Calling {
+            to: "+15559990000".into(),
+            context: "default".into(),
+            kind: Kind::Person,
+            script: Vec::new(),
+            patience: None,
+            expected: Vec::new(),
+        };
+        Self { shared, number, role }
+    }
+
+    /// Whom they call: a number of the program; `+15559990000` when none is given.
+    #[must_use = "nobody calls before `dials()`"]
+    pub fn calls(mut self, number: impl Into<String>) -> Self {
+        self.role.to = number.into();
+        self
+    }
+
+    /// The context that the number belongs to; `default` when none is given.
+    #[must_use = "nobody calls before `dials()`"]
+    pub fn context(mut self, context: impl Into<String>) -> Self {
+        self.role.context = context.into();
+        self
+    }
+
+    /// How long, in simulated time, they let it ring; for ever when nothing is said.
+    #[must_use = "nobody calls before `dials()`"]
+    pub fn gives_up_after(mut self, span: Duration) -> Self {
+        self.role.patience = Some(span);
+        self
+    }
+
+    /// Does not say a word, not even to a detector.
+    #[must_use = "nobody calls before `dials()`"]
+    pub fn is_silent(mut self) -> Self {
+        self.role.kind = Kind::Silent;
+        self
+    }
+
+    /// Is a fax machine: it sends what a `calling.receive_fax` receives, and takes what is sent to it.
+    #[must_use = "nobody calls before `dials()`"]
+    pub fn is_fax(mut self) -> Self {
+        self.role.kind = Kind::Fax(FaxManner::default());
+        self
+    }
+
+    /// Dials. The call is offered to a client that subscribed to the context, and waits while there is none.
+    pub fn dials(self) -> PersonOnCall {
+        let Calling { to, context, kind, script, patience, expected } = self.role;
+        let mut person = Person::new(&self.number, kind, script);
+        person.handles = 1;
+        let number = self.number;
+        let (person, call_id) = self.shared.with(|world| {
+            let (person, call_id) = world.call_in(&number, &to, &context, person);
+            for expected in expected {
+                world.expects(expected.with(&number).on_call(&call_id));
+            }
+            if let Some(patience) = patience {
+                let id = call_id.clone();
+                world.after(patience, move |world| world.gives_up(&id));
+            }
+            (person, call_id)
+        });
+        PersonOnCall { shared: self.shared, person, call_id, number }
+    }
+}
+
+impl Callee {
+    pub(crate) fn new(shared: Arc<Shared>, number: String) -> Self {
+        Self { shared, number, role: Called(()) }
+    }
+
+    fn plan<A>(&self, job: impl FnOnce(&mut NumberPlan) -> A) -> A {
+        self.shared.with(|world| job(world.plans.entry(self.number.clone()).or_default()))
+    }
+
+    fn manner(self, manner: Manner) -> Self {
+        self.plan(|plan| plan.manner = manner);
+        self
+    }
+
+    fn kind(self, kind: Kind) -> Self {
+        self.plan(|plan| plan.kind = kind);
+        self
+    }
+
+    /// Answers after two seconds of simulated time, as every number does of which nothing is said.
+    pub fn answers(self) -> Self {
+        self.answers_after(Duration::from_secs(2))
+    }
+
+    /// Answers after a span of simulated time.
+    pub fn answers_after(self, span: Duration) -> Self {
+        self.manner(Manner::Answers(span))
+    }
+
+    /// The line is busy.
+    pub fn is_busy(self) -> Self {
+        self.manner(Manner::Busy)
+    }
+
+    /// It rings until the caller's patience ends.
+    pub fn does_not_answer(self) -> Self {
+        self.manner(Manner::NoAnswer)
+    }
+
+    /// The call is declined.
+    pub fn declines(self) -> Self {
+        self.manner(Manner::Declines)
+    }
+
+    /// There is no such number.
+    pub fn does_not_exist(self) -> Self {
+        self.manner(Manner::NotFound)
+    }
+
+    /// A person, as by default: says hello when answering, which a detector hears.
+    pub fn is_person(self) -> Self {
+        self.kind(Kind::Person)
+    }
+
+    /// An answering machine: it plays its greeting, a second for every twelve characters, then beeps or does not.
+    ///
+    /// The greeting begins with the program's first operation on the call, and at the latest a quarter of a second of
+    /// real time after the answer, so that a high speed leaves the program time to react.
+    ///
+    /// What the program says before the greeting is over is in [`said_over_greeting`](Self::said_over_greeting).
+    pub fn is_machine(self, greeting: impl Into<String>, beep: bool) -> Self {
+        self.kind(Kind::Machine(Machine::new(greeting.into(), beep)))
+    }
+
+    /// How long the greeting of a machine is, in simulated time, whatever it says; nothing changes for who is none.
+    ///
+    /// One without a beep that is over before a detector takes a voice for a machine's (1.25 s when nothing else is
+    /// asked for) is taken for a person.
+    pub fn greeting_lasts(self, span: Duration) -> Self {
+        self.machine(|machine| machine.lasts = span)
+    }
+
+    /// How long a machine is silent between its greeting and the beep; not at all when nothing is said. What the
+    /// program says in it is lost, as it is over the greeting.
+    pub fn beeps_after(self, silence: Duration) -> Self {
+        self.machine(|machine| machine.pause = silence)
+    }
+
+    /// How long, behind greeting and beep, a machine listens before it hangs up; for ever when nothing is said.
+    pub fn takes_messages_of(self, span: Duration) -> Self {
+        self.machine(|machine| machine.listens = Some(span))
+    }
+
+    fn machine(self, change: impl FnOnce(&mut Machine)) -> Self {
+        self.plan(|plan| {
+            if let Kind::Machine(machine) = &mut plan.kind {
+                change(machine);
+            }
+        });
+        self
+    }
+
+    /// A fax machine.
+    pub fn is_fax(self) -> Self {
+        self.kind(Kind::Fax(FaxManner::default()))
+    }
+
+    /// Somebody who answers and does not say a word.
+    pub fn is_silent(self) -> Self {
+        self.kind(Kind::Silent)
+    }
+
+    /// What began to be said while a machine's greeting was still running, on all calls so far: nobody will hear it.
+    #[must_use]
+    pub fn said_over_greeting(&self) -> Vec<String> {
+        self.plan(|plan| plan.said_over_greeting.clone())
+    }
+
+    /// What they heard, on all calls so far: texts, addresses of audio files, what others said when connected.
+    #[must_use]
+    pub fn heard(&self) -> Vec<String> {
+        self.plan(|plan| plan.heard.clone())
+    }
+
+    /// The digits that were sent to them, on all calls so far.
+    #[must_use]
+    pub fn digits_heard(&self) -> String {
+        self.plan(|plan| plan.digits_heard.clone())
+    }
+
+    /// The addresses of the documents that were faxed to them completely, on all calls so far.
+    #[must_use]
+    pub fn faxes_received(&self) -> Vec<String> {
+        self.plan(|plan| plan.faxes.clone())
+    }
+
+    /// How often they were called.
+    #[must_use]
+    pub fn times_called(&self) -> usize {
+        self.plan(|plan| plan.times_called)
+    }
+
+    /// Hangs up on every call they are on, now.
+    pub fn hang_up(&self) {
+        self.shared.with(|world| world.people_at(&self.number).into_iter().for_each(|person| world.hang_up(person)));
+    }
+
+    /// Presses keys on every call they are on, now and all at once. Keys that nothing waits for are lost.
+    pub fn press(&self, keys: &str) {
+        self.shared
+            .with(|world| world.people_at(&self.number).into_iter().for_each(|person| world.press(person, keys)));
+    }
+
+    /// Begins to say something on every call they are on, now.
+    pub fn say(&self, text: &str) {
+        self.shared.with(|world| {
+            for person in world.people_at(&self.number) {
+                world.say(person, text.to_owned(), true);
+            }
+        });
+    }
+
+    /// Waits until they have heard something that contains `text`, on any call.
+    ///
+    /// # Errors
+    ///
+    /// When `timeout` passed before.
+    pub fn wait_heard(&self, text: &str, timeout: Duration) -> Result<(), Missed> {
+        let wanted = text.to_lowercase();
+        wait(&self.shared, timeout, &format!("{text:?} to {}", self.number), |world| {
+            let plan = world.plans.get(&self.number)?;
+            plan.heard.iter().any(|heard| heard.to_lowercase().contains(&wanted)).then_some(())
+        })
+    }
+}
+
+impl<R: Role> fmt::Debug for Scripted<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Scripted").field("number", &self.number).finish_non_exhaustive()
+    }
+}
+
+/// Somebody on a call, mostly one who has dialled; what they do can be watched, and steered beside their script.
+///
+/// Dropping it changes nothing about the call.
+pub struct PersonOnCall {
+    shared: Arc<Shared>,
+    person: u64,
+    call_id: String,
+    number: String,
+}
+
+impl PersonOnCall {
+    /// One more handle on the person of a call.
+    pub(crate) fn on(shared: &Arc<Shared>, call_id: &str) -> Option<Self> {
+        let (person, number) = shared.with(|world| {
+            let id = world.calls.get(call_id)?.person;
+            let person = world.people.get_mut(&id)?;
+            person.handles += 1;
+            Some((id, person.name.clone()))
+        })?;
+        Some(Self { shared: Arc::clone(shared), person, call_id: call_id.to_owned(), number })
+    }
+
+    /// The id of the call, as the program sees it too.
+    #[must_use]
+    pub fn call_id(&self) -> &str {
+        &self.call_id
+    }
+
+    /// Their number: the one they call from, or were called at.
+    #[must_use]
+    pub fn number(&self) -> &str {
+        &self.number
+    }
+
+    /// The state of the call: `created`, `ringing`, `answered`, `ending` or `ended`.
+    #[must_use]
+    pub fn state(&self) -> &'static str {
+        self.shared.with(|world| world.calls.get(&self.call_id).map_or("ended", |leg| leg.state.name()))
+    }
+
+    /// What they heard so far: texts, addresses of audio files, what others said when connected.
+    #[must_use]
+    pub fn heard(&self) -> Vec<String> {
+        self.read(|person| person.heard.clone())
+    }
+
+    /// The digits that were sent to them.
+    #[must_use]
+    pub fn digits_heard(&self) -> String {
+        self.read(|person| person.digits_heard.clone())
+    }
+
+    /// Whether a client passed the call on.
+    #[must_use]
+    pub fn was_passed(&self) -> bool {
+        self.read(|person| person.passed)
+    }
+
+    /// Whether the call was ever answered.
+    #[must_use]
+    pub fn was_answered(&self) -> bool {
+        self.read(|person| person.answered)
+    }
+
+    /// Why the call ended, once it has: `hangup`, `busy`, `noAnswer` and so on.
+    #[must_use]
+    pub fn end_reason(&self) -> Option<String> {
+        self.read(|person| person.ending.as_ref().map(|ending| ending.reason.clone()))
+    }
+
+    /// Whether it was the program that ended the call.
+    #[must_use]
+    pub fn was_hung_up_on(&self) -> bool {
+        self.read(|person| person.ending.as_ref().is_some_and(|ending| ending.by_program))
+    }
+
+    /// Waits until the call is answered; at once when it was.
+    ///
+    /// # Errors
+    ///
+    /// When `timeout` passed before, or the call ended without an answer.
+    pub fn wait_answered(&self, timeout: Duration) -> Result<(), Missed> {
+        let what = format!("the answer to the call from {}", self.number);
+        let answered = wait(&self.shared, timeout, &what, |world| {
+            let person = world.people.get(&self.person)?;
+            if person.answered { Some(true) } else { person.ending.as_ref().map(|_| false) }
+        })?;
+        if answered { Ok(()) } else { Err(self.shared.with(|world| world.log.missed(what))) }
+    }
+
+    /// Waits until the call has ended, and gives the reason.
+    ///
+    /// # Errors
+    ///
+    /// When `timeout` passed before.
+    pub fn wait_ended(&self, timeout: Duration) -> Result<String, Missed> {
+        wait(&self.shared, timeout, &format!("the end of the call from {}", self.number), |world| {
+            world.people.get(&self.person)?.ending.as_ref().map(|ending| ending.reason.clone())
+        })
+    }
+
+    /// Waits until they hear something that contains `text`; at once when they did. It need not be over.
+    ///
+    /// # Errors
+    ///
+    /// When `timeout` passed before.
+    pub fn wait_heard(&self, text: &str, timeout: Duration) -> Result<(), Missed> {
+        let wanted = text.to_lowercase();
+        wait(&self.shared, timeout, &format!("{text:?} to {}", self.number), |world| {
+            let person = world.people.get(&self.person)?;
+            person.heard.iter().any(|heard| heard.to_lowercase().contains(&wanted)).then_some(())
+        })
+    }
+
+    /// Presses keys, now and all at once. Keys that nothing waits for are lost.
+    pub fn press(&self, keys: &str) {
+        self.shared.with(|world| world.press(self.person, keys));
+    }
+
+    /// Begins to say something, now; it takes a second of simulated time for every twelve characters.
+    pub fn say(&self, text: &str) {
+        self.shared.with(|world| {
+            world.say(self.person, text.to_owned(), true);
+        });
+    }
+
+    /// Hangs up, now; nothing happens when the call is over.
+    pub fn hang_up(&self) {
+        self.shared.with(|world| world.hang_up(self.person));
+    }
+
+    fn read<A: Default>(&self, job: impl FnOnce(&Person) -> A) -> A {
+        self.shared.with(|world| world.people.get(&self.person).map(job)).unwrap_or_default()
+    }
+}
+
+impl Drop for PersonOnCall {
+    fn drop(&mut self) {
+        self.shared.with(|world| world.let_go(self.person));
+    }
+}
+
+impl fmt::Debug for PersonOnCall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PersonOnCall")
+            .field("number", &self.number)
+            .field("call_id", &self.call_id)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Waits until `look` finds something.
+pub(crate) fn wait<A>(
+    shared: &Shared,
+    timeout: Duration,
+    what: &str,
+    look: impl FnMut(&mut World) -> Option<A>,
+) -> Result<A, Missed> {
+    let until = shared.clock.after(timeout);
+    shared.wait_for(until, look).ok_or_else(|| shared.with(|world| world.log.missed(what.to_owned())))
+}

@@ -1,0 +1,167 @@
+//! What a test asks the simulator: the journal, the violations, the transcript.
+
+use std::time::Duration;
+
+use crate::clock::{Sender, Whose};
+use crate::simulator::Simulator;
+use crate::simulator::handles::people;
+use crate::simulator::handles::people::PersonOnCall;
+use crate::simulator::record::journal::{Entry, EntryKind, Journal, Missed};
+use crate::simulator::switchboard::calls::CallSeen;
+use crate::simulator::wire::schema;
+
+/// How old an event is when its missing acknowledgement counts as a violation: more than a busy machine needs.
+pub(crate) const ACK_LIMIT: Duration = Duration::from_secs(5);
+
+/// What happened.
+impl Simulator {
+    /// Every frame so far, without secrets: the last 50,000 of them, unless
+    /// [`journal_limit`](crate::simulator::Builder::journal_limit) sets another bound.
+    #[must_use]
+    pub fn journal(&self) -> Journal {
+        self.shared.with(|world| world.log.snapshot())
+    }
+
+    /// Waits for the next request of a method. Each call gives a request that no earlier call gave, so that several in
+    /// a row walk through them in order.
+    ///
+    /// # Errors
+    ///
+    /// When `timeout` passed before; the error shows the last twenty frames.
+    pub fn wait_for_request(&self, method: &str, timeout: Duration) -> Result<Entry, Missed> {
+        self.wait_for_entry(EntryKind::Request, method, timeout)
+    }
+
+    /// Waits for the next event of a type, in the same manner.
+    ///
+    /// # Errors
+    ///
+    /// When `timeout` passed before; the error shows the last twenty frames.
+    pub fn wait_for_event(&self, event_type: &str, timeout: Duration) -> Result<Entry, Missed> {
+        self.wait_for_entry(EntryKind::Event, event_type, timeout)
+    }
+
+    fn wait_for_entry(&self, kind: EntryKind, method: &str, timeout: Duration) -> Result<Entry, Missed> {
+        let name = format!("{kind:?} {method}");
+        people::wait(&self.shared, timeout, method, |world| {
+            let from = world.claimed.get(&name).copied().unwrap_or(0);
+            let found = world.log.find(from, |entry| entry.kind() == kind && entry.method() == method)?;
+            world.claimed.insert(name.clone(), found.sequence() + 1);
+            Some(found)
+        })
+    }
+
+    /// What clients did that the service does not know or would not accept, one sentence each: unknown methods and fields, wrong types,
+    /// repeated ids, malformed frames, events not acknowledged within five seconds, commands for calls and operations
+    /// that never were or of whose end the client had known for a second, `calling.end` excepted. A request whose only
+    /// fault is an unknown field is carried out.
+    ///
+    /// What is left of them when the simulator is dropped fails the test, unless
+    /// [`allow_violations`](crate::simulator::Builder::allow_violations) is set.
+    #[must_use]
+    pub fn violations(&self) -> Vec<String> {
+        self.shared.with(|world| {
+            let now = world.clock.now();
+            let mut all = world.violations.clone();
+            for (conn, connection) in world.conns.iter().filter(|(_, connection)| !connection.foreign) {
+                let late =
+                    connection.unacked.values().filter(|event| now.saturating_duration_since(event.sent) >= ACK_LIMIT);
+                let late = late.count();
+                if late > 0 {
+                    all.push(format!("connection {conn} has not acknowledged {late} events"));
+                }
+            }
+            all
+        })
+    }
+
+    /// Whether the service has, or once had, a method of this name: what has none is a slip of the pen.
+    #[must_use]
+    pub fn knows_method(&self, method: &str) -> bool {
+        schema::knows(method) || schema::refused(method).is_some()
+    }
+
+    /// The calls that there are now, ended ones not included, in the order in which they were made.
+    #[must_use]
+    pub fn calls(&self) -> Vec<CallSeen> {
+        self.shared.with(|world| world.calls_seen())
+    }
+
+    /// Whoever is at the other end of a call, whether they called or were called; nobody when there is no such call.
+    #[must_use]
+    pub fn person_on(&self, call_id: &str) -> Option<PersonOnCall> {
+        PersonOnCall::on(&self.shared, call_id)
+    }
+
+    /// The same as [`violations`](Self::violations), and forgets them: a test that provokes violations looks at them in this way.
+    pub fn take_violations(&self) -> Vec<String> {
+        let all = self.violations();
+        self.shared.with(|world| {
+            world.violations.clear();
+            let now = world.clock.now();
+            let recent = |sent| now.saturating_duration_since(sent) < ACK_LIMIT;
+            world.conns.values_mut().for_each(|connection| connection.unacked.retain(|_, event| recent(event.sent)));
+        });
+        all
+    }
+
+    /// The longest time that any event waited for its acknowledgement, of those that were acknowledged.
+    #[must_use]
+    pub fn slowest_ack(&self) -> Duration {
+        self.shared.with(|world| world.slowest_ack)
+    }
+
+    /// What happened in words, a line each, in order: who called, what was heard, pressed, recorded, how it ended.
+    #[must_use]
+    pub fn transcript(&self) -> Vec<String> {
+        self.shared.with(|world| world.lines.iter().cloned().collect())
+    }
+
+    /// Hands every line of the transcript, from the first, to a function on a thread of its own.
+    ///
+    /// ```
+    /// # let sim = signalwire_relay::simulator::Simulator::start()?;
+    /// sim.on_transcript(|line| println!("  {line}"));
+    /// # Ok::<(), signalwire_relay::Error>(())
+    /// ```
+    pub fn on_transcript(&self, mut listener: impl FnMut(&str) + Send + 'static) {
+        if let Some(sender) = self.listener("simulator-transcript", move |line: String| listener(&line)) {
+            self.shared.with(|world| {
+                world.lines.iter().for_each(|line| drop(sender.send(line.clone())));
+                world.listeners.push(sender);
+            });
+        }
+    }
+
+    /// Hands every frame of the journal, from the first that it still has, to a function on a thread of its own. The
+    /// drop of the simulator waits two seconds for the function to be done with all of them.
+    ///
+    /// ```
+    /// # let sim = signalwire_relay::simulator::Simulator::start()?;
+    /// sim.on_frame(|frame| println!("{}", frame.to_json()));
+    /// # Ok::<(), signalwire_relay::Error>(())
+    /// ```
+    pub fn on_frame(&self, mut listener: impl FnMut(&Entry) + Send + 'static) {
+        if let Some(sender) = self.listener("simulator-journal", move |entry: Entry| listener(&entry)) {
+            self.shared.with(|world| world.log.listen(sender));
+        }
+    }
+
+    /// A thread that does something with whatever is sent to it; nothing when the machine has no thread to give.
+    fn listener<T: Send + 'static>(&self, name: &str, mut each: impl FnMut(T) + Send + 'static) -> Option<Sender<T>> {
+        let clock = self.shared.clock.clone();
+        let (sender, waiting) = clock.unbounded::<T>();
+        let (done, ended) = clock.bounded::<()>(1);
+        let of_thread = clock.clone();
+        let thread = clock.spawn(Whose::User, name, move || {
+            // Dropped when this thread ends, in whatever way.
+            let _done = done;
+            while let Ok(next) = of_thread.recv(&waiting, None) {
+                each(next);
+            }
+        });
+        let thread = thread.ok()?;
+        self.listeners.lock().push((thread.thread().id(), ended));
+        Some(sender)
+    }
+}

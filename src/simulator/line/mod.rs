@@ -1,0 +1,5 @@
+//! Sockets, TLS and threads: bytes on their way to clients and from them.
+
+pub(crate) mod link;
+pub(crate) mod server;
+pub(crate) mod tls;

@@ -1,0 +1,175 @@
+//! The journal in a form that is the same, byte for byte, whenever the same happened.
+//!
+//! What two calls do at one moment has no order, and neither has an acknowledgement among what its program does
+//! meanwhile. So frames are told apart by what they belong to, acknowledgements become part of their event, and ids,
+//! which nobody chose, are numbered as they appear.
+
+use std::collections::HashMap;
+use std::fmt::Write;
+
+use serde_json::{Value, json};
+
+use crate::simulator::record::journal::{Direction, Entry, EntryKind, Journal};
+
+/// The frames of one call, dial, message, or of the link itself.
+struct Group<'a> {
+    entries: Vec<&'a Entry>,
+}
+
+impl Journal {
+    /// The journal as JSON, a line per frame, in which the order of calls that do not touch each other, ids and
+    /// acknowledgements play no role. In virtual time, the same seed and script give the same bytes.
+    ///
+    /// Each line has `at` (seconds), `of` (what it belongs to), `kind`, `method` and `frame`; an event has also
+    /// `acknowledged` (seconds), when it was. Frames are sorted by time, and within one moment by what they belong to;
+    /// ids are numbered in the order of their appearance.
+    #[must_use]
+    pub fn canonical(&self) -> String {
+        let acks = self.acks();
+        let groups = self.groups();
+        // First for their order: what a group does, with its ids numbered by itself.
+        let mut told: Vec<(String, &Group<'_>)> = groups
+            .iter()
+            .map(|group| {
+                let mut names = Names::default();
+                let lines = group.entries.iter().map(|entry| names.replace(&line(entry, "", &acks)));
+                (lines.collect::<Vec<_>>().join("\n"), group)
+            })
+            .collect();
+        told.sort_by(|a, b| (a.1.entries[0].at(), &a.0).cmp(&(b.1.entries[0].at(), &b.0)));
+        let mut lines: Vec<(&Entry, usize)> = Vec::new();
+        for (rank, (_, group)) in told.iter().enumerate() {
+            lines.extend(group.entries.iter().map(|entry| (*entry, rank)));
+        }
+        // Stable: the frames of a group stay in their order.
+        lines.sort_by_key(|(entry, rank)| (entry.at(), *rank));
+        let mut names = Names::default();
+        let mut text = String::new();
+        for (entry, rank) in lines {
+            let of = format!("{rank}");
+            let _infallible = writeln!(text, "{}", names.replace(&line(entry, &of, &acks)));
+        }
+        text
+    }
+
+    /// When each frame that was acknowledged was.
+    fn acks(&self) -> HashMap<(u64, String), f64> {
+        let acks = self.entries().iter().filter(|entry| entry.kind() == EntryKind::Ack);
+        acks.map(|ack| ((ack.connection(), ack.id().to_string()), ack.at().as_secs_f64())).collect()
+    }
+
+    fn groups(&self) -> Vec<Group<'_>> {
+        let mut groups: Vec<Group<'_>> = Vec::new();
+        let mut known: HashMap<String, usize> = HashMap::new();
+        for entry in self.entries() {
+            if entry.kind() == EntryKind::Ack {
+                continue;
+            }
+            let keys = keys(entry);
+            let group = keys.iter().find_map(|key| known.get(key)).copied().unwrap_or(groups.len());
+            if group == groups.len() {
+                groups.push(Group { entries: Vec::new() });
+            }
+            groups[group].entries.push(entry);
+            for key in keys {
+                known.entry(key).or_insert(group);
+            }
+        }
+        groups
+    }
+}
+
+/// What says what a frame belongs to, the most telling first.
+fn keys(entry: &Entry) -> Vec<String> {
+    let mut keys = Vec::new();
+    // A reply belongs to its request, whatever else it names.
+    if matches!(entry.kind(), EntryKind::Request | EntryKind::Reply | EntryKind::ErrorReply) {
+        keys.push(format!("{} {}", entry.connection(), entry.id()));
+    }
+    let params = entry.params();
+    for key in ["tag", "call_id", "message_id"] {
+        let value = params.get(key).or_else(|| params.get("call")?.get(key)).and_then(Value::as_str);
+        keys.extend(value.filter(|value| !value.is_empty()).map(|value| format!("{key} {value}")));
+    }
+    let belongs_to_the_link = match entry.kind() {
+        EntryKind::Request | EntryKind::ServiceRequest => entry.method().starts_with("signalwire."),
+        EntryKind::Reply | EntryKind::ErrorReply => false,
+        _ => keys.is_empty(),
+    };
+    if belongs_to_the_link {
+        keys.push(format!("link {}", entry.connection()));
+    }
+    keys
+}
+
+fn line(entry: &Entry, of: &str, acks: &HashMap<(u64, String), f64>) -> String {
+    let kind = match (entry.kind(), entry.direction()) {
+        (EntryKind::Request, _) => "request",
+        (EntryKind::Reply, _) => "reply",
+        (EntryKind::ErrorReply, _) => "error",
+        (EntryKind::Event, _) => "event",
+        (EntryKind::ServiceRequest, _) => "service request",
+        (EntryKind::Ack, _) => "acknowledgement",
+        (EntryKind::Raw, Direction::FromClient) => "raw, sent",
+        (EntryKind::Raw, Direction::ToClient) => "raw, received",
+    };
+    let mut line = json!({
+        "at": entry.at().as_secs_f64(),
+        "of": of,
+        "kind": kind,
+        "method": entry.method(),
+        "frame": serde_json::from_str::<Value>(&entry.text()).unwrap_or_else(|_| entry.text().into()),
+    });
+    if let Some(at) = acks.get(&(entry.connection(), entry.id().to_string())) {
+        if matches!(entry.kind(), EntryKind::Event | EntryKind::ServiceRequest) {
+            line["acknowledged"] = (*at).into();
+        }
+    }
+    line.to_string()
+}
+
+/// Ids, and what they are called instead.
+#[derive(Default)]
+struct Names(HashMap<String, usize>);
+
+impl Names {
+    fn replace(&mut self, text: &str) -> String {
+        let mut replaced = String::with_capacity(text.len());
+        let mut rest = text;
+        while let Some(at) = rest.char_indices().find_map(|(at, _)| is_id(&rest.as_bytes()[at..]).then_some(at)) {
+            let (before, from) = rest.split_at(at);
+            let (id, after) = from.split_at(ID);
+            let next = self.0.len() + 1;
+            let number = *self.0.entry(id.to_ascii_lowercase()).or_insert(next);
+            replaced.push_str(before);
+            let _infallible = write!(replaced, "<id {number}>");
+            rest = after;
+        }
+        replaced.push_str(rest);
+        replaced
+    }
+}
+
+/// How long a UUID is in text.
+const ID: usize = 36;
+
+/// Whether this begins with a UUID.
+fn is_id(bytes: &[u8]) -> bool {
+    bytes.len() >= ID
+        && bytes[..ID].iter().enumerate().all(|(at, byte)| match at {
+            8 | 13 | 18 | 23 => *byte == b'-',
+            _ => byte.is_ascii_hexdigit(),
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_numbered_as_they_appear() {
+        let (a, b) = ("00005e55-0000-4000-8000-00000000000a", "00005e55-0000-4000-8000-00000000000b");
+        let text = Names::default().replace(&format!("ü {b}, {a} and x_{b}_y"));
+        assert_eq!(text, "ü <id 1>, <id 2> and x_<id 1>_y");
+    }
+}

@@ -1,0 +1,360 @@
+//! What went over the wire, in order, without secrets.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::clock::Sender;
+use serde_json::{Value, json};
+
+/// How many frames are kept when nothing else is set; the oldest go first.
+pub(crate) const KEPT: usize = 50_000;
+
+/// How many frames a failed wait shows.
+const SHOWN: usize = 20;
+
+/// Who sent a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Direction {
+    /// The program's client sent it.
+    FromClient,
+    /// The simulated service sent it.
+    ToClient,
+}
+
+/// What sort of frame it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum EntryKind {
+    /// A request of the client, such as `calling.play`.
+    Request,
+    /// A reply of the service that is not a JSON-RPC error; its `code` may still be a refusal.
+    Reply,
+    /// A reply of the service that is a JSON-RPC error.
+    ErrorReply,
+    /// An event of the service.
+    Event,
+    /// A request of the service: a ping, or the announcement that it will close the link.
+    ServiceRequest,
+    /// What the client answered to an event or to a request of the service.
+    Ack,
+    /// Something pushed by hand, or sent by the client, that is no well-formed frame.
+    Raw,
+}
+
+/// One frame. Cheap to clone.
+#[derive(Clone)]
+pub struct Entry(Arc<Inner>);
+
+struct Inner {
+    sequence: u64,
+    at: Duration,
+    direction: Direction,
+    kind: EntryKind,
+    connection: u64,
+    method: Box<str>,
+    frame: Frame,
+}
+
+pub(crate) enum Frame {
+    Json(Value),
+    Text(String),
+}
+
+static NULL: Value = Value::Null;
+
+impl Entry {
+    /// Its place in the order of all frames, from 0.
+    #[must_use]
+    pub fn sequence(&self) -> u64 {
+        self.0.sequence
+    }
+
+    /// Time since the simulator was started, by its clock, whatever the speed.
+    #[must_use]
+    pub fn at(&self) -> Duration {
+        self.0.at
+    }
+
+    /// Who sent it.
+    #[must_use]
+    pub fn direction(&self) -> Direction {
+        self.0.direction
+    }
+
+    /// What sort of frame it is.
+    #[must_use]
+    pub fn kind(&self) -> EntryKind {
+        self.0.kind
+    }
+
+    /// The connection it went over, counted from 1.
+    #[must_use]
+    pub fn connection(&self) -> u64 {
+        self.0.connection
+    }
+
+    /// The method of a request and of its reply, the type of an event; empty where there is none.
+    #[must_use]
+    pub fn method(&self) -> &str {
+        &self.0.method
+    }
+
+    /// The JSON-RPC id, as it was on the wire.
+    #[must_use]
+    pub fn id(&self) -> &Value {
+        self.part("id")
+    }
+
+    /// The parameters of a request, the payload of an event, the result or error of a reply; null for raw frames.
+    /// Secrets are replaced.
+    #[must_use]
+    pub fn params(&self) -> &Value {
+        match self.0.kind {
+            EntryKind::Event => self.part("params").get("params").unwrap_or(&NULL),
+            EntryKind::Request | EntryKind::ServiceRequest => self.part("params"),
+            EntryKind::Reply | EntryKind::Ack => self.part("result"),
+            EntryKind::ErrorReply => self.part("error"),
+            EntryKind::Raw => &NULL,
+        }
+    }
+
+    /// The call it is about.
+    #[must_use]
+    pub fn call_id(&self) -> Option<&str> {
+        let params = self.params();
+        params.get("call_id").or_else(|| params.get("call")?.get("call_id")).and_then(Value::as_str)
+    }
+
+    /// The frame as text; secrets are replaced.
+    #[must_use]
+    pub fn text(&self) -> String {
+        match &self.0.frame {
+            Frame::Json(value) => value.to_string(),
+            Frame::Text(text) => text.clone(),
+        }
+    }
+
+    /// All of it as one JSON object, as a file of JSON lines keeps it: `sequence`, `at` in seconds, `connection`,
+    /// `direction` (`from_client`, `to_client`), `kind` (`request`, `reply`, `error_reply`, `event`, `service_request`,
+    /// `ack`, `raw`), `method`, and `frame`, which is a string where the frame was not JSON.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        let Inner { sequence, at, direction, kind, connection, method, frame } = &*self.0;
+        let direction = match direction {
+            Direction::FromClient => "from_client",
+            Direction::ToClient => "to_client",
+        };
+        let kind = match kind {
+            EntryKind::Request => "request",
+            EntryKind::Reply => "reply",
+            EntryKind::ErrorReply => "error_reply",
+            EntryKind::Event => "event",
+            EntryKind::ServiceRequest => "service_request",
+            EntryKind::Ack => "ack",
+            EntryKind::Raw => "raw",
+        };
+        let frame = match frame {
+            Frame::Json(value) => value.clone(),
+            Frame::Text(text) => Value::from(text.as_str()),
+        };
+        json!({
+            "sequence": sequence,
+            "at": at.as_micros() as f64 / 1e6,
+            "connection": connection,
+            "direction": direction,
+            "kind": kind,
+            "method": method,
+            "frame": frame,
+        })
+    }
+
+    fn part(&self, key: &str) -> &Value {
+        match &self.0.frame {
+            Frame::Json(value) => value.get(key).unwrap_or(&NULL),
+            Frame::Text(_) => &NULL,
+        }
+    }
+}
+
+impl fmt::Display for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let arrow = match self.0.direction {
+            Direction::FromClient => "→",
+            Direction::ToClient => "←",
+        };
+        let Inner { at, connection, method, .. } = &*self.0;
+        write!(f, "{:>9.3} #{connection} {arrow} {method}: {}", at.as_secs_f64(), self.text())
+    }
+}
+
+impl fmt::Debug for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// A copy of the journal at one moment. `Display` prints it, a line per frame.
+#[derive(Clone, Debug, Default)]
+pub struct Journal {
+    entries: Vec<Entry>,
+    dropped: u64,
+}
+
+impl Journal {
+    /// All frames in order.
+    #[must_use]
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// How many older frames the journal no longer has, because more than
+    /// [`Builder::journal_limit`](crate::simulator::Builder::journal_limit) went over the wire.
+    #[must_use]
+    pub fn dropped(&self) -> u64 {
+        self.dropped
+    }
+
+    /// The client's requests of one method, in order.
+    #[must_use]
+    pub fn requests(&self, method: &str) -> Vec<Entry> {
+        self.pick(EntryKind::Request, method)
+    }
+
+    /// The events of one type, in order.
+    #[must_use]
+    pub fn events(&self, event_type: &str) -> Vec<Entry> {
+        self.pick(EntryKind::Event, event_type)
+    }
+
+    /// The service's replies to one method, in order, refusals included.
+    #[must_use]
+    pub fn replies(&self, method: &str) -> Vec<Entry> {
+        let is_reply = |entry: &&Entry| matches!(entry.kind(), EntryKind::Reply | EntryKind::ErrorReply);
+        self.entries.iter().filter(is_reply).filter(|entry| entry.method() == method).cloned().collect()
+    }
+
+    /// The methods of all requests of the client, in order.
+    #[must_use]
+    pub fn methods(&self) -> Vec<&str> {
+        self.entries.iter().filter(|entry| entry.kind() == EntryKind::Request).map(Entry::method).collect()
+    }
+
+    fn pick(&self, kind: EntryKind, method: &str) -> Vec<Entry> {
+        self.entries.iter().filter(|entry| entry.kind() == kind && entry.method() == method).cloned().collect()
+    }
+}
+
+impl fmt::Display for Journal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.entries.iter().try_for_each(|entry| writeln!(f, "{entry}"))
+    }
+}
+
+/// What was waited for did not come. Both `Display` and `Debug` say what, and show the last frames.
+#[derive(Clone)]
+pub struct Missed {
+    what: String,
+    near: Vec<Entry>,
+}
+
+impl fmt::Display for Missed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} did not come in time; ", self.what)?;
+        if self.near.is_empty() {
+            return f.write_str("no frame went over the wire");
+        }
+        write!(f, "the last frames are:")?;
+        self.near.iter().try_for_each(|entry| write!(f, "\n  {entry}"))
+    }
+}
+
+impl fmt::Debug for Missed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl std::error::Error for Missed {}
+
+/// The growing journal.
+pub(crate) struct Log {
+    entries: VecDeque<Entry>,
+    limit: usize,
+    next: u64,
+    /// Who is handed every entry as it comes.
+    listeners: Vec<Sender<Entry>>,
+}
+
+impl Log {
+    pub(crate) fn new(limit: usize) -> Self {
+        Self { entries: VecDeque::new(), limit, next: 0, listeners: Vec::new() }
+    }
+
+    /// How many of the entries that there were are not kept any more.
+    fn dropped(&self) -> u64 {
+        self.next.saturating_sub(self.entries.len() as u64)
+    }
+
+    pub(crate) fn add(
+        &mut self,
+        at: Duration,
+        direction: Direction,
+        kind: EntryKind,
+        connection: u64,
+        method: &str,
+        frame: Frame,
+    ) {
+        let sequence = self.next;
+        self.next += 1;
+        let method = method.into();
+        let entry = Entry(Arc::new(Inner { sequence, at, direction, kind, connection, method, frame }));
+        self.listeners.retain(|listener| listener.send(entry.clone()).is_ok());
+        self.entries.push_back(entry);
+        if self.entries.len() > self.limit {
+            self.entries.pop_front();
+        }
+    }
+
+    /// Hands over all entries that are kept, and from now on each new one.
+    pub(crate) fn listen(&mut self, listener: Sender<Entry>) {
+        if self.entries.iter().all(|entry| listener.send(entry.clone()).is_ok()) {
+            self.listeners.push(listener);
+        }
+    }
+
+    /// Lets the listeners end once they have had what was handed over.
+    pub(crate) fn end_listening(&mut self) {
+        self.listeners.clear();
+    }
+
+    /// The number of the latest entry.
+    pub(crate) fn last_sequence(&self) -> u64 {
+        self.next.saturating_sub(1)
+    }
+
+    /// Whether a frame to a client holds this text.
+    pub(crate) fn tells_of(&self, text: &str) -> bool {
+        self.entries.iter().any(|entry| entry.direction() == Direction::ToClient && entry.text().contains(text))
+    }
+
+    pub(crate) fn snapshot(&self) -> Journal {
+        Journal { entries: self.entries.iter().cloned().collect(), dropped: self.dropped() }
+    }
+
+    /// The first entry at or after `from` that fits.
+    pub(crate) fn find(&self, from: u64, fits: impl Fn(&Entry) -> bool) -> Option<Entry> {
+        let skip = usize::try_from(from.saturating_sub(self.dropped())).unwrap_or(usize::MAX);
+        self.entries.iter().skip(skip).find(|entry| fits(entry)).cloned()
+    }
+
+    pub(crate) fn last(&self, fits: impl Fn(&Entry) -> bool) -> Option<Entry> {
+        self.entries.iter().rev().find(|entry| fits(entry)).cloned()
+    }
+
+    pub(crate) fn missed(&self, what: String) -> Missed {
+        let skip = self.entries.len().saturating_sub(SHOWN);
+        Missed { what, near: self.entries.iter().skip(skip).cloned().collect() }
+    }
+}

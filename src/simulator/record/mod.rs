@@ -1,0 +1,4 @@
+//! What happened, as it is kept: frames in order.
+
+pub(crate) mod canonical;
+pub(crate) mod journal;

@@ -1,0 +1,4 @@
+//! Sessions and requests: who sends what, and who answers.
+
+pub(crate) mod requests;
+pub(crate) mod sessions;

@@ -1,0 +1,298 @@
+//! Sessions: connecting, resuming, contexts, pings, and who handles which request.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value, json};
+
+use crate::simulator::record::journal::EntryKind;
+use crate::simulator::wire::frame::{self, text};
+use crate::simulator::world::state::{Conn, Out, SessionId, World};
+
+/// A session, which outlives its connections.
+pub(crate) struct Session {
+    pub(crate) conn: Option<u64>,
+    pub(crate) contexts: BTreeSet<String>,
+    authorization_state: String,
+    /// Events that found no connection, for a resume: type, id, frame.
+    pub(crate) missed: Vec<(String, String, Value)>,
+    /// When it was last offered something; the one that waits longest is next.
+    pub(crate) last_offer: u64,
+}
+
+/// Why a request is refused.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    pub(crate) code: i64,
+    pub(crate) message: String,
+}
+
+/// What the reply to a request holds beside `code` and `message`.
+pub(crate) type Verdict = Result<Map<String, Value>, Refusal>;
+
+pub(crate) fn refuse<T>(code: i64, message: impl Into<String>) -> Result<T, Refusal> {
+    Err(Refusal { code, message: message.into() })
+}
+
+/// Refuses a field whose value is none of these.
+pub(crate) fn one_of(params: &Map<String, Value>, key: &str, values: &[&str]) -> Result<(), Refusal> {
+    match text(params, key) {
+        Some(value) if !values.contains(&value) => {
+            refuse(400, format!("{key} has the unknown value {value:?}; it is one of {}", values.join(", ")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The fields of a reply.
+pub(crate) fn reply(message: &str) -> Map<String, Value> {
+    let mut fields = Map::new();
+    fields.insert("message".into(), message.into());
+    fields
+}
+
+impl World {
+    /// A connection has finished its handshakes.
+    pub(crate) fn connected(&mut self, connection: Conn) -> u64 {
+        self.connected_ever += 1;
+        let conn = self.connected_ever;
+        self.conns.insert(conn, connection);
+        conn
+    }
+
+    /// A connection has ended.
+    pub(crate) fn gone(&mut self, conn: u64) {
+        if let Some(connection) = self.conns.remove(&conn) {
+            self.left(conn, &connection);
+        }
+    }
+
+    pub(crate) fn left(&mut self, conn: u64, connection: &Conn) {
+        if let Some(session) = connection.session.as_ref().and_then(|name| self.sessions.get_mut(name)) {
+            if session.conn == Some(conn) {
+                session.conn = None;
+            }
+        }
+        self.late.retain(|reply| reply.conn != conn);
+    }
+
+    pub(crate) fn on_connect(&mut self, conn: u64, id: &Value, params: &Map<String, Value>) {
+        match self.authenticate(conn, params) {
+            Err(refusal) => {
+                self.refuse_request(conn, id, "signalwire.connect", &refusal);
+                self.close(conn);
+            }
+            Ok((session, restored)) => {
+                let identity = if self.settings.echo_secrets {
+                    format!("{}@simulator.invalid", self.settings.token.expose())
+                } else {
+                    format!("{}@simulator.invalid", self.fresh_id(0x1de0))
+                };
+                let result = json!({
+                    "protocol": session,
+                    "identity": identity,
+                    "authorization": self.authorization(),
+                    "session_restored": restored,
+                });
+                self.answer(conn, "signalwire.connect", params, frame::result(id, result));
+                self.opened(conn, &session, restored);
+            }
+        }
+    }
+
+    /// Judges a `signalwire.connect`; gives the session and whether it is an old one.
+    fn authenticate(&mut self, conn: u64, params: &Map<String, Value>) -> Result<(SessionId, bool), Refusal> {
+        let version = frame::object(params, "version");
+        let part = |name| version.and_then(|version| version.get(name)).and_then(Value::as_i64);
+        let major = part("major").unwrap_or(-1);
+        if !(0..=4).contains(&major) || part("minor") != Some(0) {
+            return refuse(-32001, "Protocol version not supported");
+        }
+        let resumes = text(params, "protocol").is_some_and(|name| !name.is_empty());
+        if self.faults.refuses_credentials() || self.credentials_amiss(resumes) || !self.credentials_fit(params) {
+            return refuse(-32002, "Authentication failed");
+        }
+        let wanted = text(params, "protocol").filter(|name| !name.is_empty());
+        let state = text(params, "authorization_state");
+        if state.is_some() && wanted.is_none() {
+            self.violation("signalwire.connect: authorization_state without protocol".into());
+            return refuse(-32602, "authorization_state needs protocol");
+        }
+        let known = wanted.filter(|name| self.sessions.contains_key(*name)).map(str::to_owned);
+        let restored = known.is_some();
+        let name = known.unwrap_or_else(|| {
+            let unique = self.fresh_id(0x5e55);
+            format!("signalwire_{}_{unique}_{}", self.signature(), self.settings.project)
+        });
+        let blob = self.fresh_id(0xa071);
+        let session = self.sessions.entry(name.clone()).or_insert_with(|| Session {
+            conn: None,
+            contexts: BTreeSet::new(),
+            authorization_state: blob,
+            missed: Vec::new(),
+            last_offer: 0,
+        });
+        let contexts = frame::list(params, "contexts").iter().filter_map(Value::as_str).map(str::to_owned);
+        session.contexts.extend(contexts);
+        let before = session.conn.replace(conn);
+        if let Some(connection) = self.conns.get_mut(&conn) {
+            connection.session = Some(name.clone());
+            connection.event_acks = frame::flag(params, "event_acks");
+            connection.major = major;
+        }
+        // A client that comes back has given its old connection up, though that may not be seen here yet.
+        if let Some(old) = before.filter(|old| *old != conn) {
+            self.cut(old);
+        }
+        Ok((name, restored))
+    }
+
+    fn authorization(&self) -> Value {
+        json!({
+            "project": self.settings.project,
+            "scopes": ["calling", "messaging"],
+            "signature": self.signature(),
+        })
+    }
+
+    /// A fresh JWT on an open connection; when it is refused, the connection and its session stay as they are.
+    pub(crate) fn on_reauthenticate(&mut self, params: &Map<String, Value>) -> Verdict {
+        let given = frame::object(params, "authentication");
+        let jwt = given.and_then(|given| text(given, "jwt_token")).filter(|jwt| !jwt.is_empty());
+        if given.is_some_and(|given| given.contains_key("token")) || jwt.is_none() {
+            return refuse(-32602, "authentication.jwt_token is missing");
+        }
+        let fits = self.settings.any_credentials || jwt == Some(self.settings.token.expose());
+        if self.faults.refuses_credentials() || self.credentials_amiss(false) || !fits {
+            return refuse(-32002, "Authentication failed");
+        }
+        Ok(Map::from_iter([("authorization".to_owned(), self.authorization())]))
+    }
+
+    fn credentials_fit(&self, params: &Map<String, Value>) -> bool {
+        let Some(given) = frame::object(params, "authentication") else { return false };
+        let some = |key| text(given, key).filter(|value| !value.is_empty());
+        match (some("jwt_token"), some("project"), some("token")) {
+            (Some(jwt), None, None) => self.settings.any_credentials || jwt == self.settings.token.expose(),
+            (None, Some(project), Some(token)) => {
+                self.settings.any_credentials
+                    || (project == self.settings.project && token == self.settings.token.expose())
+            }
+            _ => false,
+        }
+    }
+
+    fn opened(&mut self, conn: u64, session: &str, restored: bool) {
+        let Some(known) = self.sessions.get_mut(session) else { return };
+        let missed = std::mem::take(&mut known.missed);
+        let blob = known.authorization_state.clone();
+        if !restored {
+            self.emit(session, "signalwire.authorization.state", json!({"authorization_state": blob}));
+        }
+        for (event_type, id, frame) in missed {
+            self.deliver(session, &event_type, id, frame);
+        }
+        self.ping_later(conn);
+        self.route_waiting();
+    }
+
+    fn ping_later(&mut self, conn: u64) {
+        let every = self.settings.ping_every;
+        self.after_real(every, move |world| world.ping(conn));
+    }
+
+    fn ping(&mut self, conn: u64) {
+        let Some(connection) = self.conns.get(&conn).filter(|connection| !connection.foreign) else { return };
+        if connection.ping.is_none() && !self.faults.frozen {
+            let id = self.fresh_id(0x9199);
+            let frame = frame::request(&id, "signalwire.ping", json!({"timestamp": self.clock.unix()}));
+            self.send(conn, EntryKind::ServiceRequest, "signalwire.ping", frame);
+            if let Some(connection) = self.conns.get_mut(&conn) {
+                connection.ping = Some(id.clone());
+            }
+            let limit = self.settings.ping_limit;
+            self.after_real(limit, move |world| {
+                if world.conns.get(&conn).is_some_and(|connection| connection.ping.as_ref() == Some(&id)) {
+                    world.violation(format!("connection {conn} did not answer a ping, so it was closed"));
+                    world.cut(conn);
+                }
+            });
+        }
+        self.ping_later(conn);
+    }
+
+    pub(crate) fn on_receive(&mut self, conn: u64, session: &str, params: &Map<String, Value>) -> Verdict {
+        if self.conns.get(&conn).is_some_and(|connection| connection.major >= 4) {
+            return refuse(-32001, "Not available in this protocol version");
+        }
+        let contexts: Vec<String> =
+            frame::list(params, "contexts").iter().filter_map(Value::as_str).map(str::to_owned).collect();
+        if let Some(session) = self.sessions.get_mut(session) {
+            session.contexts.extend(contexts);
+        }
+        self.route_waiting();
+        Ok(reply("Receiving events"))
+    }
+
+    pub(crate) fn on_unreceive(&mut self, session: &str, params: &Map<String, Value>) -> Verdict {
+        if let Some(session) = self.sessions.get_mut(session) {
+            for context in frame::list(params, "contexts").iter().filter_map(Value::as_str) {
+                session.contexts.remove(context);
+            }
+        }
+        Ok(reply("Unreceiving events"))
+    }
+
+    /// Closes a connection in good order, after what is queued for it.
+    pub(crate) fn close(&mut self, conn: u64) {
+        self.close_with(conn, Out::Close);
+    }
+
+    pub(crate) fn close_with(&mut self, conn: u64, how: Out) {
+        if self.conns.contains_key(&conn) {
+            self.pass_on(conn, how);
+        }
+        if let Some(connection) = self.conns.remove(&conn) {
+            self.left(conn, &connection);
+        }
+    }
+
+    /// Announces the end of every connection, as before maintenance, and closes them a moment later.
+    pub(crate) fn ask_to_reconnect(&mut self, restart: bool) {
+        for conn in self.conns.keys().copied().collect::<Vec<_>>() {
+            let id = self.fresh_id(0xd15c);
+            let frame = frame::request(&id, "signalwire.disconnect", json!({"restart": restart}));
+            self.by_hand.insert(format!("{id:?}"));
+            self.send(conn, EntryKind::ServiceRequest, "signalwire.disconnect", frame);
+            self.after_real(std::time::Duration::from_millis(200), move |world| world.close(conn));
+        }
+        if restart {
+            self.forget_sessions();
+        }
+    }
+
+    /// Forgets all sessions: the next reconnect of each client is not a resume, and its calls are gone.
+    pub(crate) fn forget_sessions(&mut self) {
+        let forgotten: Vec<SessionId> = self.sessions.keys().cloned().collect();
+        let mut calls: Vec<String> =
+            self.calls.values().filter(|leg| forgotten.contains(&leg.session)).map(|leg| leg.call_id.clone()).collect();
+        calls.sort();
+        self.sessions.clear();
+        for call_id in calls {
+            self.end_call(&call_id, "error", "none");
+        }
+    }
+
+    /// The session that is next for something in this context, when one is connected.
+    pub(crate) fn next_session(&mut self, context: &str, except: &[SessionId]) -> Option<SessionId> {
+        let turn = self.number();
+        let (name, session) = self
+            .sessions
+            .iter_mut()
+            .filter(|(name, session)| {
+                session.conn.is_some() && session.contexts.contains(context) && !except.contains(name)
+            })
+            .min_by_key(|(_, session)| session.last_offer)?;
+        session.last_offer = turn;
+        Some(name.clone())
+    }
+}

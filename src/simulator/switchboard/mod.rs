@@ -1,0 +1,11 @@
+//! Calls: offered, dialled, connected, and what goes on on them.
+
+pub(crate) mod activities;
+pub(crate) mod calls;
+pub(crate) mod conference;
+pub(crate) mod conversation;
+pub(crate) mod dial;
+pub(crate) mod hearing;
+pub(crate) mod queue;
+pub(crate) mod texts;
+pub(crate) mod transfer;

@@ -1,0 +1,132 @@
+//! What a program does with the time that a simulator lives in.
+
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::{Condvar, Mutex};
+
+use crate::clock::{Clock, Held, Whose};
+use crate::error::{self, Result};
+use crate::simulator::Simulator;
+
+/// Time. On [`Time::Real`](crate::simulator::Time::Real) nothing has to be held, and `advance` sleeps.
+impl Simulator {
+    pub(crate) fn clock(&self) -> &Clock {
+        &self.shared.clock
+    }
+
+    /// How much time has passed since it was started.
+    #[must_use]
+    pub fn elapsed(&self) -> Duration {
+        self.shared.world.lock().elapsed()
+    }
+
+    /// Lets so much time pass, with everything that happens in it, up to its very end.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use signalwire_relay::simulator::{Simulator, Time};
+    ///
+    /// let sim = Simulator::builder().time(Time::ByHand).start()?;
+    /// sim.advance(Duration::from_secs(3600));
+    /// assert_eq!(sim.elapsed(), Duration::from_secs(3600));
+    /// # Ok::<(), signalwire_relay::Error>(())
+    /// ```
+    pub fn advance(&self, span: Duration) {
+        self.shared.clock.pass(span);
+    }
+
+    /// Has virtual time wait for the calling thread whenever that is not blocked in the crate, until what this gives
+    /// is dropped. The thread that started the simulator is held from the beginning.
+    #[must_use = "time does not wait any more when it is dropped"]
+    pub fn hold(&self) -> Hold {
+        Hold { _held: self.shared.clock.hold() }
+    }
+
+    /// Runs something that blocks outside the crate, such as a channel of the program's own: virtual time passes
+    /// meanwhile, and does not wait for the calling thread.
+    pub fn away<R>(&self, job: impl FnOnce() -> R) -> R {
+        self.shared.clock.away(job)
+    }
+
+    /// Starts a thread that virtual time waits for from the beginning, and whose end can be waited for in it.
+    ///
+    /// ```
+    /// use signalwire_relay::simulator::Simulator;
+    ///
+    /// let sim = Simulator::builder().virtual_time().start()?;
+    /// let caller = sim.caller("+15551230000").calls("+15559990000").dials();
+    /// let helper = sim.spawn(move || caller.wait_answered(std::time::Duration::from_secs(60)).is_ok())?;
+    /// assert!(!helper.join(), "nobody answers");
+    /// assert!(sim.elapsed().as_secs() >= 60, "a minute in no time");
+    /// # Ok::<(), signalwire_relay::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Config`](crate::ErrorKind::Config) when the system refuses a thread.
+    pub fn spawn<T: Send + 'static>(&self, job: impl FnOnce() -> T + Send + 'static) -> Result<Helper<T>> {
+        let clock = self.shared.clock.clone();
+        let end = Arc::new(End { outcome: Mutex::new(None), bell: Condvar::new() });
+        let (of_thread, clock_of_thread) = (Arc::clone(&end), clock.clone());
+        clock
+            .spawn(Whose::User, "a helper of the program", move || {
+                let outcome = catch_unwind(AssertUnwindSafe(job));
+                *of_thread.outcome.lock() = Some(outcome);
+                clock_of_thread.wake_all(&of_thread.bell);
+            })
+            .map_err(|error| error::config(format!("the system refused a thread: {error}")))?;
+        Ok(Helper { clock, end })
+    }
+}
+
+/// Virtual time waits for the thread that has this; from [`Simulator::hold`].
+pub struct Hold {
+    _held: Option<Held>,
+}
+
+impl fmt::Debug for Hold {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Hold")
+    }
+}
+
+/// A thread of the program that virtual time knows; from [`Simulator::spawn`]. Dropping it lets the thread go on.
+pub struct Helper<T> {
+    clock: Clock,
+    end: Arc<End<T>>,
+}
+
+struct End<T> {
+    outcome: Mutex<Option<std::thread::Result<T>>>,
+    bell: Condvar,
+}
+
+impl<T> Helper<T> {
+    /// Waits until it is done; time passes meanwhile.
+    ///
+    /// # Panics
+    ///
+    /// With the thread's own panic, if it panicked.
+    pub fn join(self) -> T {
+        let mut outcome = self.end.outcome.lock();
+        loop {
+            match outcome.take() {
+                Some(Ok(value)) => return value,
+                Some(Err(panic)) => {
+                    drop(outcome);
+                    resume_unwind(panic)
+                }
+                None => drop(self.clock.wait(&self.end.bell, &mut outcome, None)),
+            }
+        }
+    }
+}
+
+impl<T> fmt::Debug for Helper<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Helper")
+    }
+}

@@ -1,0 +1,3 @@
+//! What a program did, and the judgement of it.
+
+pub mod deeds;

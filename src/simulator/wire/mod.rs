@@ -1,0 +1,4 @@
+//! Frames as the service writes and reads them, and what each method accepts.
+
+pub(crate) mod frame;
+pub(crate) mod schema;

@@ -1,0 +1,513 @@
+//! The faults that are injected, at work: on frames, requests, connections and lines.
+
+use crate::clock::Dice;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::error::Phase;
+use crate::simulator::faults::fault::{Act, Fault, Kind, Only, Ways};
+use crate::simulator::faults::malformed::{self, Sent};
+use crate::simulator::line::link::{Flow, Shape, Way};
+use crate::simulator::record::journal::{Direction, EntryKind, Frame};
+use crate::simulator::service::sessions::Refusal;
+use crate::simulator::wire::frame;
+use crate::simulator::world::state::{Out, World};
+
+/// How long a frame waits at most for those that are to overtake it.
+const REORDER_LIMIT: Duration = Duration::from_secs(1);
+
+/// How long after its announcement a connection is closed.
+const CLOSE_AFTER: Duration = Duration::from_millis(200);
+
+/// Something that goes wrong while a client connects.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Trouble {
+    pub(crate) phase: Phase,
+    pub(crate) what: What,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum What {
+    Silence,
+    Garbage(Vec<u8>),
+    Cut,
+    Reset,
+    Drip(Duration),
+    Http(u16, String),
+}
+
+/// A fault that is injected.
+pub(crate) struct Active {
+    pub(crate) id: u64,
+    pub(crate) fault: Fault,
+    left: Option<usize>,
+    begun: bool,
+    dice: Dice,
+}
+
+/// A frame that others are to overtake.
+pub(crate) struct Behind {
+    id: u64,
+    conn: u64,
+    left: usize,
+    kind: EntryKind,
+    method: String,
+    frames: Vec<Value>,
+}
+
+/// A fault that has its turn, and a number from 0 to below 1 for what is drawn in it.
+type Turn = (Kind, f64);
+
+impl World {
+    /// Takes a fault on; it has an effect at once, or from the moment that it says.
+    pub(crate) fn inject(&mut self, fault: Fault) -> u64 {
+        self.faults.injected += 1;
+        let id = self.faults.injected;
+        let (high, low) = self.run.as_u64_pair();
+        let dice = Dice::new(high ^ low.rotate_left(32) ^ id.wrapping_mul(0xa24b_aed4_963e_e407));
+        let (after, lasting, left) = (fault.after, fault.lasting, fault.times);
+        self.faults.active.push(Active { id, fault, left, begun: false, dice });
+        if let Some(span) = lasting {
+            self.after_real(after.saturating_add(span), move |world| world.remove_fault(id));
+        }
+        if after.is_zero() {
+            self.begin(id);
+        } else {
+            self.after_real(after, move |world| world.begin(id));
+        }
+        id
+    }
+
+    pub(crate) fn remove_fault(&mut self, id: u64) {
+        self.faults.active.retain(|active| active.id != id);
+        self.faults.down.remove(&id);
+        self.reshape();
+    }
+
+    fn begin(&mut self, id: u64) {
+        let Some(active) = self.faults.active.iter_mut().find(|active| active.id == id) else { return };
+        active.begun = true;
+        let kind = active.fault.kind.clone();
+        match kind {
+            Kind::Act(act) if active.fault.on.is_none() => {
+                let happens = active.dice.part() < active.fault.chance;
+                self.faults.active.retain(|active| active.id != id);
+                if happens {
+                    *self.faults.took.entry(id).or_default() += 1;
+                    let conns = self.conns.keys().copied().collect();
+                    self.perform(&act, conns);
+                }
+            }
+            Kind::Flap { up, .. } => {
+                let span = up.mul_f64(0.5 + active.dice.part());
+                self.after_real(span, move |world| world.flap(id, true));
+            }
+            _ => {}
+        }
+        self.reshape();
+    }
+
+    fn flap(&mut self, id: u64, goes_down: bool) {
+        let Some(active) = self.faults.active.iter_mut().find(|active| active.id == id) else { return };
+        let Kind::Flap { up, down } = active.fault.kind else { return };
+        let span = if goes_down { down } else { up }.mul_f64(0.5 + active.dice.part());
+        if goes_down {
+            self.faults.down.insert(id);
+            *self.faults.took.entry(id).or_default() += 1;
+            let conns: Vec<u64> = self.conns.keys().copied().collect();
+            self.mark("flap", &conns);
+            conns.into_iter().for_each(|conn| self.cut(conn));
+        } else {
+            self.faults.down.remove(&id);
+        }
+        self.after_real(span, move |world| world.flap(id, !goes_down));
+    }
+
+    /// The faults that have their turn; those that are used up go.
+    fn turns(&mut self, fits: impl Fn(&Fault) -> bool) -> Vec<Turn> {
+        let mut turns = Vec::new();
+        let faults = &mut self.faults;
+        for active in faults.active.iter_mut().filter(|active| active.begun && fits(&active.fault)) {
+            if active.left == Some(0) || (active.fault.chance < 1.0 && active.dice.part() >= active.fault.chance) {
+                continue;
+            }
+            active.left = active.left.map(|left| left - 1);
+            *faults.took.entry(active.id).or_default() += 1;
+            turns.push((active.fault.kind.clone(), active.dice.part()));
+        }
+        if !turns.is_empty() {
+            faults.active.retain(|active| active.left != Some(0));
+        }
+        turns
+    }
+
+    // The line.
+
+    /// Has what is injected take effect on the lines.
+    pub(crate) fn reshape(&mut self) {
+        let mut shape = Shape::default();
+        let (mut frozen, mut deaf) = (self.faults.frozen_by_hand, self.faults.ignore_pings_by_hand);
+        for active in self.faults.active.iter().filter(|active| active.begun) {
+            let fault = &active.fault;
+            let mut flows: Vec<&mut Flow> = Vec::new();
+            if fault.way != Ways::FromClient {
+                flows.push(&mut shape.to_client);
+            }
+            if fault.way != Ways::ToClient {
+                flows.push(&mut shape.from_client);
+            }
+            match &fault.kind {
+                Kind::Bandwidth { rate } => {
+                    flows.into_iter().for_each(|flow| flow.rate = Some(flow.rate.unwrap_or(u64::MAX).min(*rate)));
+                }
+                Kind::Slices { bytes, every } => {
+                    for flow in flows {
+                        flow.slice = Some(flow.slice.unwrap_or(usize::MAX).min(*bytes));
+                        flow.pause = flow.pause.max(*every);
+                    }
+                }
+                Kind::Latency { by, .. } => {
+                    let ways = u32::try_from(flows.len()).unwrap_or(2);
+                    shape.round_trip += by.saturating_mul(ways);
+                }
+                Kind::Stall => shape.stalled = true,
+                Kind::Freeze => frozen = true,
+                Kind::UnansweredPings => deaf = true,
+                _ => {}
+            }
+        }
+        (self.faults.frozen, self.faults.ignore_pings) = (frozen, deaf);
+        self.lines_to_clients.shape(shape);
+    }
+
+    /// When something that is sent now arrives; `None` is at once. What is on its way is not overtaken.
+    pub(crate) fn arrival(&mut self, conn: u64, way: Way) -> Option<Instant> {
+        let other = if way == Way::ToClient { Ways::FromClient } else { Ways::ToClient };
+        let mut delay = Duration::ZERO;
+        if !self.faults.is_quiet() {
+            for (kind, part) in self.turns(|fault| matches!(fault.kind, Kind::Latency { .. }) && fault.way != other) {
+                if let Kind::Latency { by, jitter } = kind {
+                    delay += by + jitter.mul_f64(part);
+                }
+            }
+        }
+        let now = self.clock.now();
+        let last = &mut self.conns.get_mut(&conn)?.arrival[usize::from(way == Way::FromClient)];
+        let at = last.unwrap_or(now).max(now.checked_add(delay)?);
+        // What is due at this very moment may still wait for its timer. A later frame must not overtake it.
+        let is_behind = last.is_some_and(|last| last >= now);
+        *last = (at > now || is_behind).then_some(at);
+        *last
+    }
+
+    /// A text frame of a client is read; it arrives as late as the latency of the line has it.
+    pub(crate) fn arrives(&mut self, conn: u64, frame: &str) {
+        match self.arrival(conn, Way::FromClient) {
+            None => self.on_text(conn, frame),
+            Some(at) => {
+                let frame = frame.to_owned();
+                self.at(at, move |world| world.on_text(conn, &frame));
+            }
+        }
+    }
+
+    /// A connection has ended; that is known here after what is on its way.
+    pub(crate) fn ends(&mut self, conn: u64) {
+        match self.arrival(conn, Way::FromClient) {
+            None => self.gone(conn),
+            Some(at) => self.at(at, move |world| world.gone(conn)),
+        }
+    }
+
+    // Connecting.
+
+    /// What goes wrong with the handshakes of a new connection.
+    pub(crate) fn troubles(&mut self) -> Vec<Trouble> {
+        let turns = self.turns(|fault| matches!(fault.kind, Kind::Connecting(_)));
+        let troubles = turns.into_iter().filter_map(|(kind, _)| match kind {
+            Kind::Connecting(trouble) => Some(trouble),
+            _ => None,
+        });
+        troubles.collect()
+    }
+
+    /// Whether a new connection is closed at once.
+    pub(crate) fn refuses_connections(&mut self) -> bool {
+        !self.faults.down.is_empty() || !self.turns(|fault| fault.kind == Kind::RefuseConnections).is_empty()
+    }
+
+    pub(crate) fn credentials_amiss(&mut self, resumes: bool) -> bool {
+        let turns = self
+            .turns(|fault| matches!(fault.kind, Kind::RefuseCredentials { resumed_only } if resumes || !resumed_only));
+        !turns.is_empty()
+    }
+
+    // Requests.
+
+    /// Lets go wrong with a request what is to go wrong; true when nothing more becomes of it.
+    pub(crate) fn goes_amiss(&mut self, conn: u64, id: &Value, method: &str) -> bool {
+        let fits = |fault: &Fault| fault.on.as_deref() == Some(method) && fault.only != Only::Events;
+        for (kind, _) in self.turns(|fault| matches!(fault.kind, Kind::Act(_)) && fits(fault)) {
+            if let Kind::Act(act) = kind {
+                self.perform(&act, vec![conn]);
+            }
+        }
+        if !self.conns.contains_key(&conn) {
+            return true;
+        }
+        let named = |fault: &Fault| fault.on.is_none() || fault.on.as_deref() == Some(method);
+        let lost = |fault: &Fault| fault.kind == Kind::Lose && fault.only == Only::Requests && named(fault);
+        if !self.turns(lost).is_empty() {
+            return true;
+        }
+        let refusals = self.turns(|fault| matches!(fault.kind, Kind::Refuse { .. }) && named(fault));
+        if let Some((Kind::Refuse { code, message }, _)) = refusals.into_iter().next() {
+            self.refuse_request(conn, id, method, &Refusal { code, message });
+            return true;
+        }
+        false
+    }
+
+    /// Lets go wrong with the authentication of a connection what is to go wrong; true when nothing becomes of it.
+    pub(crate) fn authentication_amiss(&mut self, conn: u64) -> bool {
+        let Some(trouble) = self.conns.get_mut(&conn).and_then(|connection| connection.trouble.take()) else {
+            return false;
+        };
+        match trouble.what {
+            What::Silence => {}
+            What::Garbage(bytes) => {
+                let text = String::from_utf8_lossy(&bytes).into_owned();
+                self.push_text(conn, text, None);
+            }
+            What::Cut => self.cut(conn),
+            What::Reset => self.reset(conn),
+            What::Drip(_) | What::Http(..) => return false,
+        }
+        true
+    }
+
+    // Frames.
+
+    /// Sends a frame, and lets go wrong with it what is to go wrong.
+    pub(crate) fn send_amiss(&mut self, conn: u64, kind: EntryKind, method: &str, frame: Value) {
+        let sort = match kind {
+            EntryKind::Reply | EntryKind::ErrorReply => Only::Replies,
+            EntryKind::Event => Only::Events,
+            // Pings and the like are none of these, and have faults of their own.
+            _ => return self.put(conn, kind, method, frame),
+        };
+        let turns = self.turns(|fault| {
+            matches!(
+                fault.kind,
+                Kind::Lose | Kind::Delay { .. } | Kind::Repeat { .. } | Kind::Redeliver | Kind::Reorder { .. }
+            ) && (fault.only == Only::Any || fault.only == sort)
+                && (fault.on.is_none() || fault.on.as_deref() == Some(method))
+        });
+        let (mut lost, mut delay, mut behind) = (false, Duration::ZERO, 0);
+        let mut frames = vec![frame.clone()];
+        for (turn, part) in turns {
+            match turn {
+                Kind::Lose => lost = true,
+                Kind::Delay { by, jitter } => delay += by + jitter.mul_f64(part),
+                Kind::Repeat { copies } => {
+                    self.by_hand.insert(frame["id"].to_string());
+                    frames.extend(std::iter::repeat_n(frame.clone(), copies));
+                }
+                Kind::Redeliver => {
+                    let mut again = frame.clone();
+                    again["id"] = self.fresh_id(0xe7e7).into();
+                    frames.push(again);
+                }
+                Kind::Reorder { behind: more } => behind += more,
+                _ => {}
+            }
+        }
+        if lost {
+            self.tell(format!("lost on the way: {method}"));
+        } else if behind > 0 {
+            let id = self.number();
+            let (left, method) = (behind, method.to_owned());
+            self.faults.behind.push(Behind { id, conn, left, kind, method, frames });
+            self.after_real(REORDER_LIMIT, move |world| world.release(|frame| frame.id == id));
+        } else if delay.is_zero() {
+            frames.into_iter().for_each(|frame| self.put(conn, kind, method, frame));
+            self.passed(conn);
+        } else {
+            let method = method.to_owned();
+            self.after_real(delay, move |world| {
+                frames.into_iter().for_each(|frame| world.put(conn, kind, &method, frame));
+                world.passed(conn);
+            });
+        }
+        if kind == EntryKind::Event {
+            let fits = |fault: &Fault| fault.on.as_deref() == Some(method) && fault.only != Only::Requests;
+            for (turn, _) in self.turns(|fault| matches!(fault.kind, Kind::Act(_)) && fits(fault)) {
+                if let Kind::Act(act) = turn {
+                    self.perform(&act, vec![conn]);
+                }
+            }
+        }
+    }
+
+    /// A frame went out, by which others that wait for it were overtaken.
+    fn passed(&mut self, conn: u64) {
+        self.faults.behind.iter_mut().filter(|frame| frame.conn == conn).for_each(|frame| frame.left -= 1);
+        self.release(|frame| frame.left == 0);
+    }
+
+    fn release(&mut self, due: impl Fn(&Behind) -> bool) {
+        let (ready, kept): (Vec<_>, Vec<_>) = std::mem::take(&mut self.faults.behind).into_iter().partition(due);
+        self.faults.behind = kept;
+        for Behind { conn, kind, method, frames, .. } in ready {
+            frames.into_iter().for_each(|frame| self.put(conn, kind, &method, frame));
+        }
+    }
+
+    // What happens once.
+
+    fn perform(&mut self, act: &Act, conns: Vec<u64>) {
+        self.mark(Fault::name_of(act), &conns);
+        match act {
+            Act::Reset => conns.into_iter().for_each(|conn| self.reset(conn)),
+            Act::Cut => conns.into_iter().for_each(|conn| self.cut(conn)),
+            Act::Close { code, reason } => {
+                for conn in conns {
+                    self.close_with(conn, Out::CloseWith(*code, reason.clone()));
+                }
+            }
+            Act::Disconnect { restart, closes } => self.announce_end(&conns, *restart, *closes),
+            Act::ForgetSessions => self.forget_sessions(),
+            Act::Pings { count } => {
+                for conn in conns {
+                    for _ in 0..*count {
+                        let id = self.fresh_id(0x9199);
+                        self.by_hand.insert(json!(id).to_string());
+                        let frame = frame::request(&id, "signalwire.ping", json!({"timestamp": self.clock.unix()}));
+                        self.put(conn, EntryKind::ServiceRequest, "signalwire.ping", frame);
+                        self.pass_on(conn, Out::Ping(id.into_bytes()));
+                    }
+                }
+            }
+            Act::Malformed(kind) => {
+                for conn in conns {
+                    let id = self.fresh_id(0xbadf);
+                    self.by_hand.insert(json!(id).to_string());
+                    match kind.sent(&id) {
+                        Sent::Text(text) => self.push_text(conn, text, None),
+                        Sent::Binary => self.pass_on(conn, Out::Binary(vec![0, 1, 2, 255])),
+                        Sent::Bytes(bytes) => self.pass_on(conn, Out::Bytes(bytes)),
+                    }
+                }
+            }
+            Act::LargeFrame { bytes } => {
+                for conn in conns {
+                    let text = self.padded(conn, *bytes).to_string();
+                    let shown = format!("<{} bytes>", text.len());
+                    self.push_text(conn, text, Some(shown));
+                }
+            }
+            Act::Fragments { pieces } => {
+                for conn in conns {
+                    let frame = self.padded(conn, 2000);
+                    self.pass_on(conn, Out::Bytes(malformed::in_pieces(&frame.to_string(), *pieces)));
+                    self.note(Direction::ToClient, EntryKind::Event, conn, "simulator.padding", frame);
+                }
+            }
+            Act::UnknownCall => conns.into_iter().for_each(|conn| self.tell_of_nobody(conn)),
+            Act::Again { event } => self.again(event, true, &conns),
+        }
+    }
+
+    /// Says in the journal what was done to connections.
+    fn mark(&mut self, what: &str, conns: &[u64]) {
+        let at = self.elapsed();
+        for conn in conns {
+            let frame = Frame::Text(format!("<{what}>"));
+            self.log.add(at, Direction::ToClient, EntryKind::Raw, *conn, "", frame);
+        }
+    }
+
+    /// Ends a connection with a reset: its reader leaves the answer to a ping unread.
+    fn reset(&mut self, conn: u64) {
+        if let Some(connection) = self.conns.remove(&conn) {
+            connection.socket.will_reset();
+            let _ = connection.out.send(Out::Ping(Vec::new()));
+            self.left(conn, &connection);
+        }
+    }
+
+    fn announce_end(&mut self, conns: &[u64], restart: bool, closes: bool) {
+        for conn in conns.iter().copied() {
+            let id = self.fresh_id(0xd15c);
+            let frame = frame::request(&id, "signalwire.disconnect", json!({"restart": restart}));
+            self.by_hand.insert(json!(id).to_string());
+            self.put(conn, EntryKind::ServiceRequest, "signalwire.disconnect", frame);
+            if closes {
+                self.after_real(CLOSE_AFTER, move |world| world.close(conn));
+            }
+        }
+        if restart {
+            self.forget_sessions();
+        }
+    }
+
+    fn push_text(&mut self, conn: u64, text: String, shown: Option<String>) {
+        let Some(connection) = self.conns.get(&conn) else { return };
+        connection.unread.fetch_add(text.len(), std::sync::atomic::Ordering::Relaxed);
+        let frame = Frame::Text(shown.unwrap_or_else(|| text.clone()));
+        let at = self.elapsed();
+        self.log.add(at, Direction::ToClient, EntryKind::Raw, conn, "", frame);
+        self.pass_on(conn, Out::Text(text));
+    }
+
+    /// The session that a connection serves.
+    fn session_of(&self, conn: u64) -> String {
+        self.conns.get(&conn).and_then(|connection| connection.session.clone()).unwrap_or_default()
+    }
+
+    /// An event for nobody, as a frame of so many bytes.
+    fn padded(&mut self, conn: u64, bytes: usize) -> Value {
+        let session = self.session_of(conn);
+        let (id, mut frame) = self.envelope(&session, "simulator.padding", None, json!({"padding": ""}));
+        self.by_hand.insert(json!(id).to_string());
+        let bare = frame.to_string().len();
+        frame["params"]["params"]["padding"] = "x".repeat(bytes.saturating_sub(bare)).into();
+        frame
+    }
+
+    /// Events of a call that nobody knows.
+    fn tell_of_nobody(&mut self, conn: u64) {
+        let session = self.session_of(conn);
+        let call_id = self.fresh_id(0xdead);
+        let of_call = |more: Value| {
+            let mut params = json!({"call_id": call_id, "node_id": "nowhere", "segment_id": call_id});
+            for (key, value) in more.as_object().into_iter().flatten() {
+                params[key] = value.clone();
+            }
+            params
+        };
+        for (event, params) in [
+            ("calling.call.state", of_call(json!({"call_state": "answered", "direction": "inbound"}))),
+            ("calling.call.play", of_call(json!({"control_id": "nobody's", "state": "finished"}))),
+            ("calling.call.state", of_call(json!({"call_state": "ended", "end_reason": "hangup"}))),
+        ] {
+            let (id, frame) = self.envelope(&session, event, None, params);
+            self.by_hand.insert(json!(id).to_string());
+            self.put(conn, EntryKind::Event, event, frame);
+        }
+    }
+
+    /// Sends the last event of a type once more.
+    pub(crate) fn again(&mut self, event_type: &str, fresh_id: bool, conns: &[u64]) {
+        let last = self.log.last(|entry| entry.kind() == EntryKind::Event && entry.method() == event_type);
+        let Some(mut frame) = last.and_then(|entry| serde_json::from_str::<Value>(&entry.text()).ok()) else { return };
+        if fresh_id {
+            frame["id"] = self.fresh_id(0xe7e7).into();
+        }
+        self.by_hand.insert(frame["id"].to_string());
+        for conn in conns {
+            self.put(*conn, EntryKind::Event, event_type, frame.clone());
+        }
+    }
+}
