@@ -212,6 +212,20 @@ impl Clock {
         self.start(name, None, whose, Share::Vital, body)
     }
 
+    /// The calling thread does what a thread of that kind does, until what this gives is dropped. Unless it takes part in
+    /// virtual time already, it does so meanwhile.
+    pub(crate) fn stand_in(&self, whose: Whose, name: &str) -> impl Sized + use<> {
+        #[cfg(feature = "simulator")]
+        return match &self.0 {
+            Kind::Real => None,
+            Kind::Virtual(time) => Some(time.hold_for(whose, name).here()),
+        };
+        #[cfg(not(feature = "simulator"))]
+        {
+            let _only_of_interest_to_virtual_time = (whose, name);
+        }
+    }
+
     /// Starts a thread for code of the program, with a stack of so many bytes; `None` is what the standard library has.
     ///
     /// # Errors

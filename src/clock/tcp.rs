@@ -4,6 +4,7 @@ use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::ops::Deref;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 #[cfg(feature = "simulator")]
@@ -15,6 +16,8 @@ use super::{Clock, Deadline};
 /// Settings go to the socket itself; reading, writing and shutting down are this type's.
 pub(crate) struct Tcp {
     socket: Arc<TcpStream>,
+    /// The timeout for writing that the socket has, in microseconds; 0 when none was set.
+    write_limit: AtomicU64,
     /// Where both ends live in one virtual time.
     #[cfg(feature = "simulator")]
     line: Option<LineEnd>,
@@ -28,7 +31,7 @@ impl Tcp {
         #[cfg(not(feature = "simulator"))]
         {
             let _real = clock;
-            Self { socket: Arc::new(socket) }
+            Self { socket: Arc::new(socket), write_limit: AtomicU64::new(0) }
         }
     }
 
@@ -45,7 +48,7 @@ impl Tcp {
             Kind::Real => None,
             Kind::Virtual(time) => time.attach(side, &socket),
         };
-        Self { socket, line }
+        Self { socket, write_limit: AtomicU64::new(0), line }
     }
 
     /// As the socket's own `read`; on the virtual clock until `until`, whose passing is `TimedOut` and cuts it.
@@ -64,6 +67,16 @@ impl Tcp {
             return line.write(bytes);
         }
         (&*self.socket).write(bytes)
+    }
+
+    /// Sets the timeout for writing, unless the socket has it: that takes a system call.
+    pub(crate) fn limit_writes(&self, limit: Duration) -> io::Result<()> {
+        let micros = u64::try_from(limit.as_micros()).unwrap_or(u64::MAX);
+        if self.write_limit.load(Ordering::Relaxed) != micros {
+            self.socket.set_write_timeout(Some(limit))?;
+            self.write_limit.store(micros, Ordering::Relaxed);
+        }
+        Ok(())
     }
 
     /// Waits for something to read and leaves it there; zero at the end. On the real clock, as long as the socket's own

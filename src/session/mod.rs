@@ -49,9 +49,11 @@ use crate::protocol::constants::METHOD_SIGNALWIRE_PING;
 use crate::protocol::frame::{self, Contents, Envelope, EventHead, Reply, WireError};
 use crate::protocol::limits::SMALL;
 use crate::secret::{Secret, Secrets};
-use crate::transport::{Connector, Cutoff, Keeper, NotSent, Out, Writer, WriterSettings};
+use crate::transport::{Connector, Cutoff, Keeper, NotSent, Out, WRITE_SLICE, Writer, WriterSettings};
 use crate::workers::{self, Pool, Workers};
 
+/// The name of the reader thread.
+const READER: &str = "relay-reader";
 /// How long `disconnect()` waits for the reader and the writer to end.
 const JOIN_LIMIT: Duration = Duration::from_secs(2);
 /// Why a link ends that the service asked to close.
@@ -217,7 +219,7 @@ impl Session {
         let writer = WriterSettings {
             queue_bytes: settings.write_queue,
             stall: settings.write_stall,
-            hand_over: Duration::from_millis(250),
+            hand_over: WRITE_SLICE,
             control_bytes: 4 << 20,
         };
         let secrets = Arc::new(Secrets::default());
@@ -270,25 +272,31 @@ impl Session {
         session
     }
 
-    /// Starts the two threads and waits for the first connection.
+    /// Starts the writer, makes the first connection on the calling thread, and starts the reader on it.
     pub(crate) fn start(self: &Arc<Self>) -> Result<()> {
         let keeper = Arc::clone(self);
-        self.spawn("relay-writer", move || keeper.writer.run(&keeper))?;
-        let reader = Arc::clone(self);
-        let made = self.spawn("relay-reader", move || reconnect::supervise(&reader));
-        if let Err(error) = made {
-            self.close();
-            self.finish(None);
-            return Err(error);
+        self.spawn("relay-writer", move || {
+            // It has nothing else to do while the name is looked up and the connection is made. What fails here fails
+            // there as well.
+            let _ = catch_unwind(AssertUnwindSafe(|| keeper.connector.warm_up()));
+            keeper.writer.run(&keeper);
+        })?;
+        // The reader's work, and its place in virtual time.
+        let _here = self.clock.stand_in(Whose::Client, READER);
+        match reconnect::connect(self) {
+            Ok(connected) => {
+                let made = self.spawn(READER, move || connected.supervise());
+                made.inspect_err(|_| {
+                    self.close();
+                    self.finish(None);
+                })
+            }
+            Err(cause) => {
+                self.finish(cause);
+                self.join();
+                self.ready.get().unwrap_or_else(|| Err(error::closed("connect")))
+            }
         }
-        // This thread has nothing else to do while the reader looks the name up and connects.
-        self.connector.warm_up();
-        let outcome = self.ready.wait(&self.clock, None).unwrap_or_else(|| Err(error::closed("connect")));
-        if outcome.is_err() {
-            self.close();
-            self.join();
-        }
-        outcome
     }
 
     fn pools(&self) -> [&Workers; 3] {

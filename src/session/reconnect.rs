@@ -1,9 +1,10 @@
 //! The reader thread: it connects, reads, and connects again.
 
+use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::auth::{Accepted, Backlog, Failure};
 use super::backoff::Backoff;
@@ -26,12 +27,43 @@ const OVERSIZE_LIMIT: u32 = 2;
 /// A service that wants to be left alone for longer is asked all the same.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(60 * 60);
 
-/// The body of the reader thread.
-pub(super) fn supervise(session: &Arc<Session>) {
-    let cause = catch_unwind(AssertUnwindSafe(|| Reader::new(session).run())).unwrap_or_else(|panic| {
-        Some(error::protocol(format!("the reader failed, which is a defect of this crate: {}", panic_text(&*panic))))
-    });
-    session.finish(cause);
+/// Makes the first connection, on the calling thread.
+///
+/// # Errors
+///
+/// Why there is none; no reason when the client was closed meanwhile.
+pub(super) fn connect(session: &Arc<Session>) -> Result<Connected, Option<Error>> {
+    catch_unwind(AssertUnwindSafe(|| {
+        let mut reader = Reader::new(session);
+        let accepted = reader.first()?.ok_or(None)?;
+        let online = session.clock.now();
+        let half = reader.publish(accepted);
+        session.ready.set(&session.clock, Ok(()));
+        Ok(Connected { reader, half, online })
+    }))
+    .unwrap_or_else(|panic| Err(Some(failed(&*panic))))
+}
+
+/// The first connection, and the reader for it.
+pub(super) struct Connected {
+    reader: Reader,
+    half: ReadHalf,
+    online: Instant,
+}
+
+impl Connected {
+    /// The body of the reader thread.
+    pub(super) fn supervise(self) {
+        let session = Arc::clone(&self.reader.session);
+        let Self { reader, mut half, online } = self;
+        half.move_here();
+        let ended = catch_unwind(AssertUnwindSafe(|| reader.run(half, online)));
+        session.finish(ended.unwrap_or_else(|panic| Some(failed(&*panic))));
+    }
+}
+
+fn failed(panic: &(dyn Any + Send)) -> Error {
+    error::protocol(format!("the reader failed, which is a defect of this crate: {}", panic_text(panic)))
 }
 
 struct Reader {
@@ -65,17 +97,10 @@ impl Reader {
     }
 
     /// Runs until the client is closed; gives the reason if nobody asked for it.
-    fn run(mut self) -> Option<Error> {
-        let mut accepted = match self.first() {
-            Ok(accepted) => accepted?,
-            Err(error) => return Some(error),
-        };
+    fn run(mut self, mut half: ReadHalf, mut online: Instant) -> Option<Error> {
         loop {
-            let online = self.session.clock.now();
-            let reader = self.publish(accepted);
             let session = Arc::clone(&self.session);
-            session.ready.set(&session.clock, Ok(()));
-            let end = self.read(reader);
+            let end = self.read(half);
             let end = self.retire(end);
             if session.is_closing() {
                 return None;
@@ -89,7 +114,9 @@ impl Reader {
             }
             let cause = self.judge_size(end);
             log::warn!("{cause}");
-            accepted = self.again(cause)?;
+            let accepted = self.again(cause)?;
+            online = session.clock.now();
+            half = self.publish(accepted);
         }
     }
 
@@ -313,7 +340,6 @@ impl Reader {
 mod tests {
     use std::net::TcpStream;
     use std::thread;
-    use std::time::Instant;
 
     use tungstenite::{Message, WebSocket};
 

@@ -266,10 +266,12 @@ impl Connector {
             return Err(self.plaintext_refused());
         }
         let socket = self.race(&addresses, until, cutoff)?;
-        // What was connected to decides, not what was asked for.
-        let peer = socket.peer_addr().map_err(|e| self.failed(Phase::Tcp, &e.to_string(), None))?;
-        if !self.endpoint.may_use(peer.ip()) {
-            return Err(self.plaintext_refused());
+        if self.endpoint.is_local_only() {
+            // What was connected to decides, not what was asked for.
+            let peer = socket.peer_addr().map_err(|e| self.failed(Phase::Tcp, &e.to_string(), None))?;
+            if !self.endpoint.may_use(peer.ip()) {
+                return Err(self.plaintext_refused());
+            }
         }
         socket.set_nodelay(true).map_err(|e| self.failed(Phase::Tcp, &e.to_string(), None))?;
         Ok(Tcp::client(socket, &self.clock))

@@ -115,6 +115,12 @@ impl Decoder {
         Self { max_frame, buffer: first, start: 0, end, partial: None, collected: Vec::new() }
     }
 
+    /// From now on the calling thread receives. The buffer grows and shrinks with the frames, and should do so in memory
+    /// that the allocator keeps for this thread.
+    pub(super) fn move_here(&mut self) {
+        self.buffer = self.buffer.to_vec();
+    }
+
     /// Room for more bytes. Nothing that was found before can be [`shown`](Self::show) any more.
     pub(super) fn room(&mut self) -> &mut [u8] {
         if self.start == self.end {

@@ -20,7 +20,7 @@ pub(crate) use proxy::Proxy;
 pub(crate) use reader::{LinkEnd, Pulse, ReadHalf};
 pub use tls::TlsBackend;
 pub(crate) use tls::{ClientFiles, Roots, TlsSettings};
-pub(crate) use writer::{Keeper, NotSent, Out, Prepared, WriteHalf, Writer, WriterSettings};
+pub(crate) use writer::{Keeper, NotSent, Out, Prepared, WRITE_SLICE, WriteHalf, Writer, WriterSettings};
 
 #[cfg(test)]
 pub(crate) mod tests {

@@ -10,6 +10,7 @@ use tungstenite::Error as WsError;
 
 use super::frames::{Decoder, Frame};
 use super::tls::Tls;
+use super::writer::WRITE_SLICE;
 use crate::clock::{Clock, Deadline, Tcp, uninterrupted};
 
 /// How much one `recv` takes at most.
@@ -141,13 +142,16 @@ pub(super) struct Wire {
     socket: Arc<Tcp>,
     clock: Clock,
     until: Deadline,
-    /// Whether the socket has a read timeout now: taking it away costs a system call, once.
-    timed: bool,
+    /// The read timeout that the socket has now: setting one takes a system call.
+    timeout: Option<Duration>,
 }
+
+/// So much later than its deadline a read may end: as long as little time has passed, the timeout stays as it was set.
+const READ_SLACK: Duration = Duration::from_millis(50);
 
 impl Wire {
     pub(super) fn new(socket: Arc<Tcp>, clock: Clock, until: Deadline) -> Self {
-        Self { socket, clock, until, timed: false }
+        Self { socket, clock, until, timeout: None }
     }
 
     /// Zero when the peer has closed; `TimedOut` when the deadline has passed.
@@ -158,12 +162,14 @@ impl Wire {
             if self.socket.keeps_deadlines() {
                 return uninterrupted(|| self.socket.read(into, self.until));
             }
-            if let Some(left) = self.time_left()? {
-                self.socket.set_read_timeout(Some(left))?;
-                self.timed = true;
-            } else if self.timed {
-                self.socket.set_read_timeout(None)?;
-                self.timed = false;
+            let left = self.time_left()?;
+            let fits = match (self.timeout, left) {
+                (Some(timeout), Some(left)) => (left..=left.saturating_add(READ_SLACK)).contains(&timeout),
+                (timeout, left) => timeout == left,
+            };
+            if !fits {
+                self.socket.set_read_timeout(left)?;
+                self.timeout = left;
             }
             match self.socket.read(into, self.until) {
                 Err(e) if is_again(&e) => {}
@@ -174,8 +180,8 @@ impl Wire {
 
     pub(super) fn send_all(&mut self, mut bytes: &[u8]) -> io::Result<()> {
         while !bytes.is_empty() {
-            let left = self.time_left()?;
-            self.socket.set_write_timeout(left)?;
+            let left = self.time_left()?.unwrap_or(WRITE_SLICE);
+            self.socket.limit_writes(left.min(WRITE_SLICE))?;
             match self.socket.write(bytes) {
                 Ok(0) => return Err(ErrorKind::WriteZero.into()),
                 Ok(count) => bytes = &bytes[count..],
@@ -383,5 +389,10 @@ impl ReadHalf {
 
     pub(crate) fn pulse(&self) -> Pulse {
         self.inlet.pulse.clone()
+    }
+
+    /// The calling thread reads from now on.
+    pub(crate) fn move_here(&mut self) {
+        self.decoder.move_here();
     }
 }

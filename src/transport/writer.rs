@@ -32,6 +32,9 @@ const RING_AT: usize = 64;
 /// A buffer that one huge frame has grown beyond this is given back.
 const KEPT: usize = 256 << 10;
 
+/// So long one system call writes at most before the link is up. As long as a session's callers write
+/// ([`WriterSettings::hand_over`]), so that the socket's timeout is set once.
+pub(crate) const WRITE_SLICE: Duration = Duration::from_millis(250);
 /// The shortest timeout that a socket takes.
 const SHORTEST: Duration = Duration::from_millis(1);
 
@@ -114,7 +117,8 @@ impl WriteHalf {
             if left.is_some_and(|left| left.is_zero()) {
                 return Err(LinkEnd::TimedOut);
             }
-            self.socket.set_write_timeout(left.map(|left| left.max(SHORTEST)))?;
+            // What the socket does not take in this time is tried again, until the deadline.
+            self.socket.limit_writes(left.map_or(WRITE_SLICE, |left| left.clamp(SHORTEST, WRITE_SLICE)))?;
             match self.socket.write(&self.out[self.sent..]) {
                 Ok(0) => return Err(LinkEnd::Closed),
                 Ok(count) => self.sent += count,
@@ -445,7 +449,7 @@ impl Writer {
         first: Vec<(u128, String)>,
     ) -> Result<(), Vec<(u128, String)>> {
         let timeout = self.settings.hand_over.max(SHORTEST);
-        let ready = half.socket.set_write_timeout(Some(timeout)).is_ok();
+        let ready = half.socket.limit_writes(timeout).is_ok();
         let half = Box::new(half);
         let ring = {
             let mut state = self.state.lock();
