@@ -284,9 +284,11 @@ macro_rules! params {
         });
     };
     (@setter [$($meta:tt)*] $field:ident $at:literal $wire:tt Playlist) => {
-        params!(@write [$($meta)*] $field $at $wire, value: impl Into<$crate::protocol::media::Playlist> => {
-            value.into().into_json()
-        });
+        $($meta)*
+        pub fn $field(mut self, value: impl Into<$crate::protocol::media::Playlist>) -> Self {
+            self.fields.set_json($at, $wire, value.into().to_text());
+            self
+        }
     };
     (@setter [$($meta:tt)*] $field:ident $at:literal $wire:tt Words) => {
         params!(@write [$($meta)*] $field $at $wire, value: impl IntoIterator<Item = impl Into<String>> => {

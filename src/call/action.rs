@@ -283,9 +283,7 @@ impl<O: Operation> Action<O> {
             fields.check(method)?;
             return Ok(());
         }
-        let mut fields = fields.clone();
-        fields.set("", "control_id", self.control_id().into());
-        match self.call.core.request(method, &fields) {
+        match self.call.core.request_with(method, fields, Some(self.control_id()), None) {
             Err(error) if matches!(error.code(), Some(404 | 410)) => {
                 if error.code() == Some(410) {
                     self.call.core.gone();

@@ -141,7 +141,7 @@ impl Prompt {
     /// Says this: one medium, or several in a row.
     pub fn new(what: impl Into<Playlist>) -> Self {
         let mut fields = Fields::default();
-        fields.set("", "play", what.into().into_json());
+        fields.set_json("", "play", what.into().to_text());
         Self::of(fields)
     }
 

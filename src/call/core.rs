@@ -22,11 +22,11 @@ use crate::protocol::device::RemoteDevice;
 use crate::protocol::event::{ConnectEvent, Event, Peer, Unread};
 use crate::protocol::fields::Fields;
 use crate::protocol::frame::{self, Envelope, EventHead, Reply};
+use crate::protocol::labels::{Label, Labels};
 use crate::protocol::limits;
-use crate::protocol::object::Object;
+use crate::protocol::object;
 use crate::protocol::states::{CallState, ConnectState, Direction, EndReason, EndSource, EventName};
-use crate::secret::Secrets;
-use crate::session::{Alarm, Ask, Effect, HandlerFailure, Session, TARGET};
+use crate::session::{Alarm, Ask, Effect, HandlerFailure, OfCalls, Session, TARGET};
 use crate::steps::step;
 use crate::stream::{EventStream, Feed};
 use crate::workers::run_each;
@@ -75,10 +75,13 @@ pub struct CallEnd {
 impl CallEnd {
     /// The end that an event reports, with the times that the event has.
     pub(crate) fn of(head: &EventHead<'_>, params: &RawValue) -> Self {
-        let payload = Object::parse(params);
-        let source = payload.text("end_source").filter(|source| !source.is_empty());
-        let time = |key| u64::try_from(payload.integer(key)).ok().filter(|millis| *millis > 0);
-        let (answered, ended) = (time("answer_time"), time("end_time"));
+        let [source, answered, ended] = object::pick(params.get(), ["end_source", "answer_time", "end_time"]).values;
+        let source = source.and_then(object::text_of).filter(|source| !source.is_empty());
+        let time = |raw: Option<&RawValue>| {
+            let millis = raw.and_then(object::integer_of)?;
+            u64::try_from(millis).ok().filter(|millis| *millis > 0)
+        };
+        let (answered, ended) = (time(answered), time(ended));
         let lasted = answered.zip(ended).and_then(|(answered, ended)| ended.checked_sub(answered));
         Self {
             reason: Self::reason_of(head),
@@ -107,7 +110,7 @@ impl CallEnd {
 /// Why nothing more will come from a call.
 #[derive(Clone, Debug)]
 pub(crate) enum Over {
-    Ended(Box<CallEnd>),
+    Ended(Arc<CallEnd>),
     /// The service does not know it.
     Gone,
     SessionLost,
@@ -150,7 +153,7 @@ impl Leaving {
 pub(crate) struct CallCore {
     id: Box<str>,
     session: Weak<Session>,
-    secrets: Arc<Secrets>,
+    shared: Arc<OfCalls>,
     /// How many `Call`s there are. With the last one of an open offer, the offer goes back.
     handles: AtomicUsize,
     /// Which posted requests about it are unanswered.
@@ -189,36 +192,42 @@ enum Name {
     Segment,
 }
 
-/// The names of a call in one piece of memory: a call that nobody uses should cost little.
+/// The names of a call. A call that nobody uses should cost little: those that it shares with other calls are kept once
+/// for all of them, and its own in one piece of memory.
 #[derive(Default)]
 struct Names {
-    text: Box<str>,
-    ends: [u32; 5],
+    shared: Option<Arc<Label>>,
+    /// Tag and segment.
+    own: Box<str>,
+    tag_end: u32,
 }
 
 impl Names {
+    fn all(&self) -> [&str; 5] {
+        let [node, project, context] = self.shared.as_ref().map(|label| label.names()).unwrap_or_default();
+        let (tag, segment) = self.own.split_at_checked(self.tag_end as usize).unwrap_or_default();
+        [node, project, context, tag, segment]
+    }
+
     fn get(&self, name: Name) -> &str {
-        let at = name as usize;
-        let start = if at == 0 { 0 } else { self.ends[at - 1] };
-        self.text.get(start as usize..self.ends[at] as usize).unwrap_or_default()
+        self.all()[name as usize]
     }
 
     /// Takes over what is given, not empty and new.
-    fn update(&mut self, given: [Option<&str>; 5]) {
-        let present = [Name::Node, Name::Project, Name::Context, Name::Tag, Name::Segment].map(|name| self.get(name));
+    fn update(&mut self, labels: &Labels, given: [Option<&str>; 5]) {
+        let present = self.all();
         let wanted = |at: usize| given[at].filter(|name| !name.is_empty()).unwrap_or(present[at]);
         let wanted: [&str; 5] = std::array::from_fn(wanted);
-        if wanted == present {
-            return;
-        }
-        let text = wanted.concat();
-        let mut end = 0;
+        let shared = (wanted[..3] != present[..3]).then(|| labels.get([wanted[0], wanted[1], wanted[2]]));
         // A frame is far smaller than 4 GiB.
-        self.ends = wanted.map(|name| {
-            end += name.len();
-            u32::try_from(end).unwrap_or(u32::MAX)
-        });
-        self.text = text.into();
+        let tag_end = u32::try_from(wanted[3].len()).unwrap_or(u32::MAX);
+        let own = (wanted[3..] != present[3..]).then(|| wanted[3..].concat().into());
+        if let Some(shared) = shared {
+            self.shared = Some(shared);
+        }
+        if let Some(own) = own {
+            (self.own, self.tag_end) = (own, tag_end);
+        }
     }
 }
 
@@ -367,7 +376,7 @@ impl CallCore {
         Arc::new(Self {
             id: id.into(),
             session: Arc::downgrade(session),
-            secrets: Arc::clone(&session.secrets),
+            shared: Arc::clone(&session.of_calls),
             handles: AtomicUsize::new(0),
             owed: AtomicU8::new(0),
             inner: Mutex::new(inner),
@@ -380,7 +389,7 @@ impl CallCore {
 
     /// The ID as it may be shown: it is a text of the service.
     pub(crate) fn shown_id(&self) -> String {
-        self.secrets.clean(&self.id)
+        self.shared.secrets.clean(&self.id)
     }
 
     pub(crate) fn session(&self) -> Option<Arc<Session>> {
@@ -426,7 +435,7 @@ impl CallCore {
     /// Everything that is kept of it, but for what the program does with it.
     pub(crate) fn bytes(&self) -> usize {
         let inner = self.inner.lock();
-        self.id.len() + inner.names.text.len() + inner.device.bytes() + 600
+        self.id.len() + inner.names.own.len() + inner.device.bytes() + 600
     }
 
     pub(crate) fn device(&self) -> RemoteDevice {
@@ -456,7 +465,7 @@ impl CallCore {
     /// What is known of a call that no event has told of yet.
     pub(crate) fn address_to(&self, node_id: &str, device: Option<&RemoteDevice>) {
         let mut inner = self.inner.lock();
-        inner.names.update([Some(node_id), None, None, None, None]);
+        inner.names.update(&self.shared.labels, [Some(node_id), None, None, None, None]);
         if let Some(device) = device {
             inner.device = device.clone();
         }
@@ -576,7 +585,8 @@ impl CallCore {
 
     /// `{"node_id":…,"call_id":…`, to be continued.
     fn address(&self) -> String {
-        let mut params = String::with_capacity(128);
+        // Enough for two IDs, a control ID and what most requests say besides.
+        let mut params = String::with_capacity(256);
         params.push_str("{\"node_id\":");
         frame::push_string(&mut params, self.inner.lock().names.get(Name::Node));
         params.push_str(",\"call_id\":");
@@ -586,9 +596,10 @@ impl CallCore {
 
     // Requests.
 
-    /// The parameters of a request about this call: its address, and what was set. Extra fields may override it.
-    fn params(&self, fields: &Fields) -> String {
-        let overridden = |key| fields.get(key).is_some();
+    /// The parameters of a request about this call: its address, the control ID if it is about an operation, and what was
+    /// set. Extra fields may override them.
+    fn params(&self, fields: &Fields, control_id: Option<&str>) -> String {
+        let overridden = |key| fields.has(key);
         let mut params = match (overridden("node_id"), overridden("call_id")) {
             (false, false) => self.address(),
             (node, call) => {
@@ -604,26 +615,27 @@ impl CallCore {
                 params
             }
         };
-        if !fields.is_empty() {
-            if params.len() > 1 {
-                params.push(',');
-            }
-            fields.write_into(&mut params);
+        let control_id = control_id.filter(|_| !fields.has_extra("control_id"));
+        if let Some(control_id) = control_id {
+            params.push_str(if params.len() > 1 { ",\"control_id\":" } else { "\"control_id\":" });
+            frame::push_string(&mut params, control_id);
         }
+        fields.write_into(&mut params, control_id.map(|_| "control_id"));
         params.push('}');
         params
     }
 
     /// Sends a request about this call and waits for the reply, whatever it is.
     pub(crate) fn request(self: &Arc<Self>, method: &str, fields: &Fields) -> Result<Reply> {
-        self.request_with(method, fields, None)
+        self.request_with(method, fields, None, None)
     }
 
-    /// The same, with an effect that the reply has before its caller wakes.
+    /// The same of an operation, by its control ID, and with an effect that the reply has before its caller wakes.
     pub(crate) fn request_with(
         self: &Arc<Self>,
         method: &str,
         fields: &Fields,
+        control_id: Option<&str>,
         effect: Option<Effect>,
     ) -> Result<Reply> {
         fields.check(method)?;
@@ -635,7 +647,7 @@ impl CallCore {
         if let Some(over @ Over::SessionLost) = self.over() {
             return Err(over.error(method, &self.shown_id()));
         }
-        let params = self.params(fields);
+        let params = self.params(fields, control_id);
         let mut ask = Ask::new(method, &params, Some(&self.id));
         ask.effect = effect;
         let outcome = session.request(ask);
@@ -675,7 +687,7 @@ impl CallCore {
     /// Routing has it back: nothing more is heard of it.
     pub(crate) fn passed(self: &Arc<Self>) {
         let Some(session) = self.session.upgrade() else { return };
-        if self.finish(&session, Over::Ended(Box::default()), None) != Delivered::Live {
+        if self.finish(&session, Over::Ended(Arc::default()), None) != Delivered::Live {
             session.call_over(&self.id);
         }
     }
@@ -879,7 +891,7 @@ impl CallCore {
 
     /// Fields that any event may carry. Called when the call is made, and with every event of it.
     pub(crate) fn fill(&self, envelope: &Envelope<'_>, head: &EventHead<'_>) {
-        self.inner.lock().fill(envelope, head);
+        self.inner.lock().fill(&self.shared.labels, envelope, head);
     }
 
     /// One event of this call, on the reader.
@@ -894,7 +906,7 @@ impl CallCore {
         let mut connect = (envelope.event_type == "calling.call.connect").then(|| Event::parse(envelope));
         let (operations, notice, streams, end) = {
             let mut inner = self.inner.lock();
-            inner.fill(envelope, head);
+            inner.fill(&self.shared.labels, envelope, head);
             inner.unconfirmed = None;
             if let Some(Event::Connect(connect)) = &connect {
                 inner.enter_bridge(connect);
@@ -935,7 +947,7 @@ impl CallCore {
             }
         }
         match end {
-            Some(end) => self.finish(session, Over::Ended(Box::new(end)), None),
+            Some(end) => self.finish(session, Over::Ended(Arc::new(end)), None),
             None => self.standing(),
         }
     }
@@ -1231,19 +1243,22 @@ impl Live {
 type Woken = Vec<(Arc<Latch<Reached>>, Reached)>;
 
 impl Inner {
-    fn fill(&mut self, envelope: &Envelope<'_>, head: &EventHead<'_>) {
+    fn fill(&mut self, labels: &Labels, envelope: &Envelope<'_>, head: &EventHead<'_>) {
         if !matches!(&*envelope.event_type, "calling.call.state" | "calling.call.receive" | "calling.call.dial") {
-            self.names.update([head.node_id.as_deref(), None, None, None, None]);
+            self.names.update(labels, [head.node_id.as_deref(), None, None, None, None]);
             return;
         }
         let contexts = [head.context.as_deref(), envelope.context.as_deref(), head.protocol.as_deref()];
-        self.names.update([
-            head.node_id.as_deref(),
-            head.project_id.as_deref().or(envelope.project_id.as_deref()),
-            contexts.into_iter().flatten().find(|context| !context.is_empty()),
-            head.tag.as_deref(),
-            head.segment_id.as_deref(),
-        ]);
+        self.names.update(
+            labels,
+            [
+                head.node_id.as_deref(),
+                head.project_id.as_deref().or(envelope.project_id.as_deref()),
+                contexts.into_iter().flatten().find(|context| !context.is_empty()),
+                head.tag.as_deref(),
+                head.segment_id.as_deref(),
+            ],
+        );
         if let Some(direction) = head.direction.as_deref().filter(|direction| !direction.is_empty()) {
             self.direction = Direction::from(direction);
         }

@@ -158,7 +158,7 @@ impl Call {
     #[must_use]
     pub fn end(&self) -> Option<CallEnd> {
         match self.core.over()? {
-            Over::Ended(end) => Some(*end),
+            Over::Ended(end) => Some((*end).clone()),
             Over::Gone => Some(CallEnd::default()),
             Over::SessionLost | Over::Closed => None,
         }
@@ -340,7 +340,7 @@ impl Call {
         let what = "waiting for the call to end";
         match self.core.wait_for_state(CallState::Ended, self.deadline(timeout.into()), what)? {
             Reached::State(_) | Reached::Over(Over::Gone) => Ok(CallEnd::default()),
-            Reached::Over(Over::Ended(end)) => Ok(*end),
+            Reached::Over(Over::Ended(end)) => Ok((*end).clone()),
             Reached::Over(over) => Err(over.error(what, &self.core.shown_id())),
         }
     }

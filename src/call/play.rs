@@ -38,7 +38,7 @@ impl Play {
     /// Plays this: one medium, or several in a row.
     pub fn new(what: impl Into<Playlist>) -> Self {
         let mut fields = Fields::default();
-        fields.set("", "play", what.into().into_json());
+        fields.set_json("", "play", what.into().to_text());
         Self::of(fields)
     }
 }

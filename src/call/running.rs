@@ -190,15 +190,14 @@ impl<O: Operation> OpCore<O> {
     /// Its news was missed, and nothing is known of how it ended.
     fn give_up(&self, session: &Arc<Session>, call_id: &str) {
         let missed = Err(error::missed(O::METHOD, call_id, false));
-        self.settle(session, missed.clone());
+        self.settle(session, &missed);
         self.close(session, missed);
     }
 
-    fn settle(&self, session: &Arc<Session>, outcome: Result<O::Outcome>) {
-        if !self.outcome.set(&session.clock, outcome.clone()) {
-            return;
+    fn settle(&self, session: &Arc<Session>, outcome: &Result<O::Outcome>) {
+        if self.outcome.set(&session.clock, outcome.clone()) {
+            self.call_back(session, outcome);
         }
-        self.call_back(session, &outcome);
     }
 
     /// Posts the callbacks there are, in the order in which they were added. Called when the outcome is set, and for
@@ -270,7 +269,7 @@ impl<O: Operation> OpCore<O> {
         let ended = O::also(event, &mut self.inner.lock().memo);
         let Some(ended) = ended else { return Fed::Taken };
         let ended = self.keep(session, event, true, ended);
-        self.settle(session, ended.clone());
+        self.settle(session, &ended);
         self.close(session, ended);
         Fed::Over
     }
@@ -330,12 +329,12 @@ impl<O: Operation> Running for OpCore<O> {
                 Fed::Taken
             }
             Verdict::Final => {
-                self.settle(session, outcome.clone());
+                self.settle(session, &outcome);
                 self.close(session, outcome);
                 Fed::Over
             }
             Verdict::Progress | Verdict::Outcome => {
-                self.settle(session, outcome);
+                self.settle(session, &outcome);
                 Fed::Taken
             }
         }
@@ -349,7 +348,7 @@ impl<O: Operation> Running for OpCore<O> {
             if with_call { O::ended_by_call(call_id, &self.control_id, &inner.memo) } else { None }
         };
         let outcome = outcome.ok_or_else(|| over.error(O::METHOD, &session.clean(call_id)));
-        self.settle(session, outcome.clone());
+        self.settle(session, &outcome);
         self.close(session, outcome);
     }
 
@@ -370,7 +369,7 @@ impl<O: Operation> Running for OpCore<O> {
             let in_doubt = operation.inner.lock().in_doubt;
             if in_doubt {
                 // It stays in its table: what still comes of it is followed, though this outcome stays.
-                operation.settle(session, Err(error::missed(O::METHOD, &call_id, false)));
+                operation.settle(session, &Err(error::missed(O::METHOD, &call_id, false)));
             }
         });
     }
@@ -389,7 +388,7 @@ impl<O: Operation> Running for OpCore<O> {
         }
         let presumed = O::presumed(call_id, &mut self.inner.lock().memo);
         if let Some(outcome) = presumed {
-            self.settle(session, Ok(outcome));
+            self.settle(session, &Ok(outcome));
         }
     }
 }
@@ -397,7 +396,7 @@ impl<O: Operation> Running for OpCore<O> {
 impl<O: Operation> OpCore<O> {
     /// What it was given time for did not come.
     fn end_late(&self, session: &Arc<Session>, call: &Weak<CallCore>, outcome: Result<O::Outcome>) {
-        self.settle(session, outcome.clone());
+        self.settle(session, &outcome);
         self.close(session, outcome);
         if let Some(call) = call.upgrade() {
             call.leave(&self.control_id);
@@ -448,10 +447,6 @@ impl Call {
                 return Ok(action);
             }
         }
-        let mut fields = operation.fields().clone();
-        if !O::BY_KIND {
-            fields.set("", "control_id", (&*core.control_id).into());
-        }
         let of_reply = (Arc::clone(call), Arc::clone(&core));
         let effect = Box::new(move |answer: &Answer| {
             let (call, core) = of_reply;
@@ -466,7 +461,8 @@ impl Call {
                 _ => call.leave(&core.control_id),
             }
         });
-        match call.request_with(O::METHOD, &fields, Some(effect)) {
+        let control_id = (!O::BY_KIND).then_some(&*core.control_id);
+        match call.request_with(O::METHOD, operation.fields(), control_id, Some(effect)) {
             Ok(reply) => {
                 let done = O::done_by_reply(self.id(), &core.inner.lock().memo);
                 // Without room for it the operation goes on, and its reply is empty.
@@ -477,8 +473,9 @@ impl Call {
                 }
                 if let Some(outcome) = done {
                     call.leave(&core.control_id);
-                    core.settle(&session, Ok(outcome.clone()));
-                    core.close(&session, Ok(outcome));
+                    let done = Ok(outcome);
+                    core.settle(&session, &done);
+                    core.close(&session, done);
                 }
                 Ok(action)
             }
@@ -502,8 +499,9 @@ impl Call {
             core.end(session, &over, self.id());
             return Ok(action);
         }
-        core.settle(session, Err(error.clone()));
-        core.close(session, Err(error.clone()));
+        let failed = Err(error.clone());
+        core.settle(session, &failed);
+        core.close(session, failed);
         if error.is_call_gone() { Ok(action) } else { Err(error) }
     }
 }

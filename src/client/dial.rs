@@ -236,7 +236,7 @@ impl Client {
             }
         });
         let mut params = String::from("{");
-        dial.fields.write_into(&mut params);
+        dial.fields.write_into(&mut params, None);
         params.push('}');
         let posted = session.post(Ask::new("calling.dial", &params, None).with_effect(effect));
         match posted {
@@ -443,7 +443,7 @@ impl DialCore {
             return;
         }
         let end_reason = match leg.over() {
-            Some(Over::Ended(end)) => end.reason,
+            Some(Over::Ended(end)) => end.reason.clone(),
             _ => None,
         };
         let at = Moment { arrived: Some(session.clock.now()), told };
@@ -472,7 +472,7 @@ impl DialCore {
             }
         }
         let Some(Over::Ended(end)) = leg.over() else { return };
-        let Some(reason) = end.reason else { return };
+        let Some(reason) = end.reason.clone() else { return };
         let last = &mut self.log.lock().reason;
         // That a leg was cancelled follows from what became of another one.
         if reason != EndReason::Cancel || last.is_none() {

@@ -458,7 +458,7 @@ impl Client {
         let (session, router) = (&self.handle.session, &self.handle.router);
         let message = Message::outbound(session, &sms.fields);
         let mut params = String::from("{");
-        sms.fields.write_into(&mut params);
+        sms.fields.write_into(&mut params, None);
         params.push('}');
         let (of_reply, its_router, its_session) =
             (Arc::clone(message.core()), Arc::clone(router), Arc::downgrade(session));

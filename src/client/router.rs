@@ -581,7 +581,7 @@ impl Router {
             if state == CallState::Ended {
                 self.delivered(
                     &known,
-                    known.finish(session, Over::Ended(Box::new(CallEnd::of(head, envelope.params))), None),
+                    known.finish(session, Over::Ended(Arc::new(CallEnd::of(head, envelope.params))), None),
                 );
             }
             return;

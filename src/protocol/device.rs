@@ -1,5 +1,6 @@
 //! Whom to call: one device, and devices tried in order or at once.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::choices::HttpMethod;
 use super::fields::Fields;
-use super::object::{Object, member_of, value_of};
+use super::object::{self, member_of, text_of, value_of};
 use super::redact;
 use super::states::{DeviceKind, Encryption};
 
@@ -66,7 +67,7 @@ pub fn stream_to(url: impl Into<String>) -> StreamDevice {
     StreamDevice::of(with("url", url))
 }
 
-fn with(key: &str, value: impl Into<String>) -> Fields {
+fn with(key: &'static str, value: impl Into<String>) -> Fields {
     let mut fields = Fields::default();
     fields.set("", key, Value::String(value.into()));
     fields
@@ -129,10 +130,7 @@ impl Sip {
     /// Adds a SIP header, whose name begins with `X-`. `X-SignalWire` and `X-CID` are the service's own.
     #[doc(alias = "headers")]
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        let headers = self.fields.object("").entry("headers").or_insert_with(|| Value::Array(Vec::new()));
-        if let Value::Array(headers) = headers {
-            headers.push(json!({ "name": name.into(), "value": value.into() }));
-        }
+        self.fields.push("headers", json!({ "name": name.into(), "value": value.into() }));
         self
     }
 }
@@ -425,76 +423,107 @@ impl<D: Into<Device>> From<D> for Devices {
 
 /// The other end of a call, as the service describes it. Cheap to clone.
 #[derive(Clone, Default)]
-pub struct RemoteDevice(Option<Arc<Described>>);
+pub struct RemoteDevice {
+    /// The device as the service sent it. Behind it stand those of its addresses that are written with escapes.
+    text: Option<Arc<str>>,
+    raw_end: u32,
+    from: Part,
+    to: Part,
+}
 
-struct Described {
-    kind: DeviceKind,
-    from: Box<str>,
-    to: Box<str>,
-    raw: Box<str>,
+/// Where an address stands in the text.
+#[derive(Clone, Copy, Default)]
+struct Part {
+    start: u32,
+    end: u32,
+}
+
+impl Part {
+    /// Finds `address`, which was read from `raw`, or puts it into `behind`.
+    fn of(address: &Cow<'_, str>, raw: &str, behind: &mut String) -> Self {
+        let start = match address {
+            // Borrowed from the text itself.
+            Cow::Borrowed(address) => (address.as_ptr() as usize).saturating_sub(raw.as_ptr() as usize),
+            Cow::Owned(address) => {
+                behind.push_str(address);
+                raw.len() + behind.len() - address.len()
+            }
+        };
+        Self { start: short(start), end: short(start + address.len()) }
+    }
+}
+
+/// A frame is far smaller than 4 GiB.
+fn short(place: usize) -> u32 {
+    u32::try_from(place).unwrap_or(u32::MAX)
 }
 
 impl RemoteDevice {
     /// Of the `device` of an event, which may be anything.
     pub(crate) fn read(raw: Option<&RawValue>) -> Self {
-        let Some(raw) = raw.filter(|raw| raw.get().starts_with('{')) else { return Self(None) };
-        let device = Object::parse(raw);
-        if device.is_empty() {
-            return Self(None);
+        let Some(raw) = raw.map(RawValue::get).filter(|raw| raw.starts_with('{')) else { return Self::default() };
+        let device = object::pick(raw, ["params"]);
+        if device.count == 0 {
+            return Self::default();
         }
-        let params = device.object("params");
-        let either = |first, second| {
-            let text = params.text(first).filter(|text| !text.is_empty()).or_else(|| params.text(second));
-            text.unwrap_or_default().into()
+        let params = device.values[0].map_or("{}", RawValue::get);
+        let [from_number, from, to_number, to] =
+            object::pick(params, ["from_number", "from", "to_number", "to"]).values.map(|raw| raw.and_then(text_of));
+        let mut behind = String::new();
+        let mut place = |first: Option<Cow<'_, str>>, second: Option<Cow<'_, str>>| {
+            let mut given = [first, second].into_iter().flatten().filter(|address| !address.is_empty());
+            given.next().map_or_else(Part::default, |address| Part::of(&address, raw, &mut behind))
         };
-        Self(Some(Arc::new(Described {
-            kind: device.state("type"),
-            from: either("from_number", "from"),
-            to: either("to_number", "to"),
-            raw: raw.get().into(),
-        })))
+        let (from, to) = (place(from_number, from), place(to_number, to));
+        let text = if behind.is_empty() { Arc::from(raw) } else { Arc::from([raw, &*behind].concat()) };
+        Self { text: Some(text), raw_end: short(raw.len()), from, to }
     }
 
     /// What it takes.
     pub(crate) fn bytes(&self) -> usize {
-        self.0.as_ref().map_or(0, |device| device.from.len() + device.to.len() + device.raw.len() + 128)
+        self.text.as_ref().map_or(0, |text| text.len() + 64)
+    }
+
+    fn part(&self, Part { start, end }: Part) -> &str {
+        self.text.as_deref().and_then(|text| text.get(start as usize..end as usize)).unwrap_or_default()
     }
 
     /// What kind of endpoint it is; `Other` without text when the service did not say.
     #[must_use]
     pub fn kind(&self) -> DeviceKind {
-        self.0.as_ref().map_or_else(|| DeviceKind::from(""), |device| device.kind.clone())
+        let [kind] = object::pick(self.raw(), ["type"]).values;
+        DeviceKind::from(kind.and_then(text_of).as_deref().unwrap_or_default())
     }
 
     /// The number or address that the call comes from; empty when unknown.
     #[must_use]
     pub fn from(&self) -> &str {
-        self.0.as_ref().map_or("", |device| &device.from)
+        self.part(self.from)
     }
 
     /// The number or address that the call goes to; empty when unknown.
     #[must_use]
     pub fn to(&self) -> &str {
-        self.0.as_ref().map_or("", |device| &device.to)
+        self.part(self.to)
     }
 
     /// The parameters of the device, as JSON. An empty object when the service sent none.
     #[must_use]
     pub fn params(&self) -> Value {
-        self.0.as_ref().and_then(|device| member_of(&device.raw, "params")).unwrap_or_else(|| json!({}))
+        member_of(self.raw(), "params").unwrap_or_else(|| json!({}))
     }
 
     /// The whole device as the service sent it: the text of a JSON object, with `type`, `params` and whatever stands
     /// beside them. `{}` when the service sent none.
     #[must_use]
     pub fn raw(&self) -> &str {
-        self.0.as_ref().map_or("{}", |device| &device.raw)
+        if self.is_unknown() { "{}" } else { self.part(Part { start: 0, end: self.raw_end }) }
     }
 
     /// Whether the service said nothing about it.
     #[must_use]
     pub fn is_unknown(&self) -> bool {
-        self.0.is_none()
+        self.text.is_none()
     }
 }
 

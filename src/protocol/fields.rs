@@ -1,19 +1,100 @@
 //! The JSON of a request's parameters, while it is put together.
 
+use std::borrow::Cow;
 use std::fmt::{self, Write as _};
 
 use serde_json::{Map, Value};
 
+use super::frame::push_string;
+use super::object::value_of;
 use super::redact;
 use crate::error::{self, Result};
 
 /// Named parameters at their places on the wire, and what [`extra`](Self::extra) adds to or puts over them.
 ///
+/// The members at the top stand in two small lists, each in the order of its keys: most requests have two or three, and a
+/// map takes more memory for the first than these for all of them.
+///
 /// Public only because the trait of operations, which nobody else implements, has it in a signature.
 #[derive(Clone, Default, PartialEq)]
 pub struct Fields {
-    named: Map<String, Value>,
-    extra: Map<String, Value>,
+    named: Members,
+    extra: Members,
+}
+
+#[derive(Clone, Default, PartialEq)]
+struct Members(Vec<(Cow<'static, str>, Member)>);
+
+#[derive(Clone, PartialEq)]
+enum Member {
+    Value(Value),
+    /// The text of a JSON value that is only sent.
+    Json(String),
+}
+
+impl Member {
+    fn value(&self) -> Option<&Value> {
+        match self {
+            Self::Value(value) => Some(value),
+            Self::Json(_) => None,
+        }
+    }
+
+    fn to_value(&self) -> Value {
+        match self {
+            Self::Value(value) => value.clone(),
+            Self::Json(json) => value_of(json),
+        }
+    }
+
+    fn write_into(&self, out: &mut String) {
+        match self {
+            Self::Value(Value::String(text)) => push_string(out, text),
+            // Writing into a String does not fail.
+            Self::Value(value) => drop(write!(out, "{value}")),
+            Self::Json(json) => out.push_str(json),
+        }
+    }
+}
+
+impl Members {
+    fn place(&self, key: &str) -> Result<usize, usize> {
+        self.0.binary_search_by(|(there, _)| (**there).cmp(key))
+    }
+
+    fn get(&self, key: &str) -> Option<&Member> {
+        self.place(key).ok().map(|at| &self.0[at].1)
+    }
+
+    fn put(&mut self, key: Cow<'static, str>, member: Member) {
+        match self.place(&key) {
+            Ok(at) => self.0[at].1 = member,
+            Err(at) => self.0.insert(at, (key, member)),
+        }
+    }
+
+    fn take(&mut self, key: &str) -> Option<Member> {
+        self.place(key).ok().map(|at| self.0.remove(at).1)
+    }
+
+    /// The value of a key, `null` if it was not there.
+    fn entry(&mut self, key: &'static str) -> &mut Value {
+        let at = match self.place(key) {
+            Ok(at) => at,
+            Err(at) => {
+                self.0.insert(at, (key.into(), Member::Value(Value::Null)));
+                at
+            }
+        };
+        let member = &mut self.0[at].1;
+        if let Member::Json(json) = member {
+            *member = Member::Value(value_of(json));
+        }
+        match member {
+            Member::Value(value) => value,
+            Member::Json(_) => unreachable!("it was made a value above"),
+        }
+    }
 }
 
 /// Stands for a number that is not finite, which JSON cannot write, until the request is refused. It begins with a code
@@ -25,8 +106,12 @@ pub(crate) fn check(method: &str, params: &Value) -> Result<()> {
     check_members(method, params.as_object().into_iter().flatten())
 }
 
-fn check_members<'a>(method: &str, mut members: impl Iterator<Item = (&'a String, &'a Value)>) -> Result<()> {
-    match members.find_map(|(key, value)| not_finite(key, value)) {
+fn check_members<'a>(method: &str, members: impl Iterator<Item = (&'a String, &'a Value)>) -> Result<()> {
+    refuse(method, members.filter_map(|(key, value)| not_finite(key, value)).next())
+}
+
+fn refuse(method: &str, not_finite: Option<&str>) -> Result<()> {
+    match not_finite {
         Some(key) => Err(error::refused(method, &format!("`{key}` is not a finite number: give one"))),
         None => Ok(()),
     }
@@ -44,7 +129,7 @@ fn not_finite<'a>(key: &'a str, value: &'a Value) -> Option<&'a str> {
 
 impl Fields {
     /// Nothing but empty objects at these paths.
-    pub(crate) fn with_objects(paths: &[&str]) -> Self {
+    pub(crate) fn with_objects(paths: &[&'static str]) -> Self {
         let mut fields = Self::default();
         for path in paths {
             fields.object(path);
@@ -54,38 +139,59 @@ impl Fields {
 
     /// Writes `value` under `key` in the object at `group`, a path with dots; `""` is the top. `null` is never sent:
     /// it takes the key away.
-    pub(crate) fn set(&mut self, group: &str, key: &str, value: Value) {
-        let object = self.object(group);
-        if value.is_null() {
-            object.remove(key);
-        } else {
-            object.insert(key.to_owned(), value);
+    pub(crate) fn set(&mut self, group: &'static str, key: &'static str, value: Value) {
+        match (group, value.is_null()) {
+            ("", true) => drop(self.named.take(key)),
+            ("", false) => self.named.put(key.into(), Member::Value(value)),
+            (_, true) => drop(self.object(group).remove(key)),
+            (_, false) => drop(self.object(group).insert(key.to_owned(), value)),
+        }
+    }
+
+    /// Writes a value that is only sent, as the text of its JSON. [`get`](Self::get) does not find it at the top.
+    pub(crate) fn set_json(&mut self, group: &'static str, key: &'static str, json: String) {
+        match group {
+            "" => self.named.put(key.into(), Member::Json(json)),
+            _ => self.set(group, key, value_of(&json)),
         }
     }
 
     /// The same of a number. One that is not finite makes [`check`](Self::check) fail.
-    pub(crate) fn set_number(&mut self, group: &str, key: &str, value: f64) {
+    pub(crate) fn set_number(&mut self, group: &'static str, key: &'static str, value: f64) {
         let value = if value.is_finite() { Value::from(value) } else { Value::from(NOT_FINITE) };
         self.set(group, key, value);
     }
 
     /// Refuses what cannot be sent as it was given.
     pub(crate) fn check(&self, method: &str) -> Result<()> {
-        check_members(method, self.members())
+        let not_finite = |(key, member): (&'_ str, &'_ Member)| match member {
+            Member::Value(value) => not_finite(key, value).is_some(),
+            Member::Json(json) => json.contains(NOT_FINITE),
+        };
+        // Nearly always there is nothing to name.
+        match self.members().find(|(key, member)| not_finite((key, member))) {
+            Some((key, Member::Value(value))) => refuse(method, self::not_finite(key, value)),
+            Some((key, Member::Json(json))) => refuse(method, self::not_finite(key, &value_of(json)).or(Some(key))),
+            None => Ok(()),
+        }
     }
 
-    /// The object at `group`, made if it is not there.
-    pub(crate) fn object(&mut self, group: &str) -> &mut Map<String, Value> {
-        let mut object = &mut self.named;
-        for key in group.split('.').filter(|key| !key.is_empty()) {
+    /// The object at `group`, a path that is not empty, made if it is not there.
+    pub(crate) fn object(&mut self, group: &'static str) -> &mut Map<String, Value> {
+        let mut path = group.split('.');
+        let mut object = as_object(self.named.entry(path.next().unwrap_or_default()));
+        for key in path {
             object = as_object(object.entry(key).or_insert(Value::Null));
         }
         object
     }
 
     /// Adds `item` to the array under `key` at the top, which is made if it is not there.
-    pub(crate) fn push(&mut self, key: &str, item: Value) {
-        let list = self.named.entry(key).or_insert_with(|| Value::Array(Vec::new()));
+    pub(crate) fn push(&mut self, key: &'static str, item: Value) {
+        let list = self.named.entry(key);
+        if list.is_null() {
+            *list = Value::Array(Vec::new());
+        }
         if let Value::Array(items) = list {
             items.push(item);
         }
@@ -93,12 +199,22 @@ impl Fields {
 
     /// Adds a key that is written last, over one of the same name.
     pub(crate) fn extra(&mut self, key: String, value: Value) {
-        self.extra.insert(key, value);
+        self.extra.put(key.into(), Member::Value(value));
+    }
+
+    /// Whether something will be sent under a key at the top.
+    pub(crate) fn has(&self, key: &str) -> bool {
+        self.has_extra(key) || self.named.get(key).is_some()
+    }
+
+    /// Whether [`extra`](Self::extra) has set a key.
+    pub(crate) fn has_extra(&self, key: &str) -> bool {
+        self.extra.get(key).is_some()
     }
 
     /// What will be sent under a key at the top.
     pub(crate) fn get(&self, key: &str) -> Option<&Value> {
-        self.extra.get(key).or_else(|| self.named.get(key))
+        self.extra.get(key).or_else(|| self.named.get(key)).and_then(Member::value)
     }
 
     /// A string at the top, when it is there and not empty.
@@ -108,36 +224,36 @@ impl Fields {
 
     /// Takes a key away from the top.
     pub(crate) fn take(&mut self, key: &str) -> Option<Value> {
-        let named = self.named.remove(key);
-        self.extra.remove(key).or(named)
+        let named = self.named.take(key);
+        self.extra.take(key).or(named).map(|member| member.to_value())
     }
 
+    #[cfg(test)]
     pub(crate) fn is_empty(&self) -> bool {
-        self.named.is_empty() && self.extra.is_empty()
+        self.named.0.is_empty() && self.extra.0.is_empty()
     }
 
-    /// Appends the members without the braces, so that ids can stand beside them.
-    pub(crate) fn write_into(&self, out: &mut String) {
-        let mut first = true;
-        for (key, value) in self.members() {
-            if !first {
+    /// Appends the members without the braces, so that ids can stand beside them: each with a comma in front, if `out`
+    /// does not end with a brace. `but` is a key that is left out, because it stands there.
+    pub(crate) fn write_into(&self, out: &mut String, but: Option<&str>) {
+        for (key, member) in self.members().filter(|(key, _)| Some(*key) != but) {
+            if !out.ends_with('{') {
                 out.push(',');
             }
-            first = false;
-            write_key(out, key);
+            push_string(out, key);
             out.push(':');
-            // Writing into a String does not fail.
-            let _ = write!(out, "{value}");
+            member.write_into(out);
         }
     }
 
     /// All of it as one JSON object.
     pub(crate) fn to_json(&self) -> Value {
-        Value::Object(self.members().map(|(key, value)| (key.clone(), value.clone())).collect())
+        Value::Object(self.members().map(|(key, member)| (key.to_owned(), member.to_value())).collect())
     }
 
-    fn members(&self) -> impl Iterator<Item = (&String, &Value)> {
-        self.named.iter().filter(|(key, _)| !self.extra.contains_key(*key)).chain(&self.extra)
+    fn members(&self) -> impl Iterator<Item = (&str, &Member)> {
+        let named = self.named.0.iter().filter(|(key, _)| !self.has_extra(key));
+        named.chain(&self.extra.0).map(|(key, member)| (&**key, member))
     }
 }
 
@@ -155,16 +271,6 @@ fn as_object(value: &mut Value) -> &mut Map<String, Value> {
     match value {
         Value::Object(object) => object,
         _ => unreachable!("it was made an object above"),
-    }
-}
-
-fn write_key(out: &mut String, key: &str) {
-    if key.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
-        out.push('"');
-        out.push_str(key);
-        out.push('"');
-    } else {
-        out.push_str(&Value::from(key).to_string());
     }
 }
 
@@ -206,11 +312,10 @@ mod tests {
         fields.set("", "tag", json!("named"));
         fields.set("", "size", json!(4));
         assert_eq!(fields.to_json(), json!({"record": {"audio": {"beep": true}}, "tag": "extra", "size": 4}));
-        let mut text = String::from("{\"id\":1,");
-        fields.write_into(&mut text);
+        let mut text = String::from("{\"id\":1");
+        fields.write_into(&mut text, Some("size"));
         text.push('}');
-        let read: Value = serde_json::from_str(&text).expect("written as JSON");
-        assert_eq!(read, json!({"id": 1, "record": {"audio": {"beep": true}}, "tag": "extra", "size": 4}));
+        assert_eq!(text, r#"{"id":1,"record":{"audio":{"beep":true}},"tag":"extra"}"#);
     }
 
     #[test]
@@ -219,6 +324,33 @@ mod tests {
         fields.set("", "tag", json!("a"));
         fields.set("", "tag", Value::Null);
         assert!(fields.is_empty());
+    }
+
+    #[test]
+    fn the_order_of_the_setters_makes_no_difference() {
+        let (mut one, mut other) = (Fields::default(), Fields::default());
+        for key in ["b", "a", "c"] {
+            one.set("", key, json!(key));
+        }
+        for key in ["c", "b", "a"] {
+            other.set("", key, json!(key));
+        }
+        assert!(one == other);
+        let mut text = String::from("{");
+        one.write_into(&mut text, None);
+        assert_eq!(text, r#"{"a":"a","b":"b","c":"c""#);
+    }
+
+    #[test]
+    fn a_value_that_is_only_sent_is_written_as_it_is() {
+        let mut fields = Fields::default();
+        fields.set_json("", "list", r#"[{"a":1}]"#.into());
+        assert!(fields.has("list") && fields.get("list").is_none() && fields.check("m").is_ok());
+        assert_eq!(fields.to_json(), json!({"list": [{"a": 1}]}));
+        fields.push("list", json!("b"));
+        assert_eq!(fields.get("list"), Some(&json!([{"a": 1}, "b"])));
+        fields.set_json("", "list", json!([{"deep": NOT_FINITE}]).to_string());
+        assert!(fields.check("m").is_err_and(|error| error.to_string().contains("`deep`")));
     }
 
     #[test]

@@ -134,12 +134,17 @@ pub(crate) fn judge(body: Result<&RawValue, WireError>) -> Result<Reply, WireErr
     if !result.get().starts_with('{') {
         return Ok(Reply::of(result));
     }
-    let outer = Object::parse(result);
+    let [code, wrapped] = object::pick(result.get(), ["code", "result"]).values;
     // Older servers wrap the result once more.
-    let inner = if outer.get("code").is_none() { outer.object("result") } else { Object::default() };
-    let judged = if inner.get("code").is_some() { inner } else { outer };
-    match judged.get("code") {
-        Some(code) if !is_success(code) => Err(WireError::of_object(&judged)),
+    let (judged, code) = match (code, wrapped) {
+        (None, Some(wrapped)) => {
+            let [code] = object::pick(wrapped.get(), ["code"]).values;
+            (wrapped, code)
+        }
+        _ => (result, code),
+    };
+    match code {
+        Some(code) if !is_success(code) => Err(WireError::of_object(&Object::parse(judged))),
         _ => Ok(Reply::of(result)),
     }
 }

@@ -1,8 +1,9 @@
 //! What can be played: speech, audio files, silence, ringing tones, and lists of them.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::fields::Fields;
 use super::states::Gender;
@@ -99,15 +100,23 @@ impl Media {
         Playlist::from(self).then(next)
     }
 
-    fn into_json(self) -> Value {
+    fn write_into(&self, out: &mut String) {
         let (kind, fields) = match self {
             Self::Tts(Tts { fields }) => ("tts", fields),
             Self::Audio(Audio { fields }) => ("audio", fields),
             Self::Silence(Silence { fields }) => ("silence", fields),
             Self::Ringtone(Ringtone { fields }) => ("ringtone", fields),
-            Self::Raw(json) => return json,
+            Self::Raw(json) => {
+                // Writing into a String does not fail.
+                let _ = write!(out, "{json}");
+                return;
+            }
         };
-        json!({ "type": kind, "params": fields.to_json() })
+        out.push_str("{\"type\":\"");
+        out.push_str(kind);
+        out.push_str("\",\"params\":{");
+        fields.write_into(out, None);
+        out.push_str("}}");
     }
 }
 
@@ -131,8 +140,18 @@ impl Playlist {
         self
     }
 
-    pub(crate) fn into_json(self) -> Value {
-        self.0.into_iter().map(Media::into_json).collect()
+    /// The text of its JSON.
+    pub(crate) fn to_text(&self) -> String {
+        let mut text = String::with_capacity(64 * (self.0.len() + 1));
+        text.push('[');
+        for media in &self.0 {
+            if text.len() > 1 {
+                text.push(',');
+            }
+            media.write_into(&mut text);
+        }
+        text.push(']');
+        text
     }
 }
 
@@ -250,6 +269,9 @@ impl<M: Into<Media>> FromIterator<M> for Playlist {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
+    use super::super::object::value_of;
     use super::*;
 
     #[test]
@@ -262,7 +284,7 @@ mod tests {
             .then([ringtone("us").duration(Duration::from_secs(4))])
             .then(Media::raw(json!({"type": "new", "params": {"a": 1}})));
         assert_eq!(
-            list.into_json(),
+            value_of(&list.to_text()),
             json!([
                 {"type": "tts", "params": {"text": "a", "language": "en-US", "gender": "female"}},
                 {"type": "silence", "params": {"duration": 1.5}},
@@ -271,6 +293,6 @@ mod tests {
                 {"type": "new", "params": {"a": 1}},
             ])
         );
-        assert_eq!(Playlist::from(Vec::<Media>::new()).into_json(), json!([]));
+        assert_eq!(Playlist::from(Vec::<Media>::new()).to_text(), "[]");
     }
 }

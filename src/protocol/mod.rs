@@ -6,6 +6,7 @@ pub(crate) mod device;
 pub(crate) mod event;
 pub(crate) mod fields;
 pub(crate) mod frame;
+pub(crate) mod labels;
 pub(crate) mod limits;
 pub(crate) mod media;
 pub(crate) mod object;

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
@@ -26,6 +26,19 @@ pub(crate) struct Number(pub(crate) Option<f64>);
 /// The members of a JSON object, each as text that has not been looked into.
 #[derive(Default)]
 pub(crate) struct Object<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+
+/// Some members of a JSON object, each as text that has not been looked into, and how many members there are in all.
+/// Unlike an [`Object`], it keeps no list of them.
+pub(crate) struct Picked<'a, const N: usize> {
+    pub(crate) values: [Option<&'a RawValue>; N],
+    pub(crate) count: usize,
+}
+
+/// The members of these names: `None` for one that is absent or `null`. Nothing, if the text is no object.
+pub(crate) fn pick<'a, const N: usize>(json: &'a str, names: [&str; N]) -> Picked<'a, N> {
+    let picked = Pick(names).deserialize(&mut serde_json::Deserializer::from_str(json));
+    picked.unwrap_or(Picked { values: [None; N], count: 0 })
+}
 
 /// All of a text that was cut from a frame, which had been parsed.
 pub(crate) fn value_of(json: &str) -> Value {
@@ -252,6 +265,40 @@ impl<'de> Visitor<'de> for ScalarVisitor {
     }
 }
 
+struct Pick<'n, const N: usize>([&'n str; N]);
+
+impl<'de, const N: usize> DeserializeSeed<'de> for Pick<'_, N> {
+    type Value = Picked<'de, N>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de, const N: usize> Visitor<'de> for Pick<'_, N> {
+    type Value = Picked<'de, N>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut picked = Picked { values: [None; N], count: 0 };
+        while let Some(Text(key)) = map.next_key()? {
+            picked.count += 1;
+            match self.0.iter().position(|name| key.as_deref() == Some(*name)) {
+                // Of a key that stands twice, the last.
+                Some(at) => {
+                    let value: &RawValue = map.next_value()?;
+                    picked.values[at] = (value.get() != "null").then_some(value);
+                }
+                None => drop(map.next_value::<IgnoredAny>()?),
+            }
+        }
+        Ok(picked)
+    }
+}
+
 struct ObjectVisitor;
 
 impl<'de> Visitor<'de> for ObjectVisitor {
@@ -288,6 +335,25 @@ mod tests {
         assert_eq!((object.string("text2").as_str(), object.number("text"), object.integer("list")), ("", 0.0, 0));
         assert!(Object::parse_text("[]").is_empty());
         assert!(Object::parse_text("nonsense").is_empty());
+    }
+
+    #[test]
+    fn members_are_picked_as_an_object_finds_them() {
+        for json in [
+            r#"{"a":1,"b":{"c":[1,{}]},"d":"x"}"#,
+            r#"{"d":null,"a":"1","a":null,"b":2,"b":3,"\u0061x":0}"#,
+            "{}",
+            "[1]",
+            "7",
+            "nonsense",
+            r#"{"a":1,"b""#,
+        ] {
+            let names = ["a", "b", "d", "none"];
+            let (picked, object) = (pick(json, names), Object::parse_text(json));
+            let found = picked.values.map(|value| value.map(RawValue::get));
+            assert_eq!(found, names.map(|name| object.get(name).map(RawValue::get)), "{json}");
+            assert_eq!(picked.count, object.keys().count(), "{json}");
+        }
     }
 
     #[test]

@@ -47,6 +47,7 @@ use crate::latch::Latch;
 use crate::mailbox::Mailbox;
 use crate::protocol::constants::METHOD_SIGNALWIRE_PING;
 use crate::protocol::frame::{self, Contents, Envelope, EventHead, Reply, WireError};
+use crate::protocol::labels::Labels;
 use crate::protocol::limits::SMALL;
 use crate::secret::{Secret, Secrets};
 use crate::transport::{Connector, Cutoff, Keeper, NotSent, Out, WRITE_SLICE, Writer, WriterSettings};
@@ -95,6 +96,8 @@ pub(crate) struct Session {
     pub(crate) settings: Settings,
     pub(crate) credentials: Credentials,
     pub(crate) secrets: Arc<Secrets>,
+    /// What calls need of it as long as there are handles on them.
+    pub(crate) of_calls: Arc<OfCalls>,
     /// Run listeners and callbacks.
     pub(crate) workers: Workers,
     /// Run the handlers of inbound calls, and of inbound messages. Each kind has threads of its own: handlers that block
@@ -133,6 +136,12 @@ pub(crate) struct Session {
     owner: OnceLock<Weak<dyn Any + Send + Sync>>,
     /// Given back when the client is closed.
     held: Mutex<Option<Box<dyn Send>>>,
+}
+
+/// What every call of a client has a part in.
+pub(crate) struct OfCalls {
+    pub(crate) secrets: Arc<Secrets>,
+    pub(crate) labels: Labels,
 }
 
 /// What the service knows this client by.
@@ -232,6 +241,7 @@ impl Session {
             workers: pool("relay-worker", Share::Whole),
             call_workers: pool("relay-handler", Share::Most),
             message_workers: pool("relay-handler", Share::Most),
+            of_calls: Arc::new(OfCalls { secrets: Arc::clone(&secrets), labels: Labels::default() }),
             secrets,
             counters: Counters::default(),
             board: Board::new(),
