@@ -1,5 +1,9 @@
 //! The floor with threads: a reader and blocking callers, who get their replies over crossbeam channels. TLS runs over
-//! a pipe in memory, because a stream of native-tls cannot be read and written at the same time.
+//! a pipe in memory, because a stream of native-tls cannot be read and written at the same time. Events are acknowledged
+//! when there is nothing more to read, or a few are waiting.
+
+// No benchmark uses all of it.
+#![allow(dead_code)]
 
 use std::collections::HashMap;
 use std::io::{self, ErrorKind, Read, Write};
@@ -9,7 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
-use native_tls::{HandshakeError, TlsStream};
+use native_tls::{HandshakeError, TlsConnector, TlsStream};
 use tungstenite::protocol::{Role, WebSocketConfig};
 use tungstenite::{Message, WebSocket, client};
 
@@ -62,18 +66,32 @@ struct Half {
     socket: TcpStream,
     tls: Option<Arc<Mutex<TlsStream<Pipe>>>>,
     scratch: Vec<u8>,
+    /// Of the reading half: what is sent before it blocks.
+    acks: Option<Arc<Writer>>,
 }
+
+type Writer = Mutex<WebSocket<Half>>;
 
 impl Half {
     fn twin(&self) -> Self {
         let socket = self.socket.try_clone().expect("a handle");
-        Self { socket, tls: self.tls.clone(), scratch: vec![0; 32 << 10] }
+        Self { socket, tls: self.tls.clone(), scratch: vec![0; 32 << 10], acks: None }
+    }
+
+    fn send_acks(&self) {
+        if let Some(acks) = &self.acks {
+            // An error is the end of the connection, which reading finds, too.
+            let _end = acks.lock().unwrap_or_else(PoisonError::into_inner).flush();
+        }
     }
 }
 
 impl Read for Half {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        let Some(tls) = &self.tls else { return self.socket.read(into) };
+        let Some(tls) = &self.tls else {
+            self.send_acks();
+            return self.socket.read(into);
+        };
         let mut received = 0;
         loop {
             {
@@ -84,6 +102,7 @@ impl Read for Half {
                     result => return result,
                 }
             }
+            self.send_acks();
             received = self.socket.read(&mut self.scratch)?;
             if received == 0 {
                 return Ok(0);
@@ -111,9 +130,15 @@ impl Write for Half {
 
 type Table = Mutex<HashMap<u64, Sender<()>>>;
 
+/// Gets the payload of every event, on the reader.
+pub type OnEvent = Box<dyn FnMut(&str) + Send>;
+
+/// So many acknowledgements wait at most.
+const ACKS: usize = 64;
+
 pub struct Crowd {
     socket: TcpStream,
-    writer: Mutex<WebSocket<Half>>,
+    writer: Arc<Writer>,
     table: Arc<Table>,
     requests: AtomicU64,
     reader: Option<JoinHandle<()>>,
@@ -129,19 +154,26 @@ pub struct Caller<'a> {
 impl Crowd {
     /// Connects and authenticates.
     pub fn connect(bench: &Bench, scheme: Scheme) -> Self {
+        let tls = (scheme == Scheme::Wss).then(|| connector(bench));
+        Self::connect_with(bench, scheme, tls.as_ref(), Box::new(|_| ()))
+    }
+
+    pub fn connect_with(bench: &Bench, scheme: Scheme, tls: Option<&TlsConnector>, on_event: OnEvent) -> Self {
         let port = bench.port(scheme);
         let socket = TcpStream::connect(("127.0.0.1", port)).expect("a connection");
         socket.set_nodelay(true).expect("a socket");
-        let tls = (scheme == Scheme::Wss).then(|| shake(bench, &socket));
-        let half = Half { socket, tls, scratch: vec![0; 32 << 10] };
+        let tls = tls.map(|tls| shake(tls, &socket));
+        let half = Half { socket, tls, scratch: vec![0; 32 << 10], acks: None };
         let (twin, socket) = (half.twin(), half.socket.try_clone().expect("a handle"));
         let settings = WebSocketConfig::default().read_buffer_size(16 << 10);
         let url = format!("{}://127.0.0.1:{port}/", scheme.name());
-        let Ok((frames, _)) = client::client_with_config(url, half, Some(settings)) else { panic!("no upgrade") };
+        let Ok((mut frames, _)) = client::client_with_config(url, half, Some(settings)) else { panic!("no upgrade") };
         let table = Arc::new(Table::default());
         let its_table = Arc::clone(&table);
-        let reader = thread::spawn(move || read(frames, &its_table));
-        let writer = Mutex::new(WebSocket::from_raw_socket(twin, Role::Client, Some(settings)));
+        let writer = Arc::new(Mutex::new(WebSocket::from_raw_socket(twin, Role::Client, Some(settings))));
+        frames.get_mut().acks = Some(Arc::clone(&writer));
+        let acks = Arc::clone(&writer);
+        let reader = thread::spawn(move || read(frames, &its_table, &acks, on_event));
         let crowd = Self { socket, writer, table, requests: AtomicU64::new(0), reader: Some(reader) };
         crowd.caller().ask("signalwire.connect", CONNECT);
         crowd
@@ -176,19 +208,32 @@ impl Drop for Crowd {
     }
 }
 
-fn read(mut frames: WebSocket<Half>, table: &Table) {
+fn read(mut frames: WebSocket<Half>, table: &Table, acks: &Writer, mut on_event: OnEvent) {
+    let mut waiting = 0;
     // An error is the end of the connection.
     while let Ok(message) = frames.read() {
         let Message::Text(text) = message else { continue };
-        let id = Frame::parse(&text).id.rsplit('-').next().and_then(|id| u64::from_str_radix(id, 16).ok());
+        let frame = Frame::parse(&text);
+        if let (Some(_), Some(params)) = (frame.method, frame.params) {
+            on_event(params.get());
+            let ack = format!(r#"{{"jsonrpc":"2.0","id":"{}","result":{{}}}}"#, frame.id);
+            let mut acks = acks.lock().unwrap_or_else(PoisonError::into_inner);
+            waiting += 1;
+            let _end = acks.write(Message::text(ack));
+            if waiting % ACKS == 0 {
+                let _end = acks.flush();
+            }
+            continue;
+        }
+        let id = frame.id.rsplit('-').next().and_then(|id| u64::from_str_radix(id, 16).ok());
         let waiter = id.and_then(|id| table.lock().unwrap_or_else(PoisonError::into_inner).remove(&id));
         waiter.expect("a request").send(()).expect("its caller");
     }
 }
 
-fn shake(bench: &Bench, mut socket: &TcpStream) -> Arc<Mutex<TlsStream<Pipe>>> {
+fn shake(tls: &TlsConnector, mut socket: &TcpStream) -> Arc<Mutex<TlsStream<Pipe>>> {
     let mut scratch = vec![0; 16 << 10];
-    let mut step = connector(bench).connect("127.0.0.1", Pipe::default());
+    let mut step = tls.connect("127.0.0.1", Pipe::default());
     loop {
         match step {
             Ok(mut stream) => {

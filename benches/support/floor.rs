@@ -1,7 +1,11 @@
 //! The floor: the same frames by one thread, on a blocking tungstenite socket and nothing else.
 
+// No benchmark uses all of it.
+#![allow(dead_code)]
+
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::path::Path;
 
 use native_tls::{Certificate, TlsConnector};
 use serde::Deserialize;
@@ -40,7 +44,11 @@ impl<'a> Frame<'a> {
 
 /// What trusts the server of the benchmarks.
 pub fn connector(bench: &Bench) -> TlsConnector {
-    let certificate = Certificate::from_pem(bench.certificate().as_bytes()).expect("a certificate");
+    connector_for(bench.certificate().as_bytes())
+}
+
+fn connector_for(pem: &[u8]) -> TlsConnector {
+    let certificate = Certificate::from_pem(pem).expect("a certificate");
     TlsConnector::builder().add_root_certificate(certificate).build().expect("TLS")
 }
 
@@ -54,14 +62,24 @@ impl Floor {
     }
 
     pub fn connect_with(bench: &Bench, scheme: Scheme, tls: Option<&TlsConnector>) -> Self {
-        let port = bench.port(scheme);
+        Self::connect_to(bench.port(scheme), tls)
+    }
+
+    /// The same in a process that knows only where the server is.
+    pub fn connect_at(port: u16, ca_file: Option<&Path>) -> Self {
+        let tls = ca_file.map(|file| connector_for(&std::fs::read(file).expect("a file")));
+        Self::connect_to(port, tls.as_ref())
+    }
+
+    fn connect_to(port: u16, tls: Option<&TlsConnector>) -> Self {
         let tcp = TcpStream::connect(("127.0.0.1", port)).expect("a connection");
         tcp.set_nodelay(true).expect("a socket");
+        let scheme = if tls.is_some() { "wss" } else { "ws" };
         let stream: Box<dyn Duplex> = match tls {
             None => Box::new(tcp),
             Some(tls) => Box::new(tls.connect("127.0.0.1", tcp).expect("TLS")),
         };
-        let url = format!("{}://127.0.0.1:{port}/", scheme.name());
+        let url = format!("{scheme}://127.0.0.1:{port}/");
         let settings = WebSocketConfig::default().read_buffer_size(16 << 10);
         let Ok((socket, _)) = client::client_with_config(url, stream, Some(settings)) else { panic!("no upgrade") };
         let mut floor = Self { socket, requests: 0 };

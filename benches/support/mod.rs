@@ -2,10 +2,13 @@
 //!
 //! The server is the same program started again, so that the CPU time of this process is the client's alone.
 
+// No benchmark uses all of it.
+#![allow(dead_code)]
+
 mod server;
 
 use std::io::{BufRead, BufReader, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 use std::{env, fs, process};
@@ -29,6 +32,21 @@ impl Scheme {
             Self::Ws => "ws",
             Self::Wss => "wss",
         }
+    }
+}
+
+/// A client for the server at a port, over TLS if there is a file of certificates.
+pub fn builder_for(port: u16, ca_file: Option<&Path>) -> Builder {
+    let builder = Client::builder()
+        .host(format!("127.0.0.1:{port}"))
+        .tls(ca_file.is_some())
+        .project("bench")
+        .token("bench")
+        .contexts(["bench"])
+        .request_timeout(Duration::from_secs(60));
+    match ca_file {
+        Some(ca_file) => builder.ca_file(ca_file),
+        None => builder,
     }
 }
 
@@ -101,20 +119,18 @@ impl Bench {
         }
     }
 
+    /// The file with the certificate of the server.
+    pub fn ca_file(&self) -> &Path {
+        &self.ca_file
+    }
+
     pub fn certificate(&self) -> &str {
         &self.greeting.certificate
     }
 
     /// The client, not yet connected.
     pub fn builder(&self, scheme: Scheme) -> Builder {
-        let builder = Client::builder()
-            .host(format!("127.0.0.1:{}", self.port(scheme)))
-            .tls(scheme == Scheme::Wss)
-            .project("bench")
-            .token("bench")
-            .contexts(["bench"])
-            .request_timeout(Duration::from_secs(60));
-        if scheme == Scheme::Wss { builder.ca_file(&self.ca_file) } else { builder }
+        builder_for(self.port(scheme), (scheme == Scheme::Wss).then_some(&*self.ca_file))
     }
 
     /// Work per round, by whether this is a quick run.
@@ -125,30 +141,15 @@ impl Bench {
     /// Has the contenders take turns, round after round, and prints the medians. The first is what the others are
     /// compared with.
     pub fn contest(&self, scheme: Scheme, work: &str, contenders: &mut [Contender<'_>], aim: &str) {
+        let rows = self.rounds(contenders);
         let rounds = self.amount(3, 7);
-        let mut figures: Vec<Figures> = contenders.iter().map(|_| Figures::default()).collect();
-        // The first round fills caches and makes threads; it does not count.
-        for round in 0..=rounds {
-            for (contender, figures) in contenders.iter_mut().zip(&mut figures) {
-                if self.alone && contender.0.starts_with("floor") {
-                    continue;
-                }
-                let (began, cpu) = (Instant::now(), cpu_seconds());
-                let sample = (contender.1)();
-                let (wall, cpu) = (began.elapsed(), cpu_seconds().zip(cpu).map(|(after, before)| after - before));
-                if round > 0 {
-                    figures.add(sample, wall, cpu);
-                }
-            }
-        }
         println!("\n{} over {}: {work} (medians of {rounds} rounds)", self.name, scheme.name());
         println!(
             "{:<10} {:>10} {:>10} {:>10} {:>12}   {:>7} {:>7} {:>7}",
             "", "per s", "p50 us", "p99 us", "CPU s/100k", "x rate", "x p50", "x CPU"
         );
-        let base = figures[0].row();
-        for (contender, figures) in contenders.iter().zip(&figures) {
-            let row = figures.row();
+        let base = &rows[0];
+        for (contender, row) in contenders.iter().zip(&rows) {
             println!(
                 "{:<10} {:>10.0} {} {} {}   {} {} {}",
                 contender.0,
@@ -163,6 +164,26 @@ impl Bench {
         }
         println!("{:<10} {aim}", "aim");
         let _unseen = std::io::stdout().flush();
+    }
+
+    /// Has the contenders take turns, round after round; gives the medians of each.
+    pub fn rounds(&self, contenders: &mut [Contender<'_>]) -> Vec<Row> {
+        let mut figures: Vec<Figures> = contenders.iter().map(|_| Figures::default()).collect();
+        // The first round fills caches and makes threads; it does not count.
+        for round in 0..=self.amount(3, 7) {
+            for (contender, figures) in contenders.iter_mut().zip(&mut figures) {
+                if self.alone && contender.0.starts_with("floor") {
+                    continue;
+                }
+                let (began, cpu) = (Instant::now(), cpu_seconds());
+                let sample = (contender.1)();
+                let (wall, cpu) = (began.elapsed(), cpu_seconds().zip(cpu).map(|(after, before)| after - before));
+                if round > 0 {
+                    figures.add(sample, wall, cpu);
+                }
+            }
+        }
+        figures.iter().map(Figures::row).collect()
     }
 }
 
@@ -192,11 +213,12 @@ struct Figures {
     cpu: Option<f64>,
 }
 
-struct Row {
-    rate: f64,
-    p50: Option<f64>,
-    p99: Option<f64>,
-    cpu: Option<f64>,
+/// The medians of one contender: units of work per second, latencies in µs, and CPU seconds for 100,000 units.
+pub struct Row {
+    pub rate: f64,
+    pub p50: Option<f64>,
+    pub p99: Option<f64>,
+    pub cpu: Option<f64>,
 }
 
 impl Figures {
@@ -232,12 +254,22 @@ pub fn median(values: &[f64]) -> Option<f64> {
 }
 
 /// The CPU time of this process so far, where the system tells it in a file.
-fn cpu_seconds() -> Option<f64> {
+pub fn cpu_seconds() -> Option<f64> {
+    times_from(11)
+}
+
+/// The CPU time of the processes that it has started and that are over.
+pub fn cpu_seconds_of_children() -> Option<f64> {
+    times_from(13)
+}
+
+/// Two fields of the system's file on this process, in user and in system mode, the first being this one.
+fn times_from(field: usize) -> Option<f64> {
     /// Ticks per second, as every Linux shows them to programs.
     const TICKS: f64 = 100.0;
     let stat = fs::read_to_string("/proc/self/stat").ok()?;
     // The name of the program, in parentheses, may contain spaces.
     let fields = stat.rsplit_once(')')?.1;
-    let mut times = fields.split_ascii_whitespace().skip(11).map(|field| field.parse::<f64>().ok());
+    let mut times = fields.split_ascii_whitespace().skip(field).map(|field| field.parse::<f64>().ok());
     Some((times.next()?? + times.next()??) / TICKS)
 }
