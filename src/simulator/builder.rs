@@ -13,8 +13,10 @@ use crate::secret::Secret;
 use crate::simulator::Simulator;
 use crate::simulator::line::server::Server;
 use crate::simulator::line::tls;
+use crate::simulator::service::methods;
 use crate::simulator::world::over::KNOWN_FOR;
-use crate::simulator::world::state::{Settings, Shared};
+use crate::simulator::world::settings::Settings;
+use crate::simulator::world::shared::Shared;
 
 /// How a simulator is started; from [`Simulator::builder`].
 #[derive(Clone)]
@@ -205,7 +207,7 @@ impl Builder {
             Time::ByHand => Clock::virtual_time(seed.unwrap_or_default(), true),
         };
         let starter = clock.hold().map(Held::unbound);
-        let shared = Arc::new(Shared::new(clock, settings));
+        let shared = Arc::new(Shared::new(clock, settings, methods::may_carry_secrets));
         let listen = self.listen;
         let no_socket = |error| error::config(format!("the simulator cannot listen on {listen}: {error}"));
         let (acceptor, ca) = if self.tls {

@@ -111,12 +111,21 @@ impl Scene {
             story = story.replace(&format!("\"u-{id}\""), "\"u-<number>\"");
         }
         for line in self.sim.transcript() {
-            let _infallible = writeln!(story, "{line}");
+            let _infallible = writeln!(story, "{}", without_file(&line));
         }
         for deed in self.sim.deeds() {
-            let _infallible = writeln!(story, "{:?} {} {} {:?}", deed.kind(), deed.with(), deed.words(), deed.lasted());
+            let words = without_file(deed.words());
+            let _infallible = writeln!(story, "{:?} {} {words} {:?}", deed.kind(), deed.with(), deed.lasted());
         }
         story + &self.sim.violations().len().to_string()
+    }
+}
+
+/// A line without the ID in the name of a file of the simulator's.
+fn without_file(line: &str) -> String {
+    match line.split_once("files.simulator.invalid/") {
+        Some((before, file)) => format!("{before}<file>{}", &file[36..]),
+        None => line.to_owned(),
     }
 }
 

@@ -5,8 +5,9 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::simulator::Simulator;
+use crate::simulator::line::out::Out;
 use crate::simulator::record::journal::{Direction, EntryKind};
-use crate::simulator::world::state::{Out, World};
+use crate::simulator::world::state::World;
 
 /// On which side of a frame the link is cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

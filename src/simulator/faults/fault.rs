@@ -1,4 +1,4 @@
-//! What can go wrong, as a value: what, where, how often.
+//! HandshakeFault can go wrong, as a value: what, where, how often.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use crate::error::{self, Error, Phase, Result};
 use crate::simulator::faults::malformed::Malformed;
-use crate::simulator::world::mishaps::{Trouble, What};
+use crate::simulator::line::handshake::{HandshakeFault, Trouble};
 
 /// Something that goes wrong while it is [injected](crate::simulator::Simulator::inject). The table of [faults](crate::simulator#faults)
 /// lists them all.
@@ -57,7 +57,7 @@ pub(crate) enum Kind {
     Connecting(Trouble),
     RefuseCredentials { resumed_only: bool },
     Refuse { code: i64, message: String },
-    // What happens once.
+    // HandshakeFault happens once.
     Act(Act),
 }
 
@@ -100,7 +100,7 @@ impl Fault {
         Self { kind, on: None, only, way, times: None, chance: 1.0, after: Duration::ZERO, lasting: None }
     }
 
-    fn at(phase: Phase, what: What) -> Self {
+    fn at(phase: Phase, what: HandshakeFault) -> Self {
         Self::new(Kind::Connecting(Trouble { phase, what }))
     }
 
@@ -199,40 +199,40 @@ impl Fault {
 /// Connecting, and what is refused. Of [`Phase`], `Tcp` means: before anything is read; `Tls` exists on a port with
 /// TLS only; nothing goes wrong in `Lookup`.
 impl Fault {
-    /// What the client says in this phase is read, and never answered.
+    /// HandshakeFault the client says in this phase is read, and never answered.
     #[must_use]
     pub fn silence(phase: Phase) -> Self {
-        Self::at(phase, What::Silence)
+        Self::at(phase, HandshakeFault::Silence)
     }
 
     /// Something is sent in place of the answer of this phase.
     #[must_use]
     pub fn garbage(phase: Phase, bytes: impl Into<Vec<u8>>) -> Self {
-        Self::at(phase, What::Garbage(bytes.into()))
+        Self::at(phase, HandshakeFault::Garbage(bytes.into()))
     }
 
     /// The connection is closed in this phase.
     #[must_use]
     pub fn cut_at(phase: Phase) -> Self {
-        Self::at(phase, What::Cut)
+        Self::at(phase, HandshakeFault::Cut)
     }
 
     /// The connection is reset in this phase.
     #[must_use]
     pub fn reset_at(phase: Phase) -> Self {
-        Self::at(phase, What::Reset)
+        Self::at(phase, HandshakeFault::Reset)
     }
 
     /// The answer of this phase comes byte by byte, with so much between two; `Tls` or `Upgrade`.
     #[must_use]
     pub fn drip(phase: Phase, every: Duration) -> Self {
-        Self::at(phase, What::Drip(every))
+        Self::at(phase, HandshakeFault::Drip(every))
     }
 
     /// The upgrade is refused with an HTTP status and this body.
     #[must_use]
     pub fn http(status: u16, body: impl Into<String>) -> Self {
-        Self::at(Phase::Upgrade, What::Http(status, body.into()))
+        Self::at(Phase::Upgrade, HandshakeFault::Http(status, body.into()))
     }
 
     /// Credentials are refused.
@@ -255,7 +255,7 @@ impl Fault {
     }
 }
 
-/// What happens once: to every connection and at once, or with [`on`](Self::on) to the connection of such a request,
+/// HandshakeFault happens once: to every connection and at once, or with [`on`](Self::on) to the connection of such a request,
 /// before that takes effect, or of such an event, after it was sent.
 impl Fault {
     /// Connections are reset (TCP RST). A socket resets only what it has not read, so the client gets a WebSocket ping
@@ -464,7 +464,7 @@ impl Fault {
         NAMES
     }
 
-    /// What it is called: the name of the function that makes it.
+    /// HandshakeFault it is called: the name of the function that makes it.
     #[must_use]
     pub fn name(&self) -> &'static str {
         match &self.kind {
@@ -482,12 +482,12 @@ impl Fault {
             Kind::Redeliver => "redeliver",
             Kind::Reorder { .. } => "reorder",
             Kind::Connecting(trouble) => match &trouble.what {
-                What::Silence => "silence",
-                What::Garbage(_) => "garbage",
-                What::Cut => "cut_at",
-                What::Reset => "reset_at",
-                What::Drip(_) => "drip",
-                What::Http(..) => "http",
+                HandshakeFault::Silence => "silence",
+                HandshakeFault::Garbage(_) => "garbage",
+                HandshakeFault::Cut => "cut_at",
+                HandshakeFault::Reset => "reset_at",
+                HandshakeFault::Drip(_) => "drip",
+                HandshakeFault::Http(..) => "http",
             },
             Kind::RefuseCredentials { resumed_only: false } => "refuse_credentials",
             Kind::RefuseCredentials { resumed_only: true } => "refuse_resume",
@@ -550,13 +550,13 @@ impl Fault {
             Kind::Connecting(trouble) => {
                 json["phase"] = phase_name(trouble.phase).into();
                 match &trouble.what {
-                    What::Garbage(bytes) => json["bytes"] = bytes.clone().into(),
-                    What::Drip(every) => json["every_ms"] = ms(*every),
-                    What::Http(status, body) => {
+                    HandshakeFault::Garbage(bytes) => json["bytes"] = bytes.clone().into(),
+                    HandshakeFault::Drip(every) => json["every_ms"] = ms(*every),
+                    HandshakeFault::Http(status, body) => {
                         json["status"] = (*status).into();
                         json["body"] = body.clone().into();
                     }
-                    What::Silence | What::Cut | What::Reset => {}
+                    HandshakeFault::Silence | HandshakeFault::Cut | HandshakeFault::Reset => {}
                 }
             }
             Kind::Refuse { code, message } => {

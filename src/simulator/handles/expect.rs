@@ -6,7 +6,8 @@ use crate::simulator::Simulator;
 use crate::simulator::handles::watch::ACK_LIMIT;
 use crate::simulator::record::journal::{Direction, Entry, EntryKind};
 use crate::simulator::verdict::deeds::{self, Deed, DeedKind, Scene, Wanted, shortened};
-use crate::simulator::world::state::{Shared, World};
+use crate::simulator::world::shared::Shared;
+use crate::simulator::world::state::World;
 
 /// How many lines of the transcript, and how many frames, a failure shows.
 const SHOWN: usize = 20;
@@ -341,7 +342,7 @@ impl Simulator {
         let (scene, lines) = self.shared.with(|world| {
             let skip = world.lines.len().saturating_sub(SHOWN);
             let lines: Vec<String> = world.lines.iter().skip(skip).cloned().collect();
-            (world.scene(), lines)
+            (scene(world), lines)
         });
         let expectations: Vec<String> = expected.iter().filter_map(|(_, expected)| expected.unmet(&scene)).collect();
         if expectations.is_empty() && violations.is_empty() {
@@ -377,7 +378,7 @@ impl Simulator {
     /// How often this was done so far.
     #[must_use]
     pub fn count_of(&self, wanted: &Wanted) -> usize {
-        let scene = self.shared.with(|world| world.scene());
+        let scene = self.shared.with(|world| scene(world));
         wanted.places(&scene).len()
     }
 
@@ -440,6 +441,11 @@ impl World {
         self.expected.push((id, expected));
         id
     }
+}
+
+/// All that has happened so far.
+fn scene(world: &World) -> Scene {
+    Scene { deeds: world.deeds.iter().cloned().collect(), entries: world.log.snapshot().entries().to_vec() }
 }
 
 /// A frame in one line that can be read: what of it tells something, and the end of the call's id.

@@ -11,9 +11,11 @@ use crate::error::{self, Result};
 use crate::simulator::Simulator;
 use crate::simulator::faults::fault::Fault;
 use crate::simulator::handles::people;
+use crate::simulator::line::out::Out;
 use crate::simulator::record::journal::{Direction, EntryKind, Frame, Missed};
 use crate::simulator::world::mishaps::{Active, Behind};
-use crate::simulator::world::state::{Out, Shared, World};
+use crate::simulator::world::shared::Shared;
+use crate::simulator::world::state::World;
 
 /// How many of the next requests something applies to.
 #[derive(Clone, Copy, Debug)]

@@ -1,5 +1,6 @@
 //! What a test holds in its hands: people, faults, expectations, the journal.
 
+pub(crate) mod agents;
 pub(crate) mod expect;
 pub(crate) mod link;
 pub(crate) mod people;

@@ -5,11 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::simulator::handles::expect::Expected;
+use crate::simulator::people::person::Person;
+use crate::simulator::people::plan::{FaxManner, Kind, Machine, Manner, NumberPlan};
+use crate::simulator::people::script::{Occasion, Step};
 use crate::simulator::record::journal::Missed;
-pub(crate) use crate::simulator::switchboard::conversation::{Ending, Kind, Machine, Manner, NumberPlan, Person};
-use crate::simulator::switchboard::conversation::{FaxManner, Step};
 use crate::simulator::verdict::deeds::{self, Wanted};
-use crate::simulator::world::state::{Shared, World};
+use crate::simulator::world::shared::Shared;
+use crate::simulator::world::state::World;
 
 /// The time before each key of somebody who is neither slow nor fast.
 const QUARTER: Duration = Duration::from_millis(250);
@@ -112,13 +114,13 @@ impl<R: Role> Scripted<R> {
     /// Each request for digits counts once, so the same step again waits for the next one.
     #[must_use = "the steps behind it come with the value returned"]
     pub fn when_asked_for_digits(self) -> Self {
-        self.step(Step::WhenAskedForDigits)
+        self.step(Step::When(Occasion::AskedForDigits))
     }
 
     /// Waits until the program asks for words and its prompt, if it plays one, has been heard to the end.
     #[must_use = "the steps behind it come with the value returned"]
     pub fn when_asked_to_speak(self) -> Self {
-        self.step(Step::WhenAskedToSpeak)
+        self.step(Step::When(Occasion::AskedToSpeak))
     }
 
     /// Waits until the program's payment asks for something: the number of the card, when it expires, its security
@@ -128,7 +130,7 @@ impl<R: Role> Scripted<R> {
     /// `.presses("4242424242424242#").when_asked_to_pay().presses("1299")` and one long `presses` do.
     #[must_use = "the steps behind it come with the value returned"]
     pub fn when_asked_to_pay(self) -> Self {
-        self.step(Step::WhenAskedToPay)
+        self.step(Step::When(Occasion::AskedToPay))
     }
 
     /// Waits until something that contains `text` has been heard to its end; upper and lower case are the same.
@@ -148,7 +150,7 @@ impl<R: Role> Scripted<R> {
     /// Waits until the program records: the moment to leave a message, whether there was a beep or not.
     #[must_use = "the steps behind it come with the value returned"]
     pub fn after_the_beep(self) -> Self {
-        self.step(Step::WhenRecorded)
+        self.step(Step::When(Occasion::Recorded))
     }
 
     /// Waits until the program has connected the call to somebody else, or others are in its conference too.

@@ -7,11 +7,28 @@ use crate::simulator::Simulator;
 use crate::simulator::handles::people;
 use crate::simulator::handles::people::PersonOnCall;
 use crate::simulator::record::journal::{Entry, EntryKind, Journal, Missed};
-use crate::simulator::switchboard::calls::CallSeen;
+use crate::simulator::service::methods;
 use crate::simulator::wire::schema;
+use crate::simulator::world::calls::Leg;
 
 /// How old an event is when its missing acknowledgement counts as a violation: more than a busy machine needs.
 pub(crate) const ACK_LIMIT: Duration = Duration::from_secs(5);
+
+/// A call, as it is at one moment; from [`Simulator::calls`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CallSeen {
+    /// Its id, as the program sees it too.
+    pub call_id: String,
+    /// The number or address of the person.
+    pub person: String,
+    /// The number or address of the program.
+    pub program: String,
+    /// Whether the person called the program.
+    pub inbound: bool,
+    /// `created`, `ringing`, `answered` or `ending`.
+    pub state: &'static str,
+}
 
 /// What happened.
 impl Simulator {
@@ -78,13 +95,24 @@ impl Simulator {
     /// Whether the service has, or once had, a method of this name: what has none is a slip of the pen.
     #[must_use]
     pub fn knows_method(&self, method: &str) -> bool {
-        schema::knows(method) || schema::refused(method).is_some()
+        methods::all().knows(method) || schema::refused(method).is_some()
     }
 
     /// The calls that there are now, ended ones not included, in the order in which they were made.
     #[must_use]
     pub fn calls(&self) -> Vec<CallSeen> {
-        self.shared.with(|world| world.calls_seen())
+        self.shared.with(|world| {
+            let mut legs: Vec<&Leg> = world.calls.values().collect();
+            legs.sort_unstable_by_key(|leg| leg.person);
+            let seen = |leg: &Leg| CallSeen {
+                call_id: leg.call_id.clone(),
+                person: world.person_name(leg.person),
+                program: leg.own_address().to_owned(),
+                inbound: leg.inbound,
+                state: leg.state.name(),
+            };
+            legs.into_iter().map(seen).collect()
+        })
     }
 
     /// Whoever is at the other end of a call, whether they called or were called; nobody when there is no such call.

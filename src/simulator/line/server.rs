@@ -17,10 +17,13 @@ use tungstenite::{Message, WebSocket};
 
 use crate::clock::{Clock, Receiver, Sender, Whose};
 use crate::error::Phase;
+use crate::simulator::line::handshake::{HandshakeFault, Trouble};
 use crate::simulator::line::link::Link;
+use crate::simulator::line::out::Out;
 use crate::simulator::line::tls;
-use crate::simulator::world::mishaps::{Trouble, What};
-use crate::simulator::world::state::{Conn, Out, Shared, World};
+use crate::simulator::world::connections::Conn;
+use crate::simulator::world::shared::Shared;
+use crate::simulator::world::state::World;
 
 /// A client that takes no byte for this long is given up.
 const WRITE_LIMIT: Duration = Duration::from_secs(10);
@@ -371,25 +374,25 @@ fn write(shared: &Shared, mut websocket: WebSocket<WriteHalf>, queue: &Receiver<
 /// directions are `reading`'s.
 fn befall(reading: &mut Io, writing: Option<&mut Io>, link: &Link, trouble: &Trouble) -> bool {
     let answer: Vec<u8> = match &trouble.what {
-        What::Drip(pause) => {
+        HandshakeFault::Drip(pause) => {
             link.drip(Some(*pause));
             return true;
         }
-        What::Cut => return false,
-        What::Reset => {
+        HandshakeFault::Cut => return false,
+        HandshakeFault::Reset => {
             link.leave_unread();
             return false;
         }
-        What::Silence => Vec::new(),
-        What::Garbage(bytes) => bytes.clone(),
-        What::Http(status, body) => format!(
+        HandshakeFault::Silence => Vec::new(),
+        HandshakeFault::Garbage(bytes) => bytes.clone(),
+        HandshakeFault::Http(status, body) => format!(
             "HTTP/1.1 {status} Refused\r\nContent-Type: text/plain\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
             body.len()
         )
         .into_bytes(),
     };
     if !answer.is_empty() {
-        // What the client has to say first, as far as it comes in one piece.
+        // HandshakeFault the client has to say first, as far as it comes in one piece.
         let mut said = [0; 4096];
         if !matches!(reading.read(&mut said), Ok(1..)) {
             return false;
@@ -402,7 +405,7 @@ fn befall(reading: &mut Io, writing: Option<&mut Io>, link: &Link, trouble: &Tro
         {
             return false;
         }
-        if matches!(trouble.what, What::Http(..)) {
+        if matches!(trouble.what, HandshakeFault::Http(..)) {
             let _ = link.shutdown(Shutdown::Write);
         }
     }
@@ -448,7 +451,7 @@ impl Io {
     }
 }
 
-/// What the reader's WebSocket reads from. What it would answer by itself is answered by the writer instead.
+/// HandshakeFault the reader's WebSocket reads from. HandshakeFault it would answer by itself is answered by the writer instead.
 struct ReadHalf {
     io: Io,
     established: bool,
@@ -470,7 +473,7 @@ impl Write for ReadHalf {
     }
 }
 
-/// What the writer's WebSocket writes to.
+/// HandshakeFault the writer's WebSocket writes to.
 struct WriteHalf {
     io: Io,
 }

@@ -22,7 +22,7 @@ use rustls::{ServerConfig, ServerConnection};
 use crate::clock::Sender;
 use crate::error::{self, Error};
 use crate::simulator::line::link::Link;
-use crate::simulator::world::state::Out;
+use crate::simulator::line::out::Out;
 
 /// How much is read from a socket at once.
 const SCRATCH: usize = 32 << 10;

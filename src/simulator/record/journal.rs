@@ -1,18 +1,13 @@
 //! What went over the wire, in order, without secrets.
 
-use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::clock::Sender;
 use serde_json::{Value, json};
 
 /// How many frames are kept when nothing else is set; the oldest go first.
 pub(crate) const KEPT: usize = 50_000;
-
-/// How many frames a failed wait shows.
-const SHOWN: usize = 20;
 
 /// Who sent a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -65,6 +60,18 @@ pub(crate) enum Frame {
 static NULL: Value = Value::Null;
 
 impl Entry {
+    pub(crate) fn new(
+        sequence: u64,
+        at: Duration,
+        direction: Direction,
+        kind: EntryKind,
+        connection: u64,
+        method: &str,
+        frame: Frame,
+    ) -> Self {
+        Self(Arc::new(Inner { sequence, at, direction, kind, connection, method: method.into(), frame }))
+    }
+
     /// Its place in the order of all frames, from 0.
     #[must_use]
     pub fn sequence(&self) -> u64 {
@@ -203,6 +210,10 @@ pub struct Journal {
 }
 
 impl Journal {
+    pub(crate) fn new(entries: Vec<Entry>, dropped: u64) -> Self {
+        Self { entries, dropped }
+    }
+
     /// All frames in order.
     #[must_use]
     pub fn entries(&self) -> &[Entry] {
@@ -259,6 +270,12 @@ pub struct Missed {
     near: Vec<Entry>,
 }
 
+impl Missed {
+    pub(crate) fn new(what: String, near: Vec<Entry>) -> Self {
+        Self { what, near }
+    }
+}
+
 impl fmt::Display for Missed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} did not come in time; ", self.what)?;
@@ -277,84 +294,3 @@ impl fmt::Debug for Missed {
 }
 
 impl std::error::Error for Missed {}
-
-/// The growing journal.
-pub(crate) struct Log {
-    entries: VecDeque<Entry>,
-    limit: usize,
-    next: u64,
-    /// Who is handed every entry as it comes.
-    listeners: Vec<Sender<Entry>>,
-}
-
-impl Log {
-    pub(crate) fn new(limit: usize) -> Self {
-        Self { entries: VecDeque::new(), limit, next: 0, listeners: Vec::new() }
-    }
-
-    /// How many of the entries that there were are not kept any more.
-    fn dropped(&self) -> u64 {
-        self.next.saturating_sub(self.entries.len() as u64)
-    }
-
-    pub(crate) fn add(
-        &mut self,
-        at: Duration,
-        direction: Direction,
-        kind: EntryKind,
-        connection: u64,
-        method: &str,
-        frame: Frame,
-    ) {
-        let sequence = self.next;
-        self.next += 1;
-        let method = method.into();
-        let entry = Entry(Arc::new(Inner { sequence, at, direction, kind, connection, method, frame }));
-        self.listeners.retain(|listener| listener.send(entry.clone()).is_ok());
-        self.entries.push_back(entry);
-        if self.entries.len() > self.limit {
-            self.entries.pop_front();
-        }
-    }
-
-    /// Hands over all entries that are kept, and from now on each new one.
-    pub(crate) fn listen(&mut self, listener: Sender<Entry>) {
-        if self.entries.iter().all(|entry| listener.send(entry.clone()).is_ok()) {
-            self.listeners.push(listener);
-        }
-    }
-
-    /// Lets the listeners end once they have had what was handed over.
-    pub(crate) fn end_listening(&mut self) {
-        self.listeners.clear();
-    }
-
-    /// The number of the latest entry.
-    pub(crate) fn last_sequence(&self) -> u64 {
-        self.next.saturating_sub(1)
-    }
-
-    /// Whether a frame to a client holds this text.
-    pub(crate) fn tells_of(&self, text: &str) -> bool {
-        self.entries.iter().any(|entry| entry.direction() == Direction::ToClient && entry.text().contains(text))
-    }
-
-    pub(crate) fn snapshot(&self) -> Journal {
-        Journal { entries: self.entries.iter().cloned().collect(), dropped: self.dropped() }
-    }
-
-    /// The first entry at or after `from` that fits.
-    pub(crate) fn find(&self, from: u64, fits: impl Fn(&Entry) -> bool) -> Option<Entry> {
-        let skip = usize::try_from(from.saturating_sub(self.dropped())).unwrap_or(usize::MAX);
-        self.entries.iter().skip(skip).find(|entry| fits(entry)).cloned()
-    }
-
-    pub(crate) fn last(&self, fits: impl Fn(&Entry) -> bool) -> Option<Entry> {
-        self.entries.iter().rev().find(|entry| fits(entry)).cloned()
-    }
-
-    pub(crate) fn missed(&self, what: String) -> Missed {
-        let skip = self.entries.len().saturating_sub(SHOWN);
-        Missed { what, near: self.entries.iter().skip(skip).cloned().collect() }
-    }
-}

@@ -1,4 +1,6 @@
 //! What happened, as it is kept: frames in order.
 
 pub(crate) mod canonical;
+pub(crate) mod deed;
 pub(crate) mod journal;
+pub(crate) mod log;

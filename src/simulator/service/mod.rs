@@ -1,4 +1,5 @@
 //! Sessions and requests: who sends what, and who answers.
 
+pub(crate) mod methods;
 pub(crate) mod requests;
 pub(crate) mod sessions;

@@ -1,12 +1,12 @@
 //! What clients send: sorted, checked against the tables, carried out, answered.
 
-use serde_json::{Map, Value, json};
-
 use crate::simulator::record::journal::{Direction, EntryKind};
-use crate::simulator::service::sessions::{Refusal, Verdict, refuse};
+use crate::simulator::service::methods::{self, last_event_of};
 use crate::simulator::wire::frame::{self, Incoming, text};
-use crate::simulator::wire::schema::{self, Fault};
-use crate::simulator::world::state::{LateReply, Trigger, World};
+use crate::simulator::wire::reply::{Params, Refusal, Reply, refuse};
+use crate::simulator::world::outbox::LateReply;
+use crate::simulator::world::state::World;
+use serde_json::{Value, json};
 
 impl World {
     /// A client sent a text frame.
@@ -76,7 +76,7 @@ impl World {
         }
     }
 
-    fn on_request(&mut self, conn: u64, id: &Value, method: &str, params: &Map<String, Value>) {
+    fn on_request(&mut self, conn: u64, id: &Value, method: &str, params: &Params) {
         let Some(connection) = self.conns.get_mut(&conn) else { return };
         let first_use = id.as_str().is_some_and(|id| connection.note_id(id));
         let authenticated = connection.session.is_some();
@@ -135,11 +135,12 @@ impl World {
     }
 
     /// Sends a reply, or keeps it back when that was asked for.
-    pub(crate) fn answer(&mut self, conn: u64, method: &str, params: &Map<String, Value>, frame: Value) {
+    pub(crate) fn answer(&mut self, conn: u64, method: &str, params: &Params, frame: Value) {
         if !self.conns.contains_key(&conn) {
             return;
         }
-        let after = if self.faults.events_first.contains(method) { last_event(method, params, &frame) } else { None };
+        let after =
+            if self.faults.events_first.contains(method) { last_event_of(method, params, &frame) } else { None };
         if after.is_some() || self.faults.held.contains(method) {
             self.late.push(LateReply { conn, method: method.to_owned(), frame, after });
         } else {
@@ -157,32 +158,14 @@ impl World {
     }
 
     /// Whether the request has the form that the service asks for.
-    pub(crate) fn check(&mut self, method: &str, params: &Map<String, Value>) -> Result<(), Refusal> {
-        if !schema::knows(method) {
-            let why = schema::refused(method).unwrap_or("there is no such method");
-            self.violation(format!("{method}: {why}"));
-            return refuse(-32601, "Method not found");
-        }
-        let code = if method.starts_with("signalwire.") { -32602 } else { 400 };
-        let mut refusal = Ok(());
-        for fault in schema::check(method, params) {
-            match fault {
-                Fault::Unknown(_) if self.settings.allow_unknown_fields => {}
-                // The service does not look at what it does not know, and carries the request out.
-                Fault::Unknown(path) => self.violation(format!("{method}: unknown field {path}")),
-                Fault::Wrong(why) => {
-                    self.violation(format!("{method}: {why}"));
-                    if refusal.is_ok() {
-                        refusal = refuse(code, why);
-                    }
-                }
-            }
-        }
-        refusal
+    fn check(&mut self, method: &str, params: &Params) -> Result<(), Refusal> {
+        let (violations, judged) = methods::all().judge(method, params, self.settings.allow_unknown_fields);
+        violations.into_iter().for_each(|violation| self.violation(violation));
+        judged
     }
 
-    fn dispatch(&mut self, conn: u64, session: &str, method: &str, params: &Map<String, Value>) -> Verdict {
-        if schema::addresses_a_call(method) {
+    fn dispatch(&mut self, conn: u64, session: &str, method: &str, params: &Params) -> Reply {
+        if methods::all().addresses_a_call(method) {
             let call_id = text(params, "call_id").unwrap_or_default().to_owned();
             let node_id = text(params, "node_id").unwrap_or_default();
             return match self.calls.get(&call_id) {
@@ -198,146 +181,9 @@ impl World {
                 None => self.no_such_call(&call_id, method),
             };
         }
-        match method {
-            "signalwire.ping" => Ok(params.clone()),
-            "signalwire.receive" => self.on_receive(conn, session, params),
-            "signalwire.unreceive" => self.on_unreceive(session, params),
-            "calling.dial" => self.on_dial(session, params),
-            "messaging.send" => self.on_send(session, params),
-            "signalwire.reauthenticate" => self.on_reauthenticate(params),
-            _ => refuse(-32601, "Method not found"),
+        match methods::of_session(method) {
+            Some(carry) => carry(self, (conn, session), params),
+            None => refuse(-32601, "Method not found"),
         }
     }
-
-    pub(crate) fn dispatch_call(&mut self, call_id: &str, method: &str, params: &Map<String, Value>) -> Verdict {
-        match method {
-            "calling.answer" => self.on_answer(call_id, params),
-            "calling.end" => self.on_end(call_id, params),
-            "calling.pass" => self.on_pass(call_id),
-            "calling.connect" => self.on_connect_call(call_id, params),
-            "calling.disconnect" => self.on_disconnect_call(call_id),
-            "calling.play" => self.on_play(call_id, params),
-            "calling.record" => self.on_record(call_id, params),
-            "calling.collect" => self.on_collect(call_id, params),
-            "calling.play_and_collect" => self.on_play_and_collect(call_id, params),
-            "calling.detect" => self.on_detect(call_id, params),
-            "calling.send_digits" => self.on_send_digits(call_id, params),
-            "calling.transfer" => self.on_transfer(call_id, params),
-            "calling.refer" => self.on_refer(call_id, params),
-            "calling.hold" => self.on_hold(call_id, true),
-            "calling.unhold" => self.on_hold(call_id, false),
-            "calling.denoise" => self.on_denoise(call_id, true),
-            "calling.denoise.stop" => self.on_denoise(call_id, false),
-            "calling.echo" => self.on_echo(call_id, params),
-            "calling.user_event" => self.on_user_event(call_id, params),
-            "calling.bind_digit" => self.on_bind_digit(call_id, params),
-            "calling.clear_digit_bindings" => self.on_clear_digit_bindings(call_id, params),
-            "calling.send_fax" => self.on_fax(call_id, params, true),
-            "calling.receive_fax" => self.on_fax(call_id, params, false),
-            "calling.pay" => self.on_pay(call_id, params),
-            "calling.tap" => self.on_tap(call_id, params),
-            "calling.stream" => self.on_stream(call_id, params),
-            "calling.transcribe" => self.on_transcribe(call_id, params),
-            "calling.live_transcribe" => self.on_live(call_id, params, false),
-            "calling.live_translate" => self.on_live(call_id, params, true),
-            "calling.join_conference" => self.on_join_conference(call_id, params),
-            "calling.leave_conference" => self.on_leave_conference(call_id, params),
-            "calling.join_room" => self.on_join_room(call_id, params),
-            "calling.leave_room" => self.on_leave_room(call_id),
-            "calling.queue.enter" => self.on_queue_enter(call_id, params),
-            "calling.queue.leave" => self.on_queue_leave(call_id, params),
-            "calling.ai" => self.on_ai(call_id, params),
-            "calling.ai.stop" => self.on_ai_stop(call_id, params),
-            "calling.amazon_bedrock" => self.on_amazon_bedrock(call_id, params),
-            "calling.ai_message" => self.on_ai_message(call_id, params),
-            "calling.ai_hold" => self.on_ai_hold(call_id, params),
-            "calling.ai_unhold" => self.on_ai_unhold(call_id, params),
-            "calling.ai_sidecar" => self.on_sidecar(call_id),
-            "calling.ai_sidecar.poke" => self.on_sidecar_poke(call_id, params),
-            "calling.ai_sidecar.ask" => self.on_sidecar_ask(call_id, params),
-            "calling.ai_sidecar.stop" => self.on_sidecar_stop(call_id),
-            "calling.ai_sidecar.status" => self.on_sidecar_status(call_id),
-            // The reference sends these two, but no published list holds them.
-            "calling.play_and_collect.pause" | "calling.play_and_collect.resume" => refuse(-32601, "Method not found"),
-            _ => match method.strip_prefix("calling.").and_then(|rest| rest.rsplit_once('.')) {
-                Some((kind, command)) => self.on_command(call_id, kind, command, params),
-                None => refuse(-32601, "Method not found"),
-            },
-        }
-    }
-}
-
-/// What tells the last event that a request causes.
-fn last_event(method: &str, params: &Map<String, Value>, reply: &Value) -> Option<Trigger> {
-    fn is(event: &Value, key: &str, any: &[&str]) -> bool {
-        event.get(key).and_then(Value::as_str).is_some_and(|value| any.contains(&value))
-    }
-    let own = |key: &str| text(params, key).unwrap_or_default().to_owned();
-    let (call_id, control_id, tag) = (own("call_id"), own("control_id"), own("tag"));
-    let prompts = method == "calling.play_and_collect";
-    let message_id = reply["result"]["message_id"].as_str().unwrap_or_default().to_owned();
-    Some(match method {
-        "calling.dial" => Box::new(move |kind: &str, event: &Value| {
-            kind == "calling.call.dial" && is(event, "tag", &[&tag]) && is(event, "dial_state", &["answered", "failed"])
-        }),
-        "messaging.send" => Box::new(move |kind: &str, event: &Value| {
-            kind == "messaging.state"
-                && is(event, "message_id", &[&message_id])
-                && is(event, "message_state", &["delivered", "undelivered", "failed"])
-        }),
-        "calling.answer" | "calling.end" => {
-            let last = if method == "calling.end" { "ended" } else { "answered" };
-            Box::new(move |kind: &str, event: &Value| {
-                kind == "calling.call.state" && is(event, "call_id", &[&call_id]) && is(event, "call_state", &[last])
-            })
-        }
-        "calling.connect" => Box::new(move |kind: &str, event: &Value| {
-            kind == "calling.call.connect"
-                && is(event, "call_id", &[&call_id])
-                && is(event, "connect_state", &["connected", "failed"])
-        }),
-        "calling.refer" => Box::new(move |kind: &str, event: &Value| {
-            kind == "calling.call.refer" && is(event, "call_id", &[&call_id]) && !is(event, "state", &["inProgress"])
-        }),
-        "calling.hold"
-        | "calling.unhold"
-        | "calling.denoise"
-        | "calling.denoise.stop"
-        | "calling.echo"
-        | "calling.join_room"
-        | "calling.leave_room"
-        | "calling.user_event" => {
-            let wanted = match method {
-                "calling.hold" | "calling.unhold" => "calling.call.hold",
-                "calling.echo" => "calling.call.echo",
-                "calling.user_event" => "calling.user_event",
-                "calling.join_room" | "calling.leave_room" => "calling.call.room",
-                _ => "calling.call.denoise",
-            };
-            let echo = method == "calling.echo";
-            Box::new(move |kind: &str, event: &Value| {
-                kind == wanted && is(event, "call_id", &[&call_id]) && (!echo || is(event, "state", &["finished"]))
-            })
-        }
-        "calling.join_conference" | "calling.leave_conference" => {
-            let last = if method == "calling.join_conference" { "participant-join" } else { "participant-leave" };
-            Box::new(move |kind: &str, event: &Value| {
-                kind == "calling.conference" && is(event, "call_id", &[&call_id]) && is(event, "status", &[last])
-            })
-        }
-        // Some clients send these with a control id, which means nothing.
-        "calling.amazon_bedrock" | "calling.ai_message" | "calling.ai_hold" | "calling.ai_unhold" => return None,
-        _ if !control_id.is_empty() => Box::new(move |kind: &str, event: &Value| {
-            let mark = event.pointer("/detect/params/event").and_then(Value::as_str);
-            let fax = event.pointer("/fax/type").and_then(Value::as_str);
-            let last = mark == Some("finished")
-                || matches!(fax, Some("finished" | "error"))
-                || is(event, "status", &["leave", "dequeue"])
-                || event.get("result").is_some()
-                || is(event, "state", &["finished", "error", "no_input"]);
-            // The prompt of a collect shares its control id, and its end is not the end of the collect.
-            is(event, "control_id", &[&control_id]) && last && !(prompts && kind == "calling.call.play")
-        }),
-        _ => return None,
-    })
 }

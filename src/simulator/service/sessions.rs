@@ -2,53 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::{Map, Value, json};
-
+use crate::simulator::line::out::Out;
 use crate::simulator::record::journal::EntryKind;
 use crate::simulator::wire::frame::{self, text};
-use crate::simulator::world::state::{Conn, Out, SessionId, World};
-
-/// A session, which outlives its connections.
-pub(crate) struct Session {
-    pub(crate) conn: Option<u64>,
-    pub(crate) contexts: BTreeSet<String>,
-    authorization_state: String,
-    /// Events that found no connection, for a resume: type, id, frame.
-    pub(crate) missed: Vec<(String, String, Value)>,
-    /// When it was last offered something; the one that waits longest is next.
-    pub(crate) last_offer: u64,
-}
-
-/// Why a request is refused.
-#[derive(Debug)]
-pub(crate) struct Refusal {
-    pub(crate) code: i64,
-    pub(crate) message: String,
-}
-
-/// What the reply to a request holds beside `code` and `message`.
-pub(crate) type Verdict = Result<Map<String, Value>, Refusal>;
-
-pub(crate) fn refuse<T>(code: i64, message: impl Into<String>) -> Result<T, Refusal> {
-    Err(Refusal { code, message: message.into() })
-}
-
-/// Refuses a field whose value is none of these.
-pub(crate) fn one_of(params: &Map<String, Value>, key: &str, values: &[&str]) -> Result<(), Refusal> {
-    match text(params, key) {
-        Some(value) if !values.contains(&value) => {
-            refuse(400, format!("{key} has the unknown value {value:?}; it is one of {}", values.join(", ")))
-        }
-        _ => Ok(()),
-    }
-}
-
-/// The fields of a reply.
-pub(crate) fn reply(message: &str) -> Map<String, Value> {
-    let mut fields = Map::new();
-    fields.insert("message".into(), message.into());
-    fields
-}
+use crate::simulator::wire::reply::{Params, Refusal, Reply, refuse, reply};
+use crate::simulator::world::calls::SessionId;
+use crate::simulator::world::connections::Conn;
+use crate::simulator::world::sessions::Session;
+use crate::simulator::world::state::World;
+use serde_json::{Map, Value, json};
 
 impl World {
     /// A connection has finished its handshakes.
@@ -75,7 +37,7 @@ impl World {
         self.late.retain(|reply| reply.conn != conn);
     }
 
-    pub(crate) fn on_connect(&mut self, conn: u64, id: &Value, params: &Map<String, Value>) {
+    pub(crate) fn on_connect(&mut self, conn: u64, id: &Value, params: &Params) {
         match self.authenticate(conn, params) {
             Err(refusal) => {
                 self.refuse_request(conn, id, "signalwire.connect", &refusal);
@@ -100,7 +62,7 @@ impl World {
     }
 
     /// Judges a `signalwire.connect`; gives the session and whether it is an old one.
-    fn authenticate(&mut self, conn: u64, params: &Map<String, Value>) -> Result<(SessionId, bool), Refusal> {
+    fn authenticate(&mut self, conn: u64, params: &Params) -> Result<(SessionId, bool), Refusal> {
         let version = frame::object(params, "version");
         let part = |name| version.and_then(|version| version.get(name)).and_then(Value::as_i64);
         let major = part("major").unwrap_or(-1);
@@ -155,7 +117,7 @@ impl World {
     }
 
     /// A fresh JWT on an open connection; when it is refused, the connection and its session stay as they are.
-    pub(crate) fn on_reauthenticate(&mut self, params: &Map<String, Value>) -> Verdict {
+    pub(crate) fn on_reauthenticate(&mut self, params: &Params) -> Reply {
         let given = frame::object(params, "authentication");
         let jwt = given.and_then(|given| text(given, "jwt_token")).filter(|jwt| !jwt.is_empty());
         if given.is_some_and(|given| given.contains_key("token")) || jwt.is_none() {
@@ -168,7 +130,7 @@ impl World {
         Ok(Map::from_iter([("authorization".to_owned(), self.authorization())]))
     }
 
-    fn credentials_fit(&self, params: &Map<String, Value>) -> bool {
+    fn credentials_fit(&self, params: &Params) -> bool {
         let Some(given) = frame::object(params, "authentication") else { return false };
         let some = |key| text(given, key).filter(|value| !value.is_empty());
         match (some("jwt_token"), some("project"), some("token")) {
@@ -220,7 +182,7 @@ impl World {
         self.ping_later(conn);
     }
 
-    pub(crate) fn on_receive(&mut self, conn: u64, session: &str, params: &Map<String, Value>) -> Verdict {
+    pub(crate) fn on_receive(&mut self, conn: u64, session: &str, params: &Params) -> Reply {
         if self.conns.get(&conn).is_some_and(|connection| connection.major >= 4) {
             return refuse(-32001, "Not available in this protocol version");
         }
@@ -233,7 +195,7 @@ impl World {
         Ok(reply("Receiving events"))
     }
 
-    pub(crate) fn on_unreceive(&mut self, session: &str, params: &Map<String, Value>) -> Verdict {
+    pub(crate) fn on_unreceive(&mut self, session: &str, params: &Params) -> Reply {
         if let Some(session) = self.sessions.get_mut(session) {
             for context in frame::list(params, "contexts").iter().filter_map(Value::as_str) {
                 session.contexts.remove(context);

@@ -1,127 +1,73 @@
-//! What runs on a call under a control id: playing, recording, collecting, detecting, sending digits, faxing, paying,
-//! tapping, streaming, transcribing.
+//! What runs on calls: it is begun, told what happens, and its steps are carried out.
+//!
+//! Steps are carried out one after the other, each with all that follows from it, before the next. Those of an activity
+//! that has ended meanwhile are skipped as far as they are its own: its events and its alarms.
 //!
 //! Choices where the published material is silent: a prompt stops at the first key or word; keys that nothing waits
 //! for are lost; pausing what is paused, or resuming what runs, is refused with 409; an operation that the end of its
 //! call cuts short ends as the state tables say (`finished`, for digits `error`), one that makes a file (a recording,
 //! a fax, a transcription) right after `ended`.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use crate::simulator::service::sessions::{Refusal, Verdict, refuse, reply};
-use crate::simulator::switchboard::calls::{Leg, State};
-use crate::simulator::verbs::collect::{Collecting, collected};
-use crate::simulator::verbs::detect::Detecting;
-use crate::simulator::verbs::fax::{Fax, faxed};
-use crate::simulator::verbs::pay::{Payment, paid};
-use crate::simulator::verbs::play::Playback;
-use crate::simulator::verbs::record::Recording;
-use crate::simulator::verbs::tap::{Copying, copied};
-use crate::simulator::verbs::transcribe::Transcribing;
-use crate::simulator::verdict::deeds::DeedKind;
+use crate::simulator::people::plan::Kind;
+use crate::simulator::switchboard::dispatch;
+use crate::simulator::verbs::activity::{Activity, Begun, Ends, Role, Step, Steps, Turn, Verb, View};
+use crate::simulator::verbs::bindings::KEYS_KEPT;
 use crate::simulator::wire::frame::text;
+use crate::simulator::wire::reply::{Params, Refusal, Reply, refuse};
+use crate::simulator::world::calls::{Leg, Running, State};
 use crate::simulator::world::state::World;
 
-/// One running operation.
-pub(crate) struct Operation {
-    pub(crate) key: u64,
-    control_id: String,
-    pub(crate) what: What,
-    /// Timers carry the mark that was valid when they were set, and mean nothing once it has changed.
-    pub(crate) mark: u64,
-}
-
-pub(crate) enum What {
-    Play(Playback),
-    Record(Recording),
-    Collect(Collecting),
-    Detect(Detecting),
-    Digits,
-    Fax(Fax),
-    Pay(Box<Payment>),
-    Copy(Copying),
-    Transcribe(Transcribing),
-}
-
-impl Operation {
-    pub(crate) fn control_id(&self) -> &str {
-        &self.control_id
-    }
-
-    /// Whether it is the moment to leave a message; gives what tells this occasion from others.
-    pub(crate) fn records(&self) -> Option<u64> {
-        matches!(self.what, What::Record(_)).then_some(self.key)
-    }
-
-    /// Whether its result is a file, which is complete only when the call is over.
-    pub(crate) fn makes_a_file(&self) -> bool {
-        matches!(self.what, What::Record(_) | What::Fax(_) | What::Transcribe(_))
-    }
-
-    /// The same for pressing keys, which somebody polite does when the prompt is over.
-    pub(crate) fn asks_for_digits(&self) -> Option<u64> {
-        match &self.what {
-            What::Collect(collect) if collect.digits.is_some() && collect.prompt.is_none() => Some(self.key),
-            _ => None,
-        }
-    }
-
-    /// The same for an answer in words.
-    pub(crate) fn asks_for_words(&self) -> Option<u64> {
-        match &self.what {
-            What::Collect(collect) if collect.speech.is_some() && collect.prompt.is_none() => Some(self.key),
-            _ => None,
-        }
-    }
-
-    /// The same for a part of a payment.
-    pub(crate) fn asks_to_pay(&self) -> Option<u64> {
-        match &self.what {
-            What::Pay(payment) => payment.asking,
-            _ => None,
-        }
-    }
-
-    pub(crate) fn family(&self) -> &'static str {
-        match &self.what {
-            What::Play(_) => "play",
-            What::Record(_) => "record",
-            What::Collect(collect) if collect.is_prompt => "play_and_collect",
-            What::Collect(_) => "collect",
-            What::Detect(_) => "detect",
-            What::Digits => "send_digits",
-            What::Fax(fax) if fax.sends => "send_fax",
-            What::Fax(_) => "receive_fax",
-            What::Pay(_) => "pay",
-            What::Copy(copying) => copying.family(),
-            What::Transcribe(_) => "transcribe",
-        }
-    }
-
-    pub(crate) fn playback(&mut self) -> Option<&mut Playback> {
-        match &mut self.what {
-            What::Play(playback) => Some(playback),
-            What::Collect(collect) => collect.prompt.as_mut(),
-            _ => None,
-        }
-    }
-}
+/// What is at the end of a line of which nothing is known.
+static NOBODY: Kind = Kind::Person;
 
 impl World {
-    // Starting.
+    // Beginning, and requests for what runs.
 
-    pub(crate) fn start(&mut self, call_id: &str, params: &Map<String, Value>, what: What) -> Result<u64, Refusal> {
-        let control_id = text(params, "control_id").unwrap_or_default().to_owned();
-        self.reserve(call_id, &control_id)?;
-        let key = self.number();
-        let Some(leg) = self.calls.get_mut(call_id) else { return refuse(404, "Call does not exist") };
-        leg.operations.insert(key, Operation { key, control_id, what, mark: 0 });
-        let person = leg.person;
-        self.greeting_begins(person);
-        Ok(key)
+    /// A request for a verb.
+    pub(crate) fn begin(&mut self, verb: &'static Verb, call_id: &str, params: &Params) -> Reply {
+        let Some(view) = self.calls.get(call_id).map(|leg| self.view(leg)) else {
+            return refuse(404, "Call does not exist");
+        };
+        let mut out = Steps::default();
+        let begun = (verb.begin)(params, &view, &mut out);
+        match begun {
+            Ok(Begun::Runs(activity, fields)) => {
+                let control_id = verb.has_control_id().then(|| text(params, "control_id").unwrap_or_default());
+                if let Some(control_id) = control_id {
+                    self.reserve(call_id, control_id)?;
+                }
+                let key = self.number();
+                let Some(leg) = self.calls.get_mut(call_id) else { return refuse(404, "Call does not exist") };
+                leg.running.insert(key, Running::new(control_id.map(str::to_owned), activity));
+                let person = leg.person;
+                if control_id.is_some() {
+                    self.greeting_begins(person);
+                }
+                self.carry_out(call_id, key, out);
+                Ok(fields)
+            }
+            Ok(Begun::Done(fields)) => {
+                self.carry_out(call_id, 0, out);
+                Ok(fields)
+            }
+            Ok(Begun::Passes(family, command)) => {
+                self.carry_out(call_id, 0, out);
+                let leg = self.calls.get(call_id);
+                let found = leg.and_then(|leg| leg.running.iter().find(|(_, running)| running.family == family));
+                let Some(key) = found.map(|(key, _)| *key) else { return refuse(404, "Nothing of it is running") };
+                self.tell_activity(call_id, key, |activity, call, out| activity.command(command, params, call, out))
+                    .unwrap_or_else(|| refuse(404, "Nothing of it is running"))
+            }
+            Err(refusal) => {
+                self.carry_out(call_id, 0, out);
+                Err(refusal)
+            }
+        }
     }
 
-    /// Takes a control id for something that is no [`Operation`].
+    /// Takes a control ID, which is used once on a call.
     pub(crate) fn reserve(&mut self, call_id: &str, control_id: &str) -> Result<(), Refusal> {
         let Some(leg) = self.calls.get_mut(call_id) else { return refuse(404, "Call does not exist") };
         if !leg.control_ids.insert(control_id.to_owned()) {
@@ -131,176 +77,110 @@ impl World {
         Ok(())
     }
 
-    /// Whether an operation of these families runs on a call.
-    pub(crate) fn runs(&self, call_id: &str, families: &[&str]) -> bool {
-        let leg = self.calls.get(call_id);
-        leg.is_some_and(|leg| leg.operations.values().any(|operation| families.contains(&operation.family())))
-    }
-
-    pub(crate) fn on_send_digits(&mut self, call_id: &str, params: &Map<String, Value>) -> Verdict {
-        let digits = text(params, "digits").unwrap_or_default().to_owned();
-        if digits.is_empty() || !digits.chars().all(|key| "0123456789*#ABCDabcdwW".contains(key)) {
-            return refuse(400, "digits may hold 0-9 * # A-D w W");
-        }
-        let lasts: f64 = digits
-            .chars()
-            .map(|key| match key {
-                'w' => 0.5,
-                'W' => 1.0,
-                _ => 0.25,
-            })
-            .sum();
-        let key = self.start(call_id, params, What::Digits)?;
-        let id = call_id.to_owned();
-        self.after_seconds(lasts, move |world| {
-            if let Some(operation) = world.take(&id, key) {
-                let tones: String = digits.chars().filter(|key| !"wW".contains(*key)).collect();
-                if let Some(person) = world.calls.get(&id).map(|leg| leg.person) {
-                    world.hears_digits(person, &tones);
-                    world.did_on(&id, DeedKind::SentDigits, &tones);
-                }
-                world.tell_operation(&id, "calling.call.send_digits", &operation, json!({"state": "finished"}));
-            }
-        });
-        Ok(started("Sending digits", call_id, params))
-    }
-
-    // Commands.
-
-    pub(crate) fn on_command(
-        &mut self,
-        call_id: &str,
-        family: &str,
-        command: &str,
-        params: &Map<String, Value>,
-    ) -> Verdict {
+    /// A request for what runs under a control ID.
+    pub(crate) fn command(&mut self, call_id: &str, family: &str, command: &str, params: &Params) -> Reply {
         let control_id = text(params, "control_id").unwrap_or_default();
         let found = self.calls.get(call_id).and_then(|leg| {
-            leg.operations.values().find(|operation| operation.control_id == control_id).map(|operation| {
-                let fits = operation.family() == family
-                    || (command == "start_input_timers" && matches!(operation.what, What::Collect(_)));
-                (operation.key, fits)
-            })
+            let named = |running: &&Running| running.control_id.as_deref() == Some(control_id);
+            let (key, running) = leg.running.iter().find(|(_, running)| named(running))?;
+            running.what.as_ref()?.takes(family, command).then_some(*key)
         });
-        let Some((key, true)) = found else {
+        let Some(key) = found else {
             return self.no_such_operation(call_id, control_id, &format!("calling.{family}.{command}"));
         };
-        let words = match (family, command) {
-            (_, "stop") => {
-                self.stop(call_id, key);
-                "Stopping"
-            }
-            (_, "volume") => {
-                self.check_volume(params)?;
-                "Changed volume"
-            }
-            ("play", "pause" | "resume") => {
-                self.pause_play(call_id, key, command == "pause")?;
-                if command == "pause" { "Paused play" } else { "Resumed play" }
-            }
-            ("record", "pause" | "resume") => {
-                self.pause_recording(call_id, key, command == "pause")?;
-                if command == "pause" { "Pausing recording" } else { "Resuming recording" }
-            }
-            (_, "start_input_timers") => {
-                self.start_input_timer(call_id, key);
-                "Starting input timers"
-            }
-            _ => return refuse(-32601, "Method not found"),
-        };
-        Ok(started(words, call_id, params))
+        self.tell_activity(call_id, key, |activity, call, out| activity.command(command, params, call, out))
+            .unwrap_or_else(|| refuse(404, "No such operation"))
     }
 
-    fn stop(&mut self, call_id: &str, key: u64) {
-        match self.family_of(call_id, key) {
-            Some("play") => {
-                if let Some(operation) = self.take(call_id, key) {
-                    self.tell_operation(call_id, "calling.call.play", &operation, json!({"state": "finished"}));
-                }
-            }
-            Some("record") => self.finish_recording(call_id, key, "finished"),
-            Some("collect" | "play_and_collect") => {
-                self.stop_prompt(call_id, key);
-                self.end_collect(call_id, key, json!({"type": "finished"}));
-            }
-            Some("detect") => self.finish_detect(call_id, key),
-            Some("send_fax" | "receive_fax") => self.finish_fax(call_id, key, &Err("The fax was stopped")),
-            Some("pay") => self.finish_payment(call_id, key, "relay-pay-stop", None),
-            Some("tap" | "stream") => self.finish_copy(call_id, key),
-            Some("transcribe") => self.finish_transcribing(call_id, key),
-            _ => {}
+    // What verbs see.
+
+    fn view<'a>(&'a self, leg: &'a Leg) -> View<'a> {
+        let now = self.clock.now();
+        let person = self.people.get(&leg.person);
+        View {
+            now,
+            unix: self.clock.unix(),
+            speed: self.settings.speed,
+            call_id: &leg.call_id,
+            node_id: &leg.node_id,
+            has_tag: leg.tag.is_some(),
+            inbound: leg.inbound,
+            own_address: leg.own_address(),
+            person: person.map_or("", |person| &person.name),
+            kind: person.map_or(&NOBODY, |person| &person.kind),
+            greeting_left: person.map_or(0.0, |person| person.greeting_left(now).as_secs_f64()) * self.settings.speed,
+            speaking: leg.speaking.as_ref().map(|(said, _)| said.as_str()),
+            pressed: &leg.pressed,
+            running: leg.running.values().map(|running| running.family).collect(),
+            project: &self.settings.project,
+            script: &self.script,
+            methods: dispatch::methods(),
+            allow_unknown_fields: self.settings.allow_unknown_fields,
+            ids: &self.ids,
         }
     }
 
-    // Looking things up.
+    // What happens on a call.
 
-    pub(crate) fn operation(&mut self, call_id: &str, key: u64) -> Option<&mut Operation> {
-        self.calls.get_mut(call_id)?.operations.get_mut(&key)
-    }
-
-    fn family_of(&mut self, call_id: &str, key: u64) -> Option<&'static str> {
-        self.operation(call_id, key).map(|operation| operation.family())
-    }
-
-    pub(crate) fn take(&mut self, call_id: &str, key: u64) -> Option<Operation> {
-        self.calls.get_mut(call_id)?.operations.remove(&key)
-    }
-
-    /// The operations of a call, oldest first.
-    fn keys(&self, call_id: &str) -> Vec<u64> {
-        self.calls.get(call_id).map(|leg| leg.operations.keys().copied().collect()).unwrap_or_default()
-    }
-
-    /// Gives an operation a new mark, so that its timers so far mean nothing.
-    pub(crate) fn fresh_mark(&mut self, call_id: &str, key: u64) -> u64 {
-        let mark = self.number();
-        if let Some(operation) = self.operation(call_id, key) {
-            operation.mark = mark;
+    /// Tells one activity of something, and carries out what it decides. Nothing when it has ended.
+    fn tell_activity<A>(
+        &mut self,
+        call_id: &str,
+        key: u64,
+        hook: impl FnOnce(&mut dyn Activity, &View<'_>, &mut Steps) -> A,
+    ) -> Option<A> {
+        let mut what = self.running(call_id, key)?.what.take()?;
+        let mut out = Steps::default();
+        let answer = self.calls.get(call_id).map(|leg| hook(what.as_mut(), &self.view(leg), &mut out));
+        if let Some(running) = self.running(call_id, key) {
+            running.what = Some(what);
         }
-        mark
+        self.carry_out(call_id, key, out);
+        answer
     }
 
-    pub(crate) fn has_mark(&mut self, call_id: &str, key: u64, mark: u64) -> bool {
-        self.operation(call_id, key).is_some_and(|operation| operation.mark == mark)
-    }
-
-    pub(crate) fn emit_operation(&mut self, call_id: &str, key: u64, event_type: &'static str, mut more: Value) {
-        if let Some(operation) = self.operation(call_id, key) {
-            more["control_id"] = operation.control_id.clone().into();
-            self.emit_on(call_id, event_type, more);
+    /// The same for all that fit, those that are attached in their order, operations from the oldest on.
+    fn tell_all(
+        &mut self,
+        call_id: &str,
+        fits: impl Fn(&Running) -> bool,
+        hook: impl Fn(&mut dyn Activity, &View<'_>, &mut Steps),
+    ) {
+        for key in self.keys(call_id, fits) {
+            self.tell_activity(call_id, key, &hook);
         }
     }
 
-    /// The same for an operation that is over.
-    pub(crate) fn tell_operation(&mut self, call_id: &str, event_type: &'static str, of: &Operation, mut more: Value) {
-        more["control_id"] = of.control_id.clone().into();
-        self.emit_on(call_id, event_type, more);
+    fn keys(&self, call_id: &str, fits: impl Fn(&Running) -> bool) -> Vec<u64> {
+        let Some(leg) = self.calls.get(call_id) else { return Vec::new() };
+        let fitting = leg.running.iter().filter(|(_, running)| fits(running));
+        let mut keys: Vec<(Turn, u64)> = fitting.map(|(key, running)| (running.turn, *key)).collect();
+        // Operations and files are told in one row.
+        keys.sort_unstable_by_key(|(turn, key)| (if *turn == Turn::File { Turn::Operation } else { *turn }, *key));
+        keys.into_iter().map(|(_, key)| key).collect()
     }
-
-    // What the person does.
 
     /// A key is pressed on the phone of a call's person.
     pub(crate) fn key_pressed(&mut self, call_id: &str, pressed: char) {
         let Some(leg) = self.calls.get(call_id).filter(|leg| leg.state == State::Answered) else { return };
         let peer = leg.peer.as_ref().and_then(|peer| self.calls.get(peer)).map(|peer| peer.person);
-        for key in self.keys(call_id) {
-            let Some(operation) = self.operation(call_id, key) else { continue };
-            match &operation.what {
-                What::Collect(collect) if collect.digits.is_some() => self.key_for_collect(call_id, key, pressed),
-                What::Record(recording) if recording.terminators.contains(pressed) => {
-                    self.finish_recording(call_id, key, "finished");
-                }
-                What::Detect(detect) if detect.kind == "digit" && detect.digits.contains(pressed) => {
-                    self.verdict(call_id, key, &pressed.to_string(), None);
-                }
-                What::Pay(_) => self.key_for_payment(call_id, key, pressed),
-                _ => {}
-            }
-        }
+        self.tell_all(call_id, Running::is_operation, |activity, call, out| activity.key(pressed, call, out));
         if let Some(peer) = peer {
             self.hears_digits(peer, &pressed.to_string());
         }
-        self.key_for_bindings(call_id, pressed);
+        self.tell_all(
+            call_id,
+            |running| !running.is_operation(),
+            |activity, call, out| {
+                activity.key(pressed, call, out);
+            },
+        );
+        if let Some(leg) = self.calls.get_mut(call_id) {
+            if leg.pressed.len() == KEYS_KEPT {
+                leg.pressed.remove(0);
+            }
+            leg.pressed.push(pressed.to_ascii_uppercase());
+        }
     }
 
     /// The person of a call begins to speak.
@@ -308,105 +188,176 @@ impl World {
         let now = self.clock.now();
         let Some(leg) = self.calls.get_mut(call_id) else { return };
         leg.speaking = Some((said.to_owned(), now));
-        self.agent_is_spoken_to(call_id);
-        for key in self.keys(call_id) {
-            let Some(operation) = self.operation(call_id, key) else { continue };
-            match &mut operation.what {
-                What::Collect(collect) if collect.speech.is_some() => self.input_begins(call_id, key),
-                What::Record(recording) => {
-                    recording.spoke = true;
-                    if recording.is_running() {
-                        recording.words.push(said.to_owned());
-                    }
-                    self.fresh_mark(call_id, key);
-                }
-                _ => {}
-            }
-        }
+        self.tell_all(call_id, |_| true, |activity, call, out| activity.speech_begins(said, call, out));
     }
 
     /// The person of a call stops speaking.
     pub(crate) fn speech_ends(&mut self, call_id: &str, said: &str, clearly: bool) {
         let Some(leg) = self.calls.get_mut(call_id) else { return };
         leg.speaking = None;
-        for key in self.keys(call_id) {
-            let Some(operation) = self.operation(call_id, key) else { continue };
-            match &operation.what {
-                What::Collect(collect) => {
-                    let Some(silence) = collect.speech else { continue };
-                    if collect.partial && clearly {
-                        let result = json!({"type": "speech", "params": {"text": said, "confidence": 0.0}});
-                        let event = json!({"result": result, "state": "collecting", "final": false});
-                        self.emit_operation(call_id, key, "calling.call.collect", event);
-                    }
-                    let mark = self.fresh_mark(call_id, key);
-                    let (id, said) = (call_id.to_owned(), said.to_owned());
-                    self.after_seconds(silence, move |world| {
-                        if world.has_mark(&id, key, mark) {
-                            let params = json!({"text": said, "confidence": 92.5});
-                            let heard = json!({"type": "speech", "params": params});
-                            world.result(&id, key, if clearly { heard } else { json!({"type": "no_match"}) });
-                        }
-                    });
-                }
-                What::Record(recording) if recording.end_silence > 0.0 => {
-                    let silence = recording.end_silence;
-                    let mark = self.fresh_mark(call_id, key);
-                    let id = call_id.to_owned();
-                    self.after_seconds(silence, move |world| {
-                        if world.has_mark(&id, key, mark) {
-                            world.finish_recording(&id, key, "finished");
-                        }
-                    });
-                }
-                _ => {}
-            }
-        }
+        self.tell_all(call_id, |_| true, |activity, call, out| activity.speech_ends(said, clearly, call, out));
         self.overheard(call_id, said);
     }
 
-    /// Ends an operation because its call has ended.
-    pub(crate) fn cut_off(&mut self, leg: &Leg, operation: Operation) {
-        let tell = |world: &mut Self, event_type: &'static str, mut more: Value| {
-            more["control_id"] = operation.control_id.clone().into();
-            world.emit(&leg.session, event_type, leg.event(event_type, more));
-        };
-        match &operation.what {
-            What::Play(_) => tell(self, "calling.call.play", json!({"state": "finished"})),
-            What::Collect(collect) => {
-                if collect.prompt.is_some() {
-                    tell(self, "calling.call.play", json!({"state": "finished"}));
+    /// Something was said on a call.
+    pub(crate) fn overhears(&mut self, call_id: &str, who: Role, said: &str) {
+        self.tell_all(call_id, |_| true, |activity, call, out| activity.overhears(who, said, call, out));
+    }
+
+    fn alarm(&mut self, call_id: &str, key: u64, name: &'static str, nth: u64, timer: u64) {
+        let Some(running) = self.running(call_id, key) else { return };
+        if running.alarms.get(&(name, nth)) == Some(&timer) {
+            running.alarms.remove(&(name, nth));
+            self.tell_activity(call_id, key, |activity, call, out| activity.alarm(name, nth, call, out));
+        }
+    }
+
+    // The end of a call.
+
+    /// Ends what is attached to a call; quietly, without the events that would say so.
+    pub(crate) fn detach(&mut self, call_id: &str, quietly: bool) {
+        for key in self.keys(call_id, |running| !running.is_operation()) {
+            if !quietly {
+                self.tell_activity(call_id, key, |activity, call, out| activity.ends(Ends::CallEnded, call, out));
+            }
+            self.take(call_id, key);
+        }
+    }
+
+    /// Ends an operation because its call has ended or been handed over.
+    pub(crate) fn cut_off(&mut self, leg: &Leg, running: Running) {
+        let Some(mut what) = running.what else { return };
+        let mut out = Steps::default();
+        what.ends(Ends::CallEnded, &self.view(leg), &mut out);
+        for step in out {
+            match step {
+                Step::Emit(event, mut more) | Step::End(Some((event, mut more))) => {
+                    more["control_id"] = running.control_id.clone().into();
+                    self.emit(&leg.session, event, leg.event(event, more));
                 }
-                let event = collected(&operation, json!({"type": "finished"}));
-                tell(self, "calling.call.collect", event);
-            }
-            What::Detect(detect) => {
-                let event = json!({"detect": {"type": detect.kind, "params": {"event": "finished"}}});
-                tell(self, "calling.call.detect", event);
-            }
-            What::Digits => tell(self, "calling.call.send_digits", json!({"state": "error"})),
-            What::Fax(fax) => tell(self, "calling.call.fax", faxed(fax, &Err("The call ended"))),
-            What::Pay(payment) => tell(self, "calling.call.pay", paid(payment, "caller-hung-up", None)),
-            What::Copy(copying) => tell(self, copying.event(), copied(copying, "finished")),
-            What::Transcribe(transcribing) => {
-                let event = self.transcribed(transcribing);
-                tell(self, "calling.call.transcribe", event);
-            }
-            What::Record(_) => {
-                if let Some(event) = self.recorded(&operation, "finished") {
-                    tell(self, "calling.call.record", event);
-                    self.tell_recorded(&leg.call_id, leg.person, &operation);
+                Step::Announce(event, more) => self.emit(&leg.session, event, leg.event(event, more)),
+                Step::Tell(line) => self.tell(line),
+                Step::Did(kind, words, lasted) => {
+                    let name = self.person_name(leg.person);
+                    self.did_for(kind, &name, Some(&leg.call_id), &words, lasted);
                 }
+                // Nobody is on the line any more.
+                _ => {}
             }
         }
     }
-}
 
-pub(crate) fn started(message: &str, call_id: &str, params: &Map<String, Value>) -> Map<String, Value> {
-    let mut fields = reply(message);
-    fields.insert("call_id".into(), call_id.into());
-    if let Some(control_id) = text(params, "control_id") {
-        fields.insert("control_id".into(), control_id.into());
+    // Steps.
+
+    fn carry_out(&mut self, call_id: &str, key: u64, steps: Steps) {
+        for step in steps {
+            self.carry_out_step(call_id, key, step);
+        }
     }
-    fields
+
+    fn carry_out_step(&mut self, call_id: &str, key: u64, step: Step) {
+        match step {
+            Step::Emit(event, more) => {
+                let control_id = self.running(call_id, key).map(|running| running.control_id.clone());
+                if let Some(control_id) = control_id {
+                    self.emit_with(call_id, event, control_id, more);
+                }
+            }
+            Step::Announce(event, more) => self.emit_on(call_id, event, more),
+            Step::End(last) => {
+                let ended = self.take(call_id, key);
+                if let (Some(running), Some((event, more))) = (ended, last) {
+                    self.emit_with(call_id, event, running.control_id, more);
+                }
+            }
+            Step::Alarm(name, nth, seconds) => {
+                let timer = self.number();
+                let Some(running) = self.running(call_id, key) else { return };
+                running.alarms.insert((name, nth), timer);
+                let id = call_id.to_owned();
+                self.after_seconds(seconds, move |world| world.alarm(&id, key, name, nth, timer));
+            }
+            Step::Disarm(name, nth) => {
+                if let Some(running) = self.running(call_id, key) {
+                    running.alarms.remove(&(name, nth));
+                }
+            }
+            Step::Did(kind, words, lasted) => {
+                if let Some(person) = self.person_of(call_id, Role::Remote) {
+                    let name = self.person_name(person);
+                    self.did_for(kind, &name, Some(call_id), &words, lasted);
+                }
+            }
+            Step::Tell(line) => self.tell(line),
+            Step::Hears(who, text) => {
+                if let Some(person) = self.person_of(call_id, who) {
+                    self.hears(person, &text);
+                }
+            }
+            Step::HeardOut(who, text) => {
+                if let Some(person) = self.person_of(call_id, who) {
+                    self.heard_out(person, text);
+                }
+            }
+            Step::HearsDigits(digits) => {
+                if let Some(person) = self.person_of(call_id, Role::Remote) {
+                    self.hears_digits(person, &digits);
+                }
+            }
+            Step::GoesOn => self.act_at(call_id),
+            Step::Greets => {
+                if let Some(person) = self.person_of(call_id, Role::Remote) {
+                    self.greeting_begins(person);
+                }
+            }
+            Step::Faxed(document) => {
+                let name = self.person_of(call_id, Role::Remote).map(|person| self.person_name(person));
+                if let Some(plan) = name.and_then(|name| self.plans.get_mut(&name)) {
+                    plan.faxes.push(document);
+                }
+            }
+            Step::Violation(what) => self.violation(what),
+            Step::Run(method, params) => self.run_bound(call_id, &method, &params),
+        }
+    }
+
+    /// Sends an event of a call with a control ID, where there is one.
+    fn emit_with(&mut self, call_id: &str, event: &'static str, control_id: Option<String>, mut more: Value) {
+        if let Some(control_id) = control_id {
+            more["control_id"] = control_id.into();
+        }
+        self.emit_on(call_id, event, more);
+    }
+
+    /// Runs a method as if the program had sent it.
+    fn run_bound(&mut self, call_id: &str, method: &str, params: &Params) {
+        if let (Some(leg), Some(control_id)) = (self.calls.get_mut(call_id), text(params, "control_id")) {
+            if leg.operation(control_id).is_none() {
+                leg.control_ids.remove(control_id);
+            }
+        }
+        let name = self.person_of(call_id, Role::Remote).map(|person| self.person_name(person));
+        self.tell(format!("the keys of {} ran {method}", name.unwrap_or_default()));
+        if let Err(refusal) = self.dispatch_call(call_id, method, params) {
+            let error = format!("{method}: {}", refusal.message);
+            self.emit_on(call_id, "calling.error", json!({"error": error, "fatal": false}));
+        }
+    }
+
+    /// The person of a call, or the one to whom it is connected.
+    fn person_of(&self, call_id: &str, who: Role) -> Option<u64> {
+        let leg = self.calls.get(call_id)?;
+        match who {
+            Role::Remote => Some(leg.person),
+            Role::Local => self.calls.get(leg.peer.as_ref()?).map(|peer| peer.person),
+        }
+    }
+
+    fn running(&mut self, call_id: &str, key: u64) -> Option<&mut Running> {
+        self.calls.get_mut(call_id)?.running.get_mut(&key)
+    }
+
+    fn take(&mut self, call_id: &str, key: u64) -> Option<Running> {
+        self.calls.get_mut(call_id)?.running.remove(&key)
+    }
 }

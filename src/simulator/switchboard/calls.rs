@@ -5,193 +5,24 @@
 //! when a bridged call ends, the leg that `calling.connect` made for it ends too, while the end of that leg leaves the
 //! first call up; a second `calling.answer` is refused with 409.
 
-use std::collections::{BTreeMap, HashSet};
-use std::time::Instant;
-
-use serde_json::{Map, Value, json};
-
-use crate::simulator::handles::people::{Ending, Kind, Person};
-use crate::simulator::service::sessions::{Verdict, refuse, reply};
-use crate::simulator::switchboard::activities::Operation;
-use crate::simulator::switchboard::hearing::Features;
-use crate::simulator::verdict::deeds::DeedKind;
-use crate::simulator::wire::frame::{object, seconds, text};
-use crate::simulator::world::state::{CallId, SessionId, World};
-
-/// One leg of a call.
-pub(crate) struct Leg {
-    pub(crate) call_id: CallId,
-    pub(crate) node_id: String,
-    segment_id: String,
-    /// The session that controls it; empty while nobody was offered it.
-    pub(crate) session: SessionId,
-    pub(crate) tag: Option<String>,
-    context: String,
-    pub(crate) inbound: bool,
-    pub(crate) device: Value,
-    pub(crate) state: State,
-    times: [u64; 3],
-    pub(crate) winner: bool,
-    pub(crate) person: u64,
-    pub(crate) operations: BTreeMap<u64, Operation>,
-    pub(crate) control_ids: HashSet<String>,
-    /// The leg it is bridged to.
-    pub(crate) peer: Option<CallId>,
-    /// The call on whose behalf `calling.connect` made this leg.
-    pub(crate) parent: Option<CallId>,
-    /// The attempt to reach somebody that it belongs to, while that runs.
-    pub(crate) attempt: Option<u64>,
-    /// The sessions that passed it.
-    passed: Vec<SessionId>,
-    /// What is switched on, and what it takes part in.
-    pub(crate) features: Features,
-    /// Since when its person is speaking, and what.
-    pub(crate) speaking: Option<(String, Instant)>,
-}
-
-/// A call, as it is at one moment; from [`Simulator::calls`](crate::simulator::Simulator::calls).
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct CallSeen {
-    /// Its id, as the program sees it too.
-    pub call_id: String,
-    /// The number or address of the person.
-    pub person: String,
-    /// The number or address of the program.
-    pub program: String,
-    /// Whether the person called the program.
-    pub inbound: bool,
-    /// `created`, `ringing`, `answered` or `ending`.
-    pub state: &'static str,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum State {
-    Created,
-    Ringing,
-    Answered,
-    Ending,
-    Ended,
-}
-
-impl State {
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Created => "created",
-            Self::Ringing => "ringing",
-            Self::Answered => "answered",
-            Self::Ending => "ending",
-            Self::Ended => "ended",
-        }
-    }
-}
-
-/// Events that name their call, and neither its segment nor its tag.
-const WITHOUT_SEGMENT: &[&str] = &[
-    "calling.call.play",
-    "calling.call.collect",
-    "calling.call.send_digits",
-    "calling.call.pay",
-    "calling.call.queue",
-    "calling.error",
-];
-
-impl Leg {
-    /// The number or address of the program's side.
-    pub(crate) fn own_address(&self) -> String {
-        let keys = if self.inbound { ["to_number", "to"] } else { ["from_number", "from"] };
-        let params = &self.device["params"];
-        keys.iter().find_map(|key| params[key].as_str()).unwrap_or_default().to_owned()
-    }
-
-    /// What all events of a call carry.
-    fn base(&self) -> Map<String, Value> {
-        let mut fields = Map::new();
-        fields.insert("node_id".into(), self.node_id.clone().into());
-        fields.insert("call_id".into(), self.call_id.clone().into());
-        fields.insert("segment_id".into(), self.segment_id.clone().into());
-        if let Some(tag) = &self.tag {
-            fields.insert("tag".into(), tag.clone().into());
-        }
-        fields
-    }
-
-    pub(crate) fn state_event(&self) -> Map<String, Value> {
-        let mut fields = self.base();
-        fields.insert("call_state".into(), self.state.name().into());
-        fields.insert("direction".into(), if self.inbound { "inbound" } else { "outbound" }.into());
-        fields.insert("device".into(), self.device.clone());
-        for (name, value) in ["start_time", "answer_time", "end_time"].into_iter().zip(self.times) {
-            fields.insert(name.into(), value.into());
-        }
-        if self.winner {
-            fields.insert("dial_winner".into(), "true".into());
-        }
-        if let Some(parent) = &self.parent {
-            fields.insert("parent".into(), json!({"call_id": parent, "node_id": self.node_id, "device_type": "phone"}));
-        }
-        if let Some(peer) = &self.peer {
-            fields.insert("peer".into(), json!({"call_id": peer, "node_id": self.node_id}));
-        }
-        fields
-    }
-
-    /// An event of an operation or a bridge on this call.
-    pub(crate) fn event(&self, event_type: &str, more: Value) -> Value {
-        let mut fields = self.base();
-        if WITHOUT_SEGMENT.contains(&event_type) {
-            fields.remove("segment_id");
-            fields.remove("tag");
-        }
-        if let Value::Object(more) = more {
-            fields.extend(more);
-        }
-        Value::Object(fields)
-    }
-}
+use crate::simulator::people::person::{Ending, Person};
+use crate::simulator::record::deed::DeedKind;
+use crate::simulator::verbs::activity::Turn;
+use crate::simulator::wire::frame::{seconds, text};
+use crate::simulator::wire::reply::{Params, Reply, refuse, reply};
+use crate::simulator::world::calls::{CallId, Leg, State};
+use crate::simulator::world::state::{CALL, World};
+use serde_json::{Value, json};
 
 impl World {
     pub(crate) fn new_leg(&mut self, session: &str, inbound: bool, device: Value, mut person: Person) -> Leg {
-        let call_id = self.fresh_id(0xca11);
-        let segment_id = self.fresh_id(0x5e91);
-        let number = self.number();
+        let (call_id, segment_id, number) = (self.fresh_id(CALL), self.fresh_id(0x5e91), self.number());
         person.call.clone_from(&call_id);
         self.people.insert(number, person);
-        Leg {
-            call_id,
-            node_id: format!("n-{}:sim-1", self.signature()),
-            segment_id,
-            session: session.to_owned(),
-            tag: None,
-            context: String::new(),
-            inbound,
-            device,
-            state: State::Created,
-            times: [self.millis(), 0, 0],
-            winner: false,
-            person: number,
-            operations: BTreeMap::new(),
-            control_ids: HashSet::new(),
-            peer: None,
-            parent: None,
-            attempt: None,
-            passed: Vec::new(),
-            features: Features::default(),
-            speaking: None,
-        }
-    }
-
-    pub(crate) fn calls_seen(&self) -> Vec<CallSeen> {
-        let mut legs: Vec<&Leg> = self.calls.values().collect();
-        legs.sort_unstable_by_key(|leg| leg.person);
-        let seen = |leg: &Leg| CallSeen {
-            call_id: leg.call_id.clone(),
-            person: self.people.get(&leg.person).map(|person| person.name.clone()).unwrap_or_default(),
-            program: leg.own_address(),
-            inbound: leg.inbound,
-            state: leg.state.name(),
-        };
-        legs.into_iter().map(seen).collect()
+        let mut leg = Leg::new((call_id, segment_id), self.ids.node(), number, inbound, device);
+        session.clone_into(&mut leg.session);
+        leg.times[0] = self.millis();
+        leg
     }
 
     pub(crate) fn emit_state(&mut self, call_id: &str) {
@@ -247,7 +78,7 @@ impl World {
         let project = self.project_id();
         let Some(leg) = self.calls.get_mut(call_id) else { return };
         leg.session.clone_from(&session);
-        if leg.features.handed_over {
+        if leg.handed_over {
             self.over.forget_call(call_id);
         }
         let Some(leg) = self.calls.get(call_id) else { return };
@@ -263,9 +94,9 @@ impl World {
         self.emit_in(&session, "calling.call.receive", Some(context), event);
     }
 
-    pub(crate) fn on_answer(&mut self, call_id: &str, params: &Map<String, Value>) -> Verdict {
+    pub(crate) fn on_answer(&mut self, call_id: &str, params: &Params) -> Reply {
         let Some(leg) = self.calls.get_mut(call_id) else { return refuse(404, "Call does not exist") };
-        if std::mem::take(&mut leg.features.handed_over) && leg.state == State::Answered {
+        if std::mem::take(&mut leg.handed_over) && leg.state == State::Answered {
             self.emit_state(call_id);
             return Ok(reply("Answering call"));
         }
@@ -301,9 +132,9 @@ impl World {
         self.person_answered(person);
     }
 
-    pub(crate) fn on_pass(&mut self, call_id: &str) -> Verdict {
+    pub(crate) fn on_pass(&mut self, call_id: &str) -> Reply {
         let Some(leg) = self.calls.get_mut(call_id) else { return refuse(404, "Call does not exist") };
-        if !leg.features.handed_over && (!leg.inbound || leg.state >= State::Answered) {
+        if !leg.handed_over && (!leg.inbound || leg.state >= State::Answered) {
             return refuse(409, "Call is not waiting for an answer");
         }
         let (person, context, session) = (leg.person, leg.context.clone(), leg.session.clone());
@@ -321,11 +152,8 @@ impl World {
         });
         if elsewhere {
             if let Some(leg) = self.calls.get(&call_id) {
-                let mut event = leg.state_event();
-                event.insert("call_state".into(), "ended".into());
-                event.insert("end_reason".into(), "hangup".into());
-                event.insert("end_source".into(), "none".into());
-                self.emit(&session, "calling.call.state", Value::Object(event));
+                let event = leg.end_event("hangup", "none");
+                self.emit(&session, "calling.call.state", event);
             }
             self.route(&call_id);
         } else {
@@ -334,7 +162,7 @@ impl World {
         Ok(reply("Passing call"))
     }
 
-    pub(crate) fn on_end(&mut self, call_id: &str, params: &Map<String, Value>) -> Verdict {
+    pub(crate) fn on_end(&mut self, call_id: &str, params: &Params) -> Reply {
         let reason = text(params, "reason").unwrap_or("hangup").to_owned();
         if !["hangup", "cancel", "busy", "noAnswer", "decline", "error"].contains(&reason.as_str()) {
             return refuse(400, format!("unknown reason {reason:?}"));
@@ -351,18 +179,15 @@ impl World {
         self.end_attempts_of(call_id);
         self.leave_everything(call_id, false);
         let Some(mut leg) = self.calls.remove(call_id) else { return };
-        for operation in std::mem::take(&mut leg.operations).into_values() {
-            self.cut_off(&leg, operation);
+        for running in std::mem::take(&mut leg.running).into_values() {
+            self.cut_off(&leg, running);
         }
-        let mut event = leg.state_event();
-        event.insert("call_state".into(), State::Ended.name().into());
-        event.insert("end_reason".into(), "hangup".into());
-        event.insert("end_source".into(), "none".into());
-        self.emit(&leg.session, "calling.call.state", Value::Object(event));
+        self.emit(&leg.session, "calling.call.state", leg.end_event("hangup", "none"));
         leg.session.clear();
         leg.passed.clear();
         leg.control_ids.clear();
-        leg.features = Features { handed_over: context.is_some(), ..Features::default() };
+        leg.pressed.clear();
+        (leg.held, leg.referring, leg.handed_over) = (false, false, context.is_some());
         let routed = context.is_some();
         leg.context = context.unwrap_or_default();
         self.calls.insert(call_id.to_owned(), leg);
@@ -379,23 +204,20 @@ impl World {
         self.leave_everything(call_id, abrupt);
         let Some(mut leg) = self.calls.remove(call_id) else { return };
         self.unrouted.retain(|waiting| waiting != call_id);
-        let operations = std::mem::take(&mut leg.operations);
-        let (recordings, others): (Vec<_>, Vec<_>) = operations.into_values().partition(Operation::makes_a_file);
+        let running = std::mem::take(&mut leg.running);
+        let (recordings, others): (Vec<_>, Vec<_>) = running.into_values().partition(|one| one.turn == Turn::File);
         let recordings_first = self.faults.recordings_end_first;
         if !abrupt {
-            others.into_iter().for_each(|operation| self.cut_off(&leg, operation));
+            others.into_iter().for_each(|running| self.cut_off(&leg, running));
         }
         let mut recordings = Some(recordings).filter(|_| !abrupt).unwrap_or_default();
         if recordings_first {
-            recordings.drain(..).for_each(|operation| self.cut_off(&leg, operation));
+            recordings.drain(..).for_each(|running| self.cut_off(&leg, running));
         }
         leg.state = State::Ended;
         leg.times[2] = now;
-        let mut event = leg.state_event();
-        event.insert("end_reason".into(), reason.into());
-        event.insert("end_source".into(), source.into());
-        self.emit(&leg.session, "calling.call.state", Value::Object(event));
-        recordings.into_iter().for_each(|operation| self.cut_off(&leg, operation));
+        self.emit(&leg.session, "calling.call.state", leg.end_event(reason, source));
+        recordings.into_iter().for_each(|running| self.cut_off(&leg, running));
         if source == "outbound" {
             let name = self.person_name(leg.person);
             self.did(DeedKind::HungUp, &name, Some(call_id), reason);
@@ -422,16 +244,4 @@ impl World {
             }
         }
     }
-
-    /// What kind of person is at the other end of a call.
-    pub(crate) fn kind_at(&self, call_id: &str) -> Option<Kind> {
-        let leg = self.calls.get(call_id)?;
-        self.people.get(&leg.person).map(|person| person.kind.clone())
-    }
-}
-
-/// The `object` accessor, for the operations.
-pub(crate) fn settings<'a>(params: &'a Map<String, Value>, path: &[&str]) -> Option<&'a Map<String, Value>> {
-    let (first, rest) = path.split_first()?;
-    rest.iter().try_fold(object(params, first)?, |inner, key| object(inner, key))
 }

@@ -1,58 +1,20 @@
-//! Conferences and rooms.
+//! Conferences.
 //!
 //! Choices where the published material is silent: conferences of a name are one for all sessions, and every session
 //! with a call in it is told everything; a conference begins with the first member whose `start_on_enter` is true,
-//! and who joined before that hears nobody; a call is in one conference and one room at a time, a second join is
+//! and who joined before that hears nobody; a call is in one conference at a time, a second join is
 //! refused with 409, and so is one that would be one too many for the first member's `max_participants`; calls stay
 //! up when a conference ends; leaving what the call is not in is refused with 404. `calling.hold` on a member is told
-//! as `participant-hold`. Nobody is in a room but the call itself.
+//! as `participant-hold`.
 
-use std::time::Instant;
-
-use serde_json::{Map, Value, json};
-
-use crate::simulator::service::sessions::{Verdict, one_of, refuse, reply};
 use crate::simulator::wire::frame::{flag, text};
-use crate::simulator::world::state::{CallId, World};
-
-pub(crate) struct Conference {
-    id: String,
-    region: String,
-    limit: usize,
-    pub(crate) started: bool,
-    pub(crate) members: Vec<Member>,
-    recording: Option<(String, Instant)>,
-}
-
-#[derive(Clone)]
-pub(crate) struct Member {
-    call_id: CallId,
-    muted: bool,
-    coaches: Option<CallId>,
-    starts: bool,
-    ends: bool,
-}
-
-impl Conference {
-    fn at(&self, call_id: &str) -> Option<usize> {
-        self.members.iter().position(|member| member.call_id == call_id)
-    }
-
-    /// The calls on which a member is heard.
-    pub(crate) fn listeners(&self, speaker: &str) -> Vec<CallId> {
-        let Some(member) = self.at(speaker).and_then(|at| self.members.get(at)) else { return Vec::new() };
-        let others = self.members.iter().filter(|other| other.call_id != speaker);
-        let hears = |other: &&Member| member.coaches.as_ref().is_none_or(|coached| other.call_id == *coached);
-        if self.started && !member.muted {
-            others.filter(hears).map(|other| other.call_id.clone()).collect()
-        } else {
-            Vec::new()
-        }
-    }
-}
+use crate::simulator::wire::reply::{Params, Reply, one_of, refuse, reply};
+use crate::simulator::world::meetings::{Conference, Member};
+use crate::simulator::world::state::World;
+use serde_json::{Value, json};
 
 impl World {
-    pub(crate) fn on_join_conference(&mut self, call_id: &str, params: &Map<String, Value>) -> Verdict {
+    pub(crate) fn on_join_conference(&mut self, call_id: &str, params: &Params) -> Reply {
         one_of(params, "beep", &["true", "false", "onEnter", "onExit"])?;
         one_of(params, "record", &["do-not-record", "record-from-start"])?;
         one_of(params, "region", &["global", "us", "eu", "ch"])?;
@@ -67,7 +29,7 @@ impl World {
             return refuse(400, "name is empty");
         }
         let Some(leg) = self.calls.get(call_id) else { return refuse(404, "Call does not exist") };
-        if leg.features.conference.is_some() {
+        if leg.conference.is_some() {
             return refuse(409, "Call is in a conference");
         }
         let known = self.conferences.get(&name);
@@ -99,7 +61,7 @@ impl World {
         conference.members.push(member);
         conference.started |= starts;
         if let Some(leg) = self.calls.get_mut(call_id) {
-            leg.features.conference = Some(name.clone());
+            leg.conference = Some(name.clone());
         }
         if starts {
             self.tell_conference(&name, None, "conference-start", json!({}));
@@ -131,9 +93,9 @@ impl World {
         }
     }
 
-    pub(crate) fn on_leave_conference(&mut self, call_id: &str, params: &Map<String, Value>) -> Verdict {
+    pub(crate) fn on_leave_conference(&mut self, call_id: &str, params: &Params) -> Reply {
         let wanted = text(params, "conference_id").unwrap_or_default();
-        let name = self.calls.get(call_id).and_then(|leg| leg.features.conference.as_ref());
+        let name = self.calls.get(call_id).and_then(|leg| leg.conference.as_ref());
         if name.and_then(|name| self.conferences.get(name)).is_none_or(|conference| conference.id != wanted) {
             return refuse(404, "Call is not in this conference");
         }
@@ -143,7 +105,7 @@ impl World {
 
     /// A call leaves its conference, if it is in one.
     pub(crate) fn leave_conference(&mut self, call_id: &str) {
-        let Some(name) = self.calls.get(call_id).and_then(|leg| leg.features.conference.clone()) else { return };
+        let Some(name) = self.calls.get(call_id).and_then(|leg| leg.conference.clone()) else { return };
         let Some(conference) = self.conferences.get(&name) else { return };
         let ends = conference.at(call_id).and_then(|at| conference.members.get(at)).is_some_and(|member| member.ends);
         let sessions = self.conference_sessions(&name);
@@ -182,14 +144,14 @@ impl World {
             self.emit(&session, "calling.conference", event.clone());
         }
         let Some(leg) = self.calls.get_mut(call_id) else { return };
-        leg.features.conference = None;
+        leg.conference = None;
         let person = leg.person;
         let who = self.person_name(person);
         self.tell(format!("{who} left the conference {name}"));
     }
 
     pub(crate) fn conference_member_held(&mut self, call_id: &str, hold: bool) {
-        if let Some(name) = self.calls.get(call_id).and_then(|leg| leg.features.conference.clone()) {
+        if let Some(name) = self.calls.get(call_id).and_then(|leg| leg.conference.clone()) {
             self.tell_member(&name, call_id, if hold { "participant-hold" } else { "participant-unhold" });
         }
     }
@@ -223,7 +185,7 @@ impl World {
             event["call_id"] = member.call_id.clone().into();
             event["node_id"] = leg.map(|leg| leg.node_id.clone()).into();
             event["muted"] = member.muted.into();
-            event["hold"] = leg.is_some_and(|leg| leg.features.held).into();
+            event["hold"] = leg.is_some_and(|leg| leg.held).into();
             event["coaching"] = member.coaches.is_some().into();
             event["start_on_join"] = member.starts.into();
             event["end_on_leave"] = member.ends.into();
@@ -242,28 +204,5 @@ impl World {
         sessions.sort();
         sessions.dedup();
         sessions
-    }
-
-    // Rooms.
-
-    pub(crate) fn on_join_room(&mut self, call_id: &str, params: &Map<String, Value>) -> Verdict {
-        let name = text(params, "name").unwrap_or_default().to_owned();
-        if name.is_empty() {
-            return refuse(400, "name is empty");
-        }
-        let Some(leg) = self.calls.get_mut(call_id) else { return refuse(404, "Call does not exist") };
-        if leg.features.room.is_some() {
-            return refuse(409, "Call is in a room");
-        }
-        leg.features.room = Some(name.clone());
-        self.emit_on(call_id, "calling.call.room", json!({"join_status": "joined", "room_name": name}));
-        Ok(reply("Joining room"))
-    }
-
-    pub(crate) fn on_leave_room(&mut self, call_id: &str) -> Verdict {
-        let room = self.calls.get_mut(call_id).and_then(|leg| leg.features.room.take());
-        let Some(name) = room else { return refuse(404, "Call is in no room") };
-        self.emit_on(call_id, "calling.call.room", json!({"join_status": "leave", "room_name": name}));
-        Ok(reply("Leaving room"))
     }
 }

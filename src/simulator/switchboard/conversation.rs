@@ -1,201 +1,22 @@
 //! How people act out their scripts.
 
-use std::collections::HashSet;
-use std::time::{Duration, Instant};
-
-use crate::simulator::switchboard::activities::Operation;
-use crate::simulator::switchboard::calls::State;
-use crate::simulator::verbs::play::speaking_seconds;
-use crate::simulator::verdict::deeds::DeedKind;
-use crate::simulator::world::state::{CallId, World, span};
+use crate::simulator::people::person::{Ending, Greeting, Open};
+use crate::simulator::people::plan::Kind;
+use crate::simulator::people::script::{Act, Occasion};
+use crate::simulator::people::speech::{span, speaking_seconds};
+use crate::simulator::record::deed::DeedKind;
+use crate::simulator::world::calls::State;
+use crate::simulator::world::state::World;
+use std::time::Duration;
 
 /// How much of what was heard is kept for a number.
 const HEARD_KEPT: usize = 10_000;
-
-/// One step of a script.
-#[derive(Clone, Debug)]
-pub enum Step {
-    WhenAskedForDigits,
-    WhenAskedToSpeak,
-    WhenAskedToPay,
-    AfterHearing(String),
-    WhileHearing(String),
-    WhenRecorded,
-    WhenPutThrough,
-    Waits(Duration),
-    /// Keys, and the time before each.
-    Presses(String, Duration),
-    Says(String),
-    Mumbles(String),
-    HangsUp,
-}
-
-/// What is at the other end of a line.
-#[derive(Clone, Debug, Default)]
-pub enum Kind {
-    #[default]
-    Person,
-    Machine(Machine),
-    Fax(FaxManner),
-    Silent,
-}
-
-/// An answering machine.
-#[derive(Clone, Debug)]
-pub struct Machine {
-    pub(crate) greeting: String,
-    pub(crate) beep: bool,
-    /// How long the greeting is.
-    pub(crate) lasts: Duration,
-    /// Between the greeting and the beep.
-    pub(crate) pause: Duration,
-    /// How long it listens before it hangs up.
-    pub(crate) listens: Option<Duration>,
-}
-
-impl Machine {
-    pub(crate) fn new(greeting: String, beep: bool) -> Self {
-        let lasts = span(speaking_seconds(&greeting));
-        Self { greeting, beep, lasts, pause: Duration::ZERO, listens: None }
-    }
-
-    /// How long it does not listen.
-    fn deaf(&self) -> Duration {
-        if self.beep { self.lasts.saturating_add(self.pause) } else { self.lasts }
-    }
-}
-
-/// What a fax machine does.
-#[derive(Clone, Debug)]
-pub struct FaxManner {
-    pub(crate) pages: u32,
-    /// Behind how many pages it fails, and why.
-    pub(crate) fails: Option<(u32, String)>,
-}
-
-impl Default for FaxManner {
-    fn default() -> Self {
-        Self { pages: 2, fails: None }
-    }
-}
-
-/// What a number does when it is dialled.
-#[derive(Clone, Debug)]
-pub(crate) enum Manner {
-    Answers(Duration),
-    Busy,
-    NoAnswer,
-    Declines,
-    NotFound,
-}
-
-/// What is known of a number, before and after its calls.
-#[derive(Debug)]
-pub(crate) struct NumberPlan {
-    pub(crate) manner: Manner,
-    pub(crate) kind: Kind,
-    pub(crate) script: Vec<Step>,
-    pub(crate) times_called: usize,
-    pub(crate) said_over_greeting: Vec<String>,
-    pub(crate) heard: Vec<String>,
-    pub(crate) digits_heard: String,
-    pub(crate) faxes: Vec<String>,
-}
-
-impl Default for NumberPlan {
-    fn default() -> Self {
-        Self {
-            manner: Manner::Answers(Duration::from_secs(2)),
-            kind: Kind::Person,
-            script: Vec::new(),
-            times_called: 0,
-            said_over_greeting: Vec::new(),
-            heard: Vec::new(),
-            digits_heard: String::new(),
-            faxes: Vec::new(),
-        }
-    }
-}
-
-#[derive(Clone, Debug)]
-pub(crate) struct Ending {
-    pub(crate) reason: String,
-    pub(crate) by_program: bool,
-}
 
 /// How long a machine's greeting waits, in real time, for the program to do something on the call.
 ///
 /// The program's own reaction is not scaled: without this, at a high speed the greeting would be over before the
 /// fastest program could have listened to it.
 const GREETING_WAITS: Duration = Duration::from_millis(250);
-
-/// How far a machine is with its greeting.
-#[derive(Clone, Copy, Debug)]
-enum Greeting {
-    None,
-    /// It is about to begin, and will last so long in real time.
-    Due(Duration),
-    Ends(Option<Instant>),
-}
-
-/// Somebody on a call.
-pub(crate) struct Person {
-    pub(crate) name: String,
-    pub(crate) call: CallId,
-    pub(crate) kind: Kind,
-    script: Vec<Step>,
-    at: usize,
-    /// A step is under way.
-    busy: bool,
-    pub(crate) heard: Vec<String>,
-    heard_out: Vec<String>,
-    heard_used: usize,
-    heard_out_used: usize,
-    pub(crate) digits_heard: String,
-    /// Occasions that a step has waited for already: operations, and parts of a payment.
-    used: HashSet<u64>,
-    greeting: Greeting,
-    pub(crate) passed: bool,
-    pub(crate) answered: bool,
-    pub(crate) ending: Option<Ending>,
-    /// Handles that may still ask about them.
-    pub(crate) handles: usize,
-}
-
-impl Person {
-    pub(crate) fn new(name: &str, kind: Kind, script: Vec<Step>) -> Self {
-        Self {
-            name: name.to_owned(),
-            call: String::new(),
-            kind,
-            script,
-            at: 0,
-            busy: false,
-            heard: Vec::new(),
-            heard_out: Vec::new(),
-            heard_used: 0,
-            heard_out_used: 0,
-            digits_heard: String::new(),
-            used: HashSet::new(),
-            greeting: Greeting::None,
-            passed: false,
-            answered: false,
-            ending: None,
-            handles: 0,
-        }
-    }
-}
-
-/// Finds a text among what was heard since the last time, and uses it up.
-fn find(heard: &[String], used: &mut usize, wanted: &str) -> bool {
-    match heard.iter().skip(*used).position(|text| text.to_lowercase().contains(wanted)) {
-        Some(at) => {
-            *used += at + 1;
-            true
-        }
-        None => false,
-    }
-}
 
 impl World {
     pub(crate) fn person_name(&self, person: u64) -> String {
@@ -210,58 +31,36 @@ impl World {
     }
 
     /// Goes on with a script as far as it goes now.
-    pub(crate) fn act(&mut self, person: u64) {
-        while self.one_step(person) {}
+    pub(crate) fn act(&mut self, id: u64) {
+        while let Some(act) = self.next_act(id) {
+            match act {
+                Act::Waits(wait) => self.busy_for(id, wait),
+                Act::Presses(keys, before_each) => self.press_slowly(id, &keys, before_each),
+                Act::Says(text, clearly) => {
+                    let lasts = self.say(id, text, clearly);
+                    self.busy_for(id, lasts);
+                }
+                Act::HangsUp => self.hang_up(id),
+            }
+        }
     }
 
-    /// Does one step; false when the person is busy, waits for something, or is done.
-    fn one_step(&mut self, id: u64) -> bool {
-        let Some(person) = self.people.get_mut(&id) else { return false };
-        if person.busy || person.ending.is_some() || !person.answered {
-            return false;
-        }
-        let Some(step) = person.script.get(person.at).cloned() else { return false };
-        let happened = match &step {
-            Step::AfterHearing(text) => find(&person.heard_out, &mut person.heard_out_used, text),
-            Step::WhileHearing(text) => find(&person.heard, &mut person.heard_used, text),
-            Step::WhenAskedForDigits => self.use_operation(id, Operation::asks_for_digits),
-            Step::WhenAskedToSpeak => self.use_operation(id, Operation::asks_for_words),
-            Step::WhenAskedToPay => self.use_operation(id, Operation::asks_to_pay),
-            Step::WhenRecorded => self.use_operation(id, Operation::records),
-            Step::WhenPutThrough => {
-                let call = person.call.clone();
-                self.is_put_through(&call)
-            }
-            Step::Waits(_) | Step::Presses(..) | Step::Says(_) | Step::Mumbles(_) | Step::HangsUp => true,
-        };
-        if !happened {
-            return false;
-        }
-        let Some(person) = self.people.get_mut(&id) else { return false };
-        person.at += 1;
-        match step {
-            Step::Waits(wait) => self.busy_for(id, wait),
-            Step::Presses(keys, before_each) => self.press_slowly(id, &keys, before_each),
-            Step::Says(text) => {
-                let lasts = self.say(id, text, true);
-                self.busy_for(id, lasts);
-            }
-            Step::Mumbles(text) => {
-                let lasts = self.say(id, text, false);
-                self.busy_for(id, lasts);
-            }
-            Step::HangsUp => self.hang_up(id),
-            _ => {}
-        }
-        true
+    /// What a person does next; nothing while they are busy, wait for something, or are done.
+    fn next_act(&mut self, id: u64) -> Option<Act> {
+        let person = self.people.get(&id).filter(|person| person.is_free())?;
+        let open = self.open(&person.call);
+        self.people.get_mut(&id)?.next(&open)
     }
 
-    /// Finds an occasion on the person's call that no step has waited for yet.
-    fn use_operation(&mut self, id: u64, occasion: fn(&Operation) -> Option<u64>) -> bool {
-        let Some(person) = self.people.get_mut(&id) else { return false };
-        let Some(leg) = self.calls.get(&person.call) else { return false };
-        let found = leg.operations.values().filter_map(occasion).find(|occasion| !person.used.contains(occasion));
-        found.is_some_and(|occasion| person.used.insert(occasion))
+    /// What there is on a call that a script may wait for.
+    fn open(&self, call_id: &str) -> Open {
+        let mut occasions = Vec::new();
+        for (key, running) in self.calls.get(call_id).iter().flat_map(|leg| &leg.running) {
+            let what = running.what.as_ref();
+            let asks = |which: Occasion| Some((which, (*key, what?.occasion(which)?)));
+            occasions.extend(Occasion::ALL.into_iter().filter_map(asks));
+        }
+        Open { occasions, put_through: self.is_put_through(call_id) }
     }
 
     fn busy_for(&mut self, id: u64, wait: Duration) {
@@ -303,7 +102,8 @@ impl World {
 
     /// Keys as the transcript shows them: those of a card stay hidden.
     fn shown_keys(&self, id: u64, keys: &str) -> String {
-        let pays = self.people.get(&id).is_some_and(|person| self.runs(&person.call, &["pay"]));
+        let pays =
+            self.people.get(&id).and_then(|person| self.calls.get(&person.call)).is_some_and(|leg| leg.runs(&["pay"]));
         if pays {
             keys.chars().map(|key| if key.is_ascii_digit() { '*' } else { key }).collect()
         } else {
@@ -409,26 +209,12 @@ impl World {
         }
     }
 
-    /// How much of a machine's greeting is still to come, in simulated seconds.
-    pub(crate) fn greeting_left(&self, call_id: &str) -> f64 {
-        let left = match self.calls.get(call_id).and_then(|leg| self.people.get(&leg.person)).map(|p| p.greeting) {
-            Some(Greeting::Due(lasts)) => lasts,
-            Some(Greeting::Ends(Some(ends))) => ends.saturating_duration_since(self.clock.now()),
-            _ => Duration::ZERO,
-        };
-        left.as_secs_f64() * self.settings.speed
-    }
-
     /// Somebody begins to hear something.
     pub(crate) fn hears(&mut self, id: u64, text: &str) {
         let now = self.clock.now();
         let Some(person) = self.people.get_mut(&id) else { return };
         let name = person.name.clone();
-        let over_greeting = match person.greeting {
-            Greeting::None => false,
-            Greeting::Due(_) => true,
-            Greeting::Ends(ends) => ends.is_none_or(|ends| now < ends),
-        };
+        let over_greeting = person.greets(now);
         if !over_greeting {
             person.heard.push(text.to_owned());
             let call = person.call.clone();

@@ -2,27 +2,15 @@
 
 use std::collections::VecDeque;
 
-use serde_json::{Map, Value, json};
-
-use crate::simulator::handles::people::{Manner, Person};
-use crate::simulator::service::sessions::{Refusal, Verdict, refuse, reply};
-use crate::simulator::switchboard::calls::{Leg, State};
-use crate::simulator::verdict::deeds::DeedKind;
+use crate::simulator::people::person::Person;
+use crate::simulator::people::plan::Manner;
+use crate::simulator::people::speech::audible;
+use crate::simulator::record::deed::DeedKind;
 use crate::simulator::wire::frame::{list, seconds, text};
-use crate::simulator::world::state::{CallId, SessionId, World};
-
-/// Somebody is being called: groups one after another, the devices of a group at once, the first answer wins.
-pub(crate) struct Attempt {
-    session: SessionId,
-    /// The call to bridge the winner to; without one it is a dial.
-    pub(crate) parent: Option<CallId>,
-    tag: String,
-    groups: VecDeque<Vec<Value>>,
-    pub(crate) ringing: Vec<CallId>,
-    timeout: Option<f64>,
-    digits: Option<String>,
-    reason: String,
-}
+use crate::simulator::wire::reply::{Params, Refusal, Reply, refuse, reply};
+use crate::simulator::world::calls::{Attempt, CallId, Leg, State};
+use crate::simulator::world::state::World;
+use serde_json::{Value, json};
 
 /// The number or address that a device stands for.
 fn address(device: &Value) -> String {
@@ -36,7 +24,7 @@ fn is_there(device: &Value) -> bool {
 }
 
 impl World {
-    pub(crate) fn on_dial(&mut self, session: &str, params: &Map<String, Value>) -> Verdict {
+    pub(crate) fn on_dial(&mut self, session: &str, params: &Params) -> Reply {
         let tag = text(params, "tag").unwrap_or_default().to_owned();
         if self.attempts.values().any(|attempt| attempt.parent.is_none() && attempt.tag == tag) {
             self.violation(format!("calling.dial: the tag {tag} is in use"));
@@ -47,13 +35,7 @@ impl World {
         Ok(reply("Dialing"))
     }
 
-    fn attempt(
-        &mut self,
-        session: &str,
-        parent: Option<CallId>,
-        tag: String,
-        params: &Map<String, Value>,
-    ) -> Result<u64, Refusal> {
+    fn attempt(&mut self, session: &str, parent: Option<CallId>, tag: String, params: &Params) -> Result<u64, Refusal> {
         let groups: VecDeque<Vec<Value>> =
             list(params, "devices").iter().filter_map(Value::as_array).cloned().collect();
         if groups.is_empty() || groups.iter().any(Vec::is_empty) {
@@ -123,7 +105,7 @@ impl World {
             self.emit_state(call_id);
         }
         if parent.is_none() {
-            let node_id = format!("n-{}:sim-1", self.signature());
+            let node_id = self.ids.node();
             self.emit(&session, "calling.call.dial", json!({"node_id": node_id, "tag": tag, "dial_state": "dialing"}));
         }
         for (call_id, _, manner, limit) in legs {
@@ -236,7 +218,7 @@ impl World {
         let Some(attempt) = self.attempts.remove(&id) else { return };
         match attempt.parent {
             None => {
-                let node_id = format!("n-{}:sim-1", self.signature());
+                let node_id = self.ids.node();
                 let event = json!({
                     "node_id": node_id, "tag": attempt.tag, "dial_state": "failed",
                     "reason": attempt.reason, "source": "inbound",
@@ -250,7 +232,7 @@ impl World {
         }
     }
 
-    pub(crate) fn on_connect_call(&mut self, call_id: &str, params: &Map<String, Value>) -> Verdict {
+    pub(crate) fn on_connect_call(&mut self, call_id: &str, params: &Params) -> Reply {
         let Some(leg) = self.calls.get(call_id) else { return refuse(404, "Call does not exist") };
         let (session, person, bridged) = (leg.session.clone(), leg.person, leg.peer.is_some());
         if bridged || self.attempts.values().any(|attempt| attempt.parent.as_deref() == Some(call_id)) {
@@ -258,8 +240,7 @@ impl World {
         }
         let tag = text(params, "tag").unwrap_or_default().to_owned();
         let id = self.attempt(&session, Some(call_id.to_owned()), tag, params)?;
-        let ringback: Vec<String> =
-            list(params, "ringback").iter().filter_map(crate::simulator::verbs::play::audible).collect();
+        let ringback: Vec<String> = list(params, "ringback").iter().filter_map(audible).collect();
         for heard in &ringback {
             self.did_on(call_id, DeedKind::Said, heard);
             self.hears(person, heard);
@@ -309,7 +290,7 @@ impl World {
         self.act_at(child);
     }
 
-    pub(crate) fn on_disconnect_call(&mut self, call_id: &str) -> Verdict {
+    pub(crate) fn on_disconnect_call(&mut self, call_id: &str) -> Reply {
         let peer = self.calls.get_mut(call_id).and_then(|leg| leg.peer.take());
         let Some(peer) = peer else { return refuse(404, "Call is not connected") };
         if let Some(leg) = self.calls.get_mut(&peer) {

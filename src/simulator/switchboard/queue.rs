@@ -7,42 +7,24 @@
 //! `wait_time` over and the end of the call are a `leave`; a connect to a queue in which nobody waits fails at once;
 //! what is to run after the queue is not run.
 
-use serde_json::{Map, Value, json};
-
-use crate::simulator::service::sessions::{Verdict, refuse};
-use crate::simulator::switchboard::activities::started;
 use crate::simulator::wire::frame::{seconds, text};
-use crate::simulator::world::state::{CallId, World};
+use crate::simulator::wire::reply::{Params, Reply, refuse, started};
+use crate::simulator::world::calls::{CallId, Stay};
+use crate::simulator::world::state::World;
+use serde_json::{Value, json};
 
 /// How long a call waits when nothing else is said.
 const WAIT_SECONDS: f64 = 180.0;
 
-#[derive(Default)]
-pub(crate) struct Queue {
-    id: String,
-    waiting: Vec<CallId>,
-    /// How long calls waited that left: how many, and how long in all, in microseconds.
-    waited: (u64, u64),
-}
-
-/// A call's stay in a queue.
-pub(crate) struct Stay {
-    control_id: String,
-    queue: String,
-    status_url: String,
-    entered: u64,
-    mark: u64,
-}
-
 impl World {
-    pub(crate) fn on_queue_enter(&mut self, call_id: &str, params: &Map<String, Value>) -> Verdict {
+    pub(crate) fn on_queue_enter(&mut self, call_id: &str, params: &Params) -> Reply {
         let own = |key| text(params, key).unwrap_or_default().to_owned();
         let (control_id, name) = (own("control_id"), own("queue_name"));
         if name.is_empty() {
             return refuse(400, "queue_name is empty");
         }
         let Some(leg) = self.calls.get(call_id) else { return refuse(404, "Call does not exist") };
-        if leg.features.stay.is_some() {
+        if leg.stay.is_some() {
             return refuse(409, "Call is in a queue");
         }
         let person = leg.person;
@@ -55,7 +37,7 @@ impl World {
         queue.waiting.push(call_id.to_owned());
         let stay = Stay { control_id, queue: name.clone(), status_url: own("status_url"), entered, mark };
         if let Some(leg) = self.calls.get_mut(call_id) {
-            leg.features.stay = Some(stay);
+            leg.stay = Some(stay);
         }
         self.emit_stay(call_id, "enqueue");
         let who = self.person_name(person);
@@ -63,7 +45,7 @@ impl World {
         let limit = seconds(params, "wait_time").filter(|limit| *limit > 0.0).unwrap_or(WAIT_SECONDS);
         let waiting = call_id.to_owned();
         self.after_seconds(limit, move |world| {
-            let stay = world.calls.get(&waiting).and_then(|leg| leg.features.stay.as_ref());
+            let stay = world.calls.get(&waiting).and_then(|leg| leg.stay.as_ref());
             if stay.is_some_and(|stay| stay.mark == mark) {
                 world.leave_queue(&waiting, true);
             }
@@ -74,8 +56,8 @@ impl World {
         Ok(started("Entering queue", call_id, params))
     }
 
-    pub(crate) fn on_queue_leave(&mut self, call_id: &str, params: &Map<String, Value>) -> Verdict {
-        let stay = self.calls.get(call_id).and_then(|leg| leg.features.stay.as_ref());
+    pub(crate) fn on_queue_leave(&mut self, call_id: &str, params: &Params) -> Reply {
+        let stay = self.calls.get(call_id).and_then(|leg| leg.stay.as_ref());
         let id = stay.and_then(|stay| self.queues.get(&stay.queue)).map(|queue| queue.id.as_str());
         let same = |key: &str, value: &str| text(params, key).is_none_or(|given| given == value);
         // Not by the control id: most clients send a fresh one.
@@ -104,7 +86,7 @@ impl World {
 
     fn remove_from_queue(&mut self, call_id: &str, status: Option<&str>) -> Option<(String, String)> {
         let now = self.micros();
-        let stay = self.calls.get(call_id)?.features.stay.as_ref()?;
+        let stay = self.calls.get(call_id)?.stay.as_ref()?;
         let (name, waited) = (stay.queue.clone(), now.saturating_sub(stay.entered));
         let queue = self.queues.get_mut(&name)?;
         let at = queue.waiting.iter().position(|waiting| waiting == call_id)?;
@@ -114,7 +96,7 @@ impl World {
         queue.waited = (queue.waited.0 + 1, queue.waited.1 + waited);
         let (id, behind) = (queue.id.clone(), queue.waiting.iter().skip(at).cloned().collect::<Vec<_>>());
         if let Some(leg) = self.calls.get_mut(call_id) {
-            leg.features.stay = None;
+            leg.stay = None;
         }
         if let (Some(mut event), Some(status)) = (event, status) {
             event["size"] = self.queues.get(&name).map_or(0, |queue| queue.waiting.len()).into();
@@ -132,7 +114,7 @@ impl World {
     }
 
     fn stay_event(&self, call_id: &str, status: &str) -> Option<Value> {
-        let stay = self.calls.get(call_id)?.features.stay.as_ref()?;
+        let stay = self.calls.get(call_id)?.stay.as_ref()?;
         let queue = self.queues.get(&stay.queue)?;
         let position = queue.waiting.iter().position(|waiting| waiting == call_id).map_or(0, |at| at + 1);
         // The clock of a test runs faster than those of the people in it, and nobody computes with this.

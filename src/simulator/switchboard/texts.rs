@@ -1,64 +1,17 @@
 //! Texts, in and out.
 
-use std::collections::VecDeque;
-
-use serde_json::{Map, Value, json};
-
-use crate::simulator::service::sessions::{Verdict, refuse, reply};
-use crate::simulator::verdict::deeds::DeedKind;
+use crate::simulator::record::deed::DeedKind;
 use crate::simulator::wire::frame::{list, text};
+use crate::simulator::wire::reply::{Params, Reply, refuse, reply};
+use crate::simulator::world::numbers::{Outlook, Outlooks, Text};
 use crate::simulator::world::state::World;
+use serde_json::{Value, json};
 
 /// How many of the program's texts are kept.
 const TEXTS_KEPT: usize = 50_000;
 
-/// What becomes of a text to a number.
-#[derive(Clone, Debug, Default)]
-pub(crate) enum Outlook {
-    #[default]
-    Delivered,
-    Undelivered(String),
-    Failed(String),
-    /// The service does not take it at all.
-    Refused(i64, String),
-}
-
-/// What becomes of one text to a number after the other; the last of them is what becomes of all that follow.
-#[derive(Debug, Default)]
-pub(crate) struct Outlooks(VecDeque<Outlook>);
-
-impl Outlooks {
-    pub(crate) fn clear(&mut self) {
-        self.0.clear();
-    }
-
-    pub(crate) fn add(&mut self, outlook: Outlook) {
-        self.0.push_back(outlook);
-    }
-
-    fn next(&mut self) -> Outlook {
-        let last = self.0.len() < 2;
-        let next = if last { self.0.front().cloned() } else { self.0.pop_front() };
-        next.unwrap_or_default()
-    }
-}
-
-/// A text that the program sent.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Text {
-    /// Who sent it.
-    pub from: String,
-    /// Whom it was for.
-    pub to: String,
-    /// What it says; empty when it is only media.
-    pub body: String,
-    /// The addresses of its media.
-    pub media: Vec<String>,
-}
-
 impl World {
-    pub(crate) fn on_send(&mut self, session: &str, params: &Map<String, Value>) -> Verdict {
+    pub(crate) fn on_send(&mut self, session: &str, params: &Params) -> Reply {
         let own = |key| text(params, key).unwrap_or_default().to_owned();
         let (from, to, body) = (own("from_number"), own("to_number"), own("body"));
         let media: Vec<String> = list(params, "media").iter().filter_map(Value::as_str).map(str::to_owned).collect();

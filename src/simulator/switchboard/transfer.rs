@@ -7,18 +7,17 @@
 //! there, where `calling.answer` and `calling.pass` are in order; with anything else nobody runs the document, and the person stays on
 //! the line out of reach.
 
-use serde_json::{Map, Value, json};
-
-use crate::simulator::service::sessions::{Verdict, refuse, reply};
-use crate::simulator::switchboard::conversation::Manner;
+use crate::simulator::people::plan::Manner;
 use crate::simulator::wire::frame::{object, text};
+use crate::simulator::wire::reply::{Params, Reply, refuse, reply};
 use crate::simulator::world::state::World;
+use serde_json::{Value, json};
 
 /// How long a referred call rings.
 const RINGING_SECONDS: f64 = 30.0;
 
 impl World {
-    pub(crate) fn on_refer(&mut self, call_id: &str, params: &Map<String, Value>) -> Verdict {
+    pub(crate) fn on_refer(&mut self, call_id: &str, params: &Params) -> Reply {
         let device = object(params, "device").and_then(|device| object(device, "params"));
         let target = device.and_then(|device| text(device, "to")).unwrap_or_default();
         // The address alone, without the name in front of it (RFC 3261, name-addr).
@@ -31,7 +30,7 @@ impl World {
         if leg.device["type"] != "sip" {
             return refuse(400, "Only a SIP call can be referred");
         }
-        if std::mem::replace(&mut leg.features.referring, true) {
+        if std::mem::replace(&mut leg.referring, true) {
             return refuse(409, "A refer is in progress");
         }
         let plan = self.plans.entry(target.clone()).or_default();
@@ -47,8 +46,8 @@ impl World {
         self.emit_on(call_id, "calling.call.refer", begun);
         let id = call_id.to_owned();
         self.after_seconds(wait, move |world| {
-            let Some(leg) = world.calls.get_mut(&id).filter(|leg| leg.features.referring) else { return };
-            leg.features.referring = false;
+            let Some(leg) = world.calls.get_mut(&id).filter(|leg| leg.referring) else { return };
+            leg.referring = false;
             let person = leg.person;
             let event = json!({
                 "state": state,
@@ -66,7 +65,7 @@ impl World {
         Ok(reply("Starting SIP REFER"))
     }
 
-    pub(crate) fn on_transfer(&mut self, call_id: &str, params: &Map<String, Value>) -> Verdict {
+    pub(crate) fn on_transfer(&mut self, call_id: &str, params: &Params) -> Reply {
         let (shown, context) = match params.get("dest") {
             Some(Value::String(dest)) => match dest.strip_prefix("context:") {
                 Some("") => return refuse(400, "dest names no context"),

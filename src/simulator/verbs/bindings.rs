@@ -6,108 +6,155 @@
 //! that fails is told by `calling.error`; `max_triggers` of 0 is no limit; without a realm, only the bindings of the
 //! realm `default` are cleared, with `all` every one.
 
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 
-use crate::simulator::service::sessions::{Verdict, refuse, reply};
+use crate::simulator::verbs::activity::{Activity, Begun, Ends, Steps, Turn, Verb, View};
 use crate::simulator::wire::frame::{object, text};
-use crate::simulator::wire::schema;
-use crate::simulator::world::state::World;
+use crate::simulator::wire::reply::{Params, Refusal, Reply, refuse, reply};
+
+pub(crate) const BIND_DIGIT: Verb = Verb {
+    secrets: true,
+    ..Verb::new("calling.bind_digit", "+ digits:s! bind_method:s! params:o realm:s max_triggers:i swml:b", begin)
+};
+
+pub(crate) const CLEAR_DIGIT_BINDINGS: Verb =
+    Verb::new("calling.clear_digit_bindings", "+ realm:s swml:b", |_, call, _| {
+        if call.runs(&[FAMILY]) {
+            return Ok(Begun::Passes(FAMILY, "clear"));
+        }
+        Ok(Begun::Done(reply("Digit bindings cleared")))
+    });
+
+const FAMILY: &str = "bind_digit";
 
 /// How many of the last keys are remembered, and how long a sequence may be.
-const KEYS_KEPT: usize = 64;
+pub(crate) const KEYS_KEPT: usize = 64;
 
-pub(crate) struct Binding {
+struct Binding {
     digits: String,
     method: String,
-    params: Map<String, Value>,
+    params: Params,
     realm: String,
     left: Option<u64>,
 }
 
-impl World {
-    pub(crate) fn on_bind_digit(&mut self, call_id: &str, params: &Map<String, Value>) -> Verdict {
-        let given = text(params, "digits").unwrap_or_default();
-        let digits: String = given.chars().filter(|key| !"wW".contains(*key)).collect();
-        if digits.is_empty() || digits.len() > KEYS_KEPT || !digits.chars().all(|key| "0123456789*#ABCD".contains(key))
-        {
-            return refuse(400, "digits may hold 0-9 * # A-D w W");
+/// The bindings of a call.
+struct Bindings {
+    all: Vec<Binding>,
+    /// The keys pressed since one of them was triggered.
+    keys: String,
+}
+
+fn begin(params: &Params, call: &View<'_>, out: &mut Steps) -> Result<Begun, Refusal> {
+    let binding = binding(params, call, out)?;
+    if call.runs(&[FAMILY]) {
+        return Ok(Begun::Passes(FAMILY, "bind"));
+    }
+    let bindings = Bindings { all: vec![binding], keys: call.pressed.to_owned() };
+    Ok(Begun::Runs(Box::new(bindings), reply("Digit binding created")))
+}
+
+fn binding(params: &Params, call: &View<'_>, out: &mut Steps) -> Result<Binding, Refusal> {
+    let given = text(params, "digits").unwrap_or_default();
+    let digits: String = given.chars().filter(|key| !"wW".contains(*key)).collect();
+    if digits.is_empty() || digits.len() > KEYS_KEPT || !digits.chars().all(|key| "0123456789*#ABCD".contains(key)) {
+        return refuse(400, "digits may hold 0-9 * # A-D w W");
+    }
+    let method = text(params, "bind_method").unwrap_or_default().to_owned();
+    if !call.methods.addresses_a_call(&method) {
+        return refuse(400, format!("{method:?} is no method that runs on a call"));
+    }
+    let bound = object(params, "params").cloned().unwrap_or_default();
+    let (violations, judged) = call.methods.judge(&method, &whole(&method, &bound, call), call.allow_unknown_fields);
+    violations.into_iter().for_each(|violation| out.violation(violation));
+    judged?;
+    let limit = params.get("max_triggers").and_then(Value::as_i64).unwrap_or(0);
+    let Ok(limit) = u64::try_from(limit) else { return refuse(400, "max_triggers is negative") };
+    Ok(Binding {
+        digits,
+        method,
+        params: bound,
+        realm: text(params, "realm").unwrap_or("default").to_owned(),
+        left: Some(limit).filter(|limit| *limit > 0),
+    })
+}
+
+/// The parameters of a bound method with what every method on a call needs.
+fn whole(method: &str, bound: &Params, call: &View<'_>) -> Params {
+    let mut params = bound.clone();
+    params.insert("node_id".into(), call.node_id.into());
+    params.insert("call_id".into(), call.call_id.into());
+    if call.methods.needs(method, "control_id") && !params.contains_key("control_id") {
+        params.insert("control_id".into(), call.ids.fresh(0xb17d).into());
+    }
+    params
+}
+
+impl Activity for Bindings {
+    fn family(&self) -> &'static str {
+        FAMILY
+    }
+
+    fn turn(&self) -> Turn {
+        Turn::Attached(6)
+    }
+
+    fn command(&mut self, command: &str, params: &Params, call: &View<'_>, _: &mut Steps) -> Reply {
+        if command == "clear" {
+            let realm = text(params, "realm").unwrap_or("default");
+            self.all.retain(|binding| realm != "all" && binding.realm != realm);
+            return Ok(reply("Digit bindings cleared"));
         }
-        let method = text(params, "bind_method").unwrap_or_default().to_owned();
-        if !schema::addresses_a_call(&method) {
-            return refuse(400, format!("{method:?} is no method that runs on a call"));
-        }
-        let bound = object(params, "params").cloned().unwrap_or_default();
-        let whole = self.bound_params(call_id, &method, &bound);
-        self.check(&method, &whole)?;
-        let limit = params.get("max_triggers").and_then(Value::as_i64).unwrap_or(0);
-        let Ok(limit) = u64::try_from(limit) else { return refuse(400, "max_triggers is negative") };
-        let binding = Binding {
-            digits,
-            method,
-            params: bound,
-            realm: text(params, "realm").unwrap_or("default").to_owned(),
-            left: Some(limit).filter(|limit| *limit > 0),
-        };
-        let Some(leg) = self.calls.get_mut(call_id) else { return refuse(404, "Call does not exist") };
-        leg.features.bindings.push(binding);
+        // What is wrong with the request has been told already.
+        self.all.push(binding(params, call, &mut Steps::default())?);
         Ok(reply("Digit binding created"))
     }
 
-    pub(crate) fn on_clear_digit_bindings(&mut self, call_id: &str, params: &Map<String, Value>) -> Verdict {
-        let realm = text(params, "realm").unwrap_or("default");
-        let Some(leg) = self.calls.get_mut(call_id) else { return refuse(404, "Call does not exist") };
-        leg.features.bindings.retain(|binding| realm != "all" && binding.realm != realm);
-        Ok(reply("Digit bindings cleared"))
-    }
-
-    pub(crate) fn key_for_bindings(&mut self, call_id: &str, pressed: char) {
-        let Some(leg) = self.calls.get_mut(call_id) else { return };
-        let features = &mut leg.features;
-        if features.keys.len() == KEYS_KEPT {
-            features.keys.remove(0);
+    fn key(&mut self, key: char, call: &View<'_>, out: &mut Steps) {
+        if self.keys.len() == KEYS_KEPT {
+            self.keys.remove(0);
         }
-        features.keys.push(pressed.to_ascii_uppercase());
-        let mut triggered = Vec::new();
-        for binding in &mut features.bindings {
-            if features.keys.ends_with(&binding.digits) {
-                binding.left = binding.left.map(|left| left - 1);
-                triggered.push((binding.method.clone(), binding.params.clone()));
-            }
+        self.keys.push(key.to_ascii_uppercase());
+        let mut triggered = false;
+        for binding in self.all.iter_mut().filter(|binding| self.keys.ends_with(&binding.digits)) {
+            binding.left = binding.left.map(|left| left - 1);
+            triggered = true;
+            out.run(binding.method.clone(), whole(&binding.method, &binding.params, call));
         }
-        if triggered.is_empty() {
-            return;
-        }
-        features.keys.clear();
-        features.bindings.retain(|binding| binding.left != Some(0));
-        for (method, params) in triggered {
-            self.run_bound(call_id, &method, &params);
+        if triggered {
+            self.keys.clear();
+            self.all.retain(|binding| binding.left != Some(0));
         }
     }
 
-    fn run_bound(&mut self, call_id: &str, method: &str, params: &Map<String, Value>) {
-        let params = self.bound_params(call_id, method, params);
-        if let (Some(leg), Some(control_id)) = (self.calls.get_mut(call_id), text(&params, "control_id")) {
-            if !leg.operations.values().any(|operation| operation.control_id() == control_id) {
-                leg.control_ids.remove(control_id);
-            }
-        }
-        let name = self.calls.get(call_id).map(|leg| leg.person).map(|person| self.person_name(person));
-        self.tell(format!("the keys of {} ran {method}", name.unwrap_or_default()));
-        if let Err(refusal) = self.dispatch_call(call_id, method, &params) {
-            let error = format!("{method}: {}", refusal.message);
-            self.emit_on(call_id, "calling.error", json!({"error": error, "fatal": false}));
-        }
+    fn ends(&mut self, _: Ends, _: &View<'_>, out: &mut Steps) {
+        out.gone();
     }
+}
 
-    /// The parameters of a bound method with what every method on a call needs.
-    fn bound_params(&mut self, call_id: &str, method: &str, bound: &Map<String, Value>) -> Map<String, Value> {
-        let mut params = bound.clone();
-        let node_id = self.calls.get(call_id).map(|leg| leg.node_id.clone());
-        params.insert("node_id".into(), node_id.unwrap_or_default().into());
-        params.insert("call_id".into(), call_id.into());
-        if schema::needs(method, "control_id") && !params.contains_key("control_id") {
-            params.insert("control_id".into(), self.fresh_id(0xb17d).into());
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::simulator::verbs::activity::Step;
+    use crate::simulator::verbs::tests::Rig;
+
+    #[test]
+    fn keys_run_their_method_wherever_they_are_the_last_ones() {
+        let play = json!({"play": [{"type": "tts", "params": {"text": "x"}}]});
+        let bind = json!({"digits": "1w2", "bind_method": "calling.play", "params": play, "max_triggers": 1});
+        let mut rig = Rig::begin(&BIND_DIGIT, bind.clone()).unwrap();
+        rig.presses("91212");
+        let runs: Vec<&Step> = rig.done().iter().filter(|step| matches!(step, Step::Run(..))).collect();
+        assert_eq!(runs.len(), 1);
+        assert!(
+            matches!(runs[0], Step::Run(method, params) if method == "calling.play" && params["call_id"] == "call")
+        );
+        for bad in ["x", "", "w"] {
+            let mut odd = bind.clone();
+            odd["digits"] = bad.into();
+            assert_eq!(Rig::begin(&BIND_DIGIT, odd).err().map(|refusal| refusal.code), Some(400));
         }
-        params
     }
 }

@@ -1,115 +1,149 @@
 //! Detecting: people, machines, fax tones, keys.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use crate::simulator::handles::people::Kind;
-use crate::simulator::service::sessions::Verdict;
-use crate::simulator::switchboard::activities::{What, started};
-use crate::simulator::switchboard::calls::settings;
-use crate::simulator::wire::frame::{flag, object, seconds, text};
-use crate::simulator::world::state::World;
+use crate::simulator::people::plan::Kind;
+use crate::simulator::verbs::activity::{Activity, Begun, Ends, Steps, Verb, View};
+use crate::simulator::wire::frame::{flag, inner, object, seconds, text};
+use crate::simulator::wire::reply::{Params, Refusal, started};
 
-pub(crate) struct Detecting {
-    pub(crate) kind: String,
-    pub(crate) digits: String,
+pub(crate) const DETECT: Verb = Verb {
+    commands: &[("stop", "+ control_id:s!")],
+    ..Verb::new("calling.detect", "+ control_id:s! detect:@Detect! timeout:n status_url:s", begin)
+};
+
+const EVENT: &str = "calling.call.detect";
+
+#[derive(Default)]
+struct Detecting {
+    kind: String,
+    digits: String,
+    /// What will be found, each at an alarm of its own: the verdict, and whether there was a beep.
+    to_find: Vec<(&'static str, Option<bool>)>,
 }
 
-impl World {
-    pub(crate) fn on_detect(&mut self, call_id: &str, params: &Map<String, Value>) -> Verdict {
-        let kind = object(params, "detect").and_then(|detect| text(detect, "type")).unwrap_or("machine").to_owned();
-        let tuning = settings(params, &["detect", "params"]).cloned().unwrap_or_default();
-        let digits = text(&tuning, "digits").unwrap_or("0123456789#*").to_owned();
-        let detect = Detecting { kind: kind.clone(), digits };
-        let key = self.start(call_id, params, What::Detect(detect))?;
-        let id = call_id.to_owned();
-        let limit = seconds(params, "timeout").unwrap_or(30.0);
-        self.after_seconds(limit, move |world| world.finish_detect(&id, key));
-        match kind.as_str() {
-            "machine" => self.listen_for_machine(call_id, key, &tuning),
-            "fax" => {
-                let tone = text(&tuning, "tone").unwrap_or("CED");
-                // A machine that is called answers with CED; one that calls sends CNG.
-                let sent = if self.calls.get(call_id).is_some_and(|leg| leg.inbound) { "CNG" } else { "CED" };
-                if tone == sent && matches!(self.kind_at(call_id), Some(Kind::Fax(_))) {
-                    self.verdict_after(1.5, call_id, key, sent, None);
-                    self.finish_detect_after(2.0, call_id, key);
-                }
+fn begin(params: &Params, call: &View<'_>, out: &mut Steps) -> Result<Begun, Refusal> {
+    let kind = object(params, "detect").and_then(|detect| text(detect, "type")).unwrap_or("machine").to_owned();
+    let tuning = inner(params, &["detect", "params"]).cloned().unwrap_or_default();
+    let digits = text(&tuning, "digits").unwrap_or("0123456789#*").to_owned();
+    let mut detect = Detecting { kind, digits, to_find: Vec::new() };
+    out.alarm("limit", seconds(params, "timeout").unwrap_or(30.0));
+    match detect.kind.as_str() {
+        "machine" => detect.listen_for_machine(&tuning, call, out),
+        "fax" => {
+            let tone = text(&tuning, "tone").unwrap_or("CED");
+            // A machine that is called answers with CED; one that calls sends CNG.
+            let sent = if call.inbound { "CNG" } else { "CED" };
+            if tone == sent && matches!(call.kind, Kind::Fax(_)) {
+                detect.finds_after(1.5, sent, None, out);
+                out.alarm("finish", 2.0);
             }
-            _ => {}
         }
-        Ok(started("Detecting", call_id, params))
+        _ => {}
     }
+    Ok(Begun::Runs(Box::new(detect), started("Detecting", call.call_id, params)))
+}
 
-    fn listen_for_machine(&mut self, call_id: &str, key: u64, tuning: &Map<String, Value>) {
+impl Detecting {
+    fn listen_for_machine(&mut self, tuning: &Params, call: &View<'_>, out: &mut Steps) {
         let silence = seconds(tuning, "end_silence_timeout").unwrap_or(1.0);
         let initial = seconds(tuning, "initial_timeout").unwrap_or(4.5);
         let voice = seconds(tuning, "machine_voice_threshold").unwrap_or(1.25);
         let interruptions = flag(tuning, "detect_interruptions");
         let message_end = tuning.get("detect_message_end").and_then(Value::as_bool).unwrap_or(true);
-        match self.kind_at(call_id) {
+        match call.kind {
             // What is as short as a hello, and has no beep behind it, is taken for one.
-            Some(Kind::Machine(machine)) if !machine.beep && machine.lasts.as_secs_f64() < voice => {
-                self.verdict_after(1.0, call_id, key, "HUMAN", None);
-                self.finish_detect_after(1.0 + silence, call_id, key);
+            Kind::Machine(machine) if !machine.beep && machine.lasts.as_secs_f64() < voice => {
+                self.finds_after(1.0, "HUMAN", None, out);
+                out.alarm("finish", 1.0 + silence);
             }
-            Some(Kind::Machine(machine)) => {
+            Kind::Machine(machine) => {
                 let beep = machine.beep;
                 let verdict = voice + 0.25;
-                self.verdict_after(verdict, call_id, key, "MACHINE", None);
+                self.finds_after(verdict, "MACHINE", None, out);
                 if !message_end {
-                    return self.finish_detect_after(verdict, call_id, key);
+                    return out.alarm("finish", verdict);
                 }
-                let greeting = self.greeting_left(call_id);
+                let greeting = call.greeting_left;
                 let ready = greeting.max(verdict) + if beep { 0.0 } else { silence };
                 if interruptions && greeting > verdict {
-                    self.verdict_after(verdict, call_id, key, "NOT_READY", None);
+                    self.finds_after(verdict, "NOT_READY", None, out);
                 }
-                self.verdict_after(ready, call_id, key, "READY", beep.then_some(true));
+                self.finds_after(ready, "READY", beep.then_some(true), out);
                 if !interruptions {
-                    self.finish_detect_after(ready, call_id, key);
+                    out.alarm("finish", ready);
                 }
             }
-            Some(Kind::Silent) => self.finish_detect_after(initial, call_id, key),
-            Some(Kind::Fax(_)) => {
-                self.verdict_after(initial, call_id, key, "UNKNOWN", None);
-                self.finish_detect_after(initial, call_id, key);
+            Kind::Silent => out.alarm("finish", initial),
+            Kind::Fax(_) => {
+                self.finds_after(initial, "UNKNOWN", None, out);
+                out.alarm("finish", initial);
             }
-            _ => {
-                self.verdict_after(1.0, call_id, key, "HUMAN", None);
-                self.finish_detect_after(1.0 + silence, call_id, key);
+            Kind::Person => {
+                self.finds_after(1.0, "HUMAN", None, out);
+                out.alarm("finish", 1.0 + silence);
             }
         }
     }
 
-    fn verdict_after(&mut self, wait: f64, call_id: &str, key: u64, event: &'static str, beep: Option<bool>) {
-        let id = call_id.to_owned();
-        self.after_seconds(wait, move |world| world.verdict(&id, key, event, beep));
+    fn finds_after(&mut self, wait: f64, verdict: &'static str, beep: Option<bool>, out: &mut Steps) {
+        out.nth_alarm("verdict", self.to_find.len() as u64, wait);
+        self.to_find.push((verdict, beep));
     }
 
-    pub(crate) fn verdict(&mut self, call_id: &str, key: u64, event: &str, beep: Option<bool>) {
-        let Some(operation) = self.operation(call_id, key) else { return };
-        let What::Detect(detect) = &operation.what else { return };
-        let mut params = json!({"event": event});
+    fn finds(&self, verdict: &str, beep: Option<bool>, out: &mut Steps) {
+        let mut params = json!({"event": verdict});
         if let Some(beep) = beep {
             params["beep"] = beep.into();
         }
-        let event = json!({"detect": {"type": detect.kind, "params": params}});
-        self.emit_operation(call_id, key, "calling.call.detect", event);
+        out.emit(EVENT, json!({"detect": {"type": self.kind, "params": params}}));
     }
 
-    fn finish_detect_after(&mut self, wait: f64, call_id: &str, key: u64) {
-        let id = call_id.to_owned();
-        self.after_seconds(wait, move |world| world.finish_detect(&id, key));
+    fn finish(&self, out: &mut Steps) {
+        out.end(EVENT, json!({"detect": {"type": self.kind, "params": {"event": "finished"}}}));
+    }
+}
+
+impl Activity for Detecting {
+    fn family(&self) -> &'static str {
+        "detect"
     }
 
-    pub(crate) fn finish_detect(&mut self, call_id: &str, key: u64) {
-        if !matches!(self.operation(call_id, key).map(|operation| &operation.what), Some(What::Detect(_))) {
-            return;
+    fn alarm(&mut self, name: &'static str, nth: u64, _: &View<'_>, out: &mut Steps) {
+        let found = usize::try_from(nth).ok().and_then(|nth| self.to_find.get(nth)).copied();
+        match found.filter(|_| name == "verdict") {
+            Some((verdict, beep)) => self.finds(verdict, beep, out),
+            None => self.finish(out),
         }
-        if let Some(operation) = self.take(call_id, key) {
-            let What::Detect(detect) = &operation.what else { return };
-            let event = json!({"detect": {"type": detect.kind, "params": {"event": "finished"}}});
-            self.tell_operation(call_id, "calling.call.detect", &operation, event);
+    }
+
+    fn key(&mut self, key: char, _: &View<'_>, out: &mut Steps) {
+        if self.kind == "digit" && self.digits.contains(key) {
+            self.finds(&key.to_string(), None, out);
         }
+    }
+
+    fn ends(&mut self, _: Ends, _: &View<'_>, out: &mut Steps) {
+        self.finish(out);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::simulator::verbs::tests::Rig;
+
+    #[test]
+    fn a_person_is_found_after_a_second_and_digits_as_they_come() {
+        let mut rig = Rig::begin(&DETECT, json!({"detect": {"type": "machine", "params": {}}})).unwrap();
+        rig.pass(3.0);
+        let found = |rig: &Rig| -> Vec<Value> {
+            rig.told().iter().map(|(_, event)| event["detect"]["params"]["event"].clone()).collect()
+        };
+        assert_eq!(found(&rig), ["HUMAN", "finished"]);
+        let mut rig = Rig::begin(&DETECT, json!({"detect": {"type": "digit", "params": {"digits": "12"}}})).unwrap();
+        rig.presses("312");
+        rig.pass(31.0);
+        assert_eq!(found(&rig), ["1", "2", "finished"]);
     }
 }

@@ -8,23 +8,39 @@
 //! `relay-pay-stop`, the end of the call with `caller-hung-up`. One payment runs on a call at a time. The code of a
 //! failure (`payment_error_code`) is not sent, as nobody knows which number means what.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use crate::simulator::service::sessions::{Refusal, Verdict, one_of, refuse};
-use crate::simulator::switchboard::activities::{What, started};
-use crate::simulator::verdict::deeds::DeedKind;
+use crate::simulator::people::script::Occasion;
+use crate::simulator::record::deed::DeedKind;
+use crate::simulator::verbs::activity::{Activity, Begun, Ends, Role, Steps, Verb, View};
 use crate::simulator::wire::frame::{list, text};
-use crate::simulator::world::state::World;
+use crate::simulator::wire::reply::{Params, Refusal, one_of, refuse, started};
 
-pub(crate) struct Payment {
+pub(crate) const PAY: Verb = Verb {
+    commands: &[("stop", "+ control_id:s!")],
+    ..Verb::new(
+        "calling.pay",
+        "+ control_id:s! payment_connector_url:s! input:s status_url:s payment_method:s timeout:s \
+         max_attempts:s security_code:s postal_code:s min_postal_code_length:s token_type:s charge_amount:s \
+         currency:s language:s voice:s description:s valid_card_types:s parameters:[Pair] prompts:[PayPrompt] \
+         bank_account_type:s say_voice:s",
+        begin,
+    )
+};
+
+const EVENT: &str = "calling.call.pay";
+
+struct Payment {
     fields: Vec<Field>,
     at: usize,
     attempt: u64,
     attempts: u64,
     timeout: f64,
     typed: String,
-    /// What tells this question from others, while one is open.
-    pub(crate) asking: Option<u64>,
+    /// How many questions there were.
+    asked: u64,
+    /// The number of the question that is open.
+    asking: Option<u64>,
     types: String,
     shortest_postal: usize,
     prompts: Vec<Value>,
@@ -153,154 +169,142 @@ impl Payment {
     }
 }
 
-/// The last event of a payment.
-pub(crate) fn paid(payment: &Payment, result: &str, error: Option<&str>) -> Value {
-    let mut event = payment.known();
-    event["result"] = result.into();
-    if !payment.expires.is_empty() {
-        event["payment_card_expiration_date"] = payment.expires.clone().into();
+/// What begins a payment: its first question.
+fn begin(params: &Params, call: &View<'_>, out: &mut Steps) -> Result<Begun, Refusal> {
+    let mut payment = payment(params)?;
+    if call.runs(&["pay"]) {
+        return refuse(409, "A payment is running");
     }
-    if !payment.security.is_empty() {
-        event["payment_card_security_code"] = "*".repeat(payment.security.len()).into();
-    }
-    if let Some(error) = error {
-        event["payment_error"] = error.into();
-    }
-    event
+    payment.ask(None, out);
+    Ok(Begun::Runs(Box::new(payment), started("Processing payment", call.call_id, params)))
 }
 
-impl World {
-    pub(crate) fn on_pay(&mut self, call_id: &str, params: &Map<String, Value>) -> Verdict {
-        let payment = payment(params)?;
-        if self.runs(call_id, &["pay"]) {
-            return refuse(409, "A payment is running");
-        }
-        let key = self.start(call_id, params, What::Pay(Box::new(payment)))?;
-        self.ask_to_pay(call_id, key, None);
-        Ok(started("Processing payment", call_id, params))
-    }
-
-    fn payment(&mut self, call_id: &str, key: u64) -> Option<&mut Payment> {
-        match &mut self.operation(call_id, key)?.what {
-            What::Pay(payment) => Some(payment),
-            _ => None,
-        }
-    }
-
+impl Payment {
     /// Asks for the field that is next, or again after an error; processes when there is none.
-    fn ask_to_pay(&mut self, call_id: &str, key: u64, error: Option<&'static str>) {
-        let number = self.number();
-        let Some(payment) = self.payment(call_id, key) else { return };
-        let Some(field) = payment.fields.get(payment.at).copied() else { return self.process(call_id, key) };
-        payment.asking = Some(number);
-        payment.typed.clear();
-        let mut event = payment.progress(field.name());
-        event["attempt"] = payment.attempt.to_string().into();
+    fn ask(&mut self, error: Option<&'static str>, out: &mut Steps) {
+        let Some(field) = self.fields.get(self.at).copied() else { return self.process(out) };
+        self.asked += 1;
+        self.asking = Some(self.asked);
+        self.typed.clear();
+        let mut event = self.progress(field.name());
+        event["attempt"] = self.attempt.to_string().into();
         if let Some(error) = error {
             event["error_type"] = error.into();
         }
-        let question = payment.question(field, error);
-        self.emit_operation(call_id, key, "calling.call.pay", event);
-        self.wait_for_payment(call_id, key);
-        if let Some(person) = self.calls.get(call_id).map(|leg| leg.person) {
-            self.did_on(call_id, DeedKind::Said, &question);
-            self.hears(person, &question);
-            self.heard_out(person, Some(question));
-        }
-    }
-
-    /// Waits for the next key.
-    fn wait_for_payment(&mut self, call_id: &str, key: u64) {
-        let mark = self.fresh_mark(call_id, key);
-        let Some(timeout) = self.payment(call_id, key).map(|payment| payment.timeout) else { return };
-        let id = call_id.to_owned();
-        self.after_seconds(timeout, move |world| {
-            if world.has_mark(&id, key, mark) {
-                world.entered(&id, key);
-            }
-        });
-    }
-
-    pub(crate) fn key_for_payment(&mut self, call_id: &str, key: u64, pressed: char) {
-        let Some(payment) = self.payment(call_id, key).filter(|payment| payment.asking.is_some()) else { return };
-        match pressed {
-            '*' => return self.finish_payment(call_id, key, "caller-interrupted-with-star", None),
-            // The last digit of a field completes it already, so this is one too many.
-            '#' if payment.typed.is_empty() => return,
-            '#' => return self.entered(call_id, key),
-            '0'..='9' => payment.typed.push(pressed),
-            _ => return,
-        }
-        if payment.length() == Some(payment.typed.len()) {
-            self.entered(call_id, key);
-        } else {
-            self.wait_for_payment(call_id, key);
-        }
+        let question = self.question(field, error);
+        out.emit(EVENT, event);
+        out.alarm("key", self.timeout);
+        out.did(DeedKind::Said, &question);
+        out.hears(Role::Remote, &question);
+        out.heard_out(Role::Remote, Some(question));
     }
 
     /// A field is complete, or nothing more came for it.
-    fn entered(&mut self, call_id: &str, key: u64) {
-        let now = self.clock.unix();
-        let Some(payment) = self.payment(call_id, key) else { return };
-        payment.asking = None;
-        let error = if payment.typed.is_empty() { Some("timeout") } else { payment.judge(now) };
+    fn entered(&mut self, call: &View<'_>, out: &mut Steps) {
+        self.asking = None;
+        let error = if self.typed.is_empty() { Some("timeout") } else { self.judge(call.unix) };
         match error {
             None => {
-                payment.keep();
-                payment.at += 1;
-                payment.attempt = 1;
+                self.keep();
+                self.at += 1;
+                self.attempt = 1;
             }
-            Some(error) if payment.attempt >= payment.attempts => {
-                return self.finish_payment(call_id, key, "too-many-failed-attempts", Some(error));
+            Some(error) if self.attempt >= self.attempts => {
+                return self.finish("too-many-failed-attempts", Some(error), call, out);
             }
-            Some(_) => payment.attempt += 1,
+            Some(_) => self.attempt += 1,
         }
-        self.ask_to_pay(call_id, key, error);
+        self.ask(error, out);
     }
 
     /// The connector is given a second.
-    fn process(&mut self, call_id: &str, key: u64) {
-        let Some(payment) = self.payment(call_id, key) else { return };
-        payment.asking = None;
-        let (event, declined) = (payment.progress("payment-processing"), payment.number.ends_with("0002"));
-        let mark = self.fresh_mark(call_id, key);
-        self.emit_operation(call_id, key, "calling.call.pay", event);
-        let id = call_id.to_owned();
-        self.after_seconds(1.0, move |world| {
-            if world.has_mark(&id, key, mark) {
-                let (result, error) =
-                    if declined { ("payment-connector-error", Some("card-declined")) } else { ("success", None) };
-                world.finish_payment(&id, key, result, error);
-            }
-        });
+    fn process(&mut self, out: &mut Steps) {
+        self.asking = None;
+        out.disarm("key");
+        out.emit(EVENT, self.progress("payment-processing"));
+        out.alarm("connector", 1.0);
     }
 
-    pub(crate) fn finish_payment(&mut self, call_id: &str, key: u64, result: &str, error: Option<&str>) {
-        let Some(payment) = self.payment(call_id, key) else { return };
+    fn finish(&self, result: &str, error: Option<&str>, call: &View<'_>, out: &mut Steps) {
         let last = match result {
             "success" => "payment-completed",
             "relay-pay-stop" | "caller-interrupted-with-star" => "payment-canceled",
             _ => "payment-failed",
         };
-        let event = payment.progress(last);
-        self.emit_operation(call_id, key, "calling.call.pay", event);
-        let Some(operation) = self.take(call_id, key) else { return };
-        let What::Pay(payment) = &operation.what else { return };
-        let mut event = paid(payment, result, error);
+        out.emit(EVENT, self.progress(last));
+        let mut event = self.last_event(result, error);
         if result == "success" {
-            event["payment_token"] = format!("tok_{}", self.fresh_id(0x70c0)).into();
-            event["payment_confirmation_code"] = format!("ch_{}", self.fresh_id(0xc0de)).into();
+            event["payment_token"] = format!("tok_{}", call.ids.fresh(0x70c0)).into();
+            event["payment_confirmation_code"] = format!("ch_{}", call.ids.fresh(0xc0de)).into();
         }
-        self.tell_operation(call_id, "calling.call.pay", &operation, event);
-        if let Some(person) = self.calls.get(call_id).map(|leg| leg.person) {
-            let name = self.person_name(person);
-            self.tell(format!("the payment of {name}: {result}"));
-            self.did(DeedKind::Charged, &name, Some(call_id), result);
+        out.end(EVENT, event);
+        out.tell(format!("the payment of {}: {result}", call.person));
+        out.did(DeedKind::Charged, result);
+    }
+
+    fn last_event(&self, result: &str, error: Option<&str>) -> Value {
+        let mut event = self.known();
+        event["result"] = result.into();
+        if !self.expires.is_empty() {
+            event["payment_card_expiration_date"] = self.expires.clone().into();
+        }
+        if !self.security.is_empty() {
+            event["payment_card_security_code"] = "*".repeat(self.security.len()).into();
+        }
+        if let Some(error) = error {
+            event["payment_error"] = error.into();
+        }
+        event
+    }
+}
+
+impl Activity for Payment {
+    fn family(&self) -> &'static str {
+        "pay"
+    }
+
+    fn alarm(&mut self, name: &'static str, _: u64, call: &View<'_>, out: &mut Steps) {
+        match name {
+            "key" => self.entered(call, out),
+            _ if self.number.ends_with("0002") => {
+                self.finish("payment-connector-error", Some("card-declined"), call, out);
+            }
+            _ => self.finish("success", None, call, out),
+        }
+    }
+
+    fn key(&mut self, key: char, call: &View<'_>, out: &mut Steps) {
+        if self.asking.is_none() {
+            return;
+        }
+        match key {
+            '*' => return self.finish("caller-interrupted-with-star", None, call, out),
+            // The last digit of a field completes it already, so this is one too many.
+            '#' if self.typed.is_empty() => return,
+            '#' => return self.entered(call, out),
+            '0'..='9' => self.typed.push(key),
+            _ => return,
+        }
+        if self.length() == Some(self.typed.len()) {
+            self.entered(call, out);
+        } else {
+            out.alarm("key", self.timeout);
+        }
+    }
+
+    fn occasion(&self, which: Occasion) -> Option<u64> {
+        self.asking.filter(|_| which == Occasion::AskedToPay)
+    }
+
+    fn ends(&mut self, why: Ends, call: &View<'_>, out: &mut Steps) {
+        match why {
+            Ends::Asked => self.finish("relay-pay-stop", None, call, out),
+            Ends::CallEnded => out.end(EVENT, self.last_event("caller-hung-up", None)),
         }
     }
 }
 
-fn payment(params: &Map<String, Value>) -> Result<Payment, Refusal> {
+fn payment(params: &Params) -> Result<Payment, Refusal> {
     let connector = text(params, "payment_connector_url").unwrap_or_default();
     if !connector.starts_with("https://") {
         return refuse(400, "payment_connector_url is no https address");
@@ -336,6 +340,7 @@ fn payment(params: &Map<String, Value>) -> Result<Payment, Refusal> {
         attempts,
         timeout,
         typed: String::new(),
+        asked: 0,
         asking: None,
         types: text(params, "valid_card_types").unwrap_or("visa mastercard amex").to_owned(),
         shortest_postal,
@@ -383,6 +388,20 @@ fn is_to_come(typed: &str, now: f64) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::simulator::verbs::tests::Rig;
+
+    #[test]
+    fn a_card_is_asked_for_part_by_part_and_taken() {
+        let params = json!({"payment_connector_url": "https://pay.example", "postal_code": "false"});
+        let mut rig = Rig::begin(&PAY, params).unwrap();
+        rig.presses("4242424242424242");
+        rig.presses("1299");
+        rig.presses("123");
+        assert!(!rig.is_over());
+        rig.pass(1.1);
+        assert_eq!(rig.deeds().pop(), Some((DeedKind::Charged, "success".to_owned())));
+        assert_eq!(rig.told().pop().unwrap().1["payment_card_number"], "************4242");
+    }
 
     #[test]
     fn cards_are_told_apart_and_checked() {

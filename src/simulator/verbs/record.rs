@@ -2,142 +2,193 @@
 
 use std::time::Instant;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use crate::simulator::service::sessions::{Refusal, Verdict, refuse};
-use crate::simulator::switchboard::activities::{Operation, What, started};
-use crate::simulator::switchboard::calls::settings;
-use crate::simulator::verdict::deeds::DeedKind;
-use crate::simulator::wire::frame::{seconds, text};
-use crate::simulator::world::state::{World, span};
+use crate::simulator::people::script::Occasion;
+use crate::simulator::people::speech::span;
+use crate::simulator::record::deed::DeedKind;
+use crate::simulator::verbs::activity::{Activity, Begun, Ends, Steps, Turn, Verb, View, by_default};
+use crate::simulator::wire::frame::{inner, seconds, text};
+use crate::simulator::wire::reply::{Params, Refusal, Reply, refuse, started};
 
-pub(crate) struct Recording {
+pub(crate) const RECORD: Verb = Verb {
+    commands: &[("pause", "+ control_id:s! behavior:s"), ("resume", "+ control_id:s!"), ("stop", "+ control_id:s!")],
+    ..Verb::new("calling.record", "+ control_id:s! record:Record! status_url:s", begin)
+};
+
+const EVENT: &str = "calling.call.record";
+
+struct Recording {
     id: String,
-    audio: Map<String, Value>,
+    audio: Params,
     start: f64,
     counted: f64,
     running_since: Option<Instant>,
-    pub(crate) spoke: bool,
+    spoke: bool,
     /// What was said meanwhile.
-    pub(crate) words: Vec<String>,
-    pub(crate) terminators: String,
-    pub(crate) end_silence: f64,
+    words: Vec<String>,
+    terminators: String,
+    end_silence: f64,
+}
+
+fn begin(params: &Params, call: &View<'_>, out: &mut Steps) -> Result<Begun, Refusal> {
+    let audio = inner(params, &["record", "audio"]).cloned().unwrap_or_default();
+    let words: Vec<String> = call.speaking.map(str::to_owned).into_iter().collect();
+    let recording = Recording {
+        id: call.ids.fresh(0x2ec0),
+        start: call.unix,
+        counted: 0.0,
+        running_since: Some(call.now),
+        spoke: !words.is_empty(),
+        words,
+        terminators: text(&audio, "terminators").unwrap_or("#").to_owned(),
+        end_silence: seconds(&audio, "end_silence_timeout").unwrap_or(0.0),
+        audio,
+    };
+    recording.emit("recording", out);
+    for (key, alarm) in [("initial_timeout", "initial"), ("max_length", "longest")] {
+        if let Some(limit) = seconds(&recording.audio, key).filter(|limit| *limit > 0.0) {
+            out.alarm(alarm, limit);
+        }
+    }
+    out.goes_on();
+    Ok(Begun::Runs(Box::new(recording), started("Recording", call.call_id, params)))
 }
 
 impl Recording {
-    /// Whether it is not paused.
-    pub(crate) fn is_running(&self) -> bool {
-        self.running_since.is_some()
-    }
-}
-
-impl World {
-    pub(crate) fn on_record(&mut self, call_id: &str, params: &Map<String, Value>) -> Verdict {
-        let audio = settings(params, &["record", "audio"]).cloned().unwrap_or_default();
-        let speaking = self.calls.get(call_id).and_then(|leg| leg.speaking.as_ref());
-        let words: Vec<String> = speaking.map(|(words, _)| words.clone()).into_iter().collect();
-        let spoke = !words.is_empty();
-        let recording = Recording {
-            id: self.fresh_id(0x2ec0),
-            start: self.clock.unix(),
-            counted: 0.0,
-            running_since: Some(self.clock.now()),
-            spoke,
-            words,
-            terminators: text(&audio, "terminators").unwrap_or("#").to_owned(),
-            end_silence: seconds(&audio, "end_silence_timeout").unwrap_or(0.0),
-            audio,
-        };
-        let (initial, longest) =
-            (seconds(&recording.audio, "initial_timeout"), seconds(&recording.audio, "max_length"));
-        let key = self.start(call_id, params, What::Record(recording))?;
-        self.emit_recording(call_id, key, "recording");
-        let id = call_id.to_owned();
-        if let Some(initial) = initial.filter(|limit| *limit > 0.0) {
-            let id = id.clone();
-            self.after_seconds(initial, move |world| {
-                if world.recording(&id, key).is_some_and(|recording| !recording.spoke) {
-                    world.finish_recording(&id, key, "no_input");
-                }
-            });
-        }
-        if let Some(longest) = longest.filter(|limit| *limit > 0.0) {
-            self.after_seconds(longest, move |world| world.finish_recording(&id, key, "finished"));
-        }
-        self.act_at(call_id);
-        Ok(started("Recording", call_id, params))
+    fn emit(&self, state: &str, out: &mut Steps) {
+        out.emit(EVENT, json!({"state": state, "recording_id": self.id, "record": {"audio": self.audio}}));
     }
 
-    pub(crate) fn pause_recording(&mut self, call_id: &str, key: u64, pause: bool) -> Result<(), Refusal> {
-        let now = self.clock.now();
-        let speed = self.settings.speed;
-        let Some(recording) = self.recording(call_id, key) else { return refuse(404, "No such operation") };
-        match (pause, recording.running_since) {
+    fn pause(&mut self, pause: bool, call: &View<'_>, out: &mut Steps) -> Result<(), Refusal> {
+        match (pause, self.running_since) {
             (true, Some(since)) => {
-                recording.counted += now.saturating_duration_since(since).as_secs_f64() * speed;
-                recording.running_since = None;
+                self.counted += call.seconds_since(since);
+                self.running_since = None;
             }
-            (false, None) => recording.running_since = Some(now),
+            (false, None) => self.running_since = Some(call.now),
             _ => return refuse(409, if pause { "It is paused" } else { "It is not paused" }),
         }
-        self.emit_recording(call_id, key, if pause { "paused" } else { "recording" });
+        self.emit(if pause { "paused" } else { "recording" }, out);
         Ok(())
     }
 
-    fn recording(&mut self, call_id: &str, key: u64) -> Option<&mut Recording> {
-        match &mut self.operation(call_id, key)?.what {
-            What::Record(recording) => Some(recording),
-            _ => None,
-        }
+    fn seconds(&self, call: &View<'_>) -> f64 {
+        let running = self.running_since.map_or(0.0, |since| call.seconds_since(since));
+        ((self.counted + running) * 1000.0).round() / 1000.0
     }
 
-    fn emit_recording(&mut self, call_id: &str, key: u64, state: &str) {
-        if let Some(recording) = self.recording(call_id, key) {
-            let event = json!({"state": state, "recording_id": recording.id, "record": {"audio": recording.audio}});
-            self.emit_operation(call_id, key, "calling.call.record", event);
-        }
-    }
-
-    pub(crate) fn finish_recording(&mut self, call_id: &str, key: u64, state: &str) {
-        if self.recording(call_id, key).is_none() {
-            return;
-        }
-        if let Some(operation) = self.take(call_id, key) {
-            let Some(event) = self.recorded(&operation, state) else { return };
-            self.tell_operation(call_id, "calling.call.record", &operation, event);
-            if let Some(person) = self.calls.get(call_id).map(|leg| leg.person) {
-                self.tell_recorded(call_id, person, &operation);
-            }
-        }
-    }
-
-    fn recorded_seconds(&self, recording: &Recording) -> f64 {
-        let running = recording.running_since.map_or(0.0, |since| self.seconds_since(since));
-        ((recording.counted + running) * 1000.0).round() / 1000.0
-    }
-
-    pub(crate) fn recorded(&self, operation: &Operation, state: &str) -> Option<Value> {
-        let What::Record(recording) = &operation.what else { return None };
-        let duration = self.recorded_seconds(recording);
-        let format = text(&recording.audio, "format").unwrap_or("mp3");
-        Some(json!({
+    fn last_event(&self, state: &str, call: &View<'_>) -> Value {
+        let duration = self.seconds(call);
+        let format = text(&self.audio, "format").unwrap_or("mp3");
+        json!({
             "state": state,
-            "recording_id": recording.id,
-            "url": format!("https://files.simulator.invalid/{}.{format}", recording.id),
+            "recording_id": self.id,
+            "url": format!("https://files.simulator.invalid/{}.{format}", self.id),
             "duration": duration,
             // Bytes of a recording of this length; it is a positive number of a sane size.
             "size": (duration * 8000.0) as u64,
-            "start_time": recording.start,
-            "end_time": recording.start + duration,
-            "record": {"audio": recording.audio},
-        }))
+            "start_time": self.start,
+            "end_time": self.start + duration,
+            "record": {"audio": self.audio},
+        })
     }
 
-    pub(crate) fn tell_recorded(&mut self, call_id: &str, person: u64, operation: &Operation) {
-        if let What::Record(recording) = &operation.what {
-            let (name, lasts) = (self.person_name(person), self.recorded_seconds(recording));
-            self.tell(format!("{lasts:.1} s of {name} were recorded"));
-            self.did_for(DeedKind::Recorded, &name, Some(call_id), &recording.words.join(" "), span(lasts));
+    fn finish(&self, state: &str, call: &View<'_>, out: &mut Steps) {
+        out.end(EVENT, self.last_event(state, call));
+        let lasts = self.seconds(call);
+        out.tell(format!("{lasts:.1} s of {} were recorded", call.person));
+        out.did_for(DeedKind::Recorded, self.words.join(" "), span(lasts));
+    }
+}
+
+impl Activity for Recording {
+    fn family(&self) -> &'static str {
+        "record"
+    }
+
+    fn turn(&self) -> Turn {
+        Turn::File
+    }
+
+    fn command(&mut self, command: &str, params: &Params, call: &View<'_>, out: &mut Steps) -> Reply {
+        let words = match command {
+            "pause" => {
+                self.pause(true, call, out)?;
+                "Pausing recording"
+            }
+            "resume" => {
+                self.pause(false, call, out)?;
+                "Resuming recording"
+            }
+            _ => return by_default(self, command, params, call, out),
+        };
+        Ok(started(words, call.call_id, params))
+    }
+
+    fn alarm(&mut self, name: &'static str, _: u64, call: &View<'_>, out: &mut Steps) {
+        match name {
+            "initial" if self.spoke => {}
+            "initial" => self.finish("no_input", call, out),
+            _ => self.finish("finished", call, out),
         }
+    }
+
+    fn key(&mut self, key: char, call: &View<'_>, out: &mut Steps) {
+        if self.terminators.contains(key) {
+            self.finish("finished", call, out);
+        }
+    }
+
+    fn speech_begins(&mut self, said: &str, _: &View<'_>, out: &mut Steps) {
+        self.spoke = true;
+        if self.running_since.is_some() {
+            self.words.push(said.to_owned());
+        }
+        out.disarm("silence");
+    }
+
+    fn speech_ends(&mut self, _: &str, _: bool, _: &View<'_>, out: &mut Steps) {
+        if self.end_silence > 0.0 {
+            out.alarm("silence", self.end_silence);
+        }
+    }
+
+    fn occasion(&self, which: Occasion) -> Option<u64> {
+        (which == Occasion::Recorded).then_some(0)
+    }
+
+    fn ends(&mut self, _: Ends, call: &View<'_>, out: &mut Steps) {
+        self.finish("finished", call, out);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::simulator::verbs::tests::Rig;
+
+    #[test]
+    fn silence_ends_a_recording_and_what_was_said_is_kept() {
+        let audio = json!({"end_silence_timeout": 1.0, "initial_timeout": 5.0});
+        let mut rig = Rig::begin(&RECORD, json!({"record": {"audio": audio}})).unwrap();
+        rig.pass(2.0);
+        rig.says("Hello there");
+        rig.pass(0.9);
+        rig.says("again");
+        rig.pass(1.1);
+        assert!(rig.is_over());
+        assert_eq!(rig.deeds(), [(DeedKind::Recorded, "Hello there again".to_owned())]);
+        assert_eq!(rig.told().last().unwrap().1["state"], "finished");
+    }
+
+    #[test]
+    fn nothing_said_is_no_input_and_a_pause_does_not_count() {
+        let mut rig = Rig::begin(&RECORD, json!({"record": {"audio": {"initial_timeout": 5.0}}})).unwrap();
+        rig.pass(1.0);
+        assert!(rig.command("pause", json!({})).is_ok());
+        rig.pass(4.0);
+        let last = rig.told().pop().unwrap().1;
+        assert_eq!((&last["state"], &last["duration"]), (&json!("no_input"), &json!(1.0)));
     }
 }

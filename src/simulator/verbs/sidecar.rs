@@ -5,88 +5,112 @@
 //! later, `ask_answer`; one that runs is not started again (409), and without one the other methods are refused with
 //! 404. The end of a call brings `final`.
 
-use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
 
-use crate::simulator::service::sessions::{Verdict, refuse, reply};
+use serde_json::{Value, json};
+
+use crate::simulator::verbs::activity::{Activity, Begun, Ends, Steps, Turn, Verb, View};
+use crate::simulator::verbs::info::call_info;
 use crate::simulator::wire::frame::text;
-use crate::simulator::world::state::World;
+use crate::simulator::wire::reply::{Params, Refusal, Reply, refuse, reply};
+
+pub(crate) const AI_SIDECAR: Verb = Verb::new("calling.ai_sidecar", "+", begin);
+pub(crate) const POKE: Verb = Verb::new("calling.ai_sidecar.poke", "+ text:s!", |_, call, _| pass(call, "poke"));
+pub(crate) const ASK: Verb = Verb::new("calling.ai_sidecar.ask", "+ text:s!", |_, call, _| pass(call, "ask"));
+pub(crate) const STOP: Verb = Verb::new("calling.ai_sidecar.stop", "+", |_, call, _| pass(call, "stop"));
+pub(crate) const STATUS: Verb = Verb::new("calling.ai_sidecar.status", "+", |_, call, _| pass(call, "status"));
+
+const FAMILY: &str = "ai_sidecar";
 
 /// An observer; how many events it has told.
-pub(crate) struct Sidecar {
+#[derive(Default)]
+struct Observer {
     ticks: u64,
+    /// The questions that are not answered yet, by number, with their IDs.
+    asked: BTreeMap<u64, (String, String)>,
 }
 
-impl World {
-    pub(crate) fn on_sidecar(&mut self, call_id: &str) -> Verdict {
-        let Some(leg) = self.calls.get_mut(call_id) else { return refuse(404, "Call does not exist") };
-        if leg.features.sidecar.is_some() {
-            return refuse(409, "An observer is attached");
-        }
-        leg.features.sidecar = Some(Sidecar { ticks: 0 });
-        self.sidecar_tells(call_id, "start", json!({}));
-        Ok(reply("+OK"))
+fn begin(_: &Params, call: &View<'_>, out: &mut Steps) -> Result<Begun, Refusal> {
+    if call.runs(&[FAMILY]) {
+        return refuse(409, "An observer is attached");
     }
+    let mut observer = Observer::default();
+    observer.tells("start", json!({}), call, out);
+    Ok(Begun::Runs(Box::new(observer), reply("+OK")))
+}
 
-    pub(crate) fn on_sidecar_poke(&mut self, call_id: &str, params: &Map<String, Value>) -> Verdict {
-        self.check_sidecar(call_id)?;
-        self.sidecar_tells(call_id, "insight", json!({"raw": text(params, "text")}));
-        Ok(reply("+OK"))
-    }
+fn pass(call: &View<'_>, command: &'static str) -> Result<Begun, Refusal> {
+    if call.runs(&[FAMILY]) { Ok(Begun::Passes(FAMILY, command)) } else { refuse(404, "No observer is attached") }
+}
 
-    pub(crate) fn on_sidecar_ask(&mut self, call_id: &str, params: &Map<String, Value>) -> Verdict {
-        self.check_sidecar(call_id)?;
-        let ask_id = format!("ask-{}", self.fresh_id(0xa5c0));
-        let asked = text(params, "text").unwrap_or_default().to_owned();
-        self.sidecar_tells(call_id, "ask_request", json!({"ask_id": ask_id, "raw": asked}));
-        let (id, answered) = (call_id.to_owned(), ask_id.clone());
-        self.after_seconds(1.0, move |world| {
-            let raw = format!("You asked: {asked}");
-            world.sidecar_tells(&id, "ask_answer", json!({"ask_id": answered, "raw": raw}));
-        });
-        let mut fields = reply("queued");
-        fields.insert("ask_id".into(), ask_id.into());
-        Ok(fields)
-    }
-
-    pub(crate) fn on_sidecar_status(&mut self, call_id: &str) -> Verdict {
-        self.check_sidecar(call_id)?;
-        Ok(reply("+OK"))
-    }
-
-    pub(crate) fn on_sidecar_stop(&mut self, call_id: &str) -> Verdict {
-        self.check_sidecar(call_id)?;
-        self.sidecar_tells(call_id, "stop", json!({}));
-        if let Some(leg) = self.calls.get_mut(call_id) {
-            leg.features.sidecar = None;
-        }
-        Ok(reply("+OK"))
-    }
-
-    /// Ends the observer of a call that ends, if there is one.
-    pub(crate) fn end_sidecar(&mut self, call_id: &str) {
-        self.sidecar_tells(call_id, "final", json!({}));
-        if let Some(leg) = self.calls.get_mut(call_id) {
-            leg.features.sidecar = None;
-        }
-    }
-
-    fn check_sidecar(&self, call_id: &str) -> Result<(), crate::simulator::service::sessions::Refusal> {
-        if self.calls.get(call_id).is_some_and(|leg| leg.features.sidecar.is_some()) {
-            return Ok(());
-        }
-        refuse(404, "No observer is attached")
-    }
-
-    fn sidecar_tells(&mut self, call_id: &str, what: &str, mut event: Value) {
-        let now = self.micros();
-        let sidecar = self.calls.get_mut(call_id).and_then(|leg| leg.features.sidecar.as_mut());
-        let Some(sidecar) = sidecar else { return };
-        sidecar.ticks += 1;
+impl Observer {
+    fn tells(&mut self, what: &str, mut event: Value, call: &View<'_>, out: &mut Steps) {
+        self.ticks += 1;
         event["type"] = what.into();
-        event["ts"] = now.into();
-        event["tick_id"] = sidecar.ticks.into();
-        event["channel_data"] = json!({"call_id": call_id});
-        let event = json!({"call_info": self.call_info(call_id), "sidecar_event": event});
-        self.emit_on(call_id, "calling.ai.sidecar", event);
+        event["ts"] = call.micros().into();
+        event["tick_id"] = self.ticks.into();
+        event["channel_data"] = json!({"call_id": call.call_id});
+        out.announce("calling.ai.sidecar", json!({"call_info": call_info(call), "sidecar_event": event}));
+    }
+}
+
+impl Activity for Observer {
+    fn family(&self) -> &'static str {
+        FAMILY
+    }
+
+    fn turn(&self) -> Turn {
+        Turn::Attached(4)
+    }
+
+    fn command(&mut self, command: &str, params: &Params, call: &View<'_>, out: &mut Steps) -> Reply {
+        match command {
+            "poke" => self.tells("insight", json!({"raw": text(params, "text")}), call, out),
+            "ask" => {
+                let ask_id = format!("ask-{}", call.ids.fresh(0xa5c0));
+                let asked = text(params, "text").unwrap_or_default().to_owned();
+                self.tells("ask_request", json!({"ask_id": ask_id, "raw": asked}), call, out);
+                let number = self.ticks;
+                self.asked.insert(number, (ask_id.clone(), asked));
+                out.nth_alarm("answer", number, 1.0);
+                let mut fields = reply("queued");
+                fields.insert("ask_id".into(), ask_id.into());
+                return Ok(fields);
+            }
+            "stop" => {
+                self.tells("stop", json!({}), call, out);
+                out.gone();
+            }
+            _ => {}
+        }
+        Ok(reply("+OK"))
+    }
+
+    fn alarm(&mut self, _: &'static str, nth: u64, call: &View<'_>, out: &mut Steps) {
+        if let Some((ask_id, asked)) = self.asked.remove(&nth) {
+            self.tells("ask_answer", json!({"ask_id": ask_id, "raw": format!("You asked: {asked}")}), call, out);
+        }
+    }
+
+    fn ends(&mut self, _: Ends, call: &View<'_>, out: &mut Steps) {
+        self.tells("final", json!({}), call, out);
+        out.gone();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::simulator::verbs::tests::Rig;
+
+    #[test]
+    fn a_question_is_answered_after_a_second_unless_the_observer_has_gone() {
+        let mut rig = Rig::begin(&AI_SIDECAR, json!({})).unwrap();
+        assert!(rig.command("ask", json!({"text": "why"})).unwrap().contains_key("ask_id"));
+        rig.pass(1.1);
+        assert!(rig.command("ask", json!({"text": "how"})).is_ok() && rig.command("stop", json!({})).is_ok());
+        rig.pass(2.0);
+        let told: Vec<Value> = rig.told().iter().map(|(_, event)| event["sidecar_event"]["type"].clone()).collect();
+        assert_eq!(told, ["start", "ask_request", "ask_answer", "ask_request", "stop"]);
     }
 }

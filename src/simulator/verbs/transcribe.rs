@@ -5,18 +5,41 @@
 
 use std::time::Instant;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use crate::simulator::service::sessions::{Verdict, refuse};
-use crate::simulator::switchboard::activities::{What, started};
+use crate::simulator::verbs::activity::{Activity, Begun, Ends, Steps, Turn, Verb, View};
 use crate::simulator::wire::frame::text;
-use crate::simulator::world::state::World;
+use crate::simulator::wire::reply::{Params, Refusal, refuse, started};
 
-pub(crate) struct Transcribing {
+pub(crate) const TRANSCRIBE: Verb = Verb {
+    commands: &[("stop", "+ control_id:s!")],
+    ..Verb::new("calling.transcribe", "+ control_id:s! status_url:s", begin)
+};
+
+const EVENT: &str = "calling.call.transcribe";
+
+struct Transcribing {
     id: String,
     start: f64,
     since: Instant,
     status_url: Option<String>,
+}
+
+fn begin(params: &Params, call: &View<'_>, out: &mut Steps) -> Result<Begun, Refusal> {
+    if call.runs(&["transcribe"]) {
+        return refuse(409, "A transcription is running");
+    }
+    let transcribing = Transcribing {
+        id: call.ids.fresh(0x7ec0),
+        start: call.unix,
+        since: call.now,
+        status_url: text(params, "status_url").map(str::to_owned),
+    };
+    let begun = transcribing.event("transcribing");
+    let mut fields = started("Transcribing", call.call_id, params);
+    fields.insert("url".into(), begun["url"].clone());
+    out.emit(EVENT, begun);
+    Ok(Begun::Runs(Box::new(transcribing), fields))
 }
 
 impl Transcribing {
@@ -30,43 +53,38 @@ impl Transcribing {
     }
 }
 
-impl World {
-    pub(crate) fn on_transcribe(&mut self, call_id: &str, params: &Map<String, Value>) -> Verdict {
-        if self.runs(call_id, &["transcribe"]) {
-            return refuse(409, "A transcription is running");
-        }
-        let transcribing = Transcribing {
-            id: self.fresh_id(0x7ec0),
-            start: self.clock.unix(),
-            since: self.clock.now(),
-            status_url: text(params, "status_url").map(str::to_owned),
-        };
-        let begun = transcribing.event("transcribing");
-        let url = begun["url"].clone();
-        let key = self.start(call_id, params, What::Transcribe(transcribing))?;
-        self.emit_operation(call_id, key, "calling.call.transcribe", begun);
-        let mut fields = started("Transcribing", call_id, params);
-        fields.insert("url".into(), url);
-        Ok(fields)
+impl Activity for Transcribing {
+    fn family(&self) -> &'static str {
+        "transcribe"
     }
 
-    pub(crate) fn finish_transcribing(&mut self, call_id: &str, key: u64) {
-        let Some(operation) = self.take(call_id, key) else { return };
-        if let What::Transcribe(transcribing) = &operation.what {
-            let event = self.transcribed(transcribing);
-            self.tell_operation(call_id, "calling.call.transcribe", &operation, event);
-        }
+    fn turn(&self) -> Turn {
+        Turn::File
     }
 
-    /// The last event of a transcription.
-    pub(crate) fn transcribed(&self, transcribing: &Transcribing) -> Value {
-        let duration = (self.seconds_since(transcribing.since) * 1000.0).round() / 1000.0;
-        let mut event = transcribing.event("finished");
+    fn ends(&mut self, _: Ends, call: &View<'_>, out: &mut Steps) {
+        let duration = (call.seconds_since(self.since) * 1000.0).round() / 1000.0;
+        let mut event = self.event("finished");
         event["duration"] = duration.into();
         // Bytes of such a file; it is a positive number of a sane size.
         event["size"] = ((duration * 16_000.0) as u64).into();
-        event["start_time"] = transcribing.start.into();
-        event["end_time"] = (transcribing.start + duration).into();
-        event
+        event["start_time"] = self.start.into();
+        event["end_time"] = (self.start + duration).into();
+        out.end(EVENT, event);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::simulator::verbs::tests::Rig;
+
+    #[test]
+    fn a_transcription_lasts_until_it_is_stopped() {
+        let mut rig = Rig::begin(&TRANSCRIBE, json!({"status_url": "https://x.example"})).unwrap();
+        rig.pass(2.5);
+        assert!(rig.command("stop", json!({})).is_ok() && rig.is_over());
+        let last = rig.told().pop().unwrap().1;
+        assert_eq!((&last["duration"], &last["status_url"]), (&json!(2.5), &json!("https://x.example")));
     }
 }

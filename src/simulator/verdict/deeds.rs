@@ -7,141 +7,11 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
-use serde_json::Value;
-
+use crate::simulator::record::deed::Place;
+pub use crate::simulator::record::deed::{Deed, DeedKind};
 use crate::simulator::record::journal::{Entry, EntryKind};
-use crate::simulator::world::state::World;
-
-/// How many deeds are kept; the oldest go first.
-const KEPT: usize = 50_000;
-
-/// What sort of deed it is. The program is the subject of all of them but [`Heard`](Self::Heard).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum DeedKind {
-    /// It answered a call.
-    Answered,
-    /// It passed a call on, unanswered.
-    Passed,
-    /// It ended a call; the words are the reason.
-    HungUp,
-    /// It spoke a text, or played a file, of which the words are the address. It counts when it begins.
-    Said,
-    /// A person heard it; what is said over the greeting of a machine is heard by nobody.
-    Heard,
-    /// It asked for digits; the words are those of the prompt.
-    AskedForDigits,
-    /// It asked for an answer in words; the words are those of the prompt.
-    AskedToSpeak,
-    /// It asked for a card; the words are the result of the payment once that is known, and the deed counts then.
-    Charged,
-    /// It sent digits.
-    SentDigits,
-    /// It made a recording; the words are what was said meanwhile.
-    Recorded,
-    /// It called a number, by a dial or by a connect.
-    Dialled,
-    /// It put two people through to each other; the words are the number of the other one.
-    Connected,
-    /// It sent a text.
-    Texted,
-    /// It sent or received a fax completely; the words are the address of the document.
-    Faxed,
-}
-
-/// Something that the program did. Cheap to clone.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Deed(Arc<Inner>);
-
-#[derive(PartialEq, Eq)]
-struct Inner {
-    kind: DeedKind,
-    who: String,
-    words: String,
-    call_id: Option<String>,
-    at: Duration,
-    lasted: Duration,
-    place: Place,
-}
-
-/// A place in the order of all frames and deeds: the last frame before a deed, then the deeds behind that frame.
-pub(crate) type Place = (u64, u64);
-
-impl Deed {
-    /// What sort of deed it is.
-    #[must_use]
-    pub fn kind(&self) -> DeedKind {
-        self.0.kind
-    }
-
-    /// The number or address of the person it was done to.
-    #[must_use]
-    pub fn with(&self) -> &str {
-        &self.0.who
-    }
-
-    /// The words that belong to it: those spoken, those of the prompt, of the text; [`DeedKind`] says which.
-    #[must_use]
-    pub fn words(&self) -> &str {
-        &self.0.words
-    }
-
-    /// The call on which it was done; nothing for texts.
-    #[must_use]
-    pub fn call_id(&self) -> Option<&str> {
-        self.0.call_id.as_deref()
-    }
-
-    /// Time since the simulator was started, as in [`Entry::at`].
-    #[must_use]
-    pub fn at(&self) -> Duration {
-        self.0.at
-    }
-
-    /// How long a recording is, in simulated time; zero for everything else.
-    #[must_use]
-    pub fn lasted(&self) -> Duration {
-        self.0.lasted
-    }
-
-    fn sentence(&self) -> String {
-        let Inner { kind, who, words, .. } = &*self.0;
-        let prompt = if words.is_empty() { String::new() } else { format!(" by {words:?}") };
-        match kind {
-            DeedKind::Answered => format!("{who} was answered"),
-            DeedKind::Passed => format!("{who} was passed on"),
-            DeedKind::HungUp => format!("{who} was hung up on ({words})"),
-            DeedKind::Said => format!("{who} was told {words:?}"),
-            DeedKind::Heard => format!("{who} heard {words:?}"),
-            DeedKind::AskedForDigits => format!("{who} was asked for digits{prompt}"),
-            DeedKind::AskedToSpeak => format!("{who} was asked to speak{prompt}"),
-            DeedKind::Charged => format!("{who} was charged ({words})"),
-            DeedKind::SentDigits => format!("{who} was sent the digits {words}"),
-            DeedKind::Recorded => {
-                format!("{who} was recorded for {:.1} s saying {words:?}", self.0.lasted.as_secs_f64())
-            }
-            DeedKind::Dialled => format!("{who} was called"),
-            DeedKind::Connected => format!("{who} was connected with {words}"),
-            DeedKind::Texted => format!("{who} was sent the text {words:?}"),
-            DeedKind::Faxed => format!("a fax passed to or from {who}: {words}"),
-        }
-    }
-}
-
-impl fmt::Display for Deed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:.3} s: {}", self.0.at.as_secs_f64(), self.sentence())?;
-        self.0.call_id.as_ref().map_or(Ok(()), |id| write!(f, " (call {id})"))
-    }
-}
-
-impl fmt::Debug for Deed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
+use serde_json::Value;
 
 type Matcher = Arc<dyn Fn(&Value) -> bool + Send + Sync>;
 
@@ -281,7 +151,7 @@ impl Wanted {
     /// Where in the order of things it happened.
     pub(crate) fn places(&self, scene: &Scene) -> Vec<Place> {
         match &self.sought {
-            Sought::Deed(_) => scene.deeds.iter().filter(|deed| self.is(deed)).map(|deed| deed.0.place).collect(),
+            Sought::Deed(_) => scene.deeds.iter().filter(|deed| self.is(deed)).map(Deed::place).collect(),
             Sought::Request(_) => {
                 let requests = scene.requests().filter(|entry| self.is_request(entry));
                 requests.map(|entry| (entry.sequence(), 0)).collect()
@@ -290,20 +160,19 @@ impl Wanted {
     }
 
     fn is(&self, deed: &Deed) -> bool {
-        let inner = &*deed.0;
-        let who = self.who.as_ref();
-        let people = match inner.kind {
+        let who = self.who.as_deref();
+        let people = match deed.kind() {
             // Either of the two may be named first.
             DeedKind::Connected => {
-                let there = [&inner.who, &inner.words];
-                let asked = who.into_iter().chain(&self.words);
-                return self.sought == Sought::Deed(inner.kind) && asked.into_iter().all(|one| there.contains(&one));
+                let there = [deed.with(), deed.words()];
+                let mut asked = who.into_iter().chain(self.words.as_deref());
+                return self.sought == Sought::Deed(deed.kind()) && asked.all(|one| there.contains(&one));
             }
-            _ => who.is_none_or(|who| *who == inner.who),
+            _ => who.is_none_or(|who| who == deed.with()),
         };
-        let on_call = self.call.as_ref().is_none_or(|call| inner.call_id.as_ref() == Some(call));
-        let spoken = self.words.as_ref().is_none_or(|words| contains(&inner.words, words));
-        self.sought == Sought::Deed(inner.kind) && people && on_call && spoken
+        let on_call = self.call.as_ref().is_none_or(|call| deed.call_id() == Some(call));
+        let spoken = self.words.as_ref().is_none_or(|words| contains(deed.words(), words));
+        self.sought == Sought::Deed(deed.kind()) && people && on_call && spoken
     }
 
     fn is_request(&self, entry: &Entry) -> bool {
@@ -331,14 +200,13 @@ impl Wanted {
     }
 
     fn nearness(&self, kind: DeedKind, deed: &Deed) -> f64 {
-        let inner = &*deed.0;
-        let family = if inner.kind == kind { 1.0 } else { 0.0 };
+        let family = if deed.kind() == kind { 1.0 } else { 0.0 };
         let words = self.words.as_ref().map_or(0.0, |words| {
-            let whole = if contains(&inner.words, words) { 1.0 } else { alike(words, &inner.words) };
-            let related = family > 0.0 || matches!(inner.kind, DeedKind::Said | DeedKind::Heard);
+            let whole = if contains(deed.words(), words) { 1.0 } else { alike(words, deed.words()) };
+            let related = family > 0.0 || matches!(deed.kind(), DeedKind::Said | DeedKind::Heard);
             if related { whole } else { 0.0 }
         });
-        let who = if self.who.as_ref() == Some(&inner.who) { 0.25 } else { 0.0 };
+        let who = if self.who.as_deref() == Some(deed.with()) { 0.25 } else { 0.0 };
         family * 0.75 + words + who
     }
 }
@@ -402,35 +270,8 @@ impl Scene {
 
     /// The first thing that happened behind a place, as far as deeds go.
     pub(crate) fn behind(&self, place: Option<Place>) -> Vec<String> {
-        let behind = self.deeds.iter().filter(|deed| place.is_none_or(|place| deed.0.place > place));
+        let behind = self.deeds.iter().filter(|deed| place.is_none_or(|place| deed.place() > place));
         behind.take(SHOWN_NEAR).map(ToString::to_string).collect()
-    }
-}
-
-impl World {
-    /// The program did something to the person of a call.
-    pub(crate) fn did_on(&mut self, call_id: &str, kind: DeedKind, words: &str) {
-        let Some(person) = self.calls.get(call_id).map(|leg| leg.person) else { return };
-        let who = self.person_name(person);
-        self.did(kind, &who, Some(call_id), words);
-    }
-
-    pub(crate) fn did(&mut self, kind: DeedKind, who: &str, call_id: Option<&str>, words: &str) {
-        self.did_for(kind, who, call_id, words, Duration::ZERO);
-    }
-
-    pub(crate) fn did_for(&mut self, kind: DeedKind, who: &str, call_id: Option<&str>, words: &str, lasted: Duration) {
-        if self.deeds.len() == KEPT {
-            self.deeds.pop_front();
-        }
-        let place = (self.log.last_sequence(), self.number());
-        let at = self.elapsed();
-        let (who, words, call_id) = (who.to_owned(), words.to_owned(), call_id.map(str::to_owned));
-        self.deeds.push_back(Deed(Arc::new(Inner { kind, who, words, call_id, at, lasted, place })));
-    }
-
-    pub(crate) fn scene(&self) -> Scene {
-        Scene { deeds: self.deeds.iter().cloned().collect(), entries: self.log.snapshot().entries().to_vec() }
     }
 }
 

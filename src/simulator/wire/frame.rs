@@ -61,21 +61,6 @@ const SECRETS: &[&str] = &[
     "post_prompt_auth_password",
 ];
 
-/// Whether a frame of this method or event can carry a secret.
-pub(crate) fn may_carry_secrets(method: &str) -> bool {
-    method.starts_with("signalwire.")
-        || matches!(
-            method,
-            "calling.dial"
-                | "calling.connect"
-                | "calling.refer"
-                | "calling.stream"
-                | "calling.join_conference"
-                | "calling.ai"
-                | "calling.bind_digit"
-        )
-}
-
 /// Puts a placeholder in the place of every secret.
 pub(crate) fn redact(value: &mut Value) {
     match value {
@@ -109,6 +94,12 @@ pub(crate) fn flag(from: &Map<String, Value>, key: &str) -> bool {
 
 pub(crate) fn object<'a>(from: &'a Map<String, Value>, key: &str) -> Option<&'a Map<String, Value>> {
     from.get(key).and_then(Value::as_object)
+}
+
+/// An object inside of objects.
+pub(crate) fn inner<'a>(params: &'a Map<String, Value>, path: &[&str]) -> Option<&'a Map<String, Value>> {
+    let (first, rest) = path.split_first()?;
+    rest.iter().try_fold(object(params, first)?, |inner, key| object(inner, key))
 }
 
 pub(crate) fn list<'a>(from: &'a Map<String, Value>, key: &str) -> &'a [Value] {

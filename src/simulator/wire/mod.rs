@@ -1,4 +1,6 @@
 //! Frames as the service writes and reads them, and what each method accepts.
 
 pub(crate) mod frame;
+pub(crate) mod ids;
+pub(crate) mod reply;
 pub(crate) mod schema;

@@ -1,4 +1,4 @@
-//! What the service accepts: every method with its fields, and the check of a request against it.
+//! What the service accepts: how fields are described, and the check of a request against its description.
 //!
 //! Made from the published descriptions and from nothing of the client, so that a wrong name over there cannot be
 //! right over here too.
@@ -8,141 +8,7 @@ use std::sync::LazyLock;
 
 use serde_json::{Map, Value};
 
-/// A method and its fields: `name:type`, with `!` where the field is required. A leading `+` stands for the
-/// `node_id` and `call_id` of every method that addresses a call.
-///
-/// Types: `s` string, `i` integer, `n` number, `b` boolean, `o` object, `so` string or object, `[T]` array,
-/// `any`; a capital names one of [`SHAPES`], an `@` one of [`TAGGED`]. A `*` stands for any further fields.
-const METHODS: &[(&str, &str)] = &[
-    (
-        "signalwire.connect",
-        "version:Version! agent:s event_acks:b authentication:o! contexts:[s] protocol:s \
-         authorization_state:s dpop_token:s topics:[s] eventing:[s] host:s identity:s params:o protocols:[o] \
-         project:s token:s",
-    ),
-    ("signalwire.ping", "timestamp:n payload:s"),
-    ("signalwire.receive", "contexts:[s]! context:s"),
-    ("signalwire.unreceive", "contexts:[s]!"),
-    ("signalwire.reauthenticate", "authentication:o! dpop_token:s"),
-    (
-        "calling.dial",
-        "tag:s! devices:[[@Device]]! max_duration:i region:s max_price_per_minute:n timeout:n send_digits:s \
-         dest_swml:so node_id:s",
-    ),
-    ("calling.answer", "+ codecs:[s] max_duration:i"),
-    ("calling.end", "+ reason:s"),
-    ("calling.pass", "+"),
-    (
-        "calling.connect",
-        "+ devices:[[@Device]]! ringback:[@Media] tag:s max_duration:i max_price_per_minute:n status_url:s \
-         timeout:n send_digits:s",
-    ),
-    ("calling.disconnect", "+ reason:s"),
-    ("calling.transfer", "+ dest:so!"),
-    ("calling.refer", "+ device:@ReferDevice! status_url:s"),
-    ("calling.hold", "+"),
-    ("calling.unhold", "+"),
-    (
-        "calling.play",
-        "+ control_id:s! play:[@Media]! volume:n direction:s loop:i status_url:s language:s voice:s gender:s",
-    ),
-    ("calling.play.pause", "+ control_id:s! behavior:s"),
-    ("calling.play.resume", "+ control_id:s!"),
-    ("calling.play.stop", "+ control_id:s!"),
-    ("calling.play.volume", "+ control_id:s! volume:n!"),
-    ("calling.record", "+ control_id:s! record:Record! status_url:s"),
-    ("calling.record.pause", "+ control_id:s! behavior:s"),
-    ("calling.record.resume", "+ control_id:s!"),
-    ("calling.record.stop", "+ control_id:s!"),
-    (
-        "calling.collect",
-        "+ control_id:s! digits:Digits speech:Speech initial_timeout:n partial_results:b continuous:b \
-         send_start_of_input:b start_input_timers:b status_url:s continue:b",
-    ),
-    ("calling.collect.stop", "+ control_id:s!"),
-    ("calling.collect.start_input_timers", "+ control_id:s!"),
-    ("calling.play_and_collect", "+ control_id:s! play:[@Media]! collect:Collect! volume:n status_url:s"),
-    ("calling.play_and_collect.stop", "+ control_id:s!"),
-    ("calling.play_and_collect.volume", "+ control_id:s! volume:n!"),
-    ("calling.play_and_collect.pause", "+ control_id:s! behavior:s"),
-    ("calling.play_and_collect.resume", "+ control_id:s!"),
-    ("calling.detect", "+ control_id:s! detect:@Detect! timeout:n status_url:s"),
-    ("calling.detect.stop", "+ control_id:s!"),
-    ("calling.send_digits", "+ control_id:s! digits:s!"),
-    (
-        "calling.pay",
-        "+ control_id:s! payment_connector_url:s! input:s status_url:s payment_method:s timeout:s \
-         max_attempts:s security_code:s postal_code:s min_postal_code_length:s token_type:s charge_amount:s \
-         currency:s language:s voice:s description:s valid_card_types:s parameters:[Pair] prompts:[PayPrompt] \
-         bank_account_type:s say_voice:s",
-    ),
-    ("calling.pay.stop", "+ control_id:s!"),
-    ("calling.send_fax", "+ control_id:s! document:s! identity:s header_info:s status_url:s"),
-    ("calling.send_fax.stop", "+ control_id:s!"),
-    ("calling.receive_fax", "+ control_id:s! status_url:s"),
-    ("calling.receive_fax.stop", "+ control_id:s!"),
-    ("calling.tap", "+ control_id:s! tap:@Tap! device:@TapDevice! status_url:s"),
-    ("calling.tap.stop", "+ control_id:s!"),
-    (
-        "calling.stream",
-        "+ control_id:s! url:s! name:s codec:s track:s status_url:s status_url_method:s \
-         authorization_bearer_token:s custom_parameters:o async:b swml:b",
-    ),
-    ("calling.stream.stop", "+ control_id:s! async:b swml:b"),
-    ("calling.transcribe", "+ control_id:s! status_url:s"),
-    ("calling.transcribe.stop", "+ control_id:s!"),
-    ("calling.live_transcribe", "+ action:so! async:b swml:b"),
-    ("calling.live_translate", "+ action:so! status_url:s async:b swml:b"),
-    (
-        "calling.join_conference",
-        "+ name:s! muted:b beep:s start_on_enter:b end_on_exit:b wait_url:s max_participants:i record:s \
-         region:s trim:s coach:s status_callback:s status_callback_event:s status_callback_event_type:s \
-         status_callback_method:s recording_status_callback:s recording_status_callback_event:s \
-         recording_status_callback_event_type:s recording_status_callback_method:s stream:Stream acl:s \
-         emit_call_quality:b swml:b",
-    ),
-    ("calling.leave_conference", "+ conference_id:s! async:b"),
-    ("calling.join_room", "+ name:s! status_url:s hagrid_json_api_url:s hagrid_node_id:s swml:b"),
-    ("calling.leave_room", "+ async:b"),
-    (
-        "calling.queue.enter",
-        "+ control_id:s! queue_name:s! status_url:s wait_url:s wait_time:i execute_after_queue:s \
-         whisper_url:s",
-    ),
-    ("calling.queue.leave", "+ control_id:s! queue_name:s! queue_id:s status_url:s"),
-    ("calling.denoise", "+"),
-    ("calling.denoise.stop", "+"),
-    ("calling.echo", "+ timeout:n status_url:s swml:b"),
-    ("calling.bind_digit", "+ digits:s! bind_method:s! params:o realm:s max_triggers:i swml:b"),
-    ("calling.clear_digit_bindings", "+ realm:s swml:b"),
-    ("calling.user_event", "+ event:any async:b swml:b *"),
-    (
-        "calling.ai",
-        "+ control_id:s! agent:s prompt:o post_prompt:o post_prompt_url:s post_prompt_auth_user:s \
-         post_prompt_auth_password:s global_data:o pronounce:[any] hints:[any] languages:[any] SWAIG:o \
-         params:o",
-    ),
-    ("calling.ai.stop", "+ control_id:s!"),
-    (
-        "calling.amazon_bedrock",
-        "+ prompt:any SWAIG:o params:o global_data:o post_prompt:o post_prompt_url:s control_id:s \
-         async:b swml:b",
-    ),
-    ("calling.ai_message", "+ message_text:s role:s reset:Reset global_data:o control_id:s async:b swml:b"),
-    ("calling.ai_hold", "+ timeout:s prompt:s control_id:s async:b swml:b"),
-    ("calling.ai_unhold", "+ prompt:s control_id:s async:b swml:b"),
-    ("calling.ai_sidecar", "+"),
-    ("calling.ai_sidecar.poke", "+ text:s!"),
-    ("calling.ai_sidecar.ask", "+ text:s!"),
-    ("calling.ai_sidecar.stop", "+"),
-    ("calling.ai_sidecar.status", "+"),
-    (
-        "messaging.send",
-        "context:s to_number:s! from_number:s! body:s media:[s] tags:[s] region:s tag:s status_callback:s \
-         send_as_mms:b message_type:s template_id:s header_template_parameters:any \
-         body_template_parameters:any button_template_parameters:any",
-    ),
-];
+use crate::simulator::wire::reply::{Params, Refusal, refuse};
 
 /// What other clients add to every request about calls and messages; the service takes it.
 const ANY_REQUEST: &str = "protocol:s project_id:s";
@@ -159,6 +25,11 @@ const REFUSED: &[(&str, &str)] = &[
 ];
 
 /// Objects inside of requests.
+///
+/// Fields are written as `name:type`, with `!` where the field is required. A leading `+` stands for the `node_id` and
+/// `call_id` of every method that addresses a call. Types: `s` string, `i` integer, `n` number, `b` boolean, `o` object,
+/// `so` string or object, `[T]` array, `any`; a capital names one of these shapes, an `@` one of [`TAGGED`]. A `*`
+/// stands for any further fields.
 const SHAPES: &[(&str, &str)] = &[
     ("Version", "major:i! minor:i! revision:i!"),
     ("Record", "audio:RecordAudio"),
@@ -269,13 +140,11 @@ struct Field {
 }
 
 struct Tables {
-    methods: HashMap<&'static str, Vec<Field>>,
     shapes: HashMap<&'static str, Vec<Field>>,
     tagged: HashMap<&'static str, HashMap<&'static str, Vec<Field>>>,
 }
 
 static TABLES: LazyLock<Tables> = LazyLock::new(|| Tables {
-    methods: METHODS.iter().map(|(name, text)| (*name, fields_of_method(name, text))).collect(),
     shapes: SHAPES.iter().map(|(name, text)| (*name, fields(text))).collect(),
     tagged: TAGGED
         .iter()
@@ -327,16 +196,76 @@ fn parse_type(text: &'static str) -> Type {
 
 /// What is wrong with a request.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Fault {
+enum SchemaError {
     /// A field that the service does not know; the path to it.
     Unknown(String),
     /// A field is missing or has the wrong type; a sentence.
     Wrong(String),
 }
 
-/// Whether the service has such a method.
-pub(crate) fn knows(method: &str) -> bool {
-    TABLES.methods.contains_key(method)
+/// What is wrong with a request, as sentences, and whether it is refused for that.
+pub(crate) type Judgement = (Vec<String>, Result<(), Refusal>);
+
+/// Methods and what they accept.
+pub(crate) struct Methods(HashMap<&'static str, Vec<Field>>);
+
+impl Methods {
+    pub(crate) fn new(rows: impl Iterator<Item = (&'static str, &'static str)>) -> Self {
+        Self(rows.map(|(name, text)| (name, fields_of_method(name, text))).collect())
+    }
+
+    #[cfg(test)]
+    pub(crate) fn names(&self) -> impl Iterator<Item = &'static str> {
+        self.0.keys().copied()
+    }
+
+    pub(crate) fn knows(&self, method: &str) -> bool {
+        self.0.contains_key(method)
+    }
+
+    /// `true` if the method addresses a call.
+    pub(crate) fn addresses_a_call(&self, method: &str) -> bool {
+        self.needs(method, "call_id")
+    }
+
+    /// `true` if the method has such a field and requires it.
+    pub(crate) fn needs(&self, method: &str, name: &str) -> bool {
+        let fields = self.0.get(method);
+        fields.is_some_and(|fields| fields.iter().any(|field| field.name == name && field.required))
+    }
+
+    /// Whether a request has the form that the service asks for.
+    pub(crate) fn judge(&self, method: &str, params: &Params, allow_unknown_fields: bool) -> Judgement {
+        if !self.knows(method) {
+            let why = refused(method).unwrap_or("there is no such method");
+            return (vec![format!("{method}: {why}")], refuse(-32601, "Method not found"));
+        }
+        let code = if method.starts_with("signalwire.") { -32602 } else { 400 };
+        let (mut violations, mut refusal) = (Vec::new(), Ok(()));
+        for error in self.check(method, params) {
+            match error {
+                SchemaError::Unknown(_) if allow_unknown_fields => {}
+                // The service does not look at what it does not know, and carries the request out.
+                SchemaError::Unknown(path) => violations.push(format!("{method}: unknown field {path}")),
+                SchemaError::Wrong(why) => {
+                    violations.push(format!("{method}: {why}"));
+                    if refusal.is_ok() {
+                        refusal = refuse(code, why);
+                    }
+                }
+            }
+        }
+        (violations, refusal)
+    }
+
+    /// All that is wrong with the parameters of a request; nothing for a method that is not known.
+    fn check(&self, method: &str, params: &Params) -> Vec<SchemaError> {
+        let mut errors = Vec::new();
+        if let Some(fields) = self.0.get(method) {
+            check_fields("", fields, params, &mut errors);
+        }
+        errors
+    }
 }
 
 /// Why a method that the published material names is refused all the same.
@@ -344,31 +273,16 @@ pub(crate) fn refused(method: &str) -> Option<&'static str> {
     REFUSED.iter().find(|(name, _)| *name == method).map(|(_, why)| *why)
 }
 
-/// Whether the method addresses a call.
-pub(crate) fn addresses_a_call(method: &str) -> bool {
-    needs(method, "call_id")
+#[cfg(test)]
+pub(crate) fn refused_names() -> impl Iterator<Item = &'static str> {
+    REFUSED.iter().map(|(name, _)| *name)
 }
 
-/// Whether the method has such a field and requires it.
-pub(crate) fn needs(method: &str, name: &str) -> bool {
-    let fields = TABLES.methods.get(method);
-    fields.is_some_and(|fields| fields.iter().any(|field| field.name == name && field.required))
-}
-
-/// All that is wrong with the parameters of a request; nothing for a method that is not known.
-pub(crate) fn check(method: &str, params: &Map<String, Value>) -> Vec<Fault> {
-    let mut faults = Vec::new();
-    if let Some(fields) = TABLES.methods.get(method) {
-        check_fields("", fields, params, &mut faults);
-    }
-    faults
-}
-
-fn check_fields(path: &str, fields: &[Field], given: &Map<String, Value>, faults: &mut Vec<Fault>) {
+fn check_fields(path: &str, fields: &[Field], given: &Map<String, Value>, errors: &mut Vec<SchemaError>) {
     for field in fields {
         match given.get(field.name) {
-            Some(value) => check_value(&join(path, field.name), &field.kind, value, faults),
-            None if field.required => faults.push(Fault::Wrong(format!("{} is missing", join(path, field.name)))),
+            Some(value) => check_value(&join(path, field.name), &field.kind, value, errors),
+            None if field.required => errors.push(SchemaError::Wrong(format!("{} is missing", join(path, field.name)))),
             None => {}
         }
     }
@@ -377,12 +291,12 @@ fn check_fields(path: &str, fields: &[Field], given: &Map<String, Value>, faults
     }
     for name in given.keys() {
         if !fields.iter().any(|field| field.name == name) {
-            faults.push(Fault::Unknown(join(path, name)));
+            errors.push(SchemaError::Unknown(join(path, name)));
         }
     }
 }
 
-fn check_value(path: &str, kind: &Type, value: &Value, faults: &mut Vec<Fault>) {
+fn check_value(path: &str, kind: &Type, value: &Value, errors: &mut Vec<SchemaError>) {
     let fits = match kind {
         Type::Any => true,
         Type::Text => value.is_string(),
@@ -394,7 +308,7 @@ fn check_value(path: &str, kind: &Type, value: &Value, faults: &mut Vec<Fault>) 
         Type::List(inner) => match value.as_array() {
             Some(items) => {
                 for (at, item) in items.iter().enumerate() {
-                    check_value(&format!("{path}[{at}]"), inner, item, faults);
+                    check_value(&format!("{path}[{at}]"), inner, item, errors);
                 }
                 true
             }
@@ -402,47 +316,47 @@ fn check_value(path: &str, kind: &Type, value: &Value, faults: &mut Vec<Fault>) 
         },
         Type::Shape(name) => match (value.as_object(), TABLES.shapes.get(name)) {
             (Some(object), Some(fields)) => {
-                check_fields(path, fields, object, faults);
+                check_fields(path, fields, object, errors);
                 true
             }
             _ => false,
         },
         Type::Tagged(name) => match value.as_object() {
             Some(object) => {
-                check_tagged(path, name, object, faults);
+                check_tagged(path, name, object, errors);
                 true
             }
             None => false,
         },
     };
     if !fits {
-        faults.push(Fault::Wrong(format!("{path} must be {}", describe(kind))));
+        errors.push(SchemaError::Wrong(format!("{path} must be {}", describe(kind))));
     }
 }
 
-fn check_tagged(path: &str, name: &str, object: &Map<String, Value>, faults: &mut Vec<Fault>) {
+fn check_tagged(path: &str, name: &str, object: &Map<String, Value>, errors: &mut Vec<SchemaError>) {
     for key in object.keys() {
         if key != "type" && key != "params" {
-            faults.push(Fault::Unknown(join(path, key)));
+            errors.push(SchemaError::Unknown(join(path, key)));
         }
     }
     // The service takes a detector without a type for one of machines.
     let default = if name == "Detect" { Some("machine") } else { None };
     let Some(kind) = object.get("type").and_then(Value::as_str).or(default) else {
-        faults.push(Fault::Wrong(format!("{} is missing", join(path, "type"))));
+        errors.push(SchemaError::Wrong(format!("{} is missing", join(path, "type"))));
         return;
     };
     let Some(fields) = TABLES.tagged.get(name).and_then(|kinds| kinds.get(kind)) else {
-        faults.push(Fault::Wrong(format!("{} has the unknown value {kind:?}", join(path, "type"))));
+        errors.push(SchemaError::Wrong(format!("{} has the unknown value {kind:?}", join(path, "type"))));
         return;
     };
     let inner = join(path, "params");
     match object.get("params") {
-        Some(Value::Object(params)) => check_fields(&inner, fields, params, faults),
-        Some(_) => faults.push(Fault::Wrong(format!("{inner} must be an object"))),
+        Some(Value::Object(params)) => check_fields(&inner, fields, params, errors),
+        Some(_) => errors.push(SchemaError::Wrong(format!("{inner} must be an object"))),
         // What to tap has no parameter that is required, and yet the object has to be there.
-        None if name == "Tap" => faults.push(Fault::Wrong(format!("{inner} is missing"))),
-        None => check_fields(&inner, fields, &Map::new(), faults),
+        None if name == "Tap" => errors.push(SchemaError::Wrong(format!("{inner} is missing"))),
+        None => check_fields(&inner, fields, &Map::new(), errors),
     }
 }
 
@@ -468,9 +382,10 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::simulator::service::methods::all;
 
-    fn faults(method: &str, params: Value) -> Vec<Fault> {
-        check(method, params.as_object().expect("tests give objects"))
+    fn faults(method: &str, params: Value) -> Vec<SchemaError> {
+        all().check(method, params.as_object().expect("tests give objects"))
     }
 
     #[test]
@@ -484,42 +399,10 @@ mod tests {
             }
         }
         let tagged = TABLES.tagged.values().flat_map(HashMap::values);
-        for fields in TABLES.methods.values().chain(TABLES.shapes.values()).chain(tagged) {
+        for fields in all().0.values().chain(TABLES.shapes.values()).chain(tagged) {
             for field in fields {
                 visit(&field.kind);
             }
-        }
-    }
-
-    /// Every method, those that are refused included.
-    fn all() -> impl Iterator<Item = &'static str> {
-        METHODS.iter().map(|(name, _)| *name).chain(REFUSED.iter().map(|(name, _)| *name))
-    }
-
-    #[test]
-    fn the_page_on_methods_has_one_line_for_each() {
-        let page = include_str!("../methods.md");
-        let listed: Vec<&str> = page.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect();
-        for method in all() {
-            assert_eq!(listed.iter().filter(|name| **name == method).count(), 1, "{method}");
-        }
-        for name in listed {
-            assert!(all().any(|method| method == name), "{name} is no method");
-        }
-    }
-
-    #[test]
-    fn every_method_is_sent_by_a_test() {
-        let tests = [
-            include_str!("../tests/mod.rs"),
-            include_str!("../tests/service.rs"),
-            include_str!("../tests/operations.rs"),
-            include_str!("../tests/together.rs"),
-            include_str!("../tests/agents.rs"),
-        ]
-        .concat();
-        for method in all() {
-            assert!(tests.contains(&format!("\"{method}\"")), "{method}");
         }
     }
 
@@ -534,8 +417,8 @@ mod tests {
     fn faults_are_named_with_their_path() {
         let dial = json!({"tag": 7, "devices": [[{"type": "phone", "params": {"to_nmber": "+1"}}]]});
         let found = faults("calling.dial", dial);
-        assert!(found.contains(&Fault::Wrong("tag must be a string".into())), "{found:?}");
-        assert!(found.contains(&Fault::Wrong("devices[0][0].params.to_number is missing".into())), "{found:?}");
-        assert!(found.contains(&Fault::Unknown("devices[0][0].params.to_nmber".into())), "{found:?}");
+        assert!(found.contains(&SchemaError::Wrong("tag must be a string".into())), "{found:?}");
+        assert!(found.contains(&SchemaError::Wrong("devices[0][0].params.to_number is missing".into())), "{found:?}");
+        assert!(found.contains(&SchemaError::Unknown("devices[0][0].params.to_nmber".into())), "{found:?}");
     }
 }

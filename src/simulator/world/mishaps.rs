@@ -5,37 +5,21 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::error::Phase;
 use crate::simulator::faults::fault::{Act, Fault, Kind, Only, Ways};
 use crate::simulator::faults::malformed::{self, Sent};
+use crate::simulator::line::handshake::{HandshakeFault, Trouble};
 use crate::simulator::line::link::{Flow, Shape, Way};
+use crate::simulator::line::out::Out;
 use crate::simulator::record::journal::{Direction, EntryKind, Frame};
-use crate::simulator::service::sessions::Refusal;
 use crate::simulator::wire::frame;
-use crate::simulator::world::state::{Out, World};
+use crate::simulator::wire::reply::Refusal;
+use crate::simulator::world::state::World;
 
 /// How long a frame waits at most for those that are to overtake it.
 const REORDER_LIMIT: Duration = Duration::from_secs(1);
 
 /// How long after its announcement a connection is closed.
 const CLOSE_AFTER: Duration = Duration::from_millis(200);
-
-/// Something that goes wrong while a client connects.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Trouble {
-    pub(crate) phase: Phase,
-    pub(crate) what: What,
-}
-
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) enum What {
-    Silence,
-    Garbage(Vec<u8>),
-    Cut,
-    Reset,
-    Drip(Duration),
-    Http(u16, String),
-}
 
 /// A fault that is injected.
 pub(crate) struct Active {
@@ -64,17 +48,16 @@ impl World {
     pub(crate) fn inject(&mut self, fault: Fault) -> u64 {
         self.faults.injected += 1;
         let id = self.faults.injected;
-        let (high, low) = self.run.as_u64_pair();
-        let dice = Dice::new(high ^ low.rotate_left(32) ^ id.wrapping_mul(0xa24b_aed4_963e_e407));
+        let dice = Dice::new(self.ids.seed_of_fault(id));
         let (after, lasting, left) = (fault.after, fault.lasting, fault.times);
         self.faults.active.push(Active { id, fault, left, begun: false, dice });
         if let Some(span) = lasting {
             self.after_real(after.saturating_add(span), move |world| world.remove_fault(id));
         }
         if after.is_zero() {
-            self.begin(id);
+            self.begin_fault(id);
         } else {
-            self.after_real(after, move |world| world.begin(id));
+            self.after_real(after, move |world| world.begin_fault(id));
         }
         id
     }
@@ -85,7 +68,7 @@ impl World {
         self.reshape();
     }
 
-    fn begin(&mut self, id: u64) {
+    fn begin_fault(&mut self, id: u64) {
         let Some(active) = self.faults.active.iter_mut().find(|active| active.id == id) else { return };
         active.begun = true;
         let kind = active.fault.kind.clone();
@@ -181,7 +164,7 @@ impl World {
         self.lines_to_clients.shape(shape);
     }
 
-    /// When something that is sent now arrives; `None` is at once. What is on its way is not overtaken.
+    /// When something that is sent now arrives; `None` is at once. HandshakeFault is on its way is not overtaken.
     pub(crate) fn arrival(&mut self, conn: u64, way: Way) -> Option<Instant> {
         let other = if way == Way::ToClient { Ways::FromClient } else { Ways::ToClient };
         let mut delay = Duration::ZERO;
@@ -195,7 +178,7 @@ impl World {
         let now = self.clock.now();
         let last = &mut self.conns.get_mut(&conn)?.arrival[usize::from(way == Way::FromClient)];
         let at = last.unwrap_or(now).max(now.checked_add(delay)?);
-        // What is due at this very moment may still wait for its timer. A later frame must not overtake it.
+        // HandshakeFault is due at this very moment may still wait for its timer. A later frame must not overtake it.
         let is_behind = last.is_some_and(|last| last >= now);
         *last = (at > now || is_behind).then_some(at);
         *last
@@ -222,7 +205,7 @@ impl World {
 
     // Connecting.
 
-    /// What goes wrong with the handshakes of a new connection.
+    /// HandshakeFault goes wrong with the handshakes of a new connection.
     pub(crate) fn troubles(&mut self) -> Vec<Trouble> {
         let turns = self.turns(|fault| matches!(fault.kind, Kind::Connecting(_)));
         let troubles = turns.into_iter().filter_map(|(kind, _)| match kind {
@@ -275,14 +258,14 @@ impl World {
             return false;
         };
         match trouble.what {
-            What::Silence => {}
-            What::Garbage(bytes) => {
+            HandshakeFault::Silence => {}
+            HandshakeFault::Garbage(bytes) => {
                 let text = String::from_utf8_lossy(&bytes).into_owned();
                 self.push_text(conn, text, None);
             }
-            What::Cut => self.cut(conn),
-            What::Reset => self.reset(conn),
-            What::Drip(_) | What::Http(..) => return false,
+            HandshakeFault::Cut => self.cut(conn),
+            HandshakeFault::Reset => self.reset(conn),
+            HandshakeFault::Drip(_) | HandshakeFault::Http(..) => return false,
         }
         true
     }
@@ -364,7 +347,7 @@ impl World {
         }
     }
 
-    // What happens once.
+    // HandshakeFault happens once.
 
     fn perform(&mut self, act: &Act, conns: Vec<u64>) {
         self.mark(Fault::name_of(act), &conns);

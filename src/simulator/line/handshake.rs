@@ -1,0 +1,23 @@
+//! What can go wrong while a client connects.
+
+use std::time::Duration;
+
+use crate::error::Phase;
+
+/// Something that goes wrong while a client connects.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Trouble {
+    pub(crate) phase: Phase,
+    pub(crate) what: HandshakeFault,
+}
+
+/// What goes wrong in it.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum HandshakeFault {
+    Silence,
+    Garbage(Vec<u8>),
+    Cut,
+    Reset,
+    Drip(Duration),
+    Http(u16, String),
+}

@@ -1,0 +1,93 @@
+//! What is at the other end of a number, and what it does when it is called.
+
+use std::time::Duration;
+
+use crate::simulator::people::script::Step;
+use crate::simulator::people::speech::{span, speaking_seconds};
+
+/// What is at the other end of a line.
+#[derive(Clone, Debug, Default)]
+pub enum Kind {
+    #[default]
+    Person,
+    Machine(Machine),
+    Fax(FaxManner),
+    Silent,
+}
+
+/// An answering machine.
+#[derive(Clone, Debug)]
+pub struct Machine {
+    pub(crate) greeting: String,
+    pub(crate) beep: bool,
+    /// How long the greeting is.
+    pub(crate) lasts: Duration,
+    /// Between the greeting and the beep.
+    pub(crate) pause: Duration,
+    /// How long it listens before it hangs up.
+    pub(crate) listens: Option<Duration>,
+}
+
+impl Machine {
+    pub(crate) fn new(greeting: String, beep: bool) -> Self {
+        let lasts = span(speaking_seconds(&greeting));
+        Self { greeting, beep, lasts, pause: Duration::ZERO, listens: None }
+    }
+
+    /// How long it does not listen.
+    pub(crate) fn deaf(&self) -> Duration {
+        if self.beep { self.lasts.saturating_add(self.pause) } else { self.lasts }
+    }
+}
+
+/// What a fax machine does.
+#[derive(Clone, Debug)]
+pub struct FaxManner {
+    pub(crate) pages: u32,
+    /// Behind how many pages it fails, and why.
+    pub(crate) fails: Option<(u32, String)>,
+}
+
+impl Default for FaxManner {
+    fn default() -> Self {
+        Self { pages: 2, fails: None }
+    }
+}
+
+/// What a number does when it is dialled.
+#[derive(Clone, Debug)]
+pub(crate) enum Manner {
+    Answers(Duration),
+    Busy,
+    NoAnswer,
+    Declines,
+    NotFound,
+}
+
+/// What is known of a number, before and after its calls.
+#[derive(Debug)]
+pub(crate) struct NumberPlan {
+    pub(crate) manner: Manner,
+    pub(crate) kind: Kind,
+    pub(crate) script: Vec<Step>,
+    pub(crate) times_called: usize,
+    pub(crate) said_over_greeting: Vec<String>,
+    pub(crate) heard: Vec<String>,
+    pub(crate) digits_heard: String,
+    pub(crate) faxes: Vec<String>,
+}
+
+impl Default for NumberPlan {
+    fn default() -> Self {
+        Self {
+            manner: Manner::Answers(Duration::from_secs(2)),
+            kind: Kind::Person,
+            script: Vec::new(),
+            times_called: 0,
+            said_over_greeting: Vec::new(),
+            heard: Vec::new(),
+            digits_heard: String::new(),
+            faxes: Vec::new(),
+        }
+    }
+}

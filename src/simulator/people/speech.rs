@@ -1,0 +1,42 @@
+//! Speech and other sounds: what of them is heard, and how long they take.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+/// How many characters are spoken in a second.
+const CHARACTERS_PER_SECOND: f64 = 12.0;
+
+/// How long speaking a text takes.
+pub(crate) fn speaking_seconds(text: &str) -> f64 {
+    let mut in_tag = false;
+    let spoken = text.chars().filter(|c| match c {
+        '<' => {
+            in_tag = true;
+            false
+        }
+        '>' => {
+            in_tag = false;
+            false
+        }
+        _ => !in_tag,
+    });
+    // A text is shorter than what a float counts exactly.
+    (spoken.count() as f64 / CHARACTERS_PER_SECOND).max(0.1)
+}
+
+/// What a person hears of one item of media; nothing of silence.
+pub(crate) fn audible(media: &Value) -> Option<String> {
+    let params = &media["params"];
+    match media["type"].as_str()? {
+        "tts" => params["text"].as_str().map(str::to_owned),
+        "audio" => params["url"].as_str().map(str::to_owned),
+        "ringtone" => params["name"].as_str().map(|name| format!("ringtone {name}")),
+        _ => None,
+    }
+}
+
+/// Seconds as a `Duration`; nonsense counts as zero, far too much as a year.
+pub(crate) fn span(seconds: f64) -> Duration {
+    Duration::try_from_secs_f64(seconds.min(31_536_000.0)).unwrap_or_default()
+}

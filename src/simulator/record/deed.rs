@@ -1,0 +1,149 @@
+//! What a program did, as it is kept.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What sort of deed it is. The program is the subject of all of them but [`Heard`](Self::Heard).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum DeedKind {
+    /// It answered a call.
+    Answered,
+    /// It passed a call on, unanswered.
+    Passed,
+    /// It ended a call; the words are the reason.
+    HungUp,
+    /// It spoke a text, or played a file, of which the words are the address. It counts when it begins.
+    Said,
+    /// A person heard it; what is said over the greeting of a machine is heard by nobody.
+    Heard,
+    /// It asked for digits; the words are those of the prompt.
+    AskedForDigits,
+    /// It asked for an answer in words; the words are those of the prompt.
+    AskedToSpeak,
+    /// It asked for a card; the words are the result of the payment once that is known, and the deed counts then.
+    Charged,
+    /// It sent digits.
+    SentDigits,
+    /// It made a recording; the words are what was said meanwhile.
+    Recorded,
+    /// It called a number, by a dial or by a connect.
+    Dialled,
+    /// It put two people through to each other; the words are the number of the other one.
+    Connected,
+    /// It sent a text.
+    Texted,
+    /// It sent or received a fax completely; the words are the address of the document.
+    Faxed,
+}
+
+/// Something that the program did. Cheap to clone.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Deed(Arc<Inner>);
+
+#[derive(PartialEq, Eq)]
+struct Inner {
+    kind: DeedKind,
+    who: String,
+    words: String,
+    call_id: Option<String>,
+    at: Duration,
+    lasted: Duration,
+    place: Place,
+}
+
+/// A place in the order of all frames and deeds: the last frame before a deed, then the deeds behind that frame.
+pub(crate) type Place = (u64, u64);
+
+impl Deed {
+    pub(crate) fn new(
+        kind: DeedKind,
+        who: &str,
+        words: &str,
+        call_id: Option<&str>,
+        at: Duration,
+        lasted: Duration,
+        place: Place,
+    ) -> Self {
+        let (who, words, call_id) = (who.to_owned(), words.to_owned(), call_id.map(str::to_owned));
+        Self(Arc::new(Inner { kind, who, words, call_id, at, lasted, place }))
+    }
+
+    /// Where in the order of things it was done.
+    pub(crate) fn place(&self) -> Place {
+        self.0.place
+    }
+
+    /// What sort of deed it is.
+    #[must_use]
+    pub fn kind(&self) -> DeedKind {
+        self.0.kind
+    }
+
+    /// The number or address of the person it was done to.
+    #[must_use]
+    pub fn with(&self) -> &str {
+        &self.0.who
+    }
+
+    /// The words that belong to it: those spoken, those of the prompt, of the text; [`DeedKind`] says which.
+    #[must_use]
+    pub fn words(&self) -> &str {
+        &self.0.words
+    }
+
+    /// The call on which it was done; nothing for texts.
+    #[must_use]
+    pub fn call_id(&self) -> Option<&str> {
+        self.0.call_id.as_deref()
+    }
+
+    /// Time since the simulator was started, as in [`Entry::at`](crate::simulator::Entry::at).
+    #[must_use]
+    pub fn at(&self) -> Duration {
+        self.0.at
+    }
+
+    /// How long a recording is, in simulated time; zero for everything else.
+    #[must_use]
+    pub fn lasted(&self) -> Duration {
+        self.0.lasted
+    }
+
+    fn sentence(&self) -> String {
+        let Inner { kind, who, words, .. } = &*self.0;
+        let prompt = if words.is_empty() { String::new() } else { format!(" by {words:?}") };
+        match kind {
+            DeedKind::Answered => format!("{who} was answered"),
+            DeedKind::Passed => format!("{who} was passed on"),
+            DeedKind::HungUp => format!("{who} was hung up on ({words})"),
+            DeedKind::Said => format!("{who} was told {words:?}"),
+            DeedKind::Heard => format!("{who} heard {words:?}"),
+            DeedKind::AskedForDigits => format!("{who} was asked for digits{prompt}"),
+            DeedKind::AskedToSpeak => format!("{who} was asked to speak{prompt}"),
+            DeedKind::Charged => format!("{who} was charged ({words})"),
+            DeedKind::SentDigits => format!("{who} was sent the digits {words}"),
+            DeedKind::Recorded => {
+                format!("{who} was recorded for {:.1} s saying {words:?}", self.0.lasted.as_secs_f64())
+            }
+            DeedKind::Dialled => format!("{who} was called"),
+            DeedKind::Connected => format!("{who} was connected with {words}"),
+            DeedKind::Texted => format!("{who} was sent the text {words:?}"),
+            DeedKind::Faxed => format!("a fax passed to or from {who}: {words}"),
+        }
+    }
+}
+
+impl fmt::Display for Deed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.3} s: {}", self.0.at.as_secs_f64(), self.sentence())?;
+        self.0.call_id.as_ref().map_or(Ok(()), |id| write!(f, " (call {id})"))
+    }
+}
+
+impl fmt::Debug for Deed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}

@@ -1,0 +1,90 @@
+//! The growing journal.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use crate::clock::Sender;
+use crate::simulator::record::journal::{Direction, Entry, EntryKind, Frame, Journal, Missed};
+
+/// How many frames a failed wait shows.
+const SHOWN: usize = 20;
+
+/// The growing journal: frames in order, the oldest of which go first.
+pub(crate) struct Log {
+    entries: VecDeque<Entry>,
+    limit: usize,
+    next: u64,
+    /// Who is handed every entry as it comes.
+    listeners: Vec<Sender<Entry>>,
+}
+
+impl Log {
+    pub(crate) fn new(limit: usize) -> Self {
+        Self { entries: VecDeque::new(), limit, next: 0, listeners: Vec::new() }
+    }
+
+    /// How many of the entries that there were are not kept any more.
+    fn dropped(&self) -> u64 {
+        self.next.saturating_sub(self.entries.len() as u64)
+    }
+
+    pub(crate) fn add(
+        &mut self,
+        at: Duration,
+        direction: Direction,
+        kind: EntryKind,
+        connection: u64,
+        method: &str,
+        frame: Frame,
+    ) {
+        let sequence = self.next;
+        self.next += 1;
+        let entry = Entry::new(sequence, at, direction, kind, connection, method, frame);
+        self.listeners.retain(|listener| listener.send(entry.clone()).is_ok());
+        self.entries.push_back(entry);
+        if self.entries.len() > self.limit {
+            self.entries.pop_front();
+        }
+    }
+
+    /// Hands over all entries that are kept, and from now on each new one.
+    pub(crate) fn listen(&mut self, listener: Sender<Entry>) {
+        if self.entries.iter().all(|entry| listener.send(entry.clone()).is_ok()) {
+            self.listeners.push(listener);
+        }
+    }
+
+    /// Lets the listeners end once they have had what was handed over.
+    pub(crate) fn end_listening(&mut self) {
+        self.listeners.clear();
+    }
+
+    /// The number of the latest entry.
+    pub(crate) fn last_sequence(&self) -> u64 {
+        self.next.saturating_sub(1)
+    }
+
+    /// Whether a frame to a client holds this text.
+    pub(crate) fn tells_of(&self, text: &str) -> bool {
+        self.entries.iter().any(|entry| entry.direction() == Direction::ToClient && entry.text().contains(text))
+    }
+
+    pub(crate) fn snapshot(&self) -> Journal {
+        Journal::new(self.entries.iter().cloned().collect(), self.dropped())
+    }
+
+    /// The first entry at or after `from` that fits.
+    pub(crate) fn find(&self, from: u64, fits: impl Fn(&Entry) -> bool) -> Option<Entry> {
+        let skip = usize::try_from(from.saturating_sub(self.dropped())).unwrap_or(usize::MAX);
+        self.entries.iter().skip(skip).find(|entry| fits(entry)).cloned()
+    }
+
+    pub(crate) fn last(&self, fits: impl Fn(&Entry) -> bool) -> Option<Entry> {
+        self.entries.iter().rev().find(|entry| fits(entry)).cloned()
+    }
+
+    pub(crate) fn missed(&self, what: String) -> Missed {
+        let skip = self.entries.len().saturating_sub(SHOWN);
+        Missed::new(what, self.entries.iter().skip(skip).cloned().collect())
+    }
+}

@@ -1,0 +1,26 @@
+//! Hold.
+//!
+//! Choices where the published material is silent: hold is simulated although one guide says that the service never
+//! implemented it ([`fail_always`](crate::simulator::Simulator::fail_always) makes it fail); who is on hold neither
+//! hears nor is heard by those the call is connected to; holding what is on hold is refused with 409.
+
+use serde_json::json;
+
+use crate::simulator::wire::reply::{Reply, refuse, reply};
+use crate::simulator::world::state::World;
+
+impl World {
+    pub(crate) fn on_hold(&mut self, call_id: &str, hold: bool) -> Reply {
+        let Some(leg) = self.calls.get_mut(call_id) else { return refuse(404, "Call does not exist") };
+        if leg.held == hold {
+            return refuse(409, if hold { "Call is on hold" } else { "Call is not on hold" });
+        }
+        leg.held = hold;
+        let person = leg.person;
+        self.emit_on(call_id, "calling.call.hold", json!({"state": if hold { "hold" } else { "unhold" }}));
+        self.conference_member_held(call_id, hold);
+        let name = self.person_name(person);
+        self.tell(format!("{name} {}", if hold { "was put on hold" } else { "is no longer on hold" }));
+        Ok(reply(if hold { "Call on hold" } else { "Call off hold" }))
+    }
+}

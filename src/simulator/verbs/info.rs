@@ -1,0 +1,17 @@
+//! What events about the words on a call have in common.
+
+use serde_json::{Value, json};
+
+use crate::simulator::verbs::activity::View;
+
+/// Where events about what was said belong.
+pub(crate) fn call_info(call: &View<'_>) -> Value {
+    json!({
+        "project_id": call.project,
+        "space_id": "51500000-0000-4000-8000-000000000001",
+        "content_type": "text/plain",
+        "content_disposition": "inline",
+        "conversation_type": "voice",
+        "call_id": call.call_id,
+    })
+}

@@ -1,0 +1,236 @@
+//! Calls: what there is to know of one leg.
+
+use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::time::Instant;
+
+use serde_json::{Map, Value, json};
+
+use crate::simulator::verbs::activity::{Activity, Turn};
+
+pub(crate) type SessionId = String;
+pub(crate) type CallId = String;
+
+/// One leg of a call.
+pub(crate) struct Leg {
+    pub(crate) call_id: CallId,
+    pub(crate) node_id: String,
+    pub(crate) segment_id: String,
+    /// The session that controls it; empty while no session was offered it.
+    pub(crate) session: SessionId,
+    pub(crate) tag: Option<String>,
+    pub(crate) context: String,
+    pub(crate) inbound: bool,
+    pub(crate) device: Value,
+    pub(crate) state: State,
+    /// When it began, was answered and ended: epoch milliseconds.
+    pub(crate) times: [u64; 3],
+    pub(crate) winner: bool,
+    pub(crate) person: u64,
+    /// What runs on it, oldest first.
+    pub(crate) running: BTreeMap<u64, Running>,
+    pub(crate) control_ids: HashSet<String>,
+    /// The leg it is bridged to.
+    pub(crate) peer: Option<CallId>,
+    /// The call on whose behalf `calling.connect` made this leg.
+    pub(crate) parent: Option<CallId>,
+    /// The attempt to reach somebody that it belongs to, while that runs.
+    pub(crate) attempt: Option<u64>,
+    /// The sessions that passed it.
+    pub(crate) passed: Vec<SessionId>,
+    /// Since when its person is speaking, and what.
+    pub(crate) speaking: Option<(String, Instant)>,
+    /// The last keys that its person pressed.
+    pub(crate) pressed: String,
+    pub(crate) held: bool,
+    /// The name of the conference that it is in.
+    pub(crate) conference: Option<String>,
+    pub(crate) stay: Option<Stay>,
+    pub(crate) referring: bool,
+    /// Another application has handed the call over, and it has not been answered since.
+    pub(crate) handed_over: bool,
+}
+
+/// A call's stay in a queue.
+pub(crate) struct Stay {
+    pub(crate) control_id: String,
+    pub(crate) queue: String,
+    pub(crate) status_url: String,
+    pub(crate) entered: u64,
+    pub(crate) mark: u64,
+}
+
+/// Something that runs on a call.
+pub(crate) struct Running {
+    pub(crate) control_id: Option<String>,
+    pub(crate) family: &'static str,
+    pub(crate) turn: Turn,
+    /// The alarms that are set, and the number of the timer that is theirs.
+    pub(crate) alarms: BTreeMap<(&'static str, u64), u64>,
+    /// Nothing while it is being told something.
+    pub(crate) what: Option<Box<dyn Activity>>,
+}
+
+impl Running {
+    pub(crate) fn new(control_id: Option<String>, what: Box<dyn Activity>) -> Self {
+        let (family, turn) = (what.family(), what.turn());
+        Self { control_id, family, turn, alarms: BTreeMap::new(), what: Some(what) }
+    }
+
+    /// `true` if it is an operation, and not only attached to the call.
+    pub(crate) fn is_operation(&self) -> bool {
+        !matches!(self.turn, Turn::Attached(_))
+    }
+}
+
+/// Somebody is being called: groups one after another, the devices of a group at once, the first answer wins.
+pub(crate) struct Attempt {
+    pub(crate) session: SessionId,
+    /// The call to bridge the winner to; without one it is a dial.
+    pub(crate) parent: Option<CallId>,
+    pub(crate) tag: String,
+    pub(crate) groups: VecDeque<Vec<Value>>,
+    pub(crate) ringing: Vec<CallId>,
+    pub(crate) timeout: Option<f64>,
+    pub(crate) digits: Option<String>,
+    pub(crate) reason: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum State {
+    Created,
+    Ringing,
+    Answered,
+    Ending,
+    Ended,
+}
+
+impl State {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Ringing => "ringing",
+            Self::Answered => "answered",
+            Self::Ending => "ending",
+            Self::Ended => "ended",
+        }
+    }
+}
+
+/// Events that name their call, and neither its segment nor its tag.
+const WITHOUT_SEGMENT: &[&str] = &[
+    "calling.call.play",
+    "calling.call.collect",
+    "calling.call.send_digits",
+    "calling.call.pay",
+    "calling.call.queue",
+    "calling.error",
+];
+
+impl Leg {
+    /// A leg that has just been made: its ID and segment, where it is, and who is on it.
+    pub(crate) fn new(ids: (CallId, String), node_id: String, person: u64, inbound: bool, device: Value) -> Self {
+        Self {
+            call_id: ids.0,
+            node_id,
+            segment_id: ids.1,
+            session: String::new(),
+            tag: None,
+            context: String::new(),
+            inbound,
+            device,
+            state: State::Created,
+            times: [0; 3],
+            winner: false,
+            person,
+            running: BTreeMap::new(),
+            control_ids: HashSet::new(),
+            peer: None,
+            parent: None,
+            attempt: None,
+            passed: Vec::new(),
+            speaking: None,
+            pressed: String::new(),
+            held: false,
+            conference: None,
+            stay: None,
+            referring: false,
+            handed_over: false,
+        }
+    }
+
+    /// The number or address of the program's side.
+    pub(crate) fn own_address(&self) -> &str {
+        let keys = if self.inbound { ["to_number", "to"] } else { ["from_number", "from"] };
+        let params = &self.device["params"];
+        keys.iter().find_map(|key| params[key].as_str()).unwrap_or_default()
+    }
+
+    /// The operations on it, oldest first, without what is only attached to it.
+    pub(crate) fn operations(&self) -> impl Iterator<Item = &Running> {
+        self.running.values().filter(|running| running.is_operation())
+    }
+
+    /// The operation with this control ID.
+    pub(crate) fn operation(&self, control_id: &str) -> Option<&Running> {
+        self.operations().find(|running| running.control_id.as_deref() == Some(control_id))
+    }
+
+    /// `true` if something of one of these families runs on it.
+    pub(crate) fn runs(&self, families: &[&str]) -> bool {
+        self.running.values().any(|running| families.contains(&running.family))
+    }
+
+    /// What all events of a call carry.
+    fn base(&self) -> Map<String, Value> {
+        let mut fields = Map::new();
+        fields.insert("node_id".into(), self.node_id.clone().into());
+        fields.insert("call_id".into(), self.call_id.clone().into());
+        fields.insert("segment_id".into(), self.segment_id.clone().into());
+        if let Some(tag) = &self.tag {
+            fields.insert("tag".into(), tag.clone().into());
+        }
+        fields
+    }
+
+    pub(crate) fn state_event(&self) -> Map<String, Value> {
+        let mut fields = self.base();
+        fields.insert("call_state".into(), self.state.name().into());
+        fields.insert("direction".into(), if self.inbound { "inbound" } else { "outbound" }.into());
+        fields.insert("device".into(), self.device.clone());
+        for (name, value) in ["start_time", "answer_time", "end_time"].into_iter().zip(self.times) {
+            fields.insert(name.into(), value.into());
+        }
+        if self.winner {
+            fields.insert("dial_winner".into(), "true".into());
+        }
+        if let Some(parent) = &self.parent {
+            fields.insert("parent".into(), json!({"call_id": parent, "node_id": self.node_id, "device_type": "phone"}));
+        }
+        if let Some(peer) = &self.peer {
+            fields.insert("peer".into(), json!({"call_id": peer, "node_id": self.node_id}));
+        }
+        fields
+    }
+
+    /// The event that says how it ended.
+    pub(crate) fn end_event(&self, reason: &str, source: &str) -> Value {
+        let mut fields = self.state_event();
+        fields.insert("call_state".into(), State::Ended.name().into());
+        fields.insert("end_reason".into(), reason.into());
+        fields.insert("end_source".into(), source.into());
+        Value::Object(fields)
+    }
+
+    /// An event of an operation or a bridge on this call.
+    pub(crate) fn event(&self, event_type: &str, more: Value) -> Value {
+        let mut fields = self.base();
+        if WITHOUT_SEGMENT.contains(&event_type) {
+            fields.remove("segment_id");
+            fields.remove("tag");
+        }
+        if let Value::Object(more) = more {
+            fields.extend(more);
+        }
+        Value::Object(fields)
+    }
+}

@@ -1,0 +1,73 @@
+//! Connections that have finished their handshakes.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::time::Instant;
+
+use crate::clock::Sender;
+use crate::simulator::line::handshake::Trouble;
+use crate::simulator::line::link::Link;
+use crate::simulator::line::out::Out;
+use crate::simulator::world::calls::SessionId;
+use crate::simulator::world::over::Unacked;
+
+/// How many ids of requests are remembered for each connection, to find repeated ones.
+pub(crate) const IDS_KEPT: usize = 65_536;
+
+/// A connection that has finished its handshakes.
+pub(crate) struct Conn {
+    pub(crate) out: Sender<Out>,
+    pub(crate) unread: Arc<AtomicUsize>,
+    pub(crate) socket: Arc<Link>,
+    /// The client lives in another time, so that no deadline of this one holds for it.
+    pub(crate) foreign: bool,
+    pub(crate) session: Option<SessionId>,
+    /// The client was told that it is authenticated, which it may never hear when replies are lost.
+    pub(crate) welcomed: bool,
+    pub(crate) event_acks: bool,
+    pub(crate) major: i64,
+    pub(crate) unacked: HashMap<String, Unacked>,
+    pub(crate) ping: Option<String>,
+    /// What goes wrong with its authentication.
+    pub(crate) trouble: Option<Trouble>,
+    /// When the last of what is on its way to the client, and from it, arrives.
+    pub(crate) arrival: [Option<Instant>; 2],
+    ids: HashSet<String>,
+    id_order: VecDeque<String>,
+}
+
+impl Conn {
+    pub(crate) fn new(out: Sender<Out>, unread: Arc<AtomicUsize>, socket: Arc<Link>) -> Self {
+        Self {
+            out,
+            unread,
+            foreign: socket.is_foreign(),
+            socket,
+            session: None,
+            welcomed: false,
+            event_acks: false,
+            major: 0,
+            unacked: HashMap::new(),
+            ping: None,
+            trouble: None,
+            arrival: [None, None],
+            ids: HashSet::new(),
+            id_order: VecDeque::new(),
+        }
+    }
+
+    /// False when the id was used before.
+    pub(crate) fn note_id(&mut self, id: &str) -> bool {
+        if !self.ids.insert(id.to_owned()) {
+            return false;
+        }
+        self.id_order.push_back(id.to_owned());
+        if self.id_order.len() > IDS_KEPT {
+            if let Some(old) = self.id_order.pop_front() {
+                self.ids.remove(&old);
+            }
+        }
+        true
+    }
+}

@@ -1,0 +1,52 @@
+//! Conferences and queues: which calls are in them.
+
+use std::time::Instant;
+
+use crate::simulator::world::calls::CallId;
+
+/// Calls that hear each other.
+pub(crate) struct Conference {
+    pub(crate) id: String,
+    pub(crate) region: String,
+    pub(crate) limit: usize,
+    pub(crate) started: bool,
+    pub(crate) members: Vec<Member>,
+    pub(crate) recording: Option<(String, Instant)>,
+}
+
+/// A call in a conference.
+#[derive(Clone)]
+pub(crate) struct Member {
+    pub(crate) call_id: CallId,
+    pub(crate) muted: bool,
+    pub(crate) coaches: Option<CallId>,
+    pub(crate) starts: bool,
+    pub(crate) ends: bool,
+}
+
+impl Conference {
+    pub(crate) fn at(&self, call_id: &str) -> Option<usize> {
+        self.members.iter().position(|member| member.call_id == call_id)
+    }
+
+    /// The calls on which a member is heard.
+    pub(crate) fn listeners(&self, speaker: &str) -> Vec<CallId> {
+        let Some(member) = self.at(speaker).and_then(|at| self.members.get(at)) else { return Vec::new() };
+        let others = self.members.iter().filter(|other| other.call_id != speaker);
+        let hears = |other: &&Member| member.coaches.as_ref().is_none_or(|coached| other.call_id == *coached);
+        if self.started && !member.muted {
+            others.filter(hears).map(|other| other.call_id.clone()).collect()
+        } else {
+            Vec::new()
+        }
+    }
+}
+
+/// Calls that wait in line.
+#[derive(Default)]
+pub(crate) struct Queue {
+    pub(crate) id: String,
+    pub(crate) waiting: Vec<CallId>,
+    /// How long calls waited that left: how many, and how long in all, in microseconds.
+    pub(crate) waited: (u64, u64),
+}

@@ -1,0 +1,202 @@
+//! Frames on their way to clients, and what is noted of them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::simulator::line::link::Way;
+use crate::simulator::line::out::Out;
+use crate::simulator::record::deed::{Deed, DeedKind};
+use crate::simulator::record::journal::{Direction, EntryKind, Frame};
+use crate::simulator::wire::frame;
+use crate::simulator::world::connections::IDS_KEPT;
+use crate::simulator::world::outbox::{LateReply, PendingEvent};
+use crate::simulator::world::over::Unacked;
+use crate::simulator::world::state::World;
+
+/// A client that does not read is cut when this much waits for it.
+const UNREAD_LIMIT: usize = 64 << 20;
+
+/// How many deeds are kept; the oldest go first.
+const DEEDS_KEPT: usize = 50_000;
+
+impl World {
+    /// Sends a frame, and lets go wrong with it what is to go wrong.
+    pub(crate) fn send(&mut self, conn: u64, kind: EntryKind, method: &str, frame: Value) {
+        if self.faults.frozen || !self.conns.contains_key(&conn) {
+            return;
+        }
+        if self.faults.is_quiet() {
+            self.put(conn, kind, method, frame);
+        } else {
+            self.send_amiss(conn, kind, method, frame);
+        }
+    }
+
+    /// Puts a frame into the queue of a connection and into the journal.
+    pub(crate) fn put(&mut self, conn: u64, kind: EntryKind, method: &str, frame: Value) {
+        if !self.conns.contains_key(&conn) {
+            return;
+        }
+        let (passes, cut_behind) = self.sends_frame(conn, kind, method, &frame);
+        let Some(connection) = self.conns.get_mut(&conn).filter(|_| passes) else { return };
+        connection.welcomed |= kind == EntryKind::Reply && method == "signalwire.connect";
+        let text = frame.to_string();
+        let waiting = connection.unread.fetch_add(text.len(), std::sync::atomic::Ordering::Relaxed);
+        if waiting > UNREAD_LIMIT {
+            self.violation(format!("connection {conn} did not read: {waiting} bytes wait for it, so it was cut"));
+            self.cut(conn);
+            return;
+        }
+        if kind == EntryKind::Event && connection.event_acks && connection.unacked.len() < IDS_KEPT {
+            let unacked = Unacked { sent: self.clock.now(), ends: self.what_ends(method, &frame) };
+            if let (Some(id), Some(connection)) = (frame["id"].as_str(), self.conns.get_mut(&conn)) {
+                connection.unacked.insert(id.to_owned(), unacked);
+            }
+        }
+        self.pass_on(conn, Out::Text(text));
+        self.note(Direction::ToClient, kind, conn, method, frame);
+        if cut_behind {
+            self.end_here(conn);
+        }
+    }
+
+    /// Gives the writer of a connection something to do, as late as the latency of the line has it.
+    pub(crate) fn pass_on(&mut self, conn: u64, out: Out) {
+        let arrival = self.arrival(conn, Way::ToClient);
+        let Some(connection) = self.conns.get(&conn) else { return };
+        match arrival {
+            // A connection whose writer has gone is about to be removed by its reader.
+            None => drop(connection.out.send(out)),
+            // It arrives even when the service has closed its end by then.
+            Some(at) => {
+                let to = connection.out.clone();
+                self.at(at, move |_| drop(to.send(out)));
+            }
+        }
+    }
+
+    pub(crate) fn note(&mut self, direction: Direction, kind: EntryKind, conn: u64, method: &str, mut frame: Value) {
+        if (self.may_carry_secrets)(method) {
+            frame::redact(&mut frame);
+            if self.settings.echo_secrets {
+                if let Some(identity) = frame.pointer_mut("/result/identity") {
+                    *identity = "<secret>".into();
+                }
+            }
+        }
+        let at = self.elapsed();
+        self.log.add(at, direction, kind, conn, method, Frame::Json(frame));
+    }
+
+    /// Closes a connection at once: what is queued is lost.
+    pub(crate) fn cut(&mut self, conn: u64) {
+        if let Some(connection) = self.conns.remove(&conn) {
+            self.to_close.push(Arc::clone(&connection.socket));
+            self.left(conn, &connection);
+        }
+    }
+
+    /// Keeps events back, until [`uncork`](Self::uncork), so that a reply can go out before them.
+    pub(crate) fn cork(&mut self) {
+        self.corked = Some(Vec::new());
+    }
+
+    pub(crate) fn uncork(&mut self) {
+        for event in self.corked.take().unwrap_or_default() {
+            self.push(&event.session, event.event_type, event.context, event.params);
+        }
+    }
+
+    /// Sends an event of a call.
+    pub(crate) fn emit(&mut self, session: &str, event_type: &'static str, params: Value) {
+        self.emit_in(session, event_type, None, params);
+    }
+
+    /// Sends an event whose envelope names a context.
+    pub(crate) fn emit_in(&mut self, session: &str, event_type: &'static str, context: Option<String>, params: Value) {
+        match &mut self.corked {
+            Some(waiting) => waiting.push(PendingEvent { session: session.to_owned(), event_type, context, params }),
+            None => self.push(session, event_type, context, params),
+        }
+    }
+
+    fn push(&mut self, session: &str, event_type: &'static str, context: Option<String>, params: Value) {
+        let releases: Vec<bool> =
+            self.late.iter().map(|reply| reply.after.as_ref().is_some_and(|fits| fits(event_type, &params))).collect();
+        let (id, frame) = self.envelope(session, event_type, context, params);
+        self.deliver(session, event_type, id, frame);
+        if releases.contains(&true) {
+            let mut at = 0;
+            let (ready, kept) = std::mem::take(&mut self.late).into_iter().partition(|_| {
+                at += 1;
+                releases[at - 1]
+            });
+            self.late = kept;
+            let ready: Vec<LateReply> = ready;
+            for reply in ready {
+                self.send(reply.conn, EntryKind::Reply, &reply.method, reply.frame);
+            }
+        }
+    }
+
+    /// Builds the request that carries an event.
+    pub(crate) fn envelope(
+        &mut self,
+        session: &str,
+        event_type: &str,
+        context: Option<String>,
+        params: Value,
+    ) -> (String, Value) {
+        let id = self.fresh_id(0xe7e7);
+        let mut envelope = json!({
+            "event_type": event_type,
+            "timestamp": self.clock.unix(),
+            "project_id": self.settings.project,
+            "space_id": "51500000-0000-4000-8000-000000000001",
+            "params": params,
+        });
+        if let Some(context) = context {
+            envelope["context"] = context.into();
+        }
+        if !event_type.starts_with("messaging.") {
+            envelope["event_channel"] = session.into();
+        }
+        let frame = frame::request(&id, "signalwire.event", envelope);
+        (id, frame)
+    }
+
+    /// Sends an event to the connection of a session, or keeps it for a resume when that was asked for.
+    pub(crate) fn deliver(&mut self, session: &str, event_type: &str, id: String, frame: Value) {
+        let Some(known) = self.sessions.get_mut(session) else { return };
+        let Some(conn) = known.conn else {
+            if self.settings.replays_missed_events {
+                known.missed.push((event_type.to_owned(), id, frame));
+            }
+            return;
+        };
+        self.send(conn, EntryKind::Event, event_type, frame);
+    }
+
+    // What the program did.
+
+    /// The program did something to the person of a call.
+    pub(crate) fn did_on(&mut self, call_id: &str, kind: DeedKind, words: &str) {
+        let Some(person) = self.calls.get(call_id).map(|leg| leg.person) else { return };
+        let who = self.person_name(person);
+        self.did(kind, &who, Some(call_id), words);
+    }
+
+    pub(crate) fn did(&mut self, kind: DeedKind, who: &str, call_id: Option<&str>, words: &str) {
+        self.did_for(kind, who, call_id, words, Duration::ZERO);
+    }
+
+    pub(crate) fn did_for(&mut self, kind: DeedKind, who: &str, call_id: Option<&str>, words: &str, lasted: Duration) {
+        if self.deeds.len() == DEEDS_KEPT {
+            self.deeds.pop_front();
+        }
+        let place = (self.log.last_sequence(), self.number());
+        self.deeds.push_back(Deed::new(kind, who, words, call_id, self.elapsed(), lasted, place));
+    }
+}

@@ -1,0 +1,86 @@
+//! The service and its lock, its timer, and those who wait for it.
+
+use std::net::Shutdown;
+use std::sync::Arc;
+
+use parking_lot::{Condvar, Mutex};
+
+use crate::clock::{Clock, Deadline};
+use crate::simulator::line::link::Lines;
+use crate::simulator::world::settings::Settings;
+use crate::simulator::world::state::World;
+
+/// What is shared by the simulator, its threads and the handles on its people.
+pub(crate) struct Shared {
+    pub(crate) clock: Clock,
+    pub(crate) lines_to_clients: Arc<Lines>,
+    pub(crate) world: Mutex<World>,
+    /// Rung after every change.
+    pub(crate) bell: Condvar,
+    /// Rung when the timer thread has to look again.
+    pub(crate) timer_bell: Condvar,
+}
+
+impl Shared {
+    pub(crate) fn new(clock: Clock, settings: Settings, may_carry_secrets: fn(&str) -> bool) -> Self {
+        let lines_to_clients = Lines::new(clock.clone());
+        let world = World::new(clock.clone(), settings, Arc::clone(&lines_to_clients), may_carry_secrets);
+        Self { clock, lines_to_clients, world: Mutex::new(world), bell: Condvar::new(), timer_bell: Condvar::new() }
+    }
+
+    /// Does something to the world, and afterwards what may not be done under its lock.
+    pub(crate) fn with<R>(&self, job: impl FnOnce(&mut World) -> R) -> R {
+        let mut world = self.world.lock();
+        let before = world.next_due();
+        let answer = job(&mut world);
+        let sockets = std::mem::take(&mut world.to_close);
+        let wake_timer = world.stopping || world.next_due() != before;
+        drop(world);
+        for socket in sockets {
+            // A socket that is closed already is as good.
+            let _ = socket.shutdown(Shutdown::Both);
+        }
+        if wake_timer {
+            self.clock.wake_all(&self.timer_bell);
+        }
+        self.clock.wake_all(&self.bell);
+        answer
+    }
+
+    /// Waits until `look` finds something; `None` when the deadline came first or the simulator stopped.
+    pub(crate) fn wait_for<R>(&self, until: Deadline, mut look: impl FnMut(&mut World) -> Option<R>) -> Option<R> {
+        let mut world = self.world.lock();
+        loop {
+            if let Some(found) = look(&mut world) {
+                return Some(found);
+            }
+            if world.stopping {
+                return None;
+            }
+            if !self.clock.wait(&self.bell, &mut world, until) {
+                return look(&mut world);
+            }
+        }
+    }
+
+    /// The body of the timer thread.
+    pub(crate) fn keep_time(&self) {
+        loop {
+            {
+                let mut world = self.world.lock();
+                loop {
+                    if world.stopping {
+                        return;
+                    }
+                    let due = world.next_due();
+                    // Also when something is due already: in virtual time what the one before it has set off is
+                    // over by the end of this.
+                    if !self.clock.wait(&self.timer_bell, &mut world, due) {
+                        break;
+                    }
+                }
+            }
+            self.with(World::run_due);
+        }
+    }
+}
