@@ -177,7 +177,7 @@
 //! |---|---|---|
 //! | `native-tls` | default | TLS by the platform's library: OpenSSL on Linux, whose headers it needs |
 //! | `rustls` | | TLS by rustls and ring, with the platform's root certificates; needs no OpenSSL |
-//! | `signals` | default | [`Client::run`] ends cleanly on SIGINT, SIGTERM and SIGHUP (Unix) |
+//! | `signals` | default | [`Client::run`] ends cleanly on SIGINT, SIGTERM and SIGHUP, on Windows on Ctrl-C |
 //! | `simulator` | | the simulator |
 //! | `kv` | | key-values in the lines of the log about calls |
 //! | `vendored-openssl` | | builds OpenSSL from source |

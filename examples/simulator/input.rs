@@ -14,6 +14,7 @@ pub enum Event {
     InputEnded,
     /// Nobody reads what is written any more.
     OutputGone,
+    /// SIGINT or SIGTERM, or Ctrl-C on Windows.
     Signal,
 }
 
@@ -102,7 +103,20 @@ pub fn watch_signals(to: &Sender<Event>, stop: &Arc<Stop>) -> Result<(), String>
     thread.map(drop).map_err(refused)
 }
 
-#[cfg(not(all(unix, feature = "signals")))]
+/// Announces the first Ctrl-C; the second ends the process where it is.
+#[cfg(all(windows, feature = "signals"))]
+pub fn watch_signals(to: &Sender<Event>, stop: &Arc<Stop>) -> Result<(), String> {
+    let (to, stop) = (to.clone(), Arc::clone(stop));
+    let handler = move || {
+        if stop.signalled.swap(true, Ordering::Relaxed) {
+            std::process::exit(1);
+        }
+        let _ = to.send(Event::Signal);
+    };
+    ctrlc::set_handler(handler).map_err(|error| format!("Ctrl-C cannot be watched: {error}"))
+}
+
+#[cfg(not(all(any(unix, windows), feature = "signals")))]
 pub fn watch_signals(_to: &Sender<Event>, _stop: &Arc<Stop>) -> Result<(), String> {
     Ok(())
 }

@@ -10,7 +10,7 @@ mod inbox;
 mod ordered;
 mod over;
 mod router;
-#[cfg(all(feature = "signals", unix))]
+#[cfg(all(feature = "signals", any(unix, windows)))]
 mod signals;
 mod strays;
 mod tuning;
@@ -560,9 +560,10 @@ impl Client {
 
     /// Blocks until the client is closed.
     ///
-    /// With the feature `signals`, on by default, SIGINT, SIGTERM and SIGHUP end it cleanly on Unix: as
-    /// [`shutdown`](Self::shutdown) with the builder's [`drain_limit`](Builder::drain_limit). A second one ends the
-    /// process at once. No signal handler is installed unless this is called.
+    /// With the feature `signals`, on by default, SIGINT, SIGTERM and SIGHUP (on Windows Ctrl-C, Ctrl-Break and the
+    /// closing of the console) end it cleanly: as [`shutdown`](Self::shutdown) with the builder's
+    /// [`drain_limit`](Builder::drain_limit). A second one ends the process at once. No handler is installed unless this
+    /// is called.
     ///
     /// A signal that is ignored when the process starts, as `nohup` does with SIGHUP, stays ignored, and a program that
     /// has a handler of its own for SIGHUP keeps that signal to itself (both are known on Linux only). Other handlers that
@@ -570,12 +571,16 @@ impl Client {
     /// one ends the process, as it did before. A handler that is installed by `signal-hook` has to be there before the
     /// first `run`.
     ///
+    /// On Windows, handlers of the program that were installed before the first `run` are no longer called. If the program
+    /// has one by the crate `ctrlc`, that one stays, and a line at WARN says that `run` does not end by it. The system
+    /// gives a process a few seconds when its console is closed, whatever the drain limit.
+    ///
     /// # Errors
     ///
     /// What closed the client, when nobody asked for it.
     pub fn run(&self) -> Result<()> {
         self.handle.session.check_process("run")?;
-        #[cfg(all(feature = "signals", unix))]
+        #[cfg(all(feature = "signals", any(unix, windows)))]
         let _watch = signals::Watch::start(self)?;
         match self.handle.session.wait_ended() {
             None => Ok(()),

@@ -6,6 +6,7 @@
 
 mod channel;
 mod dice;
+mod socket;
 mod tcp;
 mod threads;
 #[cfg(feature = "simulator")]

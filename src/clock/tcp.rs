@@ -1,6 +1,6 @@
 //! A TCP connection of a clock: the system's, whose bytes the virtual clock can see.
 
-use std::io::{self, Read, Write};
+use std::io;
 use std::net::{Shutdown, TcpStream};
 use std::ops::Deref;
 use std::sync::Arc;
@@ -9,13 +9,14 @@ use std::time::Duration;
 
 #[cfg(feature = "simulator")]
 use super::Kind;
+use super::socket::Socket;
 #[cfg(feature = "simulator")]
 use super::virtual_time::{LineEnd, Side};
 use super::{Clock, Deadline};
 
 /// Settings go to the socket itself; reading, writing and shutting down are this type's.
 pub(crate) struct Tcp {
-    socket: Arc<TcpStream>,
+    socket: Arc<Socket>,
     /// The timeout for writing that the socket has, in microseconds; 0 when none was set.
     write_limit: AtomicU64,
     /// Where both ends live in one virtual time.
@@ -31,7 +32,7 @@ impl Tcp {
         #[cfg(not(feature = "simulator"))]
         {
             let _real = clock;
-            Self { socket: Arc::new(socket), write_limit: AtomicU64::new(0) }
+            Self { socket: Arc::new(Socket::new(socket)), write_limit: AtomicU64::new(0) }
         }
     }
 
@@ -43,7 +44,7 @@ impl Tcp {
 
     #[cfg(feature = "simulator")]
     fn new(socket: TcpStream, clock: &Clock, side: Side) -> Self {
-        let socket = Arc::new(socket);
+        let socket = Arc::new(Socket::new(socket));
         let line = match &clock.0 {
             Kind::Real => None,
             Kind::Virtual(time) => time.attach(side, &socket),
@@ -51,14 +52,14 @@ impl Tcp {
         Self { socket, write_limit: AtomicU64::new(0), line }
     }
 
-    /// As the socket's own `read`; on the virtual clock until `until`, whose passing is `TimedOut` and cuts it.
+    /// As the socket's own `read`. Where it [keeps deadlines](Self::keeps_deadlines), until `until`, whose passing is
+    /// `TimedOut`, and cuts it on the virtual clock.
     pub(crate) fn read(&self, into: &mut [u8], until: Deadline) -> io::Result<usize> {
         #[cfg(feature = "simulator")]
         if let Some(line) = &self.line {
             return line.read(into, until);
         }
-        let _is_set_as_a_timeout_of_the_socket = until;
-        (&*self.socket).read(into)
+        self.socket.read(into, until)
     }
 
     pub(crate) fn write(&self, bytes: &[u8]) -> io::Result<usize> {
@@ -66,7 +67,7 @@ impl Tcp {
         if let Some(line) = &self.line {
             return line.write(bytes);
         }
-        (&*self.socket).write(bytes)
+        self.socket.write(bytes)
     }
 
     /// Sets the timeout for writing, unless the socket has it: that takes a system call.
@@ -79,13 +80,12 @@ impl Tcp {
         Ok(())
     }
 
-    /// Waits for something to read and leaves it there; zero at the end. On the real clock, as long as the socket's own
-    /// time for reading says; on the virtual one until `until`, whose passing is `TimedOut` and cuts it.
+    /// Waits as `read` does for something to read, and leaves it there; zero at the end.
     #[cfg(feature = "simulator")]
     pub(crate) fn peek(&self, until: Deadline) -> io::Result<usize> {
         match &self.line {
             Some(line) => line.peek(until),
-            None => self.socket.peek(&mut [0]),
+            None => self.socket.peek(until),
         }
     }
 
@@ -119,14 +119,7 @@ impl Tcp {
         if let Some(line) = &self.line {
             return line.has_arrived();
         }
-        // `set_nonblocking` would reach a thread that is writing.
-        let restore = self.socket.read_timeout();
-        if self.socket.set_read_timeout(Some(Duration::from_millis(1))).is_err() {
-            return false;
-        }
-        let found = self.socket.peek(&mut [0]).is_ok();
-        let _only_fails_on_a_dead_socket = self.socket.set_read_timeout(restore.unwrap_or(None));
-        found
+        self.socket.has_arrived()
     }
 
     pub(crate) fn shutdown(&self, how: Shutdown) -> io::Result<()> {
@@ -140,16 +133,17 @@ impl Tcp {
     /// Whether `read` keeps its deadline itself, so that the socket needs no timeout.
     pub(crate) fn keeps_deadlines(&self) -> bool {
         #[cfg(feature = "simulator")]
-        return self.line.is_some();
-        #[cfg(not(feature = "simulator"))]
-        false
+        if self.line.is_some() {
+            return true;
+        }
+        Socket::KEEPS_DEADLINES
     }
 }
 
 impl Deref for Tcp {
-    type Target = TcpStream;
+    type Target = Socket;
 
-    fn deref(&self) -> &TcpStream {
+    fn deref(&self) -> &Socket {
         &self.socket
     }
 }

@@ -13,7 +13,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::fmt;
 use std::marker::PhantomData;
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{Shutdown, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::ThreadId;
@@ -23,6 +23,7 @@ use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use self::line::Line;
 pub(crate) use self::line::{LineEnd, Side};
+use super::socket::Socket;
 use super::{Deadline, Dice, Whose};
 
 /// The first of January 2026, when every virtual time begins.
@@ -104,7 +105,7 @@ struct Waiting {
     /// It blocks in a socket instead of being parked.
     reads: bool,
     /// That socket, when it is to be shut down to free it.
-    socket: Option<Arc<TcpStream>>,
+    socket: Option<Arc<Socket>>,
 }
 
 impl Waiting {

@@ -278,6 +278,7 @@ pub(crate) mod tests {
     }
 
     /// An address that nothing answers from: the queue of those who want to connect is full.
+    #[cfg(target_os = "linux")]
     fn dead() -> (SocketAddr, impl Sized) {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("an address");

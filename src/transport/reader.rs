@@ -156,8 +156,6 @@ impl Wire {
 
     /// Zero when the peer has closed; `TimedOut` when the deadline has passed.
     pub(super) fn recv(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        // On Windows a shutdown does not wake a `recv` that blocks already: a `wait_readable()` with a closing flag
-        // belongs here once somebody can run it there.
         loop {
             if self.socket.keeps_deadlines() {
                 return uninterrupted(|| self.socket.read(into, self.until));

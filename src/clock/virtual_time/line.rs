@@ -1,11 +1,12 @@
 //! Connections in virtual time: which bytes are on their way, and to whom.
 
 use std::io;
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{Shutdown, SocketAddr};
 use std::sync::Arc;
 
 use parking_lot::Condvar;
 
+use super::super::socket::Socket;
 use super::{Deadline, Key, State, Virtual, Waiting};
 
 /// The end of a connection.
@@ -115,7 +116,7 @@ impl Virtual {
     }
 
     /// Makes one end of a connection known; nothing when the other end lives in another time.
-    pub(crate) fn attach(&self, side: Side, socket: &Arc<TcpStream>) -> Option<LineEnd> {
+    pub(crate) fn attach(&self, side: Side, socket: &Arc<Socket>) -> Option<LineEnd> {
         let (own, peer) = (canonical(socket.local_addr().ok()?), canonical(socket.peer_addr().ok()?));
         let pair = if side == Side::Client { (own, peer) } else { (peer, own) };
         let mut state = self.0.lock();
@@ -204,27 +205,22 @@ pub(crate) struct LineEnd {
     time: Virtual,
     id: u64,
     side: Side,
-    socket: Arc<TcpStream>,
+    socket: Arc<Socket>,
 }
 
 impl LineEnd {
     /// Reads, and counts what was read as on its way no more; the thread is busy until it comes back.
     pub(crate) fn read(&self, into: &mut [u8], until: Deadline) -> io::Result<usize> {
-        use std::io::Read;
-        self.receive(until, |mut socket| socket.read(into).map(|count| (count, count)))
+        self.receive(until, |socket| socket.read(into, None).map(|count| (count, count)))
     }
 
     /// Waits as `read` does, and leaves where it is what has come: it stays on its way.
     pub(crate) fn peek(&self, until: Deadline) -> io::Result<usize> {
-        self.receive(until, |socket| socket.peek(&mut [0]).map(|count| (count, 0)))
+        self.receive(until, |socket| socket.peek(None).map(|count| (count, 0)))
     }
 
     /// `job` gives how much there is, and how much of it was taken.
-    fn receive(
-        &self,
-        until: Deadline,
-        job: impl FnOnce(&TcpStream) -> io::Result<(usize, usize)>,
-    ) -> io::Result<usize> {
+    fn receive(&self, until: Deadline, job: impl FnOnce(&Socket) -> io::Result<(usize, usize)>) -> io::Result<usize> {
         let (whose, token) = self.time.presence();
         let waiting = Waiting {
             reads: true,
@@ -246,7 +242,6 @@ impl LineEnd {
         }
         let timed_out = waiting.is_some_and(|waiting| waiting.outcome == Some(false));
         let way = self.side.incoming();
-        let reset = matches!(&result, Err(error) if !is_passing(error));
         state.change(self.id, |line| {
             match &result {
                 Ok((count, taken)) if *count > 0 => {
@@ -255,8 +250,13 @@ impl LineEnd {
                 Err(error) if is_passing(error) => {}
                 _ => (line.ways[way].closed, line.ways[way].end) = (true, false),
             }
-            // Reset before it was accepted: what this end has written is read by nobody.
-            if reset && !line.attached[Side::Service.place()] {
+            // Over before it was accepted, and not because this end has shut it down: what this end has written is read by
+            // nobody. Windows calls that an end, others a reset.
+            let over = match &result {
+                Ok((count, _)) => *count == 0 && !line.ways[way].ended,
+                Err(error) => !is_passing(error),
+            };
+            if over && !line.attached[Side::Service.place()] {
                 line.close();
             }
         });
@@ -271,10 +271,9 @@ impl LineEnd {
 
     /// Writes; what it writes is on its way from before it is there.
     pub(crate) fn write(&self, bytes: &[u8]) -> io::Result<usize> {
-        use std::io::Write;
         let (way, all) = (self.side.outgoing(), bytes.len() as u64);
         self.time.0.lock().change(self.id, |line| line.ways[way].bytes += all);
-        let result = (&*self.socket).write(bytes);
+        let result = self.socket.write(bytes);
         let written = result.as_ref().map_or(0, |count| *count as u64);
         if written < all {
             let mut state = self.time.0.lock();
@@ -358,7 +357,7 @@ fn is_passing(error: &io::Error) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::net::TcpListener;
+    use std::net::{TcpListener, TcpStream};
 
     use super::*;
 
@@ -370,12 +369,12 @@ mod tests {
         (time, listener, address)
     }
 
-    fn connect(address: SocketAddr) -> Arc<TcpStream> {
-        Arc::new(TcpStream::connect(address).expect("a listener"))
+    fn connect(address: SocketAddr) -> Arc<Socket> {
+        Arc::new(Socket::new(TcpStream::connect(address).expect("a listener")))
     }
 
-    fn accept(listener: &TcpListener) -> Arc<TcpStream> {
-        Arc::new(listener.accept().expect("a connection").0)
+    fn accept(listener: &TcpListener) -> Arc<Socket> {
+        Arc::new(Socket::new(listener.accept().expect("a connection").0))
     }
 
     fn flying(time: &Virtual) -> usize {
@@ -411,7 +410,7 @@ mod tests {
         let (time, listener, address) = served();
         let foreign = connect(address);
         let service = time.attach(Side::Service, &accept(&listener)).expect("a line");
-        io::Write::write_all(&mut &*foreign, b"hello").expect("an open connection");
+        foreign.write(b"hello").expect("an open connection");
         assert_eq!(service.read(&mut [0; 16], None).expect("what was written"), 5);
         service.write(b"bytes that nobody reads").expect("an open connection");
         assert_eq!(flying(&time), 0);

@@ -1,4 +1,4 @@
-//! SIGINT, SIGTERM and SIGHUP, while `Client::run` runs.
+//! SIGINT, SIGTERM and SIGHUP.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,7 +13,7 @@ use super::Client;
 use crate::error::{self, Result};
 
 /// Ends a client on the first signal, and the process on the second.
-pub(super) struct Watch {
+pub(in crate::client) struct Watch {
     signals: Handle,
     thread: Option<JoinHandle<()>>,
     _running: Running,
@@ -156,7 +156,7 @@ impl Drop for Running {
 }
 
 impl Watch {
-    pub(super) fn start(client: &Client) -> Result<Self> {
+    pub(in crate::client) fn start(client: &Client) -> Result<Self> {
         let refused = |why: std::io::Error| error::config(format!("the system refused a signal handler: {why}"));
         let (running, watched) = {
             let mut process = PROCESS.lock();
@@ -172,13 +172,7 @@ impl Watch {
             if signals.forever().next().is_none() {
                 return;
             }
-            let Some(client) = client.upgrade() else { return };
-            let limit = client.handle.session.settings.drain_limit;
-            log::warn!(
-                "a signal asks to stop: shutting down within {limit:?}, {}; another signal ends the process at once",
-                client.waited_for()
-            );
-            client.shutdown(limit);
+            super::shut_down(&client, "a signal");
         };
         let thread = std::thread::Builder::new().name("relay-signals".into()).spawn(body);
         let thread = thread.map_err(refused)?;

@@ -1,0 +1,175 @@
+//! A socket that never blocks itself: its callers wait for it by `poll`, a step at a time, and look between two steps
+//! whether it was cut.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::ops::Deref;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use crate::clock::Deadline;
+
+/// How long a caller is blocked at most after a cut.
+const STEP: Duration = Duration::from_millis(100);
+
+pub(crate) struct Socket {
+    socket: TcpStream,
+    /// Nothing more is read, or written.
+    read_cut: AtomicBool,
+    write_cut: AtomicBool,
+    /// Writes take what there is room for, and wait for nothing.
+    at_once: AtomicBool,
+    /// The time limit of a write in nanoseconds; zero when there is none.
+    write_limit: AtomicU64,
+}
+
+/// What a caller waits for.
+#[derive(Clone, Copy)]
+enum Wish {
+    Read,
+    Write,
+}
+
+impl Socket {
+    /// Whether `read` and `peek` end at their deadline.
+    pub(crate) const KEEPS_DEADLINES: bool = true;
+
+    pub(crate) fn new(socket: TcpStream) -> Self {
+        // It only fails on a socket that is dead; blocking in that would be for ever.
+        let dead = socket.set_nonblocking(true).is_err();
+        let limit = socket.write_timeout().ok().flatten().map_or(0, nanos);
+        Self {
+            socket,
+            read_cut: AtomicBool::new(dead),
+            write_cut: AtomicBool::new(dead),
+            at_once: AtomicBool::new(false),
+            write_limit: AtomicU64::new(limit),
+        }
+    }
+
+    pub(crate) fn read(&self, into: &mut [u8], until: Deadline) -> io::Result<usize> {
+        self.receive(until, || (&self.socket).read(into))
+    }
+
+    /// Waits for something to read and leaves it there; zero at the end.
+    pub(crate) fn peek(&self, until: Deadline) -> io::Result<usize> {
+        self.receive(until, || self.socket.peek(&mut [0]))
+    }
+
+    fn receive(&self, until: Deadline, mut job: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {
+        loop {
+            match job() {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                // What the system calls a read behind a shutdown differs; it is the end.
+                Err(_) if self.read_cut.load(Ordering::Acquire) => return Ok(0),
+                result => return result,
+            }
+            if !self.wait(Wish::Read, until)? {
+                return Ok(0);
+            }
+        }
+    }
+
+    pub(crate) fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+        let mut until = None;
+        loop {
+            match (&self.socket).write(bytes) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    if self.at_once.load(Ordering::Relaxed) {
+                        return Err(error);
+                    }
+                }
+                result => return result,
+            }
+            // Looked at only now: nearly always there is room.
+            if until.is_none() {
+                until = match self.write_limit.load(Ordering::Relaxed) {
+                    0 => None,
+                    limit => Instant::now().checked_add(Duration::from_nanos(limit)),
+                };
+            }
+            if !self.wait(Wish::Write, until)? {
+                return Err(ErrorKind::BrokenPipe.into());
+            }
+        }
+    }
+
+    /// Whether something lies here to be read, the end included.
+    pub(crate) fn has_arrived(&self) -> bool {
+        self.is_ready(Wish::Read, Duration::ZERO).unwrap_or(false)
+    }
+
+    pub(crate) fn shutdown(&self, how: Shutdown) -> io::Result<()> {
+        if how != Shutdown::Write {
+            self.read_cut.store(true, Ordering::Release);
+        }
+        if how != Shutdown::Read {
+            self.write_cut.store(true, Ordering::Release);
+        }
+        self.socket.shutdown(how)
+    }
+
+    pub(crate) fn set_write_timeout(&self, limit: Option<Duration>) -> io::Result<()> {
+        self.write_limit.store(limit.map_or(0, nanos), Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Whether writes wait for room. Reads do so always.
+    pub(crate) fn set_nonblocking(&self, at_once: bool) -> io::Result<()> {
+        self.at_once.store(at_once, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Waits until it may be worth a try; false when it was cut.
+    ///
+    /// # Errors
+    ///
+    /// `TimedOut` when `until` has passed.
+    fn wait(&self, wish: Wish, until: Deadline) -> io::Result<bool> {
+        let cut = match wish {
+            Wish::Read => &self.read_cut,
+            Wish::Write => &self.write_cut,
+        };
+        while !cut.load(Ordering::Acquire) {
+            let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+            if left == Some(Duration::ZERO) {
+                return Err(ErrorKind::TimedOut.into());
+            }
+            if self.is_ready(wish, left.unwrap_or(STEP).min(STEP))? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Whether reading or writing gives something, if only an error, now or within `span`.
+    fn is_ready(&self, wish: Wish, span: Duration) -> io::Result<bool> {
+        let flags = match wish {
+            Wish::Read => PollFlags::IN,
+            Wish::Write => PollFlags::OUT,
+        };
+        // Whole milliseconds are what every system takes; none of them would be no wait at all.
+        let millis = if span.is_zero() { 0 } else { span.as_millis().clamp(1, STEP.as_millis()) };
+        let span = Timespec::try_from(Duration::from_millis(millis as u64)).map_err(io::Error::other)?;
+        match poll(&mut [PollFd::new(&self.socket, flags)], Some(&span)) {
+            Ok(ready) => Ok(ready > 0),
+            Err(error) if io::Error::from(error).kind() == ErrorKind::Interrupted => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// As a number that is not zero.
+fn nanos(limit: Duration) -> u64 {
+    u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX).max(1)
+}
+
+impl Deref for Socket {
+    type Target = TcpStream;
+
+    fn deref(&self) -> &TcpStream {
+        &self.socket
+    }
+}
