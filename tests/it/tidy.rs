@@ -409,6 +409,7 @@ fn the_library_depends_on_what_was_agreed_upon() {
     let agreed = [
         "crossbeam-channel",
         "log",
+        "native-tls",
         "parking_lot",
         // Only with the simulator.
         "rcgen",
@@ -423,14 +424,13 @@ fn the_library_depends_on_what_was_agreed_upon() {
     assert_eq!(table(&manifest, "[dependencies]"), names(&agreed));
     // Only with the feature `signals`.
     assert_eq!(table(&manifest, "[target.'cfg(unix)'.dependencies]"), names(&["signal-hook"]));
-    // The platform's TLS library.
-    let others = "any(windows, target_vendor = \"apple\", target_os = \"android\")";
-    assert_eq!(table(&manifest, &format!("[target.'cfg({others})'.dependencies]")), names(&["native-tls"]));
-    let openssl = names(&["openssl", "openssl-probe"]);
-    assert_eq!(table(&manifest, &format!("[target.'cfg(not({others}))'.dependencies]")), openssl);
+    assert_eq!(table(&manifest, "[target.'cfg(windows)'.dependencies]"), names(&["ctrlc"]));
+    // Sockets that can be cut there.
+    let polled = "[target.'cfg(any(windows, relay_polled_sockets))'.dependencies]";
+    assert_eq!(table(&manifest, polled), names(&["rustix"]));
     let others = ["[build-dependencies]", "[patch", "[replace"];
     assert!(others.iter().all(|header| !manifest.contains(header)));
-    let optional = ["native-tls", "openssl", "openssl-probe", "rcgen", "rustls", "rustls-native-certs", "signal-hook"];
+    let optional = ["ctrlc", "native-tls", "rcgen", "rustls", "rustls-native-certs", "signal-hook"];
     for optional in optional {
         let line = manifest.lines().find(|line| line.starts_with(&format!("{optional} = {{"))).unwrap();
         assert!(line.contains("optional = true"), "{line}");

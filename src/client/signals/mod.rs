@@ -12,11 +12,11 @@ pub(super) use self::windows::Watch;
 use super::{Client, WeakClient};
 
 /// Shuts a client down because somebody asked for it.
-fn shut_down(client: &WeakClient, asked_by: &str) {
+fn shut_down(client: &WeakClient, event: &str) {
     let Some(client) = client.upgrade() else { return };
     let limit = client.handle.session.settings.drain_limit;
     log::warn!(
-        "{asked_by} asks to stop: shutting down within {limit:?}, {}; another ends the process at once",
+        "a {event} asks to stop: shutting down within {limit:?}, {}; another {event} ends the process at once",
         client.waited_for()
     );
     client.shutdown(limit);

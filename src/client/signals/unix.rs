@@ -172,7 +172,7 @@ impl Watch {
             if signals.forever().next().is_none() {
                 return;
             }
-            super::shut_down(&client, "a signal");
+            super::shut_down(&client, "signal");
         };
         let thread = std::thread::Builder::new().name("relay-signals".into()).spawn(body);
         let thread = thread.map_err(refused)?;

@@ -76,7 +76,7 @@ impl Watch {
         let client = client.downgrade();
         let body = move || {
             if events.recv().is_ok() {
-                super::shut_down(&client, "the console");
+                super::shut_down(&client, "console event");
             }
         };
         let thread = std::thread::Builder::new().name("relay-signals".into()).spawn(body);

@@ -1,21 +1,16 @@
-//! TLS by the platform's library: OpenSSL, or what the `native-tls` crate finds on Windows, Apple's systems and Android.
+//! TLS by the platform's library.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-#[cfg(any(windows, target_vendor = "apple", target_os = "android"))]
-use native_tls as library;
+use native_tls::{Certificate, HandshakeError, Identity, Protocol, TlsConnector, TlsStream};
 use parking_lot::Mutex;
 
 use super::super::reader::Wire;
 use super::Flaw;
 use super::files::{Client, Files};
-#[cfg(not(any(windows, target_vendor = "apple", target_os = "android")))]
-use super::openssl as library;
 use super::pipe::Pipe;
 use crate::error::{self, Error, Result};
-
-use library::{Certificate, HandshakeError, Identity, Protocol, TlsConnector, TlsStream};
 
 /// What the library can read, so that setting it up does not fail for a file.
 pub(in super::super) struct Setup {

@@ -9,8 +9,6 @@ mod by_native_tls;
 mod by_rustls;
 #[cfg(any(feature = "native-tls", feature = "rustls"))]
 mod files;
-#[cfg(all(feature = "native-tls", not(any(windows, target_vendor = "apple", target_os = "android"))))]
-mod openssl;
 #[cfg(any(feature = "native-tls", feature = "rustls"))]
 mod pipe;
 #[cfg(any(feature = "native-tls", feature = "rustls"))]
