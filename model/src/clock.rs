@@ -84,6 +84,10 @@ impl Clock {
         (Sender(Arc::clone(&line)), Receiver(line))
     }
 
+    pub(crate) fn for_this_thread<T>(&self) -> (Sender<T>, Receiver<T>) {
+        self.bounded(1)
+    }
+
     pub(crate) fn recv<T>(&self, from: &Receiver<T>, until: Deadline) -> Result<T, TimedOut> {
         let mut values = from.0.values.lock();
         loop {

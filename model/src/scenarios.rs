@@ -106,9 +106,9 @@ impl Session {
             assert!(self.ends_of(id).is_empty(), "what was not taken has no end");
             return;
         }
-        let answer = slot.wait(&self.clock, id, until).unwrap_or_else(|| {
+        let answer = slot.wait(&self.clock, id, 1, until).unwrap_or_else(|| {
             let (answer, owed) = match self.pending.withdraw(id) {
-                Withdrawn::Answered => return slot.wait(&self.clock, id, None).expect("an answer is on its way"),
+                Withdrawn::Answered => return slot.wait(&self.clock, id, 1, None).expect("an answer is on its way"),
                 Withdrawn::Unsent(owed) => (Answer::Unsent, owed),
                 Withdrawn::Handed(generation, owed) => {
                     let unsent = self.writer.withdraw(generation, id);

@@ -178,6 +178,16 @@ impl Clock {
         self.joined(crossbeam_channel::bounded(room))
     }
 
+    /// A channel of this clock for one value at a time, from which only the calling thread receives: it sleeps as soon
+    /// as it waits.
+    pub(crate) fn for_this_thread<T>(&self) -> (Sender<T>, Receiver<T>) {
+        match &self.0 {
+            Kind::Real => channel::woken(crossbeam_channel::bounded(1)),
+            #[cfg(feature = "simulator")]
+            Kind::Virtual(_) => self.bounded(1),
+        }
+    }
+
     fn joined<T>(
         &self,
         ends: (crossbeam_channel::Sender<T>, crossbeam_channel::Receiver<T>),

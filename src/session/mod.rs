@@ -608,18 +608,18 @@ impl Session {
             (Some(suspicious), Some(until)) => Some(suspicious.min(until)),
             (suspicious, until) => suspicious.or(until),
         };
-        if let Some(answer) = slot.wait(&self.clock, id, first) {
+        if let Some(answer) = slot.wait(&self.clock, id, self.pending.count(), first) {
             return answer;
         }
         if !self.clock.is_past(until) {
             self.suspect();
-            if let Some(answer) = slot.wait(&self.clock, id, until) {
+            if let Some(answer) = slot.wait(&self.clock, id, 0, until) {
                 return answer;
             }
         }
         let (answer, owed) = match self.pending.withdraw(id) {
             // Whoever took it completes it: the answer is on its way.
-            Withdrawn::Answered => return slot.wait(&self.clock, id, None).unwrap_or(Answer::Closed),
+            Withdrawn::Answered => return slot.wait(&self.clock, id, 0, None).unwrap_or(Answer::Closed),
             Withdrawn::Unsent(owed) => (Answer::Unsent, owed),
             Withdrawn::Handed(generation, owed) => {
                 let unsent = self.writer.withdraw(generation, id);

@@ -500,6 +500,12 @@ impl Pending {
     }
 }
 
+/// With more requests in flight than this, a thread that waits yields before it sleeps.
+const FEW: usize = 3;
+
+/// So often it yields: as long as a busy link takes.
+const YIELDS: usize = 8;
+
 type Ends = (Sender<(u128, Answer)>, Receiver<(u128, Answer)>);
 
 thread_local! {
@@ -520,7 +526,7 @@ impl Slot {
             match &*slot {
                 Some((of, ends)) if of == clock => ends.clone(),
                 // The first one, or a thread that goes from one clock to another: tests do.
-                _ => slot.insert((clock.clone(), clock.bounded(1))).1.clone(),
+                _ => slot.insert((clock.clone(), clock.for_this_thread())).1.clone(),
             }
         });
         // A thread that is being torn down has no thread-local values left.
@@ -528,9 +534,10 @@ impl Slot {
         Self { sender, receiver }
     }
 
-    /// Waits for the answer to this request: eight yields, which is what a busy link takes, then a sleep.
-    pub(crate) fn wait(&self, clock: &Clock, id: u128, until: Deadline) -> Option<Answer> {
-        for _ in 0..8 {
+    /// Waits for the answer to this request. With few in flight the thread sleeps at once; in a crowd it yields first,
+    /// because its answer comes with those of others, and to wake each thread would take longer than all of them.
+    pub(crate) fn wait(&self, clock: &Clock, id: u128, in_flight: usize, until: Deadline) -> Option<Answer> {
+        for _ in 0..if in_flight > FEW { YIELDS } else { 0 } {
             if let Ok((of, answer)) = self.receiver.try_recv() {
                 if of == id {
                     return Some(answer);
@@ -732,7 +739,7 @@ mod tests {
         let effect: Effect = Box::new(move |_| was_woken.store(its_slot.try_recv().is_ok(), Ordering::Relaxed));
         Owed { id: 1, waiter: Some(slot.sender.clone()), effect: Some(effect) }.complete(Answer::Closed);
         assert!(!woken.load(Ordering::Relaxed), "the effect found its caller woken");
-        assert!(matches!(slot.wait(&clock, 1, None), Some(Answer::Closed)));
+        assert!(matches!(slot.wait(&clock, 1, 1, None), Some(Answer::Closed)));
     }
 
     #[test]
@@ -740,9 +747,9 @@ mod tests {
         let clock = Clock::real();
         let slot = Slot::of_this_thread(&clock);
         slot.sender.send((1, Answer::Closed)).expect("there is room");
-        assert!(slot.wait(&clock, 2, Some(clock.now())).is_none());
+        assert!(slot.wait(&clock, 2, 1, Some(clock.now())).is_none());
         slot.sender.send((2, Answer::ClosedUnsent)).expect("the late one is gone");
-        assert!(matches!(slot.wait(&clock, 2, None), Some(Answer::ClosedUnsent)));
+        assert!(matches!(slot.wait(&clock, 2, 1, None), Some(Answer::ClosedUnsent)));
     }
 
     #[test]
