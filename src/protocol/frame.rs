@@ -388,6 +388,11 @@ pub(crate) fn ack(id: &RawValue) -> String {
     reply(id, "{}")
 }
 
+/// The same, at the end of a text.
+pub(crate) fn push_ack(out: &mut String, id: &RawValue) {
+    push_reply(out, id, "{}");
+}
+
 /// The answer to `signalwire.ping`, with what the ping brought along.
 pub(crate) fn pong(id: &RawValue, params: Option<&RawValue>) -> String {
     let params = params.map(Object::parse).unwrap_or_default();
@@ -413,15 +418,16 @@ pub(crate) fn method_not_found(id: &RawValue) -> String {
 }
 
 fn reply(id: &RawValue, result: &str) -> String {
-    let id = id.get();
     // Exactly what it takes, as for a request.
-    let mut out = String::with_capacity(id.len() + result.len() + 33);
-    out.push_str(r#"{"jsonrpc":"2.0","id":"#);
-    out.push_str(id);
-    out.push_str(r#","result":"#);
-    out.push_str(result);
-    out.push('}');
+    let mut out = String::with_capacity(id.get().len() + result.len() + 33);
+    push_reply(&mut out, id, result);
     out
+}
+
+fn push_reply(out: &mut String, id: &RawValue, result: &str) {
+    for part in [r#"{"jsonrpc":"2.0","id":"#, id.get(), r#","result":"#, result, "}"] {
+        out.push_str(part);
+    }
 }
 
 /// Appends `text` as a JSON string.

@@ -14,10 +14,13 @@ use super::{Alarm, Answer, Session};
 use crate::protocol::constants::{METHOD_SIGNALWIRE_DISCONNECT, METHOD_SIGNALWIRE_EVENT, METHOD_SIGNALWIRE_PING};
 use crate::protocol::frame::{self, Envelope, EventHead, Incoming, ReplyId, WireError};
 use crate::protocol::limits::LONGEST_NAME;
-use crate::transport::{Out, Pulse};
+use crate::transport::{AckEncoder, Out, Pulse};
 
-/// After this many events without a pause somebody is sent to the jobs they made.
-const BURST: u32 = 32;
+/// After so many events without a pause a worker is woken for the jobs they made.
+const BURST: u32 = 256;
+
+/// A text that one long ID has grown beyond this is given back.
+const KEPT: usize = 64 << 10;
 
 /// What the service wants to happen to the link.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -41,6 +44,9 @@ pub(super) struct Dispatch {
     acknowledged: bool,
     seen: Seen,
     burst: u32,
+    acks: AckEncoder,
+    /// The text of the last acknowledgement.
+    text: String,
 }
 
 impl Dispatch {
@@ -53,6 +59,8 @@ impl Dispatch {
             acknowledged: false,
             seen: Seen::default(),
             burst: 0,
+            acks: AckEncoder::default(),
+            text: String::new(),
         }
     }
 
@@ -96,14 +104,15 @@ impl Dispatch {
             Incoming::Request { id, method, params } => match &*method {
                 METHOD_SIGNALWIRE_EVENT => {
                     if let Some(id) = id {
-                        self.post(frame::ack(id));
+                        self.send(&frame::ack(id));
                     }
+                    let session = &self.session;
                     session.counters.frames_malformed.add(1);
                     session.warn(Alarm::FrameDropped, || "an event without an envelope was dropped".to_owned());
                 }
                 METHOD_SIGNALWIRE_PING => {
                     if let Some(id) = id {
-                        self.post(frame::pong(id, params));
+                        self.send(&frame::pong(id, params));
                     }
                 }
                 METHOD_SIGNALWIRE_DISCONNECT => {
@@ -120,7 +129,7 @@ impl Dispatch {
                 other => {
                     log::debug!("the service asked for {:.60}, which is not known here", session.clean(other));
                     if let Some(id) = id {
-                        self.post(frame::method_not_found(id));
+                        self.send(&frame::method_not_found(id));
                     }
                 }
             },
@@ -135,9 +144,25 @@ impl Dispatch {
         Wish::GoOn
     }
 
-    fn post(&self, text: String) {
-        self.session.trace("→", &text);
-        self.session.writer.post_with_pressure(self.generation, Out::Text(text));
+    /// Sends a frame, at the next pause at the latest.
+    fn send(&mut self, text: &str) {
+        self.session.trace("→", text);
+        self.session.writer.post_frame(self.generation, self.acks.text(text));
+    }
+
+    /// Answers a ping of WebSocket, in the same way.
+    pub(super) fn pong(&mut self, payload: &[u8]) {
+        self.session.writer.post_frame(self.generation, self.acks.pong(payload));
+    }
+
+    fn acknowledge(&mut self, id: &RawValue) {
+        let mut text = std::mem::take(&mut self.text);
+        text.clear();
+        frame::push_ack(&mut text, id);
+        self.send(&text);
+        if text.capacity() <= KEPT {
+            self.text = text;
+        }
     }
 
     fn reply(&self, id: u128, body: Result<&RawValue, WireError>) {
@@ -164,11 +189,11 @@ impl Dispatch {
     }
 
     fn event(&mut self, id: Option<&RawValue>, envelope: &Envelope<'_>) {
-        let session = Arc::clone(&self.session);
-        session.counters.events_received.add(1);
+        self.session.counters.events_received.add(1);
         if let Some(id) = id.filter(|_| !self.acknowledged) {
-            self.post(frame::ack(id));
+            self.acknowledge(id);
         }
+        let session = &self.session;
         if envelope.event_type.is_empty() {
             session.counters.frames_malformed.add(1);
             session.warn(Alarm::FrameDropped, || "an event without a type was dropped".to_owned());
@@ -182,12 +207,15 @@ impl Dispatch {
             });
             return;
         }
-        if id.is_some_and(|id| !self.is_new(id, envelope)) {
+        let (seen, window) = (&mut self.seen, session.settings.seen_events);
+        let is_repeat = id.is_some_and(|id| !seen.is_new(id, envelope, window));
+        session.seen.store(seen.order.len(), Ordering::Relaxed);
+        if is_repeat {
             session.counters.events_repeated.add(1);
             return;
         }
         if log::log_enabled!(target: TARGET, log::Level::Debug) {
-            log_event(&session, envelope);
+            log_event(session, envelope);
         }
         if envelope.event_type == "signalwire.authorization.state" {
             if let Some(state) = EventHead::parse(envelope.params).authorization_state {
@@ -195,24 +223,20 @@ impl Dispatch {
             }
             return;
         }
-        session.sink.event(&session, envelope);
+        session.sink.event(session, envelope);
         self.burst += 1;
         if self.burst >= BURST {
-            self.pause();
+            self.burst = 0;
+            session.kick();
         }
-    }
-
-    fn is_new(&mut self, id: &RawValue, envelope: &Envelope<'_>) -> bool {
-        let is_new = self.seen.is_new(id, envelope, self.session.settings.seen_events);
-        self.session.seen.store(self.seen.order.len(), Ordering::Relaxed);
-        is_new
     }
 
     /// The reader is about to block: what it has queued for others goes on its way now.
     pub(super) fn pause(&mut self) {
         self.burst = 0;
-        self.session.writer.ring();
+        // First: what the workers do need not wait for the socket.
         self.session.kick();
+        self.session.writer.pause(self.generation);
     }
 }
 

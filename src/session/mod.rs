@@ -748,7 +748,6 @@ impl Session {
         let generation = self.watch.lock().link.as_ref().map(|link| link.generation);
         if let Some(generation) = generation {
             self.writer.post(generation, Out::Close(1000));
-            self.writer.ring();
             self.later(GOODBYE, move |session| session.cut(generation, "closed"));
         }
         self.writer.wake();
@@ -819,7 +818,6 @@ impl Session {
             link.cut.get_or_insert(LEAVING);
         }
         self.writer.post(generation, Out::Close(1000));
-        self.writer.ring();
         self.later(GOODBYE, move |session| session.cut(generation, LEAVING));
     }
 
@@ -911,7 +909,6 @@ impl Session {
                 let text = frame::request(self.ids.next(), METHOD_SIGNALWIRE_PING, "{}");
                 self.counters.pings_sent.add(1);
                 self.writer.post(generation, Out::Text(text));
-                self.writer.ring();
             }
             Act::Cut(why) => self.cut(generation, why),
         }

@@ -273,18 +273,16 @@ impl Reader {
                     session.counters.frames_malformed.add(1);
                     session.warn(Alarm::FrameDropped, || format!("a binary frame of {bytes} bytes was dropped"));
                 }
-                Ok(Frame::Ping(payload)) => session.writer.post_with_pressure(generation, Out::Pong(payload.into())),
+                Ok(Frame::Ping(payload)) => self.dispatch.pong(payload),
                 Ok(Frame::Pong) => {}
                 Ok(Frame::Close(close)) => {
                     session.writer.post(generation, Out::Close(1000));
-                    session.writer.ring();
                     let close = close.map(|(code, reason)| (code, session.clean(reason)));
                     break error::link_closed(host, close.as_ref().map(|(code, reason)| (*code, reason.as_str())));
                 }
                 Err(end) => {
                     if matches!(end, LinkEnd::TooLarge) {
                         session.writer.post(generation, Out::Close(1009));
-                        session.writer.ring();
                         session.counters.frames_malformed.add(1);
                         oversize = true;
                     }
@@ -306,7 +304,6 @@ impl Reader {
         if let Wish::Leave { restart } = wish {
             let generation = self.dispatch.generation;
             log::info!("the service asks to reconnect{}", if restart { " with a new session" } else { "" });
-            self.session.writer.ring();
             if restart {
                 self.session.forget_session();
             }

@@ -1,9 +1,9 @@
 //! The frames of WebSocket, encoded and decoded here: tungstenite's own codec logs every frame at trace, with all that
 //! is in it.
 
+use std::hash::{BuildHasher, RandomState};
 use std::ops::Range;
 
-use tungstenite::protocol::frame::FrameHeader;
 use tungstenite::protocol::frame::coding::OpCode;
 use uuid::Uuid;
 
@@ -18,33 +18,55 @@ const KEPT: usize = 256 << 10;
 /// A control frame has at most so many bytes.
 const CONTROL: usize = 125;
 
+/// Masks are made with a key of the system's randomness, which is renewed after so many.
+const MASKS_OF_A_KEY: u64 = 4096;
+
 /// Encodes frames for the service. Each has a mask of its own that cannot be guessed, as the protocol asks of a client.
+///
+/// To ask the system for each mask would cost more than all the rest of a small frame. So the masks are a keyed hash of
+/// a counter, two of each value.
 #[derive(Default)]
 pub(super) struct Encoder {
-    masks: [[u8; 4]; 3],
-    left: usize,
+    hash: RandomState,
+    key: [u8; 16],
+    made: u64,
+    left: Option<[u8; 4]>,
 }
 
 impl Encoder {
-    pub(super) fn frame(&mut self, opcode: OpCode, payload: &[u8], out: &mut Vec<u8>) -> Result<(), LinkEnd> {
+    pub(super) fn frame(&mut self, opcode: OpCode, payload: &[u8], out: &mut Vec<u8>) {
+        const MASKED: u8 = 0x80;
+        const FINAL: u8 = 0x80;
+        out.push(FINAL | u8::from(opcode));
+        match payload.len() {
+            short @ 0..=125 => out.push(MASKED | short as u8),
+            middle @ 126..=0xffff => {
+                out.push(MASKED | 126);
+                out.extend_from_slice(&(middle as u16).to_be_bytes());
+            }
+            long => {
+                out.push(MASKED | 127);
+                out.extend_from_slice(&(long as u64).to_be_bytes());
+            }
+        }
         let mask = self.mask();
-        let header = FrameHeader { opcode, mask: Some(mask), ..FrameHeader::default() };
-        header.format(payload.len() as u64, out)?;
+        out.extend_from_slice(&mask);
         let start = out.len();
         out.extend_from_slice(payload);
         apply(mask, &mut out[start..]);
-        Ok(())
     }
 
     fn mask(&mut self) -> [u8; 4] {
-        if self.left == 0 {
-            // All of these bytes are random; 6 and 8 are not whole.
-            let [a, b, c, d, e, f, _, g, _, h, i, j, k, l, _, _] = Uuid::new_v4().into_bytes();
-            self.masks = [[a, b, c, d], [e, f, g, h], [i, j, k, l]];
-            self.left = self.masks.len();
+        if let Some(mask) = self.left.take() {
+            return mask;
         }
-        self.left -= 1;
-        self.masks[self.left]
+        if self.made % MASKS_OF_A_KEY == 0 {
+            self.key = Uuid::new_v4().into_bytes();
+        }
+        self.made += 1;
+        let [a, b, c, d, e, f, g, h] = self.hash.hash_one((self.key, self.made)).to_ne_bytes();
+        self.left = Some([e, f, g, h]);
+        [a, b, c, d]
     }
 }
 
@@ -265,8 +287,8 @@ fn broken(why: &str) -> LinkEnd {
 mod tests {
     use std::io::Cursor;
 
-    use tungstenite::protocol::frame::Frame as Reference;
     use tungstenite::protocol::frame::coding::{Control, Data};
+    use tungstenite::protocol::frame::{Frame as Reference, FrameHeader};
 
     use super::*;
 
@@ -290,7 +312,7 @@ mod tests {
             for opcode in [TEXT, OpCode::Control(Control::Pong), OpCode::Control(Control::Close)] {
                 let payload: Vec<u8> = (0..length).map(|index| (index * 7) as u8).collect();
                 let mut out = b"before".to_vec();
-                encoder.frame(opcode, &payload, &mut out).expect("encoded");
+                encoder.frame(opcode, &payload, &mut out);
                 let mut cursor = Cursor::new(&out[6..]);
                 let (header, told) = FrameHeader::parse(&mut cursor).expect("a header").expect("a whole one");
                 assert_eq!((header.opcode, header.is_final, told), (opcode, true, length as u64));

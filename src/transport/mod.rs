@@ -7,6 +7,7 @@
 mod address;
 mod connect;
 mod frames;
+mod half;
 mod proxy;
 mod reader;
 mod retry_after;
@@ -16,6 +17,7 @@ mod writer;
 pub(crate) use address::{Endpoint, Scheme};
 pub(crate) use connect::{Connection, Connector, Cutoff, Socket};
 pub(crate) use frames::Frame;
+pub(crate) use half::AckEncoder;
 pub(crate) use proxy::Proxy;
 pub(crate) use reader::{LinkEnd, Pulse, ReadHalf};
 pub use tls::TlsBackend;
@@ -572,7 +574,7 @@ pub(crate) mod tests {
                     }
                     for _ in 0..100 {
                         link.reader.set_deadline(within(LONG));
-                        let frame = link.reader.next(&mut || writer.ring());
+                        let frame = link.reader.next(&mut || writer.pause(1));
                         assert!(matches!(frame, Ok(Frame::Text(text)) if text.len() == 400_000));
                     }
                 });

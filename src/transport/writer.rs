@@ -1,22 +1,20 @@
 //! The write half and the queue before it, shared by every thread that has something to send.
 //!
 //! A lone caller writes its frame itself; when there is more to do, callers only queue, and the writer thread sends
-//! what has gathered in one flush. Whoever writes takes the write half out of the state and puts it back, so that no
-//! lock is held while the socket blocks.
+//! what has gathered in one flush. The reader writes its acknowledgements itself before it waits for more, as long as the
+//! socket takes them at once. Each of them takes the write half out of the state and puts it back, so that no lock is held
+//! while the socket blocks.
 
 use std::collections::VecDeque;
-use std::io::ErrorKind;
-use std::sync::Arc;
 use std::time::Duration;
 
-use parking_lot::{Condvar, Mutex};
-use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
+use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use super::connect::Socket;
-use super::frames::Encoder;
-use super::reader::{LinkEnd, is_again};
-use super::tls::Tls;
-use crate::clock::{Clock, Deadline, Tcp};
+use super::half::{Encodes, PIECE};
+pub(crate) use super::half::{Out, WRITE_SLICE, WriteHalf};
+use super::reader::LinkEnd;
+use crate::clock::{Clock, Deadline};
 
 /// With more requests in flight than this, callers leave the writing to the writer thread: sharing a flush is then
 /// worth more than saving the hop.
@@ -26,204 +24,11 @@ const DIRECT: usize = 3;
 /// so a stalled peer should not draw the whole queue into the encoder.
 const BATCH: usize = 64 << 10;
 
-/// So many posted frames ring the writer even if the reader has not come to its end yet.
-const RING_AT: usize = 64;
-
-/// A buffer that one huge frame has grown beyond this is given back.
-const KEPT: usize = 256 << 10;
-
-/// So long one system call writes at most before the link is up. As long as a session's callers write
-/// ([`WriterSettings::hand_over`]), so that the socket's timeout is set once.
-pub(crate) const WRITE_SLICE: Duration = Duration::from_millis(250);
-/// The shortest timeout that a socket takes.
-const SHORTEST: Duration = Duration::from_millis(1);
+/// So long the reader leaves the writing to the writer thread after it had to wait for the socket.
+const LEFT_ALONE: Duration = Duration::from_secs(10);
 
 /// What one posted frame costs besides its bytes; without it, empty pongs would be free.
 const FRAME_COST: usize = 32;
-
-thread_local! {
-    static ENCODES: Encodes = Encodes::new();
-}
-
-/// There as long as this thread can encode frames.
-///
-/// The random mask of a frame comes from a thread-local value of a library, which panics once that is destroyed. A
-/// destructor that runs at the end of a thread may call the client after that. The values of a thread are destroyed in
-/// the reverse order of their first use, so this one, which is first used after the other, goes before it.
-struct Encodes(bool);
-
-impl Encodes {
-    fn new() -> Self {
-        // Fails where a program has used the same library, and comes here for the first time when that value is gone.
-        Self(std::panic::catch_unwind(tungstenite::handshake::client::generate_key).is_ok())
-    }
-
-    /// Whether the calling thread may encode. The writer thread always may.
-    fn here() -> bool {
-        ENCODES.try_with(|encodes| encodes.0).unwrap_or(false)
-    }
-}
-
-impl Drop for Encodes {
-    fn drop(&mut self) {
-        // Only values with a destructor are ever gone.
-    }
-}
-
-/// What goes out.
-#[derive(Debug)]
-pub(crate) enum Out {
-    Text(String),
-    Pong(Box<[u8]>),
-    Close(u16),
-}
-
-/// The writing side of a link: encodes frames, encrypts them, and remembers what the socket has not taken yet.
-pub(crate) struct WriteHalf {
-    encoder: Encoder,
-    tls: Option<Arc<Tls>>,
-    socket: Arc<Tcp>,
-    clock: Clock,
-    /// Encoded, and not encrypted yet.
-    plain: Vec<u8>,
-    /// Bytes as they go to the socket, of which `sent` have gone.
-    out: Vec<u8>,
-    sent: usize,
-    /// How long writing has been blocked since the socket last took something. Only the time in system calls counts:
-    /// a thread without a processor says nothing about the peer.
-    blocked: Duration,
-    /// Taken out of the queue and about to be encoded.
-    batch: Vec<Out>,
-    closing: bool,
-}
-
-impl WriteHalf {
-    pub(super) fn new(socket: Arc<Tcp>, tls: Option<Arc<Tls>>, clock: Clock) -> Self {
-        let (plain, out, batch) = (Vec::new(), Vec::new(), Vec::new());
-        let encoder = Encoder::default();
-        Self { encoder, tls, socket, clock, plain, out, sent: 0, blocked: Duration::ZERO, batch, closing: false }
-    }
-
-    /// Writes frames before the half is published, for authentication.
-    ///
-    /// # Errors
-    ///
-    /// How the link ended; a time-out is fatal too, because a part of a frame may have gone.
-    pub(crate) fn write_now(&mut self, out: impl IntoIterator<Item = Out>, until: Deadline) -> Result<(), LinkEnd> {
-        self.batch.extend(out);
-        self.encode()?;
-        while self.sent < self.out.len() {
-            let left = self.clock.left(until);
-            if left.is_some_and(|left| left.is_zero()) {
-                return Err(LinkEnd::TimedOut);
-            }
-            // What the socket does not take in this time is tried again, until the deadline.
-            self.socket.limit_writes(left.map_or(WRITE_SLICE, |left| left.clamp(SHORTEST, WRITE_SLICE)))?;
-            match self.socket.write(&self.out[self.sent..]) {
-                Ok(0) => return Err(LinkEnd::Closed),
-                Ok(count) => self.sent += count,
-                Err(e) if is_again(&e) => {}
-                Err(e) => return Err(e.into()),
-            }
-        }
-        self.all_sent();
-        Ok(())
-    }
-
-    /// Encodes and encrypts the batch, and what TLS wants to say.
-    fn encode(&mut self) -> Result<(), LinkEnd> {
-        for out in self.batch.drain(..) {
-            if self.closing {
-                // Nothing may follow a close frame.
-                continue;
-            }
-            let plain = if self.tls.is_some() { &mut self.plain } else { &mut self.out };
-            match out {
-                Out::Text(text) => self.encoder.frame(OpCode::Data(Data::Text), text.as_bytes(), plain)?,
-                Out::Pong(bytes) => self.encoder.frame(OpCode::Control(Control::Pong), &bytes, plain)?,
-                Out::Close(code) => {
-                    self.closing = true;
-                    self.encoder.frame(OpCode::Control(Control::Close), &code.to_be_bytes(), plain)?;
-                }
-            }
-        }
-        if let Some(tls) = &self.tls {
-            tls.seal(&self.plain, &mut self.out)?;
-            self.plain.clear();
-        }
-        Ok(())
-    }
-
-    /// Sends what waits. False when the socket did not take it all within `hand_over`, which is the socket's own
-    /// write timeout too: to be called again.
-    fn push(&mut self, hand_over: Duration, stall: Duration) -> Result<bool, LinkEnd> {
-        let mut began = None;
-        while self.sent < self.out.len() {
-            match self.socket.write(&self.out[self.sent..]) {
-                Ok(0) => return Err(LinkEnd::Closed),
-                Ok(count) => {
-                    self.sent += count;
-                    self.blocked = Duration::ZERO;
-                    if self.sent < self.out.len() {
-                        let now = self.clock.now();
-                        if now.saturating_duration_since(*began.get_or_insert(now)) >= hand_over {
-                            return Ok(false);
-                        }
-                    }
-                }
-                Err(e) if e.kind() == ErrorKind::Interrupted => {}
-                Err(e) if is_again(&e) => {
-                    self.clock.blocked_for(hand_over);
-                    self.blocked = self.blocked.saturating_add(hand_over.max(SHORTEST));
-                    return if self.blocked >= stall { Err(LinkEnd::Stalled) } else { Ok(false) };
-                }
-                Err(e) => return Err(e.into()),
-            }
-        }
-        self.all_sent();
-        Ok(true)
-    }
-
-    fn write_batch(&mut self, settings: &WriterSettings) -> Result<bool, LinkEnd> {
-        // Without this, each round of a stalled link would take another batch into the encoder.
-        if !self.batch.is_empty() || self.tls_talks() {
-            self.encode()?;
-        }
-        self.push(settings.hand_over, settings.stall)
-    }
-
-    fn all_sent(&mut self) {
-        if self.out.capacity() > KEPT {
-            // The other has grown as much.
-            (self.plain, self.out) = (Vec::new(), Vec::new());
-        }
-        self.out.clear();
-        self.sent = 0;
-    }
-
-    fn tls_talks(&self) -> bool {
-        self.tls.as_ref().is_some_and(|tls| tls.talks())
-    }
-
-    fn is_partial(&self) -> bool {
-        self.sent < self.out.len()
-    }
-
-    /// Whether there is something to send although nobody queued anything.
-    fn is_pending(&self) -> bool {
-        self.is_partial() || self.tls_talks()
-    }
-
-    /// The goodbye of TLS, if the socket takes it at once; the peer then knows that nothing was cut off.
-    fn farewell(&self) {
-        if let Some(tls) = &self.tls {
-            let bytes = tls.farewell();
-            if !bytes.is_empty() && self.socket.set_nonblocking(true).is_ok() {
-                let _ = self.socket.write(&bytes);
-            }
-        }
-    }
-}
 
 /// The bounds of a [`Writer`].
 #[derive(Clone, Debug)]
@@ -286,6 +91,7 @@ impl Item {
         let bytes = match &self.out {
             Out::Text(text) => text.len(),
             Out::Pong(bytes) => bytes.len(),
+            Out::Frames(bytes) => bytes.len(),
             Out::Close(_) => 0,
         };
         if self.id.is_some() { bytes } else { bytes + FRAME_COST }
@@ -334,6 +140,10 @@ struct State {
     stopped: bool,
     /// How many wait for room.
     waiting: usize,
+    /// An empty buffer for the next piece of the reader's frames.
+    spare: Vec<u8>,
+    /// Until when the reader leaves the writing to the writer thread.
+    left_alone: Deadline,
 }
 
 impl State {
@@ -350,6 +160,21 @@ impl State {
             self.control_bytes += bytes;
         }
         self.queue.push_back(item);
+    }
+
+    /// Adds a frame of the reader's to the piece that waits, or begins one. True when the piece is full.
+    fn add_frame(&mut self, frame: &[u8]) -> bool {
+        if let Some(Item { out: Out::Frames(piece), .. }) = self.queue.back_mut() {
+            if piece.len() < PIECE {
+                piece.extend_from_slice(frame);
+                self.control_bytes += frame.len();
+                return piece.len() >= PIECE;
+            }
+        }
+        let mut piece = std::mem::take(&mut self.spare);
+        piece.extend_from_slice(frame);
+        self.push(Item { id: None, out: Out::Frames(piece) });
+        frame.len() >= PIECE
     }
 
     /// Has the books show that `item` is not queued any more.
@@ -373,7 +198,7 @@ impl State {
             let Some(item) = self.queue.pop_front() else { break };
             bytes += item.bytes();
             self.forget(&item);
-            half.batch.push(item.out);
+            half.add(item.out);
         }
         self.wanted = !self.queue.is_empty();
         Some(half)
@@ -448,8 +273,7 @@ impl Writer {
         socket: Socket,
         first: Vec<(u128, String)>,
     ) -> Result<(), Vec<(u128, String)>> {
-        let timeout = self.settings.hand_over.max(SHORTEST);
-        let ready = half.socket.limit_writes(timeout).is_ok();
+        let ready = half.set_timeout(self.settings.hand_over);
         let half = Box::new(half);
         let ring = {
             let mut state = self.state.lock();
@@ -485,6 +309,7 @@ impl Writer {
             (state.requests, state.request_bytes, state.control_bytes) = (0, 0, 0);
             // Whoever has the half finds the generation gone and drops it.
             (state.busy, state.wanted) = (false, false);
+            state.left_alone = None;
             let queue = std::mem::take(&mut state.queue);
             (state.half.take(), state.socket.take(), queue, state.cause.take(), state.waiting > 0)
         };
@@ -585,8 +410,7 @@ impl Writer {
         true
     }
 
-    /// Queues an acknowledgement, a pong or a close. Never waits, and rings the writer only when many have gathered:
-    /// see [`ring`](Self::ring).
+    /// Queues a ping or a close, and rings. Never waits.
     pub(crate) fn post(&self, generation: u64, out: Out) {
         let last = matches!(out, Out::Close(_));
         self.put(generation, out, last);
@@ -597,19 +421,58 @@ impl Writer {
         self.put(generation, out, true);
     }
 
-    /// Queues an acknowledgement or a pong for the reader, which is held back while more of them wait than the bound
-    /// allows: it writes some of them itself, or waits for the thread that is writing. The wait ends with the link at
-    /// the latest, that is when the peer has taken nothing for as long as a stall may last.
-    pub(crate) fn post_with_pressure(&self, generation: u64, out: Out) {
-        if !self.put(generation, out, false) {
+    fn put(&self, generation: u64, out: Out, last: bool) {
+        let ring = {
+            let mut state = self.state.lock();
+            if !state.is_current(generation) {
+                return;
+            }
+            state.closing |= last;
+            state.push(Item { id: None, out });
+            state.rouse()
+        };
+        self.ring_if(ring);
+    }
+
+    /// Queues a frame of the reader's, which goes with others in a piece: when that is full, or at the reader's next
+    /// [`pause`](Self::pause).
+    ///
+    /// With more waiting than the bound allows the reader is held back: it writes itself, or waits for the thread that is
+    /// writing. The wait ends with the link at the latest, that is when the peer has taken nothing for as long as a stall
+    /// may last.
+    pub(crate) fn post_frame(&self, generation: u64, frame: &[u8]) {
+        let mut state = self.state.lock();
+        if !state.is_current(generation) {
             return;
         }
-        let mut state = self.state.lock();
-        while state.is_current(generation) && state.control_bytes > self.settings.control_bytes {
+        let is_due = state.add_frame(frame) || state.control_bytes > self.settings.control_bytes;
+        if is_due {
+            self.write_for_reader(state, generation);
+        }
+    }
+
+    /// The reader is about to wait for more: what waits goes out. The reader writes its own frames itself if nobody else
+    /// has the write half, which wakes no thread. It leaves them to the writer thread if the socket has made it wait a
+    /// moment ago: a peer that takes nothing keeps the reader from reading no longer than a write may block.
+    pub(crate) fn pause(&self, generation: u64) {
+        self.write_for_reader(self.state.lock(), generation);
+    }
+
+    fn write_for_reader<'a>(&'a self, mut state: MutexGuard<'a, State>, generation: u64) {
+        let mut may_write = state.left_alone.is_none() || self.clock.is_past(state.left_alone);
+        while state.is_current(generation) {
+            let full = state.control_bytes > self.settings.control_bytes;
+            let is_free = state.half.as_ref().is_some_and(|half| !half.is_partial());
+            let writes = may_write && is_free && state.control_bytes > 0;
+            if !full && !writes {
+                break;
+            }
             if let Some(half) = state.take() {
                 drop(state);
-                self.write(generation, half);
+                let all = self.write(generation, half);
+                may_write = false;
                 state = self.state.lock();
+                state.left_alone = if all { None } else { self.clock.after(LEFT_ALONE) };
             } else {
                 // The thread that has the write half gives it back after each system call, which has a timeout.
                 state.waiting += 1;
@@ -617,22 +480,9 @@ impl Writer {
                 state.waiting -= 1;
             }
         }
-    }
-
-    /// Whether more acknowledgements and pongs wait now than should.
-    fn put(&self, generation: u64, out: Out, last: bool) -> bool {
-        let (ring, full) = {
-            let mut state = self.state.lock();
-            if !state.is_current(generation) {
-                return false;
-            }
-            state.closing |= last;
-            state.push(Item { id: None, out });
-            let many = state.queue.len() - state.requests >= RING_AT;
-            (many && state.rouse(), state.control_bytes > self.settings.control_bytes)
-        };
+        let ring = state.rouse();
+        drop(state);
         self.ring_if(ring);
-        full
     }
 
     /// Queues a request that nobody waits for, beyond the bound if it must be, and rings. Never waits.
@@ -651,12 +501,6 @@ impl Writer {
         };
         self.ring_if(ring);
         Ok(())
-    }
-
-    /// Rings the writer thread if something waits to be sent; the reader does so before it blocks.
-    pub(crate) fn ring(&self) {
-        let ring = self.state.lock().rouse();
-        self.ring_if(ring);
     }
 
     /// Has the writer thread ask the keeper anew.
@@ -766,9 +610,11 @@ impl Writer {
         }
     }
 
-    /// Writes with the half that was taken, and puts it back. No lock is held meanwhile.
-    fn write(&self, generation: u64, mut half: Box<WriteHalf>) {
-        let result = half.write_batch(&self.settings);
+    /// Writes with the half that was taken, and puts it back. No lock is held meanwhile. False when the socket did not
+    /// take everything.
+    fn write(&self, generation: u64, mut half: Box<WriteHalf>) -> bool {
+        let result = half.write(self.settings.hand_over, self.settings.stall);
+        let all = result == Ok(true);
         let mut cut = None;
         let (mut ring, mut waiting) = (false, false);
         // What is not put back is dropped without the lock.
@@ -782,6 +628,7 @@ impl Writer {
                 match result {
                     Ok(_) => {
                         let more = state.wanted || half.is_pending();
+                        half.swap_spare(&mut state.spare);
                         state.half = Some(half);
                         ring = more && state.rouse();
                         None
@@ -800,6 +647,7 @@ impl Writer {
         } else if waiting {
             self.clock.wake_all(&self.room);
         }
+        all
     }
 
     /// Cuts the link, so that the reader sees its end, and wakes whoever waits for it to take something.
@@ -834,7 +682,9 @@ pub(super) mod tests {
 
     use tungstenite::Message;
 
+    use super::super::half::{AckEncoder, KEPT};
     use super::super::tests::{next, pair, within};
+    use super::super::{Frame, ReadHalf};
     use super::*;
     use crate::clock::{Receiver, Sender};
 
@@ -900,7 +750,6 @@ pub(super) mod tests {
             writer.post(1, Out::Pong((*b"!").into()));
             writer.post(1, Out::Close(1000));
             assert!(matches!(writer.send(1, 4, "late".into(), 1, None), Err(NotSent::Gone(_))));
-            writer.ring();
             assert_eq!(peer.read().expect("a frame"), Message::Pong(tungstenite::Bytes::from_static(b"!")));
             assert!(peer.read().expect("a frame").is_close());
         });
@@ -917,9 +766,9 @@ pub(super) mod tests {
         writer.prepare(7);
         writer.open(7, link.writer, link.socket, Vec::new()).expect("open");
         // No writer thread runs.
-        writer.post(7, Out::Text("ack".into()));
+        writer.post(7, Out::Text("ping".into()));
         writer.send(7, 1, "direct".into(), 1, None).expect("sent");
-        assert_eq!(text(peer.read().expect("a frame")), "ack");
+        assert_eq!(text(peer.read().expect("a frame")), "ping");
         assert_eq!(text(peer.read().expect("a frame")), "direct");
         assert!(writer.flush(7, within(LONG)));
         writer.send(7, 2, "crowded".into(), DIRECT + 1, None).expect("queued");
@@ -1027,6 +876,12 @@ pub(super) mod tests {
         drop(peer);
     }
 
+    /// Has the reader send one acknowledgement, and pause.
+    fn acknowledge(writer: &Writer, acks: &mut AckEncoder, text: &str) {
+        writer.post_frame(1, acks.text(text));
+        writer.pause(1);
+    }
+
     #[test]
     fn a_reader_writes_its_acknowledgements_itself_while_the_writer_thread_gets_no_processor() {
         const COUNT: usize = 100_000;
@@ -1037,8 +892,9 @@ pub(super) mod tests {
         // No writer thread runs at all.
         thread::scope(|scope| {
             scope.spawn(|| {
+                let mut acks = AckEncoder::default();
                 for index in 0..COUNT {
-                    writer.post_with_pressure(1, Out::Text(format!("ack {index}")));
+                    writer.post_frame(1, acks.text(&format!("ack {index}")));
                     assert!(writer.queued_bytes() <= 32 << 10);
                 }
                 // What is left is less than the bound: a caller takes it along.
@@ -1053,6 +909,26 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn a_reader_in_a_pause_wakes_no_writer_thread() {
+        let writer = writer(|_| ());
+        let (link, mut peer) = pair();
+        writer.prepare(1);
+        writer.open(1, link.writer, link.socket, Vec::new()).expect("open");
+        beside(&writer, None, |_| {
+            while !writer.is_parked() {
+                thread::yield_now();
+            }
+            let mut acks = AckEncoder::default();
+            for index in 0..100 {
+                acknowledge(&writer, &mut acks, &index.to_string());
+                assert_eq!(text(peer.read().expect("a frame")), index.to_string());
+            }
+            assert!(writer.is_parked());
+        });
+        assert_eq!(writer.wakes.load(Ordering::Relaxed), 1, "it was stopped, and nothing else");
+    }
+
+    #[test]
     fn a_reader_waits_while_another_thread_has_the_write_half_and_the_link_stays() {
         let writer = writer(|settings| settings.control_bytes = 1000);
         let (link, mut peer) = pair();
@@ -1062,8 +938,9 @@ pub(super) mod tests {
         let half = writer.state.lock().take().expect("the half");
         thread::scope(|scope| {
             let reader = scope.spawn(|| {
+                let mut acks = AckEncoder::default();
                 for _ in 0..100 {
-                    writer.post_with_pressure(1, Out::Pong((*b"pong").into()));
+                    writer.post_frame(1, acks.pong(b"pong"));
                 }
             });
             while writer.state.lock().waiting == 0 {
@@ -1088,13 +965,82 @@ pub(super) mod tests {
         writer.prepare(1);
         writer.open(1, link.writer, link.socket, Vec::new()).expect("open");
         beside(&writer, None, |_| {
+            let mut acks = AckEncoder::default();
             // More than the buffers of both sockets hold; returns when the link is cut.
             while writer.state.lock().is_current(1) {
-                writer.post_with_pressure(1, Out::Text("x".repeat(10_000)));
+                acknowledge(&writer, &mut acks, &"x".repeat(10_000));
             }
             assert_eq!(next(&mut link.reader).err(), Some(LinkEnd::Closed));
             assert_eq!(writer.close(1).cause, Some(LinkEnd::Stalled));
         });
+        drop(peer);
+    }
+
+    /// Reads so many events, and acknowledges each with a frame that is longer than the event.
+    fn read_and_acknowledge(writer: &Writer, reader: &mut ReadHalf, count: usize) {
+        let mut acks = AckEncoder::default();
+        for _ in 0..count {
+            match reader.next(&mut || writer.pause(1)) {
+                Ok(Frame::Text(text)) => writer.post_frame(1, acks.text(&format!("{text} {}", "a".repeat(1000)))),
+                other => panic!("{other:?}"),
+            }
+        }
+        writer.pause(1);
+    }
+
+    /// Both directions are full: the peer writes and does not read, and what the reader has to write does not fit. The
+    /// reader reads on all the same, and what it had to say reaches the peer as soon as that reads.
+    #[test]
+    fn a_reader_reads_on_while_its_peer_takes_nothing() {
+        const COUNT: usize = 20_000;
+        let writer = writer(|settings| {
+            settings.control_bytes = usize::MAX;
+            settings.hand_over = Duration::from_millis(20);
+            settings.stall = Duration::MAX;
+        });
+        let (mut link, mut peer) = pair();
+        writer.prepare(1);
+        writer.open(1, link.writer, link.socket, Vec::new()).expect("open");
+        let event = |index: usize| format!("{index} {}", "e".repeat(1000));
+        beside(&writer, None, |_| {
+            thread::scope(|scope| {
+                scope.spawn(|| read_and_acknowledge(&writer, &mut link.reader, COUNT));
+                // Without a reader that reads on this does not end: the events fill the buffers of both sockets.
+                for index in 0..COUNT {
+                    peer.send(Message::text(event(index))).expect("sent");
+                }
+                for index in 0..COUNT {
+                    let ack = text(peer.read().expect("a frame"));
+                    assert!(ack.starts_with(&event(index)), "{index}: {}", &ack[..10]);
+                }
+            });
+        });
+        assert_eq!(writer.close(1).cause, None);
+    }
+
+    #[test]
+    fn a_reader_that_had_to_wait_for_the_socket_leaves_the_writing_to_the_writer_thread() {
+        let writer = writer(|settings| {
+            settings.control_bytes = usize::MAX;
+            settings.hand_over = Duration::from_millis(20);
+        });
+        let (link, peer) = pair();
+        writer.prepare(1);
+        writer.open(1, link.writer, link.socket, Vec::new()).expect("open");
+        // No writer thread runs, so that what the reader does not write stays.
+        let mut acks = AckEncoder::default();
+        let mut frames = 0;
+        while writer.queued_bytes() == 0 {
+            acknowledge(&writer, &mut acks, &"x".repeat(100_000));
+            frames += 1;
+            assert!(frames < 1000, "the buffers of a socket are not that large");
+        }
+        assert!(writer.state.lock().left_alone.is_some());
+        let queued = writer.queued_bytes();
+        acknowledge(&writer, &mut acks, "one more");
+        assert!(writer.queued_bytes() > queued, "it did not wait a second time");
+        writer.close(1);
+        assert!(writer.state.lock().left_alone.is_none(), "the next link begins anew");
         drop(peer);
     }
 
@@ -1110,8 +1056,9 @@ pub(super) mod tests {
         beside(&writer, None, |_| {
             thread::scope(|scope| {
                 let reader = scope.spawn(|| {
+                    let mut acks = AckEncoder::default();
                     while writer.state.lock().is_current(1) {
-                        writer.post_with_pressure(1, Out::Text("x".repeat(100_000)));
+                        acknowledge(&writer, &mut acks, &"x".repeat(100_000));
                     }
                 });
                 while writer.queued_bytes() < 100_000 {
@@ -1122,6 +1069,22 @@ pub(super) mod tests {
             });
         });
         drop(peer);
+    }
+
+    #[test]
+    fn what_the_reader_encoded_for_a_link_that_is_over_goes_nowhere() {
+        let writer = writer(|_| ());
+        let ((old, _old_peer), (new, mut peer)) = (pair(), pair());
+        writer.prepare(1);
+        writer.open(1, old.writer, old.socket, Vec::new()).expect("open");
+        writer.close(1);
+        writer.prepare(2);
+        let mut acks = AckEncoder::default();
+        acknowledge(&writer, &mut acks, "late");
+        assert_eq!(writer.queued_bytes(), 0);
+        writer.open(2, new.writer, new.socket, Vec::new()).expect("open");
+        writer.send(2, 1, "new".into(), 1, None).expect("sent");
+        assert_eq!(text(peer.read().expect("a frame")), "new");
     }
 
     #[test]
@@ -1161,7 +1124,7 @@ pub(super) mod tests {
             Clock::real().recv(ticks, within(LONG)).expect("the first tick");
             writer.wake();
             Clock::real().recv(ticks, within(LONG)).expect("it was woken");
-            writer.ring();
+            writer.pause(1);
         });
         let busy_with_one_timer = writer.wakes.swap(0, Ordering::Relaxed);
         assert!(busy_with_one_timer <= 2, "{busy_with_one_timer}");
@@ -1254,15 +1217,15 @@ pub(super) mod tests {
         writer.open(1, link.writer, link.socket, Vec::new()).expect("open");
         send_until_it_stalls(&writer, &"x".repeat(1 << 20));
         let mut half = writer.state.lock().half.take().expect("the half");
-        half.out.extend(std::iter::repeat_n(b'x', 64 << 20));
+        half.add(Out::Frames(vec![b'x'; 64 << 20]));
         let mut taken = vec![0; 1 << 20];
         for _ in 0..50 {
             peer.get_mut().read_exact(&mut taken).expect("bytes");
             // It blocks again each time.
-            assert_eq!(half.push(BLOCK, stall), Ok(false));
+            assert_eq!(half.write(BLOCK, stall), Ok(false));
         }
         // From here on the peer takes nothing.
-        while half.push(BLOCK, stall) != Err(LinkEnd::Stalled) {}
+        while half.write(BLOCK, stall) != Err(LinkEnd::Stalled) {}
     }
 
     #[test]
@@ -1313,7 +1276,7 @@ pub(super) mod tests {
             assert_eq!(text(peer.read().expect("a frame")).len(), KEPT * 4);
         });
         let half = writer.state.lock().half.take().expect("the half");
-        assert!(!half.is_partial() && half.out.capacity() <= KEPT, "{}", half.out.capacity());
+        assert!(!half.is_partial() && half.kept_bytes() < KEPT, "{}", half.kept_bytes());
     }
 
     #[test]
