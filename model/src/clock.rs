@@ -44,6 +44,10 @@ impl Clock {
         self.now().checked_add(span)
     }
 
+    pub(crate) fn is_past(&self, deadline: Deadline) -> bool {
+        deadline.is_some_and(|at| at <= self.now())
+    }
+
     /// Lets time pass, and with it the deadlines in that span.
     pub(crate) fn pass(&self, span: Duration) {
         thread::yield_now();

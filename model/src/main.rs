@@ -1,5 +1,5 @@
-//! Runs the table of requests, its release on a new link, the latch and the workers, from their very sources, under a scheduler that chooses
-//! at every lock, wait and wake which thread goes on. See README.md.
+//! Runs the table of requests, its release on a new link, the writer, the latch and the workers, from their very sources,
+//! under a scheduler that chooses at every lock, wait and wake which thread goes on. See README.md.
 
 // What the sources take from `parking_lot` and from the macro `thread_local` is the scheduler's.
 extern crate self as parking_lot;
@@ -7,9 +7,11 @@ extern crate self as parking_lot;
 extern crate shuttle;
 
 mod clock;
+mod link;
 mod locks;
 mod scenarios;
 mod stand_ins;
+mod writing;
 
 #[path = "../../src/latch.rs"]
 mod latch;
@@ -25,7 +27,7 @@ mod workers;
 use shuttle::Runner;
 use shuttle::scheduler::{PctScheduler, RandomScheduler};
 
-pub(crate) use locks::{Condvar, Mutex};
+pub(crate) use locks::{Condvar, Mutex, MutexGuard};
 pub(crate) use stand_ins::{protocol, secret, transport};
 
 fn main() {

@@ -14,16 +14,20 @@ use crate::protocol::frame::Reply;
 use crate::release::release;
 use crate::transport::{Socket, WriteHalf, Writer};
 use crate::workers::{Pool, Workers};
+use crate::writing;
 
 type Scenario = (&'static str, fn());
 
-pub(crate) const ALL: [Scenario; 6] = [
+pub(crate) const ALL: [Scenario; 9] = [
     ("table", table),
     ("order", order),
     ("release", broken),
     ("bound", bound),
     ("latch", latch),
     ("workers", work),
+    ("hand-over", writing::hand_over),
+    ("hand-over-and-loss", writing::hand_over_and_loss),
+    ("hand-over-to-nobody", writing::hand_over_to_nobody),
 ];
 
 const TIMEOUT: Duration = Duration::from_secs(1);
