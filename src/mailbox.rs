@@ -1,4 +1,8 @@
 //! The notices of one call or message: delivered in order, one at a time, on a thread for user code.
+//!
+//! A notice is a job, or a letter: texts that are read on that thread. The texts of all letters that wait are in one
+//! buffer, which the thread takes as a whole. So a letter costs the reader, which may put in hundreds of thousands a
+//! second, no memory of its own that another thread has to give back.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -10,13 +14,102 @@ use crate::workers::{Job, Workers};
 /// How many notices one job delivers before others get their turn.
 const TURN: usize = 256;
 
+/// How many texts a letter has.
+pub(crate) const PARTS: usize = 5;
+
+/// A buffer that has grown beyond this is given back once it is empty.
+const KEPT: usize = 64 << 10;
+
 pub(crate) struct Mailbox(Mutex<Inner>);
 
 #[derive(Default)]
 struct Inner {
-    notices: VecDeque<Job>,
+    waiting: Batch,
     /// Whether a job that delivers is queued or runs.
     delivering: bool,
+}
+
+/// Whoever the letters of a mailbox are for. It is there as long as letters wait for it, and runs on a worker.
+pub(crate) trait Reads: Send {
+    /// Reads a letter, and gives back the room that it took.
+    fn read(&mut self, letter: &Letter, texts: [&str; PARTS]);
+    /// A notice that is no letter comes next.
+    fn pause(&mut self);
+    /// Gives back the room of a letter that will not be read.
+    fn discard(&self, letter: &Letter);
+}
+
+/// A letter without its texts.
+pub(crate) struct Letter {
+    pub(crate) number: u64,
+    pub(crate) timestamp: f64,
+    /// The room that it takes while it waits.
+    pub(crate) bytes: usize,
+}
+
+enum Notice {
+    Job(Job),
+    /// With the lengths of its texts.
+    Letter(Letter, [usize; PARTS]),
+}
+
+/// Notices in the order in which they came.
+#[derive(Default)]
+struct Batch {
+    notices: VecDeque<Notice>,
+    /// The texts of all letters, one behind the other.
+    texts: String,
+    /// Where those begin that were not read yet.
+    at: usize,
+    /// There when there are letters.
+    reader: Option<Box<dyn Reads>>,
+}
+
+impl Batch {
+    fn deliver_one(&mut self) {
+        match self.notices.pop_front() {
+            None => {}
+            Some(Notice::Job(job)) => {
+                if let Some(reader) = &mut self.reader {
+                    reader.pause();
+                }
+                job();
+            }
+            Some(Notice::Letter(letter, lengths)) => {
+                let mut rest = &self.texts[self.at..];
+                let texts = lengths.map(|length| {
+                    let (text, behind) = rest.split_at(length);
+                    rest = behind;
+                    text
+                });
+                self.at += lengths.iter().sum::<usize>();
+                if let Some(reader) = &mut self.reader {
+                    reader.read(&letter, texts);
+                }
+            }
+        }
+    }
+
+    /// Makes an empty one ready for further letters.
+    fn reset(&mut self) {
+        self.reader = None;
+        self.at = 0;
+        if self.texts.capacity() > KEPT {
+            (self.texts, self.notices) = (String::new(), VecDeque::new());
+        }
+        self.texts.clear();
+    }
+}
+
+impl Drop for Batch {
+    fn drop(&mut self) {
+        let Some(reader) = &self.reader else { return };
+        for notice in &self.notices {
+            if let Notice::Letter(letter, _) = notice {
+                reader.discard(letter);
+            }
+        }
+    }
 }
 
 impl Mailbox {
@@ -30,40 +123,54 @@ impl Mailbox {
         workers.kick();
     }
 
-    /// Adds a notice; the reader sends somebody for all of them at the end of a burst.
+    /// Adds a notice; the reader has a worker woken for all of them at the end of a burst.
     pub(crate) fn push(self: &Arc<Self>, workers: &Workers, notice: Job) {
+        self.add(workers, |waiting| waiting.notices.push_back(Notice::Job(notice)));
+    }
+
+    /// Adds a letter in the same way. `reader` is who reads the letters of this mailbox.
+    pub(crate) fn push_letter<R: Reads + 'static>(
+        self: &Arc<Self>,
+        workers: &Workers,
+        reader: impl FnOnce() -> R,
+        letter: Letter,
+        texts: [&str; PARTS],
+    ) {
+        self.add(workers, |waiting| {
+            if waiting.reader.is_none() {
+                waiting.reader = Some(Box::new(reader()));
+            }
+            for text in texts {
+                waiting.texts.push_str(text);
+            }
+            waiting.notices.push_back(Notice::Letter(letter, texts.map(str::len)));
+        });
+    }
+
+    fn add(self: &Arc<Self>, workers: &Workers, add: impl FnOnce(&mut Batch)) {
         let start = {
             let mut inner = self.0.lock();
-            inner.notices.push_back(notice);
+            add(&mut inner.waiting);
             !std::mem::replace(&mut inner.delivering, true)
         };
         if start {
-            self.go_on(workers);
+            self.go_on(workers, Batch::default());
         }
     }
 
-    fn go_on(self: &Arc<Self>, workers: &Workers) {
+    /// Has what is in `batch` delivered, and what waits behind it.
+    fn go_on(self: &Arc<Self>, workers: &Workers, batch: Batch) {
         let (mailbox, workers_of_job) = (Arc::clone(self), workers.clone());
-        workers.push(Box::new(move || mailbox.deliver(&workers_of_job)));
+        workers.push(Box::new(move || mailbox.deliver(&workers_of_job, batch)));
     }
 
-    fn deliver(self: &Arc<Self>, workers: &Workers) {
-        let mut turn = Turn { mailbox: self, workers, notices: VecDeque::new() };
+    fn deliver(self: &Arc<Self>, workers: &Workers, batch: Batch) {
+        let mut turn = Turn { mailbox: self, workers, batch, is_over: false };
         for _ in 0..TURN {
-            if turn.notices.is_empty() {
-                let mut inner = self.0.lock();
-                // All at once: the reader, which puts them in, is after the same lock.
-                std::mem::swap(&mut turn.notices, &mut inner.notices);
-                if turn.notices.is_empty() {
-                    inner.delivering = false;
-                    drop(inner);
-                    turn.finish();
-                    return;
-                }
+            if turn.batch.notices.is_empty() && !turn.take() {
+                return;
             }
-            if let Some(notice) = turn.notices.pop_front() {
-                notice();
-            }
+            turn.batch.deliver_one();
         }
     }
 }
@@ -73,31 +180,45 @@ struct Turn<'a> {
     mailbox: &'a Arc<Mailbox>,
     workers: &'a Workers,
     /// Taken out of the mailbox, and in front of what is in it.
-    notices: VecDeque<Job>,
+    batch: Batch,
+    /// Nothing is left, and the next notice starts a job of its own.
+    is_over: bool,
 }
 
 impl Turn<'_> {
-    /// Nothing is left, and the next notice starts a job of its own.
-    fn finish(mut self) {
-        drop(std::mem::take(&mut self.notices));
-        std::mem::forget(self);
+    /// Takes everything that waits, at once: the reader, which puts it in, is after the same lock. False when there is
+    /// nothing.
+    fn take(&mut self) -> bool {
+        self.batch.reset();
+        let emptied = {
+            let mut inner = self.mailbox.0.lock();
+            std::mem::swap(&mut self.batch, &mut inner.waiting);
+            if self.batch.notices.is_empty() {
+                inner.delivering = false;
+                self.is_over = true;
+                // A mailbox that nothing comes to keeps no buffers.
+                Some(std::mem::take(&mut inner.waiting))
+            } else {
+                None
+            }
+        };
+        drop(emptied);
+        !self.is_over
     }
 }
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
-        if !self.notices.is_empty() {
-            let mut inner = self.mailbox.0.lock();
-            self.notices.append(&mut inner.notices);
-            std::mem::swap(&mut self.notices, &mut inner.notices);
+        if !self.is_over {
+            // This worker looks for its next job when this one is over: nobody else has to be woken.
+            self.mailbox.go_on(self.workers, std::mem::take(&mut self.batch));
         }
-        self.mailbox.go_on(self.workers);
-        self.workers.kick();
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
     use std::sync::mpsc;
 
     use super::*;
@@ -119,5 +240,107 @@ mod tests {
             );
         }
         assert_eq!(ended.iter().take(500).collect::<Vec<_>>(), (0..500).collect::<Vec<_>>());
+    }
+
+    /// Reads letters, and knows how much room they take.
+    struct Reader {
+        room: Arc<AtomicUsize>,
+        read: mpsc::Sender<String>,
+        paused: usize,
+    }
+
+    impl Reads for Reader {
+        fn read(&mut self, letter: &Letter, texts: [&str; PARTS]) {
+            self.discard(letter);
+            let text = format!("{} {:?} {}", letter.number, texts, self.paused);
+            self.paused = 0;
+            self.read.send(text).ok();
+            assert!(letter.number % 7 != 0, "on purpose");
+        }
+
+        fn pause(&mut self) {
+            self.paused += 1;
+        }
+
+        fn discard(&self, letter: &Letter) {
+            self.room.fetch_sub(letter.bytes, Ordering::Relaxed);
+        }
+    }
+
+    fn push_letter(
+        mailbox: &Arc<Mailbox>,
+        workers: &Workers,
+        room: &Arc<AtomicUsize>,
+        read: &mpsc::Sender<String>,
+        n: u64,
+    ) {
+        room.fetch_add(10, Ordering::Relaxed);
+        let reader = || Reader { room: Arc::clone(room), read: read.clone(), paused: 0 };
+        let long = "x".repeat(n as usize % 100);
+        let letter = Letter { number: n, timestamp: 0.0, bytes: 10 };
+        mailbox.push_letter(workers, reader, letter, [&n.to_string(), "", &long, "\u{e9}", ""]);
+    }
+
+    #[test]
+    fn letters_and_jobs_keep_their_order_and_their_texts_though_some_panic() {
+        const COUNT: u64 = 2000;
+        let workers = Workers::new(Clock::real(), Arc::default(), crate::workers::Pool::default());
+        let (mailbox, room) = (Mailbox::new(), Arc::new(AtomicUsize::new(0)));
+        let (read, ended) = mpsc::channel();
+        for n in 0..COUNT {
+            if n % 5 == 4 {
+                let read = read.clone();
+                mailbox.push(&workers, Box::new(move || read.send(format!("job {n}")).unwrap_or_default()));
+            } else {
+                push_letter(&mailbox, &workers, &room, &read, n);
+            }
+            if n % 100 == 0 {
+                workers.kick();
+            }
+        }
+        workers.kick();
+        for n in 0..COUNT {
+            let told = ended.recv().expect("it is delivered");
+            if n % 5 == 4 {
+                assert_eq!(told, format!("job {n}"));
+            } else {
+                let long = "x".repeat(n as usize % 100);
+                let expected = format!("{n} {:?} ", [&n.to_string(), "", &long, "\u{e9}", ""]);
+                assert!(told.starts_with(&expected), "{told} instead of {expected}");
+            }
+        }
+        assert!(workers.wait_quiet(None));
+        assert_eq!(room.load(Ordering::Relaxed), 0);
+        assert_eq!(workers.panics(), (0..COUNT).filter(|n| n % 7 == 0 && n % 5 != 4).count() as u64);
+        let inner = mailbox.0.lock();
+        let kept = (inner.waiting.texts.capacity(), inner.waiting.notices.capacity(), inner.waiting.reader.is_some());
+        assert_eq!(kept, (0, 0, false), "an idle mailbox keeps nothing");
+    }
+
+    #[test]
+    fn letters_that_nobody_comes_to_read_give_their_room_back() {
+        let pool = crate::workers::Pool { limit: 0, ..Default::default() };
+        let workers = Workers::new(Clock::real(), Arc::default(), pool);
+        let (mailbox, room) = (Mailbox::new(), Arc::new(AtomicUsize::new(0)));
+        let (read, _nobody) = mpsc::channel();
+        (0..10).for_each(|n| push_letter(&mailbox, &workers, &room, &read, n));
+        assert_eq!(room.load(Ordering::Relaxed), 100);
+        workers.withdraw(1);
+        drop(mailbox);
+        assert_eq!(room.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn a_mailbox_with_more_than_a_turn_wakes_no_second_worker() {
+        let workers = Workers::new(Clock::real(), Arc::default(), crate::workers::Pool::default());
+        let mailbox = Mailbox::new();
+        let (done, ended) = mpsc::channel();
+        for n in 0..10 * TURN {
+            let done = done.clone();
+            mailbox.push(&workers, Box::new(move || done.send(n).unwrap_or_default()));
+        }
+        workers.kick();
+        assert_eq!(ended.iter().take(10 * TURN).count(), 10 * TURN);
+        assert_eq!(workers.threads(), 1);
     }
 }

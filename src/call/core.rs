@@ -17,7 +17,7 @@ use super::{Connect, Transfer};
 use crate::clock::{Clock, Deadline};
 use crate::error::{self, Error, HandlerResult, Result};
 use crate::latch::Latch;
-use crate::mailbox::Mailbox;
+use crate::mailbox::{Letter, Mailbox, PARTS, Reads};
 use crate::protocol::device::RemoteDevice;
 use crate::protocol::event::{ConnectEvent, Event, Peer, Unread};
 use crate::protocol::fields::Fields;
@@ -321,7 +321,7 @@ impl ListenerEntry {
 
     /// Calls the handler, unless it was removed meanwhile.
     pub(crate) fn run(&self, event: &Event) -> HandlerResult {
-        if self.removed.load(Ordering::Acquire) { Ok(()) } else { (self.handler)(event) }
+        if self.is_retired() { Ok(()) } else { (self.handler)(event) }
     }
 
     /// From now on the handler is called no more.
@@ -329,8 +329,49 @@ impl ListenerEntry {
         self.removed.store(true, Ordering::Release);
     }
 
+    fn is_retired(&self) -> bool {
+        self.removed.load(Ordering::Acquire)
+    }
+
     fn wants(&self, event_type: &str) -> bool {
         self.name.as_ref().is_none_or(|name| name.as_str() == event_type)
+    }
+}
+
+/// The listeners of a call, to whom the letters of its mailbox are read.
+struct Listening {
+    call: Arc<CallCore>,
+    session: Arc<Session>,
+    /// Looked up once for many events: one that is registered later came after all of them.
+    listeners: Option<Vec<Arc<ListenerEntry>>>,
+}
+
+impl Reads for Listening {
+    fn read(&mut self, letter: &Letter, texts: [&str; PARTS]) {
+        /// Gives the room back, also when a listener panics.
+        struct Room<'a>(&'a Listening, &'a Letter);
+        impl Drop for Room<'_> {
+            fn drop(&mut self) {
+                self.0.discard(self.1);
+            }
+        }
+        let mut listeners = self.listeners.take().unwrap_or_else(|| self.call.listeners());
+        let room = Room(self, letter);
+        let [event_type, payload, call_id, control_id, channel] = texts;
+        let event = Unread { event_type, timestamp: letter.timestamp, payload, call_id, control_id, channel }.read();
+        self.call.run_listeners(&self.session, &listeners, letter.number, &event);
+        drop(room);
+        // One that was removed is let go here, where the program's code runs.
+        listeners.retain(|listener| !listener.is_retired());
+        self.listeners = Some(listeners);
+    }
+
+    fn pause(&mut self) {
+        self.listeners = None;
+    }
+
+    fn discard(&self, letter: &Letter) {
+        self.session.give_back(letter.bytes);
     }
 }
 
@@ -904,7 +945,7 @@ impl CallCore {
         let mut reached = Vec::new();
         // Rare: read before the lock, for the bridge that it tells of.
         let mut connect = (envelope.event_type == "calling.call.connect").then(|| Event::parse(envelope));
-        let (operations, notice, streams, end) = {
+        let (operations, notice, streams, end, was_over) = {
             let mut inner = self.inner.lock();
             inner.fill(&self.shared.labels, envelope, head);
             inner.unconfirmed = None;
@@ -913,8 +954,9 @@ impl CallCore {
             }
             let is_state = envelope.event_type == "calling.call.state";
             let end = if is_state { inner.enter_state(&session.clock, envelope, head, &mut reached) } else { None };
+            let was_over = inner.over.is_some();
             match inner.live.as_mut() {
-                None => (Concerned::default(), None, false, end),
+                None => (Concerned::default(), None, false, end, was_over),
                 Some(live) => {
                     let operations = live.concerned(&envelope.event_type, head.control_id.as_deref());
                     let notice =
@@ -922,32 +964,35 @@ impl CallCore {
                             live.posted += 1;
                             (live.mailbox(), live.posted)
                         });
-                    (operations, notice, !live.streams.is_empty(), end)
+                    (operations, notice, !live.streams.is_empty(), end, was_over)
                 }
             }
         };
         for (latch, reached) in reached {
             latch.set(&session.clock, reached);
         }
-        if operations.first.is_some() || notice.is_some() || streams {
-            let last = end.is_some();
-            // What only listeners get is looked into on their thread, not here.
-            let event = if operations.first.is_none() && !streams {
-                connect.take().map_or_else(|| Unread::new(envelope, head), Unread::from)
-            } else {
+        let fed = operations.first.is_some();
+        let last = end.is_some();
+        // What only listeners get is looked into on their thread, not here.
+        let unread = if fed || streams || connect.is_some() { None } else { Unread::new(envelope, head) };
+        match (notice, unread) {
+            (Some((mailbox, number)), Some(unread)) => self.notify_unread(session, &mailbox, number, &unread, last),
+            (None, _) if !fed && !streams => {}
+            (notice, _) => {
                 let event = connect.take().unwrap_or_else(|| Event::parse(envelope));
                 self.feed_operations(session, operations, &event);
                 if streams {
                     self.feed_streams(session, &event, last);
                 }
-                Unread::from(event)
-            };
-            if let Some((mailbox, number)) = notice {
-                self.notify(session, &mailbox, number, event, last);
+                if let Some((mailbox, number)) = notice {
+                    self.notify(session, &mailbox, number, event, last);
+                }
             }
         }
         match end {
             Some(end) => self.finish(session, Over::Ended(Arc::new(end)), None),
+            // A thread that ended the call since then has it leave the tables itself.
+            None if !fed && !was_over => Delivered::Live,
             None => self.standing(),
         }
     }
@@ -977,7 +1022,7 @@ impl CallCore {
         session: &Arc<Session>,
         mailbox: &Arc<Mailbox>,
         number: u64,
-        event: Unread,
+        event: Event,
         always: bool,
     ) {
         let Some(room) = session.charge(event.bytes(), always) else { return };
@@ -986,19 +1031,44 @@ impl CallCore {
             &session.workers,
             Box::new(move || {
                 let _room = room;
-                let event = event.read();
-                run_each(call.listeners_for(&event, number), |listener| {
-                    call.run_callback(&its_session, event.raw().name().as_str(), || listener.run(&event));
-                });
+                call.run_listeners(&its_session, &call.listeners(), number, &event);
             }),
         );
     }
 
-    fn listeners_for(&self, event: &Event, number: u64) -> Vec<Arc<ListenerEntry>> {
-        let inner = self.inner.lock();
-        let listeners = inner.live.iter().flat_map(|live| &live.listeners);
-        let name = event.raw().name();
-        listeners.filter(|listener| listener.is_for(number) && listener.wants(name.as_str())).cloned().collect()
+    /// The same for an event that is read on their thread.
+    fn notify_unread(
+        self: &Arc<Self>,
+        session: &Arc<Session>,
+        mailbox: &Arc<Mailbox>,
+        number: u64,
+        event: &Unread<'_>,
+        always: bool,
+    ) {
+        let bytes = event.bytes();
+        if !session.take_room(bytes, always) {
+            return;
+        }
+        let reader = || Listening { call: Arc::clone(self), session: Arc::clone(session), listeners: None };
+        let Unread { event_type, timestamp, payload, call_id, control_id, channel } = *event;
+        let letter = Letter { number, timestamp, bytes };
+        mailbox.push_letter(&session.workers, reader, letter, [event_type, payload, call_id, control_id, channel]);
+    }
+
+    fn run_listeners(
+        self: &Arc<Self>,
+        session: &Session,
+        listeners: &[Arc<ListenerEntry>],
+        number: u64,
+        event: &Event,
+    ) {
+        let name = event.raw().name().as_str();
+        let concerned = listeners.iter().filter(|listener| listener.is_for(number) && listener.wants(name));
+        run_each(concerned, |listener| self.run_callback(session, name, || listener.run(event)));
+    }
+
+    fn listeners(&self) -> Vec<Arc<ListenerEntry>> {
+        self.inner.lock().live.as_ref().map(|live| live.listeners.clone()).unwrap_or_default()
     }
 
     /// Feeds are taken out while they are fed: the channel send is not done under the lock of the call.

@@ -662,7 +662,8 @@ impl Router {
             let late = late.is_some();
             let tag = head.tag.as_deref().filter(|_| call.is_none() && is_state);
             let dial = tag.and_then(|tag| tables.dials.get(tag)).cloned();
-            (call, dial, tables.tombstones.contains(id), late)
+            let known = call.is_none() && tables.tombstones.contains(id);
+            (call, dial, known, late)
         };
         if is_state {
             self.tell_parent(session, envelope, head);

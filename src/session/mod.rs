@@ -682,12 +682,34 @@ impl Session {
         let limit = if always { usize::MAX } else { self.settings.notice_bytes };
         let charge = Charge::take(&self.notices, limit, bytes);
         if charge.is_none() {
-            self.counters.notices_dropped.add(1);
-            self.warn(Alarm::NoticeDropped, || {
-                format!("an event was dropped: {limit} bytes wait for slow listeners and streams already (Tuning::notice_bytes)")
-            });
+            self.notice_dropped();
         }
         charge
+    }
+
+    /// The same for a notice that keeps no guard, and tells with [`give_back`](Self::give_back) that it waits no more.
+    pub(crate) fn take_room(&self, bytes: usize, always: bool) -> bool {
+        let limit = if always { usize::MAX } else { self.settings.notice_bytes };
+        let taken = Charge::add(&self.notices, limit, bytes);
+        if !taken {
+            self.notice_dropped();
+        }
+        taken
+    }
+
+    /// Gives back what [`take_room`](Self::take_room) has taken.
+    pub(crate) fn give_back(&self, bytes: usize) {
+        self.notices.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    fn notice_dropped(&self) {
+        self.counters.notices_dropped.add(1);
+        self.warn(Alarm::NoticeDropped, || {
+            let limit = self.settings.notice_bytes;
+            format!(
+                "an event was dropped: {limit} bytes wait for slow listeners and streams already (Tuning::notice_bytes)"
+            )
+        });
     }
 
     /// Takes room for a reply or an outcome that a handle keeps: none, if it is a small one. An error when there is no
@@ -861,9 +883,12 @@ pub(crate) struct Charge {
 impl Charge {
     /// Adds to what is held, unless that would be more than the limit.
     pub(crate) fn take(held: &Arc<AtomicUsize>, limit: usize, bytes: usize) -> Option<Self> {
+        Self::add(held, limit, bytes).then(|| Self { held: Arc::clone(held), bytes })
+    }
+
+    fn add(held: &AtomicUsize, limit: usize, bytes: usize) -> bool {
         let more = |held: usize| held.checked_add(bytes).filter(|sum| *sum <= limit);
-        held.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).ok()?;
-        Some(Self { held: Arc::clone(held), bytes })
+        held.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
     }
 }
 

@@ -277,48 +277,41 @@ impl Debug for Event {
     }
 }
 
-/// An event on its way to a listener: what the listener's thread can do is not done on the reader.
-pub(crate) enum Unread {
-    Raw(RawEvent),
-    Read(Box<Event>),
+/// An event on its way to its listeners, as the texts that they read it from: what their thread can do is not done on
+/// the reader.
+pub(crate) struct Unread<'a> {
+    pub(crate) event_type: &'a str,
+    pub(crate) timestamp: f64,
+    pub(crate) payload: &'a str,
+    pub(crate) call_id: &'a str,
+    pub(crate) control_id: &'a str,
+    pub(crate) channel: &'a str,
 }
 
-impl From<Event> for Unread {
-    fn from(event: Event) -> Self {
-        Self::Read(Box::new(event))
-    }
-}
-
-impl Unread {
-    pub(crate) fn new(envelope: &Envelope<'_>, head: &EventHead<'_>) -> Self {
-        match (&*envelope.event_type, envelope.timestamp) {
-            ("calling.call.receive" | "messaging.receive" | "messaging.state", _) | (_, None) => {
-                Self::from(Event::parse(envelope))
-            }
-            (_, Some(timestamp)) => {
-                let call_id = head.call_id.as_deref().unwrap_or_default();
-                let control_id = head.control_id.as_deref().unwrap_or_default();
-                Self::Raw(RawEvent::of(envelope, call_id, control_id, timestamp))
-            }
+impl<'a> Unread<'a> {
+    /// `None` for an event that cannot be read from these texts alone.
+    pub(crate) fn new(envelope: &'a Envelope<'_>, head: &'a EventHead<'_>) -> Option<Self> {
+        if matches!(&*envelope.event_type, "calling.call.receive" | "messaging.receive" | "messaging.state") {
+            return None;
         }
+        Some(Self {
+            event_type: &envelope.event_type,
+            timestamp: envelope.timestamp?,
+            payload: envelope.params.get(),
+            call_id: head.call_id.as_deref().unwrap_or_default(),
+            control_id: head.control_id.as_deref().unwrap_or_default(),
+            channel: envelope.event_channel.as_deref().unwrap_or_default(),
+        })
     }
 
-    /// Everything that it owns.
+    /// What the event takes while it waits to be read.
     pub(crate) fn bytes(&self) -> usize {
-        match self {
-            Self::Raw(raw) => raw.bytes(),
-            Self::Read(event) => event.bytes(),
-        }
+        let Self { payload, call_id, control_id, channel, .. } = self;
+        payload.len() + call_id.len() + control_id.len() + channel.len() + RawEvent::BYTES
     }
 
-    pub(crate) fn read(self) -> Event {
-        match self {
-            Self::Read(event) => *event,
-            Self::Raw(raw) => {
-                let text = raw.clone();
-                Event::read(raw, &Object::parse_text(text.json()))
-            }
-        }
+    pub(crate) fn read(&self) -> Event {
+        Event::read(RawEvent::of(self), &Object::parse_text(self.payload))
     }
 }
 
@@ -337,25 +330,34 @@ struct Came {
 }
 
 impl RawEvent {
+    /// What one takes besides its texts.
+    const BYTES: usize = 256;
+
     pub(crate) fn new(envelope: &Envelope<'_>, payload: &Object<'_>) -> Self {
         let call_id = payload.text("call_id").unwrap_or_default();
         let control_id = payload.text("control_id").unwrap_or_default();
         let timestamp = envelope.timestamp.or_else(|| payload.optional_number("timestamp")).unwrap_or_default();
-        Self::of(envelope, &call_id, &control_id, timestamp)
+        Self::of(&Unread {
+            event_type: &envelope.event_type,
+            timestamp,
+            payload: envelope.params.get(),
+            call_id: &call_id,
+            control_id: &control_id,
+            channel: envelope.event_channel.as_deref().unwrap_or_default(),
+        })
     }
 
-    fn of(envelope: &Envelope<'_>, call_id: &str, control_id: &str, timestamp: f64) -> Self {
-        let channel = envelope.event_channel.as_deref().unwrap_or_default();
-        let json = envelope.params.get();
-        let payload_end = json.len();
+    fn of(texts: &Unread<'_>) -> Self {
+        let Unread { event_type, timestamp, payload, call_id, control_id, channel } = *texts;
+        let payload_end = payload.len();
         let call_id_end = payload_end + call_id.len();
         let control_id_end = call_id_end + control_id.len();
         let mut text = String::with_capacity(control_id_end + channel.len());
-        for part in [json, call_id, control_id, channel] {
+        for part in [payload, call_id, control_id, channel] {
             text.push_str(part);
         }
         Self(Arc::new(Came {
-            name: EventName::from(&*envelope.event_type),
+            name: EventName::from(event_type),
             timestamp,
             text: text.into(),
             payload_end,
@@ -371,7 +373,7 @@ impl RawEvent {
 
     /// What it takes.
     pub(crate) fn bytes(&self) -> usize {
-        self.0.text.len() + 256
+        self.0.text.len() + Self::BYTES
     }
 
     /// In place of an event that the service did not send: it has an empty payload.
