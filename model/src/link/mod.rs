@@ -35,6 +35,8 @@ pub(crate) mod half {
     use super::Wire;
     use super::reader::LinkEnd;
 
+    pub(crate) const WRITE_SLICE: Duration = Duration::from_millis(250);
+
     /// Two acknowledgements of the scenarios.
     pub(crate) const PIECE: usize = 4;
 
