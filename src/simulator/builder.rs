@@ -10,9 +10,10 @@ use parking_lot::Mutex;
 use crate::clock::{Clock, Held};
 use crate::error::{self, Result};
 use crate::secret::Secret;
-use crate::simulator::Simulator;
+use crate::simulator::handles::instance::Simulator;
 use crate::simulator::line::server::Server;
 use crate::simulator::line::tls;
+use crate::simulator::record::journal::KEPT;
 use crate::simulator::service::methods;
 use crate::simulator::world::over::KNOWN_FOR;
 use crate::simulator::world::settings::Settings;
@@ -21,19 +22,19 @@ use crate::simulator::world::shared::Shared;
 /// How a simulator is started; from [`Simulator::builder`].
 #[derive(Clone)]
 pub struct Builder {
-    pub(crate) listen: SocketAddr,
-    pub(crate) tls: bool,
-    pub(crate) seed: Option<u64>,
-    pub(crate) speed: f64,
-    pub(crate) project: Option<String>,
-    pub(crate) token: Option<Secret>,
-    pub(crate) allow_unknown_fields: bool,
-    pub(crate) allow_violations: bool,
-    pub(crate) ping_every: Duration,
-    pub(crate) replays_missed_events: bool,
-    pub(crate) echo_secrets: bool,
-    pub(crate) journal_limit: usize,
-    pub(crate) time: Time,
+    listen: SocketAddr,
+    tls: bool,
+    seed: Option<u64>,
+    speed: f64,
+    project: Option<String>,
+    token: Option<Secret>,
+    allow_unknown_fields: bool,
+    allow_violations: bool,
+    ping_every: Duration,
+    replays_missed_events: bool,
+    echo_secrets: bool,
+    journal_limit: usize,
+    time: Time,
 }
 
 /// What time a simulator lives in, and the clients that are made for it with
@@ -53,6 +54,44 @@ pub enum Time {
     Virtual,
     /// The same, but it passes only in [`Simulator::advance`].
     ByHand,
+}
+
+/// Starting.
+impl Simulator {
+    /// Starts one with `ws://`, in real time, for any credentials.
+    ///
+    /// ```
+    /// let sim = signalwire_relay::simulator::Simulator::start()?;
+    /// assert!(sim.url().starts_with("ws://127.0.0.1:"));
+    /// # Ok::<(), signalwire_relay::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As for [`Builder::start`].
+    pub fn start() -> Result<Self> {
+        Self::builder().start()
+    }
+
+    /// What can be set before it starts.
+    #[must_use]
+    pub fn builder() -> Builder {
+        Builder {
+            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            tls: false,
+            seed: None,
+            speed: 1.0,
+            project: None,
+            token: None,
+            allow_unknown_fields: false,
+            allow_violations: false,
+            ping_every: Duration::from_secs(5),
+            replays_missed_events: false,
+            echo_secrets: false,
+            journal_limit: KEPT,
+            time: Time::Real,
+        }
+    }
 }
 
 impl Builder {
@@ -216,7 +255,7 @@ impl Builder {
         } else {
             (None, None)
         };
-        let server = Server::start(Arc::clone(&shared), listen, acceptor).map_err(no_socket)?;
+        let server = Server::start(Arc::<Shared>::clone(&shared), listen, acceptor).map_err(no_socket)?;
         Ok(Simulator { shared, server, project, token, listeners: Mutex::default(), ca, _starter: starter })
     }
 }

@@ -9,7 +9,7 @@ use parking_lot::{Condvar, Mutex};
 
 use crate::clock::{Clock, Held, Whose};
 use crate::error::{self, Result};
-use crate::simulator::Simulator;
+use crate::simulator::handles::instance::Simulator;
 
 /// Time. On [`Time::Real`](crate::simulator::Time::Real) nothing has to be held, and `advance` sleeps.
 impl Simulator {

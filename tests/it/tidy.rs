@@ -1,5 +1,7 @@
 //! The rules of the repository, checked by reading it.
 
+mod rooms;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};

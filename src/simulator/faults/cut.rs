@@ -1,13 +1,6 @@
 //! A link that is cut at one frame, counted out.
 
-use std::time::Duration;
-
-use serde_json::Value;
-
-use crate::simulator::Simulator;
-use crate::simulator::line::out::Out;
-use crate::simulator::record::journal::{Direction, EntryKind};
-use crate::simulator::world::state::World;
+use crate::simulator::record::journal::Direction;
 
 /// On which side of a frame the link is cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -21,127 +14,31 @@ pub enum Cut {
 /// The cuts that are to come.
 #[derive(Default)]
 pub(crate) struct Cutting {
-    plans: Vec<Plan>,
+    pub(crate) plans: Vec<Plan>,
     /// Nothing is sent over this connection any more; it is cut in a moment.
-    doomed: Option<u64>,
+    pub(crate) doomed: Option<u64>,
 }
 
-struct Plan {
+/// One cut.
+pub(crate) struct Plan {
     /// How many frames it is until then.
-    left: usize,
-    cut: Cut,
-    direction: Direction,
-    forget: bool,
+    pub(crate) left: usize,
+    pub(crate) cut: Cut,
+    pub(crate) direction: Direction,
+    pub(crate) forget: bool,
 }
 
-impl Simulator {
-    /// Cuts the connection that carries the `frame`-th frame from now on in this direction; 1 is the next. Frames are
-    /// counted over all connections, as the [journal](Self::journal) has them; a frame of the client that is cut off is
-    /// in it too. Where missed events are [replayed](crate::simulator::Builder::replays_missed_events), so is what the client had
-    /// not acknowledged.
-    pub fn cut_at_frame(&self, frame: usize, cut: Cut, direction: Direction) {
-        self.plan_cut(Plan { left: frame, cut, direction, forget: false });
-    }
-
-    /// The same, and [forgets all sessions](Self::forget_sessions) then, so that the reconnect is not a resume.
-    pub fn cut_and_forget_at_frame(&self, frame: usize, cut: Cut, direction: Direction) {
-        self.plan_cut(Plan { left: frame, cut, direction, forget: true });
-    }
-
-    fn plan_cut(&self, plan: Plan) {
-        self.shared.with(|world| world.cutting.plans.push(plan));
-    }
-}
-
-impl World {
-    /// Whether a frame of the client arrives, and whether the link is cut behind it.
-    pub(crate) fn takes_frame(&mut self, conn: u64, text: &str) -> (bool, bool) {
-        let cut = self.due_cut(Direction::FromClient);
-        match cut {
-            None => (true, false),
-            Some(Cut::Before) => {
-                // It was on the wire: the journal has it, and nobody else.
-                if let Ok(frame) = serde_json::from_str::<Value>(text) {
-                    let method = frame["method"].as_str().unwrap_or_default().to_owned();
-                    let kind = if method.is_empty() { EntryKind::Ack } else { EntryKind::Request };
-                    self.note(Direction::FromClient, kind, conn, &method, frame);
-                }
-                self.end_here(conn);
-                (false, false)
-            }
-            Some(Cut::After) => {
-                // What it causes is lost.
-                self.cutting.doomed = Some(conn);
-                (true, true)
-            }
-        }
-    }
-
-    /// The same for a frame that is about to be sent.
-    pub(crate) fn sends_frame(&mut self, conn: u64, kind: EntryKind, method: &str, frame: &Value) -> (bool, bool) {
-        let doomed = self.cutting.doomed == Some(conn);
-        let cut = if doomed { Some(Cut::Before) } else { self.due_cut(Direction::ToClient) };
-        if cut != Some(Cut::Before) {
-            return (true, cut.is_some());
-        }
-        let session = self.conns.get(&conn).and_then(|connection| connection.session.clone());
-        if !doomed {
-            self.end_here(conn);
-        }
-        if let Some(session) = session.and_then(|name| self.sessions.get_mut(&name)) {
-            if kind == EntryKind::Event && self.settings.replays_missed_events {
-                let id = frame["id"].as_str().unwrap_or_default().to_owned();
-                if session.missed.iter().all(|(_, missed, _)| *missed != id) {
-                    session.missed.push((method.to_owned(), id, frame.clone()));
-                }
-            }
-        }
-        (false, false)
-    }
-
-    fn due_cut(&mut self, direction: Direction) -> Option<Cut> {
+impl Cutting {
+    /// Counts a frame; gives the cut that is due with it, and whether sessions are forgotten then.
+    pub(crate) fn due(&mut self, direction: Direction) -> Option<(Cut, bool)> {
         let mut due = None;
-        self.cutting.plans.retain_mut(|plan| {
+        self.plans.retain_mut(|plan| {
             plan.left = plan.left.saturating_sub(usize::from(plan.direction == direction));
             if plan.left == 0 {
                 due = Some((plan.cut, plan.forget));
             }
             plan.left > 0
         });
-        let (cut, forget) = due?;
-        if forget {
-            // A moment later: whoever sends this frame may be looking at the sessions.
-            self.after_real(Duration::ZERO, Self::forget_sessions);
-        }
-        Some(cut)
-    }
-
-    /// Ends a connection behind what was sent over it already, without a word. What was not acknowledged is to be
-    /// sent again after a resume, where missed events are.
-    pub(crate) fn end_here(&mut self, conn: u64) {
-        if self.cutting.doomed == Some(conn) {
-            self.cutting.doomed = None;
-        }
-        let Some(mut connection) = self.conns.remove(&conn) else { return };
-        let _ = connection.out.send(Out::End);
-        let session = connection.session.as_ref().and_then(|name| self.sessions.get_mut(name));
-        if let Some(session) = session.filter(|_| self.settings.replays_missed_events) {
-            let (sent, mut unacked) = (self.log.snapshot(), std::mem::take(&mut connection.unacked));
-            let events = sent.entries().iter().filter(|entry| entry.kind() == EntryKind::Event);
-            let again = events.filter_map(|entry| {
-                // The journal has it once for each time that it was sent.
-                let id = entry.id().as_str().filter(|id| unacked.remove(*id).is_some())?;
-                let frame = serde_json::from_str(&entry.text()).ok()?;
-                Some((entry.method().to_owned(), id.to_owned(), frame))
-            });
-            let later = std::mem::take(&mut session.missed);
-            session.missed = again.collect();
-            for event in later {
-                if session.missed.iter().all(|(_, missed, _)| *missed != event.1) {
-                    session.missed.push(event);
-                }
-            }
-        }
-        self.left(conn, &connection);
+        due
     }
 }

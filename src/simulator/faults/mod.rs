@@ -1,5 +1,6 @@
 //! What can go wrong, as values.
 
+pub(crate) mod active;
 pub(crate) mod cut;
 pub(crate) mod fault;
 pub(crate) mod malformed;

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::simulator::Simulator;
+use crate::simulator::handles::instance::Simulator;
 
 /// What AI agents say, since there is no model behind them.
 impl Simulator {

@@ -1,127 +1,18 @@
 //! What a program is expected to do, and the judgement when the simulator is dropped.
 
 use std::fmt;
+use std::time::Duration;
 
-use crate::simulator::Simulator;
+use crate::simulator::handles::instance::Simulator;
 use crate::simulator::handles::watch::ACK_LIMIT;
-use crate::simulator::record::journal::{Direction, Entry, EntryKind};
-use crate::simulator::verdict::deeds::{self, Deed, DeedKind, Scene, Wanted, shortened};
+use crate::simulator::verdict::deeds::{self, Deed, DeedKind, Scene, Wanted};
+use crate::simulator::verdict::expected::{Count, Expected};
+use crate::simulator::verdict::unmet::{SHOWN, Unmet};
 use crate::simulator::world::shared::Shared;
 use crate::simulator::world::state::World;
 
-/// How many lines of the transcript, and how many frames, a failure shows.
-const SHOWN: usize = 20;
-
-/// How often something is expected.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Count {
-    Exactly(usize),
-    AtLeast(usize),
-}
-
-impl Count {
-    fn fits(self, times: usize) -> bool {
-        match self {
-            Self::Exactly(wanted) => times == wanted,
-            Self::AtLeast(least) => times >= least,
-        }
-    }
-}
-
-impl fmt::Display for Count {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Exactly(0) => f.write_str("never"),
-            Self::Exactly(1) => f.write_str("once"),
-            Self::Exactly(times) => write!(f, "{times} times"),
-            Self::AtLeast(1) => f.write_str("at least once"),
-            Self::AtLeast(times) => write!(f, "at least {times} times"),
-        }
-    }
-}
-
-/// One thing that is expected, or several in their order.
-#[derive(Debug)]
-pub enum Expected {
-    Deed(Wanted, Count),
-    Order(Vec<Wanted>),
-}
-
-impl Expected {
-    pub(crate) fn at_least_once(wanted: Wanted) -> Self {
-        Self::Deed(wanted, Count::AtLeast(1))
-    }
-
-    pub(crate) fn never(wanted: Wanted) -> Self {
-        Self::Deed(wanted, Count::Exactly(0))
-    }
-
-    /// The same, for this person alone.
-    pub(crate) fn with(self, number: &str) -> Self {
-        self.narrowed(|wanted| wanted.with(number))
-    }
-
-    /// The same, on this call alone.
-    pub(crate) fn on_call(self, call_id: &str) -> Self {
-        self.narrowed(|wanted| wanted.on_call(call_id))
-    }
-
-    fn narrowed(self, narrow: impl Fn(Wanted) -> Wanted) -> Self {
-        match self {
-            Self::Deed(wanted, count) => Self::Deed(narrow(wanted), count),
-            Self::Order(all) => Self::Order(all.into_iter().map(narrow).collect()),
-        }
-    }
-
-    /// Why it is not met, when it is not.
-    fn unmet(&self, scene: &Scene) -> Option<String> {
-        match self {
-            Self::Deed(wanted, count) => {
-                let times = wanted.places(scene).len();
-                if count.fits(times) {
-                    return None;
-                }
-                let mut line = format!("{wanted}, {count}; it happened {}", times_of(times));
-                if times == 0 {
-                    tell_all(&mut line, "near it came", &wanted.near(scene));
-                }
-                Some(line)
-            }
-            Self::Order(all) => {
-                let mut last = None;
-                for (at, wanted) in all.iter().enumerate() {
-                    let next = wanted.places(scene).into_iter().find(|place| last.is_none_or(|last| *place > last));
-                    if next.is_none() {
-                        let order: Vec<String> = all.iter().map(ToString::to_string).collect();
-                        let mut line = format!("in this order: {}", order.join("; "));
-                        line += &format!("\n       what did not come in its place is number {}: {wanted}", at + 1);
-                        let what = if at == 0 { "what came" } else { "behind those before it came" };
-                        tell_all(&mut line, what, &scene.behind(last));
-                        tell_all(&mut line, "near it came", &wanted.near(scene));
-                        return Some(line);
-                    }
-                    last = next;
-                }
-                None
-            }
-        }
-    }
-}
-
-fn times_of(times: usize) -> String {
-    match times {
-        0 => "never".into(),
-        1 => "once".into(),
-        times => format!("{times} times"),
-    }
-}
-
-fn tell_all(line: &mut String, what: &str, all: &[String]) {
-    if !all.is_empty() {
-        *line += &format!("\n       {what}:");
-        all.iter().for_each(|one| *line += &format!("\n         {one}"));
-    }
-}
+/// How long the drop of a simulator waits for listeners that are still at work.
+const LISTENER_LIMIT: Duration = Duration::from_secs(2);
 
 /// Something that was said to be expected: at least once, unless one of these says how often.
 #[derive(Clone, Copy)]
@@ -176,13 +67,10 @@ impl Expectation<'_> {
     }
 
     fn change(self, change: impl FnOnce(&mut Wanted, &mut Count)) {
-        self.shared.with(|world| {
-            // It is gone when it has been judged by hand already.
-            let mine = world.expected.iter_mut().find(|(id, _)| *id == self.id);
-            if let Some((_, Expected::Deed(wanted, count))) = mine {
-                change(wanted, count);
-            }
-        });
+        // It is gone when it has been judged by hand already.
+        if let Some(Expected::Deed(wanted, count)) = self.shared.expected.lock().get(self.id) {
+            change(wanted, count);
+        }
     }
 }
 
@@ -191,64 +79,6 @@ impl fmt::Debug for Expectation<'_> {
         f.debug_struct("Expectation").finish_non_exhaustive()
     }
 }
-
-/// What was expected and did not happen, and what a client did that the service would not accept.
-///
-/// `Display` and `Debug` are the same: each unmet expectation with what came near it, each violation, then the end of
-/// the transcript and the last frames.
-#[derive(Clone)]
-pub struct Unmet {
-    expectations: Vec<String>,
-    violations: Vec<String>,
-    transcript: Vec<String>,
-    frames: Vec<String>,
-}
-
-impl Unmet {
-    /// The expectations that are not met, a sentence or more each.
-    #[must_use]
-    pub fn expectations(&self) -> &[String] {
-        &self.expectations
-    }
-
-    /// The violations that were not allowed.
-    #[must_use]
-    pub fn violations(&self) -> &[String] {
-        &self.violations
-    }
-}
-
-impl fmt::Display for Unmet {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if !self.expectations.is_empty() {
-            write!(f, "the program did not do what was expected:")?;
-            for (at, line) in self.expectations.iter().enumerate() {
-                write!(f, "\n  {:>2}. {line}", at + 1)?;
-            }
-        }
-        if !self.violations.is_empty() {
-            let next = if self.expectations.is_empty() { "" } else { "\n" };
-            write!(f, "{next}what the service would not accept (`allow_violations()` lets it pass):")?;
-            self.violations.iter().try_for_each(|line| write!(f, "\n  {line}"))?;
-        }
-        for (what, lines) in [("the transcript ends with", &self.transcript), ("the last frames", &self.frames)] {
-            match lines.is_empty() {
-                true => write!(f, "\n{what}: nothing")?,
-                false => write!(f, "\n{what}:")?,
-            }
-            lines.iter().try_for_each(|line| write!(f, "\n  {line}"))?;
-        }
-        Ok(())
-    }
-}
-
-impl fmt::Debug for Unmet {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
-impl std::error::Error for Unmet {}
 
 /// What is expected of the program. It is judged when the simulator is dropped, or by [`verify`](Self::verify).
 ///
@@ -270,14 +100,14 @@ impl std::error::Error for Unmet {}
 impl Simulator {
     /// Expects a deed, at least once when nothing else is said.
     pub fn expect(&self, wanted: Wanted) -> Expectation<'_> {
-        let id = self.shared.with(|world| world.expects(Expected::at_least_once(wanted)));
+        let id = self.shared.expected.lock().add(Expected::at_least_once(wanted));
         Expectation { shared: &self.shared, id }
     }
 
     /// Expects deeds in this order; others may come between them.
     pub fn expect_in_order(&self, wanted: impl IntoIterator<Item = Wanted>) {
         let all = wanted.into_iter().collect();
-        self.shared.with(|world| world.expects(Expected::Order(all)));
+        self.shared.expected.lock().add(Expected::Order(all));
     }
 
     /// Expects something that contains `text` to be spoken.
@@ -335,7 +165,7 @@ impl Simulator {
         let violations = self.take_violations();
         let allowed = self.shared.with(|world| world.settings.allow_violations);
         let violations = if allowed { Vec::new() } else { violations };
-        let expected = self.shared.with(|world| std::mem::take(&mut world.expected));
+        let expected = self.shared.expected.lock().take();
         if expected.is_empty() && violations.is_empty() {
             return Ok(());
         }
@@ -344,19 +174,15 @@ impl Simulator {
             let lines: Vec<String> = world.lines.iter().skip(skip).cloned().collect();
             (scene(world), lines)
         });
-        let expectations: Vec<String> = expected.iter().filter_map(|(_, expected)| expected.unmet(&scene)).collect();
+        let expectations: Vec<String> = expected.iter().filter_map(|expected| expected.unmet(&scene)).collect();
         if expectations.is_empty() && violations.is_empty() {
             return Ok(());
         }
-        // Acknowledgements say nothing.
-        let told: Vec<&Entry> = scene.entries.iter().filter(|entry| entry.kind() != EntryKind::Ack).collect();
-        let skip = told.len().saturating_sub(SHOWN);
-        let frames = told.into_iter().skip(skip).map(in_brief).collect();
-        Err(Unmet { expectations, violations, transcript: lines, frames })
+        Err(Unmet::new(expectations, violations, lines, &scene.entries))
     }
 
     /// Waits until what was sent is acknowledged, so that the drop does not judge what is still on its way.
-    pub(crate) fn settle(&self) {
+    fn settle(&self) {
         let until = self.shared.clock.after(ACK_LIMIT);
         // What is not acknowledged by then is a violation.
         let _ = self.shared.wait_for(until, |world| {
@@ -434,43 +260,36 @@ impl Simulator {
     }
 }
 
-impl World {
-    /// Notes what is expected; gives what it is found by.
-    pub(crate) fn expects(&mut self, expected: Expected) -> u64 {
-        let id = self.number();
-        self.expected.push((id, expected));
-        id
-    }
-}
-
 /// All that has happened so far.
 fn scene(world: &World) -> Scene {
     Scene { deeds: world.deeds.iter().cloned().collect(), entries: world.log.snapshot().entries().to_vec() }
 }
 
-/// A frame in one line that can be read: what of it tells something, and the end of the call's id.
-fn in_brief(entry: &Entry) -> String {
-    let arrow = match entry.direction() {
-        Direction::FromClient => "→",
-        Direction::ToClient => "←",
-    };
-    let mut params = entry.params().clone();
-    if let Some(fields) = params.as_object_mut() {
-        for dull in ["node_id", "call_id", "segment_id", "tag"] {
-            fields.remove(dull);
+impl Drop for Simulator {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            self.settle();
         }
+        let verdict = self.verify();
+        self.server.close();
+        // Without senders the listeners end when they have had everything.
+        self.shared.with(|world| {
+            world.listeners.clear();
+            world.log.end_listening();
+        });
+        let until = self.shared.clock.after(LISTENER_LIMIT);
+        let listeners = std::mem::take(&mut *self.listeners.lock());
+        for (thread, ended) in listeners {
+            if thread != std::thread::current().id() {
+                let _ = self.shared.clock.recv(&ended, until);
+            }
+        }
+        judge(verdict);
     }
-    let what = if entry.kind() == EntryKind::Raw { entry.text() } else { params.to_string() };
-    let id = entry.call_id().map_or_else(String::new, |id| {
-        let from = id.char_indices().rev().nth(5).map_or(0, |(at, _)| at);
-        format!(" (call …{})", &id[from..])
-    });
-    let reply = if matches!(entry.kind(), EntryKind::Reply | EntryKind::ErrorReply) { " reply" } else { "" };
-    shortened(&format!("{:.3} s {arrow} {}{reply}{id} {what}", entry.at().as_secs_f64(), entry.method()))
 }
 
 /// The verdict at the drop of a simulator: a failure of the test, or only a word when it has failed already.
-pub(crate) fn judge(verdict: Result<(), Unmet>) {
+fn judge(verdict: Result<(), Unmet>) {
     if let Err(unmet) = verdict {
         if std::thread::panicking() {
             // A second panic would end the process, and with it the other tests.

@@ -1,98 +1,16 @@
-//! What can go wrong on demand: faults that are injected, and some that have a method of their own.
+//! The link, and what can go wrong with it by a method of its own.
 
-use std::collections::{HashMap, HashSet};
-use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use crate::error::{self, Result};
-use crate::simulator::Simulator;
-use crate::simulator::faults::fault::Fault;
-use crate::simulator::handles::people;
+use crate::simulator::faults::active::{Failure, Times};
+use crate::simulator::handles::instance::Simulator;
+use crate::simulator::handles::person_on_call::wait;
 use crate::simulator::line::out::Out;
-use crate::simulator::record::journal::{Direction, EntryKind, Frame, Missed};
-use crate::simulator::world::mishaps::{Active, Behind};
-use crate::simulator::world::shared::Shared;
+use crate::simulator::record::journal::{Direction, Entry, EntryKind, Frame, Missed};
 use crate::simulator::world::state::World;
-
-/// How many of the next requests something applies to.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Times {
-    Next(usize),
-    Always,
-}
-
-impl Times {
-    /// Uses it once; false when it is used up.
-    pub(crate) fn take(&mut self) -> bool {
-        match self {
-            Self::Always => true,
-            Self::Next(0) => false,
-            Self::Next(left) => {
-                *left -= 1;
-                true
-            }
-        }
-    }
-}
-
-/// A refusal that waits for its request.
-pub(crate) struct Failure {
-    pub(crate) times: Times,
-    pub(crate) code: i64,
-    pub(crate) message: String,
-}
-
-#[derive(Default)]
-pub(crate) struct Faults {
-    pub(crate) failures: HashMap<String, Vec<Failure>>,
-    pub(crate) refuse_credentials: Option<Times>,
-    pub(crate) held: HashSet<String>,
-    pub(crate) unanswered: HashSet<String>,
-    pub(crate) events_first: HashSet<String>,
-    pub(crate) drop_after: HashSet<String>,
-    pub(crate) drop_before: HashSet<String>,
-    pub(crate) ignore_pings_by_hand: bool,
-    pub(crate) frozen_by_hand: bool,
-    /// By hand, or by a fault that is injected; so with `frozen`.
-    pub(crate) ignore_pings: bool,
-    pub(crate) frozen: bool,
-    pub(crate) abrupt_ends: bool,
-    pub(crate) recordings_end_first: bool,
-    /// What is injected, in order.
-    pub(crate) active: Vec<Active>,
-    /// How many ever were, and how often each had its turn.
-    pub(crate) injected: u64,
-    pub(crate) took: HashMap<u64, u64>,
-    /// The flaps that are down.
-    pub(crate) down: HashSet<u64>,
-    pub(crate) behind: Vec<Behind>,
-}
-
-impl Faults {
-    /// The refusal that is due for a request of this method.
-    pub(crate) fn failure(&mut self, method: &str) -> Option<(i64, String)> {
-        let waiting = self.failures.get_mut(method)?;
-        while let Some(first) = waiting.first_mut() {
-            if first.times.take() {
-                return Some((first.code, first.message.clone()));
-            }
-            waiting.remove(0);
-        }
-        None
-    }
-
-    /// Whether nothing is injected.
-    pub(crate) fn is_quiet(&self) -> bool {
-        self.active.is_empty() && self.behind.is_empty()
-    }
-
-    pub(crate) fn refuses_credentials(&mut self) -> bool {
-        self.refuse_credentials.as_mut().is_some_and(Times::take)
-    }
-}
 
 /// The link, and what can go wrong with it.
 impl Simulator {
@@ -120,7 +38,7 @@ impl Simulator {
     ///
     /// When `timeout` passed before.
     pub fn wait_connected(&self, clients: usize, timeout: Duration) -> Result<(), Missed> {
-        people::wait(&self.shared, timeout, &format!("a state with {clients} clients connected"), |world| {
+        wait(&self.shared, timeout, &format!("a state with {clients} clients connected"), |world| {
             (world.conns.values().filter(|conn| conn.session.is_some()).count() == clients).then_some(())
         })
     }
@@ -335,70 +253,11 @@ impl Simulator {
 
     fn again(&self, event_type: &str, fresh_id: bool) -> bool {
         self.shared.with(|world| {
-            let is_one =
-                |entry: &crate::simulator::Entry| entry.kind() == EntryKind::Event && entry.method() == event_type;
+            let is_one = |entry: &Entry| entry.kind() == EntryKind::Event && entry.method() == event_type;
             let conns: Vec<u64> = world.conns.keys().copied().collect();
             let found = world.log.last(is_one).is_some();
             world.again(event_type, fresh_id, &conns);
             found
         })
-    }
-}
-
-/// Faults by name.
-impl Simulator {
-    /// Lets something go wrong from now on, or once; see the table of [faults](crate::simulator#faults). Several may be injected
-    /// at a time. Chance is drawn from the [seed](crate::simulator::Builder::seed), for each fault by itself.
-    pub fn inject(&self, fault: Fault) -> Injected {
-        let id = self.shared.with(|world| world.inject(fault));
-        Injected { shared: Arc::clone(&self.shared), id }
-    }
-
-    /// What is injected now, in order.
-    #[must_use]
-    pub fn faults(&self) -> Vec<Fault> {
-        self.shared.with(|world| world.faults.active.iter().map(|active| active.fault.clone()).collect())
-    }
-
-    /// Removes all that is injected. What has been done by it stays done.
-    pub fn remove_faults(&self) {
-        self.shared.with(|world| {
-            world.faults.active.clear();
-            world.faults.down.clear();
-            world.reshape();
-        });
-    }
-}
-
-/// A fault at work; from [`Simulator::inject`]. Dropping it leaves the fault where it is.
-#[derive(Clone)]
-pub struct Injected {
-    shared: Arc<Shared>,
-    id: u64,
-}
-
-impl Injected {
-    /// Ends it. What has been done by it stays done.
-    pub fn remove(&self) {
-        self.shared.with(|world| world.remove_fault(self.id));
-    }
-
-    /// How often it had its turn: frames, requests, connections, or the one time it happened. The shape of a line is
-    /// not counted.
-    #[must_use]
-    pub fn times(&self) -> u64 {
-        self.shared.with(|world| world.faults.took.get(&self.id).copied().unwrap_or_default())
-    }
-
-    /// Whether it is used up, removed, or has happened.
-    #[must_use]
-    pub fn is_over(&self) -> bool {
-        self.shared.with(|world| world.faults.active.iter().all(|active| active.id != self.id))
-    }
-}
-
-impl fmt::Debug for Injected {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Injected").field("id", &self.id).finish_non_exhaustive()
     }
 }

@@ -2,6 +2,10 @@
 
 pub(crate) mod agents;
 pub(crate) mod expect;
+pub(crate) mod inject;
+pub(crate) mod instance;
 pub(crate) mod link;
 pub(crate) mod people;
+pub(crate) mod person_on_call;
+pub(crate) mod texts;
 pub(crate) mod watch;

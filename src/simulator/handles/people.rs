@@ -4,14 +4,15 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::simulator::handles::expect::Expected;
+use crate::simulator::handles::instance::Simulator;
+use crate::simulator::handles::person_on_call::{self, PersonOnCall};
 use crate::simulator::people::person::Person;
 use crate::simulator::people::plan::{FaxManner, Kind, Machine, Manner, NumberPlan};
 use crate::simulator::people::script::{Occasion, Step};
 use crate::simulator::record::journal::Missed;
 use crate::simulator::verdict::deeds::{self, Wanted};
+use crate::simulator::verdict::expected::Expected;
 use crate::simulator::world::shared::Shared;
-use crate::simulator::world::state::World;
 
 /// The time before each key of somebody who is neither slow nor fast.
 const QUARTER: Duration = Duration::from_millis(250);
@@ -102,8 +103,42 @@ mod private {
 
         fn expect(person: &mut Scripted<Self>, expected: Expected) {
             let expected = expected.with(person.number());
-            person.shared.with(|world| world.expects(expected));
+            person.shared.expected.lock().add(expected);
         }
+    }
+}
+
+/// People.
+impl Simulator {
+    /// Somebody with this number, or SIP address, who will call in.
+    ///
+    /// ```
+    /// # let sim = signalwire_relay::simulator::Simulator::start()?;
+    /// let ann = sim
+    ///     .caller("+15551230000")
+    ///     .calls("+15559990000")
+    ///     .after_hearing("welcome")
+    ///     .hangs_up()
+    ///     .dials();
+    /// assert_eq!(ann.number(), "+15551230000");
+    /// # Ok::<(), signalwire_relay::Error>(())
+    /// ```
+    #[must_use]
+    pub fn caller(&self, number: impl Into<String>) -> Caller {
+        Caller::new(Arc::clone(&self.shared), number.into())
+    }
+
+    /// Whoever is reached at a number or SIP address. Of whom nothing is said is a person who answers.
+    ///
+    /// ```
+    /// # let sim = signalwire_relay::simulator::Simulator::start()?;
+    /// sim.callee("+15552222222").is_busy();
+    /// let bob = sim.callee("+15553333333").answers().is_machine("You have reached Bob", true);
+    /// assert!(bob.said_over_greeting().is_empty());
+    /// # Ok::<(), signalwire_relay::Error>(())
+    /// ```
+    pub fn callee(&self, number: impl Into<String>) -> Callee {
+        Callee::new(Arc::clone(&self.shared), number.into())
     }
 }
 
@@ -295,16 +330,18 @@ impl Caller {
         let number = self.number;
         let (person, call_id) = self.shared.with(|world| {
             let (person, call_id) = world.call_in(&number, &to, &context, person);
-            for expected in expected {
-                world.expects(expected.with(&number).on_call(&call_id));
-            }
             if let Some(patience) = patience {
                 let id = call_id.clone();
                 world.after(patience, move |world| world.gives_up(&id));
             }
             (person, call_id)
         });
-        PersonOnCall { shared: self.shared, person, call_id, number }
+        let mut book = self.shared.expected.lock();
+        for expected in expected {
+            book.add(expected.with(&number).on_call(&call_id));
+        }
+        drop(book);
+        PersonOnCall::new(self.shared, person, call_id, number)
     }
 }
 
@@ -467,7 +504,7 @@ impl Callee {
     /// When `timeout` passed before.
     pub fn wait_heard(&self, text: &str, timeout: Duration) -> Result<(), Missed> {
         let wanted = text.to_lowercase();
-        wait(&self.shared, timeout, &format!("{text:?} to {}", self.number), |world| {
+        person_on_call::wait(&self.shared, timeout, &format!("{text:?} to {}", self.number), |world| {
             let plan = world.plans.get(&self.number)?;
             plan.heard.iter().any(|heard| heard.to_lowercase().contains(&wanted)).then_some(())
         })
@@ -478,166 +515,4 @@ impl<R: Role> fmt::Debug for Scripted<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Scripted").field("number", &self.number).finish_non_exhaustive()
     }
-}
-
-/// Somebody on a call, mostly one who has dialled; what they do can be watched, and steered beside their script.
-///
-/// Dropping it changes nothing about the call.
-pub struct PersonOnCall {
-    shared: Arc<Shared>,
-    person: u64,
-    call_id: String,
-    number: String,
-}
-
-impl PersonOnCall {
-    /// One more handle on the person of a call.
-    pub(crate) fn on(shared: &Arc<Shared>, call_id: &str) -> Option<Self> {
-        let (person, number) = shared.with(|world| {
-            let id = world.calls.get(call_id)?.person;
-            let person = world.people.get_mut(&id)?;
-            person.handles += 1;
-            Some((id, person.name.clone()))
-        })?;
-        Some(Self { shared: Arc::clone(shared), person, call_id: call_id.to_owned(), number })
-    }
-
-    /// The id of the call, as the program sees it too.
-    #[must_use]
-    pub fn call_id(&self) -> &str {
-        &self.call_id
-    }
-
-    /// Their number: the one they call from, or were called at.
-    #[must_use]
-    pub fn number(&self) -> &str {
-        &self.number
-    }
-
-    /// The state of the call: `created`, `ringing`, `answered`, `ending` or `ended`.
-    #[must_use]
-    pub fn state(&self) -> &'static str {
-        self.shared.with(|world| world.calls.get(&self.call_id).map_or("ended", |leg| leg.state.name()))
-    }
-
-    /// What they heard so far: texts, addresses of audio files, what others said when connected.
-    #[must_use]
-    pub fn heard(&self) -> Vec<String> {
-        self.read(|person| person.heard.clone())
-    }
-
-    /// The digits that were sent to them.
-    #[must_use]
-    pub fn digits_heard(&self) -> String {
-        self.read(|person| person.digits_heard.clone())
-    }
-
-    /// Whether a client passed the call on.
-    #[must_use]
-    pub fn was_passed(&self) -> bool {
-        self.read(|person| person.passed)
-    }
-
-    /// Whether the call was ever answered.
-    #[must_use]
-    pub fn was_answered(&self) -> bool {
-        self.read(|person| person.answered)
-    }
-
-    /// Why the call ended, once it has: `hangup`, `busy`, `noAnswer` and so on.
-    #[must_use]
-    pub fn end_reason(&self) -> Option<String> {
-        self.read(|person| person.ending.as_ref().map(|ending| ending.reason.clone()))
-    }
-
-    /// Whether it was the program that ended the call.
-    #[must_use]
-    pub fn was_hung_up_on(&self) -> bool {
-        self.read(|person| person.ending.as_ref().is_some_and(|ending| ending.by_program))
-    }
-
-    /// Waits until the call is answered; at once when it was.
-    ///
-    /// # Errors
-    ///
-    /// When `timeout` passed before, or the call ended without an answer.
-    pub fn wait_answered(&self, timeout: Duration) -> Result<(), Missed> {
-        let what = format!("the answer to the call from {}", self.number);
-        let answered = wait(&self.shared, timeout, &what, |world| {
-            let person = world.people.get(&self.person)?;
-            if person.answered { Some(true) } else { person.ending.as_ref().map(|_| false) }
-        })?;
-        if answered { Ok(()) } else { Err(self.shared.with(|world| world.log.missed(what))) }
-    }
-
-    /// Waits until the call has ended, and gives the reason.
-    ///
-    /// # Errors
-    ///
-    /// When `timeout` passed before.
-    pub fn wait_ended(&self, timeout: Duration) -> Result<String, Missed> {
-        wait(&self.shared, timeout, &format!("the end of the call from {}", self.number), |world| {
-            world.people.get(&self.person)?.ending.as_ref().map(|ending| ending.reason.clone())
-        })
-    }
-
-    /// Waits until they hear something that contains `text`; at once when they did. It need not be over.
-    ///
-    /// # Errors
-    ///
-    /// When `timeout` passed before.
-    pub fn wait_heard(&self, text: &str, timeout: Duration) -> Result<(), Missed> {
-        let wanted = text.to_lowercase();
-        wait(&self.shared, timeout, &format!("{text:?} to {}", self.number), |world| {
-            let person = world.people.get(&self.person)?;
-            person.heard.iter().any(|heard| heard.to_lowercase().contains(&wanted)).then_some(())
-        })
-    }
-
-    /// Presses keys, now and all at once. Keys that nothing waits for are lost.
-    pub fn press(&self, keys: &str) {
-        self.shared.with(|world| world.press(self.person, keys));
-    }
-
-    /// Begins to say something, now; it takes a second of simulated time for every twelve characters.
-    pub fn say(&self, text: &str) {
-        self.shared.with(|world| {
-            world.say(self.person, text.to_owned(), true);
-        });
-    }
-
-    /// Hangs up, now; nothing happens when the call is over.
-    pub fn hang_up(&self) {
-        self.shared.with(|world| world.hang_up(self.person));
-    }
-
-    fn read<A: Default>(&self, job: impl FnOnce(&Person) -> A) -> A {
-        self.shared.with(|world| world.people.get(&self.person).map(job)).unwrap_or_default()
-    }
-}
-
-impl Drop for PersonOnCall {
-    fn drop(&mut self) {
-        self.shared.with(|world| world.let_go(self.person));
-    }
-}
-
-impl fmt::Debug for PersonOnCall {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PersonOnCall")
-            .field("number", &self.number)
-            .field("call_id", &self.call_id)
-            .finish_non_exhaustive()
-    }
-}
-
-/// Waits until `look` finds something.
-pub(crate) fn wait<A>(
-    shared: &Shared,
-    timeout: Duration,
-    what: &str,
-    look: impl FnMut(&mut World) -> Option<A>,
-) -> Result<A, Missed> {
-    let until = shared.clock.after(timeout);
-    shared.wait_for(until, look).ok_or_else(|| shared.with(|world| world.log.missed(what.to_owned())))
 }

@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 use crate::clock::{Sender, Whose};
-use crate::simulator::Simulator;
-use crate::simulator::handles::people;
-use crate::simulator::handles::people::PersonOnCall;
+use crate::simulator::handles::instance::Simulator;
+use crate::simulator::handles::person_on_call::{PersonOnCall, wait};
 use crate::simulator::record::journal::{Entry, EntryKind, Journal, Missed};
 use crate::simulator::service::methods;
 use crate::simulator::wire::schema;
@@ -60,7 +59,7 @@ impl Simulator {
 
     fn wait_for_entry(&self, kind: EntryKind, method: &str, timeout: Duration) -> Result<Entry, Missed> {
         let name = format!("{kind:?} {method}");
-        people::wait(&self.shared, timeout, method, |world| {
+        wait(&self.shared, timeout, method, |world| {
             let from = world.claimed.get(&name).copied().unwrap_or(0);
             let found = world.log.find(from, |entry| entry.kind() == kind && entry.method() == method)?;
             world.claimed.insert(name.clone(), found.sequence() + 1);

@@ -1,6 +1,7 @@
 //! Sockets, TLS and threads: bytes on their way to clients and from them.
 
 pub(crate) mod handshake;
+pub(crate) mod host;
 pub(crate) mod link;
 pub(crate) mod out;
 pub(crate) mod server;

@@ -18,12 +18,10 @@ use tungstenite::{Message, WebSocket};
 use crate::clock::{Clock, Receiver, Sender, Whose};
 use crate::error::Phase;
 use crate::simulator::line::handshake::{HandshakeFault, Trouble};
+use crate::simulator::line::host::{Host, Line};
 use crate::simulator::line::link::Link;
 use crate::simulator::line::out::Out;
 use crate::simulator::line::tls;
-use crate::simulator::world::connections::Conn;
-use crate::simulator::world::shared::Shared;
-use crate::simulator::world::state::World;
 
 /// A client that takes no byte for this long is given up.
 const WRITE_LIMIT: Duration = Duration::from_secs(10);
@@ -35,7 +33,7 @@ const REACH_LIMIT: Duration = Duration::from_secs(1);
 const BATCH: usize = 256;
 
 pub(crate) struct Server {
-    shared: Arc<Shared>,
+    host: Arc<dyn Host>,
     address: SocketAddr,
     tls: Option<tls::Acceptor>,
     sockets: Mutex<HashMap<u64, Arc<Link>>>,
@@ -60,10 +58,10 @@ struct Listening {
 }
 
 impl Server {
-    pub(crate) fn start(shared: Arc<Shared>, listen: SocketAddr, tls: Option<tls::Acceptor>) -> io::Result<Arc<Self>> {
+    pub(crate) fn start(host: Arc<dyn Host>, listen: SocketAddr, tls: Option<tls::Acceptor>) -> io::Result<Arc<Self>> {
         let listener = TcpListener::bind(listen)?;
         let server = Arc::new(Self {
-            shared,
+            host,
             address: listener.local_addr()?,
             tls,
             sockets: Mutex::new(HashMap::new()),
@@ -73,8 +71,8 @@ impl Server {
             keeper: Mutex::default(),
             closed: AtomicBool::new(false),
         });
-        let timer = Arc::clone(&server.shared);
-        server.spawn("simulator-timer", move || timer.keep_time())?;
+        let timer = Arc::clone(&server.host);
+        server.spawn("simulator-timer", move || timer.keeps_time())?;
         // Without it everything works but that the port may be taken while nothing listens.
         server.keeper.lock().near = server.reach().ok();
         server.listen(listener)?;
@@ -113,7 +111,7 @@ impl Server {
     }
 
     fn spawn(&self, name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<()> {
-        let thread = self.shared.clock.spawn(Whose::Service, name, body)?;
+        let thread = self.host.clock().spawn(Whose::Service, name, body)?;
         let mut threads = self.threads.lock();
         threads.retain(|thread| !thread.is_finished());
         threads.push(thread);
@@ -121,7 +119,7 @@ impl Server {
     }
 
     fn listen(self: &Arc<Self>, listener: TcpListener) -> io::Result<()> {
-        self.shared.clock.serves(self.address);
+        self.host.clock().serves(self.address);
         let stop = Arc::new(AtomicBool::new(false));
         let (server, stopped) = (Arc::downgrade(self), Arc::clone(&stop));
         // The machine's own: a connection that waits to be accepted holds virtual time up.
@@ -160,7 +158,7 @@ impl Server {
         // The accepting thread is woken by a connection, and by a full queue of them if this one is refused.
         let _ = self.reach();
         join(listening.thread);
-        self.shared.clock.serves_no_more(self.address);
+        self.host.clock().serves_no_more(self.address);
     }
 
     pub(crate) fn listen_again(self: &Arc<Self>) -> io::Result<()> {
@@ -171,7 +169,7 @@ impl Server {
     }
 
     fn take(self: &Arc<Self>, socket: TcpStream) {
-        let socket = self.shared.lines_to_clients.link(socket);
+        let socket = self.host.lines().link(socket);
         let number = self.next_socket.fetch_add(1, Ordering::Relaxed) as u64;
         self.sockets.lock().insert(number, Arc::clone(&socket));
         if self.closed.load(Ordering::Acquire) {
@@ -192,28 +190,25 @@ impl Server {
 
     /// The whole life of a connection, on its reader thread.
     fn serve(self: &Arc<Self>, socket: &Arc<Link>) {
-        let (out, queue) = self.shared.clock.unbounded();
+        let (out, queue) = self.host.clock().unbounded();
         if socket.set_nodelay(true).is_err() || socket.set_write_timeout(Some(WRITE_LIMIT)).is_err() {
             return;
         }
-        if self.shared.with(World::refuses_connections) {
-            return;
-        }
-        let troubles = self.shared.with(World::troubles);
+        let Some(troubles) = self.host.admits() else { return };
         let trouble = |phase: Phase| troubles.iter().find(|trouble| trouble.phase == phase);
         let is_tls = self.is_tls();
         // On a port without TLS the upgrade is the first that is said.
         let first = [Some(Phase::Tcp), is_tls.then_some(Phase::Tls)];
         for trouble in first.into_iter().flatten().filter_map(trouble) {
             let mut io = Io::Plain(Arc::clone(socket));
-            if !befall(&mut io, None, socket, trouble) {
+            if !fault_handshake(&mut io, None, socket, trouble) {
                 return;
             }
         }
         let Some((mut reading, mut writing)) = self.halves(socket, &out) else { return };
         socket.drip(None);
         if let Some(trouble) = trouble(Phase::Upgrade) {
-            if !befall(&mut reading, Some(&mut writing), socket, trouble) {
+            if !fault_handshake(&mut reading, Some(&mut writing), socket, trouble) {
                 return;
             }
         }
@@ -226,25 +221,22 @@ impl Server {
         websocket.get_mut().established = true;
         socket.established();
         let unread = Arc::new(AtomicUsize::new(0));
-        let mut connection = Conn::new(out.clone(), Arc::clone(&unread), Arc::clone(socket));
-        connection.trouble = trouble(Phase::Auth).cloned();
-        let conn = self.shared.with(|world| world.connected(connection));
-        let (shared, raw) = (Arc::clone(&self.shared), Arc::clone(socket));
-        let (writes, written) = self.shared.clock.bounded::<()>(1);
+        let (to_writer, link) = (out.clone(), Arc::clone(socket));
+        let trouble = trouble(Phase::Auth).cloned();
+        let conn = self.host.connected(Line { out: to_writer, unread: Arc::clone(&unread), link, trouble });
+        let (clock, raw) = (self.host.clock().clone(), Arc::clone(socket));
+        let (writes, written) = self.host.clock().bounded::<()>(1);
         let writer = self.spawn("simulator-writer", move || {
             let _writes = writes;
             let websocket = WebSocket::from_raw_socket(WriteHalf { io: writing }, Role::Server, None);
             // After a close in good order, the reader goes on until the client has closed its side too.
-            let end = if write(&shared, websocket, &queue, &unread) { Shutdown::Write } else { Shutdown::Both };
+            let end = if write(&clock, websocket, &queue, &unread) { Shutdown::Write } else { Shutdown::Both };
             if !raw.is_reset() {
                 let _ = raw.shutdown(end);
             }
         });
         let closed = if writer.is_ok() { self.read(conn, &mut websocket, &out) } else { None };
-        let frozen = self.shared.with(|world| {
-            world.ends(conn);
-            world.faults.frozen
-        });
+        let frozen = self.host.ended(conn);
         if socket.is_reset() {
             // The client answers this, and its answer is left unread.
             let _ = out.send(Out::Ping(Vec::new()));
@@ -257,7 +249,7 @@ impl Server {
             let _ = out.send(code.map_or(Out::Close, |code| Out::CloseWith(code, String::new())));
             // The caller shuts the connection down, and the answer has to be out by then. The writer's end is told by
             // the channel's.
-            let _ = self.shared.clock.recv(&written, self.shared.clock.after(WRITE_LIMIT));
+            let _ = self.host.clock().recv(&written, self.host.clock().after(WRITE_LIMIT));
         } else {
             let _ = out.send(Out::Close);
         }
@@ -271,8 +263,8 @@ impl Server {
     fn read(&self, conn: u64, websocket: &mut WebSocket<ReadHalf>, out: &Sender<Out>) -> Option<Option<u16>> {
         loop {
             match websocket.read() {
-                Ok(Message::Text(text)) => self.shared.with(|world| world.arrives(conn, text.as_str())),
-                Ok(Message::Binary(_)) => self.shared.with(|world| world.on_binary(conn)),
+                Ok(Message::Text(text)) => self.host.text(conn, text.as_str()),
+                Ok(Message::Binary(_)) => self.host.binary(conn),
                 Ok(Message::Ping(payload)) => {
                     let _ = out.send(Out::Pong(payload.to_vec()));
                 }
@@ -298,16 +290,13 @@ impl Server {
         self.closed.store(true, Ordering::Release);
         self.stop_listening();
         *self.keeper.lock() = Keeper::default();
-        self.shared.with(|world| world.stopping = true);
+        self.host.stopping();
         let sockets: Vec<_> = self.sockets.lock().values().map(Arc::clone).collect();
         for socket in sockets {
             let _ = socket.shutdown(Shutdown::Both);
         }
-        self.shared.with(|world| {
-            // Writers end when their queue has no other end.
-            let conns: Vec<u64> = world.conns.keys().copied().collect();
-            conns.into_iter().for_each(|conn| world.cut(conn));
-        });
+        // Writers end when their queue has no other end.
+        self.host.cut_all();
         loop {
             let threads = std::mem::take(&mut *self.threads.lock());
             if threads.is_empty() {
@@ -327,8 +316,8 @@ fn join(thread: JoinHandle<()>) {
 }
 
 /// The body of a writer thread; true when the connection was closed in good order.
-fn write(shared: &Shared, mut websocket: WebSocket<WriteHalf>, queue: &Receiver<Out>, unread: &AtomicUsize) -> bool {
-    while let Ok(first) = shared.clock.recv(queue, None) {
+fn write(clock: &Clock, mut websocket: WebSocket<WriteHalf>, queue: &Receiver<Out>, unread: &AtomicUsize) -> bool {
+    while let Ok(first) = clock.recv(queue, None) {
         let mut next = Some(first);
         let mut taken = 0;
         while let Some(out) = next {
@@ -372,7 +361,7 @@ fn write(shared: &Shared, mut websocket: WebSocket<WriteHalf>, queue: &Receiver<
 
 /// Lets something go wrong with a handshake; false when nothing more comes of the connection. Without `writing`, both
 /// directions are `reading`'s.
-fn befall(reading: &mut Io, writing: Option<&mut Io>, link: &Link, trouble: &Trouble) -> bool {
+fn fault_handshake(reading: &mut Io, writing: Option<&mut Io>, link: &Link, trouble: &Trouble) -> bool {
     let answer: Vec<u8> = match &trouble.what {
         HandshakeFault::Drip(pause) => {
             link.drip(Some(*pause));

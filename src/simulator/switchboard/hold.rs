@@ -1,4 +1,4 @@
-//! Hold.
+//! Calls on hold.
 //!
 //! Choices where the published material is silent: hold is simulated although one guide says that the service never
 //! implemented it ([`fail_always`](crate::simulator::Simulator::fail_always) makes it fail); who is on hold neither

@@ -136,7 +136,7 @@ impl Collecting {
         digits.into_iter().chain(self.speech.map(|_| DeedKind::AskedToSpeak)).collect()
     }
 
-    fn wait_for(&mut self, awaits: Awaits, seconds: f64, out: &mut Steps) {
+    fn await_input(&mut self, awaits: Awaits, seconds: f64, out: &mut Steps) {
         self.awaits = awaits;
         out.alarm(INPUT, seconds);
     }
@@ -145,7 +145,7 @@ impl Collecting {
         self.timers_on = true;
         // The time for the first input begins when the prompt is over.
         if !self.began && self.prompt.is_none() {
-            self.wait_for(Awaits::Input, self.initial, out);
+            self.await_input(Awaits::Input, self.initial, out);
         }
     }
 
@@ -264,7 +264,7 @@ impl Activity for Collecting {
             let result = json!({"type": "digit", "params": {"digits": self.got, "terminator": ""}});
             out.emit(EVENT, json!({"result": result, "state": "collecting", "final": false}));
         }
-        self.wait_for(Awaits::Digit, timeout, out);
+        self.await_input(Awaits::Digit, timeout, out);
     }
 
     fn speech_begins(&mut self, _: &str, _: &View<'_>, out: &mut Steps) {
@@ -279,7 +279,7 @@ impl Activity for Collecting {
             let result = json!({"type": "speech", "params": {"text": said, "confidence": 0.0}});
             out.emit(EVENT, json!({"result": result, "state": "collecting", "final": false}));
         }
-        self.wait_for(Awaits::Silence(said.to_owned(), clearly), silence, out);
+        self.await_input(Awaits::Silence(said.to_owned(), clearly), silence, out);
     }
 
     fn occasion(&self, which: Occasion) -> Option<u64> {

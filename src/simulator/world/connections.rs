@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use crate::clock::Sender;
 use crate::simulator::line::handshake::Trouble;
+use crate::simulator::line::host::Line;
 use crate::simulator::line::link::Link;
 use crate::simulator::line::out::Out;
 use crate::simulator::world::calls::SessionId;
@@ -38,19 +39,20 @@ pub(crate) struct Conn {
 }
 
 impl Conn {
-    pub(crate) fn new(out: Sender<Out>, unread: Arc<AtomicUsize>, socket: Arc<Link>) -> Self {
+    pub(crate) fn new(line: Line) -> Self {
+        let Line { out, unread, link, trouble } = line;
         Self {
             out,
             unread,
-            foreign: socket.is_foreign(),
-            socket,
+            foreign: link.is_foreign(),
+            socket: link,
             session: None,
             welcomed: false,
             event_acks: false,
             major: 0,
             unacked: HashMap::new(),
             ping: None,
-            trouble: None,
+            trouble,
             arrival: [None, None],
             ids: HashSet::new(),
             id_order: VecDeque::new(),

@@ -1,14 +1,15 @@
 //! The faults that are injected, at work: on frames, requests, connections and lines.
 
-use crate::clock::Dice;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use crate::clock::Dice;
+use crate::simulator::faults::active::{Active, Behind};
 use crate::simulator::faults::fault::{Act, Fault, Kind, Only, Ways};
 use crate::simulator::faults::malformed::{self, Sent};
 use crate::simulator::line::handshake::{HandshakeFault, Trouble};
-use crate::simulator::line::link::{Flow, Shape, Way};
+use crate::simulator::line::link::Way;
 use crate::simulator::line::out::Out;
 use crate::simulator::record::journal::{Direction, EntryKind, Frame};
 use crate::simulator::wire::frame;
@@ -20,28 +21,6 @@ const REORDER_LIMIT: Duration = Duration::from_secs(1);
 
 /// How long after its announcement a connection is closed.
 const CLOSE_AFTER: Duration = Duration::from_millis(200);
-
-/// A fault that is injected.
-pub(crate) struct Active {
-    pub(crate) id: u64,
-    pub(crate) fault: Fault,
-    left: Option<usize>,
-    begun: bool,
-    dice: Dice,
-}
-
-/// A frame that others are to overtake.
-pub(crate) struct Behind {
-    id: u64,
-    conn: u64,
-    left: usize,
-    kind: EntryKind,
-    method: String,
-    frames: Vec<Value>,
-}
-
-/// A fault that has its turn, and a number from 0 to below 1 for what is drawn in it.
-type Turn = (Kind, f64);
 
 impl World {
     /// Takes a fault on; it has an effect at once, or from the moment that it says.
@@ -107,60 +86,11 @@ impl World {
         self.after_real(span, move |world| world.flap(id, !goes_down));
     }
 
-    /// The faults that have their turn; those that are used up go.
-    fn turns(&mut self, fits: impl Fn(&Fault) -> bool) -> Vec<Turn> {
-        let mut turns = Vec::new();
-        let faults = &mut self.faults;
-        for active in faults.active.iter_mut().filter(|active| active.begun && fits(&active.fault)) {
-            if active.left == Some(0) || (active.fault.chance < 1.0 && active.dice.part() >= active.fault.chance) {
-                continue;
-            }
-            active.left = active.left.map(|left| left - 1);
-            *faults.took.entry(active.id).or_default() += 1;
-            turns.push((active.fault.kind.clone(), active.dice.part()));
-        }
-        if !turns.is_empty() {
-            faults.active.retain(|active| active.left != Some(0));
-        }
-        turns
-    }
-
     // The line.
 
     /// Has what is injected take effect on the lines.
     pub(crate) fn reshape(&mut self) {
-        let mut shape = Shape::default();
-        let (mut frozen, mut deaf) = (self.faults.frozen_by_hand, self.faults.ignore_pings_by_hand);
-        for active in self.faults.active.iter().filter(|active| active.begun) {
-            let fault = &active.fault;
-            let mut flows: Vec<&mut Flow> = Vec::new();
-            if fault.way != Ways::FromClient {
-                flows.push(&mut shape.to_client);
-            }
-            if fault.way != Ways::ToClient {
-                flows.push(&mut shape.from_client);
-            }
-            match &fault.kind {
-                Kind::Bandwidth { rate } => {
-                    flows.into_iter().for_each(|flow| flow.rate = Some(flow.rate.unwrap_or(u64::MAX).min(*rate)));
-                }
-                Kind::Slices { bytes, every } => {
-                    for flow in flows {
-                        flow.slice = Some(flow.slice.unwrap_or(usize::MAX).min(*bytes));
-                        flow.pause = flow.pause.max(*every);
-                    }
-                }
-                Kind::Latency { by, .. } => {
-                    let ways = u32::try_from(flows.len()).unwrap_or(2);
-                    shape.round_trip += by.saturating_mul(ways);
-                }
-                Kind::Stall => shape.stalled = true,
-                Kind::Freeze => frozen = true,
-                Kind::UnansweredPings => deaf = true,
-                _ => {}
-            }
-        }
-        (self.faults.frozen, self.faults.ignore_pings) = (frozen, deaf);
+        let shape = self.faults.shape();
         self.lines_to_clients.shape(shape);
     }
 
@@ -169,7 +99,9 @@ impl World {
         let other = if way == Way::ToClient { Ways::FromClient } else { Ways::ToClient };
         let mut delay = Duration::ZERO;
         if !self.faults.is_quiet() {
-            for (kind, part) in self.turns(|fault| matches!(fault.kind, Kind::Latency { .. }) && fault.way != other) {
+            for (kind, part) in
+                self.faults.turns(|fault| matches!(fault.kind, Kind::Latency { .. }) && fault.way != other)
+            {
                 if let Kind::Latency { by, jitter } = kind {
                     delay += by + jitter.mul_f64(part);
                 }
@@ -207,7 +139,7 @@ impl World {
 
     /// HandshakeFault goes wrong with the handshakes of a new connection.
     pub(crate) fn troubles(&mut self) -> Vec<Trouble> {
-        let turns = self.turns(|fault| matches!(fault.kind, Kind::Connecting(_)));
+        let turns = self.faults.turns(|fault| matches!(fault.kind, Kind::Connecting(_)));
         let troubles = turns.into_iter().filter_map(|(kind, _)| match kind {
             Kind::Connecting(trouble) => Some(trouble),
             _ => None,
@@ -217,11 +149,12 @@ impl World {
 
     /// Whether a new connection is closed at once.
     pub(crate) fn refuses_connections(&mut self) -> bool {
-        !self.faults.down.is_empty() || !self.turns(|fault| fault.kind == Kind::RefuseConnections).is_empty()
+        !self.faults.down.is_empty() || !self.faults.turns(|fault| fault.kind == Kind::RefuseConnections).is_empty()
     }
 
     pub(crate) fn credentials_amiss(&mut self, resumes: bool) -> bool {
         let turns = self
+            .faults
             .turns(|fault| matches!(fault.kind, Kind::RefuseCredentials { resumed_only } if resumes || !resumed_only));
         !turns.is_empty()
     }
@@ -231,7 +164,7 @@ impl World {
     /// Lets go wrong with a request what is to go wrong; true when nothing more becomes of it.
     pub(crate) fn goes_amiss(&mut self, conn: u64, id: &Value, method: &str) -> bool {
         let fits = |fault: &Fault| fault.on.as_deref() == Some(method) && fault.only != Only::Events;
-        for (kind, _) in self.turns(|fault| matches!(fault.kind, Kind::Act(_)) && fits(fault)) {
+        for (kind, _) in self.faults.turns(|fault| matches!(fault.kind, Kind::Act(_)) && fits(fault)) {
             if let Kind::Act(act) = kind {
                 self.perform(&act, vec![conn]);
             }
@@ -241,10 +174,10 @@ impl World {
         }
         let named = |fault: &Fault| fault.on.is_none() || fault.on.as_deref() == Some(method);
         let lost = |fault: &Fault| fault.kind == Kind::Lose && fault.only == Only::Requests && named(fault);
-        if !self.turns(lost).is_empty() {
+        if !self.faults.turns(lost).is_empty() {
             return true;
         }
-        let refusals = self.turns(|fault| matches!(fault.kind, Kind::Refuse { .. }) && named(fault));
+        let refusals = self.faults.turns(|fault| matches!(fault.kind, Kind::Refuse { .. }) && named(fault));
         if let Some((Kind::Refuse { code, message }, _)) = refusals.into_iter().next() {
             self.refuse_request(conn, id, method, &Refusal { code, message });
             return true;
@@ -280,7 +213,7 @@ impl World {
             // Pings and the like are none of these, and have faults of their own.
             _ => return self.put(conn, kind, method, frame),
         };
-        let turns = self.turns(|fault| {
+        let turns = self.faults.turns(|fault| {
             matches!(
                 fault.kind,
                 Kind::Lose | Kind::Delay { .. } | Kind::Repeat { .. } | Kind::Redeliver | Kind::Reorder { .. }
@@ -325,7 +258,7 @@ impl World {
         }
         if kind == EntryKind::Event {
             let fits = |fault: &Fault| fault.on.as_deref() == Some(method) && fault.only != Only::Requests;
-            for (turn, _) in self.turns(|fault| matches!(fault.kind, Kind::Act(_)) && fits(fault)) {
+            for (turn, _) in self.faults.turns(|fault| matches!(fault.kind, Kind::Act(_)) && fits(fault)) {
                 if let Kind::Act(act) = turn {
                     self.perform(&act, vec![conn]);
                 }

@@ -3,6 +3,7 @@
 pub(crate) mod agenda;
 pub(crate) mod calls;
 pub(crate) mod connections;
+pub(crate) mod cutting;
 pub(crate) mod meetings;
 pub(crate) mod mishaps;
 pub(crate) mod numbers;

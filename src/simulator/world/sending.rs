@@ -98,6 +98,13 @@ impl World {
         }
     }
 
+    /// Closes all connections at once.
+    pub(crate) fn cut_all(&mut self) {
+        for conn in self.conns.keys().copied().collect::<Vec<_>>() {
+            self.cut(conn);
+        }
+    }
+
     /// Keeps events back, until [`uncork`](Self::uncork), so that a reply can go out before them.
     pub(crate) fn cork(&mut self) {
         self.corked = Some(Vec::new());

@@ -7,6 +7,7 @@ use parking_lot::{Condvar, Mutex};
 
 use crate::clock::{Clock, Deadline};
 use crate::simulator::line::link::Lines;
+use crate::simulator::verdict::expected::Book;
 use crate::simulator::world::settings::Settings;
 use crate::simulator::world::state::World;
 
@@ -15,6 +16,8 @@ pub(crate) struct Shared {
     pub(crate) clock: Clock,
     pub(crate) lines_to_clients: Arc<Lines>,
     pub(crate) world: Mutex<World>,
+    /// What is expected of the program, under a lock of its own.
+    pub(crate) expected: Mutex<Book>,
     /// Rung after every change.
     pub(crate) bell: Condvar,
     /// Rung when the timer thread has to look again.
@@ -25,7 +28,14 @@ impl Shared {
     pub(crate) fn new(clock: Clock, settings: Settings, may_carry_secrets: fn(&str) -> bool) -> Self {
         let lines_to_clients = Lines::new(clock.clone());
         let world = World::new(clock.clone(), settings, Arc::clone(&lines_to_clients), may_carry_secrets);
-        Self { clock, lines_to_clients, world: Mutex::new(world), bell: Condvar::new(), timer_bell: Condvar::new() }
+        Self {
+            clock,
+            lines_to_clients,
+            world: Mutex::new(world),
+            expected: Mutex::default(),
+            bell: Condvar::new(),
+            timer_bell: Condvar::new(),
+        }
     }
 
     /// Does something to the world, and afterwards what may not be done under its lock.

@@ -10,9 +10,8 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::clock::{Clock, Sender};
+use crate::simulator::faults::active::Faults;
 use crate::simulator::faults::cut::Cutting;
-use crate::simulator::handles::expect::Expected;
-use crate::simulator::handles::link::Faults;
 use crate::simulator::line::link::{Lines, Link};
 use crate::simulator::people::person::Person;
 use crate::simulator::people::plan::NumberPlan;
@@ -67,7 +66,6 @@ pub(crate) struct World {
     pub(crate) violations: Vec<String>,
     pub(crate) script: AgentScript,
     pub(crate) deeds: VecDeque<Deed>,
-    pub(crate) expected: Vec<(u64, Expected)>,
     /// What clients know to be over: calls, and operations by their control id.
     pub(crate) over: Over,
     pub(crate) slowest_ack: Duration,
@@ -116,7 +114,6 @@ impl World {
             violations: Vec::new(),
             script: AgentScript::default(),
             deeds: VecDeque::new(),
-            expected: Vec::new(),
             over: Over::default(),
             slowest_ack: Duration::ZERO,
             lines: VecDeque::new(),

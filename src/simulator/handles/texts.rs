@@ -1,0 +1,109 @@
+//! Texts, and what becomes of them.
+
+use crate::simulator::handles::instance::Simulator;
+use crate::simulator::world::numbers::{Outlook, Outlooks, Text};
+
+/// Texts.
+impl Simulator {
+    /// What becomes of texts to a number; they are delivered unless something else is said.
+    pub fn number(&self, number: impl Into<String>) -> Number<'_> {
+        Number { sim: self, number: number.into(), more: false }
+    }
+
+    /// Somebody texts the program, in the context `default`; gives the message's id. The text waits while no client
+    /// is subscribed.
+    pub fn texts(&self, from: &str, to: &str, body: &str) -> String {
+        self.texts_in("default", from, to, body)
+    }
+
+    /// The same in another context.
+    pub fn texts_in(&self, context: &str, from: &str, to: &str, body: &str) -> String {
+        self.shared.with(|world| world.text_in(context, from, to, body, &[]))
+    }
+
+    /// Somebody sends the program an MMS in a context: a text with the addresses of its media; gives the message's id.
+    ///
+    /// ```
+    /// # let sim = signalwire_relay::simulator::Simulator::start()?;
+    /// let photo = "https://files.example.com/photo.jpg";
+    /// let id = sim.texts_with_media("default", "+15551230000", "+15559990000", "Look at this", [photo]);
+    /// assert!(id.starts_with("msg-"));
+    /// # Ok::<(), signalwire_relay::Error>(())
+    /// ```
+    pub fn texts_with_media<M: Into<String>>(
+        &self,
+        context: &str,
+        from: &str,
+        to: &str,
+        body: &str,
+        media: impl IntoIterator<Item = M>,
+    ) -> String {
+        let media: Vec<String> = media.into_iter().map(Into::into).collect();
+        self.shared.with(|world| world.text_in(context, from, to, body, &media))
+    }
+
+    /// The texts that programs sent and that were accepted, in order; the first 50,000 of them.
+    #[must_use]
+    pub fn texts_sent(&self) -> Vec<Text> {
+        self.shared.with(|world| world.texts_sent.clone())
+    }
+}
+
+/// What becomes of texts to one number; from [`Simulator::number`].
+///
+/// Each word replaces what was said before; [`then`](Self::then) adds to it instead. The last of a row holds for all
+/// texts that follow.
+///
+/// ```
+/// # let sim = signalwire_relay::simulator::Simulator::start()?;
+/// sim.number("+15552222222").undelivered("30003").then().delivers();
+/// sim.number("+15553333333").fails("blocked by the carrier");
+/// # Ok::<(), signalwire_relay::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Number<'a> {
+    sim: &'a Simulator,
+    number: String,
+    more: bool,
+}
+
+impl Number<'_> {
+    /// Texts arrive.
+    pub fn delivers(self) -> Self {
+        self.set(Outlook::Delivered)
+    }
+
+    /// Texts are sent and do not arrive, for this reason: the carrier's words or an error code.
+    pub fn undelivered(self, reason: &str) -> Self {
+        self.set(Outlook::Undelivered(reason.to_owned()))
+    }
+
+    /// Texts fail, for this reason.
+    pub fn fails(self, reason: &str) -> Self {
+        self.set(Outlook::Failed(reason.to_owned()))
+    }
+
+    /// Texts are not even taken: the request is refused, with this code and these words.
+    pub fn refuses(self, code: i64, message: &str) -> Self {
+        self.set(Outlook::Refused(code, message.to_owned()))
+    }
+
+    /// What follows is what becomes of the next text.
+    #[must_use = "what becomes of the next text comes with the value returned"]
+    pub fn then(mut self) -> Self {
+        self.more = true;
+        self
+    }
+
+    fn set(mut self, outlook: Outlook) -> Self {
+        let more = std::mem::take(&mut self.more);
+        self.sim.shared.with(|world| {
+            let outlooks: &mut Outlooks = world.outlooks.entry(self.number.clone()).or_default();
+            if !more {
+                outlooks.clear();
+            }
+            outlooks.add(outlook);
+        });
+        self
+    }
+}

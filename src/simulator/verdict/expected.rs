@@ -1,0 +1,142 @@
+//! What is expected of a program.
+
+use std::fmt;
+
+use crate::simulator::verdict::deeds::{Scene, Wanted};
+
+/// How often something is expected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Count {
+    Exactly(usize),
+    AtLeast(usize),
+}
+
+impl Count {
+    fn fits(self, times: usize) -> bool {
+        match self {
+            Self::Exactly(wanted) => times == wanted,
+            Self::AtLeast(least) => times >= least,
+        }
+    }
+}
+
+impl fmt::Display for Count {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exactly(0) => f.write_str("never"),
+            Self::Exactly(1) => f.write_str("once"),
+            Self::Exactly(times) => write!(f, "{times} times"),
+            Self::AtLeast(1) => f.write_str("at least once"),
+            Self::AtLeast(times) => write!(f, "at least {times} times"),
+        }
+    }
+}
+
+/// One thing that is expected, or several in their order.
+#[derive(Debug)]
+pub enum Expected {
+    Deed(Wanted, Count),
+    Order(Vec<Wanted>),
+}
+
+impl Expected {
+    pub(crate) fn at_least_once(wanted: Wanted) -> Self {
+        Self::Deed(wanted, Count::AtLeast(1))
+    }
+
+    pub(crate) fn never(wanted: Wanted) -> Self {
+        Self::Deed(wanted, Count::Exactly(0))
+    }
+
+    /// The same, for this person alone.
+    pub(crate) fn with(self, number: &str) -> Self {
+        self.narrowed(|wanted| wanted.with(number))
+    }
+
+    /// The same, on this call alone.
+    pub(crate) fn on_call(self, call_id: &str) -> Self {
+        self.narrowed(|wanted| wanted.on_call(call_id))
+    }
+
+    fn narrowed(self, narrow: impl Fn(Wanted) -> Wanted) -> Self {
+        match self {
+            Self::Deed(wanted, count) => Self::Deed(narrow(wanted), count),
+            Self::Order(all) => Self::Order(all.into_iter().map(narrow).collect()),
+        }
+    }
+
+    /// Why it is not met, when it is not.
+    pub(crate) fn unmet(&self, scene: &Scene) -> Option<String> {
+        match self {
+            Self::Deed(wanted, count) => {
+                let times = wanted.places(scene).len();
+                if count.fits(times) {
+                    return None;
+                }
+                let mut line = format!("{wanted}, {count}; it happened {}", times_of(times));
+                if times == 0 {
+                    tell_all(&mut line, "near it came", &wanted.near(scene));
+                }
+                Some(line)
+            }
+            Self::Order(all) => {
+                let mut last = None;
+                for (at, wanted) in all.iter().enumerate() {
+                    let next = wanted.places(scene).into_iter().find(|place| last.is_none_or(|last| *place > last));
+                    if next.is_none() {
+                        let order: Vec<String> = all.iter().map(ToString::to_string).collect();
+                        let mut line = format!("in this order: {}", order.join("; "));
+                        line += &format!("\n       what did not come in its place is number {}: {wanted}", at + 1);
+                        let what = if at == 0 { "what came" } else { "behind those before it came" };
+                        tell_all(&mut line, what, &scene.behind(last));
+                        tell_all(&mut line, "near it came", &wanted.near(scene));
+                        return Some(line);
+                    }
+                    last = next;
+                }
+                None
+            }
+        }
+    }
+}
+
+fn times_of(times: usize) -> String {
+    match times {
+        0 => "never".into(),
+        1 => "once".into(),
+        times => format!("{times} times"),
+    }
+}
+
+fn tell_all(line: &mut String, what: &str, all: &[String]) {
+    if !all.is_empty() {
+        *line += &format!("\n       {what}:");
+        all.iter().for_each(|one| *line += &format!("\n         {one}"));
+    }
+}
+
+/// All that is expected, each with the number that it is found by.
+#[derive(Default)]
+pub(crate) struct Book {
+    added: u64,
+    all: Vec<(u64, Expected)>,
+}
+
+impl Book {
+    /// Notes what is expected; gives what it is found by.
+    pub(crate) fn add(&mut self, expected: Expected) -> u64 {
+        self.added += 1;
+        self.all.push((self.added, expected));
+        self.added
+    }
+
+    /// What was noted under a number, unless it has been judged already.
+    pub(crate) fn get(&mut self, id: u64) -> Option<&mut Expected> {
+        self.all.iter_mut().find(|(known, _)| *known == id).map(|(_, expected)| expected)
+    }
+
+    /// Takes all of it, to be judged.
+    pub(crate) fn take(&mut self) -> Vec<Expected> {
+        std::mem::take(&mut self.all).into_iter().map(|(_, expected)| expected).collect()
+    }
+}

@@ -1,0 +1,95 @@
+//! A link that is cut at a frame: what of the frame arrives, and what is sent again.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::simulator::faults::cut::Cut;
+use crate::simulator::line::out::Out;
+use crate::simulator::record::journal::{Direction, EntryKind};
+use crate::simulator::world::state::World;
+
+impl World {
+    /// Whether a frame of the client arrives, and whether the link is cut behind it.
+    pub(crate) fn takes_frame(&mut self, conn: u64, text: &str) -> (bool, bool) {
+        let cut = self.due_cut(Direction::FromClient);
+        match cut {
+            None => (true, false),
+            Some(Cut::Before) => {
+                // It was on the wire: the journal has it, and nobody else.
+                if let Ok(frame) = serde_json::from_str::<Value>(text) {
+                    let method = frame["method"].as_str().unwrap_or_default().to_owned();
+                    let kind = if method.is_empty() { EntryKind::Ack } else { EntryKind::Request };
+                    self.note(Direction::FromClient, kind, conn, &method, frame);
+                }
+                self.end_here(conn);
+                (false, false)
+            }
+            Some(Cut::After) => {
+                // What it causes is lost.
+                self.cutting.doomed = Some(conn);
+                (true, true)
+            }
+        }
+    }
+
+    /// The same for a frame that is about to be sent.
+    pub(crate) fn sends_frame(&mut self, conn: u64, kind: EntryKind, method: &str, frame: &Value) -> (bool, bool) {
+        let doomed = self.cutting.doomed == Some(conn);
+        let cut = if doomed { Some(Cut::Before) } else { self.due_cut(Direction::ToClient) };
+        if cut != Some(Cut::Before) {
+            return (true, cut.is_some());
+        }
+        let session = self.conns.get(&conn).and_then(|connection| connection.session.clone());
+        if !doomed {
+            self.end_here(conn);
+        }
+        if let Some(session) = session.and_then(|name| self.sessions.get_mut(&name)) {
+            if kind == EntryKind::Event && self.settings.replays_missed_events {
+                let id = frame["id"].as_str().unwrap_or_default().to_owned();
+                if session.missed.iter().all(|(_, missed, _)| *missed != id) {
+                    session.missed.push((method.to_owned(), id, frame.clone()));
+                }
+            }
+        }
+        (false, false)
+    }
+
+    fn due_cut(&mut self, direction: Direction) -> Option<Cut> {
+        let (cut, forget) = self.cutting.due(direction)?;
+        if forget {
+            // A moment later: whoever sends this frame may be looking at the sessions.
+            self.after_real(Duration::ZERO, Self::forget_sessions);
+        }
+        Some(cut)
+    }
+
+    /// Ends a connection behind what was sent over it already, without a word. What was not acknowledged is to be
+    /// sent again after a resume, where missed events are.
+    pub(crate) fn end_here(&mut self, conn: u64) {
+        if self.cutting.doomed == Some(conn) {
+            self.cutting.doomed = None;
+        }
+        let Some(mut connection) = self.conns.remove(&conn) else { return };
+        let _ = connection.out.send(Out::End);
+        let session = connection.session.as_ref().and_then(|name| self.sessions.get_mut(name));
+        if let Some(session) = session.filter(|_| self.settings.replays_missed_events) {
+            let (sent, mut unacked) = (self.log.snapshot(), std::mem::take(&mut connection.unacked));
+            let events = sent.entries().iter().filter(|entry| entry.kind() == EntryKind::Event);
+            let again = events.filter_map(|entry| {
+                // The journal has it once for each time that it was sent.
+                let id = entry.id().as_str().filter(|id| unacked.remove(*id).is_some())?;
+                let frame = serde_json::from_str(&entry.text()).ok()?;
+                Some((entry.method().to_owned(), id.to_owned(), frame))
+            });
+            let later = std::mem::take(&mut session.missed);
+            session.missed = again.collect();
+            for event in later {
+                if session.missed.iter().all(|(_, missed, _)| *missed != event.1) {
+                    session.missed.push(event);
+                }
+            }
+        }
+        self.left(conn, &connection);
+    }
+}
