@@ -3,4 +3,5 @@
 pub(crate) mod active;
 pub(crate) mod cut;
 pub(crate) mod fault;
+pub(crate) mod json;
 pub(crate) mod malformed;

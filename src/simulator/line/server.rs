@@ -381,7 +381,7 @@ fn fault_handshake(reading: &mut Io, writing: Option<&mut Io>, link: &Link, trou
         .into_bytes(),
     };
     if !answer.is_empty() {
-        // HandshakeFault the client has to say first, as far as it comes in one piece.
+        // What the client has to say first, as far as it comes in one piece.
         let mut said = [0; 4096];
         if !matches!(reading.read(&mut said), Ok(1..)) {
             return false;
@@ -440,7 +440,7 @@ impl Io {
     }
 }
 
-/// HandshakeFault the reader's WebSocket reads from. HandshakeFault it would answer by itself is answered by the writer instead.
+/// HandshakeFault the reader's WebSocket reads from. What it would answer by itself is answered by the writer instead.
 struct ReadHalf {
     io: Io,
     established: bool,
@@ -462,7 +462,7 @@ impl Write for ReadHalf {
     }
 }
 
-/// HandshakeFault the writer's WebSocket writes to.
+/// What the writer's WebSocket writes to.
 struct WriteHalf {
     io: Io,
 }

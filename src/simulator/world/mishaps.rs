@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::clock::Dice;
 use crate::simulator::faults::active::{Active, Behind};
 use crate::simulator::faults::fault::{Act, Fault, Kind, Only, Ways};
+use crate::simulator::faults::json;
 use crate::simulator::faults::malformed::{self, Sent};
 use crate::simulator::line::handshake::{HandshakeFault, Trouble};
 use crate::simulator::line::link::Way;
@@ -94,7 +95,7 @@ impl World {
         self.lines_to_clients.shape(shape);
     }
 
-    /// When something that is sent now arrives; `None` is at once. HandshakeFault is on its way is not overtaken.
+    /// When something that is sent now arrives; `None` is at once. What is on its way is not overtaken.
     pub(crate) fn arrival(&mut self, conn: u64, way: Way) -> Option<Instant> {
         let other = if way == Way::ToClient { Ways::FromClient } else { Ways::ToClient };
         let mut delay = Duration::ZERO;
@@ -110,7 +111,7 @@ impl World {
         let now = self.clock.now();
         let last = &mut self.conns.get_mut(&conn)?.arrival[usize::from(way == Way::FromClient)];
         let at = last.unwrap_or(now).max(now.checked_add(delay)?);
-        // HandshakeFault is due at this very moment may still wait for its timer. A later frame must not overtake it.
+        // What is due at this very moment may still wait for its timer. A later frame must not overtake it.
         let is_behind = last.is_some_and(|last| last >= now);
         *last = (at > now || is_behind).then_some(at);
         *last
@@ -137,7 +138,7 @@ impl World {
 
     // Connecting.
 
-    /// HandshakeFault goes wrong with the handshakes of a new connection.
+    /// What goes wrong with the handshakes of a new connection.
     pub(crate) fn troubles(&mut self) -> Vec<Trouble> {
         let turns = self.faults.turns(|fault| matches!(fault.kind, Kind::Connecting(_)));
         let troubles = turns.into_iter().filter_map(|(kind, _)| match kind {
@@ -280,10 +281,10 @@ impl World {
         }
     }
 
-    // HandshakeFault happens once.
+    // What happens once.
 
     fn perform(&mut self, act: &Act, conns: Vec<u64>) {
-        self.mark(Fault::name_of(act), &conns);
+        self.mark(json::name_of(act), &conns);
         match act {
             Act::Reset => conns.into_iter().for_each(|conn| self.reset(conn)),
             Act::Cut => conns.into_iter().for_each(|conn| self.cut(conn)),
