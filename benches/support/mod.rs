@@ -207,6 +207,7 @@ pub struct Sample {
 #[derive(Default)]
 struct Figures {
     rates: Vec<f64>,
+    p10: Vec<f64>,
     p50: Vec<f64>,
     p99: Vec<f64>,
     count: usize,
@@ -216,6 +217,8 @@ struct Figures {
 /// The medians of one contender: units of work per second, latencies in µs, and CPU seconds for 100,000 units.
 pub struct Row {
     pub rate: f64,
+    /// Of the requests that nothing delayed, also on a busy machine.
+    pub p10: Option<f64>,
     pub p50: Option<f64>,
     pub p99: Option<f64>,
     pub cpu: Option<f64>,
@@ -233,6 +236,7 @@ impl Figures {
             let at = (latencies.len() as f64 * share) as usize;
             into.extend(latencies.get(at).map(|nanos| *nanos as f64 / 1e3));
         };
+        note(&mut self.p10, 0.1);
         note(&mut self.p50, 0.5);
         note(&mut self.p99, 0.99);
     }
@@ -240,6 +244,7 @@ impl Figures {
     fn row(&self) -> Row {
         Row {
             rate: median(&self.rates).unwrap_or(f64::NAN),
+            p10: median(&self.p10),
             p50: median(&self.p50),
             p99: median(&self.p99),
             cpu: self.cpu.map(|cpu| cpu * 1e5 / self.count as f64),

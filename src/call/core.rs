@@ -1425,3 +1425,33 @@ impl PartialEq for ById {
 }
 
 impl Eq for ById {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn calls_keep_the_names_they_share_once_and_their_own_apart() {
+        let labels = Labels::default();
+        let (mut one, mut other) = (Names::default(), Names::default());
+        one.update(&labels, [Some("node-1"), Some("project"), Some("sales"), Some("t"), Some("segment-1")]);
+        other.update(&labels, [Some("node-1"), Some("project"), Some("sales"), None, Some("segment-2")]);
+        assert_eq!(one.all(), ["node-1", "project", "sales", "t", "segment-1"]);
+        assert_eq!(other.all(), ["node-1", "project", "sales", "", "segment-2"]);
+        let shared = |names: &Names| names.shared.clone().expect("a label");
+        assert!(Arc::ptr_eq(&shared(&one), &shared(&other)));
+        // What is empty or absent changes nothing.
+        one.update(&labels, [None, Some(""), None, None, None]);
+        assert!(Arc::ptr_eq(&shared(&one), &shared(&other)));
+        one.update(&labels, [Some("node-2"), None, None, None, Some("segment-3")]);
+        assert_eq!(one.all(), ["node-2", "project", "sales", "t", "segment-3"]);
+        assert_eq!(other.all(), ["node-1", "project", "sales", "", "segment-2"]);
+    }
+
+    /// What an idle call takes besides its texts. Whoever adds a field that is rarely used finds a place for it in
+    /// [`Live`].
+    #[test]
+    fn an_idle_call_is_small() {
+        assert!(size_of::<CallCore>() <= 248, "{} bytes", size_of::<CallCore>());
+    }
+}

@@ -159,7 +159,7 @@ impl Builder {
     ///
     /// The file is read by each `connect`. What it takes to set TLS up, above all the system's roots, is shared by the
     /// clients of a process that trust the same certificates, and read anew by the first client that connects 10 minutes
-    /// later, or after a file of these settings or variables has changed. Clients that are connected keep theirs.
+    /// later, or after a file that these settings or variables name has changed. Clients that are connected keep theirs.
     ///
     /// [`connect`](Self::connect) returns a `Config` error that names the file if it cannot be read or holds no
     /// certificate.

@@ -1,5 +1,6 @@
 //! What comes in and waits for somebody to claim it: a handler, or a thread that pulls.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -28,7 +29,7 @@ pub(crate) trait Offered: Clone + Send + Sync + 'static {
     fn unclaimed(&self, session: &Session, why: &str);
     /// Its handler failed.
     fn failed(&self, session: &Session);
-    fn id(&self) -> String;
+    fn id(&self) -> Cow<'_, str>;
     /// Whether nothing can be done with it any more: nobody is bothered with it.
     fn is_over(&self) -> bool;
 }

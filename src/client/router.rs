@@ -1,5 +1,6 @@
 //! Where events go: the tables of calls, dials and messages, and what waits to be known.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, DefaultHasher, Hash, Hasher, RandomState};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -1073,8 +1074,8 @@ impl Offered for Call {
         self.core.handler_failed(session);
     }
 
-    fn id(&self) -> String {
-        Self::id(self).to_owned()
+    fn id(&self) -> Cow<'_, str> {
+        Self::id(self).into()
     }
 
     fn is_over(&self) -> bool {
@@ -1102,8 +1103,8 @@ impl Offered for Message {
 
     fn failed(&self, _session: &Session) {}
 
-    fn id(&self) -> String {
-        Self::id(self)
+    fn id(&self) -> Cow<'_, str> {
+        Self::id(self).into()
     }
 
     fn is_over(&self) -> bool {

@@ -1,4 +1,4 @@
-//! The reader thread: it connects, reads, and connects again.
+//! The reader: it connects, for the first time on the thread of the caller, reads, and connects again.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};

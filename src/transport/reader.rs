@@ -394,3 +394,45 @@ impl ReadHalf {
         self.decoder.move_here();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::{TcpListener, TcpStream};
+
+    use super::*;
+
+    /// Other times than those that the wire sets, which are seen when it sets none.
+    const UNTOUCHED: Option<Duration> = Some(Duration::from_secs(1234));
+
+    #[test]
+    fn the_timeouts_of_a_socket_are_set_once_and_taken_away_once() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let ours = TcpStream::connect(listener.local_addr().expect("an address")).expect("a connection");
+        let (mut peer, _) = listener.accept().expect("a connection");
+        let clock = Clock::real();
+        let socket = Arc::new(Tcp::client(ours, &clock));
+        // So far away that no machine is slow enough to see a difference.
+        let until = clock.after(Duration::from_secs(1_000_000));
+        let mut wire = Wire::new(Arc::clone(&socket), clock, until);
+        let mut exchange = |wire: &mut Wire| {
+            wire.send_all(b"ping").expect("sent");
+            peer.write_all(b"pong").expect("sent");
+            wire.recv(&mut [0; 4]).expect("received")
+        };
+        exchange(&mut wire);
+        // The system rounds it up.
+        let limit = socket.write_timeout().expect("a timeout");
+        assert!((Some(WRITE_SLICE)..Some(WRITE_SLICE * 2)).contains(&limit), "{limit:?}");
+        assert!(socket.read_timeout().expect("a timeout") > Some(Duration::from_secs(900_000)));
+        // The write timeout is the same for as long as the deadline is further away.
+        socket.set_write_timeout(UNTOUCHED).expect("set");
+        exchange(&mut wire);
+        assert_eq!(socket.write_timeout().expect("a timeout"), UNTOUCHED);
+        wire.until = None;
+        exchange(&mut wire);
+        assert_eq!(socket.read_timeout().expect("no timeout"), None);
+        socket.set_read_timeout(UNTOUCHED).expect("set");
+        exchange(&mut wire);
+        assert_eq!(socket.read_timeout().expect("a timeout"), UNTOUCHED);
+    }
+}

@@ -335,6 +335,33 @@ fn a_name_without_address_is_a_failure_of_the_lookup() {
     });
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn the_first_connection_is_made_on_the_calling_thread() {
+    const TEST: &str = "connecting::the_first_connection_is_made_on_the_calling_thread";
+    // In a process of its own, so that all threads of the crate are this client's.
+    crate::support::in_child(TEST, &[], || {
+        let threads = || {
+            let tasks = std::fs::read_dir("/proc/self/task").unwrap();
+            let names = tasks.filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("comm")).ok());
+            let mut names: Vec<_> = names.filter(|name| name.starts_with("relay-")).collect();
+            names.sort();
+            names
+        };
+        let peer = Peer::new();
+        let builder = peer.builder();
+        let connecting = thread::spawn(move || builder.connect());
+        let mut service = peer.accept();
+        let connect = service.frame();
+        // The connection stands, and is not authenticated yet.
+        until("the writer to have its name", || threads() == ["relay-writer\n"]);
+        service.reply(&connect, json!({"protocol": "p"}));
+        let client = connecting.join().unwrap().unwrap();
+        until("the reader", || threads() == ["relay-reader\n", "relay-writer\n"]);
+        client.disconnect();
+    });
+}
+
 #[test]
 fn a_silent_peer_is_given_up_at_the_deadline() {
     watched(|| {
