@@ -20,7 +20,7 @@ impl Simulator {
     /// How much time has passed since it was started.
     #[must_use]
     pub fn elapsed(&self) -> Duration {
-        self.shared.world.lock().elapsed()
+        self.shared.world.lock().time.elapsed()
     }
 
     /// Lets so much time pass, with everything that happens in it, up to its very end.

@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use serde_json::Value;
 
 use crate::clock::Dice;
+use crate::simulator::faults::cut::Cutting;
 use crate::simulator::faults::fault::{Fault, Kind, Ways};
 use crate::simulator::line::link::{Flow, Shape};
 use crate::simulator::record::journal::EntryKind;
@@ -62,6 +63,8 @@ pub(crate) struct Faults {
     /// The flaps that are down.
     pub(crate) down: HashSet<u64>,
     pub(crate) behind: Vec<Behind>,
+    /// The cuts that are counted out.
+    pub(crate) cutting: Cutting,
 }
 
 impl Faults {

@@ -16,7 +16,7 @@ impl Simulator {
     /// ```
     pub fn agent_answers(&self, heard: &str, answer: &str) {
         let answer = (heard.to_lowercase(), answer.to_owned());
-        self.shared.with(|world| world.script.answers.push(answer));
+        self.shared.with(|world| world.numbers.script_mut().answers.push(answer));
     }
 
     /// What agents make of a post prompt: these are the fields of the event `calling.ai.post_prompt`, which comes just
@@ -27,6 +27,6 @@ impl Simulator {
             Value::Object(fields) => fields,
             other => Map::from_iter([("post_prompt_data".to_owned(), other)]),
         };
-        self.shared.with(|world| world.script.summary = Some(fields));
+        self.shared.with(|world| world.numbers.script_mut().summary = Some(fields));
     }
 }

@@ -170,8 +170,7 @@ impl Simulator {
             return Ok(());
         }
         let (scene, lines) = self.shared.with(|world| {
-            let skip = world.lines.len().saturating_sub(SHOWN);
-            let lines: Vec<String> = world.lines.iter().skip(skip).cloned().collect();
+            let lines = world.record.last_lines(SHOWN);
             (scene(world), lines)
         });
         let expectations: Vec<String> = expected.iter().filter_map(|expected| expected.unmet(&scene)).collect();
@@ -187,7 +186,7 @@ impl Simulator {
         // What is not acknowledged by then is a violation.
         let _ = self.shared.wait_for(until, |world| {
             let settled = world.settings.allow_violations
-                || world.conns.values().all(|conn| conn.foreign || conn.unacked.is_empty());
+                || world.connections.iter().all(|(_, conn)| conn.foreign || conn.unacked.is_empty());
             settled.then_some(())
         });
     }
@@ -198,7 +197,7 @@ impl Simulator {
     /// Everything that the program did so far (the last 50,000 of it).
     #[must_use]
     pub fn deeds(&self) -> Vec<Deed> {
-        self.shared.with(|world| world.deeds.iter().cloned().collect())
+        self.shared.with(|world| world.record.deeds().cloned().collect())
     }
 
     /// How often this was done so far.
@@ -252,7 +251,7 @@ impl Simulator {
     }
 
     fn of(&self, kind: DeedKind) -> Vec<Deed> {
-        self.shared.with(|world| world.deeds.iter().filter(|deed| deed.kind() == kind).cloned().collect())
+        self.shared.with(|world| world.record.deeds().filter(|deed| deed.kind() == kind).cloned().collect())
     }
 
     fn pick(&self, kind: DeedKind, part: fn(&Deed) -> &str) -> Vec<String> {
@@ -262,7 +261,7 @@ impl Simulator {
 
 /// All that has happened so far.
 fn scene(world: &World) -> Scene {
-    Scene { deeds: world.deeds.iter().cloned().collect(), entries: world.log.snapshot().entries().to_vec() }
+    Scene { deeds: world.record.deeds().cloned().collect(), entries: world.record.journal().entries().to_vec() }
 }
 
 impl Drop for Simulator {
@@ -273,10 +272,7 @@ impl Drop for Simulator {
         let verdict = self.verify();
         self.server.close();
         // Without senders the listeners end when they have had everything.
-        self.shared.with(|world| {
-            world.listeners.clear();
-            world.log.end_listening();
-        });
+        self.shared.with(|world| world.record.end_listening());
         let until = self.shared.clock.after(LISTENER_LIMIT);
         let listeners = std::mem::take(&mut *self.listeners.lock());
         for (thread, ended) in listeners {

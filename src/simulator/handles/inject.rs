@@ -83,6 +83,6 @@ impl Simulator {
     }
 
     fn plan_cut(&self, plan: Plan) {
-        self.shared.with(|world| world.cutting.plans.push(plan));
+        self.shared.with(|world| world.faults.cutting.plans.push(plan));
     }
 }

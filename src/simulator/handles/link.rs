@@ -17,19 +17,19 @@ impl Simulator {
     /// How many connections there are now.
     #[must_use]
     pub fn connections(&self) -> usize {
-        self.shared.with(|world| world.conns.len())
+        self.shared.with(|world| world.connections.numbers().len())
     }
 
     /// How many connections there ever were that came as far as a WebSocket.
     #[must_use]
     pub fn connections_ever(&self) -> u64 {
-        self.shared.with(|world| world.connected_ever)
+        self.shared.with(|world| world.connections.ever())
     }
 
     /// The protocol strings of all sessions that are remembered, connected or not.
     #[must_use]
     pub fn sessions(&self) -> Vec<String> {
-        self.shared.with(|world| world.sessions.keys().cloned().collect())
+        self.shared.with(|world| world.sessions.names())
     }
 
     /// Waits until so many clients are connected and authenticated.
@@ -39,14 +39,14 @@ impl Simulator {
     /// When `timeout` passed before.
     pub fn wait_connected(&self, clients: usize, timeout: Duration) -> Result<(), Missed> {
         wait(&self.shared, timeout, &format!("a state with {clients} clients connected"), |world| {
-            (world.conns.values().filter(|conn| conn.session.is_some()).count() == clients).then_some(())
+            (world.connections.iter().filter(|(_, conn)| conn.session.is_some()).count() == clients).then_some(())
         })
     }
 
     /// Cuts every connection, now.
     pub fn drop_link(&self) {
         self.shared.with(|world| {
-            let conns: Vec<u64> = world.conns.keys().copied().collect();
+            let conns: Vec<u64> = world.connections.numbers();
             conns.into_iter().for_each(|conn| world.cut(conn));
         });
     }
@@ -144,10 +144,7 @@ impl Simulator {
     pub fn release_replies(&self, method: &str) {
         self.shared.with(|world| {
             world.faults.held.remove(method);
-            let (ready, kept): (Vec<_>, Vec<_>) =
-                std::mem::take(&mut world.late).into_iter().partition(|reply| reply.method == method);
-            world.late = kept;
-            for reply in ready {
+            for reply in world.outbox.take_of(method) {
                 world.send(reply.conn, EntryKind::Reply, &reply.method, reply.frame);
             }
         });
@@ -201,12 +198,12 @@ impl Simulator {
             let call = params["call_id"].as_str().and_then(|call_id| world.calls.get(call_id));
             let sessions = match call {
                 Some(leg) => vec![leg.session.clone()],
-                None => world.sessions.keys().cloned().collect(),
+                None => world.sessions.names(),
             };
             for session in sessions {
                 let context = params["context"].as_str().map(str::to_owned);
                 let (id, frame) = world.envelope(&session, event_type, context, params.clone());
-                world.by_hand.insert(json!(id).to_string());
+                world.outbox.by_hand(json!(id).to_string());
                 world.deliver(&session, event_type, id, frame);
             }
         });
@@ -218,15 +215,16 @@ impl Simulator {
             // A frame that is a request after all may be answered.
             if let Ok(Value::Object(frame)) = serde_json::from_str::<Value>(text) {
                 if let Some(id) = frame.get("id") {
-                    world.by_hand.insert(id.to_string());
+                    world.outbox.by_hand(id.to_string());
                 }
             }
-            let at = world.elapsed();
-            for (conn, connection) in &world.conns {
+            let at = world.time.elapsed();
+            for conn in world.connections.numbers() {
+                let Some(connection) = world.connections.get(conn) else { continue };
                 let _ = connection.out.send(Out::Text(text.to_owned()));
                 connection.unread.fetch_add(text.len(), std::sync::atomic::Ordering::Relaxed);
                 let frame = Frame::Text(text.to_owned());
-                world.log.add(at, Direction::ToClient, EntryKind::Raw, *conn, "", frame);
+                world.record.frame(at, Direction::ToClient, EntryKind::Raw, conn, "", frame);
             }
         });
     }
@@ -234,7 +232,7 @@ impl Simulator {
     /// Sends a binary frame to every connection; the service never does.
     pub fn push_binary(&self, bytes: &[u8]) {
         self.shared.with(|world| {
-            for connection in world.conns.values() {
+            for (_, connection) in world.connections.iter() {
                 let _ = connection.out.send(Out::Binary(bytes.to_vec()));
             }
         });
@@ -254,8 +252,8 @@ impl Simulator {
     fn again(&self, event_type: &str, fresh_id: bool) -> bool {
         self.shared.with(|world| {
             let is_one = |entry: &Entry| entry.kind() == EntryKind::Event && entry.method() == event_type;
-            let conns: Vec<u64> = world.conns.keys().copied().collect();
-            let found = world.log.last(is_one).is_some();
+            let conns: Vec<u64> = world.connections.numbers();
+            let found = world.record.last(is_one).is_some();
             world.again(event_type, fresh_id, &conns);
             found
         })

@@ -351,7 +351,7 @@ impl Callee {
     }
 
     fn plan<A>(&self, job: impl FnOnce(&mut NumberPlan) -> A) -> A {
-        self.shared.with(|world| job(world.plans.entry(self.number.clone()).or_default()))
+        self.shared.with(|world| job(world.numbers.plan_or_new(&self.number)))
     }
 
     fn manner(self, manner: Manner) -> Self {
@@ -479,19 +479,21 @@ impl Callee {
 
     /// Hangs up on every call they are on, now.
     pub fn hang_up(&self) {
-        self.shared.with(|world| world.people_at(&self.number).into_iter().for_each(|person| world.hang_up(person)));
+        self.shared
+            .with(|world| world.numbers.people_at(&self.number).into_iter().for_each(|person| world.hang_up(person)));
     }
 
     /// Presses keys on every call they are on, now and all at once. Keys that nothing waits for are lost.
     pub fn press(&self, keys: &str) {
-        self.shared
-            .with(|world| world.people_at(&self.number).into_iter().for_each(|person| world.press(person, keys)));
+        self.shared.with(|world| {
+            world.numbers.people_at(&self.number).into_iter().for_each(|person| world.press(person, keys))
+        });
     }
 
     /// Begins to say something on every call they are on, now.
     pub fn say(&self, text: &str) {
         self.shared.with(|world| {
-            for person in world.people_at(&self.number) {
+            for person in world.numbers.people_at(&self.number) {
                 world.say(person, text.to_owned(), true);
             }
         });
@@ -505,7 +507,7 @@ impl Callee {
     pub fn wait_heard(&self, text: &str, timeout: Duration) -> Result<(), Missed> {
         let wanted = text.to_lowercase();
         person_on_call::wait(&self.shared, timeout, &format!("{text:?} to {}", self.number), |world| {
-            let plan = world.plans.get(&self.number)?;
+            let plan = world.numbers.plan(&self.number)?;
             plan.heard.iter().any(|heard| heard.to_lowercase().contains(&wanted)).then_some(())
         })
     }

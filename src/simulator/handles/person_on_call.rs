@@ -28,7 +28,7 @@ impl PersonOnCall {
     pub(crate) fn on(shared: &Arc<Shared>, call_id: &str) -> Option<Self> {
         let (person, number) = shared.with(|world| {
             let id = world.calls.get(call_id)?.person;
-            let person = world.people.get_mut(&id)?;
+            let person = world.numbers.person_mut(id)?;
             person.handles += 1;
             Some((id, person.name.clone()))
         })?;
@@ -97,10 +97,10 @@ impl PersonOnCall {
     pub fn wait_answered(&self, timeout: Duration) -> Result<(), Missed> {
         let what = format!("the answer to the call from {}", self.number);
         let answered = wait(&self.shared, timeout, &what, |world| {
-            let person = world.people.get(&self.person)?;
+            let person = world.numbers.person(self.person)?;
             if person.answered { Some(true) } else { person.ending.as_ref().map(|_| false) }
         })?;
-        if answered { Ok(()) } else { Err(self.shared.with(|world| world.log.missed(what))) }
+        if answered { Ok(()) } else { Err(self.shared.with(|world| world.record.missed(what))) }
     }
 
     /// Waits until the call has ended, and gives the reason.
@@ -110,7 +110,7 @@ impl PersonOnCall {
     /// When `timeout` passed before.
     pub fn wait_ended(&self, timeout: Duration) -> Result<String, Missed> {
         wait(&self.shared, timeout, &format!("the end of the call from {}", self.number), |world| {
-            world.people.get(&self.person)?.ending.as_ref().map(|ending| ending.reason.clone())
+            world.numbers.person(self.person)?.ending.as_ref().map(|ending| ending.reason.clone())
         })
     }
 
@@ -122,7 +122,7 @@ impl PersonOnCall {
     pub fn wait_heard(&self, text: &str, timeout: Duration) -> Result<(), Missed> {
         let wanted = text.to_lowercase();
         wait(&self.shared, timeout, &format!("{text:?} to {}", self.number), |world| {
-            let person = world.people.get(&self.person)?;
+            let person = world.numbers.person(self.person)?;
             person.heard.iter().any(|heard| heard.to_lowercase().contains(&wanted)).then_some(())
         })
     }
@@ -145,7 +145,7 @@ impl PersonOnCall {
     }
 
     fn read<A: Default>(&self, job: impl FnOnce(&Person) -> A) -> A {
-        self.shared.with(|world| world.people.get(&self.person).map(job)).unwrap_or_default()
+        self.shared.with(|world| world.numbers.person(self.person).map(job)).unwrap_or_default()
     }
 }
 
@@ -172,5 +172,5 @@ pub(crate) fn wait<A>(
     look: impl FnMut(&mut World) -> Option<A>,
 ) -> Result<A, Missed> {
     let until = shared.clock.after(timeout);
-    shared.wait_for(until, look).ok_or_else(|| shared.with(|world| world.log.missed(what.to_owned())))
+    shared.wait_for(until, look).ok_or_else(|| shared.with(|world| world.record.missed(what.to_owned())))
 }

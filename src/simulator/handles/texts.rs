@@ -45,7 +45,7 @@ impl Simulator {
     /// The texts that programs sent and that were accepted, in order; the first 50,000 of them.
     #[must_use]
     pub fn texts_sent(&self) -> Vec<Text> {
-        self.shared.with(|world| world.texts_sent.clone())
+        self.shared.with(|world| world.numbers.texts_sent().to_vec())
     }
 }
 
@@ -98,7 +98,7 @@ impl Number<'_> {
     fn set(mut self, outlook: Outlook) -> Self {
         let more = std::mem::take(&mut self.more);
         self.sim.shared.with(|world| {
-            let outlooks: &mut Outlooks = world.outlooks.entry(self.number.clone()).or_default();
+            let outlooks: &mut Outlooks = world.numbers.outlooks(&self.number);
             if !more {
                 outlooks.clear();
             }

@@ -35,7 +35,7 @@ impl Simulator {
     /// [`journal_limit`](crate::simulator::Builder::journal_limit) sets another bound.
     #[must_use]
     pub fn journal(&self) -> Journal {
-        self.shared.with(|world| world.log.snapshot())
+        self.shared.with(|world| world.record.journal())
     }
 
     /// Waits for the next request of a method. Each call gives a request that no earlier call gave, so that several in
@@ -58,13 +58,7 @@ impl Simulator {
     }
 
     fn wait_for_entry(&self, kind: EntryKind, method: &str, timeout: Duration) -> Result<Entry, Missed> {
-        let name = format!("{kind:?} {method}");
-        wait(&self.shared, timeout, method, |world| {
-            let from = world.claimed.get(&name).copied().unwrap_or(0);
-            let found = world.log.find(from, |entry| entry.kind() == kind && entry.method() == method)?;
-            world.claimed.insert(name.clone(), found.sequence() + 1);
-            Some(found)
-        })
+        wait(&self.shared, timeout, method, |world| world.record.claim(kind, method))
     }
 
     /// What clients did that the service does not know or would not accept, one sentence each: unknown methods and fields, wrong types,
@@ -77,9 +71,9 @@ impl Simulator {
     #[must_use]
     pub fn violations(&self) -> Vec<String> {
         self.shared.with(|world| {
-            let now = world.clock.now();
-            let mut all = world.violations.clone();
-            for (conn, connection) in world.conns.iter().filter(|(_, connection)| !connection.foreign) {
+            let now = world.time.now();
+            let mut all = world.record.violations().to_vec();
+            for (conn, connection) in world.connections.iter().filter(|(_, connection)| !connection.foreign) {
                 let late =
                     connection.unacked.values().filter(|event| now.saturating_duration_since(event.sent) >= ACK_LIMIT);
                 let late = late.count();
@@ -101,7 +95,7 @@ impl Simulator {
     #[must_use]
     pub fn calls(&self) -> Vec<CallSeen> {
         self.shared.with(|world| {
-            let mut legs: Vec<&Leg> = world.calls.values().collect();
+            let mut legs: Vec<&Leg> = world.calls.all().collect();
             legs.sort_unstable_by_key(|leg| leg.person);
             let seen = |leg: &Leg| CallSeen {
                 call_id: leg.call_id.clone(),
@@ -124,10 +118,10 @@ impl Simulator {
     pub fn take_violations(&self) -> Vec<String> {
         let all = self.violations();
         self.shared.with(|world| {
-            world.violations.clear();
-            let now = world.clock.now();
+            world.record.forget_violations();
+            let now = world.time.now();
             let recent = |sent| now.saturating_duration_since(sent) < ACK_LIMIT;
-            world.conns.values_mut().for_each(|connection| connection.unacked.retain(|_, event| recent(event.sent)));
+            world.connections.retain_unacked(|event| recent(event.sent));
         });
         all
     }
@@ -135,13 +129,13 @@ impl Simulator {
     /// The longest time that any event waited for its acknowledgement, of those that were acknowledged.
     #[must_use]
     pub fn slowest_ack(&self) -> Duration {
-        self.shared.with(|world| world.slowest_ack)
+        self.shared.with(|world| world.record.slowest_ack())
     }
 
     /// What happened in words, a line each, in order: who called, what was heard, pressed, recorded, how it ended.
     #[must_use]
     pub fn transcript(&self) -> Vec<String> {
-        self.shared.with(|world| world.lines.iter().cloned().collect())
+        self.shared.with(|world| world.record.transcript())
     }
 
     /// Hands every line of the transcript, from the first, to a function on a thread of its own.
@@ -153,10 +147,7 @@ impl Simulator {
     /// ```
     pub fn on_transcript(&self, mut listener: impl FnMut(&str) + Send + 'static) {
         if let Some(sender) = self.listener("simulator-transcript", move |line: String| listener(&line)) {
-            self.shared.with(|world| {
-                world.lines.iter().for_each(|line| drop(sender.send(line.clone())));
-                world.listeners.push(sender);
-            });
+            self.shared.with(|world| world.record.on_line(sender));
         }
     }
 
@@ -170,7 +161,7 @@ impl Simulator {
     /// ```
     pub fn on_frame(&self, mut listener: impl FnMut(&Entry) + Send + 'static) {
         if let Some(sender) = self.listener("simulator-journal", move |entry: Entry| listener(&entry)) {
-            self.shared.with(|world| world.log.listen(sender));
+            self.shared.with(|world| world.record.on_frame(sender));
         }
     }
 

@@ -2,5 +2,6 @@
 
 pub(crate) mod canonical;
 pub(crate) mod deed;
+pub(crate) mod history;
 pub(crate) mod journal;
 pub(crate) mod log;

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 impl World {
     /// A client sent a text frame.
     pub(crate) fn on_text(&mut self, conn: u64, frame: &str) {
-        if self.faults.frozen || !self.conns.contains_key(&conn) {
+        if self.faults.frozen || !self.connections.is_open(conn) {
             return;
         }
         let (passes, cut_behind) = self.takes_frame(conn, frame);
@@ -48,7 +48,7 @@ impl World {
     }
 
     fn on_reply(&mut self, conn: u64, id: &Value) {
-        let Some(connection) = self.conns.get_mut(&conn) else { return };
+        let Some(connection) = self.connections.get_mut(conn) else { return };
         let known = match id.as_str() {
             Some(id) if connection.ping.as_deref() == Some(id) => {
                 connection.ping = None;
@@ -56,9 +56,9 @@ impl World {
             }
             Some(id) => match connection.unacked.remove(id) {
                 Some(unacked) => {
-                    let now = self.clock.now();
+                    let now = self.time.now();
                     if !connection.foreign {
-                        self.slowest_ack = self.slowest_ack.max(now.saturating_duration_since(unacked.sent));
+                        self.record.acked_after(now.saturating_duration_since(unacked.sent));
                         // Until it knows that it is authenticated, a client acknowledges what its program is told later.
                         let ends = unacked.ends.filter(|_| connection.welcomed);
                         ends.into_iter().for_each(|ends| self.over.add(ends, now));
@@ -70,14 +70,14 @@ impl World {
             None => false,
         };
         // A client that did not ask for acknowledgements, and sends them all the same, is in order.
-        let known = known || !connection.event_acks || self.by_hand.contains(&id.to_string());
+        let known = known || !connection.event_acks || self.outbox.was_by_hand(&id.to_string());
         if !known {
             self.violation(format!("connection {conn} answered {id}, which was not asked or is answered already"));
         }
     }
 
     fn on_request(&mut self, conn: u64, id: &Value, method: &str, params: &Params) {
-        let Some(connection) = self.conns.get_mut(&conn) else { return };
+        let Some(connection) = self.connections.get_mut(conn) else { return };
         let first_use = id.as_str().is_some_and(|id| connection.note_id(id));
         let authenticated = connection.session.is_some();
         if !first_use {
@@ -114,8 +114,10 @@ impl World {
         if method == "signalwire.connect" {
             return self.on_connect(conn, id, params);
         }
-        let Some(session) = self.conns.get(&conn).and_then(|connection| connection.session.clone()) else { return };
-        self.cork();
+        let Some(session) = self.connections.get(conn).and_then(|connection| connection.session.clone()) else {
+            return;
+        };
+        self.outbox.cork();
         let verdict = self.dispatch(conn, &session, method, params);
         if self.faults.drop_after.remove(method) {
             self.cut(conn);
@@ -136,13 +138,13 @@ impl World {
 
     /// Sends a reply, or keeps it back when that was asked for.
     pub(crate) fn answer(&mut self, conn: u64, method: &str, params: &Params, frame: Value) {
-        if !self.conns.contains_key(&conn) {
+        if !self.connections.is_open(conn) {
             return;
         }
         let after =
             if self.faults.events_first.contains(method) { last_event_of(method, params, &frame) } else { None };
         if after.is_some() || self.faults.held.contains(method) {
-            self.late.push(LateReply { conn, method: method.to_owned(), frame, after });
+            self.outbox.hold(LateReply::new(conn, method, frame, after));
         } else {
             self.send(conn, EntryKind::Reply, method, frame);
         }

@@ -1,29 +1,23 @@
 //! Sessions: connecting, resuming, contexts, pings, and who handles which request.
 
-use std::collections::BTreeSet;
-
 use crate::simulator::line::out::Out;
 use crate::simulator::record::journal::EntryKind;
 use crate::simulator::wire::frame::{self, text};
 use crate::simulator::wire::reply::{Params, Refusal, Reply, refuse, reply};
 use crate::simulator::world::calls::SessionId;
 use crate::simulator::world::connections::Conn;
-use crate::simulator::world::sessions::Session;
 use crate::simulator::world::state::World;
 use serde_json::{Map, Value, json};
 
 impl World {
     /// A connection has finished its handshakes.
     pub(crate) fn connected(&mut self, connection: Conn) -> u64 {
-        self.connected_ever += 1;
-        let conn = self.connected_ever;
-        self.conns.insert(conn, connection);
-        conn
+        self.connections.open(connection)
     }
 
     /// A connection has ended.
     pub(crate) fn gone(&mut self, conn: u64) {
-        if let Some(connection) = self.conns.remove(&conn) {
+        if let Some(connection) = self.connections.close(conn) {
             self.left(conn, &connection);
         }
     }
@@ -34,7 +28,7 @@ impl World {
                 session.conn = None;
             }
         }
-        self.late.retain(|reply| reply.conn != conn);
+        self.outbox.forget(conn);
     }
 
     pub(crate) fn on_connect(&mut self, conn: u64, id: &Value, params: &Params) {
@@ -47,7 +41,7 @@ impl World {
                 let identity = if self.settings.echo_secrets {
                     format!("{}@simulator.invalid", self.settings.token.expose())
                 } else {
-                    format!("{}@simulator.invalid", self.fresh_id(0x1de0))
+                    format!("{}@simulator.invalid", self.ids.fresh(0x1de0))
                 };
                 let result = json!({
                     "protocol": session,
@@ -79,24 +73,18 @@ impl World {
             self.violation("signalwire.connect: authorization_state without protocol".into());
             return refuse(-32602, "authorization_state needs protocol");
         }
-        let known = wanted.filter(|name| self.sessions.contains_key(*name)).map(str::to_owned);
+        let known = wanted.filter(|name| self.sessions.knows(name)).map(str::to_owned);
         let restored = known.is_some();
         let name = known.unwrap_or_else(|| {
-            let unique = self.fresh_id(0x5e55);
-            format!("signalwire_{}_{unique}_{}", self.signature(), self.settings.project)
+            let unique = self.ids.fresh(0x5e55);
+            format!("signalwire_{}_{unique}_{}", self.ids.signature(), self.settings.project)
         });
-        let blob = self.fresh_id(0xa071);
-        let session = self.sessions.entry(name.clone()).or_insert_with(|| Session {
-            conn: None,
-            contexts: BTreeSet::new(),
-            authorization_state: blob,
-            missed: Vec::new(),
-            last_offer: 0,
-        });
+        let blob = self.ids.fresh(0xa071);
+        let session = self.sessions.get_or_new(&name, blob);
         let contexts = frame::list(params, "contexts").iter().filter_map(Value::as_str).map(str::to_owned);
         session.contexts.extend(contexts);
         let before = session.conn.replace(conn);
-        if let Some(connection) = self.conns.get_mut(&conn) {
+        if let Some(connection) = self.connections.get_mut(conn) {
             connection.session = Some(name.clone());
             connection.event_acks = frame::flag(params, "event_acks");
             connection.major = major;
@@ -112,7 +100,7 @@ impl World {
         json!({
             "project": self.settings.project,
             "scopes": ["calling", "messaging"],
-            "signature": self.signature(),
+            "signature": self.ids.signature(),
         })
     }
 
@@ -163,17 +151,17 @@ impl World {
     }
 
     fn ping(&mut self, conn: u64) {
-        let Some(connection) = self.conns.get(&conn).filter(|connection| !connection.foreign) else { return };
+        let Some(connection) = self.connections.get(conn).filter(|connection| !connection.foreign) else { return };
         if connection.ping.is_none() && !self.faults.frozen {
-            let id = self.fresh_id(0x9199);
-            let frame = frame::request(&id, "signalwire.ping", json!({"timestamp": self.clock.unix()}));
+            let id = self.ids.fresh(0x9199);
+            let frame = frame::request(&id, "signalwire.ping", json!({"timestamp": self.time.unix()}));
             self.send(conn, EntryKind::ServiceRequest, "signalwire.ping", frame);
-            if let Some(connection) = self.conns.get_mut(&conn) {
+            if let Some(connection) = self.connections.get_mut(conn) {
                 connection.ping = Some(id.clone());
             }
             let limit = self.settings.ping_limit;
             self.after_real(limit, move |world| {
-                if world.conns.get(&conn).is_some_and(|connection| connection.ping.as_ref() == Some(&id)) {
+                if world.connections.get(conn).is_some_and(|connection| connection.ping.as_ref() == Some(&id)) {
                     world.violation(format!("connection {conn} did not answer a ping, so it was closed"));
                     world.cut(conn);
                 }
@@ -183,7 +171,7 @@ impl World {
     }
 
     pub(crate) fn on_receive(&mut self, conn: u64, session: &str, params: &Params) -> Reply {
-        if self.conns.get(&conn).is_some_and(|connection| connection.major >= 4) {
+        if self.connections.get(conn).is_some_and(|connection| connection.major >= 4) {
             return refuse(-32001, "Not available in this protocol version");
         }
         let contexts: Vec<String> =
@@ -210,20 +198,20 @@ impl World {
     }
 
     pub(crate) fn close_with(&mut self, conn: u64, how: Out) {
-        if self.conns.contains_key(&conn) {
+        if self.connections.is_open(conn) {
             self.pass_on(conn, how);
         }
-        if let Some(connection) = self.conns.remove(&conn) {
+        if let Some(connection) = self.connections.close(conn) {
             self.left(conn, &connection);
         }
     }
 
     /// Announces the end of every connection, as before maintenance, and closes them a moment later.
     pub(crate) fn ask_to_reconnect(&mut self, restart: bool) {
-        for conn in self.conns.keys().copied().collect::<Vec<_>>() {
-            let id = self.fresh_id(0xd15c);
+        for conn in self.connections.numbers() {
+            let id = self.ids.fresh(0xd15c);
             let frame = frame::request(&id, "signalwire.disconnect", json!({"restart": restart}));
-            self.by_hand.insert(format!("{id:?}"));
+            self.outbox.by_hand(format!("{id:?}"));
             self.send(conn, EntryKind::ServiceRequest, "signalwire.disconnect", frame);
             self.after_real(std::time::Duration::from_millis(200), move |world| world.close(conn));
         }
@@ -234,27 +222,13 @@ impl World {
 
     /// Forgets all sessions: the next reconnect of each client is not a resume, and its calls are gone.
     pub(crate) fn forget_sessions(&mut self) {
-        let forgotten: Vec<SessionId> = self.sessions.keys().cloned().collect();
+        let forgotten = self.sessions.names();
         let mut calls: Vec<String> =
-            self.calls.values().filter(|leg| forgotten.contains(&leg.session)).map(|leg| leg.call_id.clone()).collect();
+            self.calls.all().filter(|leg| forgotten.contains(&leg.session)).map(|leg| leg.call_id.clone()).collect();
         calls.sort();
-        self.sessions.clear();
+        self.sessions.forget_all();
         for call_id in calls {
             self.end_call(&call_id, "error", "none");
         }
-    }
-
-    /// The session that is next for something in this context, when one is connected.
-    pub(crate) fn next_session(&mut self, context: &str, except: &[SessionId]) -> Option<SessionId> {
-        let turn = self.number();
-        let (name, session) = self
-            .sessions
-            .iter_mut()
-            .filter(|(name, session)| {
-                session.conn.is_some() && session.contexts.contains(context) && !except.contains(name)
-            })
-            .min_by_key(|(_, session)| session.last_offer)?;
-        session.last_offer = turn;
-        Some(name.clone())
     }
 }

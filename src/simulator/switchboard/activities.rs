@@ -38,7 +38,7 @@ impl World {
                 if let Some(control_id) = control_id {
                     self.reserve(call_id, control_id)?;
                 }
-                let key = self.number();
+                let key = self.ids.number();
                 let Some(leg) = self.calls.get_mut(call_id) else { return refuse(404, "Call does not exist") };
                 leg.running.insert(key, Running::new(control_id.map(str::to_owned), activity));
                 let person = leg.person;
@@ -95,12 +95,12 @@ impl World {
     // What verbs see.
 
     fn view<'a>(&'a self, leg: &'a Leg) -> View<'a> {
-        let now = self.clock.now();
-        let person = self.people.get(&leg.person);
+        let now = self.time.now();
+        let person = self.numbers.person(leg.person);
         View {
             now,
-            unix: self.clock.unix(),
-            speed: self.settings.speed,
+            unix: self.time.unix(),
+            speed: self.time.speed(),
             call_id: &leg.call_id,
             node_id: &leg.node_id,
             has_tag: leg.tag.is_some(),
@@ -108,12 +108,12 @@ impl World {
             own_address: leg.own_address(),
             person: person.map_or("", |person| &person.name),
             kind: person.map_or(&NOBODY, |person| &person.kind),
-            greeting_left: person.map_or(0.0, |person| person.greeting_left(now).as_secs_f64()) * self.settings.speed,
+            greeting_left: person.map_or(0.0, |person| person.greeting_left(now).as_secs_f64()) * self.time.speed(),
             speaking: leg.speaking.as_ref().map(|(said, _)| said.as_str()),
             pressed: &leg.pressed,
             running: leg.running.values().map(|running| running.family).collect(),
             project: &self.settings.project,
-            script: &self.script,
+            script: self.numbers.script(),
             methods: dispatch::methods(),
             allow_unknown_fields: self.settings.allow_unknown_fields,
             ids: &self.ids,
@@ -185,7 +185,7 @@ impl World {
 
     /// The person of a call begins to speak.
     pub(crate) fn speech_begins(&mut self, call_id: &str, said: &str) {
-        let now = self.clock.now();
+        let now = self.time.now();
         let Some(leg) = self.calls.get_mut(call_id) else { return };
         leg.speaking = Some((said.to_owned(), now));
         self.tell_all(call_id, |_| true, |activity, call, out| activity.speech_begins(said, call, out));
@@ -271,7 +271,7 @@ impl World {
                 }
             }
             Step::Alarm(name, nth, seconds) => {
-                let timer = self.number();
+                let timer = self.ids.number();
                 let Some(running) = self.running(call_id, key) else { return };
                 running.alarms.insert((name, nth), timer);
                 let id = call_id.to_owned();
@@ -312,7 +312,7 @@ impl World {
             }
             Step::Faxed(document) => {
                 let name = self.person_of(call_id, Role::Remote).map(|person| self.person_name(person));
-                if let Some(plan) = name.and_then(|name| self.plans.get_mut(&name)) {
+                if let Some(plan) = name.and_then(|name| self.numbers.plan_mut(&name)) {
                     plan.faxes.push(document);
                 }
             }

@@ -16,12 +16,12 @@ use serde_json::{Value, json};
 
 impl World {
     pub(crate) fn new_leg(&mut self, session: &str, inbound: bool, device: Value, mut person: Person) -> Leg {
-        let (call_id, segment_id, number) = (self.fresh_id(CALL), self.fresh_id(0x5e91), self.number());
+        let (call_id, segment_id, number) = (self.ids.fresh(CALL), self.ids.fresh(0x5e91), self.ids.number());
         person.call.clone_from(&call_id);
-        self.people.insert(number, person);
+        self.numbers.add_person(number, person);
         let mut leg = Leg::new((call_id, segment_id), self.ids.node(), number, inbound, device);
         session.clone_into(&mut leg.session);
-        leg.times[0] = self.millis();
+        leg.times[0] = self.time.millis();
         leg
     }
 
@@ -54,15 +54,15 @@ impl World {
         context.clone_into(&mut leg.context);
         let (person, call_id) = (leg.person, leg.call_id.clone());
         self.tell(format!("{from} calls {to}"));
-        self.calls.insert(call_id.clone(), leg);
-        self.unrouted.push_back(call_id.clone());
+        self.calls.add(leg);
+        self.calls.waits(&call_id);
         self.route_waiting();
         (person, call_id)
     }
 
     /// Offers what waits for somebody to be connected.
     pub(crate) fn route_waiting(&mut self) {
-        for call_id in std::mem::take(&mut self.unrouted) {
+        for call_id in self.calls.take_waiting() {
             self.route(&call_id);
         }
         self.route_texts();
@@ -71,11 +71,11 @@ impl World {
     fn route(&mut self, call_id: &str) {
         let Some(leg) = self.calls.get(call_id) else { return };
         let (context, passed) = (leg.context.clone(), leg.passed.clone());
-        let Some(session) = self.next_session(&context, &passed) else {
-            self.unrouted.push_back(call_id.to_owned());
+        let Some(session) = self.sessions.next_for(&context, &passed) else {
+            self.calls.waits(&call_id);
             return;
         };
-        let project = self.project_id();
+        let project = self.settings.project.clone();
         let Some(leg) = self.calls.get_mut(call_id) else { return };
         leg.session.clone_from(&session);
         if leg.handed_over {
@@ -114,7 +114,7 @@ impl World {
 
     /// A leg is answered: by the program when it came in, by the person when it went out.
     pub(crate) fn answered(&mut self, call_id: &str) {
-        let now = self.millis();
+        let now = self.time.millis();
         let Some(leg) = self.calls.get_mut(call_id) else { return };
         leg.state = State::Answered;
         leg.times[1] = now;
@@ -140,16 +140,14 @@ impl World {
         let (person, context, session) = (leg.person, leg.context.clone(), leg.session.clone());
         leg.passed.push(session.clone());
         let passed = leg.passed.clone();
-        if let Some(person) = self.people.get_mut(&person) {
+        if let Some(person) = self.numbers.person_mut(person) {
             person.passed = true;
         }
         let name = self.person_name(person);
         self.tell(format!("{name} was passed on"));
         self.did(DeedKind::Passed, &name, Some(call_id), "");
         let call_id = call_id.to_owned();
-        let elsewhere = self.sessions.iter().any(|(name, session)| {
-            session.conn.is_some() && session.contexts.contains(&context) && !passed.contains(name)
-        });
+        let elsewhere = self.sessions.any_for(&context, &passed);
         if elsewhere {
             if let Some(leg) = self.calls.get(&call_id) {
                 let event = leg.end_event("hangup", "none");
@@ -190,20 +188,20 @@ impl World {
         (leg.held, leg.referring, leg.handed_over) = (false, false, context.is_some());
         let routed = context.is_some();
         leg.context = context.unwrap_or_default();
-        self.calls.insert(call_id.to_owned(), leg);
+        self.calls.add(leg);
         if routed {
-            self.unrouted.push_back(call_id.to_owned());
+            self.calls.waits(&call_id);
             self.route_waiting();
         }
     }
 
     /// Ends a leg: its operations first, then the call, then what hangs on it.
     pub(crate) fn end_call(&mut self, call_id: &str, reason: &str, source: &'static str) {
-        let now = self.millis();
+        let now = self.time.millis();
         let abrupt = self.faults.abrupt_ends;
         self.leave_everything(call_id, abrupt);
         let Some(mut leg) = self.calls.remove(call_id) else { return };
-        self.unrouted.retain(|waiting| waiting != call_id);
+        self.calls.waits_no_more(call_id);
         let running = std::mem::take(&mut leg.running);
         let (recordings, others): (Vec<_>, Vec<_>) = running.into_values().partition(|one| one.turn == Turn::File);
         let recordings_first = self.faults.recordings_end_first;
@@ -232,14 +230,10 @@ impl World {
 
     /// Ends what rings on behalf of a call: nobody is left for whom it does.
     fn end_attempts_of(&mut self, call_id: &str) {
-        let orphaned: Vec<u64> = self
-            .attempts
-            .iter()
-            .filter(|(_, attempt)| attempt.parent.as_deref() == Some(call_id))
-            .map(|(id, _)| *id)
-            .collect();
+        let orphaned = self.calls.attempts().filter(|(_, attempt)| attempt.parent.as_deref() == Some(call_id));
+        let orphaned: Vec<u64> = orphaned.map(|(id, _)| id).collect();
         for id in orphaned {
-            if let Some(attempt) = self.attempts.remove(&id) {
+            if let Some(attempt) = self.calls.end_attempt(id) {
                 attempt.ringing.iter().for_each(|other| self.end_call(other, "cancel", "none"));
             }
         }

@@ -32,7 +32,7 @@ impl World {
         if leg.conference.is_some() {
             return refuse(409, "Call is in a conference");
         }
-        let known = self.conferences.get(&name);
+        let known = self.meetings.conference(&name);
         if known.is_some_and(|known| known.members.len() >= known.limit) {
             return refuse(409, "The conference is full");
         }
@@ -47,9 +47,9 @@ impl World {
             starts: params.get("start_on_enter").and_then(Value::as_bool).unwrap_or(true),
             ends: flag(params, "end_on_exit"),
         };
-        let id = self.fresh_id(0xc0f0);
+        let id = self.ids.fresh(0xc0f0);
         let region = text(params, "region").unwrap_or("global").to_owned();
-        let conference = self.conferences.entry(name.clone()).or_insert_with(|| Conference {
+        let conference = self.meetings.conference_or(&name, || Conference {
             id,
             region,
             limit,
@@ -74,11 +74,11 @@ impl World {
         let who = person.map(|person| self.person_name(person)).unwrap_or_default();
         self.tell(format!("{who} joined the conference {name}"));
         if let (Some(url), Some(person), false) =
-            (text(params, "wait_url"), person, self.conferences.get(&name).is_none_or(|known| known.started))
+            (text(params, "wait_url"), person, self.meetings.conference(&name).is_none_or(|known| known.started))
         {
             self.hears(person, url);
         }
-        let members = self.conferences.get(&name).map(|known| known.members.clone()).unwrap_or_default();
+        let members = self.meetings.conference(&name).map(|known| known.members.clone()).unwrap_or_default();
         members.iter().for_each(|member| self.act_at(&member.call_id));
         let mut fields = reply("Joining conference");
         fields.insert("conference_id".into(), id.into());
@@ -86,8 +86,8 @@ impl World {
     }
 
     fn record_conference(&mut self, name: &str) {
-        let (file, now) = (self.fresh_id(0x2ec0), self.clock.now());
-        if let Some(conference) = self.conferences.get_mut(name) {
+        let (file, now) = (self.ids.fresh(0x2ec0), self.time.now());
+        if let Some(conference) = self.meetings.conference_mut(name) {
             conference.recording = Some((format!("https://files.simulator.invalid/{file}.wav"), now));
             self.tell_conference(name, None, "record-start", json!({}));
         }
@@ -96,7 +96,7 @@ impl World {
     pub(crate) fn on_leave_conference(&mut self, call_id: &str, params: &Params) -> Reply {
         let wanted = text(params, "conference_id").unwrap_or_default();
         let name = self.calls.get(call_id).and_then(|leg| leg.conference.as_ref());
-        if name.and_then(|name| self.conferences.get(name)).is_none_or(|conference| conference.id != wanted) {
+        if name.and_then(|name| self.meetings.conference(name)).is_none_or(|conference| conference.id != wanted) {
             return refuse(404, "Call is not in this conference");
         }
         self.leave_conference(call_id);
@@ -106,23 +106,25 @@ impl World {
     /// A call leaves its conference, if it is in one.
     pub(crate) fn leave_conference(&mut self, call_id: &str) {
         let Some(name) = self.calls.get(call_id).and_then(|leg| leg.conference.clone()) else { return };
-        let Some(conference) = self.conferences.get(&name) else { return };
+        let Some(conference) = self.meetings.conference(&name) else { return };
         let ends = conference.at(call_id).and_then(|at| conference.members.get(at)).is_some_and(|member| member.ends);
         let sessions = self.conference_sessions(&name);
         self.remove_member(&name, call_id);
-        let others = self.conferences.get(&name).map(|known| known.members.clone()).unwrap_or_default();
+        let others = self.meetings.conference(&name).map(|known| known.members.clone()).unwrap_or_default();
         if !ends && !others.is_empty() {
             return;
         }
         others.iter().for_each(|other| self.remove_member(&name, &other.call_id));
-        let Some(conference) = self.conferences.remove(&name).filter(|conference| conference.started) else { return };
+        let Some(conference) = self.meetings.end_conference(&name).filter(|conference| conference.started) else {
+            return;
+        };
         let reason = if ends { "participant-with-end-conference-on-exit-left" } else { "last-participant-left" };
         let mut event = json!({
             "conference_id": conference.id, "name": name, "region": conference.region, "size": 0,
             "status": "conference-end", "call_id_ending_conf": call_id, "reason_ended": reason,
         });
         if let Some((url, since)) = conference.recording {
-            let lasted = self.seconds_since(since);
+            let lasted = self.time.seconds_since(since);
             event["recording_url"] = url.into();
             event["recording_duration"] = (lasted as u64).into();
             event["recording_file_size"] = ((lasted * 16_000.0) as u64).into();
@@ -136,7 +138,7 @@ impl World {
     /// Takes one call out of a conference, and tells everybody, the one who left included.
     fn remove_member(&mut self, name: &str, call_id: &str) {
         let sessions = self.conference_sessions(name);
-        let Some(conference) = self.conferences.get_mut(name) else { return };
+        let Some(conference) = self.meetings.conference_mut(name) else { return };
         let Some(at) = conference.at(call_id) else { return };
         let member = conference.members.remove(at);
         let event = self.conference_event(name, Some(&member), "participant-leave");
@@ -157,7 +159,7 @@ impl World {
     }
 
     fn tell_member(&mut self, name: &str, call_id: &str, status: &str) {
-        let conference = self.conferences.get(name);
+        let conference = self.meetings.conference(name);
         let member = conference.and_then(|known| known.members.get(known.at(call_id)?)).cloned();
         if member.is_some() {
             self.tell_conference(name, member.as_ref(), status, json!({}));
@@ -175,7 +177,7 @@ impl World {
     }
 
     fn conference_event(&self, name: &str, member: Option<&Member>, status: &str) -> Value {
-        let Some(conference) = self.conferences.get(name) else { return json!({}) };
+        let Some(conference) = self.meetings.conference(name) else { return json!({}) };
         let mut event = json!({
             "conference_id": conference.id, "name": name, "region": conference.region,
             "size": conference.members.len(), "status": status,
@@ -198,7 +200,7 @@ impl World {
 
     /// The sessions that have a call in a conference.
     fn conference_sessions(&self, name: &str) -> Vec<String> {
-        let members = self.conferences.get(name).map(|conference| conference.members.iter());
+        let members = self.meetings.conference(name).map(|conference| conference.members.iter());
         let legs = members.into_iter().flatten().filter_map(|member| self.calls.get(&member.call_id));
         let mut sessions: Vec<String> = legs.map(|leg| leg.session.clone()).collect();
         sessions.sort();

@@ -20,7 +20,7 @@ const GREETING_WAITS: Duration = Duration::from_millis(250);
 
 impl World {
     pub(crate) fn person_name(&self, person: u64) -> String {
-        self.people.get(&person).map_or_else(String::new, |person| person.name.clone())
+        self.numbers.person(person).map_or_else(String::new, |person| person.name.clone())
     }
 
     /// Goes on with the script of the person of a call.
@@ -47,9 +47,9 @@ impl World {
 
     /// What a person does next; nothing while they are busy, wait for something, or are done.
     fn next_act(&mut self, id: u64) -> Option<Act> {
-        let person = self.people.get(&id).filter(|person| person.is_free())?;
+        let person = self.numbers.person(id).filter(|person| person.is_free())?;
         let open = self.open(&person.call);
-        self.people.get_mut(&id)?.next(&open)
+        self.numbers.person_mut(id)?.next(&open)
     }
 
     /// What there is on a call that a script may wait for.
@@ -64,10 +64,10 @@ impl World {
     }
 
     fn busy_for(&mut self, id: u64, wait: Duration) {
-        if let Some(person) = self.people.get_mut(&id) {
+        if let Some(person) = self.numbers.person_mut(id) {
             person.busy = true;
             self.after(wait, move |world| {
-                if let Some(person) = world.people.get_mut(&id) {
+                if let Some(person) = world.numbers.person_mut(id) {
                     person.busy = false;
                 }
                 world.act(id);
@@ -77,7 +77,7 @@ impl World {
 
     fn press_slowly(&mut self, id: u64, keys: &str, before_each: Duration) {
         let shown = self.shown_keys(id, keys);
-        let Some(person) = self.people.get_mut(&id) else { return };
+        let Some(person) = self.numbers.person_mut(id) else { return };
         let name = person.name.clone();
         person.busy = true;
         let mut wait = Duration::ZERO;
@@ -93,7 +93,7 @@ impl World {
             });
         }
         self.after(wait, move |world| {
-            if let Some(person) = world.people.get_mut(&id) {
+            if let Some(person) = world.numbers.person_mut(id) {
                 person.busy = false;
             }
             world.act(id);
@@ -102,8 +102,11 @@ impl World {
 
     /// Keys as the transcript shows them: those of a card stay hidden.
     fn shown_keys(&self, id: u64, keys: &str) -> String {
-        let pays =
-            self.people.get(&id).and_then(|person| self.calls.get(&person.call)).is_some_and(|leg| leg.runs(&["pay"]));
+        let pays = self
+            .numbers
+            .person(id)
+            .and_then(|person| self.calls.get(&person.call))
+            .is_some_and(|leg| leg.runs(&["pay"]));
         if pays {
             keys.chars().map(|key| if key.is_ascii_digit() { '*' } else { key }).collect()
         } else {
@@ -112,11 +115,11 @@ impl World {
     }
 
     fn is_on_call(&self, id: u64) -> bool {
-        self.people.get(&id).is_some_and(|person| person.ending.is_none())
+        self.numbers.person(id).is_some_and(|person| person.ending.is_none())
     }
 
     fn press_key(&mut self, id: u64, key: char) {
-        if let Some(call) = self.people.get(&id).map(|person| person.call.clone()) {
+        if let Some(call) = self.numbers.person(id).map(|person| person.call.clone()) {
             self.key_pressed(&call, key);
         }
     }
@@ -135,7 +138,7 @@ impl World {
     pub(crate) fn say(&mut self, id: u64, text: String, clearly: bool) -> Duration {
         let lasts = span(speaking_seconds(&text));
         let Some(call) =
-            self.people.get(&id).filter(|person| person.ending.is_none()).map(|person| person.call.clone())
+            self.numbers.person(id).filter(|person| person.ending.is_none()).map(|person| person.call.clone())
         else {
             return lasts;
         };
@@ -147,23 +150,11 @@ impl World {
     }
 
     pub(crate) fn hang_up(&mut self, id: u64) {
-        let Some(person) = self.people.get(&id).filter(|person| person.ending.is_none()) else { return };
+        let Some(person) = self.numbers.person(id).filter(|person| person.ending.is_none()) else { return };
         let (call, name) = (person.call.clone(), person.name.clone());
         let answered = person.answered;
         self.tell(format!("{name} hung up"));
         self.end_call(&call, if answered { "hangup" } else { "abandoned" }, "inbound");
-    }
-
-    /// Everybody who is on a call at this number, in the order of the calls.
-    pub(crate) fn people_at(&self, number: &str) -> Vec<u64> {
-        let mut there: Vec<u64> = self
-            .people
-            .iter()
-            .filter(|(_, person)| person.name == number && person.answered && person.ending.is_none())
-            .map(|(id, _)| *id)
-            .collect();
-        there.sort_unstable();
-        there
     }
 
     /// Somebody's patience is over.
@@ -176,12 +167,12 @@ impl World {
     // What happens to people.
 
     pub(crate) fn person_answered(&mut self, id: u64) {
-        let Some(person) = self.people.get_mut(&id) else { return };
+        let Some(person) = self.numbers.person_mut(id) else { return };
         person.answered = true;
         if let Kind::Machine(machine) = &person.kind {
             let deaf = machine.deaf();
-            let lasts = self.real(deaf);
-            if let Some(person) = self.people.get_mut(&id) {
+            let lasts = self.time.real(deaf);
+            if let Some(person) = self.numbers.person_mut(id) {
                 person.greeting = Greeting::Due(lasts);
             }
             self.after_real(GREETING_WAITS, move |world| world.greeting_begins(id));
@@ -191,9 +182,9 @@ impl World {
 
     /// A machine begins its greeting, unless it has.
     pub(crate) fn greeting_begins(&mut self, id: u64) {
-        let Some(person) = self.people.get_mut(&id) else { return };
+        let Some(person) = self.numbers.person_mut(id) else { return };
         if let Greeting::Due(lasts) = person.greeting {
-            person.greeting = Greeting::Ends(self.clock.after(lasts));
+            person.greeting = Greeting::Ends(self.time.after(lasts));
             let Kind::Machine(machine) = &person.kind else { return };
             let (name, greeting, beep, listens) =
                 (person.name.clone(), machine.greeting.clone(), machine.beep, machine.listens);
@@ -211,8 +202,8 @@ impl World {
 
     /// Somebody begins to hear something.
     pub(crate) fn hears(&mut self, id: u64, text: &str) {
-        let now = self.clock.now();
-        let Some(person) = self.people.get_mut(&id) else { return };
+        let now = self.time.now();
+        let Some(person) = self.numbers.person_mut(id) else { return };
         let name = person.name.clone();
         let over_greeting = person.greets(now);
         if !over_greeting {
@@ -220,7 +211,7 @@ impl World {
             let call = person.call.clone();
             self.did(DeedKind::Heard, &name, Some(&call), text);
         }
-        if let Some(plan) = self.plans.get_mut(&name) {
+        if let Some(plan) = self.numbers.plan_mut(&name) {
             let list = if over_greeting { &mut plan.said_over_greeting } else { &mut plan.heard };
             if list.len() < HEARD_KEPT {
                 list.push(text.to_owned());
@@ -233,17 +224,17 @@ impl World {
 
     /// Something that a person heard is over.
     pub(crate) fn heard_out(&mut self, id: u64, text: Option<String>) {
-        if let (Some(person), Some(text)) = (self.people.get_mut(&id), text) {
+        if let (Some(person), Some(text)) = (self.numbers.person_mut(id), text) {
             person.heard_out.push(text);
         }
         self.act(id);
     }
 
     pub(crate) fn hears_digits(&mut self, id: u64, digits: &str) {
-        let Some(person) = self.people.get_mut(&id) else { return };
+        let Some(person) = self.numbers.person_mut(id) else { return };
         person.digits_heard.push_str(digits);
         let name = person.name.clone();
-        if let Some(plan) = self.plans.get_mut(&name) {
+        if let Some(plan) = self.numbers.plan_mut(&name) {
             if plan.digits_heard.len() < HEARD_KEPT {
                 plan.digits_heard.push_str(digits);
             }
@@ -253,7 +244,7 @@ impl World {
 
     /// A person's call has ended.
     pub(crate) fn person_left(&mut self, id: u64, ending: Ending) {
-        let Some(person) = self.people.get_mut(&id) else { return };
+        let Some(person) = self.numbers.person_mut(id) else { return };
         let name = person.name.clone();
         let line = match (ending.by_program, person.answered) {
             (true, true) => Some(format!("{name} was hung up on by the program ({})", ending.reason)),
@@ -262,7 +253,7 @@ impl World {
         };
         person.ending = Some(ending);
         if person.handles == 0 {
-            self.people.remove(&id);
+            self.numbers.remove_person(id);
         }
         if let Some(line) = line {
             self.tell(line);
@@ -271,10 +262,10 @@ impl World {
 
     /// A handle on a person is gone.
     pub(crate) fn let_go(&mut self, id: u64) {
-        if let Some(person) = self.people.get_mut(&id) {
+        if let Some(person) = self.numbers.person_mut(id) {
             person.handles = person.handles.saturating_sub(1);
             if person.handles == 0 && person.ending.is_some() {
-                self.people.remove(&id);
+                self.numbers.remove_person(id);
             }
         }
     }

@@ -26,7 +26,7 @@ fn is_there(device: &Value) -> bool {
 impl World {
     pub(crate) fn on_dial(&mut self, session: &str, params: &Params) -> Reply {
         let tag = text(params, "tag").unwrap_or_default().to_owned();
-        if self.attempts.values().any(|attempt| attempt.parent.is_none() && attempt.tag == tag) {
+        if self.calls.attempts().any(|(_, attempt)| attempt.parent.is_none() && attempt.tag == tag) {
             self.violation(format!("calling.dial: the tag {tag} is in use"));
             return refuse(409, "Tag is in use");
         }
@@ -50,8 +50,8 @@ impl World {
         if groups.iter().flatten().any(|device| !is_there(device) && address(device).is_empty()) {
             return refuse(400, "a device has no address");
         }
-        let id = self.number();
-        self.attempts.insert(
+        let id = self.ids.number();
+        self.calls.add_attempt(
             id,
             Attempt {
                 session: session.to_owned(),
@@ -68,7 +68,7 @@ impl World {
     }
 
     fn start_group(&mut self, id: u64) {
-        let Some(attempt) = self.attempts.get_mut(&id) else { return };
+        let Some(attempt) = self.calls.attempt_mut(id) else { return };
         let Some(group) = attempt.groups.pop_front() else { return self.failed(id) };
         let (session, tag, parent, timeout) =
             (attempt.session.clone(), attempt.tag.clone(), attempt.parent.clone(), attempt.timeout);
@@ -94,9 +94,9 @@ impl World {
             leg.parent.clone_from(&parent);
             leg.attempt = Some(id);
             legs.push((leg.call_id.clone(), number, manner, limit));
-            self.calls.insert(leg.call_id.clone(), leg);
+            self.calls.add(leg);
         }
-        if let Some(attempt) = self.attempts.get_mut(&id) {
+        if let Some(attempt) = self.calls.attempt_mut(id) {
             attempt.ringing = legs.iter().map(|(call_id, ..)| call_id.clone()).collect();
         }
         for (call_id, number, ..) in &legs {
@@ -115,7 +115,7 @@ impl World {
 
     /// Bridges to a call that exists, named or first in a queue; false when there is none.
     fn takes(&mut self, id: u64, device: &Value) -> bool {
-        let Some(attempt) = self.attempts.get(&id) else { return false };
+        let Some(attempt) = self.calls.attempt(id) else { return false };
         let (session, Some(parent)) = (attempt.session.clone(), attempt.parent.clone()) else { return false };
         let params = &device["params"];
         let wanted = match device["type"].as_str() {
@@ -127,7 +127,7 @@ impl World {
             leg.is_some_and(|leg| leg.peer.is_none() && leg.session == session)
         });
         let Some(other) = free else { return false };
-        self.attempts.remove(&id);
+        self.calls.end_attempt(id);
         let queue = self.dequeue(&other);
         self.bridge_from(&parent, &other, queue);
         true
@@ -175,7 +175,7 @@ impl World {
 
     /// Somebody answered: they are the winner, and everybody else stops ringing.
     pub(crate) fn won(&mut self, id: u64, call_id: &str) {
-        let Some(attempt) = self.attempts.remove(&id) else { return };
+        let Some(attempt) = self.calls.end_attempt(id) else { return };
         let is_dial = attempt.parent.is_none();
         let Some(leg) = self.calls.get_mut(call_id) else { return };
         leg.winner = is_dial;
@@ -206,7 +206,7 @@ impl World {
 
     /// One of those who were called will not answer.
     pub(crate) fn lost(&mut self, id: u64, call_id: &str, reason: &str) {
-        let Some(attempt) = self.attempts.get_mut(&id) else { return };
+        let Some(attempt) = self.calls.attempt_mut(id) else { return };
         attempt.ringing.retain(|other| other != call_id);
         reason.clone_into(&mut attempt.reason);
         if attempt.ringing.is_empty() {
@@ -215,7 +215,7 @@ impl World {
     }
 
     fn failed(&mut self, id: u64) {
-        let Some(attempt) = self.attempts.remove(&id) else { return };
+        let Some(attempt) = self.calls.end_attempt(id) else { return };
         match attempt.parent {
             None => {
                 let node_id = self.ids.node();
@@ -235,7 +235,7 @@ impl World {
     pub(crate) fn on_connect_call(&mut self, call_id: &str, params: &Params) -> Reply {
         let Some(leg) = self.calls.get(call_id) else { return refuse(404, "Call does not exist") };
         let (session, person, bridged) = (leg.session.clone(), leg.person, leg.peer.is_some());
-        if bridged || self.attempts.values().any(|attempt| attempt.parent.as_deref() == Some(call_id)) {
+        if bridged || self.calls.attempts().any(|(_, attempt)| attempt.parent.as_deref() == Some(call_id)) {
             return refuse(409, "A connect is in progress");
         }
         let tag = text(params, "tag").unwrap_or_default().to_owned();
@@ -320,7 +320,7 @@ impl World {
 
     /// The person at a number, and what the number does when it is dialled.
     fn callee(&mut self, number: &str) -> (Person, Manner) {
-        let plan = self.plans.entry(number.to_owned()).or_default();
+        let plan = self.numbers.plan_or_new(&number);
         plan.times_called += 1;
         (Person::new(number, plan.kind.clone(), plan.script.clone()), plan.manner.clone())
     }

@@ -14,7 +14,7 @@ impl World {
     /// `true` if the person of a call can talk to somebody else.
     pub(crate) fn is_put_through(&self, call_id: &str) -> bool {
         let Some(leg) = self.calls.get(call_id) else { return false };
-        let conference = leg.conference.as_ref().and_then(|name| self.conferences.get(name));
+        let conference = leg.conference.as_ref().and_then(|name| self.meetings.conference(name));
         leg.peer.is_some() || conference.is_some_and(|conference| conference.started && conference.members.len() > 1)
     }
 
@@ -22,7 +22,7 @@ impl World {
     fn listeners(&self, call_id: &str) -> Vec<String> {
         let Some(leg) = self.calls.get(call_id).filter(|leg| !leg.held) else { return Vec::new() };
         let mut listeners: Vec<String> = leg.peer.iter().cloned().collect();
-        if let Some(conference) = leg.conference.as_ref().and_then(|name| self.conferences.get(name)) {
+        if let Some(conference) = leg.conference.as_ref().and_then(|name| self.meetings.conference(name)) {
             listeners.extend(conference.listeners(call_id));
         }
         listeners.retain(|other| self.calls.get(other).is_some_and(|leg| !leg.held));

@@ -29,8 +29,8 @@ impl World {
         }
         let person = leg.person;
         self.reserve(call_id, &control_id)?;
-        let (id, mark, entered) = (self.fresh_id(0x90e0), self.number(), self.micros());
-        let queue = self.queues.entry(name.clone()).or_default();
+        let (id, mark, entered) = (self.ids.fresh(0x90e0), self.ids.number(), self.time.micros());
+        let queue = self.meetings.queue_or_new(&name);
         if queue.id.is_empty() {
             queue.id = id;
         }
@@ -58,7 +58,7 @@ impl World {
 
     pub(crate) fn on_queue_leave(&mut self, call_id: &str, params: &Params) -> Reply {
         let stay = self.calls.get(call_id).and_then(|leg| leg.stay.as_ref());
-        let id = stay.and_then(|stay| self.queues.get(&stay.queue)).map(|queue| queue.id.as_str());
+        let id = stay.and_then(|stay| self.meetings.queue(&stay.queue)).map(|queue| queue.id.as_str());
         let same = |key: &str, value: &str| text(params, key).is_none_or(|given| given == value);
         // Not by the control id: most clients send a fresh one.
         let fits = stay.is_some_and(|stay| same("queue_name", &stay.queue) && same("queue_id", id.unwrap_or_default()));
@@ -81,17 +81,17 @@ impl World {
 
     /// The call that waits longest.
     pub(crate) fn first_in_queue(&self, name: &str) -> Option<CallId> {
-        self.queues.get(name)?.waiting.first().cloned()
+        self.meetings.queue(name)?.waiting.first().cloned()
     }
 
     fn remove_from_queue(&mut self, call_id: &str, status: Option<&str>) -> Option<(String, String)> {
-        let now = self.micros();
+        let now = self.time.micros();
         let stay = self.calls.get(call_id)?.stay.as_ref()?;
         let (name, waited) = (stay.queue.clone(), now.saturating_sub(stay.entered));
-        let queue = self.queues.get_mut(&name)?;
+        let queue = self.meetings.queue_mut(&name)?;
         let at = queue.waiting.iter().position(|waiting| waiting == call_id)?;
         let event = self.stay_event(call_id, status.unwrap_or_default());
-        let queue = self.queues.get_mut(&name)?;
+        let queue = self.meetings.queue_mut(&name)?;
         queue.waiting.remove(at);
         queue.waited = (queue.waited.0 + 1, queue.waited.1 + waited);
         let (id, behind) = (queue.id.clone(), queue.waiting.iter().skip(at).cloned().collect::<Vec<_>>());
@@ -99,7 +99,7 @@ impl World {
             leg.stay = None;
         }
         if let (Some(mut event), Some(status)) = (event, status) {
-            event["size"] = self.queues.get(&name).map_or(0, |queue| queue.waiting.len()).into();
+            event["size"] = self.meetings.queue(&name).map_or(0, |queue| queue.waiting.len()).into();
             event[if status == "dequeue" { "dequeue_ts" } else { "leave_ts" }] = now.into();
             self.emit_on(call_id, "calling.call.queue", event);
         }
@@ -115,7 +115,7 @@ impl World {
 
     fn stay_event(&self, call_id: &str, status: &str) -> Option<Value> {
         let stay = self.calls.get(call_id)?.stay.as_ref()?;
-        let queue = self.queues.get(&stay.queue)?;
+        let queue = self.meetings.queue(&stay.queue)?;
         let position = queue.waiting.iter().position(|waiting| waiting == call_id).map_or(0, |at| at + 1);
         // The clock of a test runs faster than those of the people in it, and nobody computes with this.
         let average = queue.waited.1.checked_div(queue.waited.0).unwrap_or(0) / 1_000_000;

@@ -3,12 +3,9 @@
 use crate::simulator::record::deed::DeedKind;
 use crate::simulator::wire::frame::{list, text};
 use crate::simulator::wire::reply::{Params, Reply, refuse, reply};
-use crate::simulator::world::numbers::{Outlook, Outlooks, Text};
+use crate::simulator::world::numbers::{Outlook, Text};
 use crate::simulator::world::state::World;
 use serde_json::{Value, json};
-
-/// How many of the program's texts are kept.
-const TEXTS_KEPT: usize = 50_000;
 
 impl World {
     pub(crate) fn on_send(&mut self, session: &str, params: &Params) -> Reply {
@@ -25,7 +22,7 @@ impl World {
             return refuse(400, format!("{bad:?} is not a phone number"));
         }
         let context = Some(own("context")).filter(|context| !context.is_empty()).unwrap_or_else(|| "default".into());
-        let outlook = self.outlooks.get_mut(&to).map(Outlooks::next).unwrap_or_default();
+        let outlook = self.numbers.next_outlook(&to);
         let (last, reason) = match outlook {
             Outlook::Delivered => ("delivered", None),
             Outlook::Undelivered(reason) => ("undelivered", Some(reason)),
@@ -35,7 +32,7 @@ impl World {
                 return refuse(code, message);
             }
         };
-        let message_id = format!("msg-{}", self.fresh_id(0x3e55));
+        let message_id = format!("msg-{}", self.ids.fresh(0x3e55));
         self.tell(format!("{to} is sent: {body}"));
         self.did(DeedKind::Texted, &to, None, &body);
         let base = json!({
@@ -49,9 +46,7 @@ impl World {
             "segments": segments(&body),
             "tags": list(params, "tags"),
         });
-        if self.texts_sent.len() < TEXTS_KEPT {
-            self.texts_sent.push(Text { from, to: to.clone(), body, media });
-        }
+        self.numbers.text_sent(Text { from, to: to.clone(), body, media });
         let steps: &[(f64, &'static str)] = &[(0.0, "queued"), (0.1, "initiated"), (0.3, "sent"), (0.8, last)];
         for (wait, state) in steps {
             let (session, context, to, state) = (session.to_owned(), context.clone(), to.clone(), *state);
@@ -77,7 +72,7 @@ impl World {
 
     /// Somebody sends a text to the program; gives its id.
     pub(crate) fn text_in(&mut self, context: &str, from: &str, to: &str, body: &str, media: &[String]) -> String {
-        let message_id = format!("msg-{}", self.fresh_id(0x3e56));
+        let message_id = format!("msg-{}", self.ids.fresh(0x3e56));
         let said = [body].into_iter().chain(media.iter().map(String::as_str)).filter(|part| !part.is_empty());
         self.tell(format!("{from} texts {to}: {}", said.collect::<Vec<_>>().join(" ")));
         let event = json!({
@@ -92,16 +87,16 @@ impl World {
             "segments": segments(body),
             "message_state": "received",
         });
-        self.unrouted_texts.push_back((context.to_owned(), event));
+        self.numbers.text_waits(context.to_owned(), event);
         self.route_texts();
         message_id
     }
 
     pub(crate) fn route_texts(&mut self) {
-        for (context, event) in std::mem::take(&mut self.unrouted_texts) {
-            match self.next_session(&context, &[]) {
+        for (context, event) in self.numbers.take_unrouted() {
+            match self.sessions.next_for(&context, &[]) {
                 Some(session) => self.emit_in(&session, "messaging.receive", Some(context), event),
-                None => self.unrouted_texts.push_back((context, event)),
+                None => self.numbers.text_waits(context, event),
             }
         }
     }

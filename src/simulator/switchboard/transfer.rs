@@ -33,7 +33,7 @@ impl World {
         if std::mem::replace(&mut leg.referring, true) {
             return refuse(409, "A refer is in progress");
         }
-        let plan = self.plans.entry(target.clone()).or_default();
+        let plan = self.numbers.plan_or_new(&target);
         plan.times_called += 1;
         let (wait, state, notify) = match plan.manner {
             Manner::Answers(delay) => (delay.as_secs_f64(), "success", "200"),

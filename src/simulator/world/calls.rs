@@ -1,6 +1,6 @@
 //! Calls: what there is to know of one leg.
 
-use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::time::Instant;
 
 use serde_json::{Map, Value, json};
@@ -232,5 +232,68 @@ impl Leg {
             fields.extend(more);
         }
         Value::Object(fields)
+    }
+}
+
+/// The calls that there are, those that wait to be offered, and the attempts to reach somebody.
+#[derive(Default)]
+pub(crate) struct Calls {
+    legs: HashMap<CallId, Leg>,
+    unrouted: VecDeque<CallId>,
+    attempts: BTreeMap<u64, Attempt>,
+}
+
+impl Calls {
+    pub(crate) fn get(&self, call_id: &str) -> Option<&Leg> {
+        self.legs.get(call_id)
+    }
+
+    pub(crate) fn get_mut(&mut self, call_id: &str) -> Option<&mut Leg> {
+        self.legs.get_mut(call_id)
+    }
+
+    pub(crate) fn add(&mut self, leg: Leg) {
+        self.legs.insert(leg.call_id.clone(), leg);
+    }
+
+    pub(crate) fn remove(&mut self, call_id: &str) -> Option<Leg> {
+        self.legs.remove(call_id)
+    }
+
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Leg> {
+        self.legs.values()
+    }
+
+    /// A call waits until a session is subscribed to its context.
+    pub(crate) fn waits(&mut self, call_id: &str) {
+        self.unrouted.push_back(call_id.to_owned());
+    }
+
+    pub(crate) fn waits_no_more(&mut self, call_id: &str) {
+        self.unrouted.retain(|waiting| waiting != call_id);
+    }
+
+    pub(crate) fn take_waiting(&mut self) -> VecDeque<CallId> {
+        std::mem::take(&mut self.unrouted)
+    }
+
+    pub(crate) fn attempts(&self) -> impl Iterator<Item = (u64, &Attempt)> {
+        self.attempts.iter().map(|(id, attempt)| (*id, attempt))
+    }
+
+    pub(crate) fn attempt(&self, id: u64) -> Option<&Attempt> {
+        self.attempts.get(&id)
+    }
+
+    pub(crate) fn attempt_mut(&mut self, id: u64) -> Option<&mut Attempt> {
+        self.attempts.get_mut(&id)
+    }
+
+    pub(crate) fn add_attempt(&mut self, id: u64, attempt: Attempt) {
+        self.attempts.insert(id, attempt);
+    }
+
+    pub(crate) fn end_attempt(&mut self, id: u64) -> Option<Attempt> {
+        self.attempts.remove(&id)
     }
 }

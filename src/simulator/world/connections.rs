@@ -1,6 +1,6 @@
 //! Connections that have finished their handshakes.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::Instant;
@@ -71,5 +71,55 @@ impl Conn {
             }
         }
         true
+    }
+}
+
+/// The connections that there are, by their number.
+#[derive(Default)]
+pub(crate) struct Connections {
+    all: BTreeMap<u64, Conn>,
+    ever: u64,
+}
+
+impl Connections {
+    /// Adds a connection, and gives its number, counted from 1.
+    pub(crate) fn open(&mut self, connection: Conn) -> u64 {
+        self.ever += 1;
+        self.all.insert(self.ever, connection);
+        self.ever
+    }
+
+    pub(crate) fn close(&mut self, conn: u64) -> Option<Conn> {
+        self.all.remove(&conn)
+    }
+
+    pub(crate) fn is_open(&self, conn: u64) -> bool {
+        self.all.contains_key(&conn)
+    }
+
+    pub(crate) fn get(&self, conn: u64) -> Option<&Conn> {
+        self.all.get(&conn)
+    }
+
+    pub(crate) fn get_mut(&mut self, conn: u64) -> Option<&mut Conn> {
+        self.all.get_mut(&conn)
+    }
+
+    pub(crate) fn numbers(&self) -> Vec<u64> {
+        self.all.keys().copied().collect()
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (u64, &Conn)> {
+        self.all.iter().map(|(conn, connection)| (*conn, connection))
+    }
+
+    /// How many there ever were.
+    pub(crate) fn ever(&self) -> u64 {
+        self.ever
+    }
+
+    /// Forgets the events that wait for an acknowledgement, but those that are kept.
+    pub(crate) fn retain_unacked(&mut self, keep: impl Fn(&Unacked) -> bool) {
+        self.all.values_mut().for_each(|connection| connection.unacked.retain(|_, event| keep(event)));
     }
 }

@@ -27,7 +27,7 @@ impl World {
             }
             Some(Cut::After) => {
                 // What it causes is lost.
-                self.cutting.doomed = Some(conn);
+                self.faults.cutting.doomed = Some(conn);
                 (true, true)
             }
         }
@@ -35,12 +35,12 @@ impl World {
 
     /// The same for a frame that is about to be sent.
     pub(crate) fn sends_frame(&mut self, conn: u64, kind: EntryKind, method: &str, frame: &Value) -> (bool, bool) {
-        let doomed = self.cutting.doomed == Some(conn);
+        let doomed = self.faults.cutting.doomed == Some(conn);
         let cut = if doomed { Some(Cut::Before) } else { self.due_cut(Direction::ToClient) };
         if cut != Some(Cut::Before) {
             return (true, cut.is_some());
         }
-        let session = self.conns.get(&conn).and_then(|connection| connection.session.clone());
+        let session = self.connections.get(conn).and_then(|connection| connection.session.clone());
         if !doomed {
             self.end_here(conn);
         }
@@ -56,7 +56,7 @@ impl World {
     }
 
     fn due_cut(&mut self, direction: Direction) -> Option<Cut> {
-        let (cut, forget) = self.cutting.due(direction)?;
+        let (cut, forget) = self.faults.cutting.due(direction)?;
         if forget {
             // A moment later: whoever sends this frame may be looking at the sessions.
             self.after_real(Duration::ZERO, Self::forget_sessions);
@@ -67,14 +67,14 @@ impl World {
     /// Ends a connection behind what was sent over it already, without a word. What was not acknowledged is to be
     /// sent again after a resume, where missed events are.
     pub(crate) fn end_here(&mut self, conn: u64) {
-        if self.cutting.doomed == Some(conn) {
-            self.cutting.doomed = None;
+        if self.faults.cutting.doomed == Some(conn) {
+            self.faults.cutting.doomed = None;
         }
-        let Some(mut connection) = self.conns.remove(&conn) else { return };
+        let Some(mut connection) = self.connections.close(conn) else { return };
         let _ = connection.out.send(Out::End);
         let session = connection.session.as_ref().and_then(|name| self.sessions.get_mut(name));
         if let Some(session) = session.filter(|_| self.settings.replays_missed_events) {
-            let (sent, mut unacked) = (self.log.snapshot(), std::mem::take(&mut connection.unacked));
+            let (sent, mut unacked) = (self.record.journal(), std::mem::take(&mut connection.unacked));
             let events = sent.entries().iter().filter(|entry| entry.kind() == EntryKind::Event);
             let again = events.filter_map(|entry| {
                 // The journal has it once for each time that it was sent.

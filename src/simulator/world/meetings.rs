@@ -1,5 +1,6 @@
 //! Conferences and queues: which calls are in them.
 
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use crate::simulator::world::calls::CallId;
@@ -49,4 +50,43 @@ pub(crate) struct Queue {
     pub(crate) waiting: Vec<CallId>,
     /// How long calls waited that left: how many, and how long in all, in microseconds.
     pub(crate) waited: (u64, u64),
+}
+
+/// Where calls meet: conferences and queues, by their names.
+#[derive(Default)]
+pub(crate) struct Meetings {
+    conferences: BTreeMap<String, Conference>,
+    queues: BTreeMap<String, Queue>,
+}
+
+impl Meetings {
+    pub(crate) fn conference(&self, name: &str) -> Option<&Conference> {
+        self.conferences.get(name)
+    }
+
+    pub(crate) fn conference_mut(&mut self, name: &str) -> Option<&mut Conference> {
+        self.conferences.get_mut(name)
+    }
+
+    /// The conference of this name, made when there is none.
+    pub(crate) fn conference_or(&mut self, name: &str, new: impl FnOnce() -> Conference) -> &mut Conference {
+        self.conferences.entry(name.to_owned()).or_insert_with(new)
+    }
+
+    pub(crate) fn end_conference(&mut self, name: &str) -> Option<Conference> {
+        self.conferences.remove(name)
+    }
+
+    pub(crate) fn queue(&self, name: &str) -> Option<&Queue> {
+        self.queues.get(name)
+    }
+
+    pub(crate) fn queue_mut(&mut self, name: &str) -> Option<&mut Queue> {
+        self.queues.get_mut(name)
+    }
+
+    /// The queue of this name, made when there is none.
+    pub(crate) fn queue_or_new(&mut self, name: &str) -> &mut Queue {
+        self.queues.entry(name.to_owned()).or_default()
+    }
 }

@@ -58,7 +58,7 @@ impl World {
                 self.faults.active.retain(|active| active.id != id);
                 if happens {
                     *self.faults.took.entry(id).or_default() += 1;
-                    let conns = self.conns.keys().copied().collect();
+                    let conns = self.connections.numbers();
                     self.perform(&act, conns);
                 }
             }
@@ -78,7 +78,7 @@ impl World {
         if goes_down {
             self.faults.down.insert(id);
             *self.faults.took.entry(id).or_default() += 1;
-            let conns: Vec<u64> = self.conns.keys().copied().collect();
+            let conns: Vec<u64> = self.connections.numbers();
             self.mark("flap", &conns);
             conns.into_iter().for_each(|conn| self.cut(conn));
         } else {
@@ -92,7 +92,7 @@ impl World {
     /// Has what is injected take effect on the lines.
     pub(crate) fn reshape(&mut self) {
         let shape = self.faults.shape();
-        self.lines_to_clients.shape(shape);
+        self.lines.shape(shape);
     }
 
     /// When something that is sent now arrives; `None` is at once. What is on its way is not overtaken.
@@ -108,8 +108,8 @@ impl World {
                 }
             }
         }
-        let now = self.clock.now();
-        let last = &mut self.conns.get_mut(&conn)?.arrival[usize::from(way == Way::FromClient)];
+        let now = self.time.now();
+        let last = &mut self.connections.get_mut(conn)?.arrival[usize::from(way == Way::FromClient)];
         let at = last.unwrap_or(now).max(now.checked_add(delay)?);
         // What is due at this very moment may still wait for its timer. A later frame must not overtake it.
         let is_behind = last.is_some_and(|last| last >= now);
@@ -170,7 +170,7 @@ impl World {
                 self.perform(&act, vec![conn]);
             }
         }
-        if !self.conns.contains_key(&conn) {
+        if !self.connections.is_open(conn) {
             return true;
         }
         let named = |fault: &Fault| fault.on.is_none() || fault.on.as_deref() == Some(method);
@@ -188,7 +188,7 @@ impl World {
 
     /// Lets go wrong with the authentication of a connection what is to go wrong; true when nothing becomes of it.
     pub(crate) fn authentication_amiss(&mut self, conn: u64) -> bool {
-        let Some(trouble) = self.conns.get_mut(&conn).and_then(|connection| connection.trouble.take()) else {
+        let Some(trouble) = self.connections.get_mut(conn).and_then(|connection| connection.trouble.take()) else {
             return false;
         };
         match trouble.what {
@@ -228,12 +228,12 @@ impl World {
                 Kind::Lose => lost = true,
                 Kind::Delay { by, jitter } => delay += by + jitter.mul_f64(part),
                 Kind::Repeat { copies } => {
-                    self.by_hand.insert(frame["id"].to_string());
+                    self.outbox.by_hand(frame["id"].to_string());
                     frames.extend(std::iter::repeat_n(frame.clone(), copies));
                 }
                 Kind::Redeliver => {
                     let mut again = frame.clone();
-                    again["id"] = self.fresh_id(0xe7e7).into();
+                    again["id"] = self.ids.fresh(0xe7e7).into();
                     frames.push(again);
                 }
                 Kind::Reorder { behind: more } => behind += more,
@@ -243,7 +243,7 @@ impl World {
         if lost {
             self.tell(format!("lost on the way: {method}"));
         } else if behind > 0 {
-            let id = self.number();
+            let id = self.ids.number();
             let (left, method) = (behind, method.to_owned());
             self.faults.behind.push(Behind { id, conn, left, kind, method, frames });
             self.after_real(REORDER_LIMIT, move |world| world.release(|frame| frame.id == id));
@@ -298,9 +298,9 @@ impl World {
             Act::Pings { count } => {
                 for conn in conns {
                     for _ in 0..*count {
-                        let id = self.fresh_id(0x9199);
-                        self.by_hand.insert(json!(id).to_string());
-                        let frame = frame::request(&id, "signalwire.ping", json!({"timestamp": self.clock.unix()}));
+                        let id = self.ids.fresh(0x9199);
+                        self.outbox.by_hand(json!(id).to_string());
+                        let frame = frame::request(&id, "signalwire.ping", json!({"timestamp": self.time.unix()}));
                         self.put(conn, EntryKind::ServiceRequest, "signalwire.ping", frame);
                         self.pass_on(conn, Out::Ping(id.into_bytes()));
                     }
@@ -308,8 +308,8 @@ impl World {
             }
             Act::Malformed(kind) => {
                 for conn in conns {
-                    let id = self.fresh_id(0xbadf);
-                    self.by_hand.insert(json!(id).to_string());
+                    let id = self.ids.fresh(0xbadf);
+                    self.outbox.by_hand(json!(id).to_string());
                     match kind.sent(&id) {
                         Sent::Text(text) => self.push_text(conn, text, None),
                         Sent::Binary => self.pass_on(conn, Out::Binary(vec![0, 1, 2, 255])),
@@ -338,16 +338,16 @@ impl World {
 
     /// Says in the journal what was done to connections.
     fn mark(&mut self, what: &str, conns: &[u64]) {
-        let at = self.elapsed();
+        let at = self.time.elapsed();
         for conn in conns {
             let frame = Frame::Text(format!("<{what}>"));
-            self.log.add(at, Direction::ToClient, EntryKind::Raw, *conn, "", frame);
+            self.record.frame(at, Direction::ToClient, EntryKind::Raw, *conn, "", frame);
         }
     }
 
     /// Ends a connection with a reset: its reader leaves the answer to a ping unread.
     fn reset(&mut self, conn: u64) {
-        if let Some(connection) = self.conns.remove(&conn) {
+        if let Some(connection) = self.connections.close(conn) {
             connection.socket.will_reset();
             let _ = connection.out.send(Out::Ping(Vec::new()));
             self.left(conn, &connection);
@@ -356,9 +356,9 @@ impl World {
 
     fn announce_end(&mut self, conns: &[u64], restart: bool, closes: bool) {
         for conn in conns.iter().copied() {
-            let id = self.fresh_id(0xd15c);
+            let id = self.ids.fresh(0xd15c);
             let frame = frame::request(&id, "signalwire.disconnect", json!({"restart": restart}));
-            self.by_hand.insert(json!(id).to_string());
+            self.outbox.by_hand(json!(id).to_string());
             self.put(conn, EntryKind::ServiceRequest, "signalwire.disconnect", frame);
             if closes {
                 self.after_real(CLOSE_AFTER, move |world| world.close(conn));
@@ -370,24 +370,24 @@ impl World {
     }
 
     fn push_text(&mut self, conn: u64, text: String, shown: Option<String>) {
-        let Some(connection) = self.conns.get(&conn) else { return };
+        let Some(connection) = self.connections.get(conn) else { return };
         connection.unread.fetch_add(text.len(), std::sync::atomic::Ordering::Relaxed);
         let frame = Frame::Text(shown.unwrap_or_else(|| text.clone()));
-        let at = self.elapsed();
-        self.log.add(at, Direction::ToClient, EntryKind::Raw, conn, "", frame);
+        let at = self.time.elapsed();
+        self.record.frame(at, Direction::ToClient, EntryKind::Raw, conn, "", frame);
         self.pass_on(conn, Out::Text(text));
     }
 
     /// The session that a connection serves.
     fn session_of(&self, conn: u64) -> String {
-        self.conns.get(&conn).and_then(|connection| connection.session.clone()).unwrap_or_default()
+        self.connections.get(conn).and_then(|connection| connection.session.clone()).unwrap_or_default()
     }
 
     /// An event for nobody, as a frame of so many bytes.
     fn padded(&mut self, conn: u64, bytes: usize) -> Value {
         let session = self.session_of(conn);
         let (id, mut frame) = self.envelope(&session, "simulator.padding", None, json!({"padding": ""}));
-        self.by_hand.insert(json!(id).to_string());
+        self.outbox.by_hand(json!(id).to_string());
         let bare = frame.to_string().len();
         frame["params"]["params"]["padding"] = "x".repeat(bytes.saturating_sub(bare)).into();
         frame
@@ -396,7 +396,7 @@ impl World {
     /// Events of a call that nobody knows.
     fn tell_of_nobody(&mut self, conn: u64) {
         let session = self.session_of(conn);
-        let call_id = self.fresh_id(0xdead);
+        let call_id = self.ids.fresh(0xdead);
         let of_call = |more: Value| {
             let mut params = json!({"call_id": call_id, "node_id": "nowhere", "segment_id": call_id});
             for (key, value) in more.as_object().into_iter().flatten() {
@@ -410,19 +410,19 @@ impl World {
             ("calling.call.state", of_call(json!({"call_state": "ended", "end_reason": "hangup"}))),
         ] {
             let (id, frame) = self.envelope(&session, event, None, params);
-            self.by_hand.insert(json!(id).to_string());
+            self.outbox.by_hand(json!(id).to_string());
             self.put(conn, EntryKind::Event, event, frame);
         }
     }
 
     /// Sends the last event of a type once more.
     pub(crate) fn again(&mut self, event_type: &str, fresh_id: bool, conns: &[u64]) {
-        let last = self.log.last(|entry| entry.kind() == EntryKind::Event && entry.method() == event_type);
+        let last = self.record.last(|entry| entry.kind() == EntryKind::Event && entry.method() == event_type);
         let Some(mut frame) = last.and_then(|entry| serde_json::from_str::<Value>(&entry.text()).ok()) else { return };
         if fresh_id {
-            frame["id"] = self.fresh_id(0xe7e7).into();
+            frame["id"] = self.ids.fresh(0xe7e7).into();
         }
-        self.by_hand.insert(frame["id"].to_string());
+        self.outbox.by_hand(frame["id"].to_string());
         for conn in conns {
             self.put(*conn, EntryKind::Event, event_type, frame.clone());
         }

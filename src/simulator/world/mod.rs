@@ -15,3 +15,4 @@ pub(crate) mod sessions;
 pub(crate) mod settings;
 pub(crate) mod shared;
 pub(crate) mod state;
+pub(crate) mod time;

@@ -1,6 +1,15 @@
-//! What is known of numbers: what becomes of texts to them, and the texts themselves.
+//! Numbers: who is on the phone, what is at a number, what becomes of texts to it.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
+
+use serde_json::Value;
+
+use crate::simulator::people::person::Person;
+use crate::simulator::people::plan::NumberPlan;
+use crate::simulator::verbs::activity::AgentScript;
+
+/// How many of the program's texts are kept.
+const TEXTS_KEPT: usize = 50_000;
 
 /// What becomes of a text to a number.
 #[derive(Clone, Debug, Default)]
@@ -45,4 +54,94 @@ pub struct Text {
     pub body: String,
     /// The addresses of its media.
     pub media: Vec<String>,
+}
+
+/// What is known of numbers, and of the people who are on the phone.
+#[derive(Default)]
+pub(crate) struct Numbers {
+    people: HashMap<u64, Person>,
+    plans: HashMap<String, NumberPlan>,
+    outlooks: HashMap<String, Outlooks>,
+    texts_sent: Vec<Text>,
+    /// Texts for contexts that no session is subscribed to.
+    unrouted: VecDeque<(String, Value)>,
+    script: AgentScript,
+}
+
+impl Numbers {
+    pub(crate) fn person(&self, id: u64) -> Option<&Person> {
+        self.people.get(&id)
+    }
+
+    pub(crate) fn person_mut(&mut self, id: u64) -> Option<&mut Person> {
+        self.people.get_mut(&id)
+    }
+
+    pub(crate) fn add_person(&mut self, id: u64, person: Person) {
+        self.people.insert(id, person);
+    }
+
+    pub(crate) fn remove_person(&mut self, id: u64) {
+        self.people.remove(&id);
+    }
+
+    /// Everybody who is on a call at this number, in the order of the calls.
+    pub(crate) fn people_at(&self, number: &str) -> Vec<u64> {
+        let there = |person: &Person| person.name == number && person.answered && person.ending.is_none();
+        let mut all: Vec<u64> = self.people.iter().filter(|(_, person)| there(person)).map(|(id, _)| *id).collect();
+        all.sort_unstable();
+        all
+    }
+
+    /// What is at a number of which something is known.
+    pub(crate) fn plan(&self, number: &str) -> Option<&NumberPlan> {
+        self.plans.get(number)
+    }
+
+    pub(crate) fn plan_mut(&mut self, number: &str) -> Option<&mut NumberPlan> {
+        self.plans.get_mut(number)
+    }
+
+    /// What is at a number; a person who answers, when nothing is known of it.
+    pub(crate) fn plan_or_new(&mut self, number: &str) -> &mut NumberPlan {
+        self.plans.entry(number.to_owned()).or_default()
+    }
+
+    /// What becomes of texts to a number.
+    pub(crate) fn outlooks(&mut self, number: &str) -> &mut Outlooks {
+        self.outlooks.entry(number.to_owned()).or_default()
+    }
+
+    /// What becomes of the next text to a number.
+    pub(crate) fn next_outlook(&mut self, number: &str) -> Outlook {
+        self.outlooks.get_mut(number).map(Outlooks::next).unwrap_or_default()
+    }
+
+    pub(crate) fn text_sent(&mut self, text: Text) {
+        if self.texts_sent.len() < TEXTS_KEPT {
+            self.texts_sent.push(text);
+        }
+    }
+
+    pub(crate) fn texts_sent(&self) -> &[Text] {
+        &self.texts_sent
+    }
+
+    /// A text waits for a session that is subscribed to its context.
+    pub(crate) fn text_waits(&mut self, context: String, event: Value) {
+        self.unrouted.push_back((context, event));
+    }
+
+    pub(crate) fn take_unrouted(&mut self) -> VecDeque<(String, Value)> {
+        std::mem::take(&mut self.unrouted)
+    }
+
+    /// What AI agents say.
+    pub(crate) fn script(&self) -> &AgentScript {
+        &self.script
+    }
+
+    pub(crate) fn script_mut(&mut self) -> &mut AgentScript {
+        &mut self.script
+    }
 }

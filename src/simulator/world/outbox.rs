@@ -1,9 +1,11 @@
 //! What waits to be sent.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use serde_json::Value;
 
+use crate::simulator::line::link::Link;
 use crate::simulator::world::calls::SessionId;
 
 /// Whether an event of this type and payload is the one that is waited for.
@@ -16,6 +18,14 @@ pub(crate) struct LateReply {
     pub(crate) frame: Value,
     /// The event after which it goes out, when it is not released by hand.
     pub(crate) after: Option<Trigger>,
+    /// That event has gone out, or is about to.
+    is_due: bool,
+}
+
+impl LateReply {
+    pub(crate) fn new(conn: u64, method: &str, frame: Value, after: Option<Trigger>) -> Self {
+        Self { conn, method: method.to_owned(), frame, after, is_due: false }
+    }
 }
 
 /// An event that is kept back, so that a reply can go out before it.
@@ -31,20 +41,105 @@ const BY_HAND: usize = 10_000;
 
 /// The ids of frames that were sent by hand: the last ones of them, because a million may be sent.
 #[derive(Default)]
-pub(crate) struct ByHand {
+struct ByHand {
     recent: HashSet<String>,
     former: HashSet<String>,
 }
 
 impl ByHand {
-    pub(crate) fn insert(&mut self, id: String) {
+    fn insert(&mut self, id: String) {
         if self.recent.len() >= BY_HAND {
             self.former = std::mem::take(&mut self.recent);
         }
         self.recent.insert(id);
     }
 
-    pub(crate) fn contains(&self, id: &str) -> bool {
+    fn contains(&self, id: &str) -> bool {
         self.recent.contains(id) || self.former.contains(id)
+    }
+}
+
+/// All that waits to be sent, or to be closed.
+#[derive(Default)]
+pub(crate) struct Outbox {
+    /// Events that are kept back until their request is answered.
+    corked: Option<Vec<PendingEvent>>,
+    late: Vec<LateReply>,
+    /// Frames sent by hand: answers to them are in order, however often they come.
+    by_hand: ByHand,
+    to_close: Vec<Arc<Link>>,
+}
+
+impl Outbox {
+    /// Keeps events back, until [`uncork`](Self::uncork).
+    pub(crate) fn cork(&mut self) {
+        self.corked = Some(Vec::new());
+    }
+
+    pub(crate) fn uncork(&mut self) -> Vec<PendingEvent> {
+        self.corked.take().unwrap_or_default()
+    }
+
+    /// Keeps an event back, or gives it back when events go out at once.
+    pub(crate) fn keep(&mut self, event: PendingEvent) -> Option<PendingEvent> {
+        match &mut self.corked {
+            Some(waiting) => {
+                waiting.push(event);
+                None
+            }
+            None => Some(event),
+        }
+    }
+
+    /// Keeps a reply back.
+    pub(crate) fn hold(&mut self, reply: LateReply) {
+        self.late.push(reply);
+    }
+
+    /// Notes which replies go out behind this event.
+    pub(crate) fn note_event(&mut self, event_type: &str, params: &Value) {
+        for reply in &mut self.late {
+            reply.is_due |= reply.after.as_ref().is_some_and(|fits| fits(event_type, params));
+        }
+    }
+
+    /// Takes the replies whose event has gone out.
+    pub(crate) fn take_due(&mut self) -> Vec<LateReply> {
+        self.take(|reply| reply.is_due)
+    }
+
+    /// Takes the replies of a method.
+    pub(crate) fn take_of(&mut self, method: &str) -> Vec<LateReply> {
+        self.take(|reply| reply.method == method)
+    }
+
+    /// Forgets the replies of a connection.
+    pub(crate) fn forget(&mut self, conn: u64) {
+        self.late.retain(|reply| reply.conn != conn);
+    }
+
+    fn take(&mut self, fits: impl Fn(&LateReply) -> bool) -> Vec<LateReply> {
+        let (taken, kept) = std::mem::take(&mut self.late).into_iter().partition(fits);
+        self.late = kept;
+        taken
+    }
+
+    /// Notes that a frame with this ID, as JSON, is sent by hand.
+    pub(crate) fn by_hand(&mut self, id: String) {
+        self.by_hand.insert(id);
+    }
+
+    /// `true` if a frame with this ID, as JSON, was sent by hand.
+    pub(crate) fn was_by_hand(&self, id: &str) -> bool {
+        self.by_hand.contains(id)
+    }
+
+    /// Has a socket closed when the lock is free.
+    pub(crate) fn close(&mut self, link: Arc<Link>) {
+        self.to_close.push(link);
+    }
+
+    pub(crate) fn take_to_close(&mut self) -> Vec<Arc<Link>> {
+        std::mem::take(&mut self.to_close)
     }
 }

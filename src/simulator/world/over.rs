@@ -30,7 +30,7 @@ pub(crate) struct Unacked {
 /// What clients know to be over.
 #[derive(Default)]
 pub(crate) struct Over {
-    pub(crate) since: HashMap<Ended, Instant>,
+    since: HashMap<Ended, Instant>,
     order: VecDeque<Ended>,
 }
 
@@ -44,6 +44,11 @@ impl Over {
                 self.since.remove(&old);
             }
         }
+    }
+
+    /// Since when a client has known of an end.
+    pub(crate) fn known_since(&self, ended: &Ended) -> Option<Instant> {
+        self.since.get(ended).copied()
     }
 
     /// A call comes back, to a session that knows nothing of its former life.

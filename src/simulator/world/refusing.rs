@@ -23,14 +23,15 @@ impl World {
     }
 
     fn known_to_be_over(&self, ended: &Ended) -> bool {
-        let now = self.clock.now();
-        self.over.since.get(ended).is_some_and(|since| now.saturating_duration_since(*since) >= self.settings.known_for)
+        let now = self.time.now();
+        let since = self.over.known_since(ended);
+        since.is_some_and(|since| now.saturating_duration_since(since) >= self.settings.known_for)
     }
 
     /// Refuses a request for a call that is not there.
     pub(crate) fn no_such_call<A>(&mut self, call_id: &str, method: &str) -> Result<A, Refusal> {
         // A test may have told of calls of its own making.
-        if !self.ids.is_ours(CALL, call_id) && !self.log.tells_of(call_id) {
+        if !self.ids.is_ours(CALL, call_id) && !self.record.tells_of(call_id) {
             self.violation(format!("{method}: there never was a call {call_id:?}"));
         } else if method != "calling.end" && self.known_to_be_over(&(call_id.to_owned(), None)) {
             self.violation(format!("{method}: the client knew that call {call_id} had ended"));

@@ -7,24 +7,21 @@ use serde_json::{Value, json};
 
 use crate::simulator::line::link::Way;
 use crate::simulator::line::out::Out;
-use crate::simulator::record::deed::{Deed, DeedKind};
+use crate::simulator::record::deed::DeedKind;
 use crate::simulator::record::journal::{Direction, EntryKind, Frame};
 use crate::simulator::wire::frame;
 use crate::simulator::world::connections::IDS_KEPT;
-use crate::simulator::world::outbox::{LateReply, PendingEvent};
+use crate::simulator::world::outbox::PendingEvent;
 use crate::simulator::world::over::Unacked;
 use crate::simulator::world::state::World;
 
 /// A client that does not read is cut when this much waits for it.
 const UNREAD_LIMIT: usize = 64 << 20;
 
-/// How many deeds are kept; the oldest go first.
-const DEEDS_KEPT: usize = 50_000;
-
 impl World {
     /// Sends a frame, and lets go wrong with it what is to go wrong.
     pub(crate) fn send(&mut self, conn: u64, kind: EntryKind, method: &str, frame: Value) {
-        if self.faults.frozen || !self.conns.contains_key(&conn) {
+        if self.faults.frozen || !self.connections.is_open(conn) {
             return;
         }
         if self.faults.is_quiet() {
@@ -36,11 +33,11 @@ impl World {
 
     /// Puts a frame into the queue of a connection and into the journal.
     pub(crate) fn put(&mut self, conn: u64, kind: EntryKind, method: &str, frame: Value) {
-        if !self.conns.contains_key(&conn) {
+        if !self.connections.is_open(conn) {
             return;
         }
         let (passes, cut_behind) = self.sends_frame(conn, kind, method, &frame);
-        let Some(connection) = self.conns.get_mut(&conn).filter(|_| passes) else { return };
+        let Some(connection) = self.connections.get_mut(conn).filter(|_| passes) else { return };
         connection.welcomed |= kind == EntryKind::Reply && method == "signalwire.connect";
         let text = frame.to_string();
         let waiting = connection.unread.fetch_add(text.len(), std::sync::atomic::Ordering::Relaxed);
@@ -50,8 +47,8 @@ impl World {
             return;
         }
         if kind == EntryKind::Event && connection.event_acks && connection.unacked.len() < IDS_KEPT {
-            let unacked = Unacked { sent: self.clock.now(), ends: self.what_ends(method, &frame) };
-            if let (Some(id), Some(connection)) = (frame["id"].as_str(), self.conns.get_mut(&conn)) {
+            let unacked = Unacked { sent: self.time.now(), ends: self.what_ends(method, &frame) };
+            if let (Some(id), Some(connection)) = (frame["id"].as_str(), self.connections.get_mut(conn)) {
                 connection.unacked.insert(id.to_owned(), unacked);
             }
         }
@@ -65,7 +62,7 @@ impl World {
     /// Gives the writer of a connection something to do, as late as the latency of the line has it.
     pub(crate) fn pass_on(&mut self, conn: u64, out: Out) {
         let arrival = self.arrival(conn, Way::ToClient);
-        let Some(connection) = self.conns.get(&conn) else { return };
+        let Some(connection) = self.connections.get(conn) else { return };
         match arrival {
             // A connection whose writer has gone is about to be removed by its reader.
             None => drop(connection.out.send(out)),
@@ -86,33 +83,29 @@ impl World {
                 }
             }
         }
-        let at = self.elapsed();
-        self.log.add(at, direction, kind, conn, method, Frame::Json(frame));
+        let at = self.time.elapsed();
+        self.record.frame(at, direction, kind, conn, method, Frame::Json(frame));
     }
 
     /// Closes a connection at once: what is queued is lost.
     pub(crate) fn cut(&mut self, conn: u64) {
-        if let Some(connection) = self.conns.remove(&conn) {
-            self.to_close.push(Arc::clone(&connection.socket));
+        if let Some(connection) = self.connections.close(conn) {
+            self.outbox.close(Arc::clone(&connection.socket));
             self.left(conn, &connection);
         }
     }
 
     /// Closes all connections at once.
     pub(crate) fn cut_all(&mut self) {
-        for conn in self.conns.keys().copied().collect::<Vec<_>>() {
+        for conn in self.connections.numbers() {
             self.cut(conn);
         }
     }
 
-    /// Keeps events back, until [`uncork`](Self::uncork), so that a reply can go out before them.
-    pub(crate) fn cork(&mut self) {
-        self.corked = Some(Vec::new());
-    }
-
+    /// Sends the events that were kept back, so that a reply could go out before them.
     pub(crate) fn uncork(&mut self) {
-        for event in self.corked.take().unwrap_or_default() {
-            self.push(&event.session, event.event_type, event.context, event.params);
+        for event in self.outbox.uncork() {
+            self.push(event);
         }
     }
 
@@ -123,28 +116,19 @@ impl World {
 
     /// Sends an event whose envelope names a context.
     pub(crate) fn emit_in(&mut self, session: &str, event_type: &'static str, context: Option<String>, params: Value) {
-        match &mut self.corked {
-            Some(waiting) => waiting.push(PendingEvent { session: session.to_owned(), event_type, context, params }),
-            None => self.push(session, event_type, context, params),
+        let event = PendingEvent { session: session.to_owned(), event_type, context, params };
+        if let Some(event) = self.outbox.keep(event) {
+            self.push(event);
         }
     }
 
-    fn push(&mut self, session: &str, event_type: &'static str, context: Option<String>, params: Value) {
-        let releases: Vec<bool> =
-            self.late.iter().map(|reply| reply.after.as_ref().is_some_and(|fits| fits(event_type, &params))).collect();
-        let (id, frame) = self.envelope(session, event_type, context, params);
-        self.deliver(session, event_type, id, frame);
-        if releases.contains(&true) {
-            let mut at = 0;
-            let (ready, kept) = std::mem::take(&mut self.late).into_iter().partition(|_| {
-                at += 1;
-                releases[at - 1]
-            });
-            self.late = kept;
-            let ready: Vec<LateReply> = ready;
-            for reply in ready {
-                self.send(reply.conn, EntryKind::Reply, &reply.method, reply.frame);
-            }
+    fn push(&mut self, event: PendingEvent) {
+        let PendingEvent { session, event_type, context, params } = event;
+        self.outbox.note_event(event_type, &params);
+        let (id, frame) = self.envelope(&session, event_type, context, params);
+        self.deliver(&session, event_type, id, frame);
+        for reply in self.outbox.take_due() {
+            self.send(reply.conn, EntryKind::Reply, &reply.method, reply.frame);
         }
     }
 
@@ -156,10 +140,10 @@ impl World {
         context: Option<String>,
         params: Value,
     ) -> (String, Value) {
-        let id = self.fresh_id(0xe7e7);
+        let id = self.ids.fresh(0xe7e7);
         let mut envelope = json!({
             "event_type": event_type,
-            "timestamp": self.clock.unix(),
+            "timestamp": self.time.unix(),
             "project_id": self.settings.project,
             "space_id": "51500000-0000-4000-8000-000000000001",
             "params": params,
@@ -200,10 +184,6 @@ impl World {
     }
 
     pub(crate) fn did_for(&mut self, kind: DeedKind, who: &str, call_id: Option<&str>, words: &str, lasted: Duration) {
-        if self.deeds.len() == DEEDS_KEPT {
-            self.deeds.pop_front();
-        }
-        let place = (self.log.last_sequence(), self.number());
-        self.deeds.push_back(Deed::new(kind, who, words, call_id, self.elapsed(), lasted, place));
+        self.record.did(self.time.elapsed(), kind, who, call_id, words, lasted);
     }
 }

@@ -41,10 +41,10 @@ impl Shared {
     /// Does something to the world, and afterwards what may not be done under its lock.
     pub(crate) fn with<R>(&self, job: impl FnOnce(&mut World) -> R) -> R {
         let mut world = self.world.lock();
-        let before = world.next_due();
+        let before = world.time.next_due();
         let answer = job(&mut world);
-        let sockets = std::mem::take(&mut world.to_close);
-        let wake_timer = world.stopping || world.next_due() != before;
+        let sockets = world.outbox.take_to_close();
+        let wake_timer = world.stopping || world.time.next_due() != before;
         drop(world);
         for socket in sockets {
             // A socket that is closed already is as good.
@@ -82,7 +82,7 @@ impl Shared {
                     if world.stopping {
                         return;
                     }
-                    let due = world.next_due();
+                    let due = world.time.next_due();
                     // Also when something is due already: in virtual time what the one before it has set off is
                     // over by the end of this.
                     if !self.clock.wait(&self.timer_bell, &mut world, due) {

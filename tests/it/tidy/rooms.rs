@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Source, library, none};
+use super::{Source, library, none, read, root};
 
 /// The rooms of the simulator from the ground up, and what each may import.
 ///
@@ -28,30 +28,9 @@ const CHANGE_THE_WORLD: &[&str] = &["world", "switchboard", "service"];
 /// Arrows that still go up.
 const UPWARDS: &[(&str, &str)] = &[];
 
-/// Circles that there still are, in the core; they may shrink. The simulator has none.
-const CIRCLES: &[&[&str]] = &[
-    &[
-        "call/action.rs",
-        "call/confirmed.rs",
-        "call/connect.rs",
-        "call/core.rs",
-        "call/mod.rs",
-        "call/running.rs",
-        "call/transfer.rs",
-    ],
-    &[
-        "transport/connect.rs",
-        "transport/frames.rs",
-        "transport/proxy.rs",
-        "transport/reader.rs",
-        "transport/tls/mod.rs",
-        "transport/writer.rs",
-    ],
-    &["client/dial.rs", "client/mod.rs", "client/router.rs"],
-    &["clock/mod.rs", "clock/virtual_time/line.rs", "clock/virtual_time.rs"],
-    &["session/alarms.rs", "session/mod.rs", "session/timers.rs"],
-    &["protocol/frame.rs", "protocol/limits.rs"],
-];
+/// How large circles still are inside the modules of the core. They may shrink and not grow; elsewhere there is none.
+const CIRCLES: &[(&str, usize)] =
+    &[("call", 7), ("transport", 6), ("clock", 6), ("client", 3), ("session", 3), ("protocol", 2)];
 
 /// The files of the library by their module, and who imports whom.
 struct Imports {
@@ -258,9 +237,12 @@ fn only_three_rooms_change_the_world() {
 fn imports_go_in_no_circle() {
     let imports = Imports::read();
     let circles = imports.circles();
-    let known = |circle: &Vec<&str>| CIRCLES.iter().any(|known| circle.iter().all(|file| known.contains(file)));
+    let known = |circle: &Vec<&str>| {
+        let inside = |module: &str| circle.iter().all(|file| file.starts_with(&format!("{module}/")));
+        CIRCLES.iter().any(|(module, most)| circle.len() <= *most && inside(module))
+    };
     none(circles.iter().filter(|circle| !known(circle)).map(|circle| circle.join(" <-> ")).collect());
-    assert!(CIRCLES.iter().flat_map(|circle| *circle).all(|file| !file.starts_with("simulator/")));
+    assert!(CIRCLES.iter().all(|(module, _)| *module != "simulator"));
 }
 
 /// With `--nocapture`, how the house stands.
@@ -296,4 +278,17 @@ fn paths_are_read_as_they_are_written() {
     found.sort_unstable_by_key(|path| expected.iter().position(|known| known == path));
     assert_eq!(found, expected);
     assert!(said.iter().all(|(path, on)| *on == (path == "self.e.F")));
+}
+
+#[test]
+fn every_path_on_the_pages_for_contributors_exists() {
+    let mut missing = Vec::new();
+    for page in ["ARCHITECTURE.md", "CONTRIBUTING.md"] {
+        let text = read(page);
+        let quoted = text.split('`').skip(1).step_by(2).map(|quoted| quoted.split_whitespace().next().unwrap_or(""));
+        let paths: Vec<&str> = quoted.filter(|path| path.starts_with("src/") || path.starts_with("tests/")).collect();
+        assert!(paths.len() > 5, "{page} names {paths:?}");
+        missing.extend(paths.iter().filter(|path| !root().join(path).exists()).map(|path| format!("{page}: {path}")));
+    }
+    none(missing);
 }

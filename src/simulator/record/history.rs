@@ -1,0 +1,174 @@
+//! What happened: frames, lines of the transcript, deeds, violations.
+
+use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
+
+use crate::clock::Sender;
+use crate::simulator::record::deed::{Deed, DeedKind};
+use crate::simulator::record::journal::{Direction, Entry, EntryKind, Frame, Journal, Missed};
+use crate::simulator::record::log::Log;
+
+/// How many lines the transcript keeps, and how many violations are kept.
+const LINES_KEPT: usize = 10_000;
+
+/// How many deeds are kept; the oldest go first.
+const DEEDS_KEPT: usize = 50_000;
+
+/// What happened.
+pub(crate) struct History {
+    log: Log,
+    /// Up to where a test has waited for entries, by their kind and method.
+    claimed: HashMap<(EntryKind, String), u64>,
+    lines: VecDeque<String>,
+    listeners: Vec<Sender<String>>,
+    violations: Vec<String>,
+    deeds: VecDeque<Deed>,
+    told: u64,
+    slowest_ack: Duration,
+}
+
+impl History {
+    pub(crate) fn new(journal_limit: usize) -> Self {
+        Self {
+            log: Log::new(journal_limit),
+            claimed: HashMap::new(),
+            lines: VecDeque::new(),
+            listeners: Vec::new(),
+            violations: Vec::new(),
+            deeds: VecDeque::new(),
+            told: 0,
+            slowest_ack: Duration::ZERO,
+        }
+    }
+
+    // Frames.
+
+    pub(crate) fn frame(
+        &mut self,
+        at: Duration,
+        direction: Direction,
+        kind: EntryKind,
+        conn: u64,
+        method: &str,
+        frame: Frame,
+    ) {
+        self.log.add(at, direction, kind, conn, method, frame);
+    }
+
+    pub(crate) fn journal(&self) -> Journal {
+        self.log.snapshot()
+    }
+
+    /// The last frame that fits.
+    pub(crate) fn last(&self, fits: impl Fn(&Entry) -> bool) -> Option<Entry> {
+        self.log.last(fits)
+    }
+
+    /// `true` if a frame to a client holds this text.
+    pub(crate) fn tells_of(&self, text: &str) -> bool {
+        self.log.tells_of(text)
+    }
+
+    /// The next entry of this kind and method, which is given once.
+    pub(crate) fn claim(&mut self, kind: EntryKind, method: &str) -> Option<Entry> {
+        let name = (kind, method.to_owned());
+        let from = self.claimed.get(&name).copied().unwrap_or(0);
+        let found = self.log.find(from, |entry| entry.kind() == kind && entry.method() == method)?;
+        self.claimed.insert(name, found.sequence() + 1);
+        Some(found)
+    }
+
+    pub(crate) fn missed(&self, what: String) -> Missed {
+        self.log.missed(what)
+    }
+
+    // The transcript.
+
+    /// Adds a line to the transcript.
+    pub(crate) fn tell(&mut self, line: String) {
+        if self.lines.len() == LINES_KEPT {
+            self.lines.pop_front();
+        }
+        self.listeners.retain(|listener| listener.send(line.clone()).is_ok());
+        self.lines.push_back(line);
+    }
+
+    pub(crate) fn transcript(&self) -> Vec<String> {
+        self.lines.iter().cloned().collect()
+    }
+
+    /// The last lines of the transcript.
+    pub(crate) fn last_lines(&self, count: usize) -> Vec<String> {
+        self.lines.iter().skip(self.lines.len().saturating_sub(count)).cloned().collect()
+    }
+
+    // Who listens.
+
+    /// Hands over all lines that are kept, and from now on each new one.
+    pub(crate) fn on_line(&mut self, listener: Sender<String>) {
+        self.lines.iter().for_each(|line| drop(listener.send(line.clone())));
+        self.listeners.push(listener);
+    }
+
+    /// The same for frames.
+    pub(crate) fn on_frame(&mut self, listener: Sender<Entry>) {
+        self.log.listen(listener);
+    }
+
+    /// Lets the listeners end once they have had what was handed over.
+    pub(crate) fn end_listening(&mut self) {
+        self.listeners.clear();
+        self.log.end_listening();
+    }
+
+    // Violations.
+
+    pub(crate) fn violation(&mut self, what: String) {
+        if self.violations.len() < LINES_KEPT {
+            self.violations.push(what);
+        }
+    }
+
+    pub(crate) fn violations(&self) -> &[String] {
+        &self.violations
+    }
+
+    pub(crate) fn forget_violations(&mut self) {
+        self.violations.clear();
+    }
+
+    // Deeds.
+
+    /// The program did something to somebody.
+    pub(crate) fn did(
+        &mut self,
+        at: Duration,
+        kind: DeedKind,
+        who: &str,
+        call_id: Option<&str>,
+        words: &str,
+        lasted: Duration,
+    ) {
+        if self.deeds.len() == DEEDS_KEPT {
+            self.deeds.pop_front();
+        }
+        self.told += 1;
+        let place = (self.log.last_sequence(), self.told);
+        self.deeds.push_back(Deed::new(kind, who, words, call_id, at, lasted, place));
+    }
+
+    pub(crate) fn deeds(&self) -> impl Iterator<Item = &Deed> {
+        self.deeds.iter()
+    }
+
+    // Acknowledgements.
+
+    /// An event was acknowledged after so long.
+    pub(crate) fn acked_after(&mut self, span: Duration) {
+        self.slowest_ack = self.slowest_ack.max(span);
+    }
+
+    pub(crate) fn slowest_ack(&self) -> Duration {
+        self.slowest_ack
+    }
+}
