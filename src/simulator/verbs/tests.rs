@@ -1,5 +1,7 @@
 //! A call for the unit tests of verbs: no socket, no clock, and nothing but the verb runs on it.
 
+mod exercise;
+
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
