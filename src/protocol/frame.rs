@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use super::limits::bytes_of_value;
 use super::object::{self, Number, Object, Text};
+use super::quick;
 use super::redact::redact_keys;
 pub(crate) use super::redact::{Contents, learn, mask_texts, redact};
 
@@ -48,7 +49,7 @@ pub(crate) struct WireError {
     pub(crate) retry_after: Option<Duration>,
 }
 
-const EVENT: &str = "signalwire.event";
+pub(super) const EVENT: &str = "signalwire.event";
 const EVENT_JSON: &str = "\"signalwire.event\"";
 /// How long the details of a refusal may be, in bytes of JSON; parsed they may take four times as much.
 const LARGEST_DETAILS: usize = 64 << 10;
@@ -56,6 +57,14 @@ const NO_MESSAGE: &str = "Unknown error";
 
 impl<'a> Incoming<'a> {
     pub(crate) fn parse(text: &'a str) -> Self {
+        match quick::event(text) {
+            Some((id, envelope)) => Self::Event { id: Some(id), envelope },
+            None => Self::parse_any(text),
+        }
+    }
+
+    /// The same without the short way.
+    pub(super) fn parse_any(text: &'a str) -> Self {
         let frame: Frame<'a> = match serde_json::from_str(text) {
             Ok(frame) => frame,
             Err(error) if error.is_data() => return Self::Malformed("not a JSON object"),
@@ -348,11 +357,46 @@ pub(crate) struct EventHead<'a> {
 impl<'a> EventHead<'a> {
     /// Empty when the payload is no object.
     pub(crate) fn parse(payload: &'a RawValue) -> Self {
-        Self::parse_text(payload.get())
+        quick::head(payload).unwrap_or_else(|| Self::parse_text(payload.get()))
     }
 
     pub(crate) fn parse_text(json: &'a str) -> Self {
         serde_json::from_str(json).unwrap_or_default()
+    }
+
+    /// Where the text of this key goes, if it is kept.
+    pub(super) fn text(&mut self, key: &str) -> Option<&mut Option<Cow<'a, str>>> {
+        Some(match key {
+            "call_id" => &mut self.call_id,
+            "node_id" => &mut self.node_id,
+            "control_id" => &mut self.control_id,
+            "tag" => &mut self.tag,
+            "call_state" => &mut self.call_state,
+            "state" => &mut self.state,
+            "segment_id" => &mut self.segment_id,
+            "message_id" => &mut self.message_id,
+            "message_state" => &mut self.message_state,
+            "dial_state" => &mut self.dial_state,
+            "direction" => &mut self.direction,
+            "end_reason" => &mut self.end_reason,
+            "reason" => &mut self.reason,
+            "context" => &mut self.context,
+            "protocol" => &mut self.protocol,
+            "project_id" => &mut self.project_id,
+            "conference_id" => &mut self.conference_id,
+            "authorization_state" => &mut self.authorization_state,
+            _ => return None,
+        })
+    }
+
+    /// Where the value of this key goes, if it is kept as it is.
+    pub(super) fn part(&mut self, key: &str) -> Option<&mut Option<&'a RawValue>> {
+        Some(match key {
+            "call" => &mut self.call,
+            "device" => &mut self.device,
+            "parent" => &mut self.parent,
+            _ => return None,
+        })
     }
 }
 
@@ -602,43 +646,14 @@ impl<'de> Visitor<'de> for HeadVisitor {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut head = EventHead::default();
         while let Some(Text(key)) = map.next_key()? {
-            let slot = match key.as_deref().unwrap_or_default() {
-                "call_id" => &mut head.call_id,
-                "node_id" => &mut head.node_id,
-                "control_id" => &mut head.control_id,
-                "tag" => &mut head.tag,
-                "call_state" => &mut head.call_state,
-                "state" => &mut head.state,
-                "segment_id" => &mut head.segment_id,
-                "message_id" => &mut head.message_id,
-                "message_state" => &mut head.message_state,
-                "dial_state" => &mut head.dial_state,
-                "direction" => &mut head.direction,
-                "end_reason" => &mut head.end_reason,
-                "reason" => &mut head.reason,
-                "context" => &mut head.context,
-                "protocol" => &mut head.protocol,
-                "project_id" => &mut head.project_id,
-                "conference_id" => &mut head.conference_id,
-                "authorization_state" => &mut head.authorization_state,
-                "call" => {
-                    head.call = present(map.next_value()?);
-                    continue;
-                }
-                "device" => {
-                    head.device = present(map.next_value()?);
-                    continue;
-                }
-                "parent" => {
-                    head.parent = present(map.next_value()?);
-                    continue;
-                }
-                _ => {
-                    map.next_value::<IgnoredAny>()?;
-                    continue;
-                }
-            };
-            *slot = map.next_value::<Text<'de>>()?.0;
+            let key = key.as_deref().unwrap_or_default();
+            if let Some(slot) = head.text(key) {
+                *slot = map.next_value::<Text<'de>>()?.0;
+            } else if let Some(slot) = head.part(key) {
+                *slot = present(map.next_value()?);
+            } else {
+                map.next_value::<IgnoredAny>()?;
+            }
         }
         Ok(head)
     }

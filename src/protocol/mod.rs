@@ -10,6 +10,7 @@ pub(crate) mod labels;
 pub(crate) mod limits;
 pub(crate) mod media;
 pub(crate) mod object;
+mod quick;
 pub(crate) mod redact;
 pub(crate) mod states;
 pub(crate) mod units;
