@@ -86,7 +86,9 @@ impl Worker {
         let (_, count) = WORKS.into_iter().find(|(name, _)| *name == what).expect("a work");
         match what {
             "connect" => {
-                (0..count).for_each(|_| builder_for(self.port, None).connect().expect("a client").disconnect())
+                for _ in 0..count {
+                    builder_for(self.port, None).connect().expect("a client").disconnect();
+                }
             }
             "request" => {
                 for _ in 0..count {

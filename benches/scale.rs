@@ -1,7 +1,5 @@
 //! What one process takes: so many calls live at once, in three styles, each in a process of its own.
 
-// The other benchmarks use the rest of it.
-#[allow(dead_code)]
 mod support;
 
 use std::process::Command;

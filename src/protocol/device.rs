@@ -440,16 +440,17 @@ struct Part {
 
 impl Part {
     /// Finds `address`, which was read from `raw`, or puts it into `behind`.
-    fn of(address: &Cow<'_, str>, raw: &str, behind: &mut String) -> Self {
+    fn of(address: Cow<'_, str>, raw: &str, behind: &mut String) -> Self {
+        let length = address.len();
         let start = match address {
             // Borrowed from the text itself.
             Cow::Borrowed(address) => (address.as_ptr() as usize).saturating_sub(raw.as_ptr() as usize),
             Cow::Owned(address) => {
-                behind.push_str(address);
-                raw.len() + behind.len() - address.len()
+                behind.push_str(&address);
+                raw.len() + behind.len() - length
             }
         };
-        Self { start: short(start), end: short(start + address.len()) }
+        Self { start: short(start), end: short(start + length) }
     }
 }
 
@@ -472,7 +473,7 @@ impl RemoteDevice {
         let mut behind = String::new();
         let mut place = |first: Option<Cow<'_, str>>, second: Option<Cow<'_, str>>| {
             let mut given = [first, second].into_iter().flatten().filter(|address| !address.is_empty());
-            given.next().map_or_else(Part::default, |address| Part::of(&address, raw, &mut behind))
+            given.next().map_or_else(Part::default, |address| Part::of(address, raw, &mut behind))
         };
         let (from, to) = (place(from_number, from), place(to_number, to));
         let text = if behind.is_empty() { Arc::from(raw) } else { Arc::from([raw, &*behind].concat()) };
@@ -603,6 +604,18 @@ mod tests {
         let seen = read(r#"{"type":"sip","params":{"password":"canary"}}"#);
         let text = format!("{desk:?} {:?} {stream:?} {seen:?}", Devices::from(desk.clone()));
         assert!(!text.contains("canary"), "{text}");
+    }
+
+    #[test]
+    fn addresses_with_escapes_are_read_and_the_device_stays_as_it_was_sent() {
+        let text = r#"{"type":"sip","params":{"from":"sip:a\u0040b","to_number":"","to":"\"\u00e9\" <sip:c>"}}"#;
+        let device = read(text);
+        assert_eq!((device.from(), device.to(), device.raw()), ("sip:a@b", "\"\u{e9}\" <sip:c>", text));
+        assert_eq!(device.kind(), "sip");
+        assert_eq!(device.params()["from"], "sip:a@b");
+        let one = read(r#"{"params":{"from":"+1","to":"sip:\/x"}}"#);
+        assert_eq!((one.from(), one.to(), one.clone().raw().len()), ("+1", "sip:/x", one.raw().len()));
+        assert_eq!((read(r#"{"params":{"from":""}}"#).from(), read(r#"{"params":null}"#).to()), ("", ""));
     }
 
     #[test]
