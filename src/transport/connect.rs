@@ -13,9 +13,10 @@ use tungstenite::handshake::HandshakeError;
 
 use super::address::{Endpoint, Scheme};
 use super::proxy::{Fault, Proxy};
-use super::reader::{Inlet, ReadHalf, Wire};
+use super::reader::{Inlet, ReadHalf};
 use super::retry_after;
 use super::tls::{Shared, Tls, TlsSettings, Trust, advice};
+use super::wire::Wire;
 use super::writer::WriteHalf;
 use crate::clock::{Clock, Deadline, Receiver, Sender, Tcp, Whose};
 use crate::error::{self, BoxError, Error, Phase, Result};

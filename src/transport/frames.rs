@@ -7,7 +7,7 @@ use std::ops::Range;
 use tungstenite::protocol::frame::coding::OpCode;
 use uuid::Uuid;
 
-use super::reader::LinkEnd;
+use super::wire::LinkEnd;
 
 /// How much is read at once, and kept when nothing waits.
 const BUFFER: usize = 16 << 10;

@@ -7,8 +7,8 @@ use std::time::Duration;
 use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
 use super::frames::Encoder;
-use super::reader::{LinkEnd, is_again};
 use super::tls::Tls;
+use super::wire::{LinkEnd, WRITE_SLICE, is_again};
 use crate::clock::{Clock, Deadline, Tcp};
 
 /// A buffer that one huge frame has grown beyond this is given back.
@@ -16,10 +16,6 @@ pub(super) const KEPT: usize = 256 << 10;
 
 /// So many bytes of the reader's frames are a piece, which is sent at once. The buffers of a socket hold several of them.
 pub(super) const PIECE: usize = 16 << 10;
-
-/// So long one system call writes at most before the link is up. As long as a session's callers write
-/// ([`WriterSettings::hand_over`](super::WriterSettings::hand_over)), so that the socket's timeout is set once.
-pub(crate) const WRITE_SLICE: Duration = Duration::from_millis(250);
 
 /// The shortest timeout that a socket takes.
 const SHORTEST: Duration = Duration::from_millis(1);

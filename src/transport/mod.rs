@@ -12,6 +12,7 @@ mod proxy;
 mod reader;
 mod retry_after;
 mod tls;
+mod wire;
 mod writer;
 
 pub(crate) use address::{Endpoint, Scheme};
@@ -19,10 +20,11 @@ pub(crate) use connect::{Connection, Connector, Cutoff, Socket};
 pub(crate) use frames::Frame;
 pub(crate) use half::AckEncoder;
 pub(crate) use proxy::Proxy;
-pub(crate) use reader::{LinkEnd, Pulse, ReadHalf};
+pub(crate) use reader::{Pulse, ReadHalf};
 pub use tls::TlsBackend;
 pub(crate) use tls::{ClientFiles, Roots, TlsSettings};
-pub(crate) use writer::{Keeper, NotSent, Out, Prepared, WRITE_SLICE, WriteHalf, Writer, WriterSettings};
+pub(crate) use wire::{LinkEnd, WRITE_SLICE};
+pub(crate) use writer::{Keeper, NotSent, Out, Prepared, WriteHalf, Writer, WriterSettings};
 
 #[cfg(test)]
 pub(crate) mod tests {

@@ -8,7 +8,7 @@ use std::io;
 use std::net::IpAddr;
 
 use super::address::{Endpoint, Scheme, split};
-use super::reader::Wire;
+use super::wire::Wire;
 use crate::error::{self, Error, Result};
 use crate::secret::{Secret, Secrets};
 

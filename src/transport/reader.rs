@@ -1,73 +1,20 @@
 //! The read half: frames out of a blocking `recv`, with no lock held while it blocks.
 
-use std::fmt;
 use std::io::{self, ErrorKind, Read, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use tungstenite::Error as WsError;
-
 use super::frames::{Decoder, Frame};
 use super::tls::Tls;
-use super::writer::WRITE_SLICE;
-use crate::clock::{Clock, Deadline, Tcp, uninterrupted};
+use super::wire::{LinkEnd, Wire};
+use crate::clock::Deadline;
 
 /// How much one `recv` takes at most.
 const RECV: usize = 32 << 10;
 
 /// So much of an answer to the upgrade is judged even when its end has not come.
 const HEAD_PIECE: usize = 4096;
-
-/// Why a link ended, seen from one of its halves. `Display` never shows what was sent or received.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum LinkEnd {
-    /// The peer closed it, or it was shut down here.
-    Closed,
-    /// The deadline of a read, or of a write before the link was up, has passed.
-    TimedOut,
-    /// The peer took no data for too long.
-    Stalled,
-    /// A frame was larger than the limit.
-    TooLarge,
-    /// The peer broke the rules of WebSocket or TLS.
-    Protocol(Box<str>),
-    /// The socket failed.
-    Io(Box<str>),
-}
-
-impl fmt::Display for LinkEnd {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Closed => f.write_str("the connection was closed"),
-            Self::TimedOut => f.write_str("time is up"),
-            Self::Stalled => f.write_str("the peer takes no data"),
-            Self::TooLarge => f.write_str("a frame was larger than the limit; Tuning::max_frame raises it"),
-            Self::Protocol(why) => write!(f, "the peer broke the protocol: {why}"),
-            Self::Io(why) => write!(f, "the connection failed: {why}"),
-        }
-    }
-}
-
-impl From<io::Error> for LinkEnd {
-    fn from(error: io::Error) -> Self {
-        match error.kind() {
-            // A timeout of the socket is one on Unix and the other on Windows.
-            ErrorKind::TimedOut | ErrorKind::WouldBlock => Self::TimedOut,
-            ErrorKind::UnexpectedEof | ErrorKind::WriteZero => Self::Closed,
-            _ => Self::Io(error.to_string().into()),
-        }
-    }
-}
-
-impl From<WsError> for LinkEnd {
-    fn from(error: WsError) -> Self {
-        match error {
-            WsError::Io(error) => error.into(),
-            other => Self::Protocol(other.to_string().into()),
-        }
-    }
-}
 
 /// When the last byte was received, and what it brought; readable from every thread.
 #[derive(Clone, Debug)]
@@ -135,73 +82,6 @@ impl Pulse {
     pub(crate) fn bytes(&self) -> u64 {
         self.beats.bytes.load(Ordering::Relaxed)
     }
-}
-
-/// The socket as the reading thread uses it: blocking, but never beyond a deadline if there is one.
-pub(super) struct Wire {
-    socket: Arc<Tcp>,
-    clock: Clock,
-    until: Deadline,
-    /// The read timeout that the socket has now: setting one takes a system call.
-    timeout: Option<Duration>,
-}
-
-/// So much later than its deadline a read may end: as long as little time has passed, the timeout stays as it was set.
-const READ_SLACK: Duration = Duration::from_millis(50);
-
-impl Wire {
-    pub(super) fn new(socket: Arc<Tcp>, clock: Clock, until: Deadline) -> Self {
-        Self { socket, clock, until, timeout: None }
-    }
-
-    /// Zero when the peer has closed; `TimedOut` when the deadline has passed.
-    pub(super) fn recv(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        loop {
-            if self.socket.keeps_deadlines() {
-                return uninterrupted(|| self.socket.read(into, self.until));
-            }
-            let left = self.time_left()?;
-            let fits = match (self.timeout, left) {
-                (Some(timeout), Some(left)) => (left..=left.saturating_add(READ_SLACK)).contains(&timeout),
-                (timeout, left) => timeout == left,
-            };
-            if !fits {
-                self.socket.set_read_timeout(left)?;
-                self.timeout = left;
-            }
-            match self.socket.read(into, self.until) {
-                Err(e) if is_again(&e) => {}
-                result => return result,
-            }
-        }
-    }
-
-    pub(super) fn send_all(&mut self, mut bytes: &[u8]) -> io::Result<()> {
-        while !bytes.is_empty() {
-            let left = self.time_left()?.unwrap_or(WRITE_SLICE);
-            self.socket.limit_writes(left.min(WRITE_SLICE))?;
-            match self.socket.write(bytes) {
-                Ok(0) => return Err(ErrorKind::WriteZero.into()),
-                Ok(count) => bytes = &bytes[count..],
-                Err(e) if is_again(&e) => {}
-                Err(e) => return Err(e),
-            }
-        }
-        Ok(())
-    }
-
-    /// The time left as a timeout for the socket, which must not be zero.
-    fn time_left(&self) -> io::Result<Option<Duration>> {
-        match self.clock.left(self.until) {
-            Some(Duration::ZERO) => Err(ErrorKind::TimedOut.into()),
-            left => Ok(left.map(|left| left.max(Duration::from_millis(1)))),
-        }
-    }
-}
-
-/// Whether a system call only has to be made again; what its timeout is called depends on the system.
-pub(super) fn is_again(error: &io::Error) -> bool {
-    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted)
 }
 
 /// The bytes of the link, as they come out of TLS. Tungstenite reads from it, and writes to it, for the upgrade, and
@@ -392,47 +272,5 @@ impl ReadHalf {
     /// The calling thread reads from now on.
     pub(crate) fn move_here(&mut self) {
         self.decoder.move_here();
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::net::{TcpListener, TcpStream};
-
-    use super::*;
-
-    /// Other times than those that the wire sets, which are seen when it sets none.
-    const UNTOUCHED: Option<Duration> = Some(Duration::from_secs(1234));
-
-    #[test]
-    fn the_timeouts_of_a_socket_are_set_once_and_taken_away_once() {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let ours = TcpStream::connect(listener.local_addr().expect("an address")).expect("a connection");
-        let (mut peer, _) = listener.accept().expect("a connection");
-        let clock = Clock::real();
-        let socket = Arc::new(Tcp::client(ours, &clock));
-        // So far away that no machine is slow enough to see a difference.
-        let until = clock.after(Duration::from_secs(1_000_000));
-        let mut wire = Wire::new(Arc::clone(&socket), clock, until);
-        let mut exchange = |wire: &mut Wire| {
-            wire.send_all(b"ping").expect("sent");
-            peer.write_all(b"pong").expect("sent");
-            wire.recv(&mut [0; 4]).expect("received")
-        };
-        exchange(&mut wire);
-        // The system rounds it up.
-        let limit = socket.write_timeout().expect("a timeout");
-        assert!((Some(WRITE_SLICE)..Some(WRITE_SLICE * 2)).contains(&limit), "{limit:?}");
-        assert!(socket.read_timeout().expect("a timeout") > Some(Duration::from_secs(900_000)));
-        // The write timeout is the same for as long as the deadline is further away.
-        socket.set_write_timeout(UNTOUCHED).expect("set");
-        exchange(&mut wire);
-        assert_eq!(socket.write_timeout().expect("a timeout"), UNTOUCHED);
-        wire.until = None;
-        exchange(&mut wire);
-        assert_eq!(socket.read_timeout().expect("no timeout"), None);
-        socket.set_read_timeout(UNTOUCHED).expect("set");
-        exchange(&mut wire);
-        assert_eq!(socket.read_timeout().expect("a timeout"), UNTOUCHED);
     }
 }

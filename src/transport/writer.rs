@@ -12,8 +12,8 @@ use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use super::connect::Socket;
 use super::half::{Encodes, PIECE};
-pub(crate) use super::half::{Out, WRITE_SLICE, WriteHalf};
-use super::reader::LinkEnd;
+pub(crate) use super::half::{Out, WriteHalf};
+use super::wire::LinkEnd;
 use crate::clock::{Clock, Deadline};
 
 /// With more requests in flight than this, callers leave the writing to the writer thread: sharing a flush is then

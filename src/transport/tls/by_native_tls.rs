@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use native_tls::{Certificate, HandshakeError, Identity, Protocol, TlsConnector, TlsStream};
 use parking_lot::Mutex;
 
-use super::super::reader::Wire;
+use super::super::wire::Wire;
 use super::Flaw;
 use super::files::{Client, Files};
 use super::pipe::Pipe;

@@ -12,7 +12,7 @@ use rustls::{
     AlertDescription, CertificateError, ClientConfig, ClientConnection, Error, InconsistentKeys, RootCertStore,
 };
 
-use super::super::reader::Wire;
+use super::super::wire::Wire;
 use super::Flaw;
 use super::files::{Client, Files};
 use super::pipe::Pipe;

@@ -18,7 +18,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::reader::Wire;
+use super::wire::Wire;
 use crate::error::Result;
 
 /// The library that encrypts the connection. Set by [`Builder::tls_backend`](crate::Builder::tls_backend).
