@@ -247,7 +247,7 @@ mod tests {
         (texts, timestamp.map(f64::to_bits))
     }
 
-    fn texts_of_head<'a>(head: &'a mut EventHead<'_>) -> Vec<Option<String>> {
+    fn texts_of_head(head: &mut EventHead<'_>) -> Vec<Option<String>> {
         let texts = TEXTS.map(|key| head.text(key).expect("it is kept").as_deref().map(str::to_owned));
         let parts =
             ["call", "device", "parent"].map(|key| head.part(key).expect("it is kept").map(|raw| raw.get().to_owned()));
