@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use serde::Deserialize;
 use serde_json::error::Category;
 use serde_json::{Value, json};
-use signalwire_relay::simulator::{Entry, Missed, PersonOnCall};
+use signalwire_relay::simulator::{FrameRecord, PersonOnCall, WaitTimeout};
 
 use crate::faults::Fault;
 use crate::input::Stop;
@@ -192,11 +192,11 @@ fn run(command: Command, stage: &mut Stage) -> Result<Value, String> {
         }
         Command::Journal { method, from, last } => {
             let journal = simulator.journal();
-            let fits = |entry: &&Entry| {
+            let fits = |entry: &&FrameRecord| {
                 method.as_ref().is_none_or(|method| entry.method() == method)
                     && from.is_none_or(|from| entry.sequence() >= from)
             };
-            let entries: Vec<Value> = journal.entries().iter().filter(fits).map(Entry::to_json).collect();
+            let entries: Vec<Value> = journal.entries().iter().filter(fits).map(FrameRecord::to_json).collect();
             let skip = last.map_or(0, |last| entries.len().saturating_sub(last));
             json!({"journal": entries[skip..]})
         }
@@ -248,7 +248,7 @@ struct NotYet {
     hopeless: bool,
 }
 
-fn told(missed: Missed) -> NotYet {
+fn told(missed: WaitTimeout) -> NotYet {
     NotYet { why: missed.to_string(), hopeless: false }
 }
 
@@ -282,7 +282,7 @@ fn wait_for<A>(
 }
 
 /// What did not happen on a call that is over never will; somebody with a number may be on another one later.
-fn on_this_call(missed: Missed, person: &PersonOnCall, who: &Number) -> NotYet {
+fn on_this_call(missed: WaitTimeout, person: &PersonOnCall, who: &Number) -> NotYet {
     NotYet { why: missed.to_string(), hopeless: who.0 == person.call_id() && person.end_reason().is_some() }
 }
 

@@ -5,7 +5,7 @@ use std::sync::mpsc::Sender;
 use std::time::Instant;
 
 use serde_json::{Value, json};
-use signalwire_relay::simulator::EntryKind;
+use signalwire_relay::simulator::FrameKind;
 
 use crate::input::Event;
 use crate::stage::Stage;
@@ -110,7 +110,7 @@ impl Output {
         stage.simulator.on_frame(move |frame| {
             let params = frame.params();
             let code = params.get("code").map(ToString::to_string).unwrap_or_default();
-            let refused = frame.kind() == EntryKind::ErrorReply || (frame.kind() == EntryKind::Reply && refusal(&code));
+            let refused = frame.kind() == FrameKind::ErrorReply || (frame.kind() == FrameKind::Reply && refusal(&code));
             if refused {
                 let message = params.get("message").and_then(Value::as_str).unwrap_or_default();
                 lines.told(&format!(
@@ -118,7 +118,7 @@ impl Output {
                     frame.method(),
                     frame.connection()
                 ));
-            } else if frame.kind() == EntryKind::Reply && frame.method() == "signalwire.connect" {
+            } else if frame.kind() == FrameKind::Reply && frame.method() == "signalwire.connect" {
                 let resumed = params["session_restored"] == Value::Bool(true);
                 let how = if resumed { "is back with its session" } else { "connected" };
                 lines.told(&format!("client {} {how}", frame.connection()));

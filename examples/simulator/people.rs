@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::de::{Error, Unexpected};
 use serde::{Deserialize, Deserializer};
-use signalwire_relay::simulator::{PersonOnCall, Role, Scripted, Simulator};
+use signalwire_relay::simulator::{PersonOnCall, Persona, Role, Simulator};
 
 /// Somebody who calls the program.
 #[derive(Debug, Deserialize)]
@@ -177,7 +177,7 @@ impl Text {
     }
 }
 
-fn act<R: Role>(person: Scripted<R>, steps: &[Step]) -> Scripted<R> {
+fn act<R: Role>(person: Persona<R>, steps: &[Step]) -> Persona<R> {
     steps.iter().fold(person, |person, step| match step {
         Step::WhenAskedForDigits => person.when_asked_for_digits(),
         Step::WhenAskedToSpeak => person.when_asked_to_speak(),

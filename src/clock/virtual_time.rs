@@ -372,7 +372,7 @@ impl State {
             let names: Vec<&str> = self.busy.values().map(|name| &**name).collect();
             format!(
                 "these threads are held and outside every wait of the crate: {}; what blocks elsewhere belongs into \
-                 `Simulator::away`",
+                 `Simulator::blocking`",
                 names.join(", ")
             )
         } else if self.flying > 0 {

@@ -49,7 +49,7 @@ pub enum Time {
     /// deadlines run in it too. Same seed and script, same [journal](crate::simulator::Journal::canonical).
     ///
     /// Time waits for the client's and the simulator's threads, for handlers and listeners, and for the thread that
-    /// started the simulator, which must block in the crate only, or in [`Simulator::away`]. Other threads of a
+    /// started the simulator, which must block in the crate only, or in [`Simulator::blocking`]. Other threads of a
     /// program take [`Simulator::hold`], or are started by [`Simulator::spawn`].
     Virtual,
     /// The same, but it passes only in [`Simulator::advance`].

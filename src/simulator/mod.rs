@@ -57,7 +57,7 @@
 //! ```
 //!
 //! Time waits for the threads of both, for handlers and listeners, and for the thread that started the simulator. What
-//! blocks outside the crate there (a channel, the join of a thread) belongs into [`Simulator::away`]; threads of the
+//! blocks outside the crate there (a channel, the join of a thread) belongs into [`Simulator::blocking`]; threads of the
 //! program's own are started by [`Simulator::spawn`], or take [`Simulator::hold`]. A program that waits for what cannot
 //! come any more panics, and says who holds time up.
 //!
@@ -124,18 +124,18 @@ mod wire;
 mod world;
 
 pub use self::builder::{Builder, Time};
-pub use self::faults::cut::Cut;
+pub use self::faults::cut::CutPoint;
 pub use self::faults::fault::Fault;
 pub use self::faults::malformed::Malformed;
 pub use self::handles::expect::Expectation;
-pub use self::handles::inject::Injected;
+pub use self::handles::inject::ActiveFault;
 pub use self::handles::instance::Simulator;
-pub use self::handles::people::{Called, Callee, Caller, Calling, Role, Scripted};
+pub use self::handles::people::{Callee, CalleeRole, Caller, CallerRole, Persona, Role};
 pub use self::handles::person_on_call::PersonOnCall;
 pub use self::handles::texts::Number;
-pub use self::handles::watch::CallSeen;
-pub use self::record::journal::{Direction, Entry, EntryKind, Journal, Missed};
-pub use self::time::{Helper, Hold};
+pub use self::handles::watch::CallSnapshot;
+pub use self::record::journal::{Direction, FrameKind, FrameRecord, Journal, WaitTimeout};
+pub use self::time::{Hold, VirtualThread};
 pub use self::verdict::deeds;
-pub use self::verdict::unmet::Unmet;
+pub use self::verdict::unmet::VerificationError;
 pub use self::world::numbers::Text;

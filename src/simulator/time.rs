@@ -47,7 +47,7 @@ impl Simulator {
 
     /// Runs something that blocks outside the crate, such as a channel of the program's own: virtual time passes
     /// meanwhile, and does not wait for the calling thread.
-    pub fn away<R>(&self, job: impl FnOnce() -> R) -> R {
+    pub fn blocking<R>(&self, job: impl FnOnce() -> R) -> R {
         self.shared.clock.away(job)
     }
 
@@ -67,7 +67,7 @@ impl Simulator {
     /// # Errors
     ///
     /// [`Config`](crate::ErrorKind::Config) when the system refuses a thread.
-    pub fn spawn<T: Send + 'static>(&self, job: impl FnOnce() -> T + Send + 'static) -> Result<Helper<T>> {
+    pub fn spawn<T: Send + 'static>(&self, job: impl FnOnce() -> T + Send + 'static) -> Result<VirtualThread<T>> {
         let clock = self.shared.clock.clone();
         let end = Arc::new(End { outcome: Mutex::new(None), bell: Condvar::new() });
         let (of_thread, clock_of_thread) = (Arc::clone(&end), clock.clone());
@@ -78,7 +78,7 @@ impl Simulator {
                 clock_of_thread.wake_all(&of_thread.bell);
             })
             .map_err(|error| error::config(format!("the system refused a thread: {error}")))?;
-        Ok(Helper { clock, end })
+        Ok(VirtualThread { clock, end })
     }
 }
 
@@ -94,7 +94,7 @@ impl fmt::Debug for Hold {
 }
 
 /// A thread of the program that virtual time knows; from [`Simulator::spawn`]. Dropping it lets the thread go on.
-pub struct Helper<T> {
+pub struct VirtualThread<T> {
     clock: Clock,
     end: Arc<End<T>>,
 }
@@ -104,7 +104,7 @@ struct End<T> {
     bell: Condvar,
 }
 
-impl<T> Helper<T> {
+impl<T> VirtualThread<T> {
     /// Waits until it is done; time passes meanwhile.
     ///
     /// # Panics
@@ -125,8 +125,8 @@ impl<T> Helper<T> {
     }
 }
 
-impl<T> fmt::Debug for Helper<T> {
+impl<T> fmt::Debug for VirtualThread<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Helper")
+        f.write_str("VirtualThread")
     }
 }

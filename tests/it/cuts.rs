@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use signalwire_relay::simulator::{Caller, Cut, Direction, EntryKind, Journal, PersonOnCall, Simulator};
+use signalwire_relay::simulator::{Caller, CutPoint, Direction, FrameKind, Journal, PersonOnCall, Simulator};
 use signalwire_relay::{
     Ai, Call, Client, Collect, ConnectState, Devices, Dial, Event, EventName, HandlerResult, JoinConference,
     LiveSummary, LiveTranscribe, LiveTranscription, Pay, ReceiveFax, Record, SendFax, StayEnd, Transcribe, Transfer,
@@ -42,7 +42,7 @@ enum Back {
 #[derive(Clone, Copy, Debug)]
 struct At {
     frame: usize,
-    cut: Cut,
+    cut: CutPoint,
     direction: Direction,
     back: Back,
     /// So many frames later it is cut once more; never with 0.
@@ -488,7 +488,7 @@ fn run(flow: &Flow, at: Option<At>, undisturbed: Option<&Undisturbed>) -> Result
 fn rings_for_nobody(sim: &Simulator) -> Vec<String> {
     let journal = sim.journal();
     let is_told = |call: &str| {
-        let mut events = journal.entries().iter().filter(|entry| entry.kind() == EntryKind::Event);
+        let mut events = journal.entries().iter().filter(|entry| entry.kind() == FrameKind::Event);
         events.any(|event| event.call_id() == Some(call))
     };
     let calls = live_calls(sim).into_iter().filter(|call| is_told(call));
@@ -499,7 +499,7 @@ fn rings_for_nobody(sim: &Simulator) -> Vec<String> {
 fn told_twice(journal: &Journal, seen: &Seen) -> Vec<String> {
     let mut faults = Vec::new();
     let mut happened: BTreeMap<(String, String), BTreeSet<String>> = BTreeMap::new();
-    for entry in journal.entries().iter().filter(|entry| entry.kind() == EntryKind::Event) {
+    for entry in journal.entries().iter().filter(|entry| entry.kind() == FrameKind::Event) {
         let event = (entry.method().to_owned(), entry.params().to_string());
         happened.entry(event).or_default().insert(entry.id().to_string());
     }
@@ -560,7 +560,7 @@ fn a_cut_at_any_frame_hangs_leaks_and_repeats_nothing() {
         for (frames, direction) in undisturbed.frames.iter().zip([Direction::FromClient, Direction::ToClient]) {
             assert!(*frames > 4, "{} says next to nothing", flow.name);
             for frame in 1..=*frames {
-                for cut in [Cut::Before, Cut::After] {
+                for cut in [CutPoint::Before, CutPoint::After] {
                     for (back, again) in &ways {
                         number += 1;
                         if is_made(number) {
@@ -601,7 +601,7 @@ fn a_hang_up_that_nobody_is_told_of_is_asked_for_again_when_the_link_was_lost() 
         assert_eq!(live_calls(&sim).len(), 1);
         // The hang-up itself, and then its reply.
         let direction = if frame == 1 { Direction::FromClient } else { Direction::ToClient };
-        sim.cut_at_frame(1, Cut::Before, direction);
+        sim.cut_at_frame(1, CutPoint::Before, direction);
         dialing.cancel();
         sim.advance(5 * SECOND);
         assert_eq!(live_calls(&sim), [""; 0], "a phone rings for nobody");

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use signalwire_relay::simulator::{EntryKind, Fault, Helper, Malformed, PersonOnCall, Simulator};
+use signalwire_relay::simulator::{Fault, FrameKind, Malformed, PersonOnCall, Simulator, VirtualThread};
 use signalwire_relay::{
     Call, Client, Collect, Devices, Dial, Error, ErrorKind, Event, Message, Pay, Record, machine, phone, silence, sms,
     tts,
@@ -395,7 +395,7 @@ fn run(seed: u64) -> Result<(), String> {
             }
         }
     }
-    running.into_iter().for_each(Helper::join);
+    running.into_iter().for_each(VirtualThread::join);
     // All handlers are through by then, with all their patience.
     sim.advance((TROUBLE + 6 * PATIENCE).saturating_sub(sim.elapsed()) + 6 * PATIENCE);
 
@@ -481,7 +481,7 @@ fn heard_out_of_order(sim: &Simulator, seen: &Seen) {
     let journal = sim.journal();
     let mut sent = Vec::new();
     let mut happened: BTreeMap<(String, String), BTreeSet<String>> = BTreeMap::new();
-    for entry in journal.entries().iter().filter(|entry| entry.kind() == EntryKind::Event) {
+    for entry in journal.entries().iter().filter(|entry| entry.kind() == FrameKind::Event) {
         // Parsed from text once more, as the listener did: a number may lose its last bit on that way.
         let payload: Value = serde_json::from_str(&entry.params().to_string()).unwrap();
         let event = (entry.method().to_owned(), payload.to_string());

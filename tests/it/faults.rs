@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use signalwire_relay::simulator::{Entry, EntryKind, Fault, Helper, Malformed, PersonOnCall, Simulator};
+use signalwire_relay::simulator::{Fault, FrameKind, FrameRecord, Malformed, PersonOnCall, Simulator, VirtualThread};
 use signalwire_relay::{Builder, Call, Client, Error, ErrorKind, LinkState, LinkStates, Phase, sms, tts};
 
 use crate::support::watchdog;
@@ -196,7 +196,7 @@ fn a_service_that_stops_reading_is_given_up_and_nothing_is_sent_twice() {
                 sim.spawn(move || client.send_message(sms("+15552222222").from("+15551111111").body(bulk))).unwrap()
             })
             .collect();
-        let (span, outcomes) = took(&sim, || sends.into_iter().map(Helper::join).collect::<Vec<_>>());
+        let (span, outcomes) = took(&sim, || sends.into_iter().map(VirtualThread::join).collect::<Vec<_>>());
         assert!(span < 30 * SECOND, "{span:?}");
         for outcome in outcomes {
             let kind = outcome.unwrap_err().kind();
@@ -729,13 +729,13 @@ fn a_storm_of_pings_is_answered_to_the_last() {
         let pings: Vec<&Value> = journal
             .entries()
             .iter()
-            .filter(|entry| entry.kind() == EntryKind::ServiceRequest && entry.method() == "signalwire.ping")
-            .map(Entry::id)
+            .filter(|entry| entry.kind() == FrameKind::ServiceRequest && entry.method() == "signalwire.ping")
+            .map(FrameRecord::id)
             .collect();
         let acks: std::collections::HashSet<String> = journal
             .entries()
             .iter()
-            .filter(|entry| entry.kind() == EntryKind::Ack)
+            .filter(|entry| entry.kind() == FrameKind::Ack)
             .map(|entry| entry.id().to_string())
             .collect();
         assert!(pings.len() >= 2000);

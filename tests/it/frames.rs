@@ -3,7 +3,7 @@
 use std::thread;
 
 use serde_json::{Value, json};
-use signalwire_relay::simulator::{Entry, EntryKind, Simulator};
+use signalwire_relay::simulator::{FrameKind, FrameRecord, Simulator};
 use signalwire_relay::{Client, Error, ErrorKind, LinkState, Reply};
 
 use crate::support::{
@@ -115,8 +115,8 @@ fn an_unknown_method_is_answered_and_one_without_id_is_not() {
         let journal = sim.journal();
         let said: Vec<String> = journal.entries()[before..]
             .iter()
-            .filter(|entry| entry.kind() == EntryKind::Ack && entry.text().contains("error"))
-            .map(Entry::text)
+            .filter(|entry| entry.kind() == FrameKind::Ack && entry.text().contains("error"))
+            .map(FrameRecord::text)
             .collect();
         let refusal = |id: Value| {
             let error = json!({"code": -32601, "message": "Method not found"});
@@ -194,13 +194,13 @@ fn an_event_is_acknowledged_under_the_id_that_it_came_with() {
             caught_up(&sim);
             let journal = sim.journal();
             let wanted: Value = serde_json::from_str(id).unwrap();
-            let acks = journal.entries()[before..].iter().filter(|entry| entry.kind() == EntryKind::Ack);
-            let acks: Vec<&Value> = acks.map(Entry::id).filter(|id| **id == wanted).collect();
+            let acks = journal.entries()[before..].iter().filter(|entry| entry.kind() == FrameKind::Ack);
+            let acks: Vec<&Value> = acks.map(FrameRecord::id).filter(|id| **id == wanted).collect();
             assert_eq!(acks, [&wanted]);
         }
         let acknowledged = |sim: &Simulator| {
             let journal = sim.journal();
-            journal.entries().iter().filter(|entry| entry.kind() == EntryKind::Ack).count()
+            journal.entries().iter().filter(|entry| entry.kind() == FrameKind::Ack).count()
         };
         caught_up(&sim);
         let before = acknowledged(&sim);

@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use signalwire_relay::simulator::{EntryKind, Simulator};
+use signalwire_relay::simulator::{FrameKind, Simulator};
 use signalwire_relay::{Client, Error, ErrorKind, LinkState, Play, phone, silence, sms};
 
 use crate::support::{
@@ -398,7 +398,7 @@ fn the_answer_to_a_leaving_service_is_the_last_frame_also_under_load() {
             let after = journal.entries().iter().find(|entry| {
                 entry.sequence() > answer.sequence()
                     && entry.connection() == answer.connection()
-                    && entry.kind() == EntryKind::Request
+                    && entry.kind() == FrameKind::Request
             });
             assert!(after.is_none(), "round {round}: {after:?} after {answer:?}");
         }
@@ -580,7 +580,7 @@ fn an_idle_link_is_left_in_peace() {
         // The service's own pings are life enough.
         let pings = |sim: &Simulator| {
             let journal = sim.journal();
-            journal.entries().iter().filter(|entry| entry.kind() == EntryKind::ServiceRequest).count()
+            journal.entries().iter().filter(|entry| entry.kind() == FrameKind::ServiceRequest).count()
         };
         sim.advance(LONG);
         assert!(pings(&sim) >= 25, "{}", pings(&sim));

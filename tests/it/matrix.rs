@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use signalwire_relay::simulator::{Entry, EntryKind, PersonOnCall, Simulator};
+use signalwire_relay::simulator::{FrameKind, FrameRecord, PersonOnCall, Simulator};
 use signalwire_relay::{
     Action, Ai, AiHold, AiMessage, AiUnhold, AmazonBedrock, Answer, BindDigit, Call, ClearDigitBindings, Client,
     Collect, Dial, Disconnect, Echo, ErrorKind, EventStream, Hangup, JoinConference, LeaveRoom, LinkState, LiveSummary,
@@ -356,9 +356,9 @@ impl Scene {
     fn reconnected(&self) -> Option<Duration> {
         let journal = self.sim.journal();
         let welcomes = journal.entries().iter().filter(|entry| {
-            entry.kind() == EntryKind::Reply && entry.method() == "signalwire.connect" && entry.connection() > 1
+            entry.kind() == FrameKind::Reply && entry.method() == "signalwire.connect" && entry.connection() > 1
         });
-        welcomes.map(Entry::at).next()
+        welcomes.map(FrameRecord::at).next()
     }
 }
 

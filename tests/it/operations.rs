@@ -924,10 +924,10 @@ fn a_call_that_ends_abruptly_ends_all_that_runs_on_it() {
         sim.end_calls_abruptly(true);
         caller.hang_up();
         for _ in 0..10 {
-            assert_eq!(sim.away(|| told.recv_timeout(LONG)).unwrap(), Err(ErrorKind::CallEnded));
+            assert_eq!(sim.blocking(|| told.recv_timeout(LONG)).unwrap(), Err(ErrorKind::CallEnded));
         }
         while streams.0.next().is_some() || streams.1.next().is_some() {}
-        assert!(sim.away(|| told.recv_timeout(SHORT)).is_err());
+        assert!(sim.blocking(|| told.recv_timeout(SHORT)).is_err());
         until_in(&sim, "nothing is left", || client.stats().calls == 0);
     });
 }

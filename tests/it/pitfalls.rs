@@ -10,7 +10,7 @@ use std::thread;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use signalwire_relay::simulator::{Helper, PersonOnCall, Simulator};
+use signalwire_relay::simulator::{PersonOnCall, Simulator, VirtualThread};
 use signalwire_relay::{
     Call, CallState, Client, Dial, Dialing, ErrorKind, LinkState, LinkStates, Play, phone, silence, sms, tts,
 };
@@ -414,7 +414,7 @@ fn a_request_that_waits_for_a_link_outlives_attempts_that_fail() {
         sim.drop_link();
         is_lost(&mut states);
         let before = sim.elapsed();
-        assert_eq!(refusal(Helper::join(ask("late"))).kind(), ErrorKind::Offline);
+        assert_eq!(refusal(VirtualThread::join(ask("late"))).kind(), ErrorKind::Offline);
         let took = sim.elapsed() - before;
         assert!(took >= 2 * MINUTE && took < 2 * MINUTE + SECOND / 100, "{took:?}");
         sim.listen_again().unwrap();

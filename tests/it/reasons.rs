@@ -256,7 +256,7 @@ fn handlers_of_a_dial_are_told_each_step_and_its_callbacks_the_answered_call() {
         call.play(tts("Hello")).unwrap().wait(None).unwrap();
         say.send(format!("answered by {}", call.to_number())).unwrap();
     });
-    let next = || sim.away(|| heard.recv()).unwrap();
+    let next = || sim.blocking(|| heard.recv()).unwrap();
     assert_eq!([next(), next(), next(), next()], ["created", "ringing", "answered", &format!("answered by {BOB}")]);
     // One that comes later gets the same, and the call outlives the dial.
     let say = said.clone();
@@ -281,7 +281,7 @@ fn a_call_that_goes_to_a_callback_is_not_hung_up_with_its_dial() {
     // Nobody has waited.
     drop(dialing);
     sim.advance(5 * SECOND);
-    let call = sim.away(|| heard.recv()).unwrap().unwrap();
+    let call = sim.blocking(|| heard.recv()).unwrap().unwrap();
     assert_eq!(call.state(), CallState::Answered);
     assert!(sim.journal().requests("calling.end").is_empty());
 }
@@ -297,7 +297,7 @@ fn a_dial_that_is_dropped_ends_its_progress_and_tells_its_callbacks() {
     sim.advance(5 * SECOND);
     drop(dialing);
     assert_eq!(steps(progress), [step(BOB, CallState::Created), step(BOB, CallState::Ringing)]);
-    let error = sim.away(|| heard.recv()).unwrap();
+    let error = sim.blocking(|| heard.recv()).unwrap();
     assert_eq!((error.kind(), error.end_reason()), (ErrorKind::DialFailed, Some(EndReason::Cancel)));
     assert_eq!(error.legs()[0].rang.map(|rang| rang.as_secs()), Some(4));
 }
@@ -322,7 +322,7 @@ fn the_progress_of_a_dial_goes_on_after_a_gap_and_ends_with_its_session() {
     sim.forget_sessions();
     sim.drop_link();
     assert_eq!(steps(progress).last(), Some(&step(ANN, CallState::Ringing)));
-    assert_eq!(sim.away(|| heard.recv()).unwrap(), ErrorKind::SessionLost);
+    assert_eq!(sim.blocking(|| heard.recv()).unwrap(), ErrorKind::SessionLost);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use signalwire_relay::simulator::{Helper, PersonOnCall, Simulator};
+use signalwire_relay::simulator::{PersonOnCall, Simulator, VirtualThread};
 use signalwire_relay::{Call, Client, Dial, ErrorKind, LinkState, Play, PlayAction, Sms, phone, silence, sms};
 
 use crate::support::{NEVER, child_role, log_to, report, reports_of_child, watchdog};
@@ -128,7 +128,7 @@ fn ends(during: During, by: By) {
                 })
                 .collect();
             drop(client);
-            assert!(helpers.into_iter().all(Helper::join), "{what}");
+            assert!(helpers.into_iter().all(VirtualThread::join), "{what}");
         }
         By::Callback => in_callback(&sim, &over, client, Client::disconnect),
         By::Shutdown => client.shutdown(Duration::ZERO),
@@ -300,7 +300,7 @@ fn several_shutdowns_at_once_end_together_and_a_disconnect_ends_them_all() {
         sim.advance(MINUTE);
         assert!(ends.lock().is_empty());
         client.disconnect();
-        helpers.into_iter().for_each(Helper::join);
+        helpers.into_iter().for_each(VirtualThread::join);
         let ends = ends.lock().clone();
         assert!(ends.iter().all(|end| *end - before <= MINUTE + 3 * SECOND), "{ends:?}");
     });

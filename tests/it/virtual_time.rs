@@ -4,7 +4,7 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use serde_json::json;
-use signalwire_relay::simulator::{Helper, Simulator, Time};
+use signalwire_relay::simulator::{Simulator, Time, VirtualThread};
 use signalwire_relay::{
     Call, CallState, Client, Collect, ErrorKind, HandlerResult, LinkState, Phone, Record, phone, tts,
 };
@@ -217,7 +217,7 @@ fn four_calls(seed: u64) -> String {
         };
         sim.spawn(job).unwrap()
     });
-    let [(), ()] = dials.map(Helper::join);
+    let [(), ()] = dials.map(VirtualThread::join);
     for caller in [first, second] {
         caller.wait_ended(10 * MINUTE).unwrap();
     }
@@ -267,7 +267,7 @@ fn a_peer_from_another_time_is_served_in_its_own_and_holds_nothing_up() {
         let mut deaf = foreign(&sim);
         introduce(&mut deaf);
         // In real time, because virtual time does not know of a foreign peer. The events that follow are left unread.
-        let welcome = sim.away(|| deaf.read().unwrap());
+        let welcome = sim.blocking(|| deaf.read().unwrap());
         assert!(welcome.to_text().unwrap().contains("\"protocol\""), "{welcome}");
         let client = client(&sim);
         sim.callee("+15552222222").answers_after(30 * SECOND);

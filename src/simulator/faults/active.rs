@@ -8,7 +8,7 @@ use crate::clock::Dice;
 use crate::simulator::faults::cut::Cutting;
 use crate::simulator::faults::fault::{Fault, Kind, Ways};
 use crate::simulator::line::link::{Flow, Shape};
-use crate::simulator::record::journal::EntryKind;
+use crate::simulator::record::journal::FrameKind;
 
 /// How many of the next requests something applies to.
 #[derive(Clone, Copy, Debug)]
@@ -104,7 +104,7 @@ pub(crate) struct Behind {
     pub(crate) id: u64,
     pub(crate) conn: u64,
     pub(crate) left: usize,
-    pub(crate) kind: EntryKind,
+    pub(crate) kind: FrameKind,
     pub(crate) method: String,
     pub(crate) frames: Vec<Value>,
 }

@@ -4,7 +4,7 @@ use crate::simulator::record::journal::Direction;
 
 /// On which side of a frame the link is cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Cut {
+pub enum CutPoint {
     /// The frame does not arrive any more.
     Before,
     /// The frame arrives, and nothing after it, in either direction.
@@ -23,14 +23,14 @@ pub(crate) struct Cutting {
 pub(crate) struct Plan {
     /// How many frames it is until then.
     pub(crate) left: usize,
-    pub(crate) cut: Cut,
+    pub(crate) cut: CutPoint,
     pub(crate) direction: Direction,
     pub(crate) forget: bool,
 }
 
 impl Cutting {
     /// Counts a frame; gives the cut that is due with it, and whether sessions are forgotten then.
-    pub(crate) fn due(&mut self, direction: Direction) -> Option<(Cut, bool)> {
+    pub(crate) fn due(&mut self, direction: Direction) -> Option<(CutPoint, bool)> {
         let mut due = None;
         self.plans.retain_mut(|plan| {
             plan.left = plan.left.saturating_sub(usize::from(plan.direction == direction));

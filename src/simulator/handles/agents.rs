@@ -22,7 +22,7 @@ impl Simulator {
     /// What agents make of a post prompt: these are the fields of the event `calling.ai.post_prompt`, which comes just
     /// before the agent's end when the program gave a post prompt. Without this it does not come. What is no object
     /// is in the field `post_prompt_data`.
-    pub fn agent_sums_up(&self, result: Value) {
+    pub fn agent_post_prompt_result(&self, result: Value) {
         let fields = match result {
             Value::Object(fields) => fields,
             other => Map::from_iter([("post_prompt_data".to_owned(), other)]),

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use crate::simulator::handles::instance::Simulator;
 use crate::simulator::handles::watch::ACK_LIMIT;
-use crate::simulator::verdict::deeds::{self, Deed, DeedKind, Scene, Wanted};
+use crate::simulator::verdict::deeds::{self, Deed, DeedKind, Matcher, Scene};
 use crate::simulator::verdict::expected::{Count, Expected};
-use crate::simulator::verdict::unmet::{SHOWN, Unmet};
+use crate::simulator::verdict::unmet::{SHOWN, VerificationError};
 use crate::simulator::world::shared::Shared;
 use crate::simulator::world::state::World;
 
@@ -42,17 +42,17 @@ impl Expectation<'_> {
         self.count(Count::Exactly(0));
     }
 
-    /// As [`Wanted::with`]: only when it is done to this person.
+    /// As [`Matcher::with`]: only when it is done to this person.
     pub fn with(self, number: impl Into<String>) -> Self {
         self.narrowed(|wanted| wanted.with(number))
     }
 
-    /// As [`Wanted::saying`]: only with these words.
+    /// As [`Matcher::saying`]: only with these words.
     pub fn saying(self, text: impl Into<String>) -> Self {
         self.narrowed(|wanted| wanted.saying(text))
     }
 
-    /// As [`Wanted::matching`]: only requests whose parameters fit.
+    /// As [`Matcher::matching`]: only requests whose parameters fit.
     pub fn matching(self, fits: impl Fn(&serde_json::Value) -> bool + Send + Sync + 'static) -> Self {
         self.narrowed(|wanted| wanted.matching(fits))
     }
@@ -61,12 +61,12 @@ impl Expectation<'_> {
         self.change(|_, count| *count = new);
     }
 
-    fn narrowed(self, narrow: impl FnOnce(Wanted) -> Wanted) -> Self {
+    fn narrowed(self, narrow: impl FnOnce(Matcher) -> Matcher) -> Self {
         self.change(|wanted, _| *wanted = narrow(wanted.clone()));
         self
     }
 
-    fn change(self, change: impl FnOnce(&mut Wanted, &mut Count)) {
+    fn change(self, change: impl FnOnce(&mut Matcher, &mut Count)) {
         // It is gone when it has been judged by hand already.
         if let Some(Expected::Deed(wanted, count)) = self.shared.expected.lock().get(self.id) {
             change(wanted, count);
@@ -99,13 +99,13 @@ impl fmt::Debug for Expectation<'_> {
 /// ```
 impl Simulator {
     /// Expects a deed, at least once when nothing else is said.
-    pub fn expect(&self, wanted: Wanted) -> Expectation<'_> {
+    pub fn expect(&self, wanted: Matcher) -> Expectation<'_> {
         let id = self.shared.expected.lock().add(Expected::at_least_once(wanted));
         Expectation { shared: &self.shared, id }
     }
 
     /// Expects deeds in this order; others may come between them.
-    pub fn expect_in_order(&self, wanted: impl IntoIterator<Item = Wanted>) {
+    pub fn expect_in_order(&self, wanted: impl IntoIterator<Item = Matcher>) {
         let all = wanted.into_iter().collect();
         self.shared.expected.lock().add(Expected::Order(all));
     }
@@ -161,7 +161,7 @@ impl Simulator {
     ///
     /// When something expected did not happen, or happened too often, and when there are violations that
     /// [`allow_violations`](crate::simulator::Builder::allow_violations) does not let pass.
-    pub fn verify(&self) -> Result<(), Unmet> {
+    pub fn verify(&self) -> Result<(), VerificationError> {
         let violations = self.take_violations();
         let allowed = self.shared.with(|world| world.settings.allow_violations);
         let violations = if allowed { Vec::new() } else { violations };
@@ -177,7 +177,7 @@ impl Simulator {
         if expectations.is_empty() && violations.is_empty() {
             return Ok(());
         }
-        Err(Unmet::new(expectations, violations, lines, &scene.entries))
+        Err(VerificationError::new(expectations, violations, lines, &scene.entries))
     }
 
     /// Waits until what was sent is acknowledged, so that the drop does not judge what is still on its way.
@@ -202,7 +202,7 @@ impl Simulator {
 
     /// How often this was done so far.
     #[must_use]
-    pub fn count_of(&self, wanted: &Wanted) -> usize {
+    pub fn count_of(&self, wanted: &Matcher) -> usize {
         let scene = self.shared.with(|world| scene(world));
         wanted.places(&scene).len()
     }
@@ -285,7 +285,7 @@ impl Drop for Simulator {
 }
 
 /// The verdict at the drop of a simulator: a failure of the test, or only a word when it has failed already.
-fn judge(verdict: Result<(), Unmet>) {
+fn judge(verdict: Result<(), VerificationError>) {
     if let Err(unmet) = verdict {
         if std::thread::panicking() {
             // A second panic would end the process, and with it the other tests.

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::simulator::faults::cut::{Cut, Plan};
+use crate::simulator::faults::cut::{CutPoint, Plan};
 use crate::simulator::faults::fault::Fault;
 use crate::simulator::handles::instance::Simulator;
 use crate::simulator::record::journal::Direction;
@@ -13,9 +13,9 @@ use crate::simulator::world::shared::Shared;
 impl Simulator {
     /// Lets something go wrong from now on, or once; see the table of [faults](crate::simulator#faults). Several may be injected
     /// at a time. Chance is drawn from the [seed](crate::simulator::Builder::seed), for each fault by itself.
-    pub fn inject(&self, fault: Fault) -> Injected {
+    pub fn inject(&self, fault: Fault) -> ActiveFault {
         let id = self.shared.with(|world| world.inject(fault));
-        Injected { shared: Arc::clone(&self.shared), id }
+        ActiveFault { shared: Arc::clone(&self.shared), id }
     }
 
     /// What is injected now, in order.
@@ -36,12 +36,12 @@ impl Simulator {
 
 /// A fault at work; from [`Simulator::inject`]. Dropping it leaves the fault where it is.
 #[derive(Clone)]
-pub struct Injected {
+pub struct ActiveFault {
     shared: Arc<Shared>,
     id: u64,
 }
 
-impl Injected {
+impl ActiveFault {
     /// Ends it. What has been done by it stays done.
     pub fn remove(&self) {
         self.shared.with(|world| world.remove_fault(self.id));
@@ -61,9 +61,9 @@ impl Injected {
     }
 }
 
-impl fmt::Debug for Injected {
+impl fmt::Debug for ActiveFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Injected").field("id", &self.id).finish_non_exhaustive()
+        f.debug_struct("ActiveFault").field("id", &self.id).finish_non_exhaustive()
     }
 }
 
@@ -73,12 +73,12 @@ impl Simulator {
     /// counted over all connections, as the [journal](Self::journal) has them; a frame of the client that is cut off is
     /// in it too. Where missed events are [replayed](crate::simulator::Builder::replays_missed_events), so is what the client had
     /// not acknowledged.
-    pub fn cut_at_frame(&self, frame: usize, cut: Cut, direction: Direction) {
+    pub fn cut_at_frame(&self, frame: usize, cut: CutPoint, direction: Direction) {
         self.plan_cut(Plan { left: frame, cut, direction, forget: false });
     }
 
     /// The same, and [forgets all sessions](Self::forget_sessions) then, so that the reconnect is not a resume.
-    pub fn cut_and_forget_at_frame(&self, frame: usize, cut: Cut, direction: Direction) {
+    pub fn cut_and_forget_at_frame(&self, frame: usize, cut: CutPoint, direction: Direction) {
         self.plan_cut(Plan { left: frame, cut, direction, forget: true });
     }
 

@@ -9,7 +9,7 @@ use crate::simulator::faults::active::{Failure, Times};
 use crate::simulator::handles::instance::Simulator;
 use crate::simulator::handles::person_on_call::wait;
 use crate::simulator::line::out::Out;
-use crate::simulator::record::journal::{Direction, Entry, EntryKind, Frame, Missed};
+use crate::simulator::record::journal::{Direction, Frame, FrameKind, FrameRecord, WaitTimeout};
 use crate::simulator::world::state::World;
 
 /// The link, and what can go wrong with it.
@@ -37,7 +37,7 @@ impl Simulator {
     /// # Errors
     ///
     /// When `timeout` passed before.
-    pub fn wait_connected(&self, clients: usize, timeout: Duration) -> Result<(), Missed> {
+    pub fn wait_connected(&self, clients: usize, timeout: Duration) -> Result<(), WaitTimeout> {
         wait(&self.shared, timeout, &format!("a state with {clients} clients connected"), |world| {
             (world.connections.iter().filter(|(_, conn)| conn.session.is_some()).count() == clients).then_some(())
         })
@@ -145,7 +145,7 @@ impl Simulator {
         self.shared.with(|world| {
             world.faults.held.remove(method);
             for reply in world.outbox.take_of(method) {
-                world.send(reply.conn, EntryKind::Reply, &reply.method, reply.frame);
+                world.send(reply.conn, FrameKind::Reply, &reply.method, reply.frame);
             }
         });
     }
@@ -224,7 +224,7 @@ impl Simulator {
                 let _ = connection.out.send(Out::Text(text.to_owned()));
                 connection.unread.fetch_add(text.len(), std::sync::atomic::Ordering::Relaxed);
                 let frame = Frame::Text(text.to_owned());
-                world.record.frame(at, Direction::ToClient, EntryKind::Raw, conn, "", frame);
+                world.record.frame(at, Direction::ToClient, FrameKind::Raw, conn, "", frame);
             }
         });
     }
@@ -251,7 +251,7 @@ impl Simulator {
 
     fn again(&self, event_type: &str, fresh_id: bool) -> bool {
         self.shared.with(|world| {
-            let is_one = |entry: &Entry| entry.kind() == EntryKind::Event && entry.method() == event_type;
+            let is_one = |entry: &FrameRecord| entry.kind() == FrameKind::Event && entry.method() == event_type;
             let conns: Vec<u64> = world.connections.numbers();
             let found = world.record.last(is_one).is_some();
             world.again(event_type, fresh_id, &conns);

@@ -9,8 +9,8 @@ use crate::simulator::handles::person_on_call::{self, PersonOnCall};
 use crate::simulator::people::person::Person;
 use crate::simulator::people::plan::{FaxManner, Kind, Machine, Manner, NumberPlan};
 use crate::simulator::people::script::{Occasion, Step};
-use crate::simulator::record::journal::Missed;
-use crate::simulator::verdict::deeds::{self, Wanted};
+use crate::simulator::record::journal::WaitTimeout;
+use crate::simulator::verdict::deeds::{self, Matcher};
 use crate::simulator::verdict::expected::Expected;
 use crate::simulator::world::shared::Shared;
 
@@ -24,26 +24,26 @@ const QUARTER: Duration = Duration::from_millis(250);
 /// done, the person stays on the line until hung up on.
 ///
 /// Used as [`Caller`] and as [`Callee`].
-pub struct Scripted<R: Role> {
+pub struct Persona<R: Role> {
     shared: Arc<Shared>,
     number: String,
     role: R,
 }
 
 /// Somebody who is about to call the program, from [`Simulator::caller`](crate::simulator::Simulator::caller).
-pub type Caller = Scripted<Calling>;
+pub type Caller = Persona<CallerRole>;
 
 /// Somebody the program may call, from [`Simulator::callee`](crate::simulator::Simulator::callee).
 ///
 /// Settings and steps take effect at once, for calls that are made from then on.
-pub type Callee = Scripted<Called>;
+pub type Callee = Persona<CalleeRole>;
 
 /// What tells callers and callees apart; there is nothing to do with it.
 pub trait Role: private::Sealed + Sized {}
 
 /// The role of a [`Caller`].
 #[derive(Debug)]
-pub struct Calling {
+pub struct CallerRole {
     to: String,
     context: String,
     kind: Kind,
@@ -54,54 +54,54 @@ pub struct Calling {
 
 /// The role of a [`Callee`].
 #[derive(Debug)]
-pub struct Called(());
+pub struct CalleeRole(());
 
-impl Role for Calling {}
-impl Role for Called {}
+impl Role for CallerRole {}
+impl Role for CalleeRole {}
 
 mod private {
-    use super::{Called, Calling, Expected, Kind, Scripted, Step};
+    use super::{CalleeRole, CallerRole, Expected, Kind, Persona, Step};
 
     /// Where a script is kept.
     pub trait Sealed {
-        fn add(person: &mut Scripted<Self>, step: Step)
+        fn add(person: &mut Persona<Self>, step: Step)
         where
             Self: super::Role;
 
         /// Changes what is at the other end of the line.
-        fn kind(person: &mut Scripted<Self>, change: impl FnOnce(&mut Kind))
+        fn kind(person: &mut Persona<Self>, change: impl FnOnce(&mut Kind))
         where
             Self: super::Role;
 
-        fn expect(person: &mut Scripted<Self>, expected: Expected)
+        fn expect(person: &mut Persona<Self>, expected: Expected)
         where
             Self: super::Role;
     }
 
-    impl Sealed for Calling {
-        fn add(person: &mut Scripted<Self>, step: Step) {
+    impl Sealed for CallerRole {
+        fn add(person: &mut Persona<Self>, step: Step) {
             person.role.script.push(step);
         }
 
-        fn kind(person: &mut Scripted<Self>, change: impl FnOnce(&mut Kind)) {
+        fn kind(person: &mut Persona<Self>, change: impl FnOnce(&mut Kind)) {
             change(&mut person.role.kind);
         }
 
-        fn expect(person: &mut Scripted<Self>, expected: Expected) {
+        fn expect(person: &mut Persona<Self>, expected: Expected) {
             person.role.expected.push(expected);
         }
     }
 
-    impl Sealed for Called {
-        fn add(person: &mut Scripted<Self>, step: Step) {
+    impl Sealed for CalleeRole {
+        fn add(person: &mut Persona<Self>, step: Step) {
             person.plan(|plan| plan.script.push(step));
         }
 
-        fn kind(person: &mut Scripted<Self>, change: impl FnOnce(&mut Kind)) {
+        fn kind(person: &mut Persona<Self>, change: impl FnOnce(&mut Kind)) {
             person.plan(|plan| change(&mut plan.kind));
         }
 
-        fn expect(person: &mut Scripted<Self>, expected: Expected) {
+        fn expect(person: &mut Persona<Self>, expected: Expected) {
             let expected = expected.with(person.number());
             person.shared.expected.lock().add(expected);
         }
@@ -143,7 +143,7 @@ impl Simulator {
 }
 
 /// Steps of both.
-impl<R: Role> Scripted<R> {
+impl<R: Role> Persona<R> {
     /// Waits until the program asks for digits and its prompt, if it plays one, has been heard to the end.
     ///
     /// Each request for digits counts once, so the same step again waits for the next one.
@@ -246,13 +246,13 @@ impl<R: Role> Scripted<R> {
 
     /// Expects this to be done to them at least once: a caller on the call they are about to make, a callee on any.
     /// It is judged with the other [expectations](crate::simulator::Simulator::expect).
-    pub fn expects(mut self, wanted: Wanted) -> Self {
+    pub fn expects(mut self, wanted: Matcher) -> Self {
         R::expect(&mut self, Expected::at_least_once(wanted));
         self
     }
 
     /// Expects that this is not done to them.
-    pub fn expects_never(mut self, wanted: Wanted) -> Self {
+    pub fn expects_never(mut self, wanted: Matcher) -> Self {
         R::expect(&mut self, Expected::never(wanted));
         self
     }
@@ -276,7 +276,7 @@ impl<R: Role> Scripted<R> {
 
 impl Caller {
     pub(crate) fn new(shared: Arc<Shared>, number: String) -> Self {
-        let role = Calling {
+        let role = CallerRole {
             to: "+15559990000".into(),
             context: "default".into(),
             kind: Kind::Person,
@@ -324,7 +324,7 @@ impl Caller {
 
     /// Dials. The call is offered to a client that subscribed to the context, and waits while there is none.
     pub fn dials(self) -> PersonOnCall {
-        let Calling { to, context, kind, script, patience, expected } = self.role;
+        let CallerRole { to, context, kind, script, patience, expected } = self.role;
         let mut person = Person::new(&self.number, kind, script);
         person.handles = 1;
         let number = self.number;
@@ -347,7 +347,7 @@ impl Caller {
 
 impl Callee {
     pub(crate) fn new(shared: Arc<Shared>, number: String) -> Self {
-        Self { shared, number, role: Called(()) }
+        Self { shared, number, role: CalleeRole(()) }
     }
 
     fn plan<A>(&self, job: impl FnOnce(&mut NumberPlan) -> A) -> A {
@@ -486,7 +486,7 @@ impl Callee {
     /// Presses keys on every call they are on, now and all at once. Keys that nothing waits for are lost.
     pub fn press(&self, keys: &str) {
         self.shared.with(|world| {
-            world.numbers.people_at(&self.number).into_iter().for_each(|person| world.press(person, keys))
+            world.numbers.people_at(&self.number).into_iter().for_each(|person| world.press(person, keys));
         });
     }
 
@@ -504,7 +504,7 @@ impl Callee {
     /// # Errors
     ///
     /// When `timeout` passed before.
-    pub fn wait_heard(&self, text: &str, timeout: Duration) -> Result<(), Missed> {
+    pub fn wait_heard(&self, text: &str, timeout: Duration) -> Result<(), WaitTimeout> {
         let wanted = text.to_lowercase();
         person_on_call::wait(&self.shared, timeout, &format!("{text:?} to {}", self.number), |world| {
             let plan = world.numbers.plan(&self.number)?;
@@ -513,8 +513,8 @@ impl Callee {
     }
 }
 
-impl<R: Role> fmt::Debug for Scripted<R> {
+impl<R: Role> fmt::Debug for Persona<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Scripted").field("number", &self.number).finish_non_exhaustive()
+        f.debug_struct("Persona").field("number", &self.number).finish_non_exhaustive()
     }
 }

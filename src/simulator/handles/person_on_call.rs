@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::simulator::people::person::Person;
-use crate::simulator::record::journal::Missed;
+use crate::simulator::record::journal::WaitTimeout;
 use crate::simulator::world::shared::Shared;
 use crate::simulator::world::state::World;
 
@@ -94,7 +94,7 @@ impl PersonOnCall {
     /// # Errors
     ///
     /// When `timeout` passed before, or the call ended without an answer.
-    pub fn wait_answered(&self, timeout: Duration) -> Result<(), Missed> {
+    pub fn wait_answered(&self, timeout: Duration) -> Result<(), WaitTimeout> {
         let what = format!("the answer to the call from {}", self.number);
         let answered = wait(&self.shared, timeout, &what, |world| {
             let person = world.numbers.person(self.person)?;
@@ -108,7 +108,7 @@ impl PersonOnCall {
     /// # Errors
     ///
     /// When `timeout` passed before.
-    pub fn wait_ended(&self, timeout: Duration) -> Result<String, Missed> {
+    pub fn wait_ended(&self, timeout: Duration) -> Result<String, WaitTimeout> {
         wait(&self.shared, timeout, &format!("the end of the call from {}", self.number), |world| {
             world.numbers.person(self.person)?.ending.as_ref().map(|ending| ending.reason.clone())
         })
@@ -119,7 +119,7 @@ impl PersonOnCall {
     /// # Errors
     ///
     /// When `timeout` passed before.
-    pub fn wait_heard(&self, text: &str, timeout: Duration) -> Result<(), Missed> {
+    pub fn wait_heard(&self, text: &str, timeout: Duration) -> Result<(), WaitTimeout> {
         let wanted = text.to_lowercase();
         wait(&self.shared, timeout, &format!("{text:?} to {}", self.number), |world| {
             let person = world.numbers.person(self.person)?;
@@ -170,7 +170,7 @@ pub(crate) fn wait<A>(
     timeout: Duration,
     what: &str,
     look: impl FnMut(&mut World) -> Option<A>,
-) -> Result<A, Missed> {
+) -> Result<A, WaitTimeout> {
     let until = shared.clock.after(timeout);
     shared.wait_for(until, look).ok_or_else(|| shared.with(|world| world.record.missed(what.to_owned())))
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::clock::{Sender, Whose};
 use crate::simulator::handles::instance::Simulator;
 use crate::simulator::handles::person_on_call::{PersonOnCall, wait};
-use crate::simulator::record::journal::{Entry, EntryKind, Journal, Missed};
+use crate::simulator::record::journal::{FrameKind, FrameRecord, Journal, WaitTimeout};
 use crate::simulator::service::methods;
 use crate::simulator::wire::schema;
 use crate::simulator::world::calls::Leg;
@@ -16,7 +16,7 @@ pub(crate) const ACK_LIMIT: Duration = Duration::from_secs(5);
 /// A call, as it is at one moment; from [`Simulator::calls`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct CallSeen {
+pub struct CallSnapshot {
     /// Its id, as the program sees it too.
     pub call_id: String,
     /// The number or address of the person.
@@ -44,8 +44,8 @@ impl Simulator {
     /// # Errors
     ///
     /// When `timeout` passed before; the error shows the last twenty frames.
-    pub fn wait_for_request(&self, method: &str, timeout: Duration) -> Result<Entry, Missed> {
-        self.wait_for_entry(EntryKind::Request, method, timeout)
+    pub fn wait_for_request(&self, method: &str, timeout: Duration) -> Result<FrameRecord, WaitTimeout> {
+        self.wait_for_entry(FrameKind::Request, method, timeout)
     }
 
     /// Waits for the next event of a type, in the same manner.
@@ -53,11 +53,11 @@ impl Simulator {
     /// # Errors
     ///
     /// When `timeout` passed before; the error shows the last twenty frames.
-    pub fn wait_for_event(&self, event_type: &str, timeout: Duration) -> Result<Entry, Missed> {
-        self.wait_for_entry(EntryKind::Event, event_type, timeout)
+    pub fn wait_for_event(&self, event_type: &str, timeout: Duration) -> Result<FrameRecord, WaitTimeout> {
+        self.wait_for_entry(FrameKind::Event, event_type, timeout)
     }
 
-    fn wait_for_entry(&self, kind: EntryKind, method: &str, timeout: Duration) -> Result<Entry, Missed> {
+    fn wait_for_entry(&self, kind: FrameKind, method: &str, timeout: Duration) -> Result<FrameRecord, WaitTimeout> {
         wait(&self.shared, timeout, method, |world| world.record.claim(kind, method))
     }
 
@@ -93,11 +93,11 @@ impl Simulator {
 
     /// The calls that there are now, ended ones not included, in the order in which they were made.
     #[must_use]
-    pub fn calls(&self) -> Vec<CallSeen> {
+    pub fn calls(&self) -> Vec<CallSnapshot> {
         self.shared.with(|world| {
             let mut legs: Vec<&Leg> = world.calls.all().collect();
             legs.sort_unstable_by_key(|leg| leg.person);
-            let seen = |leg: &Leg| CallSeen {
+            let seen = |leg: &Leg| CallSnapshot {
                 call_id: leg.call_id.clone(),
                 person: world.person_name(leg.person),
                 program: leg.own_address().to_owned(),
@@ -159,8 +159,8 @@ impl Simulator {
     /// sim.on_frame(|frame| println!("{}", frame.to_json()));
     /// # Ok::<(), signalwire_relay::Error>(())
     /// ```
-    pub fn on_frame(&self, mut listener: impl FnMut(&Entry) + Send + 'static) {
-        if let Some(sender) = self.listener("simulator-journal", move |entry: Entry| listener(&entry)) {
+    pub fn on_frame(&self, mut listener: impl FnMut(&FrameRecord) + Send + 'static) {
+        if let Some(sender) = self.listener("simulator-journal", move |entry: FrameRecord| listener(&entry)) {
             self.shared.with(|world| world.record.on_frame(sender));
         }
     }

@@ -9,11 +9,11 @@ use std::fmt::Write;
 
 use serde_json::{Value, json};
 
-use crate::simulator::record::journal::{Direction, Entry, EntryKind, Journal};
+use crate::simulator::record::journal::{Direction, FrameKind, FrameRecord, Journal};
 
 /// The frames of one call, dial, message, or of the link itself.
 struct Group<'a> {
-    entries: Vec<&'a Entry>,
+    entries: Vec<&'a FrameRecord>,
 }
 
 impl Journal {
@@ -37,7 +37,7 @@ impl Journal {
             })
             .collect();
         told.sort_by(|a, b| (a.1.entries[0].at(), &a.0).cmp(&(b.1.entries[0].at(), &b.0)));
-        let mut lines: Vec<(&Entry, usize)> = Vec::new();
+        let mut lines: Vec<(&FrameRecord, usize)> = Vec::new();
         for (rank, (_, group)) in told.iter().enumerate() {
             lines.extend(group.entries.iter().map(|entry| (*entry, rank)));
         }
@@ -54,7 +54,7 @@ impl Journal {
 
     /// When each frame that was acknowledged was.
     fn acks(&self) -> HashMap<(u64, String), f64> {
-        let acks = self.entries().iter().filter(|entry| entry.kind() == EntryKind::Ack);
+        let acks = self.entries().iter().filter(|entry| entry.kind() == FrameKind::Ack);
         acks.map(|ack| ((ack.connection(), ack.id().to_string()), ack.at().as_secs_f64())).collect()
     }
 
@@ -62,7 +62,7 @@ impl Journal {
         let mut groups: Vec<Group<'_>> = Vec::new();
         let mut known: HashMap<String, usize> = HashMap::new();
         for entry in self.entries() {
-            if entry.kind() == EntryKind::Ack {
+            if entry.kind() == FrameKind::Ack {
                 continue;
             }
             let keys = keys(entry);
@@ -80,10 +80,10 @@ impl Journal {
 }
 
 /// What says what a frame belongs to, the most telling first.
-fn keys(entry: &Entry) -> Vec<String> {
+fn keys(entry: &FrameRecord) -> Vec<String> {
     let mut keys = Vec::new();
     // A reply belongs to its request, whatever else it names.
-    if matches!(entry.kind(), EntryKind::Request | EntryKind::Reply | EntryKind::ErrorReply) {
+    if matches!(entry.kind(), FrameKind::Request | FrameKind::Reply | FrameKind::ErrorReply) {
         keys.push(format!("{} {}", entry.connection(), entry.id()));
     }
     let params = entry.params();
@@ -92,8 +92,8 @@ fn keys(entry: &Entry) -> Vec<String> {
         keys.extend(value.filter(|value| !value.is_empty()).map(|value| format!("{key} {value}")));
     }
     let belongs_to_the_link = match entry.kind() {
-        EntryKind::Request | EntryKind::ServiceRequest => entry.method().starts_with("signalwire."),
-        EntryKind::Reply | EntryKind::ErrorReply => false,
+        FrameKind::Request | FrameKind::ServiceRequest => entry.method().starts_with("signalwire."),
+        FrameKind::Reply | FrameKind::ErrorReply => false,
         _ => keys.is_empty(),
     };
     if belongs_to_the_link {
@@ -102,16 +102,16 @@ fn keys(entry: &Entry) -> Vec<String> {
     keys
 }
 
-fn line(entry: &Entry, of: &str, acks: &HashMap<(u64, String), f64>) -> String {
+fn line(entry: &FrameRecord, of: &str, acks: &HashMap<(u64, String), f64>) -> String {
     let kind = match (entry.kind(), entry.direction()) {
-        (EntryKind::Request, _) => "request",
-        (EntryKind::Reply, _) => "reply",
-        (EntryKind::ErrorReply, _) => "error",
-        (EntryKind::Event, _) => "event",
-        (EntryKind::ServiceRequest, _) => "service request",
-        (EntryKind::Ack, _) => "acknowledgement",
-        (EntryKind::Raw, Direction::FromClient) => "raw, sent",
-        (EntryKind::Raw, Direction::ToClient) => "raw, received",
+        (FrameKind::Request, _) => "request",
+        (FrameKind::Reply, _) => "reply",
+        (FrameKind::ErrorReply, _) => "error",
+        (FrameKind::Event, _) => "event",
+        (FrameKind::ServiceRequest, _) => "service request",
+        (FrameKind::Ack, _) => "acknowledgement",
+        (FrameKind::Raw, Direction::FromClient) => "raw, sent",
+        (FrameKind::Raw, Direction::ToClient) => "raw, received",
     };
     let mut line = json!({
         "at": entry.at().as_secs_f64(),
@@ -121,7 +121,7 @@ fn line(entry: &Entry, of: &str, acks: &HashMap<(u64, String), f64>) -> String {
         "frame": serde_json::from_str::<Value>(&entry.text()).unwrap_or_else(|_| entry.text().into()),
     });
     if let Some(at) = acks.get(&(entry.connection(), entry.id().to_string())) {
-        if matches!(entry.kind(), EntryKind::Event | EntryKind::ServiceRequest) {
+        if matches!(entry.kind(), FrameKind::Event | FrameKind::ServiceRequest) {
             line["acknowledged"] = (*at).into();
         }
     }

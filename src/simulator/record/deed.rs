@@ -99,7 +99,7 @@ impl Deed {
         self.0.call_id.as_deref()
     }
 
-    /// Time since the simulator was started, as in [`Entry::at`](crate::simulator::Entry::at).
+    /// Time since the simulator was started, as in [`FrameRecord::at`](crate::simulator::FrameRecord::at).
     #[must_use]
     pub fn at(&self) -> Duration {
         self.0.at

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::clock::Sender;
 use crate::simulator::record::deed::{Deed, DeedKind};
-use crate::simulator::record::journal::{Direction, Entry, EntryKind, Frame, Journal, Missed};
+use crate::simulator::record::journal::{Direction, Frame, FrameKind, FrameRecord, Journal, WaitTimeout};
 use crate::simulator::record::log::Log;
 
 /// How many lines the transcript keeps, and how many violations are kept.
@@ -18,7 +18,7 @@ const DEEDS_KEPT: usize = 50_000;
 pub(crate) struct History {
     log: Log,
     /// Up to where a test has waited for entries, by their kind and method.
-    claimed: HashMap<(EntryKind, String), u64>,
+    claimed: HashMap<(FrameKind, String), u64>,
     lines: VecDeque<String>,
     listeners: Vec<Sender<String>>,
     violations: Vec<String>,
@@ -47,7 +47,7 @@ impl History {
         &mut self,
         at: Duration,
         direction: Direction,
-        kind: EntryKind,
+        kind: FrameKind,
         conn: u64,
         method: &str,
         frame: Frame,
@@ -60,7 +60,7 @@ impl History {
     }
 
     /// The last frame that fits.
-    pub(crate) fn last(&self, fits: impl Fn(&Entry) -> bool) -> Option<Entry> {
+    pub(crate) fn last(&self, fits: impl Fn(&FrameRecord) -> bool) -> Option<FrameRecord> {
         self.log.last(fits)
     }
 
@@ -70,7 +70,7 @@ impl History {
     }
 
     /// The next entry of this kind and method, which is given once.
-    pub(crate) fn claim(&mut self, kind: EntryKind, method: &str) -> Option<Entry> {
+    pub(crate) fn claim(&mut self, kind: FrameKind, method: &str) -> Option<FrameRecord> {
         let name = (kind, method.to_owned());
         let from = self.claimed.get(&name).copied().unwrap_or(0);
         let found = self.log.find(from, |entry| entry.kind() == kind && entry.method() == method)?;
@@ -78,7 +78,7 @@ impl History {
         Some(found)
     }
 
-    pub(crate) fn missed(&self, what: String) -> Missed {
+    pub(crate) fn missed(&self, what: String) -> WaitTimeout {
         self.log.missed(what)
     }
 
@@ -111,7 +111,7 @@ impl History {
     }
 
     /// The same for frames.
-    pub(crate) fn on_frame(&mut self, listener: Sender<Entry>) {
+    pub(crate) fn on_frame(&mut self, listener: Sender<FrameRecord>) {
         self.log.listen(listener);
     }
 

@@ -21,7 +21,7 @@ pub enum Direction {
 /// What sort of frame it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum EntryKind {
+pub enum FrameKind {
     /// A request of the client, such as `calling.play`.
     Request,
     /// A reply of the service that is not a JSON-RPC error; its `code` may still be a refusal.
@@ -40,13 +40,13 @@ pub enum EntryKind {
 
 /// One frame. Cheap to clone.
 #[derive(Clone)]
-pub struct Entry(Arc<Inner>);
+pub struct FrameRecord(Arc<Inner>);
 
 struct Inner {
     sequence: u64,
     at: Duration,
     direction: Direction,
-    kind: EntryKind,
+    kind: FrameKind,
     connection: u64,
     method: Box<str>,
     frame: Frame,
@@ -59,12 +59,12 @@ pub(crate) enum Frame {
 
 static NULL: Value = Value::Null;
 
-impl Entry {
+impl FrameRecord {
     pub(crate) fn new(
         sequence: u64,
         at: Duration,
         direction: Direction,
-        kind: EntryKind,
+        kind: FrameKind,
         connection: u64,
         method: &str,
         frame: Frame,
@@ -92,7 +92,7 @@ impl Entry {
 
     /// What sort of frame it is.
     #[must_use]
-    pub fn kind(&self) -> EntryKind {
+    pub fn kind(&self) -> FrameKind {
         self.0.kind
     }
 
@@ -119,11 +119,11 @@ impl Entry {
     #[must_use]
     pub fn params(&self) -> &Value {
         match self.0.kind {
-            EntryKind::Event => self.part("params").get("params").unwrap_or(&NULL),
-            EntryKind::Request | EntryKind::ServiceRequest => self.part("params"),
-            EntryKind::Reply | EntryKind::Ack => self.part("result"),
-            EntryKind::ErrorReply => self.part("error"),
-            EntryKind::Raw => &NULL,
+            FrameKind::Event => self.part("params").get("params").unwrap_or(&NULL),
+            FrameKind::Request | FrameKind::ServiceRequest => self.part("params"),
+            FrameKind::Reply | FrameKind::Ack => self.part("result"),
+            FrameKind::ErrorReply => self.part("error"),
+            FrameKind::Raw => &NULL,
         }
     }
 
@@ -154,13 +154,13 @@ impl Entry {
             Direction::ToClient => "to_client",
         };
         let kind = match kind {
-            EntryKind::Request => "request",
-            EntryKind::Reply => "reply",
-            EntryKind::ErrorReply => "error_reply",
-            EntryKind::Event => "event",
-            EntryKind::ServiceRequest => "service_request",
-            EntryKind::Ack => "ack",
-            EntryKind::Raw => "raw",
+            FrameKind::Request => "request",
+            FrameKind::Reply => "reply",
+            FrameKind::ErrorReply => "error_reply",
+            FrameKind::Event => "event",
+            FrameKind::ServiceRequest => "service_request",
+            FrameKind::Ack => "ack",
+            FrameKind::Raw => "raw",
         };
         let frame = match frame {
             Frame::Json(value) => value.clone(),
@@ -185,7 +185,7 @@ impl Entry {
     }
 }
 
-impl fmt::Display for Entry {
+impl fmt::Display for FrameRecord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let arrow = match self.0.direction {
             Direction::FromClient => "→",
@@ -196,7 +196,7 @@ impl fmt::Display for Entry {
     }
 }
 
-impl fmt::Debug for Entry {
+impl fmt::Debug for FrameRecord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
@@ -205,18 +205,18 @@ impl fmt::Debug for Entry {
 /// A copy of the journal at one moment. `Display` prints it, a line per frame.
 #[derive(Clone, Debug, Default)]
 pub struct Journal {
-    entries: Vec<Entry>,
+    entries: Vec<FrameRecord>,
     dropped: u64,
 }
 
 impl Journal {
-    pub(crate) fn new(entries: Vec<Entry>, dropped: u64) -> Self {
+    pub(crate) fn new(entries: Vec<FrameRecord>, dropped: u64) -> Self {
         Self { entries, dropped }
     }
 
     /// All frames in order.
     #[must_use]
-    pub fn entries(&self) -> &[Entry] {
+    pub fn entries(&self) -> &[FrameRecord] {
         &self.entries
     }
 
@@ -229,30 +229,30 @@ impl Journal {
 
     /// The client's requests of one method, in order.
     #[must_use]
-    pub fn requests(&self, method: &str) -> Vec<Entry> {
-        self.pick(EntryKind::Request, method)
+    pub fn requests(&self, method: &str) -> Vec<FrameRecord> {
+        self.pick(FrameKind::Request, method)
     }
 
     /// The events of one type, in order.
     #[must_use]
-    pub fn events(&self, event_type: &str) -> Vec<Entry> {
-        self.pick(EntryKind::Event, event_type)
+    pub fn events(&self, event_type: &str) -> Vec<FrameRecord> {
+        self.pick(FrameKind::Event, event_type)
     }
 
     /// The service's replies to one method, in order, refusals included.
     #[must_use]
-    pub fn replies(&self, method: &str) -> Vec<Entry> {
-        let is_reply = |entry: &&Entry| matches!(entry.kind(), EntryKind::Reply | EntryKind::ErrorReply);
+    pub fn replies(&self, method: &str) -> Vec<FrameRecord> {
+        let is_reply = |entry: &&FrameRecord| matches!(entry.kind(), FrameKind::Reply | FrameKind::ErrorReply);
         self.entries.iter().filter(is_reply).filter(|entry| entry.method() == method).cloned().collect()
     }
 
     /// The methods of all requests of the client, in order.
     #[must_use]
     pub fn methods(&self) -> Vec<&str> {
-        self.entries.iter().filter(|entry| entry.kind() == EntryKind::Request).map(Entry::method).collect()
+        self.entries.iter().filter(|entry| entry.kind() == FrameKind::Request).map(FrameRecord::method).collect()
     }
 
-    fn pick(&self, kind: EntryKind, method: &str) -> Vec<Entry> {
+    fn pick(&self, kind: FrameKind, method: &str) -> Vec<FrameRecord> {
         self.entries.iter().filter(|entry| entry.kind() == kind && entry.method() == method).cloned().collect()
     }
 }
@@ -265,18 +265,18 @@ impl fmt::Display for Journal {
 
 /// What was waited for did not come. Both `Display` and `Debug` say what, and show the last frames.
 #[derive(Clone)]
-pub struct Missed {
+pub struct WaitTimeout {
     what: String,
-    near: Vec<Entry>,
+    near: Vec<FrameRecord>,
 }
 
-impl Missed {
-    pub(crate) fn new(what: String, near: Vec<Entry>) -> Self {
+impl WaitTimeout {
+    pub(crate) fn new(what: String, near: Vec<FrameRecord>) -> Self {
         Self { what, near }
     }
 }
 
-impl fmt::Display for Missed {
+impl fmt::Display for WaitTimeout {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} did not come in time; ", self.what)?;
         if self.near.is_empty() {
@@ -287,10 +287,10 @@ impl fmt::Display for Missed {
     }
 }
 
-impl fmt::Debug for Missed {
+impl fmt::Debug for WaitTimeout {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
 }
 
-impl std::error::Error for Missed {}
+impl std::error::Error for WaitTimeout {}

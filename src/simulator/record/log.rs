@@ -4,18 +4,18 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::clock::Sender;
-use crate::simulator::record::journal::{Direction, Entry, EntryKind, Frame, Journal, Missed};
+use crate::simulator::record::journal::{Direction, Frame, FrameKind, FrameRecord, Journal, WaitTimeout};
 
 /// How many frames a failed wait shows.
 const SHOWN: usize = 20;
 
 /// The growing journal: frames in order, the oldest of which go first.
 pub(crate) struct Log {
-    entries: VecDeque<Entry>,
+    entries: VecDeque<FrameRecord>,
     limit: usize,
     next: u64,
     /// Who is handed every entry as it comes.
-    listeners: Vec<Sender<Entry>>,
+    listeners: Vec<Sender<FrameRecord>>,
 }
 
 impl Log {
@@ -32,14 +32,14 @@ impl Log {
         &mut self,
         at: Duration,
         direction: Direction,
-        kind: EntryKind,
+        kind: FrameKind,
         connection: u64,
         method: &str,
         frame: Frame,
     ) {
         let sequence = self.next;
         self.next += 1;
-        let entry = Entry::new(sequence, at, direction, kind, connection, method, frame);
+        let entry = FrameRecord::new(sequence, at, direction, kind, connection, method, frame);
         self.listeners.retain(|listener| listener.send(entry.clone()).is_ok());
         self.entries.push_back(entry);
         if self.entries.len() > self.limit {
@@ -48,7 +48,7 @@ impl Log {
     }
 
     /// Hands over all entries that are kept, and from now on each new one.
-    pub(crate) fn listen(&mut self, listener: Sender<Entry>) {
+    pub(crate) fn listen(&mut self, listener: Sender<FrameRecord>) {
         if self.entries.iter().all(|entry| listener.send(entry.clone()).is_ok()) {
             self.listeners.push(listener);
         }
@@ -74,17 +74,17 @@ impl Log {
     }
 
     /// The first entry at or after `from` that fits.
-    pub(crate) fn find(&self, from: u64, fits: impl Fn(&Entry) -> bool) -> Option<Entry> {
+    pub(crate) fn find(&self, from: u64, fits: impl Fn(&FrameRecord) -> bool) -> Option<FrameRecord> {
         let skip = usize::try_from(from.saturating_sub(self.dropped())).unwrap_or(usize::MAX);
         self.entries.iter().skip(skip).find(|entry| fits(entry)).cloned()
     }
 
-    pub(crate) fn last(&self, fits: impl Fn(&Entry) -> bool) -> Option<Entry> {
+    pub(crate) fn last(&self, fits: impl Fn(&FrameRecord) -> bool) -> Option<FrameRecord> {
         self.entries.iter().rev().find(|entry| fits(entry)).cloned()
     }
 
-    pub(crate) fn missed(&self, what: String) -> Missed {
+    pub(crate) fn missed(&self, what: String) -> WaitTimeout {
         let skip = self.entries.len().saturating_sub(SHOWN);
-        Missed::new(what, self.entries.iter().skip(skip).cloned().collect())
+        WaitTimeout::new(what, self.entries.iter().skip(skip).cloned().collect())
     }
 }

@@ -1,6 +1,6 @@
 //! What clients send: sorted, checked against the tables, carried out, answered.
 
-use crate::simulator::record::journal::{Direction, EntryKind};
+use crate::simulator::record::journal::{Direction, FrameKind};
 use crate::simulator::service::methods::{self, last_event_of};
 use crate::simulator::wire::frame::{self, Incoming, text};
 use crate::simulator::wire::reply::{Params, Refusal, Reply, refuse};
@@ -22,18 +22,18 @@ impl World {
         let sorted = parsed.as_ref().map_err(Clone::clone).and_then(frame::sort);
         match (sorted, parsed) {
             (Ok(Incoming::Request { id, method, params }), Ok(whole)) => {
-                self.note(Direction::FromClient, EntryKind::Request, conn, &method, whole);
+                self.note(Direction::FromClient, FrameKind::Request, conn, &method, whole);
                 self.on_request(conn, &id, &method, &params);
             }
             (Ok(Incoming::Reply { id }), Ok(whole)) => {
-                self.note(Direction::FromClient, EntryKind::Ack, conn, "", whole);
+                self.note(Direction::FromClient, FrameKind::Ack, conn, "", whole);
                 self.on_reply(conn, &id);
             }
             (Err(why), parsed) => {
                 // What cannot be understood is not kept either: nobody knows what secrets are in it.
                 let id = parsed.ok().and_then(|value| value.get("id").cloned()).unwrap_or(Value::Null);
                 self.violation(format!("connection {conn} sent a malformed frame: {why}"));
-                self.send(conn, EntryKind::ErrorReply, "", frame::error(&id, -32600, "Invalid request"));
+                self.send(conn, FrameKind::ErrorReply, "", frame::error(&id, -32600, "Invalid request"));
             }
             (Ok(_), Err(_)) => {}
         }
@@ -82,16 +82,16 @@ impl World {
         let authenticated = connection.session.is_some();
         if !first_use {
             self.violation(format!("{method}: the id {id} was used before"));
-            return self.send(conn, EntryKind::ErrorReply, method, frame::error(id, -32600, "Repeated id"));
+            return self.send(conn, FrameKind::ErrorReply, method, frame::error(id, -32600, "Repeated id"));
         }
         if !authenticated && method != "signalwire.connect" {
             self.violation(format!("{method} was sent before signalwire.connect was answered"));
-            self.send(conn, EntryKind::ErrorReply, method, frame::error(id, -32600, "Not connected"));
+            self.send(conn, FrameKind::ErrorReply, method, frame::error(id, -32600, "Not connected"));
             return self.close(conn);
         }
         if authenticated && method == "signalwire.connect" {
             self.violation(format!("connection {conn} sent signalwire.connect twice"));
-            return self.send(conn, EntryKind::ErrorReply, method, frame::error(id, -32600, "Already connected"));
+            return self.send(conn, FrameKind::ErrorReply, method, frame::error(id, -32600, "Already connected"));
         }
         if self.faults.drop_before.remove(method) {
             return self.cut(conn);
@@ -146,16 +146,16 @@ impl World {
         if after.is_some() || self.faults.held.contains(method) {
             self.outbox.hold(LateReply::new(conn, method, frame, after));
         } else {
-            self.send(conn, EntryKind::Reply, method, frame);
+            self.send(conn, FrameKind::Reply, method, frame);
         }
     }
 
     pub(crate) fn refuse_request(&mut self, conn: u64, id: &Value, method: &str, refusal: &Refusal) {
         if refusal.code < 0 {
-            self.send(conn, EntryKind::ErrorReply, method, frame::error(id, refusal.code, &refusal.message));
+            self.send(conn, FrameKind::ErrorReply, method, frame::error(id, refusal.code, &refusal.message));
         } else {
             let fields = json!({"code": refusal.code.to_string(), "message": refusal.message});
-            self.send(conn, EntryKind::Reply, method, frame::result(id, fields));
+            self.send(conn, FrameKind::Reply, method, frame::result(id, fields));
         }
     }
 

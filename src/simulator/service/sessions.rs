@@ -1,7 +1,7 @@
 //! Sessions: connecting, resuming, contexts, pings, and who handles which request.
 
 use crate::simulator::line::out::Out;
-use crate::simulator::record::journal::EntryKind;
+use crate::simulator::record::journal::FrameKind;
 use crate::simulator::wire::frame::{self, text};
 use crate::simulator::wire::reply::{Params, Refusal, Reply, refuse, reply};
 use crate::simulator::world::calls::SessionId;
@@ -155,7 +155,7 @@ impl World {
         if connection.ping.is_none() && !self.faults.frozen {
             let id = self.ids.fresh(0x9199);
             let frame = frame::request(&id, "signalwire.ping", json!({"timestamp": self.time.unix()}));
-            self.send(conn, EntryKind::ServiceRequest, "signalwire.ping", frame);
+            self.send(conn, FrameKind::ServiceRequest, "signalwire.ping", frame);
             if let Some(connection) = self.connections.get_mut(conn) {
                 connection.ping = Some(id.clone());
             }
@@ -212,7 +212,7 @@ impl World {
             let id = self.ids.fresh(0xd15c);
             let frame = frame::request(&id, "signalwire.disconnect", json!({"restart": restart}));
             self.outbox.by_hand(format!("{id:?}"));
-            self.send(conn, EntryKind::ServiceRequest, "signalwire.disconnect", frame);
+            self.send(conn, FrameKind::ServiceRequest, "signalwire.disconnect", frame);
             self.after_real(std::time::Duration::from_millis(200), move |world| world.close(conn));
         }
         if restart {

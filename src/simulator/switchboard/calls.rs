@@ -72,7 +72,7 @@ impl World {
         let Some(leg) = self.calls.get(call_id) else { return };
         let (context, passed) = (leg.context.clone(), leg.passed.clone());
         let Some(session) = self.sessions.next_for(&context, &passed) else {
-            self.calls.waits(&call_id);
+            self.calls.waits(call_id);
             return;
         };
         let project = self.settings.project.clone();
@@ -190,7 +190,7 @@ impl World {
         leg.context = context.unwrap_or_default();
         self.calls.add(leg);
         if routed {
-            self.calls.waits(&call_id);
+            self.calls.waits(call_id);
             self.route_waiting();
         }
     }

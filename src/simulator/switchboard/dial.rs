@@ -278,7 +278,7 @@ impl World {
         }
         let names: Vec<String> = [parent, child]
             .iter()
-            .filter_map(|id| self.calls.get(*id))
+            .filter_map(|id| self.calls.get(id))
             .map(|leg| leg.person)
             .map(|person| self.person_name(person))
             .collect();
@@ -320,7 +320,7 @@ impl World {
 
     /// The person at a number, and what the number does when it is dialled.
     fn callee(&mut self, number: &str) -> (Person, Manner) {
-        let plan = self.numbers.plan_or_new(&number);
+        let plan = self.numbers.plan_or_new(number);
         plan.times_called += 1;
         (Person::new(number, plan.kind.clone(), plan.script.clone()), plan.manner.clone())
     }

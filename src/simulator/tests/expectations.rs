@@ -309,7 +309,7 @@ fn an_agent_says_what_is_laid_down_and_sums_up_at_the_end() {
     let (sim, ann, mut client, call) =
         on_the_phone(|sim| sim.caller("+15551230000").after_hearing("welcome").says("What are your opening hours?"));
     sim.agent_answers("opening hours", "We open at nine");
-    sim.agent_sums_up(json!({"post_prompt_data": {"parsed": [{"topic": "hours"}]}}));
+    sim.agent_post_prompt_result(json!({"post_prompt_data": {"parsed": [{"topic": "hours"}]}}));
     let agent = json!({"control_id": "a", "prompt": {"text": "be kind"}, "post_prompt": {"text": "sum up"},
         "params": {"static_greeting": "Welcome"}});
     client.on(&call, "calling.ai", agent);

@@ -153,7 +153,7 @@ fn the_journal_keeps_what_its_limit_says_and_counts_the_rest() {
     let sim = run(10);
     let journal = sim.journal();
     assert_eq!((journal.entries().len(), journal.dropped()), (10, 34));
-    let sequences: Vec<u64> = journal.entries().iter().map(crate::simulator::Entry::sequence).collect();
+    let sequences: Vec<u64> = journal.entries().iter().map(crate::simulator::FrameRecord::sequence).collect();
     assert_eq!(sequences, (34..44).collect::<Vec<u64>>());
     // What is left is found, each once.
     for _ in 0..5 {
@@ -243,7 +243,7 @@ fn a_voicemail_is_kept_when_the_caller_hangs_up_in_the_middle() {
         let journal = sim.journal();
         let place = |kind: &str, key: &str, value: &str| {
             let events = journal.events(kind);
-            events.iter().find(|entry| entry.params()[key] == value).map(crate::simulator::Entry::sequence)
+            events.iter().find(|entry| entry.params()[key] == value).map(crate::simulator::FrameRecord::sequence)
         };
         let (record, end) =
             (place("calling.call.record", "state", "finished"), place("calling.call.state", "call_state", "ended"));

@@ -6,7 +6,7 @@
 //! time, others are refused with 409, but operations are not; without an agent, its commands are refused with 404;
 //! `calling.ai.stop` is answered by the events `calling.ai.stop` and `calling.call.ai`, while the end of the call brings
 //! only the first; an agent on hold does not answer, and goes on by itself when the hold's time is over; the result of a
-//! post prompt is what [`agent_sums_up`](crate::simulator::Simulator::agent_sums_up) lays down, told just before
+//! post prompt is what [`agent_post_prompt_result`](crate::simulator::Simulator::agent_post_prompt_result) lays down, told just before
 //! `calling.ai.stop`; tools and webhooks are never run.
 
 use std::collections::BTreeMap;
@@ -274,7 +274,7 @@ mod tests {
 
     #[test]
     fn an_agent_answers_what_it_was_told_to_and_not_on_hold() {
-        let mut rig = Rig::begin(&AI, json!({"control_id": "a", "prompt": {}})).unwrap();
+        let mut rig = Rig::begin(&AI, json!({"control_id": "a", "prompt": {}})).expect("it runs");
         rig.script.answers.push(("hours".into(), "We open at nine.".into()));
         rig.pass(5.0);
         rig.says("Your HOURS?");
@@ -288,6 +288,6 @@ mod tests {
         rig.pass(1.0);
         assert_eq!(rig.heard(), ["Hello, how can I help you?", "We open at nine.", "You said: Again"]);
         assert!(rig.command("stop", json!({"control_id": "a"})).is_ok() && rig.is_over());
-        assert_eq!(rig.told().pop().unwrap().0, "calling.call.ai");
+        assert_eq!(rig.told().pop().expect("it runs").0, "calling.call.ai");
     }
 }

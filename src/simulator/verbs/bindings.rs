@@ -144,7 +144,7 @@ mod tests {
     fn keys_run_their_method_wherever_they_are_the_last_ones() {
         let play = json!({"play": [{"type": "tts", "params": {"text": "x"}}]});
         let bind = json!({"digits": "1w2", "bind_method": "calling.play", "params": play, "max_triggers": 1});
-        let mut rig = Rig::begin(&BIND_DIGIT, bind.clone()).unwrap();
+        let mut rig = Rig::begin(&BIND_DIGIT, bind.clone()).expect("it runs");
         rig.presses("91212");
         let runs: Vec<&Step> = rig.done().iter().filter(|step| matches!(step, Step::Run(..))).collect();
         assert_eq!(runs.len(), 1);

@@ -306,7 +306,7 @@ mod tests {
     #[test]
     fn digits_are_complete_with_a_terminator_and_too_few_match_nothing() {
         let digits = json!({"max": 9, "min": 2, "terminators": "#", "digit_timeout": 1.0});
-        let mut rig = Rig::begin(&COLLECT, json!({"digits": digits, "continuous": true})).unwrap();
+        let mut rig = Rig::begin(&COLLECT, json!({"digits": digits, "continuous": true})).expect("it runs");
         rig.presses("12#");
         rig.presses("4");
         rig.pass(1.1);
@@ -320,12 +320,12 @@ mod tests {
     fn a_prompt_stops_at_the_first_key_and_its_time_begins_when_it_is_over() {
         let prompt = json!([{"type": "tts", "params": {"text": "Press a key, please now!"}}]);
         let params = json!({"play": prompt, "collect": {"digits": {"max": 1}, "initial_timeout": 1.0}});
-        let mut rig = Rig::begin(&PLAY_AND_COLLECT, params.clone()).unwrap();
+        let mut rig = Rig::begin(&PLAY_AND_COLLECT, params.clone()).expect("it runs");
         rig.pass(2.9);
         assert!(!rig.is_over());
         rig.pass(0.2);
-        assert_eq!(rig.told().pop().unwrap().1, json!({"result": {"type": "no_input"}}));
-        let mut rig = Rig::begin(&PLAY_AND_COLLECT, params).unwrap();
+        assert_eq!(rig.told().pop().expect("it runs").1, json!({"result": {"type": "no_input"}}));
+        let mut rig = Rig::begin(&PLAY_AND_COLLECT, params).expect("it runs");
         rig.presses("7");
         let events: Vec<&str> = rig.told().iter().map(|(event, _)| *event).collect();
         assert_eq!(events, ["calling.call.play", "calling.call.play", EVENT]);

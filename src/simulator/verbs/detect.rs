@@ -135,13 +135,14 @@ mod tests {
 
     #[test]
     fn a_person_is_found_after_a_second_and_digits_as_they_come() {
-        let mut rig = Rig::begin(&DETECT, json!({"detect": {"type": "machine", "params": {}}})).unwrap();
+        let mut rig = Rig::begin(&DETECT, json!({"detect": {"type": "machine", "params": {}}})).expect("it runs");
         rig.pass(3.0);
         let found = |rig: &Rig| -> Vec<Value> {
             rig.told().iter().map(|(_, event)| event["detect"]["params"]["event"].clone()).collect()
         };
         assert_eq!(found(&rig), ["HUMAN", "finished"]);
-        let mut rig = Rig::begin(&DETECT, json!({"detect": {"type": "digit", "params": {"digits": "12"}}})).unwrap();
+        let mut rig =
+            Rig::begin(&DETECT, json!({"detect": {"type": "digit", "params": {"digits": "12"}}})).expect("it runs");
         rig.presses("312");
         rig.pass(31.0);
         assert_eq!(found(&rig), ["1", "2", "finished"]);

@@ -1,7 +1,7 @@
 //! Faxes, sent and received.
 //!
 //! Choices where the published material is silent: a fax has two pages unless the machine is told otherwise
-//! ([`fax_pages`](crate::simulator::Scripted::fax_pages)), of three seconds each, after two seconds of agreeing on how;
+//! ([`fax_pages`](crate::simulator::Persona::fax_pages)), of three seconds each, after two seconds of agreeing on how;
 //! when no fax machine is at the other end, it fails after 35 s with `finished` and `success: false`; the same, at once,
 //! when it is stopped or the call ends. Of failures, `result` is 1 and the text says why. `error` is never sent, as
 //! nobody knows its form.
@@ -157,12 +157,12 @@ mod tests {
     fn a_fax_to_a_machine_has_its_pages_and_one_to_a_person_fails() {
         let machine = Kind::Fax(FaxManner { pages: 2, fails: None });
         let document = json!({"document": "https://x.example/d.pdf"});
-        let mut rig = Rig::begin_with(machine, &SEND_FAX, document.clone()).unwrap();
+        let mut rig = Rig::begin_with(machine, &SEND_FAX, document.clone()).expect("it runs");
         rig.pass(9.1);
         assert_eq!(rig.told().len(), 3);
-        assert_eq!(rig.told().pop().unwrap().1["fax"]["params"]["success"], true);
-        let mut rig = Rig::begin(&SEND_FAX, document).unwrap();
+        assert_eq!(rig.told().pop().expect("it runs").1["fax"]["params"]["success"], true);
+        let mut rig = Rig::begin(&SEND_FAX, document).expect("it runs");
         rig.pass(35.1);
-        assert_eq!(rig.told().pop().unwrap().1["fax"]["params"]["result_text"], "CED not heard");
+        assert_eq!(rig.told().pop().expect("it runs").1["fax"]["params"]["result_text"], "CED not heard");
     }
 }

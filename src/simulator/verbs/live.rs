@@ -243,11 +243,11 @@ mod tests {
     #[test]
     fn a_translation_puts_the_language_before_the_words_and_ends_with_its_log() {
         let langs = json!({"from_lang": "en-US", "to_lang": "es-ES", "direction": ["remote-caller"]});
-        let mut rig = Rig::begin(&LIVE_TRANSLATE, json!({"action": {"start": langs}})).unwrap();
+        let mut rig = Rig::begin(&LIVE_TRANSLATE, json!({"action": {"start": langs}})).expect("it runs");
         rig.overhears(Role::Remote, "hello");
         rig.overhears(Role::Local, "not for it");
         assert!(rig.command("stop", json!({"action": "stop"})).is_ok() && rig.is_over());
-        let log = rig.told().pop().unwrap().1["secondary_conversation_log"].clone();
+        let log = rig.told().pop().expect("it runs").1["secondary_conversation_log"].clone();
         assert_eq!(log, json!([{"role": "remote-caller", "content": "[es-ES] hello", "language": "es-ES"}]));
     }
 }

@@ -197,10 +197,13 @@ mod tests {
     #[test]
     fn two_items_are_played_twice_and_a_pause_takes_nothing_from_them() {
         let media = json!([{"type": "tts", "params": {"text": "twelve chars"}}, {"type": "silence", "params": {"duration": 2}}]);
-        let mut rig = Rig::begin(&PLAY, json!({"control_id": "p", "play": media, "loop": 2})).unwrap();
+        let mut rig = Rig::begin(&PLAY, json!({"control_id": "p", "play": media, "loop": 2})).expect("it runs");
         assert_eq!(rig.told(), [(EVENT, json!({"state": "playing"}))]);
         rig.pass(0.5);
-        assert!(rig.command("pause", json!({})).is_ok() && rig.command("pause", json!({})).unwrap_err().code == 409);
+        assert!(
+            rig.command("pause", json!({})).is_ok()
+                && rig.command("pause", json!({})).expect_err("a refusal").code == 409
+        );
         rig.pass(60.0);
         assert!(rig.command("resume", json!({})).is_ok());
         rig.pass(5.4);
@@ -214,7 +217,7 @@ mod tests {
     #[test]
     fn what_nobody_can_fetch_is_an_error_and_what_is_no_playback_is_refused() {
         let media = json!([{"type": "audio", "params": {"url": "nowhere"}}]);
-        let rig = Rig::begin(&PLAY, json!({"play": media})).unwrap();
+        let rig = Rig::begin(&PLAY, json!({"play": media})).expect("it runs");
         assert!(rig.is_over() && rig.told() == [(EVENT, json!({"state": "error"}))]);
         for bad in [json!({"play": []}), json!({"play": media, "loop": -1}), json!({"play": media, "volume": 41})] {
             assert_eq!(Rig::begin(&PLAY, bad).err().map(|refusal| refusal.code), Some(400));

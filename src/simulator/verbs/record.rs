@@ -171,7 +171,7 @@ mod tests {
     #[test]
     fn silence_ends_a_recording_and_what_was_said_is_kept() {
         let audio = json!({"end_silence_timeout": 1.0, "initial_timeout": 5.0});
-        let mut rig = Rig::begin(&RECORD, json!({"record": {"audio": audio}})).unwrap();
+        let mut rig = Rig::begin(&RECORD, json!({"record": {"audio": audio}})).expect("it runs");
         rig.pass(2.0);
         rig.says("Hello there");
         rig.pass(0.9);
@@ -179,16 +179,16 @@ mod tests {
         rig.pass(1.1);
         assert!(rig.is_over());
         assert_eq!(rig.deeds(), [(DeedKind::Recorded, "Hello there again".to_owned())]);
-        assert_eq!(rig.told().last().unwrap().1["state"], "finished");
+        assert_eq!(rig.told().last().expect("it runs").1["state"], "finished");
     }
 
     #[test]
     fn nothing_said_is_no_input_and_a_pause_does_not_count() {
-        let mut rig = Rig::begin(&RECORD, json!({"record": {"audio": {"initial_timeout": 5.0}}})).unwrap();
+        let mut rig = Rig::begin(&RECORD, json!({"record": {"audio": {"initial_timeout": 5.0}}})).expect("it runs");
         rig.pass(1.0);
         assert!(rig.command("pause", json!({})).is_ok());
         rig.pass(4.0);
-        let last = rig.told().pop().unwrap().1;
+        let last = rig.told().pop().expect("it runs").1;
         assert_eq!((&last["state"], &last["duration"]), (&json!("no_input"), &json!(1.0)));
     }
 }

@@ -105,8 +105,8 @@ mod tests {
 
     #[test]
     fn a_question_is_answered_after_a_second_unless_the_observer_has_gone() {
-        let mut rig = Rig::begin(&AI_SIDECAR, json!({})).unwrap();
-        assert!(rig.command("ask", json!({"text": "why"})).unwrap().contains_key("ask_id"));
+        let mut rig = Rig::begin(&AI_SIDECAR, json!({})).expect("it runs");
+        assert!(rig.command("ask", json!({"text": "why"})).expect("it runs").contains_key("ask_id"));
         rig.pass(1.1);
         assert!(rig.command("ask", json!({"text": "how"})).is_ok() && rig.command("stop", json!({})).is_ok());
         rig.pass(2.0);

@@ -111,7 +111,7 @@ mod tests {
     #[test]
     fn a_stream_goes_to_a_websocket_and_ends_when_it_is_stopped() {
         assert!(Rig::begin(&STREAM, json!({"url": "https://x.example"})).is_err());
-        let mut rig = Rig::begin(&STREAM, json!({"url": "wss://x.example", "name": "n"})).unwrap();
+        let mut rig = Rig::begin(&STREAM, json!({"url": "wss://x.example", "name": "n"})).expect("it runs");
         assert!(rig.command("stop", json!({})).is_ok());
         let event = |state| ("calling.call.stream", json!({"url": "wss://x.example", "name": "n", "state": state}));
         assert_eq!(rig.told(), [event("streaming"), event("finished")]);

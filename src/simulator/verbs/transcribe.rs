@@ -81,10 +81,10 @@ mod tests {
 
     #[test]
     fn a_transcription_lasts_until_it_is_stopped() {
-        let mut rig = Rig::begin(&TRANSCRIBE, json!({"status_url": "https://x.example"})).unwrap();
+        let mut rig = Rig::begin(&TRANSCRIBE, json!({"status_url": "https://x.example"})).expect("it runs");
         rig.pass(2.5);
         assert!(rig.command("stop", json!({})).is_ok() && rig.is_over());
-        let last = rig.told().pop().unwrap().1;
+        let last = rig.told().pop().expect("it runs").1;
         assert_eq!((&last["duration"], &last["status_url"]), (&json!(2.5), &json!("https://x.example")));
     }
 }

@@ -37,9 +37,9 @@ mod tests {
 
     #[test]
     fn an_event_is_sent_without_what_names_a_call() {
-        let rig = Rig::begin(&USER_EVENT, json!({"event": {"a": 1, "call_id": "x", "tag": "t"}})).unwrap();
+        let rig = Rig::begin(&USER_EVENT, json!({"event": {"a": 1, "call_id": "x", "tag": "t"}})).expect("it runs");
         assert_eq!(rig.told(), [(EVENT, json!({"a": 1, "tag": "t"}))]);
-        let rig = Rig::begin(&USER_EVENT, json!({"event": [1]})).unwrap();
+        let rig = Rig::begin(&USER_EVENT, json!({"event": [1]})).expect("it runs");
         assert_eq!(rig.told(), [(EVENT, json!({"event": [1]}))]);
     }
 }

@@ -1,7 +1,7 @@
 //! What a program did, in the words of telephony, and how to say which of it is meant.
 //!
 //! The functions here name deeds: [`said`]`("Welcome")`, [`dialled`]`("+15552222222")`, [`hung_up`]`()`. A
-//! [`Wanted`] goes to [`Simulator::expect`](crate::simulator::Simulator::expect),
+//! [`Matcher`] goes to [`Simulator::expect`](crate::simulator::Simulator::expect),
 //! [`expect_in_order`](crate::simulator::Simulator::expect_in_order) and [`count_of`](crate::simulator::Simulator::count_of). Texts are
 //! found wherever they contain what is wanted; upper and lower case are the same.
 
@@ -10,18 +10,18 @@ use std::sync::Arc;
 
 use crate::simulator::record::deed::Place;
 pub use crate::simulator::record::deed::{Deed, DeedKind};
-use crate::simulator::record::journal::{Entry, EntryKind};
+use crate::simulator::record::journal::{FrameKind, FrameRecord};
 use serde_json::Value;
 
-type Matcher = Arc<dyn Fn(&Value) -> bool + Send + Sync>;
+type Fits = Arc<dyn Fn(&Value) -> bool + Send + Sync>;
 
 /// Which deeds are meant; from the functions of this module.
 #[derive(Clone)]
-pub struct Wanted {
+pub struct Matcher {
     sought: Sought,
     who: Option<String>,
     words: Option<String>,
-    fits: Option<Matcher>,
+    fits: Option<Fits>,
     call: Option<String>,
 }
 
@@ -31,93 +31,93 @@ enum Sought {
     Request(String),
 }
 
-fn wanted(kind: DeedKind) -> Wanted {
-    Wanted { sought: Sought::Deed(kind), who: None, words: None, fits: None, call: None }
+fn wanted(kind: DeedKind) -> Matcher {
+    Matcher { sought: Sought::Deed(kind), who: None, words: None, fits: None, call: None }
 }
 
 /// The program said something that contains `text`, or played the file at this address.
-pub fn said(text: impl Into<String>) -> Wanted {
+pub fn said(text: impl Into<String>) -> Matcher {
     wanted(DeedKind::Said).saying(text)
 }
 
 /// Somebody heard something that contains `text`.
-pub fn heard(text: impl Into<String>) -> Wanted {
+pub fn heard(text: impl Into<String>) -> Matcher {
     wanted(DeedKind::Heard).saying(text)
 }
 
 /// The program asked for digits.
 #[must_use]
-pub fn asked_for_digits() -> Wanted {
+pub fn asked_for_digits() -> Matcher {
     wanted(DeedKind::AskedForDigits)
 }
 
 /// The program asked for an answer in words.
 #[must_use]
-pub fn asked_to_speak() -> Wanted {
+pub fn asked_to_speak() -> Matcher {
     wanted(DeedKind::AskedToSpeak)
 }
 
 /// The program asked for a card, and this came of it: `success`, `payment-connector-error` and so on.
-pub fn charged(result: impl Into<String>) -> Wanted {
+pub fn charged(result: impl Into<String>) -> Matcher {
     wanted(DeedKind::Charged).saying(result)
 }
 
 /// The program sent digits that contain these.
-pub fn sent_digits(digits: impl Into<String>) -> Wanted {
+pub fn sent_digits(digits: impl Into<String>) -> Matcher {
     wanted(DeedKind::SentDigits).saying(digits)
 }
 
 /// The program made a recording; it counts when it is complete.
 #[must_use]
-pub fn recorded() -> Wanted {
+pub fn recorded() -> Matcher {
     wanted(DeedKind::Recorded)
 }
 
 /// The program called this number, to dial it or to connect a call to it.
-pub fn dialled(number: impl Into<String>) -> Wanted {
+pub fn dialled(number: impl Into<String>) -> Matcher {
     wanted(DeedKind::Dialled).with(number)
 }
 
 /// The program put these two through to each other.
-pub fn connected(one: impl Into<String>, other: impl Into<String>) -> Wanted {
+pub fn connected(one: impl Into<String>, other: impl Into<String>) -> Matcher {
     wanted(DeedKind::Connected).with(one).saying(other)
 }
 
 /// The program sent a text to this number, which the service took.
-pub fn texted(number: impl Into<String>) -> Wanted {
+pub fn texted(number: impl Into<String>) -> Matcher {
     wanted(DeedKind::Texted).with(number)
 }
 
 /// The program sent or received the document at this address, to its last page.
-pub fn faxed(document: impl Into<String>) -> Wanted {
+pub fn faxed(document: impl Into<String>) -> Matcher {
     wanted(DeedKind::Faxed).saying(document)
 }
 
 /// The program answered a call.
 #[must_use]
-pub fn answered() -> Wanted {
+pub fn answered() -> Matcher {
     wanted(DeedKind::Answered)
 }
 
 /// The program passed a call on.
 #[must_use]
-pub fn passed() -> Wanted {
+pub fn passed() -> Matcher {
     wanted(DeedKind::Passed)
 }
 
 /// The program ended a call.
 #[must_use]
-pub fn hung_up() -> Wanted {
+pub fn hung_up() -> Matcher {
     wanted(DeedKind::HungUp)
 }
 
 /// The client sent a request of this method, whatever was answered.
-pub fn requested(method: impl Into<String>) -> Wanted {
+pub fn requested(method: impl Into<String>) -> Matcher {
     let sought = Sought::Request(method.into());
-    Wanted { sought, who: None, words: None, fits: None, call: None }
+    Matcher { sought, who: None, words: None, fits: None, call: None }
 }
 
-impl Wanted {
+impl Matcher {
     /// Only when it was done to the person with this number or address. Requests know nobody, and are not narrowed.
     #[must_use]
     pub fn with(mut self, number: impl Into<String>) -> Self {
@@ -175,7 +175,7 @@ impl Wanted {
         self.sought == Sought::Deed(deed.kind()) && people && on_call && spoken
     }
 
-    fn is_request(&self, entry: &Entry) -> bool {
+    fn is_request(&self, entry: &FrameRecord) -> bool {
         matches!(&self.sought, Sought::Request(method) if method == entry.method())
             && self.words.as_ref().is_none_or(|words| contains(&entry.params().to_string(), words))
             && self.fits.as_ref().is_none_or(|fits| fits(entry.params()))
@@ -217,7 +217,7 @@ const NEAR: f64 = 0.6;
 /// How many near misses are told.
 const SHOWN_NEAR: usize = 3;
 
-impl fmt::Display for Wanted {
+impl fmt::Display for Matcher {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kind = match &self.sought {
             Sought::Request(method) => {
@@ -251,7 +251,7 @@ impl fmt::Display for Wanted {
     }
 }
 
-impl fmt::Debug for Wanted {
+impl fmt::Debug for Matcher {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
@@ -260,12 +260,12 @@ impl fmt::Debug for Wanted {
 /// All that has happened, at one moment.
 pub(crate) struct Scene {
     pub(crate) deeds: Vec<Deed>,
-    pub(crate) entries: Vec<Entry>,
+    pub(crate) entries: Vec<FrameRecord>,
 }
 
 impl Scene {
-    fn requests(&self) -> impl Iterator<Item = &Entry> {
-        self.entries.iter().filter(|entry| entry.kind() == EntryKind::Request)
+    fn requests(&self) -> impl Iterator<Item = &FrameRecord> {
+        self.entries.iter().filter(|entry| entry.kind() == FrameKind::Request)
     }
 
     /// The first thing that happened behind a place, as far as deeds go.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::simulator::verdict::deeds::{Scene, Wanted};
+use crate::simulator::verdict::deeds::{Matcher, Scene};
 
 /// How often something is expected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,16 +35,16 @@ impl fmt::Display for Count {
 /// One thing that is expected, or several in their order.
 #[derive(Debug)]
 pub enum Expected {
-    Deed(Wanted, Count),
-    Order(Vec<Wanted>),
+    Deed(Matcher, Count),
+    Order(Vec<Matcher>),
 }
 
 impl Expected {
-    pub(crate) fn at_least_once(wanted: Wanted) -> Self {
+    pub(crate) fn at_least_once(wanted: Matcher) -> Self {
         Self::Deed(wanted, Count::AtLeast(1))
     }
 
-    pub(crate) fn never(wanted: Wanted) -> Self {
+    pub(crate) fn never(wanted: Matcher) -> Self {
         Self::Deed(wanted, Count::Exactly(0))
     }
 
@@ -58,7 +58,7 @@ impl Expected {
         self.narrowed(|wanted| wanted.on_call(call_id))
     }
 
-    fn narrowed(self, narrow: impl Fn(Wanted) -> Wanted) -> Self {
+    fn narrowed(self, narrow: impl Fn(Matcher) -> Matcher) -> Self {
         match self {
             Self::Deed(wanted, count) => Self::Deed(narrow(wanted), count),
             Self::Order(all) => Self::Order(all.into_iter().map(narrow).collect()),

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::simulator::record::journal::{Direction, Entry, EntryKind};
+use crate::simulator::record::journal::{Direction, FrameKind, FrameRecord};
 use crate::simulator::verdict::deeds::shortened;
 
 /// How many lines of the transcript, and how many frames, a failure shows.
@@ -13,23 +13,23 @@ pub(crate) const SHOWN: usize = 20;
 /// `Display` and `Debug` are the same: each unmet expectation with what came near it, each violation, then the end of
 /// the transcript and the last frames.
 #[derive(Clone)]
-pub struct Unmet {
+pub struct VerificationError {
     expectations: Vec<String>,
     violations: Vec<String>,
     transcript: Vec<String>,
     frames: Vec<String>,
 }
 
-impl Unmet {
+impl VerificationError {
     /// What is unmet, with the end of the transcript and of the frames.
     pub(crate) fn new(
         expectations: Vec<String>,
         violations: Vec<String>,
         transcript: Vec<String>,
-        entries: &[Entry],
+        entries: &[FrameRecord],
     ) -> Self {
         // Acknowledgements say nothing.
-        let told: Vec<&Entry> = entries.iter().filter(|entry| entry.kind() != EntryKind::Ack).collect();
+        let told: Vec<&FrameRecord> = entries.iter().filter(|entry| entry.kind() != FrameKind::Ack).collect();
         let skip = told.len().saturating_sub(SHOWN);
         let frames = told.into_iter().skip(skip).map(in_brief).collect();
         Self { expectations, violations, transcript, frames }
@@ -48,7 +48,7 @@ impl Unmet {
     }
 }
 
-impl fmt::Display for Unmet {
+impl fmt::Display for VerificationError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if !self.expectations.is_empty() {
             write!(f, "the program did not do what was expected:")?;
@@ -72,16 +72,16 @@ impl fmt::Display for Unmet {
     }
 }
 
-impl fmt::Debug for Unmet {
+impl fmt::Debug for VerificationError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
 }
 
-impl std::error::Error for Unmet {}
+impl std::error::Error for VerificationError {}
 
 /// A frame in one line that can be read: what of it tells something, and the end of the call's id.
-fn in_brief(entry: &Entry) -> String {
+fn in_brief(entry: &FrameRecord) -> String {
     let arrow = match entry.direction() {
         Direction::FromClient => "→",
         Direction::ToClient => "←",
@@ -92,11 +92,11 @@ fn in_brief(entry: &Entry) -> String {
             fields.remove(dull);
         }
     }
-    let what = if entry.kind() == EntryKind::Raw { entry.text() } else { params.to_string() };
+    let what = if entry.kind() == FrameKind::Raw { entry.text() } else { params.to_string() };
     let id = entry.call_id().map_or_else(String::new, |id| {
         let from = id.char_indices().rev().nth(5).map_or(0, |(at, _)| at);
         format!(" (call …{})", &id[from..])
     });
-    let reply = if matches!(entry.kind(), EntryKind::Reply | EntryKind::ErrorReply) { " reply" } else { "" };
+    let reply = if matches!(entry.kind(), FrameKind::Reply | FrameKind::ErrorReply) { " reply" } else { "" };
     shortened(&format!("{:.3} s {arrow} {}{reply}{id} {what}", entry.at().as_secs_f64(), entry.method()))
 }

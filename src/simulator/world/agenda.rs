@@ -10,7 +10,8 @@ pub(crate) struct Agenda<W> {
     added: u64,
 }
 
-type Job<W> = Box<dyn FnOnce(&mut W) + Send>;
+/// Something to be done later.
+pub(crate) type Job<W> = Box<dyn FnOnce(&mut W) + Send>;
 
 struct Timer<W> {
     at: Instant,

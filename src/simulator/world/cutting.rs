@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::simulator::faults::cut::Cut;
+use crate::simulator::faults::cut::CutPoint;
 use crate::simulator::line::out::Out;
-use crate::simulator::record::journal::{Direction, EntryKind};
+use crate::simulator::record::journal::{Direction, FrameKind};
 use crate::simulator::world::state::World;
 
 impl World {
@@ -15,17 +15,17 @@ impl World {
         let cut = self.due_cut(Direction::FromClient);
         match cut {
             None => (true, false),
-            Some(Cut::Before) => {
+            Some(CutPoint::Before) => {
                 // It was on the wire: the journal has it, and nobody else.
                 if let Ok(frame) = serde_json::from_str::<Value>(text) {
                     let method = frame["method"].as_str().unwrap_or_default().to_owned();
-                    let kind = if method.is_empty() { EntryKind::Ack } else { EntryKind::Request };
+                    let kind = if method.is_empty() { FrameKind::Ack } else { FrameKind::Request };
                     self.note(Direction::FromClient, kind, conn, &method, frame);
                 }
                 self.end_here(conn);
                 (false, false)
             }
-            Some(Cut::After) => {
+            Some(CutPoint::After) => {
                 // What it causes is lost.
                 self.faults.cutting.doomed = Some(conn);
                 (true, true)
@@ -34,10 +34,10 @@ impl World {
     }
 
     /// The same for a frame that is about to be sent.
-    pub(crate) fn sends_frame(&mut self, conn: u64, kind: EntryKind, method: &str, frame: &Value) -> (bool, bool) {
+    pub(crate) fn sends_frame(&mut self, conn: u64, kind: FrameKind, method: &str, frame: &Value) -> (bool, bool) {
         let doomed = self.faults.cutting.doomed == Some(conn);
-        let cut = if doomed { Some(Cut::Before) } else { self.due_cut(Direction::ToClient) };
-        if cut != Some(Cut::Before) {
+        let cut = if doomed { Some(CutPoint::Before) } else { self.due_cut(Direction::ToClient) };
+        if cut != Some(CutPoint::Before) {
             return (true, cut.is_some());
         }
         let session = self.connections.get(conn).and_then(|connection| connection.session.clone());
@@ -45,7 +45,7 @@ impl World {
             self.end_here(conn);
         }
         if let Some(session) = session.and_then(|name| self.sessions.get_mut(&name)) {
-            if kind == EntryKind::Event && self.settings.replays_missed_events {
+            if kind == FrameKind::Event && self.settings.replays_missed_events {
                 let id = frame["id"].as_str().unwrap_or_default().to_owned();
                 if session.missed.iter().all(|(_, missed, _)| *missed != id) {
                     session.missed.push((method.to_owned(), id, frame.clone()));
@@ -55,7 +55,7 @@ impl World {
         (false, false)
     }
 
-    fn due_cut(&mut self, direction: Direction) -> Option<Cut> {
+    fn due_cut(&mut self, direction: Direction) -> Option<CutPoint> {
         let (cut, forget) = self.faults.cutting.due(direction)?;
         if forget {
             // A moment later: whoever sends this frame may be looking at the sessions.
@@ -75,7 +75,7 @@ impl World {
         let session = connection.session.as_ref().and_then(|name| self.sessions.get_mut(name));
         if let Some(session) = session.filter(|_| self.settings.replays_missed_events) {
             let (sent, mut unacked) = (self.record.journal(), std::mem::take(&mut connection.unacked));
-            let events = sent.entries().iter().filter(|entry| entry.kind() == EntryKind::Event);
+            let events = sent.entries().iter().filter(|entry| entry.kind() == FrameKind::Event);
             let again = events.filter_map(|entry| {
                 // The journal has it once for each time that it was sent.
                 let id = entry.id().as_str().filter(|id| unacked.remove(*id).is_some())?;

@@ -12,7 +12,7 @@ use crate::simulator::faults::malformed::{self, Sent};
 use crate::simulator::line::handshake::{HandshakeFault, Trouble};
 use crate::simulator::line::link::Way;
 use crate::simulator::line::out::Out;
-use crate::simulator::record::journal::{Direction, EntryKind, Frame};
+use crate::simulator::record::journal::{Direction, Frame, FrameKind};
 use crate::simulator::wire::frame;
 use crate::simulator::wire::reply::Refusal;
 use crate::simulator::world::state::World;
@@ -207,10 +207,10 @@ impl World {
     // Frames.
 
     /// Sends a frame, and lets go wrong with it what is to go wrong.
-    pub(crate) fn send_amiss(&mut self, conn: u64, kind: EntryKind, method: &str, frame: Value) {
+    pub(crate) fn send_amiss(&mut self, conn: u64, kind: FrameKind, method: &str, frame: Value) {
         let sort = match kind {
-            EntryKind::Reply | EntryKind::ErrorReply => Only::Replies,
-            EntryKind::Event => Only::Events,
+            FrameKind::Reply | FrameKind::ErrorReply => Only::Replies,
+            FrameKind::Event => Only::Events,
             // Pings and the like are none of these, and have faults of their own.
             _ => return self.put(conn, kind, method, frame),
         };
@@ -257,7 +257,7 @@ impl World {
                 world.passed(conn);
             });
         }
-        if kind == EntryKind::Event {
+        if kind == FrameKind::Event {
             let fits = |fault: &Fault| fault.on.as_deref() == Some(method) && fault.only != Only::Requests;
             for (turn, _) in self.faults.turns(|fault| matches!(fault.kind, Kind::Act(_)) && fits(fault)) {
                 if let Kind::Act(act) = turn {
@@ -301,7 +301,7 @@ impl World {
                         let id = self.ids.fresh(0x9199);
                         self.outbox.by_hand(json!(id).to_string());
                         let frame = frame::request(&id, "signalwire.ping", json!({"timestamp": self.time.unix()}));
-                        self.put(conn, EntryKind::ServiceRequest, "signalwire.ping", frame);
+                        self.put(conn, FrameKind::ServiceRequest, "signalwire.ping", frame);
                         self.pass_on(conn, Out::Ping(id.into_bytes()));
                     }
                 }
@@ -328,7 +328,7 @@ impl World {
                 for conn in conns {
                     let frame = self.padded(conn, 2000);
                     self.pass_on(conn, Out::Bytes(malformed::in_pieces(&frame.to_string(), *pieces)));
-                    self.note(Direction::ToClient, EntryKind::Event, conn, "simulator.padding", frame);
+                    self.note(Direction::ToClient, FrameKind::Event, conn, "simulator.padding", frame);
                 }
             }
             Act::UnknownCall => conns.into_iter().for_each(|conn| self.tell_of_nobody(conn)),
@@ -341,7 +341,7 @@ impl World {
         let at = self.time.elapsed();
         for conn in conns {
             let frame = Frame::Text(format!("<{what}>"));
-            self.record.frame(at, Direction::ToClient, EntryKind::Raw, *conn, "", frame);
+            self.record.frame(at, Direction::ToClient, FrameKind::Raw, *conn, "", frame);
         }
     }
 
@@ -359,7 +359,7 @@ impl World {
             let id = self.ids.fresh(0xd15c);
             let frame = frame::request(&id, "signalwire.disconnect", json!({"restart": restart}));
             self.outbox.by_hand(json!(id).to_string());
-            self.put(conn, EntryKind::ServiceRequest, "signalwire.disconnect", frame);
+            self.put(conn, FrameKind::ServiceRequest, "signalwire.disconnect", frame);
             if closes {
                 self.after_real(CLOSE_AFTER, move |world| world.close(conn));
             }
@@ -374,7 +374,7 @@ impl World {
         connection.unread.fetch_add(text.len(), std::sync::atomic::Ordering::Relaxed);
         let frame = Frame::Text(shown.unwrap_or_else(|| text.clone()));
         let at = self.time.elapsed();
-        self.record.frame(at, Direction::ToClient, EntryKind::Raw, conn, "", frame);
+        self.record.frame(at, Direction::ToClient, FrameKind::Raw, conn, "", frame);
         self.pass_on(conn, Out::Text(text));
     }
 
@@ -411,20 +411,20 @@ impl World {
         ] {
             let (id, frame) = self.envelope(&session, event, None, params);
             self.outbox.by_hand(json!(id).to_string());
-            self.put(conn, EntryKind::Event, event, frame);
+            self.put(conn, FrameKind::Event, event, frame);
         }
     }
 
     /// Sends the last event of a type once more.
     pub(crate) fn again(&mut self, event_type: &str, fresh_id: bool, conns: &[u64]) {
-        let last = self.record.last(|entry| entry.kind() == EntryKind::Event && entry.method() == event_type);
+        let last = self.record.last(|entry| entry.kind() == FrameKind::Event && entry.method() == event_type);
         let Some(mut frame) = last.and_then(|entry| serde_json::from_str::<Value>(&entry.text()).ok()) else { return };
         if fresh_id {
             frame["id"] = self.ids.fresh(0xe7e7).into();
         }
         self.outbox.by_hand(frame["id"].to_string());
         for conn in conns {
-            self.put(*conn, EntryKind::Event, event_type, frame.clone());
+            self.put(*conn, FrameKind::Event, event_type, frame.clone());
         }
     }
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::simulator::line::link::Way;
 use crate::simulator::line::out::Out;
 use crate::simulator::record::deed::DeedKind;
-use crate::simulator::record::journal::{Direction, EntryKind, Frame};
+use crate::simulator::record::journal::{Direction, Frame, FrameKind};
 use crate::simulator::wire::frame;
 use crate::simulator::world::connections::IDS_KEPT;
 use crate::simulator::world::outbox::PendingEvent;
@@ -20,7 +20,7 @@ const UNREAD_LIMIT: usize = 64 << 20;
 
 impl World {
     /// Sends a frame, and lets go wrong with it what is to go wrong.
-    pub(crate) fn send(&mut self, conn: u64, kind: EntryKind, method: &str, frame: Value) {
+    pub(crate) fn send(&mut self, conn: u64, kind: FrameKind, method: &str, frame: Value) {
         if self.faults.frozen || !self.connections.is_open(conn) {
             return;
         }
@@ -32,13 +32,13 @@ impl World {
     }
 
     /// Puts a frame into the queue of a connection and into the journal.
-    pub(crate) fn put(&mut self, conn: u64, kind: EntryKind, method: &str, frame: Value) {
+    pub(crate) fn put(&mut self, conn: u64, kind: FrameKind, method: &str, frame: Value) {
         if !self.connections.is_open(conn) {
             return;
         }
         let (passes, cut_behind) = self.sends_frame(conn, kind, method, &frame);
         let Some(connection) = self.connections.get_mut(conn).filter(|_| passes) else { return };
-        connection.welcomed |= kind == EntryKind::Reply && method == "signalwire.connect";
+        connection.welcomed |= kind == FrameKind::Reply && method == "signalwire.connect";
         let text = frame.to_string();
         let waiting = connection.unread.fetch_add(text.len(), std::sync::atomic::Ordering::Relaxed);
         if waiting > UNREAD_LIMIT {
@@ -46,7 +46,7 @@ impl World {
             self.cut(conn);
             return;
         }
-        if kind == EntryKind::Event && connection.event_acks && connection.unacked.len() < IDS_KEPT {
+        if kind == FrameKind::Event && connection.event_acks && connection.unacked.len() < IDS_KEPT {
             let unacked = Unacked { sent: self.time.now(), ends: self.what_ends(method, &frame) };
             if let (Some(id), Some(connection)) = (frame["id"].as_str(), self.connections.get_mut(conn)) {
                 connection.unacked.insert(id.to_owned(), unacked);
@@ -74,7 +74,7 @@ impl World {
         }
     }
 
-    pub(crate) fn note(&mut self, direction: Direction, kind: EntryKind, conn: u64, method: &str, mut frame: Value) {
+    pub(crate) fn note(&mut self, direction: Direction, kind: FrameKind, conn: u64, method: &str, mut frame: Value) {
         if (self.may_carry_secrets)(method) {
             frame::redact(&mut frame);
             if self.settings.echo_secrets {
@@ -128,7 +128,7 @@ impl World {
         let (id, frame) = self.envelope(&session, event_type, context, params);
         self.deliver(&session, event_type, id, frame);
         for reply in self.outbox.take_due() {
-            self.send(reply.conn, EntryKind::Reply, &reply.method, reply.frame);
+            self.send(reply.conn, FrameKind::Reply, &reply.method, reply.frame);
         }
     }
 
@@ -167,7 +167,7 @@ impl World {
             }
             return;
         };
-        self.send(conn, EntryKind::Event, event_type, frame);
+        self.send(conn, FrameKind::Event, event_type, frame);
     }
 
     // What the program did.

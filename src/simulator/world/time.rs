@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::clock::Clock;
-use crate::simulator::world::agenda::Agenda;
+use crate::simulator::world::agenda::{Agenda, Job};
 
 /// The clock, and what is due. `W` is what it is done to.
 pub(crate) struct Time<W> {
@@ -63,7 +63,7 @@ impl<W> Time<W> {
         (self.clock.unix() * 1_000_000.0) as u64
     }
 
-    pub(crate) fn add(&mut self, at: Instant, job: Box<dyn FnOnce(&mut W) + Send>) {
+    pub(crate) fn add(&mut self, at: Instant, job: Job<W>) {
         self.agenda.add(at, job);
     }
 
@@ -72,7 +72,7 @@ impl<W> Time<W> {
     }
 
     /// Takes the first of what is due.
-    pub(crate) fn take_due(&mut self) -> Option<Box<dyn FnOnce(&mut W) + Send>> {
+    pub(crate) fn take_due(&mut self) -> Option<Job<W>> {
         self.agenda.take_due(self.clock.now())
     }
 }

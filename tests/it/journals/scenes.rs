@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use signalwire_relay::Call;
-use signalwire_relay::simulator::{Cut, Direction, PersonOnCall};
+use signalwire_relay::simulator::{CutPoint, Direction, PersonOnCall};
 
 use super::{ANN, BOB, MINUTE, OURS, SECOND, Scene, device, spoken};
 
@@ -55,7 +55,7 @@ const RECORD: Play = |scene| {
     scene.wait(5.0);
     ann.press("9");
     scene.on(&call, &[record("g", json!({})), ("record.stop", json!({"control_id": "f"}))]);
-    ann.say("Cut short by the end of the call");
+    ann.say("CutPoint short by the end of the call");
     scene.wait(1.0);
     ann.hang_up();
 };
@@ -146,7 +146,7 @@ const PROMPT: Play = |scene| {
     scene.wait(6.0);
     scene.on(&call, &[("play_and_collect.stop", json!({"control_id": "e"})), prompt("f", "No field", json!({}))]);
     scene.on(&call, &[prompt("g", "Stopped", digits.clone()), ("play_and_collect.stop", json!({"control_id": "g"}))]);
-    scene.on(&call, &[prompt("h", "Cut off by the end of the call", digits)]);
+    scene.on(&call, &[prompt("h", "CutPoint off by the end of the call", digits)]);
     scene.wait(1.0);
     ann.hang_up();
 };
@@ -371,7 +371,7 @@ const AGENTS: Play = |scene| {
     scene.on(&call, &[("ai_hold", json!({"timeout": "2"}))]);
     scene.wait(5.0);
     ann.say("Again");
-    scene.sim.agent_sums_up(json!({"summary": "short"}));
+    scene.sim.agent_post_prompt_result(json!({"summary": "short"}));
     scene.on(&call, &[("ai.stop", json!({"control_id": "b"})), ("ai.stop", json!({"control_id": "a"}))]);
     scene.wait(4.0);
     scene.on(
@@ -383,7 +383,7 @@ const AGENTS: Play = |scene| {
     scene.on(&call, &[("ai", greets)]);
     ann.hang_up();
     let (ann, call) = scene.answered(scene.caller());
-    scene.sim.agent_sums_up(json!("words"));
+    scene.sim.agent_post_prompt_result(json!("words"));
     scene.on(&call, &[ai("d")]);
     scene.wait(1.0);
     ann.hang_up();
@@ -667,7 +667,7 @@ const MOVES: Play = |scene| {
 fn busy(scene: &Scene) -> (PersonOnCall, Call) {
     let (ann, call) = scene.answered(scene.caller());
     let langs = json!({"action": {"start": {"from_lang": "a", "to_lang": "b"}}});
-    scene.sim.agent_sums_up(json!({"summary": "none"}));
+    scene.sim.agent_post_prompt_result(json!({"summary": "none"}));
     scene.on(
         &call,
         &[
@@ -776,10 +776,10 @@ const BY_HAND: Play = |scene| {
     scene.wait(60.0);
     sim.ask_to_reconnect(false);
     scene.wait(5.0);
-    sim.cut_at_frame(1, Cut::After, Direction::FromClient);
+    sim.cut_at_frame(1, CutPoint::After, Direction::FromClient);
     scene.on(&call, &[play("g")]);
     scene.wait(5.0);
-    sim.cut_and_forget_at_frame(1, Cut::Before, Direction::ToClient);
+    sim.cut_and_forget_at_frame(1, CutPoint::Before, Direction::ToClient);
     scene.on(&call, &[play("h")]);
     scene.wait(5.0);
     sim.ask_to_reconnect(true);

@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 
 use serde_json::{Value, json};
-use signalwire_relay::simulator::{Direction, Entry, EntryKind, PersonOnCall, Simulator};
+use signalwire_relay::simulator::{Direction, FrameKind, FrameRecord, PersonOnCall, Simulator};
 use signalwire_relay::{Call, Client, Error, LinkState, LinkStates};
 
 use super::{LONG, until};
@@ -32,10 +32,10 @@ pub fn reconnecting(states: &mut LinkStates) -> LinkState {
 }
 
 /// What the client has answered to the service's requests with this id.
-pub fn answers_to(sim: &Simulator, id: &Value) -> Vec<Entry> {
+pub fn answers_to(sim: &Simulator, id: &Value) -> Vec<FrameRecord> {
     let journal = sim.journal();
     let answers = journal.entries().iter().filter(|entry| {
-        entry.direction() == Direction::FromClient && entry.kind() == EntryKind::Ack && entry.id() == id
+        entry.direction() == Direction::FromClient && entry.kind() == FrameKind::Ack && entry.id() == id
     });
     answers.cloned().collect()
 }
