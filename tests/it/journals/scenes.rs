@@ -55,7 +55,7 @@ const RECORD: Play = |scene| {
     scene.wait(5.0);
     ann.press("9");
     scene.on(&call, &[record("g", json!({})), ("record.stop", json!({"control_id": "f"}))]);
-    ann.say("CutPoint short by the end of the call");
+    ann.say("Cut short by the end of the call");
     scene.wait(1.0);
     ann.hang_up();
 };
@@ -146,7 +146,7 @@ const PROMPT: Play = |scene| {
     scene.wait(6.0);
     scene.on(&call, &[("play_and_collect.stop", json!({"control_id": "e"})), prompt("f", "No field", json!({}))]);
     scene.on(&call, &[prompt("g", "Stopped", digits.clone()), ("play_and_collect.stop", json!({"control_id": "g"}))]);
-    scene.on(&call, &[prompt("h", "CutPoint off by the end of the call", digits)]);
+    scene.on(&call, &[prompt("h", "Cut off by the end of the call", digits)]);
     scene.wait(1.0);
     ann.hang_up();
 };
