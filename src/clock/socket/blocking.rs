@@ -22,6 +22,7 @@ impl Socket {
     }
 
     /// Waits for something to read and leaves it there; zero at the end.
+    #[cfg(feature = "simulator")]
     pub(crate) fn peek(&self, _is_set_as_a_time_limit: Deadline) -> io::Result<usize> {
         self.0.peek(&mut [0])
     }

@@ -54,6 +54,7 @@ impl Socket {
     }
 
     /// Waits for something to read and leaves it there; zero at the end.
+    #[cfg(feature = "simulator")]
     pub(crate) fn peek(&self, until: Deadline) -> io::Result<usize> {
         self.receive(until, || self.socket.peek(&mut [0]))
     }
