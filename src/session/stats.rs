@@ -1,86 +1,166 @@
 //! Counters of a client, and what they read at one moment.
 
+use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// What a client has done and holds, at one moment. Counters only grow; the others go up and down.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Stats {
-    /// Frames received.
-    pub frames_received: u64,
-    /// Events received, repeats included.
-    pub events_received: u64,
-    /// Events dropped because they had been seen before.
-    pub events_repeated: u64,
-    /// Frames that could not be understood, binary frames, and events with an ID, tag, name or type longer than 1 KiB.
-    pub frames_malformed: u64,
-    /// Events for nobody, or for calls that nobody knows, dropped as no [`on_event`](crate::Client::on_event) took them.
-    pub events_unclaimed: u64,
-    /// Notices to listeners and streams that were dropped because slow ones hold too many.
-    pub notices_dropped: u64,
-    /// Inbound calls passed back because nobody claimed them in time or there were too many.
-    pub calls_passed: u64,
-    /// Of those, the calls whose handler got no thread within [`Tuning::offer_wait`](crate::Tuning::offer_wait): all
-    /// threads for handlers were busy ([`Tuning::max_workers`](crate::Tuning::max_workers)), or the system refused one.
-    pub handlers_late: u64,
-    /// Inbound calls dropped without being passed back, because too many requests are unanswered.
-    pub calls_dropped: u64,
-    /// Events dropped because their dial has as many calls as it may have
-    /// ([`Tuning::dial_legs`](crate::Tuning::dial_legs)).
-    pub legs_dropped: u64,
-    /// Inbound messages dropped because nobody claimed them in time or there were too many.
-    pub messages_dropped: u64,
-    /// Connections made and authenticated.
-    pub connections: u64,
-    /// Of those, the ones that went on with the session before.
-    pub sessions_resumed: u64,
-    /// Pings sent to a silent peer.
-    pub pings_sent: u64,
-    /// Handlers, listeners and callbacks that panicked.
-    pub panics: u64,
-    /// Handlers, listeners and callbacks that returned an error other than a normal way out.
-    pub handler_failures: u64,
-    /// Calls in the table.
-    pub calls: usize,
-    /// Messages in the table.
-    pub messages: usize,
-    /// Dials that run.
-    pub dials: usize,
-    /// Tags of dials that were given up, kept to hang up a late answer.
-    pub dials_given_up: usize,
-    /// Inbound calls and messages that wait for someone to claim them.
-    pub offers: usize,
-    /// Bytes of those, and of inbound messages whose handlers run.
-    pub offer_bytes: usize,
-    /// Events that wait for their call or message to be known.
-    pub early_events: usize,
-    /// Bytes of those events: everything that they own.
-    pub early_bytes: usize,
-    /// Events remembered to recognise a repeat: at most [`Tuning::seen_events`](crate::Tuning::seen_events), until the
-    /// session ends.
-    pub seen_events: usize,
-    /// Ended calls, finished dials and received messages remembered to recognise what comes late or again: of each at most
-    /// [`Tuning::remembered_ids`](crate::Tuning::remembered_ids), until the client is closed.
-    pub remembered_ids: usize,
-    /// Requests without an answer yet.
-    pub pending_requests: usize,
-    /// Of those, the ones that wait for the connection.
-    pub offline_requests: usize,
-    /// Of the unanswered requests, the ones that no thread waits for: hang-ups, calls that are passed back, dials. At
-    /// [`Tuning::posted_requests`](crate::Tuning::posted_requests) of them, further inbound calls are dropped.
-    pub posted_requests: usize,
-    /// Bytes in the outgoing queue.
-    pub write_queue_bytes: usize,
-    /// Bytes of notices that wait for slow listeners and streams.
-    pub notice_bytes: usize,
-    /// Bytes of replies and outcomes of more than 64 KiB each that actions and messages hold.
-    pub outcome_bytes: usize,
-    /// Timers set.
-    pub timers: usize,
-    /// Threads for handlers, listeners and callbacks, working or idle.
-    pub workers: usize,
-    /// Handlers and callbacks that wait for such a thread.
-    pub jobs_waiting: usize,
+/// Makes the struct and its text of one list, so that a number cannot be in one of them alone, and what the text says of it
+/// is its documentation.
+macro_rules! stats {
+    (
+        $(#[$of_all:meta])*
+        counters { $($(#[doc = $grows:literal])+ $counter:ident,)* }
+        gauges { $($(#[doc = $changes:literal])+ $gauge:ident,)* }
+    ) => {
+        $(#[$of_all])*
+        #[derive(Clone, Debug, Default, PartialEq, Eq)]
+        #[non_exhaustive]
+        pub struct Stats {
+            $($(#[doc = $grows])+ pub $counter: u64,)*
+            $($(#[doc = $changes])+ pub $gauge: usize,)*
+        }
+
+        impl Stats {
+            /// Each number as a name, what it says, whether it only grows, and its value.
+            fn rows(&self) -> impl Iterator<Item = (&'static str, &'static str, bool, u64)> {
+                [
+                    $((stringify!($counter), concat!($($grows),+), true, self.$counter),)*
+                    $((stringify!($gauge), concat!($($changes),+), false, self.$gauge as u64),)*
+                ]
+                .into_iter()
+            }
+        }
+    };
+}
+
+stats! {
+    /// What a client has done and holds, at one moment. Counters (`u64`) only grow; the others (`usize`) go up and down.
+    ///
+    /// [`to_prometheus`](Self::to_prometheus) gives them as text for a monitoring system.
+    counters {
+        /// Frames received.
+        frames_received,
+        /// Events received, repeats included.
+        events_received,
+        /// Events dropped because they had been seen before.
+        events_repeated,
+        /// Frames that could not be understood, binary frames, and events with an ID, tag, name or type longer than 1 KiB.
+        frames_malformed,
+        /// Events for nobody, or for calls that nobody knows, dropped as no [`on_event`](crate::Client::on_event) took them.
+        events_unclaimed,
+        /// Notices to listeners and streams that were dropped because slow ones hold too many.
+        notices_dropped,
+        /// Inbound calls passed back because nobody claimed them in time or there were too many.
+        calls_passed,
+        /// Of those, the calls whose handler got no thread within [`Tuning::offer_wait`](crate::Tuning::offer_wait): all
+        /// threads for handlers were busy ([`Tuning::max_workers`](crate::Tuning::max_workers)), or the system refused one.
+        handlers_late,
+        /// Inbound calls dropped without being passed back, because too many requests are unanswered.
+        calls_dropped,
+        /// Events dropped because their dial has as many calls as it may have
+        /// ([`Tuning::dial_legs`](crate::Tuning::dial_legs)).
+        legs_dropped,
+        /// Inbound messages dropped because nobody claimed them in time or there were too many.
+        messages_dropped,
+        /// Connections made and authenticated.
+        connections,
+        /// Of those, the ones that went on with the session before.
+        sessions_resumed,
+        /// Pings sent to a silent peer.
+        pings_sent,
+        /// Handlers, listeners and callbacks that panicked.
+        panics,
+        /// Handlers, listeners and callbacks that returned an error other than a normal way out.
+        handler_failures,
+    }
+    gauges {
+        /// Calls in the table.
+        calls,
+        /// Messages in the table.
+        messages,
+        /// Dials that run.
+        dials,
+        /// Tags of dials that were given up, kept to hang up a late answer.
+        dials_given_up,
+        /// Inbound calls and messages that wait for someone to claim them.
+        offers,
+        /// Bytes of those, and of inbound messages whose handlers run.
+        offer_bytes,
+        /// Events that wait for their call or message to be known.
+        early_events,
+        /// Bytes of those events: everything that they own.
+        early_bytes,
+        /// Events remembered to recognise a repeat: at most [`Tuning::seen_events`](crate::Tuning::seen_events), until the
+        /// session ends.
+        seen_events,
+        /// Ended calls, finished dials and received messages remembered to recognise what comes late or again: of each at most
+        /// [`Tuning::remembered_ids`](crate::Tuning::remembered_ids), until the client is closed.
+        remembered_ids,
+        /// Requests without an answer yet.
+        pending_requests,
+        /// Of those, the ones that wait for the connection.
+        offline_requests,
+        /// Of the unanswered requests, the ones that no thread waits for: hang-ups, calls that are passed back, dials. At
+        /// [`Tuning::posted_requests`](crate::Tuning::posted_requests) of them, further inbound calls are dropped.
+        posted_requests,
+        /// Bytes in the outgoing queue.
+        write_queue_bytes,
+        /// Bytes of notices that wait for slow listeners and streams.
+        notice_bytes,
+        /// Bytes of replies and outcomes of more than 64 KiB each that actions and messages hold.
+        outcome_bytes,
+        /// Timers set.
+        timers,
+        /// Threads for handlers, listeners and callbacks, working or idle.
+        workers,
+        /// Handlers and callbacks that wait for such a thread.
+        jobs_waiting,
+    }
+}
+
+impl Stats {
+    /// These numbers in the text format of Prometheus, version 0.0.4, which OpenMetrics and most monitoring systems read
+    /// too.
+    ///
+    /// Each name begins with `signalwire_relay_`, and ends in `_total` if the number only grows. No secret, no phone number
+    /// and no ID is in it. The crate serves nothing: a program hands the text out where its other metrics are, with
+    /// `Content-Type: text/plain; version=0.0.4`. For several clients in one process, give each a label in front.
+    ///
+    /// ```
+    /// # let sim = signalwire_relay::simulator::Simulator::start()?;
+    /// # let client = sim.client().connect()?;
+    /// let text = client.stats().to_prometheus();
+    /// assert!(text.contains("\nsignalwire_relay_connections_total 1\n"));
+    /// # Ok::<(), signalwire_relay::Error>(())
+    /// ```
+    #[must_use]
+    pub fn to_prometheus(&self) -> String {
+        let mut text = String::new();
+        for (name, doc, grows, value) in self.rows() {
+            let (suffix, kind) = if grows { ("_total", "counter") } else { ("", "gauge") };
+            let name = format!("signalwire_relay_{name}{suffix}");
+            let help = plain(doc);
+            // A `String` takes everything.
+            let _ = write!(text, "# HELP {name} {help}\n# TYPE {name} {kind}\n{name} {value}\n");
+        }
+        text
+    }
+}
+
+/// The text of a documentation comment on one line, without its links.
+fn plain(doc: &str) -> String {
+    let mut text = String::new();
+    let mut rest = doc.trim();
+    while let Some((before, link)) = rest.split_once("[`") {
+        text.push_str(before);
+        let (words, behind) = link.split_once("`]").unwrap_or((link, ""));
+        text.push_str(words);
+        rest = match behind.strip_prefix('(').and_then(|target| target.split_once(')')) {
+            Some((_, behind)) => behind,
+            None => behind,
+        };
+    }
+    text.push_str(rest);
+    text.replace('\\', "\\\\")
 }
 
 #[derive(Default)]
@@ -135,5 +215,35 @@ impl Counters {
             handler_failures: self.handler_failures.get(),
             ..Stats::default()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_number_is_in_the_text_with_its_kind_and_what_it_says() {
+        let stats = Stats { frames_received: 7, calls: 3, ..Stats::default() };
+        let text = stats.to_prometheus();
+        let all = format!("{stats:?}").matches(": ").count();
+        assert_eq!(text.lines().count(), all * 3, "{text}");
+        for line in [
+            "# HELP signalwire_relay_frames_received_total Frames received.",
+            "# TYPE signalwire_relay_frames_received_total counter",
+            "signalwire_relay_frames_received_total 7",
+            "# HELP signalwire_relay_calls Calls in the table.",
+            "# TYPE signalwire_relay_calls gauge",
+            "signalwire_relay_calls 3",
+        ] {
+            assert!(text.lines().any(|has| has == line), "{line} is missing: {text}");
+        }
+        assert!(text.ends_with('\n') && !text.contains(['[', ']', '`']), "{text}");
+    }
+
+    #[test]
+    fn what_a_number_says_has_no_links_and_no_ends_of_lines() {
+        assert_eq!(plain(" At most [`Tuning::max`](crate::Tuning::max), [`b`] too."), "At most Tuning::max, b too.");
+        assert_eq!(plain(r" a\b"), r"a\\b");
     }
 }
