@@ -127,7 +127,7 @@ impl Stats {
     ///
     /// ```
     /// # let sim = signalwire_relay::simulator::Simulator::start()?;
-    /// # let client = sim.client().connect()?;
+    /// # let client = signalwire_relay::Client::builder().simulator(&sim).connect()?;
     /// let text = client.stats().to_prometheus();
     /// assert!(text.contains("\nsignalwire_relay_connections_total 1\n"));
     /// # Ok::<(), signalwire_relay::Error>(())
