@@ -7,13 +7,12 @@ mod floor;
 mod support;
 
 use std::thread;
-use std::time::Instant;
 
 use serde_json::json;
 
 use self::crowd::Crowd;
 use self::floor::Floor;
-use self::support::Sample;
+use self::support::{Sample, timed};
 
 const METHOD: &str = "signalwire.receive";
 const PARAMS: &str = r#"{"contexts":["bench"]}"#;
@@ -57,18 +56,7 @@ fn main() {
     }
 }
 
-fn timed(count: usize, mut request: impl FnMut()) -> Sample {
-    let latencies = (0..count)
-        .map(|_| {
-            let began = Instant::now();
-            request();
-            u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX)
-        })
-        .collect();
-    Sample { count, latencies }
-}
-
-/// The same on many threads.
+/// The requests of `work` on each of many threads.
 fn together(threads: usize, work: impl Fn() -> Sample + Sync) -> Sample {
     thread::scope(|scope| {
         let running: Vec<_> = (0..threads).map(|_| scope.spawn(&work)).collect();

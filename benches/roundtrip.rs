@@ -6,15 +6,14 @@ mod crowd;
 mod floor;
 mod support;
 
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use native_tls::TlsConnector;
 use serde_json::json;
 
 use self::crowd::Crowd;
 use self::floor::{Floor, connector};
-use self::support::{Bench, Sample, Scheme, median};
+use self::support::{Bench, Scheme, median, nanos, quiet, timed};
 
 const METHOD: &str = "signalwire.receive";
 const PARAMS: &str = r#"{"contexts":["bench"]}"#;
@@ -51,34 +50,6 @@ fn main() {
         drop(client);
         connecting(&bench, scheme);
     }
-}
-
-fn timed(count: usize, mut request: impl FnMut()) -> Sample {
-    let latencies = (0..count)
-        .map(|_| {
-            let began = Instant::now();
-            request();
-            nanos(began)
-        })
-        .collect();
-    Sample { count, latencies }
-}
-
-fn quiet(count: usize, mut request: impl FnMut()) -> Sample {
-    timed(count, || ()).latencies.clear();
-    let latencies = (0..count)
-        .map(|_| {
-            thread::sleep(Duration::from_millis(2));
-            let began = Instant::now();
-            request();
-            nanos(began)
-        })
-        .collect();
-    Sample { count, latencies }
-}
-
-fn nanos(since: Instant) -> u64 {
-    u64::try_from(since.elapsed().as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// How long it takes until a client is ready, and how much of that is loading the system's certificates.

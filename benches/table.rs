@@ -26,7 +26,9 @@ use signalwire_relay::tts;
 
 use self::crowd::{Caller, Crowd};
 use self::floor::{Floor, Frame, connector};
-use self::support::{Bench, Row, Sample, Scheme, builder_for, cpu_seconds, cpu_seconds_of_children, median};
+use self::support::{
+    Bench, Row, Sample, Scheme, builder_for, cpu_seconds, cpu_seconds_of_children, median, quiet, timed,
+};
 
 const METHOD: &str = "signalwire.receive";
 const PARAMS: &str = r#"{"contexts":["bench"]}"#;
@@ -83,33 +85,6 @@ fn line(what: &str, unit: &str, ours: Option<f64>, floor: Option<f64>, aim: Aim)
     let what = format!("{what}, {unit}");
     println!("{what:<54} {} {} {} {text:>7} {verdict}", cell(ours, 10), cell(floor, 10), cell(ratio, 7));
     let _unseen = std::io::stdout().flush();
-}
-
-fn timed(count: usize, mut work: impl FnMut()) -> Sample {
-    let latencies = (0..count)
-        .map(|_| {
-            let began = Instant::now();
-            work();
-            nanos(began)
-        })
-        .collect();
-    Sample { count, latencies }
-}
-
-fn nanos(since: Instant) -> u64 {
-    u64::try_from(since.elapsed().as_nanos()).unwrap_or(u64::MAX)
-}
-
-fn quiet(count: usize, mut request: impl FnMut()) -> Sample {
-    let latencies = (0..count)
-        .map(|_| {
-            thread::sleep(Duration::from_millis(2));
-            let began = Instant::now();
-            request();
-            nanos(began)
-        })
-        .collect();
-    Sample { count, latencies }
 }
 
 fn requests(bench: &Bench, scheme: Scheme) {

@@ -11,7 +11,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
-use std::{env, fs, process};
+use std::{env, fs, process, thread};
 
 use serde::{Deserialize, Serialize};
 use signalwire_relay::{Builder, Client};
@@ -202,6 +202,34 @@ pub struct Sample {
     pub count: usize,
     /// Of every request, in nanoseconds; empty where single requests are not what is measured.
     pub latencies: Vec<u64>,
+}
+
+/// So many requests, one after another.
+pub fn timed(count: usize, request: impl FnMut()) -> Sample {
+    spaced(count, Duration::ZERO, request)
+}
+
+/// The same with 2 ms before each, in which the link is quiet.
+pub fn quiet(count: usize, request: impl FnMut()) -> Sample {
+    spaced(count, Duration::from_millis(2), request)
+}
+
+fn spaced(count: usize, pause: Duration, mut request: impl FnMut()) -> Sample {
+    let latencies = (0..count)
+        .map(|_| {
+            if !pause.is_zero() {
+                thread::sleep(pause);
+            }
+            let began = Instant::now();
+            request();
+            nanos(began)
+        })
+        .collect();
+    Sample { count, latencies }
+}
+
+pub fn nanos(since: Instant) -> u64 {
+    u64::try_from(since.elapsed().as_nanos()).unwrap_or(u64::MAX)
 }
 
 #[derive(Default)]
