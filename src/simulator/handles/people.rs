@@ -54,7 +54,10 @@ pub struct CallerRole {
 
 /// The role of a [`Callee`].
 #[derive(Debug)]
-pub struct CalleeRole(());
+pub struct CalleeRole {
+    /// `true` if it stands for every number of which nothing is said.
+    unlisted: bool,
+}
 
 impl Role for CallerRole {}
 impl Role for CalleeRole {}
@@ -102,7 +105,8 @@ mod private {
         }
 
         fn expect(person: &mut Persona<Self>, expected: Expected) {
-            let expected = expected.with(person.number());
+            // What is expected of all callees is expected once, whoever it is.
+            let expected = if person.role.unlisted { expected } else { expected.with(person.number()) };
             person.shared.expected.lock().add(expected);
         }
     }
@@ -138,7 +142,21 @@ impl Simulator {
     /// # Ok::<(), signalwire_relay::Error>(())
     /// ```
     pub fn callee(&self, number: impl Into<String>) -> Callee {
-        Callee::new(Arc::clone(&self.shared), number.into())
+        Callee::new(Arc::clone(&self.shared), number.into(), false)
+    }
+
+    /// The callee at every number that [`callee`](Self::callee) has not named and that has not been called yet:
+    /// settings and steps apply to all of them. Their calls are found under their numbers; what asks about the calls
+    /// of this callee, or acts on them, finds none.
+    ///
+    /// ```
+    /// # let sim = signalwire_relay::simulator::Simulator::start()?;
+    /// sim.callee("+15552222222").answers();
+    /// sim.unlisted_callee().does_not_exist(); // every other number
+    /// # Ok::<(), signalwire_relay::Error>(())
+    /// ```
+    pub fn unlisted_callee(&self) -> Callee {
+        Callee::new(Arc::clone(&self.shared), String::new(), true)
     }
 }
 
@@ -346,12 +364,15 @@ impl Caller {
 }
 
 impl Callee {
-    pub(crate) fn new(shared: Arc<Shared>, number: String) -> Self {
-        Self { shared, number, role: CalleeRole(()) }
+    pub(crate) fn new(shared: Arc<Shared>, number: String, unlisted: bool) -> Self {
+        Self { shared, number, role: CalleeRole { unlisted } }
     }
 
     fn plan<A>(&self, job: impl FnOnce(&mut NumberPlan) -> A) -> A {
-        self.shared.with(|world| job(world.numbers.plan_or_new(&self.number)))
+        self.shared.with(|world| {
+            let numbers = &mut world.numbers;
+            job(if self.role.unlisted { numbers.unlisted() } else { numbers.plan_or_new(&self.number) })
+        })
     }
 
     fn manner(self, manner: Manner) -> Self {
@@ -381,6 +402,33 @@ impl Callee {
 
     /// It rings until the caller's patience ends.
     pub fn does_not_answer(self) -> Self {
+        self.manner(Manner::NoAnswer)
+    }
+
+    /// Rings until the test answers or declines the call by hand, with
+    /// [`PersonOnCall::answer`](crate::simulator::PersonOnCall::answer) or
+    /// [`decline`](crate::simulator::PersonOnCall::decline). A call that is neither ends with `noAnswer` after the
+    /// ringing time of the dial. Default of that time: 30 s.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use signalwire_relay::simulator::Simulator;
+    /// use signalwire_relay::{Client, phone};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let sim = Simulator::start()?;
+    /// sim.callee("+15552222222").rings();
+    /// let client = Client::builder().simulator(&sim).connect()?;
+    ///
+    /// let dialing = client.start_dial(phone("+15552222222").from("+15551111111"))?;
+    /// sim.wait_for_event("calling.call.state", Duration::from_secs(10))?;
+    /// let ringing = sim.person_on(&sim.calls()[0].call_id).expect("a call rings");
+    /// assert!(ringing.answer());
+    /// dialing.wait(None)?.hangup()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn rings(self) -> Self {
         self.manner(Manner::NoAnswer)
     }
 

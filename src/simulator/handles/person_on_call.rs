@@ -139,7 +139,25 @@ impl PersonOnCall {
         });
     }
 
-    /// Hangs up, now; nothing happens when the call is over.
+    /// Answers the call, now, and returns `true`. Returns `false` if the call does not ring here: it was made by this
+    /// person, is answered, or has ended.
+    pub fn answer(&self) -> bool {
+        self.shared.with(|world| world.person_answers(&self.call_id))
+    }
+
+    /// Declines the call that rings here, now, and returns `true`: it ends with the reason `decline`. Returns `false`
+    /// as [`answer`](Self::answer) does.
+    pub fn decline(&self) -> bool {
+        self.shared.with(|world| world.person_declines(&self.call_id, "decline"))
+    }
+
+    /// Declines the call that rings here as a busy line does: it ends with the reason `busy`. Returns `false` as
+    /// [`answer`](Self::answer) does.
+    pub fn is_busy(&self) -> bool {
+        self.shared.with(|world| world.person_declines(&self.call_id, "busy"))
+    }
+
+    /// Hangs up, now; a call that rings here is declined. Nothing happens when the call is over.
     pub fn hang_up(&self) {
         self.shared.with(|world| world.hang_up(self.person));
     }

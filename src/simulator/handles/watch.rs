@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::clock::{Sender, Whose};
 use crate::simulator::handles::instance::Simulator;
 use crate::simulator::handles::person_on_call::{PersonOnCall, wait};
+use crate::simulator::record::deed::Deed;
 use crate::simulator::record::journal::{FrameKind, FrameRecord, Journal, WaitTimeout};
 use crate::simulator::service::methods;
 use crate::simulator::wire::schema;
@@ -27,6 +28,14 @@ pub struct CallSnapshot {
     pub inbound: bool,
     /// `created`, `ringing`, `answered` or `ending`.
     pub state: &'static str,
+    /// The ID of the call that this one is connected to.
+    pub connected_to: Option<String>,
+    /// The name of the conference that the call is in.
+    pub conference: Option<String>,
+    /// The name of the queue that the call waits in.
+    pub queue: Option<String>,
+    /// `true` if the program has put the call on hold.
+    pub held: bool,
 }
 
 /// What happened.
@@ -103,6 +112,10 @@ impl Simulator {
                 program: leg.own_address().to_owned(),
                 inbound: leg.inbound,
                 state: leg.state.name(),
+                connected_to: leg.peer.clone(),
+                conference: leg.conference.clone(),
+                queue: leg.stay.as_ref().map(|stay| stay.queue.clone()),
+                held: leg.held,
             };
             legs.into_iter().map(seen).collect()
         })
@@ -162,6 +175,20 @@ impl Simulator {
     pub fn on_frame(&self, mut listener: impl FnMut(&FrameRecord) + Send + 'static) {
         if let Some(sender) = self.listener("simulator-journal", move |entry: FrameRecord| listener(&entry)) {
             self.shared.with(|world| world.record.on_frame(sender));
+        }
+    }
+
+    /// Calls `listener` with every [`Deed`], from the first, on a thread of its own: what the program does, and what
+    /// people hear.
+    ///
+    /// ```
+    /// # let sim = signalwire_relay::simulator::Simulator::start()?;
+    /// sim.on_deed(|deed| println!("{deed}"));
+    /// # Ok::<(), signalwire_relay::Error>(())
+    /// ```
+    pub fn on_deed(&self, mut listener: impl FnMut(&Deed) + Send + 'static) {
+        if let Some(sender) = self.listener("simulator-deeds", move |deed: Deed| listener(&deed)) {
+            self.shared.with(|world| world.record.on_deed(sender));
         }
     }
 

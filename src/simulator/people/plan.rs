@@ -77,6 +77,14 @@ pub(crate) struct NumberPlan {
     pub(crate) faxes: Vec<String>,
 }
 
+impl NumberPlan {
+    /// A plan for another number, which does the same and has not been called.
+    pub(crate) fn of_another(&self) -> Self {
+        let (manner, kind, script) = (self.manner.clone(), self.kind.clone(), self.script.clone());
+        Self { manner, kind, script, ..Self::default() }
+    }
+}
+
 impl Default for NumberPlan {
     fn default() -> Self {
         Self {

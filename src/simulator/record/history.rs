@@ -21,6 +21,7 @@ pub(crate) struct History {
     claimed: HashMap<(FrameKind, String), u64>,
     lines: VecDeque<String>,
     listeners: Vec<Sender<String>>,
+    deed_listeners: Vec<Sender<Deed>>,
     violations: Vec<String>,
     deeds: VecDeque<Deed>,
     told: u64,
@@ -34,6 +35,7 @@ impl History {
             claimed: HashMap::new(),
             lines: VecDeque::new(),
             listeners: Vec::new(),
+            deed_listeners: Vec::new(),
             violations: Vec::new(),
             deeds: VecDeque::new(),
             told: 0,
@@ -115,9 +117,16 @@ impl History {
         self.log.listen(listener);
     }
 
+    /// The same for deeds.
+    pub(crate) fn on_deed(&mut self, listener: Sender<Deed>) {
+        self.deeds.iter().for_each(|deed| drop(listener.send(deed.clone())));
+        self.deed_listeners.push(listener);
+    }
+
     /// Lets the listeners end once they have had what was handed over.
     pub(crate) fn end_listening(&mut self) {
         self.listeners.clear();
+        self.deed_listeners.clear();
         self.log.end_listening();
     }
 
@@ -154,7 +163,9 @@ impl History {
         }
         self.told += 1;
         let place = (self.log.last_sequence(), self.told);
-        self.deeds.push_back(Deed::new(kind, who, words, call_id, at, lasted, place));
+        let deed = Deed::new(kind, who, words, call_id, at, lasted, place);
+        self.deed_listeners.retain(|listener| listener.send(deed.clone()).is_ok());
+        self.deeds.push_back(deed);
     }
 
     pub(crate) fn deeds(&self) -> impl Iterator<Item = &Deed> {

@@ -153,6 +153,9 @@ impl World {
         let Some(person) = self.numbers.person(id).filter(|person| person.ending.is_none()) else { return };
         let (call, name) = (person.call.clone(), person.name.clone());
         let answered = person.answered;
+        if self.person_declines(&call, "decline") {
+            return;
+        }
         self.tell(format!("{name} hung up"));
         self.end_call(&call, if answered { "hangup" } else { "abandoned" }, "inbound");
     }

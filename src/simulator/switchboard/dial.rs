@@ -173,6 +173,34 @@ impl World {
         self.after_seconds(limit, end("noAnswer"));
     }
 
+    /// The person who is called answers by hand; `false` if the call does not ring there.
+    pub(crate) fn person_answers(&mut self, call_id: &str) -> bool {
+        if !self.rings_at_a_person(call_id) {
+            return false;
+        }
+        if let Some(leg) = self.calls.get_mut(call_id).filter(|leg| leg.state == State::Created) {
+            leg.state = State::Ringing;
+            self.emit_state(call_id);
+        }
+        self.answered(call_id);
+        true
+    }
+
+    /// The person who is called declines by hand, for this reason; `false` if the call does not ring there.
+    pub(crate) fn person_declines(&mut self, call_id: &str, reason: &'static str) -> bool {
+        let rings = self.rings_at_a_person(call_id);
+        if let Some(person) = self.calls.get(call_id).filter(|_| rings).map(|leg| leg.person) {
+            let name = self.person_name(person);
+            self.tell(format!("{name}: {reason}"));
+            self.end_call(call_id, reason, "inbound");
+        }
+        rings
+    }
+
+    fn rings_at_a_person(&self, call_id: &str) -> bool {
+        self.calls.get(call_id).is_some_and(|leg| !leg.inbound && leg.attempt.is_some() && leg.state < State::Answered)
+    }
+
     /// Somebody answered: they are the winner, and everybody else stops ringing.
     pub(crate) fn won(&mut self, id: u64, call_id: &str) {
         let Some(attempt) = self.calls.end_attempt(id) else { return };

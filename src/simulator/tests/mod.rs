@@ -1,6 +1,7 @@
 //! Driving the simulator with a bare WebSocket client.
 
 mod agents;
+mod by_hand;
 mod clients;
 mod expectations;
 mod operations;

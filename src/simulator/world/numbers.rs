@@ -61,6 +61,8 @@ pub struct Text {
 pub(crate) struct Numbers {
     people: HashMap<u64, Person>,
     plans: HashMap<String, NumberPlan>,
+    /// What is at every number of which nothing is known.
+    unlisted: NumberPlan,
     outlooks: HashMap<String, Outlooks>,
     texts_sent: Vec<Text>,
     /// Texts for contexts that no session is subscribed to.
@@ -102,9 +104,14 @@ impl Numbers {
         self.plans.get_mut(number)
     }
 
-    /// What is at a number; a person who answers, when nothing is known of it.
+    /// What is at a number; what is at all numbers, when nothing is known of this one.
     pub(crate) fn plan_or_new(&mut self, number: &str) -> &mut NumberPlan {
-        self.plans.entry(number.to_owned()).or_default()
+        self.plans.entry(number.to_owned()).or_insert_with(|| self.unlisted.of_another())
+    }
+
+    /// What is at every number of which nothing is known.
+    pub(crate) fn unlisted(&mut self) -> &mut NumberPlan {
+        &mut self.unlisted
     }
 
     /// What becomes of texts to a number.

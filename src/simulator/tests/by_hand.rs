@@ -1,0 +1,141 @@
+//! People who are steered by hand, and what a watcher sees of them.
+
+use std::net::TcpStream;
+
+use serde_json::{Value, json};
+
+use super::{Bare, LONG, fast, no_violations, phone, with};
+use crate::simulator::deeds::{Deed, DeedKind};
+use crate::simulator::{PersonOnCall, Simulator};
+
+/// A phone that rings for so many simulated seconds.
+fn patient(number: &str, seconds: f64) -> Value {
+    let mut device = phone(number);
+    device["params"]["timeout"] = seconds.into();
+    device
+}
+
+/// Longer than any machine takes to answer by hand, whatever the speed.
+const AN_AGE: f64 = 1e6;
+
+/// Dials a number; gives the person at whom it rings.
+fn ringing(sim: &Simulator, client: &mut Bare<TcpStream>, tag: &str, device: Value) -> PersonOnCall {
+    let reply = client.ask("calling.dial", json!({"tag": tag, "devices": [[device]]}));
+    assert_eq!(reply["result"]["code"], "200", "{reply}");
+    let event = client.event("calling.call.state", |event| event["tag"] == tag && event["call_state"] == "ringing");
+    sim.person_on(event["call_id"].as_str().expect("a call ID")).expect("a call that rings")
+}
+
+fn outcome(client: &mut Bare<TcpStream>, tag: &str) -> Value {
+    client.event("calling.call.dial", |event| event["tag"] == tag && event["dial_state"] != "dialing")
+}
+
+#[test]
+fn a_phone_that_rings_is_answered_or_declined_by_hand() {
+    let sim = fast();
+    sim.callee("+15552222222").rings();
+    let mut client = Bare::connected(&sim);
+    let bob = ringing(&sim, &mut client, "a", patient("+15552222222", AN_AGE));
+    assert_eq!((bob.state(), bob.was_answered()), ("ringing", false));
+    assert!(bob.answer() && !bob.answer() && !bob.decline(), "a call is answered once");
+    assert_eq!(outcome(&mut client, "a")["dial_state"], "answered");
+    bob.hang_up();
+    assert_eq!((bob.end_reason().as_deref(), bob.answer()), (Some("hangup"), false));
+
+    for (tag, reason) in [("b", "decline"), ("c", "busy"), ("d", "decline")] {
+        let bob = ringing(&sim, &mut client, tag, patient("+15552222222", AN_AGE));
+        match tag {
+            "b" => assert!(bob.decline()),
+            "c" => assert!(bob.is_busy()),
+            // To hang up before the answer is to decline.
+            _ => bob.hang_up(),
+        }
+        let failed = outcome(&mut client, tag);
+        assert_eq!((&failed["dial_state"], &failed["reason"]), (&json!("failed"), &json!(reason)));
+    }
+    no_violations(&sim);
+}
+
+#[test]
+fn a_phone_that_rings_by_hand_stops_when_the_dial_is_given_up() {
+    let sim = fast();
+    sim.callee("+15552222222").rings();
+    let mut client = Bare::connected(&sim);
+    let bob = ringing(&sim, &mut client, "a", patient("+15552222222", 30.0));
+    assert_eq!(outcome(&mut client, "a")["reason"], "noAnswer");
+    assert!(!bob.answer() && !bob.decline() && !bob.is_busy());
+    // A caller has nothing to answer.
+    let ann = sim.caller("+15551110000").dials();
+    client.offered();
+    assert!(!ann.answer() && !ann.decline());
+    assert_eq!(ann.state(), "created");
+    no_violations(&sim);
+}
+
+#[test]
+fn every_number_of_which_nothing_is_said_does_what_unlisted_callees_do() {
+    let sim = fast();
+    sim.callee("+15553333333").answers();
+    sim.unlisted_callee().is_busy();
+    let mut client = Bare::connected(&sim);
+    for (tag, number, state) in [("a", "+15552222222", "failed"), ("b", "+15553333333", "answered")] {
+        let reply = client.ask("calling.dial", json!({"tag": tag, "devices": [[phone(number)]]}));
+        assert_eq!(reply["result"]["code"], "200", "{reply}");
+        assert_eq!(outcome(&mut client, tag)["dial_state"], state, "{number}");
+    }
+    // What is said of one number later holds for it, and what is said of all for those not called yet.
+    sim.unlisted_callee().answers().is_silent();
+    sim.callee("+15552222222").answers();
+    for (tag, number) in [("c", "+15552222222"), ("d", "+15554444444")] {
+        client.ask("calling.dial", json!({"tag": tag, "devices": [[phone(number)]]}));
+        assert_eq!(outcome(&mut client, tag)["dial_state"], "answered", "{number}");
+    }
+    assert_eq!(sim.callee("+15554444444").times_called(), 1);
+    no_violations(&sim);
+}
+
+#[test]
+fn a_watcher_is_handed_each_deed_and_sees_who_is_connected_with_whom() {
+    let sim = fast();
+    sim.callee("+15552222222").rings();
+    let ann = sim.caller("+15551110000").dials();
+    let mut client = Bare::connected(&sim);
+    let call = client.answered();
+    let (sender, deeds) = std::sync::mpsc::channel();
+    sim.on_deed(move |deed| drop(sender.send(deed.clone())));
+    let is = |kind: DeedKind| move |deed: &Deed| deed.kind() == kind;
+    let next = |fits: &dyn Fn(&Deed) -> bool| loop {
+        let deed = deeds.recv_timeout(LONG).expect("a deed");
+        if fits(&deed) {
+            return deed;
+        }
+    };
+    // What was done before it listened is handed over, too.
+    assert_eq!(next(&is(DeedKind::Answered)).call_id(), Some(ann.call_id()));
+
+    let device = patient("+15552222222", AN_AGE);
+    client.ask("calling.connect", with(&call, json!({"devices": [[device]]})));
+    let event = client.event("calling.call.state", |event| event["call_state"] == "ringing");
+    let bob = sim.person_on(event["call_id"].as_str().expect("a call ID")).expect("a call that rings");
+    let peers = || -> Vec<Option<String>> { sim.calls().into_iter().map(|call| call.connected_to).collect() };
+    assert_eq!(peers(), [None, None]);
+    assert!(bob.answer());
+    assert_eq!(peers(), [Some(bob.call_id().to_owned()), Some(ann.call_id().to_owned())]);
+    ann.say("is that you?");
+    let heard = next(&is(DeedKind::Heard));
+    assert_eq!((heard.with(), heard.words(), heard.call_id()), ("+15552222222", "is that you?", Some(bob.call_id())));
+
+    client.on(&call, "calling.hold", json!({}));
+    assert!(sim.calls()[0].held && !sim.calls()[1].held);
+    client.on(&call, "calling.unhold", json!({}));
+    client.on(&call, "calling.disconnect", json!({}));
+    client.on(&call, "calling.join_conference", json!({"name": "standup"}));
+    assert_eq!(sim.calls()[0].conference.as_deref(), Some("standup"));
+    let caller = sim.caller("+15554440000").dials();
+    let waiting = client.answered();
+    client.on(&waiting, "calling.queue.enter", json!({"control_id": "q", "queue_name": "sales"}));
+    let queues: Vec<(String, Option<String>)> =
+        sim.calls().into_iter().map(|call| (call.call_id, call.queue)).collect();
+    assert!(queues.contains(&(caller.call_id().to_owned(), Some("sales".into()))), "{queues:?}");
+    no_violations(&sim);
+}
