@@ -98,9 +98,9 @@
 //!
 //! # Alone, for any language
 //!
-//! `cargo run --example simulator -- --help`, in a checkout of this crate, is a simulator in a process of its own, over
-//! `ws` or `wss`, for clients in any language: people and faults come from a JSON script and from commands on its
-//! stdin, in the words of this module. It is made of what is public here: [`Builder::listen`],
+//! `relay sim` (`cargo install signalwire-relay --features cli`) is a simulator in a process of its own, over `ws` or
+//! `wss`, for clients in any language: people and faults come from a JSON script and from commands on its stdin, in
+//! the words of this module. It is made of what is public here: [`Builder::listen`],
 //! [`Simulator::on_transcript`], [`Simulator::on_frame`], [`Simulator::calls`] and [`Simulator::person_on`].
 #![doc = ""]
 #![doc = include_str!("methods.md")]

@@ -9,11 +9,11 @@ use std::sync::Arc;
 
 use signalwire_relay::simulator::{PersonOnCall, Simulator};
 
-use crate::flags::Flags;
-use crate::input::Stop;
-use crate::output::complain;
-use crate::people::Caller;
-use crate::script::Script;
+use super::flags::Flags;
+use super::input::Stop;
+use super::people::Caller;
+use super::script::Script;
+use crate::say::complain;
 
 /// How many people can still be asked about when their calls are over.
 const PEOPLE_KEPT: usize = 1_000;
@@ -74,8 +74,8 @@ impl Stage {
         let address = self.simulator.address();
         if self.any_credentials && !address.ip().is_loopback() {
             complain(&format!(
-                "simulator: warning: it listens on {address}, beyond this machine, and lets in any credentials: whoever \
-                 reaches that address can connect. Give --project and --token, or --listen 127.0.0.1:{}",
+                "relay sim: warning: listening on {address}, beyond this machine, with any credentials accepted: \
+                 every program that reaches that address can connect. Give --project and --token, or --listen 127.0.0.1:{}",
                 address.port()
             ));
         }
@@ -144,7 +144,7 @@ fn write_journal(simulator: &Simulator, mut file: File) {
             return;
         }
         if let Err(error) = file.write_all(format!("{}\n", frame.to_json()).as_bytes()) {
-            complain(&format!("simulator: the journal ends here: {error}"));
+            complain(&format!("relay sim: the journal ends here: {error}"));
             failed = true;
         }
     });

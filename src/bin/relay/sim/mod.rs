@@ -1,4 +1,4 @@
-//! A RELAY service on this machine, for programs in any language: `cargo run --example simulator -- --help`.
+//! `relay sim`: a RELAY service on this machine, for programs in any language.
 
 mod commands;
 mod faults;
@@ -10,47 +10,26 @@ mod people;
 mod script;
 mod stage;
 
-use std::io::Write;
-use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
 
-use flags::{Asked, Flags};
-use input::{Event, Stop};
-use output::{Output, complain};
-use script::Script;
-use stage::Stage;
+pub use self::flags::Flags;
 
-/// Bad flags, a bad script, or a machine that does not give what was asked for.
-const FAILED: u8 = 1;
+use self::input::{Event, Stop};
+use self::output::Output;
+use self::script::Script;
+use self::stage::Stage;
+use crate::Outcome;
+use crate::say::complain;
 
-/// With `--strict`: a client did what the service would not accept.
+/// The exit status with `--strict` if a client did what the service would not accept.
 const VIOLATED: u8 = 3;
 
-/// How often somebody who watches is told of what nothing announces.
+/// How often `--watch` looks for what no event announces.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
-fn main() -> ExitCode {
-    let done = match flags::parse(std::env::args().skip(1)) {
-        Ok(Asked::Help) => {
-            // Whoever shows it may have seen enough.
-            let _ = std::io::stdout().write_all(help::TEXT.as_bytes());
-            Ok(0)
-        }
-        Ok(Asked::Run(flags)) => run(&flags),
-        Err(what) => Err(format!("{what}\n(--help tells of all flags)")),
-    };
-    match done {
-        Ok(code) => ExitCode::from(code),
-        Err(what) => {
-            complain(&format!("simulator: {what}"));
-            ExitCode::from(FAILED)
-        }
-    }
-}
-
-fn run(flags: &Flags) -> Result<u8, String> {
+pub fn run(flags: &Flags) -> Outcome {
     let script = match &flags.script {
         Some(path) => Script::read(path)?,
         None => Script::default(),
@@ -94,11 +73,12 @@ fn finish(flags: &Flags, stage: Stage, why: &str) -> u8 {
     let violations = stage.simulator.violations();
     // Closes the connections, and writes the rest of the journal.
     drop(stage);
-    complain(&format!("simulator: ended ({why})"));
+    complain(&format!("relay sim: ended ({why})"));
     if violations.is_empty() {
         return 0;
     }
-    complain(&format!("simulator: {} violations of the protocol:", violations.len()));
+    let count = violations.len();
+    complain(&format!("relay sim: {count} {} of the protocol:", if count == 1 { "violation" } else { "violations" }));
     violations.iter().for_each(|violation| complain(&format!("  {violation}")));
     if flags.strict { VIOLATED } else { 0 }
 }

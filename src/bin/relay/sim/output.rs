@@ -7,8 +7,9 @@ use std::time::Instant;
 use serde_json::{Value, json};
 use signalwire_relay::simulator::FrameKind;
 
-use crate::input::Event;
-use crate::stage::Stage;
+use super::input::Event;
+use super::stage::Stage;
+use crate::say::complain;
 
 pub struct Output {
     watch: bool,
@@ -22,11 +23,6 @@ pub struct Output {
 struct Lines {
     gone: Sender<Event>,
     started: Instant,
-}
-
-/// A line on stderr, if anybody still reads that.
-pub fn complain(line: &str) {
-    let _ = writeln!(std::io::stderr(), "{line}");
 }
 
 impl Lines {

@@ -1,9 +1,8 @@
 //! What comes from outside: lines on stdin, signals, and the end of its time.
 
 use std::io::BufRead;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// What the main thread waits for.
@@ -18,9 +17,10 @@ pub enum Event {
     Signal,
 }
 
-/// Whether it is to end, for commands that wait.
+/// Whether the simulator is to end, for commands that wait.
 pub struct Stop {
-    signalled: AtomicBool,
+    signalled: Mutex<bool>,
+    rung: Condvar,
     until: Option<Instant>,
 }
 
@@ -30,11 +30,27 @@ const LONG: Duration = Duration::from_secs(24 * 3600);
 impl Stop {
     pub fn new(life: Option<Duration>) -> Self {
         let until = life.and_then(|life| Instant::now().checked_add(life));
-        Self { signalled: AtomicBool::new(false), until }
+        Self { signalled: Mutex::new(false), rung: Condvar::new(), until }
     }
 
     pub fn is_asked(&self) -> bool {
-        self.signalled.load(Ordering::Relaxed) || self.left().is_zero()
+        *self.signalled() || self.left().is_zero()
+    }
+
+    /// Blocks until a signal has come, at most `span`.
+    pub fn wait(&self, span: Duration) {
+        drop(self.rung.wait_timeout_while(self.signalled(), span, |signalled| !*signalled));
+    }
+
+    /// Returns whether there was a signal before this one.
+    fn signal(&self) -> bool {
+        let before = std::mem::replace(&mut *self.signalled(), true);
+        self.rung.notify_all();
+        before
+    }
+
+    fn signalled(&self) -> MutexGuard<'_, bool> {
+        self.signalled.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How long it may still live.
@@ -84,7 +100,7 @@ fn end_of_input_is_the_end() -> bool {
 }
 
 /// Announces the first SIGINT or SIGTERM; the second ends the process where it is.
-#[cfg(all(unix, feature = "signals"))]
+#[cfg(unix)]
 pub fn watch_signals(to: &Sender<Event>, stop: &Arc<Stop>) -> Result<(), String> {
     use signal_hook::consts::{SIGINT, SIGTERM};
     use signal_hook::iterator::Signals;
@@ -94,7 +110,7 @@ pub fn watch_signals(to: &Sender<Event>, stop: &Arc<Stop>) -> Result<(), String>
     let (to, stop) = (to.clone(), Arc::clone(stop));
     let thread = std::thread::Builder::new().name("signals".into()).spawn(move || {
         for signal in signals.forever() {
-            if stop.signalled.swap(true, Ordering::Relaxed) {
+            if stop.signal() {
                 std::process::exit(128 + signal);
             }
             let _ = to.send(Event::Signal);
@@ -104,11 +120,11 @@ pub fn watch_signals(to: &Sender<Event>, stop: &Arc<Stop>) -> Result<(), String>
 }
 
 /// Announces the first Ctrl-C; the second ends the process where it is.
-#[cfg(all(windows, feature = "signals"))]
+#[cfg(windows)]
 pub fn watch_signals(to: &Sender<Event>, stop: &Arc<Stop>) -> Result<(), String> {
     let (to, stop) = (to.clone(), Arc::clone(stop));
     let handler = move || {
-        if stop.signalled.swap(true, Ordering::Relaxed) {
+        if stop.signal() {
             std::process::exit(1);
         }
         let _ = to.send(Event::Signal);
@@ -116,7 +132,7 @@ pub fn watch_signals(to: &Sender<Event>, stop: &Arc<Stop>) -> Result<(), String>
     ctrlc::set_handler(handler).map_err(|error| format!("Ctrl-C cannot be watched: {error}"))
 }
 
-#[cfg(not(all(any(unix, windows), feature = "signals")))]
+#[cfg(not(any(unix, windows)))]
 pub fn watch_signals(_to: &Sender<Event>, _stop: &Arc<Stop>) -> Result<(), String> {
     Ok(())
 }

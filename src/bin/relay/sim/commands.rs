@@ -9,11 +9,11 @@ use serde_json::error::Category;
 use serde_json::{Value, json};
 use signalwire_relay::simulator::{FrameRecord, PersonOnCall, WaitTimeout};
 
-use crate::faults::Fault;
-use crate::input::Stop;
-use crate::people::{Callee, Caller, Keys, Message, Number, Seconds, Text};
-use crate::script::{Script, complaint};
-use crate::stage::Stage;
+use super::faults::Fault;
+use super::input::Stop;
+use super::people::{Callee, Caller, Keys, Message, Number, Seconds, Text};
+use super::script::{Script, complaint};
+use super::stage::Stage;
 
 /// How long a command that waits does so when it does not say.
 const PATIENCE: Seconds = Seconds(Duration::from_secs(10));
@@ -287,8 +287,8 @@ fn on_this_call(missed: WaitTimeout, person: &PersonOnCall, who: &Number) -> Not
 }
 
 fn absent<A>(stage: &Stage, who: &Number, slice: Duration) -> Result<A, NotYet> {
-    // Nothing rings when a call begins.
-    std::thread::sleep(slice / 4);
+    // No event announces that a call begins.
+    stage.stop.wait(slice / 4);
     Err(NotYet { why: nobody(stage, who), hopeless: false })
 }
 

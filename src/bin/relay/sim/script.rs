@@ -4,8 +4,8 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use crate::faults::Fault;
-use crate::people::{Callee, Caller, Message, Text};
+use super::faults::Fault;
+use super::people::{Callee, Caller, Message, Text};
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]

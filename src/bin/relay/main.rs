@@ -1,0 +1,70 @@
+//! The `relay` command: a service on this machine, and tools to look at a real one.
+
+mod say;
+mod sim;
+
+use std::process::ExitCode;
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Command, CommandFactory, FromArgMatches, Parser, Subcommand};
+
+/// SignalWire RELAY from the command line: a service for development on this machine, and tools for a real one.
+#[derive(Debug, Parser)]
+#[command(name = "relay", version, max_term_width = 100, args_override_self = true)]
+struct Relay {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    Sim(sim::Flags),
+}
+
+/// The exit status of a command that could not do its work.
+const FAILED: u8 = 1;
+
+/// The exit status for a command line that is wrong.
+const USAGE: u8 = 2;
+
+/// What a command returns: its exit status, or why it could not do its work.
+type Outcome = Result<u8, String>;
+
+fn main() -> ExitCode {
+    let parsed = Relay::command().try_get_matches().and_then(|matches| Relay::from_arg_matches(&matches));
+    let relay = match parsed {
+        Ok(relay) => relay,
+        Err(error) => return refuse(error),
+    };
+    let (name, outcome) = match relay.task {
+        Task::Sim(flags) => ("sim", sim::run(&flags)),
+    };
+    ExitCode::from(outcome.unwrap_or_else(|what| {
+        say::complain(&format!("relay {name}: {what}"));
+        FAILED
+    }))
+}
+
+/// Prints the help that was asked for, or what is wrong with the command line and what would be right.
+fn refuse(mut error: clap::Error) -> ExitCode {
+    let is_help = !error.use_stderr();
+    if let Some(expected) = expected(&error) {
+        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![expected.into()]));
+    }
+    // The reader of the help may have closed its end of the pipe.
+    let _unread = error.print();
+    ExitCode::from(if is_help { 0 } else { USAGE })
+}
+
+/// The help of the flag whose value is missing or wrong; the parser alone says only that this is so.
+fn expected(error: &clap::Error) -> Option<String> {
+    let is_of_value = matches!(error.kind(), ErrorKind::InvalidValue | ErrorKind::WrongNumberOfValues);
+    let (true, Some(ContextValue::String(flag))) = (is_of_value, error.get(ContextKind::InvalidArg)) else {
+        return None;
+    };
+    let name = flag.split([' ', '=']).next()?.strip_prefix("--")?;
+    let root = Relay::command();
+    let all = std::iter::once(&root).chain(root.get_subcommands());
+    let help = all.flat_map(Command::get_arguments).find(|arg| arg.get_long() == Some(name))?.get_help()?;
+    Some(format!("{flag}: {help}"))
+}

@@ -1,0 +1,4 @@
+//! The `relay` command as its users run it: the built program, a module for each of its commands.
+
+mod sim;
+mod support;
