@@ -4,7 +4,11 @@ mod inbound;
 
 use std::time::Duration;
 
-use signalwire_relay::{Call, ConferenceBeep, ConferenceStatus, HandlerResult, JoinConference, Result, StayEnd, tts};
+use signalwire_relay::actions::StayEnd;
+use signalwire_relay::choices::ConferenceBeep;
+use signalwire_relay::params::JoinConference;
+use signalwire_relay::states::ConferenceStatus;
+use signalwire_relay::{Call, HandlerResult, Result, tts};
 
 fn main() -> Result<()> {
     let stage = inbound::stage()?;

@@ -6,9 +6,12 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::Duration;
 
-use signalwire_relay::{
-    Call, Client, ConnectState, Event, EventName, HandlerResult, QueueEnter, Result, StayEnd, phone, queue, tts,
-};
+use signalwire_relay::actions::StayEnd;
+use signalwire_relay::devices::queue;
+use signalwire_relay::events::EventName;
+use signalwire_relay::params::QueueEnter;
+use signalwire_relay::states::ConnectState;
+use signalwire_relay::{Call, Client, Event, HandlerResult, Result, phone, tts};
 
 const AGENT: &str = "+15553330001";
 const OURS: &str = "+15550000000";

@@ -10,7 +10,8 @@ use std::sync::Mutex;
 use std::thread;
 use std::time::Duration;
 
-use signalwire_relay::{Call, Client, EndReason, EndSource, ErrorKind, Heard, Result, machine, phone, tts};
+use signalwire_relay::states::EndSource;
+use signalwire_relay::{Call, Client, EndReason, ErrorKind, Heard, Result, machine, phone, tts};
 
 const AT_ONCE: usize = 5;
 const TRIES: usize = 2;

@@ -4,7 +4,9 @@ mod inbound;
 
 use std::time::Duration;
 
-use signalwire_relay::{Event, Record, RecordFormat, RecordState, Result, tts};
+use signalwire_relay::choices::RecordFormat;
+use signalwire_relay::states::RecordState;
+use signalwire_relay::{Event, Record, Result, tts};
 
 fn main() -> Result<()> {
     let stage = inbound::stage()?;

@@ -17,7 +17,7 @@ pub type HandlerResult = std::result::Result<(), BoxError>;
 /// What a listener or a callback may return: nothing, or a [`HandlerResult`], so that `?` works in it.
 ///
 /// A callback that returns an error or panics is treated as a handler that does: logged, counted
-/// ([`Stats::handler_failures`](crate::Stats::handler_failures)), and its call is ended as
+/// ([`Stats::handler_failures`](crate::connection::Stats::handler_failures)), and its call is ended as
 /// [`Builder::on_handler_failure`](crate::Builder::on_handler_failure) says. An error that only tells that the call or
 /// the client has ended is a normal way out.
 ///

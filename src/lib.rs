@@ -31,6 +31,10 @@
 //! | [`Message`] | a text; [`wait`](Message::wait) for the carrier's verdict |
 //! | [`Event`] | what the service tells: [`Call::on`], [`Call::events`], [`Call::wait_for`] |
 //!
+//! The names that most programs use are at the root. The others are in modules by kind: [`params`] and [`choices`]
+//! (parameters of methods, and their values), [`media`], [`devices`], [`actions`], [`events`], [`states`], [`errors`] and
+//! [`connection`] (settings, statistics).
+//!
 //! What a method needs is its argument, and what is optional is a setter on that argument:
 //! `call.play(tts("Hi"))`, `call.play(Play::new(tts("Hi")).volume(-6.0).loops(3))`. Every set of parameters has
 //! `extra(key, value)` for what the service learns before this crate does.
@@ -194,17 +198,25 @@
 #[macro_use]
 mod macros;
 
+pub mod actions;
 mod call;
+pub mod choices;
 mod client;
 mod clock;
+pub mod connection;
+pub mod devices;
 mod error;
+pub mod errors;
+pub mod events;
 #[cfg(feature = "__fuzz")]
 #[doc(hidden)]
 pub mod fuzz;
 mod latch;
 mod mailbox;
 mod mask;
+pub mod media;
 mod message;
+pub mod params;
 mod protocol;
 pub mod reference;
 pub mod reliability;
@@ -213,6 +225,7 @@ mod secret;
 mod session;
 #[cfg(feature = "simulator")]
 pub mod simulator;
+pub mod states;
 mod steps;
 mod stream;
 #[cfg(feature = "simulator")]
@@ -221,29 +234,13 @@ pub mod testing {}
 mod transport;
 mod workers;
 
-pub use call::{
-    Action, Ai, AiAction, AiHold, AiLanguage, AiMessage, AiPrompt, AiUnhold, AmazonBedrock, Answer, BindDigit, Call,
-    CallEnd, CardTypes, ClearDigitBindings, Collect, CollectAction, ConferenceAction, ConferenceStay, ConferenceStream,
-    Connect, ConnectAction, Denoise, DenoiseAction, DenoiseStop, DenoiseStopAction, Detect, DetectAction,
-    DigitDetector, Disconnect, DisconnectAction, Echo, EchoAction, EventWaiter, FaxDetector, Hangup, HasVolume, Hint,
-    Hold, HoldAction, InputTimers, JoinConference, JoinRoom, LeaveConference, LeaveRoom, Leg, Listener, LiveSummary,
-    LiveTranscribe, LiveTranscribeAction, LiveTranscription, LiveTranslate, LiveTranslateAction, LiveTranslation,
-    Machine, Operation, Pausable, Pay, PayAction, PayPrompt, Play, PlayAction, PostalCode, Prompt, Pronounce,
-    QueueAction, QueueEnter, QueueLeave, QueueStay, ReceiveFax, ReceiveFaxAction, Record, RecordAction, Refer,
-    ReferAction, RoomAction, RoomStay, Rtp, SendDigits, SendDigitsAction, SendFax, SendFaxAction,
-    StandaloneCollectAction, StayEnd, Stoppable, Stream, StreamAction, Swaig, Tap, TapAction, TapDevice, Transcribe,
-    TranscribeAction, Transfer, Unhold, UnholdAction, UserEvent, Ws, digit_detector, fax_tone, machine, rtp, ws,
-};
-pub use client::{Builder, Calls, CancelToken, Client, DEFAULT_HOST, Dial, Dialing, Messages, Tuning, WeakClient};
-pub use error::{BoxError, CallbackResult, Error, ErrorKind, HandlerResult, Phase, Result};
-pub use message::{Message, Sms, sms};
-pub use protocol::choices::*;
+pub use call::{Action, Call, Collect, Connect, Detect, Leg, Pausable, Play, Record, Stoppable, machine};
+pub use client::{Builder, Client, Dial, Dialing, WeakClient};
+pub use error::{Error, ErrorKind, HandlerResult, Result};
+pub use message::{Message, sms};
 pub use protocol::constants;
-pub use protocol::device::*;
-pub use protocol::event::*;
-pub use protocol::frame::Reply;
-pub use protocol::media::*;
-pub use protocol::states::*;
-pub use session::{HandlerFailure, LinkState, LinkStates, Stats};
-pub use stream::EventStream;
-pub use transport::TlsBackend;
+pub use protocol::device::{phone, sip};
+pub use protocol::event::{Event, Heard};
+pub use protocol::media::{audio, silence, tts};
+pub use protocol::states::{CallState, EndReason, MessageState};
+pub use session::LinkState;

@@ -9,7 +9,7 @@ use crate::session::{Charge, Session};
 /// The events of a call, a message or an action, as they come; ends with what it belongs to.
 ///
 /// It gets what comes after it was made. What waits in it counts against the client's bound on waiting notices
-/// ([`Tuning::notice_bytes`](crate::Tuning::notice_bytes)): beyond that events are dropped and counted, but never
+/// ([`Tuning::notice_bytes`](crate::connection::Tuning::notice_bytes)): beyond that events are dropped and counted, but never
 /// the last. Dropping the stream ends the subscription.
 #[derive(Debug)]
 #[must_use]

@@ -193,7 +193,7 @@ params! {
     ///
     /// ```
     /// use serde_json::json;
-    /// use signalwire_relay::{Ai, AiLanguage, AiPrompt, Pronounce, Swaig};
+    /// use signalwire_relay::params::{Ai, AiLanguage, AiPrompt, Pronounce, Swaig};
     ///
     /// let ai = Ai::new()
     ///     .prompt(AiPrompt::from("You take orders for a bakery.").temperature(0.3))
@@ -400,10 +400,10 @@ impl Call {
     /// Has an AI talk to the party on the call, and returns at once: `calling.ai`. It goes on until the AI ends it, it
     /// is stopped, or the call ends; [`wait`](Action::wait) on the action returns then, and `ended_by_call` of the
     /// outcome tells the last from the others. What happens meanwhile is told by events such as
-    /// [`EventName::AiResponse`](crate::EventName::AiResponse).
+    /// [`EventName::AiResponse`](crate::events::EventName::AiResponse).
     ///
     /// ```no_run
-    /// # use signalwire_relay::Ai;
+    /// # use signalwire_relay::params::Ai;
     /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {
     /// call.answer()?;
     /// let session = call.ai(Ai::new().prompt("You take orders for a bakery. Be brief."))?;
@@ -424,7 +424,7 @@ impl Call {
     /// ends; no event tells its end.
     ///
     /// ```no_run
-    /// # use signalwire_relay::{AiPrompt, AmazonBedrock};
+    /// # use signalwire_relay::params::{AiPrompt, AmazonBedrock};
     /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {
     /// call.amazon_bedrock(AmazonBedrock::new().prompt(AiPrompt::from("You are Nova.").extra("voice_id", "tiffany")))?;
     /// # Ok(()) }
@@ -440,7 +440,8 @@ impl Call {
     /// Puts something into the AI session that runs on the call: `calling.ai_message`.
     ///
     /// ```no_run
-    /// # use signalwire_relay::{AiMessage, AiRole};
+    /// # use signalwire_relay::choices::AiRole;
+    /// # use signalwire_relay::params::AiMessage;
     /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {
     /// call.ai_message(AiMessage::from("The caller pressed 1.").role(AiRole::System))?;
     /// # Ok(()) }
@@ -473,7 +474,7 @@ impl Call {
     ///
     /// ```no_run
     /// # use std::time::Duration;
-    /// # use signalwire_relay::AiHold;
+    /// # use signalwire_relay::params::AiHold;
     /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {
     /// call.ai_hold_with(AiHold::new().timeout(Duration::from_secs(60)).prompt("One moment, please."))?;
     /// # Ok(()) }
@@ -504,7 +505,7 @@ impl Call {
     /// Lets the held AI session go on, with parameters: `calling.ai_unhold`.
     ///
     /// ```no_run
-    /// # use signalwire_relay::AiUnhold;
+    /// # use signalwire_relay::params::AiUnhold;
     /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {
     /// call.ai_unhold_with(AiUnhold::new().prompt("Thank you for waiting."))?;
     /// # Ok(()) }

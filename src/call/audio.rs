@@ -135,7 +135,7 @@ impl Call {
     ///
     /// ```no_run
     /// # use std::time::Duration;
-    /// # use signalwire_relay::Echo;
+    /// # use signalwire_relay::params::Echo;
     /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {
     /// call.echo_with(Echo::new().timeout(Duration::from_secs(30)))?;
     /// # Ok(()) }

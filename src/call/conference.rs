@@ -45,7 +45,7 @@ params! {
         coach: String,
         /// A webhook for what happens in the conference.
         status_callback: String,
-        /// What the webhook is told: [`ConferenceCallback`](crate::ConferenceCallback)s.
+        /// What the webhook is told: [`ConferenceCallback`](crate::choices::ConferenceCallback)s.
         status_callback_event: Words,
         /// The form in which the webhook is told; RELAY events by default.
         status_callback_event_type: CallbackFormat,
@@ -53,7 +53,7 @@ params! {
         status_callback_method: HttpMethod,
         /// A webhook for the recording.
         recording_status_callback: String,
-        /// What that webhook is told: [`RecordingCallback`](crate::RecordingCallback)s; the end by default.
+        /// What that webhook is told: [`RecordingCallback`](crate::choices::RecordingCallback)s; the end by default.
         recording_status_callback_event: Words,
         /// The form in which that webhook is told; RELAY events by default.
         recording_status_callback_event_type: CallbackFormat,
@@ -74,7 +74,7 @@ impl JoinConference {
         Self::of(fields)
     }
 
-    /// A WebSocket that takes the conference's audio and answers with its own: [`stream_to`](crate::stream_to), or its
+    /// A WebSocket that takes the conference's audio and answers with its own: [`stream_to`](crate::devices::stream_to), or its
     /// parameters as JSON.
     #[doc(alias = "stream_obj")]
     pub fn stream(mut self, stream: impl Into<ConferenceStream>) -> Self {
@@ -83,7 +83,7 @@ impl JoinConference {
     }
 }
 
-/// A WebSocket for the audio of a conference: [`stream_to`](crate::stream_to), or its parameters as JSON.
+/// A WebSocket for the audio of a conference: [`stream_to`](crate::devices::stream_to), or its parameters as JSON.
 #[derive(Clone, PartialEq)]
 pub struct ConferenceStream(Value);
 
@@ -310,7 +310,8 @@ impl Call {
     /// `wait` that times out is `OutcomeUnknown`, and one without a timeout lasts until the call ends.
     ///
     /// ```no_run
-    /// # use signalwire_relay::{ConferenceBeep, ConferenceRecord, JoinConference};
+    /// # use signalwire_relay::choices::{ConferenceBeep, ConferenceRecord};
+    /// # use signalwire_relay::params::JoinConference;
     /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {
     /// let stand_up = JoinConference::new("stand-up").beep(ConferenceBeep::OnEnter).record(ConferenceRecord::FromStart);
     /// let ended = call.join_conference(stand_up)?.wait(None)?;

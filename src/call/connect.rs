@@ -287,7 +287,7 @@ impl Call {
     /// Ends the bridge with another call, with parameters. Sends `calling.disconnect`.
     ///
     /// ```no_run
-    /// # use signalwire_relay::Disconnect;
+    /// # use signalwire_relay::params::Disconnect;
     /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {
     /// call.disconnect_with(Disconnect::new().reason("back to the menu"))?;
     /// # Ok(()) }

@@ -8,7 +8,7 @@ use crate::protocol::states::{EndReason, PauseBehavior};
 params! {
     /// How a call is answered; sent by [`Call::answer_with`].
     pub struct Answer("calling.answer") new [] {
-        /// The codecs to offer, best first: names, or [`Codec`](crate::Codec)s. On a phone leg PCMU, PCMA, G729, G722
+        /// The codecs to offer, best first: names, or [`Codec`](crate::choices::Codec)s. On a phone leg PCMU, PCMA, G729, G722
         /// and AMR-WB count.
         codecs: Strings,
         /// How long the call may last; sent in whole seconds.
@@ -45,7 +45,8 @@ impl Call {
     ///
     /// ```no_run
     /// # use std::time::Duration;
-    /// # use signalwire_relay::{Answer, Codec};
+    /// # use signalwire_relay::choices::Codec;
+    /// # use signalwire_relay::params::Answer;
     /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {
     /// call.answer_with(Answer::new().codecs([Codec::Pcmu]).max_duration(Duration::from_secs(600)))?;
     /// # Ok(()) }
@@ -77,7 +78,8 @@ impl Call {
     /// Ends the call for a reason that the other side is told: `calling.end`.
     ///
     /// ```no_run
-    /// # use signalwire_relay::{EndReason, Hangup};
+    /// # use signalwire_relay::EndReason;
+    /// # use signalwire_relay::params::Hangup;
     /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {
     /// call.hangup_with(Hangup::new().reason(EndReason::Busy))?;
     /// # Ok(()) }
@@ -179,7 +181,8 @@ impl<O: Pausable> Action<O> {
     /// recordings only.
     ///
     /// ```no_run
-    /// # use signalwire_relay::{PauseBehavior, Record};
+    /// # use signalwire_relay::Record;
+    /// # use signalwire_relay::choices::PauseBehavior;
     /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {
     /// call.record(Record::new())?.pause_with(PauseBehavior::Silence)?;
     /// # Ok(()) }

@@ -57,7 +57,7 @@ impl Drop for OneAtATime {
 ///
 /// The times are the service's where its event reports them, otherwise those at which the events arrived. RELAY documents
 /// no SIP status for the end of a call; what else the service sends is in
-/// [`CallStateEvent::raw`](crate::CallStateEvent#structfield.raw), which a listener receives.
+/// [`CallStateEvent::raw`](crate::events::CallStateEvent#structfield.raw), which a listener receives.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CallEnd {

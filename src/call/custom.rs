@@ -33,7 +33,7 @@ impl From<Value> for UserEvent {
 
 impl Call {
     /// Has an event of the program's own sent to whoever follows the call: `calling.user_event`. It arrives with the
-    /// type [`EventName::UserEvent`](crate::EventName::UserEvent). The service's documents disagree on whether it is a
+    /// type [`EventName::UserEvent`](crate::events::EventName::UserEvent). The service's documents disagree on whether it is a
     /// string or an object.
     ///
     /// ```no_run

@@ -253,7 +253,7 @@ impl Call {
     /// Listens for a fax: [`detect`](Self::detect) of [`fax_tone`]. A [`FaxTone`] will do.
     ///
     /// ```no_run
-    /// # use signalwire_relay::FaxTone;
+    /// # use signalwire_relay::choices::FaxTone;
     /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {
     /// call.detect_fax(FaxTone::Cng)?.wait(None)?;
     /// # Ok(()) }

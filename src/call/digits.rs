@@ -140,7 +140,7 @@ impl Call {
     ///
     /// ```no_run
     /// # use serde_json::json;
-    /// # use signalwire_relay::BindDigit;
+    /// # use signalwire_relay::params::BindDigit;
     /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {
     /// let hello = json!({"play": [{"type": "tts", "params": {"text": "Hello!"}}]});
     /// call.bind_digit(BindDigit::new("*1", "calling.play").params(hello).realm("menu").max_triggers(2))?;
@@ -179,7 +179,7 @@ impl Call {
     /// Removes the bindings of a group: `calling.clear_digit_bindings`.
     ///
     /// ```no_run
-    /// # use signalwire_relay::ClearDigitBindings;
+    /// # use signalwire_relay::params::ClearDigitBindings;
     /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {
     /// call.clear_digit_bindings_with(ClearDigitBindings::new().realm("menu"))?;
     /// # Ok(()) }

@@ -123,7 +123,7 @@ impl Call {
     /// event that says whether it succeeded, and how many pages there were; each page is an event before.
     ///
     /// ```no_run
-    /// # use signalwire_relay::SendFax;
+    /// # use signalwire_relay::params::SendFax;
     /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {
     /// let fax = call.send_fax(SendFax::new("https://example.com/offer.pdf").header_info("Example Ltd."))?.wait(None)?;
     /// println!("{} pages, arrived: {}", fax.pages, fax.is_success);
@@ -141,7 +141,7 @@ impl Call {
     /// returns the event with the URL of the document; each page is an event before.
     ///
     /// ```no_run
-    /// # use signalwire_relay::ReceiveFax;
+    /// # use signalwire_relay::params::ReceiveFax;
     /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {
     /// call.answer()?;
     /// let fax = call.receive_fax(ReceiveFax::new())?.wait(None)?;

@@ -91,10 +91,11 @@ impl Stoppable for Stream {
 impl Call {
     /// Starts to send the call's audio to a WebSocket and returns at once: `calling.stream`. It goes on until it is
     /// stopped or the call ends; [`wait`](Action::wait) on the action returns then. For a WebSocket that also
-    /// answers, bridge the call with [`stream_to`](crate::stream_to).
+    /// answers, bridge the call with [`stream_to`](crate::devices::stream_to).
     ///
     /// ```no_run
-    /// # use signalwire_relay::{Stream, Track};
+    /// # use signalwire_relay::choices::Track;
+    /// # use signalwire_relay::params::Stream;
     /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {
     /// let stream = call.stream(Stream::new("wss://example.com/audio").track(Track::Both).codec("PCMU@20i"))?;
     /// call.wait_for_ended(None)?;

@@ -236,7 +236,7 @@ impl Call {
     /// ```no_run
     /// # use std::time::Duration;
     /// # use serde_json::json;
-    /// # use signalwire_relay::EventName;
+    /// # use signalwire_relay::events::EventName;
     /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {
     /// let mut sent = call.waiter(EventName::UserEvent);
     /// call.execute("calling.user_event", json!({"event": {"order": "4711"}}))?;
@@ -256,7 +256,8 @@ impl Call {
     ///
     /// ```no_run
     /// # use std::time::Duration;
-    /// # use signalwire_relay::{CallState, Event, EventName};
+    /// # use signalwire_relay::{CallState, Event};
+    /// # use signalwire_relay::events::EventName;
     /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {
     /// let ending = |event: &Event| matches!(event, Event::CallState(event) if event.state == CallState::Ending);
     /// call.wait_for(EventName::CallState, ending, Duration::from_secs(60))?;
@@ -468,7 +469,7 @@ impl fmt::Debug for Call {
 /// A waiter for an event of a call, which was listening before it is waited for. Made by [`Call::waiter`].
 ///
 /// Events that it has not looked at count against the client's bound on waiting notices
-/// ([`Tuning::notice_bytes`](crate::Tuning::notice_bytes)). Dropping it ends the subscription.
+/// ([`Tuning::notice_bytes`](crate::connection::Tuning::notice_bytes)). Dropping it ends the subscription.
 #[must_use = "an event is only waited for by `wait` or `wait_until`"]
 pub struct EventWaiter {
     call: Call,
@@ -492,7 +493,8 @@ impl EventWaiter {
     ///
     /// ```no_run
     /// # use std::time::Duration;
-    /// # use signalwire_relay::{Event, EventName};
+    /// # use signalwire_relay::Event;
+    /// # use signalwire_relay::events::EventName;
     /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {
     /// let mut switched = call.waiter(EventName::Denoise);
     /// let _ = call.denoise()?;

@@ -41,7 +41,7 @@ impl Duty {
 }
 
 /// A request about a call that is repeated until the service has responded, or until
-/// [`late_winner`](crate::Tuning::late_winner) has passed.
+/// [`late_winner`](crate::connection::Tuning::late_winner) has passed.
 ///
 /// Nothing bounds how many there are but the calls: each has at most one of each kind.
 pub(crate) struct Debt {

@@ -143,7 +143,8 @@ params! {
     /// What is said at one step of a payment, for [`Pay::prompt`].
     ///
     /// ```
-    /// use signalwire_relay::{PayFault, PayPrompt, PayStep};
+    /// use signalwire_relay::params::PayPrompt;
+    /// use signalwire_relay::states::{PayFault, PayStep};
     ///
     /// let again = PayPrompt::new(PayStep::CardNumber).errors([PayFault::CardNumber]).say("That is no card number.");
     /// ```
@@ -232,7 +233,9 @@ impl Call {
     ///
     /// ```no_run
     /// # use std::time::Duration;
-    /// # use signalwire_relay::{CardType, Pay, PayStep, PayPrompt};
+    /// # use signalwire_relay::choices::CardType;
+    /// # use signalwire_relay::params::{Pay, PayPrompt};
+    /// # use signalwire_relay::states::PayStep;
     /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {
     /// let payment = call
     ///     .pay(

@@ -153,11 +153,11 @@ impl Call {
         self.play(duration.into())
     }
 
-    /// Plays a ringing tone: [`play`](Self::play) of [`ringtone`](crate::ringtone).
+    /// Plays a ringing tone: [`play`](Self::play) of [`ringtone`](crate::media::ringtone).
     ///
     /// ```no_run
     /// # use std::time::Duration;
-    /// # use signalwire_relay::ringtone;
+    /// # use signalwire_relay::media::ringtone;
     /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {
     /// call.play_ringtone(ringtone("us").duration(Duration::from_secs(5)))?.wait(None)?;
     /// # Ok(()) }

@@ -263,7 +263,8 @@ impl Call {
     ///
     /// ```no_run
     /// # use std::time::Duration;
-    /// # use signalwire_relay::{QueueEnter, StayEnd};
+    /// # use signalwire_relay::actions::StayEnd;
+    /// # use signalwire_relay::params::QueueEnter;
     /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {
     /// let stay = call.queue_enter(QueueEnter::new("support").wait_time(Duration::from_secs(600)))?;
     /// match stay.wait(None)?.end {

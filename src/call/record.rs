@@ -81,7 +81,8 @@ impl Call {
     ///
     /// ```no_run
     /// # use std::time::Duration;
-    /// # use signalwire_relay::{Record, RecordFormat};
+    /// # use signalwire_relay::Record;
+    /// # use signalwire_relay::choices::RecordFormat;
     /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {
     /// let recording = call
     ///     .record(Record::new().beep(true).format(RecordFormat::Mp3).terminators("#"))?

@@ -197,7 +197,7 @@ impl Call {
     /// Takes the call out of the room that it is in, with parameters: `calling.leave_room`.
     ///
     /// ```no_run
-    /// # use signalwire_relay::LeaveRoom;
+    /// # use signalwire_relay::params::LeaveRoom;
     /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {
     /// call.leave_room_with(LeaveRoom::new().extra("reason", "bye"))?;
     /// # Ok(()) }

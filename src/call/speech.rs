@@ -8,7 +8,7 @@ use super::action::sealed::Sealed;
 use super::connect::CONFIRMATION;
 use super::{Action, Call, Operation, Stoppable, Verdict};
 use crate::error::Result;
-use crate::protocol::choices::TranslationMode;
+use crate::protocol::choices::{CallSide, TranslationMode};
 use crate::protocol::event::{LiveEvent, LiveReport, TranscribeEvent};
 use crate::protocol::fields::Fields;
 use crate::protocol::states::{EventName, TranscribeState};
@@ -62,7 +62,7 @@ params! {
         in "action.start":
         /// The language, for example `en-US`.
         lang: String,
-        /// Whose speech: [`CallSide`](crate::CallSide)s.
+        /// Whose speech: [`CallSide`](crate::choices::CallSide)s.
         direction: Strings,
         /// A webhook for what is transcribed.
         webhook: String,
@@ -95,7 +95,7 @@ params! {
         from_lang: String,
         /// The language of the other side.
         to_lang: String,
-        /// Whose speech: [`CallSide`](crate::CallSide)s.
+        /// Whose speech: [`CallSide`](crate::choices::CallSide)s.
         direction: Strings,
         /// The voice that speaks the language of the party on the call.
         from_voice: String,
@@ -180,7 +180,7 @@ impl LiveTranslate {
     }
 
     /// Has this said, translated, as if the party on that side had said it.
-    pub fn inject(message: impl Into<String>, side: impl Into<crate::CallSide>) -> Self {
+    pub fn inject(message: impl Into<String>, side: impl Into<CallSide>) -> Self {
         Self::raw(json!({"inject": {"message": message.into(), "direction": side.into()}}))
     }
 
@@ -336,7 +336,7 @@ impl Call {
     /// on the action returns the event with the URL of the recording; the text goes to the webhook.
     ///
     /// ```no_run
-    /// # use signalwire_relay::Transcribe;
+    /// # use signalwire_relay::params::Transcribe;
     /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {
     /// let transcription = call.transcribe(Transcribe::new().status_url("https://example.com/text"))?;
     /// call.wait_for_ended(None)?;
@@ -367,7 +367,8 @@ impl Call {
     /// ends within 10 s.
     ///
     /// ```no_run
-    /// # use signalwire_relay::{CallSide, LiveTranscribe, LiveTranscription};
+    /// # use signalwire_relay::choices::CallSide;
+    /// # use signalwire_relay::params::{LiveTranscribe, LiveTranscription};
     /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {
     /// let live = LiveTranscription::new().lang("en-US").direction([CallSide::Remote]).live_events(true);
     /// let transcription = call.live_transcribe(live)?;
@@ -397,7 +398,7 @@ impl Call {
     /// accepted ([`LiveReport::Accepted`]).
     ///
     /// ```no_run
-    /// # use signalwire_relay::{LiveTranslate, LiveTranslation};
+    /// # use signalwire_relay::params::{LiveTranslate, LiveTranslation};
     /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {
     /// call.live_translate(LiveTranslation::new().from_lang("en-US").to_lang("es-ES"))?;
     /// let log = call.live_translate(LiveTranslate::stop())?.wait(None)?;

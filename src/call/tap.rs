@@ -148,7 +148,9 @@ impl Call {
     /// [`reply`](Action::reply) tells under `source_device` how the audio is delivered.
     ///
     /// ```no_run
-    /// # use signalwire_relay::{AudioDirection, Codec, Tap, rtp};
+    /// # use signalwire_relay::choices::{AudioDirection, Codec};
+    /// # use signalwire_relay::devices::rtp;
+    /// # use signalwire_relay::params::Tap;
     /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {
     /// let tap = call.tap(Tap::new(rtp("192.0.2.10", 5000).codec(Codec::Pcmu)).direction(AudioDirection::Both))?;
     /// tap.stop()?;

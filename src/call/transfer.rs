@@ -146,7 +146,8 @@ impl Call {
     ///
     /// ```no_run
     /// # use std::time::Duration;
-    /// # use signalwire_relay::{ReferState, sip};
+    /// # use signalwire_relay::sip;
+    /// # use signalwire_relay::states::ReferState;
     /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {
     /// let answer = call.refer(sip("sip:frontdesk@pbx.example"))?.wait(Duration::from_secs(30))?;
     /// if answer.state != ReferState::Success {
@@ -169,7 +170,7 @@ impl Call {
     /// another [`Call`] with the same id.
     ///
     /// ```no_run
-    /// # use signalwire_relay::Transfer;
+    /// # use signalwire_relay::params::Transfer;
     /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {
     /// call.transfer("https://example.com/next.swml")?;
     /// # Ok(()) }

@@ -23,7 +23,7 @@ impl Client {
     /// as one that is unconfirmed: [`Call::is_confirmed`] is `false` until its first event or successful request, its
     /// [state](Call::state) is `created` until an event tells another, and a request for a call that the service does
     /// not know ends it. A call that stays unconfirmed is given up after
-    /// [`Tuning::unconfirmed_limit`](crate::Tuning::unconfirmed_limit). `node_id` is the part of its address that
+    /// [`Tuning::unconfirmed_limit`](crate::connection::Tuning::unconfirmed_limit). `node_id` is the part of its address that
     /// [`Call::node_id`] returned.
     ///
     /// The service sends the events of a call to the session that it belongs to. A call of another session can be

@@ -15,7 +15,8 @@ use crate::session::Session;
 /// that one is closed by [`Client::disconnect`](crate::Client::disconnect).
 ///
 /// ```no_run
-/// use signalwire_relay::{CancelToken, Client};
+/// use signalwire_relay::Client;
+/// use signalwire_relay::connection::CancelToken;
 ///
 /// # fn main() -> signalwire_relay::Result<()> {
 /// let token = CancelToken::new();

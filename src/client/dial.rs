@@ -35,7 +35,8 @@ use crate::workers::run_each;
 /// [`on_progress`](Self::on_progress) report what happens to each leg meanwhile.
 ///
 /// ```no_run
-/// # use signalwire_relay::{CallState, Client, Devices, phone};
+/// # use signalwire_relay::{CallState, Client, phone};
+/// # use signalwire_relay::devices::Devices;
 /// # fn dial(client: &Client) -> signalwire_relay::Result<()> {
 /// let ours = "+15551111111";
 /// let agents = Devices::at_once([phone("+15552222222").from(ours), phone("+15553333333").from(ours)]);

@@ -19,7 +19,7 @@ use crate::session::Settings;
 /// # Ok(()) }
 /// ```
 ///
-/// Defaults are in each description. What the client keeps is bounded; [`Stats`](crate::Stats) shows how full it is.
+/// Defaults are in each description. What the client keeps is bounded; [`Stats`](crate::connection::Stats) shows how full it is.
 /// These are fixed: 1 MiB of frames before the service has accepted the credentials, 4 MiB of acknowledgements and pongs
 /// behind a write that stalls, 64 secrets of requests that are looked for in what is logged, 32 queues whose stay a call
 /// remembers, 250 ms for the service to answer a close, and 2 s for [`Client::disconnect`](crate::Client::disconnect).
@@ -120,7 +120,7 @@ impl Tuning {
     }
 
     /// Number of requests that may be unanswered and that no thread waits for: hang-ups and calls that are passed back.
-    /// Beyond that further inbound calls are dropped and counted ([`Stats::calls_dropped`](crate::Stats::calls_dropped));
+    /// Beyond that further inbound calls are dropped and counted ([`Stats::calls_dropped`](crate::connection::Stats::calls_dropped));
     /// what a call that was taken needs is sent all the same. Default: 32,768.
     pub fn posted_requests(mut self, requests: usize) -> Self {
         self.settings.posted_requests = requests.max(1);
@@ -179,7 +179,7 @@ impl Tuning {
     }
 
     /// Number of calls that one dial may have at a time. Events of further ones are dropped and counted
-    /// ([`Stats::legs_dropped`](crate::Stats::legs_dropped)), except that of an answer. Of a dial that was given up, as
+    /// ([`Stats::legs_dropped`](crate::connection::Stats::legs_dropped)), except that of an answer. Of a dial that was given up, as
     /// many late calls are hung up. Default: 256.
     pub fn dial_legs(mut self, calls: usize) -> Self {
         self.settings.dial_legs = calls.max(1);
@@ -256,7 +256,7 @@ impl Tuning {
     /// as many listeners and callbacks: handlers that block do not keep callbacks from running. Default: 4,000 of each.
     ///
     /// At the limit, a call waits for a thread for at most [`offer_wait`](Self::offer_wait). Then it is passed back,
-    /// counted ([`Stats::handlers_late`](crate::Stats::handlers_late)) and logged at WARN. The same happens when the system
+    /// counted ([`Stats::handlers_late`](crate::connection::Stats::handlers_late)) and logged at WARN. The same happens when the system
     /// refuses threads. Messages and callbacks wait for as long as it takes.
     ///
     /// Threads are made as needed and leave when they are idle. On Linux all clients of a process together have at most

@@ -103,7 +103,7 @@ params! {
         from_name: String,
         /// How long it may ring; sent in whole seconds, 30 by default.
         timeout: WholeSeconds,
-        /// The codecs to offer, best first: names, or [`Codec`](crate::Codec)s.
+        /// The codecs to offer, best first: names, or [`Codec`](crate::choices::Codec)s.
         codecs: Strings,
         /// Whether the endpoint speaks WebRTC.
         webrtc_media: bool,
@@ -333,7 +333,8 @@ pub(crate) fn ringing(request: &Fields) -> Vec<Duration> {
 /// Destinations: groups that are tried one after another, the devices of a group at once. Whoever answers first wins.
 ///
 /// ```
-/// use signalwire_relay::{Devices, phone, sip};
+/// use signalwire_relay::{phone, sip};
+/// use signalwire_relay::devices::Devices;
 ///
 /// let one_after_another = Devices::in_order([phone("+15552222222"), phone("+15553333333")]);
 /// let first_both_then_sip =
@@ -548,7 +549,7 @@ mod tests {
     fn devices_nest_in_order_and_at_once() {
         let first = phone("+1").from("+2").timeout(Duration::from_millis(29_500));
         let first_json = json!({"type": "phone", "params": {"to_number": "+1", "from_number": "+2", "timeout": 30}});
-        let desk = sip("sip:a@b").header("X-A", "1").header("X-B", "2").codecs([crate::Codec::Opus]);
+        let desk = sip("sip:a@b").header("X-A", "1").header("X-B", "2").codecs([super::super::states::Codec::Opus]);
         let desk_json = json!({"type": "sip", "params": {
             "to": "sip:a@b",
             "headers": [{"name": "X-A", "value": "1"}, {"name": "X-B", "value": "2"}],

@@ -125,7 +125,8 @@ impl Media {
 ///
 /// ```
 /// use std::time::Duration;
-/// use signalwire_relay::{Playlist, audio, silence, tts};
+/// use signalwire_relay::{audio, silence, tts};
+/// use signalwire_relay::media::Playlist;
 ///
 /// let list: Playlist = tts("One.").then(silence(Duration::from_millis(500))).then(audio("https://example.com/two.mp3"));
 /// ```

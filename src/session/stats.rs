@@ -51,13 +51,13 @@ stats! {
         notices_dropped,
         /// Inbound calls passed back because nobody claimed them in time or there were too many.
         calls_passed,
-        /// Of those, the calls whose handler got no thread within [`Tuning::offer_wait`](crate::Tuning::offer_wait): all
-        /// threads for handlers were busy ([`Tuning::max_workers`](crate::Tuning::max_workers)), or the system refused one.
+        /// Of those, the calls whose handler got no thread within [`Tuning::offer_wait`](crate::connection::Tuning::offer_wait): all
+        /// threads for handlers were busy ([`Tuning::max_workers`](crate::connection::Tuning::max_workers)), or the system refused one.
         handlers_late,
         /// Inbound calls dropped without being passed back, because too many requests are unanswered.
         calls_dropped,
         /// Events dropped because their dial has as many calls as it may have
-        /// ([`Tuning::dial_legs`](crate::Tuning::dial_legs)).
+        /// ([`Tuning::dial_legs`](crate::connection::Tuning::dial_legs)).
         legs_dropped,
         /// Inbound messages dropped because nobody claimed them in time or there were too many.
         messages_dropped,
@@ -89,18 +89,18 @@ stats! {
         early_events,
         /// Bytes of those events: everything that they own.
         early_bytes,
-        /// Events remembered to recognise a repeat: at most [`Tuning::seen_events`](crate::Tuning::seen_events), until the
+        /// Events remembered to recognise a repeat: at most [`Tuning::seen_events`](crate::connection::Tuning::seen_events), until the
         /// session ends.
         seen_events,
         /// Ended calls, finished dials and received messages remembered to recognise what comes late or again: of each at most
-        /// [`Tuning::remembered_ids`](crate::Tuning::remembered_ids), until the client is closed.
+        /// [`Tuning::remembered_ids`](crate::connection::Tuning::remembered_ids), until the client is closed.
         remembered_ids,
         /// Requests without an answer yet.
         pending_requests,
         /// Of those, the ones that wait for the connection.
         offline_requests,
         /// Of the unanswered requests, the ones that no thread waits for: hang-ups, calls that are passed back, dials. At
-        /// [`Tuning::posted_requests`](crate::Tuning::posted_requests) of them, further inbound calls are dropped.
+        /// [`Tuning::posted_requests`](crate::connection::Tuning::posted_requests) of them, further inbound calls are dropped.
         posted_requests,
         /// Bytes in the outgoing queue.
         write_queue_bytes,
@@ -243,7 +243,10 @@ mod tests {
 
     #[test]
     fn what_a_number_says_has_no_links_and_no_ends_of_lines() {
-        assert_eq!(plain(" At most [`Tuning::max`](crate::Tuning::max), [`b`] too."), "At most Tuning::max, b too.");
+        assert_eq!(
+            plain(" At most [`Tuning::max`](crate::connection::Tuning::max), [`b`] too."),
+            "At most Tuning::max, b too."
+        );
         assert_eq!(plain(r" a\b"), r"a\\b");
     }
 }

@@ -40,8 +40,9 @@ pub(crate) mod tests {
     pub(crate) use super::writer::tests::beside;
     use super::*;
     use crate::clock::{Clock, Deadline};
+    use crate::error::Phase;
     use crate::secret::Secrets;
-    use crate::{Error, ErrorKind, Phase};
+    use crate::{Error, ErrorKind};
 
     /// Larger than anything here takes, so that a test that hangs fails.
     const LONG: Duration = Duration::from_secs(20);

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use signalwire_relay::{Collect, Hangup, Play, Record, audio, silence, tts};
+use signalwire_relay::params::Hangup;
+use signalwire_relay::{Collect, Play, Record, audio, silence, tts};
 
 use crate::allocations;
 

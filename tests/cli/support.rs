@@ -7,7 +7,8 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::Duration;
 
-use signalwire_relay::{LinkState, LinkStates};
+use signalwire_relay::LinkState;
+use signalwire_relay::connection::LinkStates;
 
 /// Far longer than anything takes on the busiest machine; only a failure waits for it.
 pub const LONG: Duration = Duration::from_secs(300);

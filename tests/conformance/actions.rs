@@ -6,7 +6,8 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
-use signalwire_relay::{Client, Error, ErrorKind, Result, parse_event};
+use signalwire_relay::events::parse_event;
+use signalwire_relay::{Client, Error, ErrorKind, Result};
 
 use super::deviations::{self, Rule, Verdict};
 use super::events::class;

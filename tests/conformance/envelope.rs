@@ -1,7 +1,7 @@
 //! The envelope of an event, which no row has: when it was sent, and on which channel.
 
 use serde_json::{Value, json};
-use signalwire_relay::parse_event;
+use signalwire_relay::events::parse_event;
 
 use super::wire::{LONG, Wire};
 

@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
-use signalwire_relay::{CollectResult, Event, Heard, Message, Peer, RawEvent, RemoteDevice, parse_event};
+use signalwire_relay::devices::RemoteDevice;
+use signalwire_relay::events::{CollectResult, Peer, RawEvent, parse_event};
+use signalwire_relay::{Event, Heard, Message};
 
 use super::deviations::{self, Rule, Verdict};
 use super::json::{lists, name, rows, same};

@@ -42,7 +42,7 @@ struct Observed {
 }
 
 fn look(message: &Message, broken: &mut Vec<String>) -> Look {
-    let end = |ended: Result<signalwire_relay::MessageStateEvent>| match ended {
+    let end = |ended: Result<signalwire_relay::events::MessageStateEvent>| match ended {
         Ok(event) => Ok(event.raw.value()),
         Err(error) => Err(error.kind()),
     };

@@ -5,9 +5,11 @@
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
+use signalwire_relay::events::{EventName, parse_event};
+use signalwire_relay::media::ringtone;
+use signalwire_relay::params::{Answer, Hangup, Prompt, SendDigits, Sms, digit_detector, fax_tone};
 use signalwire_relay::{
-    Answer, Call, Client, Collect, Connect, Detect, Dial, ErrorKind, EventName, Hangup, Play, Prompt, Record,
-    SendDigits, Sms, digit_detector, fax_tone, machine, parse_event, phone, ringtone, sip, sms, tts,
+    Call, Client, Collect, Connect, Detect, Dial, ErrorKind, Play, Record, machine, phone, sip, sms, tts,
 };
 
 use super::json::same;
@@ -565,7 +567,7 @@ fn what_is_set_is_what_is_sent() {
     sender.client.disconnect();
 }
 
-fn speech(dice: &mut Dice) -> (signalwire_relay::Tts, Value) {
+fn speech(dice: &mut Dice) -> (signalwire_relay::media::Tts, Value) {
     let (text, json) = dice.a_text();
     let (media, params) = some_of!(dice, tts(text), json!({ "text": json }), {
         language: a_text => "language", gender: a_text => "gender", voice: a_text => "voice",

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use signalwire_relay::connection::{HandlerFailure, Stats};
 use signalwire_relay::simulator::Simulator;
-use signalwire_relay::{Builder, Client, Dial, ErrorKind, HandlerFailure, Play, Stats, phone, silence, sms};
+use signalwire_relay::{Builder, Client, Dial, ErrorKind, Play, phone, silence, sms};
 
 use crate::support::{
     LONG, answer_by_hand, answered_call, builder, caught_up, event, online, reconnecting, sim, until, until_in,

@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use serde_json::json;
+use signalwire_relay::connection::HandlerFailure;
+use signalwire_relay::errors::BoxError;
 use signalwire_relay::simulator::{PersonOnCall, Simulator};
-use signalwire_relay::{BoxError, Builder, Call, Client, HandlerFailure, HandlerResult, phone, silence, sms};
+use signalwire_relay::{Builder, Call, Client, HandlerResult, phone, silence, sms};
 
 use crate::support::{LONG, until_in, virtual_sim, watched};
 

@@ -7,9 +7,15 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use serde_json::{Value, json};
+use signalwire_relay::choices::Codec;
+use signalwire_relay::connection::{HandlerFailure, Reply};
+use signalwire_relay::devices::Devices;
+use signalwire_relay::media::ringtone;
+use signalwire_relay::params::{Answer, Disconnect, Hangup, SendDigits};
+use signalwire_relay::states::ConnectState;
 use signalwire_relay::{
-    Answer, Call, CallState, Codec, Collect, Connect, ConnectState, Devices, Disconnect, EndReason, Error, ErrorKind,
-    Event, HandlerFailure, Hangup, Record, Reply, Result, SendDigits, machine, phone, ringtone, silence, sip, tts,
+    Call, CallState, Collect, Connect, EndReason, Error, ErrorKind, Event, Record, Result, machine, phone, silence,
+    sip, tts,
 };
 
 use crate::support::{
@@ -490,7 +496,7 @@ fn a_call_is_bridged_and_separated_again() {
                 "tag": "bridge", "max_duration": 5, "send_digits": "12",
             })
         );
-        let bridge = |events: &mut signalwire_relay::EventStream<Event>| loop {
+        let bridge = |events: &mut signalwire_relay::events::EventStream<Event>| loop {
             if let Event::Connect(event) = events.next_within(LONG).unwrap() {
                 return event;
             }

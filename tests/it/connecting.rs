@@ -7,8 +7,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
+use signalwire_relay::errors::Phase;
 use signalwire_relay::simulator::Simulator;
-use signalwire_relay::{Builder, Call, Client, Error, ErrorKind, Phase, sms};
+use signalwire_relay::{Builder, Call, Client, Error, ErrorKind, sms};
 
 use crate::support::{
     LONG, Peer, answer, builder, child_role, drain, event, http_request, millis, online, report, reports_of_child, sim,

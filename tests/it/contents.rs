@@ -3,10 +3,10 @@
 use std::fmt::Debug;
 
 use serde_json::json;
+use signalwire_relay::events::parse_event;
+use signalwire_relay::params::{BindDigit, SendDigits, digit_detector};
 use signalwire_relay::simulator::Simulator;
-use signalwire_relay::{
-    BindDigit, Client, Collect, Event, Heard, Play, SendDigits, digit_detector, parse_event, phone, sms, tts,
-};
+use signalwire_relay::{Client, Collect, Event, Heard, Play, phone, sms, tts};
 
 use crate::support::{Capture, LONG, answered_call, builder, caught_up, child_role, report, reports_of_child, watched};
 

@@ -7,12 +7,15 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use signalwire_relay::simulator::{Caller, CutPoint, Direction, FrameKind, Journal, PersonOnCall, Simulator};
-use signalwire_relay::{
-    Ai, Call, Client, Collect, ConnectState, Devices, Dial, Event, EventName, HandlerResult, JoinConference,
-    LiveSummary, LiveTranscribe, LiveTranscription, Pay, ReceiveFax, Record, SendFax, StayEnd, Transcribe, Transfer,
-    machine, phone, queue, rtp, silence, sms, tts,
+use signalwire_relay::actions::StayEnd;
+use signalwire_relay::devices::{Devices, queue, rtp};
+use signalwire_relay::events::EventName;
+use signalwire_relay::params::{
+    Ai, JoinConference, LiveSummary, LiveTranscribe, LiveTranscription, Pay, ReceiveFax, SendFax, Transcribe, Transfer,
 };
+use signalwire_relay::simulator::{Caller, CutPoint, Direction, FrameKind, Journal, PersonOnCall, Simulator};
+use signalwire_relay::states::ConnectState;
+use signalwire_relay::{Call, Client, Collect, Dial, Event, HandlerResult, Record, machine, phone, silence, sms, tts};
 
 use crate::support::{NEVER, each, left};
 

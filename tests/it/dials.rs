@@ -4,11 +4,10 @@ use std::thread;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use signalwire_relay::devices::{Devices, Phone};
 use signalwire_relay::simulator::Simulator;
-use signalwire_relay::{
-    CallState, Client, Devices, Dial, DialState, Dialing, Direction, EndReason, ErrorKind, Event, Phone, phone, sip,
-    tts,
-};
+use signalwire_relay::states::{DialState, Direction};
+use signalwire_relay::{CallState, Client, Dial, Dialing, EndReason, ErrorKind, Event, phone, sip, tts};
 
 use crate::support::{
     LONG, SHORT, answer_by_hand, assert_accepted, builder, client, count, fence, refusal, sent, sim, until, until_in,

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use serde_json::{Value, json};
+use signalwire_relay::actions::Operation;
+use signalwire_relay::events::CollectResult;
+use signalwire_relay::params::{Prompt, ReceiveFax, Transcribe};
 use signalwire_relay::simulator::{PersonOnCall, Simulator};
-use signalwire_relay::{
-    Action, Call, Client, Collect, CollectResult, Direction, Error, ErrorKind, Event, MessageState, Operation, Prompt,
-    ReceiveFax, Record, Transcribe, sms, tts,
-};
+use signalwire_relay::states::Direction;
+use signalwire_relay::{Action, Call, Client, Collect, Error, ErrorKind, Event, MessageState, Record, sms, tts};
 
 use crate::support::{
     LONG, answer_by_hand, answered, client, fence, of_call, refusal, simulator_at, until, watchdog, watched,

@@ -4,14 +4,19 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use serde_json::json;
-use signalwire_relay::simulator::{PersonOnCall, Simulator};
-use signalwire_relay::{
-    Ai, AiMessage, AiState, AiUnhold, AmazonBedrock, AudioDirection, BindDigit, Call, CallSide, CallState, CardType,
-    ClearDigitBindings, Client, ConferenceEndReason, ConferenceStatus, Echo, ErrorKind, Event, FaxKind, HoldState,
-    JoinConference, JoinRoom, LiveSummary, LiveTranscribe, LiveTranscription, LiveTranslate, LiveTranslation, Pay,
-    PayResult, PayStep, QueueEnter, QueueStatus, ReceiveFax, ReferState, SendFax, Stream, StreamState, Tap, TapState,
-    Transcribe, TranscribeState, Transfer, UserEvent, rtp, sip, tts, ws,
+use signalwire_relay::choices::{AudioDirection, CallSide, CardType, FaxKind};
+use signalwire_relay::devices::{rtp, ws};
+use signalwire_relay::params::{
+    Ai, AiMessage, AiUnhold, AmazonBedrock, BindDigit, ClearDigitBindings, Echo, JoinConference, JoinRoom, LiveSummary,
+    LiveTranscribe, LiveTranscription, LiveTranslate, LiveTranslation, Pay, QueueEnter, ReceiveFax, SendFax, Stream,
+    Tap, Transcribe, Transfer, UserEvent,
 };
+use signalwire_relay::simulator::{PersonOnCall, Simulator};
+use signalwire_relay::states::{
+    AiState, ConferenceEndReason, ConferenceStatus, HoldState, PayResult, PayStep, QueueStatus, ReferState,
+    StreamState, TapState, TranscribeState,
+};
+use signalwire_relay::{Call, CallState, Client, ErrorKind, Event, sip, tts};
 
 use crate::support::*;
 

@@ -8,10 +8,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use signalwire_relay::devices::Devices;
+use signalwire_relay::params::Pay;
 use signalwire_relay::simulator::{Fault, FrameKind, Malformed, PersonOnCall, Simulator, VirtualThread};
 use signalwire_relay::{
-    Call, Client, Collect, Devices, Dial, Error, ErrorKind, Event, Message, Pay, Record, machine, phone, silence, sms,
-    tts,
+    Call, Client, Collect, Dial, Error, ErrorKind, Event, Message, Record, machine, phone, silence, sms, tts,
 };
 
 use crate::support::{each, left};

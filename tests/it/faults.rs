@@ -5,8 +5,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use signalwire_relay::connection::LinkStates;
+use signalwire_relay::errors::Phase;
 use signalwire_relay::simulator::{Fault, FrameKind, FrameRecord, Malformed, PersonOnCall, Simulator, VirtualThread};
-use signalwire_relay::{Builder, Call, Client, Error, ErrorKind, LinkState, LinkStates, Phase, sms, tts};
+use signalwire_relay::{Builder, Call, Client, Error, ErrorKind, LinkState, sms, tts};
 
 use crate::support::watchdog;
 

@@ -3,8 +3,9 @@
 use std::thread;
 
 use serde_json::{Value, json};
+use signalwire_relay::connection::Reply;
 use signalwire_relay::simulator::{FrameKind, FrameRecord, Simulator};
-use signalwire_relay::{Client, Error, ErrorKind, LinkState, Reply};
+use signalwire_relay::{Client, Error, ErrorKind, LinkState};
 
 use crate::support::{
     LONG, answered_call, answers_to, builder, caught_up, event, next_state, online, sim, until, watched,

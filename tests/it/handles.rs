@@ -5,12 +5,20 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use signalwire_relay::actions::StayEnd;
+use signalwire_relay::choices::CallSide;
+use signalwire_relay::connection::CancelToken;
+use signalwire_relay::devices::queue;
+use signalwire_relay::errors::Phase;
+use signalwire_relay::events::{EventName, LiveReport};
+use signalwire_relay::params::{
+    JoinConference, LiveSummary, LiveTranscribe, LiveTranscription, LiveTranslate, LiveTranslation, QueueEnter,
+};
 use signalwire_relay::simulator::{Builder, PersonOnCall, Simulator};
+use signalwire_relay::states::{ConferenceEndReason, ConnectState, ReferState, SendDigitsState};
 use signalwire_relay::{
-    Call, CallSide, CallState, CancelToken, Client, ConferenceEndReason, Connect, ConnectState, EndReason, ErrorKind,
-    EventName, HandlerResult, JoinConference, LinkState, LiveReport, LiveSummary, LiveTranscribe, LiveTranscription,
-    LiveTranslate, LiveTranslation, Phase, Play, QueueEnter, ReferState, Result, SendDigitsState, StayEnd, phone,
-    queue, silence, sip, tts,
+    Call, CallState, Client, Connect, EndReason, ErrorKind, HandlerResult, LinkState, Play, Result, phone, silence,
+    sip, tts,
 };
 
 use crate::support::NEVER;
@@ -335,7 +343,7 @@ fn digits_hold_noise_reduction_echo_and_refer_are_waited_for() {
     call.unhold().unwrap().wait(None).unwrap();
     assert!(call.denoise().unwrap().wait(None).unwrap().denoised);
     assert!(!call.denoise_stop().unwrap().wait(None).unwrap().denoised);
-    let echo = call.echo_with(signalwire_relay::Echo::new().timeout(Duration::from_secs(5))).unwrap();
+    let echo = call.echo_with(signalwire_relay::params::Echo::new().timeout(Duration::from_secs(5))).unwrap();
     assert!(!echo.wait(None).unwrap().ended_by_call);
     let referring = stage.begun("calling.refer", &call, |call| call.refer(sip("sip:desk@pbx.example")));
     for state in ["inProgress", "busy"] {
@@ -461,7 +469,7 @@ fn a_connect_whose_answer_was_missed_ends_with_an_unknown_outcome() {
 }
 
 /// A call with a connect that the service has accepted, and whose news was lost with the connection.
-fn in_doubt(stage: &Stage) -> (PersonOnCall, Call, signalwire_relay::ConnectAction) {
+fn in_doubt(stage: &Stage) -> (PersonOnCall, Call, signalwire_relay::actions::ConnectAction) {
     let (caller, call) = stage.answered();
     let bridge = stage.taken("calling.connect", &call, |call| call.connect(agent(AGENT)));
     stage.gap();

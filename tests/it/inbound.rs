@@ -6,10 +6,11 @@ use std::thread;
 use std::time::Duration;
 
 use serde_json::json;
+use signalwire_relay::connection::HandlerFailure;
+use signalwire_relay::devices::DeviceKind;
 use signalwire_relay::simulator::Simulator;
-use signalwire_relay::{
-    Call, CallState, Client, DeviceKind, Direction, Error, ErrorKind, HandlerFailure, MessageState, Result, tts,
-};
+use signalwire_relay::states::Direction;
+use signalwire_relay::{Call, CallState, Client, Error, ErrorKind, MessageState, Result, tts};
 
 use crate::support::{
     LONG, SHORT, acks, answered, assert_accepted, builder, client, count, fence, offered, push_envelope, refusal, sim,

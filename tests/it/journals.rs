@@ -14,8 +14,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use signalwire_relay::errors::Phase;
 use signalwire_relay::simulator::{Callee, Caller, Fault, Malformed, PersonOnCall, Simulator};
-use signalwire_relay::{Call, Client, HandlerResult, Phase};
+use signalwire_relay::{Call, Client, HandlerResult};
 
 use self::scenes::{ALL, SCENES};
 use crate::support::{builder, watched};

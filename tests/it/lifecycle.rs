@@ -7,10 +7,9 @@ use std::thread;
 use std::time::Duration;
 
 use serde_json::json;
+use signalwire_relay::connection::HandlerFailure;
 use signalwire_relay::simulator::{PersonOnCall, Simulator};
-use signalwire_relay::{
-    Call, CallState, Client, Dial, ErrorKind, HandlerFailure, LinkState, Play, phone, silence, sms, tts,
-};
+use signalwire_relay::{Call, CallState, Client, Dial, ErrorKind, LinkState, Play, phone, silence, sms, tts};
 
 use crate::support::*;
 
@@ -27,7 +26,7 @@ fn forever() -> Play {
     Play::new(silence(NEVER))
 }
 
-fn text() -> signalwire_relay::Sms {
+fn text() -> signalwire_relay::params::Sms {
     sms("+15552220000").from("+15551110000").body("Hi")
 }
 

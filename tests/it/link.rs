@@ -27,7 +27,7 @@ fn receive(client: &Client, context: &str) -> Result<(), Error> {
     client.execute("signalwire.receive", json!({"contexts": [context]})).map(drop)
 }
 
-fn text(body: &str) -> signalwire_relay::Sms {
+fn text(body: &str) -> signalwire_relay::params::Sms {
     sms("+15552222222").from("+15551111111").body(body)
 }
 

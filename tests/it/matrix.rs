@@ -6,12 +6,18 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use signalwire_relay::actions::Operation;
+use signalwire_relay::devices::rtp;
+use signalwire_relay::events::EventStream;
+use signalwire_relay::params::{
+    Ai, AiHold, AiMessage, AiUnhold, AmazonBedrock, Answer, BindDigit, ClearDigitBindings, Disconnect, Echo, Hangup,
+    JoinConference, LeaveRoom, LiveSummary, LiveTranscribe, LiveTranscription, LiveTranslate, LiveTranslation, Pay,
+    ReceiveFax, Transcribe, Transfer, UserEvent, digit_detector, fax_tone,
+};
 use signalwire_relay::simulator::{FrameKind, FrameRecord, PersonOnCall, Simulator};
+use signalwire_relay::states::PlayState;
 use signalwire_relay::{
-    Action, Ai, AiHold, AiMessage, AiUnhold, AmazonBedrock, Answer, BindDigit, Call, ClearDigitBindings, Client,
-    Collect, Dial, Disconnect, Echo, ErrorKind, EventStream, Hangup, JoinConference, LeaveRoom, LinkState, LiveSummary,
-    LiveTranscribe, LiveTranscription, LiveTranslate, LiveTranslation, Operation, Pay, Play, PlayState, ReceiveFax,
-    Record, Result, Transcribe, Transfer, UserEvent, WeakClient, digit_detector, fax_tone, machine, phone, rtp,
+    Action, Call, Client, Collect, Dial, ErrorKind, LinkState, Play, Record, Result, WeakClient, machine, phone,
     silence, sip, sms, tts,
 };
 
@@ -813,7 +819,10 @@ where
 }
 
 /// The state after those that a playback begins with.
-fn after_playing(events: &mut EventStream<signalwire_relay::PlayEvent>, time: Option<Duration>) -> Option<PlayState> {
+fn after_playing(
+    events: &mut EventStream<signalwire_relay::events::PlayEvent>,
+    time: Option<Duration>,
+) -> Option<PlayState> {
     loop {
         let state = events.next_within(time)?.state;
         if state != PlayState::Playing {

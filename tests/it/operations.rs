@@ -6,12 +6,16 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use serde_json::{Value, json};
+use signalwire_relay::actions::{DetectAction, HasVolume, Operation, PlayAction, RecordAction};
+use signalwire_relay::choices::{AudioDirection, DetectKind, FaxTone, Gender, RecordFormat};
+use signalwire_relay::events::{CollectEvent, CollectResult};
+use signalwire_relay::media::ringtone;
+use signalwire_relay::params::{Prompt, digit_detector, fax_tone};
 use signalwire_relay::simulator::{PersonOnCall, Simulator};
+use signalwire_relay::states::{CollectState, PlayState, RecordState};
 use signalwire_relay::{
-    Action, AudioDirection, Call, Client, Collect, CollectEvent, CollectResult, CollectState, Detect, DetectAction,
-    DetectKind, Error, ErrorKind, FaxTone, Gender, HasVolume, Heard, Operation, Pausable, Play, PlayAction, PlayState,
-    Prompt, Record, RecordAction, RecordFormat, RecordState, Result, Stoppable, audio, digit_detector, fax_tone,
-    machine, phone, ringtone, silence, tts,
+    Action, Call, Client, Collect, Detect, Error, ErrorKind, Heard, Pausable, Play, Record, Result, Stoppable, audio,
+    machine, phone, silence, tts,
 };
 
 use crate::support::{
@@ -225,7 +229,7 @@ fn everybody_who_asks_gets_the_same_outcome_and_each_callback_runs_once() {
         let (to, more) = mpsc::channel();
         let callback = |name: &'static str| {
             let (to, here) = (to.clone(), thread::current().id());
-            move |ended: &Result<signalwire_relay::RecordEvent>| {
+            move |ended: &Result<signalwire_relay::events::RecordEvent>| {
                 let inline = thread::current().id() == here;
                 to.send((name, inline, ended.as_ref().unwrap().url.clone())).unwrap();
             }
@@ -641,7 +645,7 @@ fn listening(sim: &Simulator, client: &Client, how: impl Into<Detect>) -> (Call,
     (call, detect)
 }
 
-fn heard(events: impl Iterator<Item = signalwire_relay::DetectEvent>) -> Vec<Heard> {
+fn heard(events: impl Iterator<Item = signalwire_relay::events::DetectEvent>) -> Vec<Heard> {
     events.map(|event| event.heard).collect()
 }
 

@@ -12,9 +12,8 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use signalwire_relay::simulator::Simulator;
-use signalwire_relay::{
-    Call, CallState, Client, Dial, ErrorKind, MessageState, Play, PlayState, Result, phone, silence, sms,
-};
+use signalwire_relay::states::PlayState;
+use signalwire_relay::{Call, CallState, Client, Dial, ErrorKind, MessageState, Play, Result, phone, silence, sms};
 
 use crate::support::{NEVER, watchdog};
 

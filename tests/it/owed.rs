@@ -6,8 +6,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use serde_json::json;
+use signalwire_relay::connection::LinkStates;
 use signalwire_relay::simulator::{Fault, PersonOnCall, Simulator};
-use signalwire_relay::{Builder, Client, Dial, ErrorKind, LinkStates, phone, silence};
+use signalwire_relay::{Builder, Client, Dial, ErrorKind, phone, silence};
 
 use crate::support::{
     LONG, Warnings, child_role, count, log_to, online, push_envelope, reconnecting, report, reports_of_child, until_in,

@@ -10,10 +10,9 @@ use std::thread;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use signalwire_relay::connection::LinkStates;
 use signalwire_relay::simulator::{PersonOnCall, Simulator, VirtualThread};
-use signalwire_relay::{
-    Call, CallState, Client, Dial, Dialing, ErrorKind, LinkState, LinkStates, Play, phone, silence, sms, tts,
-};
+use signalwire_relay::{Call, CallState, Client, Dial, Dialing, ErrorKind, LinkState, Play, phone, silence, sms, tts};
 
 use crate::support::{LONG, Peer, Service, answer_by_hand, count, event, fence, online, refusal, watchdog};
 

@@ -8,7 +8,8 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use serde_json::json;
-use signalwire_relay::{Builder, Client, Error, ErrorKind, Phase};
+use signalwire_relay::errors::Phase;
+use signalwire_relay::{Builder, Client, Error, ErrorKind};
 
 use crate::support::{LONG, Peer, child_role, drain, millis, next_state, online, report, reports_of_child, watched};
 use crate::tls::{Authority, Pem, Server, each_backend, named};

@@ -4,10 +4,11 @@ use std::sync::mpsc::channel;
 use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
+use signalwire_relay::devices::{Devices, Leg, Phone};
 use signalwire_relay::simulator::{PersonOnCall, Simulator};
+use signalwire_relay::states::EndSource;
 use signalwire_relay::{
-    Call, CallState, Client, Connect, Devices, Dial, EndReason, EndSource, Error, ErrorKind, Leg, Message,
-    MessageState, Phone, phone, sip, sms, tts,
+    Call, CallState, Client, Connect, Dial, EndReason, Error, ErrorKind, Message, MessageState, phone, sip, sms, tts,
 };
 
 const ANN: &str = "+15552220001";

@@ -5,7 +5,8 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use signalwire_relay::{DEFAULT_HOST, constants};
+use signalwire_relay::connection::DEFAULT_HOST;
+use signalwire_relay::constants;
 
 const PAGE: &str = include_str!("../../src/reference.rs");
 const NAMES: &str = include_str!("../reference_names.txt");

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use log::{Level, Log, Metadata, Record};
 use serde_json::{Value, json};
-use signalwire_relay::{Builder, Client, Error, ErrorKind, LinkState, LinkStates};
+use signalwire_relay::connection::LinkStates;
+use signalwire_relay::{Builder, Client, Error, ErrorKind, LinkState};
 use tungstenite::Message;
 use tungstenite::protocol::{CloseFrame, Role};
 

@@ -7,10 +7,10 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 
 use serde_json::{Value, json};
+use signalwire_relay::connection::HandlerFailure;
+use signalwire_relay::events::{EventName, parse_event};
 use signalwire_relay::simulator::Simulator;
-use signalwire_relay::{
-    Call, Client, Dial, ErrorKind, EventName, HandlerFailure, LinkState, parse_event, phone, silence, sip, sms,
-};
+use signalwire_relay::{Call, Client, Dial, ErrorKind, LinkState, phone, silence, sip, sms};
 
 use crate::support::{
     Capture, LONG, Peer, answer, answered_call, builder, caught_up, child_role, event, http_request, next_state,
@@ -624,11 +624,13 @@ fn the_search_for_secrets_finds_them() {
 /// What can be given to the crate and printed again. Each set of parameters may hold a secret, if only by `extra`.
 #[test]
 fn debug_of_what_a_program_gives_shows_no_secret() {
-    use signalwire_relay::{
-        Ai, AmazonBedrock, Answer, Collect, Connect, Detect, Device, Devices, Echo, Hangup, JoinConference, JoinRoom,
-        LeaveRoom, Media, Pay, Play, Playlist, Prompt, QueueEnter, Record, Refer, Stream, Swaig, Tap, TapDevice,
-        Transcribe, UserEvent, audio, digit_detector, fax_tone, machine, rtp, tts, webrtc, ws,
+    use signalwire_relay::devices::{Device, Devices, TapDevice, rtp, webrtc, ws};
+    use signalwire_relay::media::{Media, Playlist};
+    use signalwire_relay::params::{
+        Ai, AmazonBedrock, Answer, Echo, Hangup, JoinConference, JoinRoom, LeaveRoom, Pay, Prompt, QueueEnter, Refer,
+        Stream, Swaig, Tap, Transcribe, UserEvent, digit_detector, fax_tone,
     };
+    use signalwire_relay::{Collect, Connect, Detect, Play, Record, audio, machine, tts};
     let url = format!(
         "https://ann:{}@example.com/a?b=c",
         PASSWORD.replace(' ', "%20").replace('/', "%2F").replace('"', "%22")

@@ -5,8 +5,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use signalwire_relay::actions::PlayAction;
+use signalwire_relay::params::Sms;
 use signalwire_relay::simulator::{PersonOnCall, Simulator, VirtualThread};
-use signalwire_relay::{Call, Client, Dial, ErrorKind, LinkState, Play, PlayAction, Sms, phone, silence, sms};
+use signalwire_relay::{Call, Client, Dial, ErrorKind, LinkState, Play, phone, silence, sms};
 
 use crate::support::{NEVER, child_role, log_to, report, reports_of_child, watchdog};
 

@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use serde_json::{Value, json};
+use signalwire_relay::params::Sms;
 use signalwire_relay::simulator::Simulator;
-use signalwire_relay::{Client, Direction, Error, ErrorKind, Message, MessageState, Result, Sms, sms};
+use signalwire_relay::states::Direction;
+use signalwire_relay::{Client, Error, ErrorKind, Message, MessageState, Result, sms};
 
 use crate::support::{
     LONG, SHORT, answer_by_hand, assert_accepted, builder, client, count, fence, refusal, sent, sim, until,

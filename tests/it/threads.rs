@@ -5,8 +5,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use serde_json::json;
+use signalwire_relay::connection::Stats;
 use signalwire_relay::simulator::{PersonOnCall, Simulator};
-use signalwire_relay::{Builder, Client, Stats, silence};
+use signalwire_relay::{Builder, Client, silence};
 
 use crate::support::{
     Drops, LONG, Warnings, child_role, count, in_child, left, log_to, reports_of_child, until_in, virtual_sim, watched,

@@ -14,7 +14,9 @@ use rcgen::{
     date_time_ymd,
 };
 use serde_json::{Value, json};
-use signalwire_relay::{Builder, Client, Error, ErrorKind, LinkState, Phase, TlsBackend};
+use signalwire_relay::connection::TlsBackend;
+use signalwire_relay::errors::Phase;
+use signalwire_relay::{Builder, Client, Error, ErrorKind, LinkState};
 use tungstenite::{Message, WebSocket};
 
 use crate::support::{LONG, millis, next_state, online, watched};

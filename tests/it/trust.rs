@@ -12,7 +12,9 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig, ServerConnection};
 use serde_json::json;
-use signalwire_relay::{Builder, Client, ErrorKind, Phase, TlsBackend};
+use signalwire_relay::connection::TlsBackend;
+use signalwire_relay::errors::Phase;
+use signalwire_relay::{Builder, Client, ErrorKind};
 use tungstenite::Message;
 
 use crate::support::{LONG, child_role, report, reports_of_child};

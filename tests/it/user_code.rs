@@ -9,10 +9,13 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use serde_json::json;
+use signalwire_relay::connection::HandlerFailure;
+use signalwire_relay::params::{Answer, Hangup, Sms};
 use signalwire_relay::simulator::{PersonOnCall, Simulator};
+use signalwire_relay::states::PlayState;
 use signalwire_relay::{
-    Answer, Builder, Call, Client, Collect, Dial, ErrorKind, HandlerFailure, Hangup, LinkState, Play, PlayState,
-    Record, Result, Sms, WeakClient, machine, phone, silence, sms, tts,
+    Builder, Call, Client, Collect, Dial, ErrorKind, LinkState, Play, Record, Result, WeakClient, machine, phone,
+    silence, sms, tts,
 };
 
 use crate::support::{Drops, NEVER, watchdog};
@@ -412,12 +415,12 @@ fn methods() -> Vec<Method> {
         ("Call::join_conference", Any, |_, _, call| call.join_conference("room").map(drop)),
         ("Call::join_room", Any, |_, _, call| { call.join_room("room")?; call.leave_room() }),
         ("Call::bind_digit", Any, |_, _, call| {
-            call.bind_digit(signalwire_relay::BindDigit::new("1", "calling.play"))?;
+            call.bind_digit(signalwire_relay::params::BindDigit::new("1", "calling.play"))?;
             call.clear_digit_bindings()
         }),
         ("Call::ai_message", Any, |_, _, call| call.ai_message("Hello")),
         ("Call::live_transcribe", Any, |_, _, call| {
-            call.live_transcribe(signalwire_relay::LiveTranscription::new()).map(drop)
+            call.live_transcribe(signalwire_relay::params::LiveTranscription::new()).map(drop)
         }),
         ("Call::wait_for", Is(Timeout), |_, _, call| call.wait_for("none", |_| true, 5 * MINUTE).map(drop)),
         ("Call::wait_for_ringing", Fine, |_, _, call| call.wait_for_ringing(MINUTE).map(drop)),
@@ -845,7 +848,7 @@ fn listeners_add_and_remove_listeners_while_they_are_told() {
         // Each hears one event, removes itself, and puts the next in its place.
         fn add(call: &Call, number: usize, heard: &Arc<Mutex<Vec<(usize, usize)>>>, drops: &Drops) {
             let (own, list, all, flag) = (call.clone(), Arc::clone(heard), drops.clone(), drops.flag());
-            let itself: Arc<Mutex<Option<signalwire_relay::Listener>>> = Arc::default();
+            let itself: Arc<Mutex<Option<signalwire_relay::events::Listener>>> = Arc::default();
             let slot = Arc::clone(&itself);
             let listener = call.on("calling.error", move |event| {
                 flag.touch();

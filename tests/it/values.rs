@@ -1,11 +1,10 @@
 //! Values at the edge: numbers that are none, addresses with names, what the environment holds.
 
 use serde_json::{Value, json};
+use signalwire_relay::events::parse_event;
+use signalwire_relay::params::{Ai, AiPrompt, AmazonBedrock, Prompt};
 use signalwire_relay::simulator::Simulator;
-use signalwire_relay::{
-    Ai, AiPrompt, AmazonBedrock, Client, Connect, Dial, ErrorKind, Event, Play, Prompt, Record, parse_event, phone,
-    silence, sip, sms, tts,
-};
+use signalwire_relay::{Client, Connect, Dial, ErrorKind, Event, Play, Record, phone, silence, sip, sms, tts};
 
 use crate::support::{
     LONG, answered, builder, child_role, client, count, log_to, refusal, report, reports_of_child, sent, simulator_at,

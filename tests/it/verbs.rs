@@ -6,10 +6,12 @@ use std::thread::{JoinHandle, spawn};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use signalwire_relay::{
-    Ai, AiState, Call, Client, ErrorKind, Event, JoinConference, LiveTranscription, Pay, PayResult, QueueLeave,
-    ReceiveFax, SendFax, Stream, Tap, Transcribe, rtp,
+use signalwire_relay::devices::rtp;
+use signalwire_relay::params::{
+    Ai, JoinConference, LiveTranscription, Pay, QueueLeave, ReceiveFax, SendFax, Stream, Tap, Transcribe,
 };
+use signalwire_relay::states::{AiState, PayResult};
+use signalwire_relay::{Call, Client, ErrorKind, Event};
 use tungstenite::{Message, accept};
 
 const LONG: Duration = Duration::from_secs(20);
@@ -185,16 +187,16 @@ fn every_command_is_sent_under_its_name() {
         call.leave_conference("conf-1"),
         call.join_room("room").map(drop),
         call.leave_room(),
-        call.amazon_bedrock(signalwire_relay::AmazonBedrock::new()),
+        call.amazon_bedrock(signalwire_relay::params::AmazonBedrock::new()),
         call.ai_message("Hello"),
         call.ai_hold(),
         call.ai_unhold(),
         call.live_transcribe(LiveTranscription::new()).map(drop),
-        call.live_translate(signalwire_relay::LiveTranslate::stop()).map(drop),
+        call.live_translate(signalwire_relay::params::LiveTranslate::stop()).map(drop),
         call.denoise().map(drop),
         call.denoise_stop().map(drop),
         call.echo().map(drop),
-        call.bind_digit(signalwire_relay::BindDigit::new("1", "calling.play")),
+        call.bind_digit(signalwire_relay::params::BindDigit::new("1", "calling.play")),
         call.clear_digit_bindings(),
         call.user_event("x"),
     ];

@@ -6,10 +6,11 @@ use std::thread;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use signalwire_relay::devices::{Devices, Phone};
+use signalwire_relay::params::{JoinConference, Pay, Transfer};
 use signalwire_relay::simulator::Simulator;
 use signalwire_relay::{
-    Builder, Call, CallState, Client, Devices, Dial, Dialing, EndReason, Error, ErrorKind, JoinConference, Pay, Phone,
-    Result, Transfer, phone, sip, sms, tts,
+    Builder, Call, CallState, Client, Dial, Dialing, EndReason, Error, ErrorKind, Result, phone, sip, sms, tts,
 };
 
 use crate::support::{

@@ -4,10 +4,9 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use serde_json::json;
+use signalwire_relay::devices::Phone;
 use signalwire_relay::simulator::{Simulator, Time, VirtualThread};
-use signalwire_relay::{
-    Call, CallState, Client, Collect, ErrorKind, HandlerResult, LinkState, Phone, Record, phone, tts,
-};
+use signalwire_relay::{Call, CallState, Client, Collect, ErrorKind, HandlerResult, LinkState, Record, phone, tts};
 
 use tungstenite::{Message, WebSocket};
 

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use serde_json::json;
 use signalwire_relay::simulator::{PersonOnCall, Simulator};
+use signalwire_relay::states::PlayState;
 use signalwire_relay::{
-    Call, Client, Dial, ErrorKind, LinkState, Play, PlayState, Record, Result, WeakClient, machine, phone, silence, sms,
+    Call, Client, Dial, ErrorKind, LinkState, Play, Record, Result, WeakClient, machine, phone, silence, sms,
 };
 
 use crate::support::*;

@@ -102,7 +102,9 @@ pub enum Event {
 /// [`Event::Other`], or has empty fields.
 ///
 /// ```
-/// use signalwire_relay::{Event, PlayState, parse_event};
+/// use signalwire_relay::Event;
+/// use signalwire_relay::events::parse_event;
+/// use signalwire_relay::states::PlayState;
 /// use serde_json::json;
 ///
 /// let event = parse_event(&json!({

@@ -1,7 +1,7 @@
 //! What an AI on a call is given: through builders as far as they go, or as it is.
 
 use serde_json::Value;
-use signalwire_relay::{
+use signalwire_relay::params::{
     Ai, AiLanguage, AiMessage, AiPrompt, AmazonBedrock, Hint, LiveSummary, LiveTranscribe, LiveTranscription,
     LiveTranslate, LiveTranslation, Pronounce, Swaig,
 };

@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
-use signalwire_relay::{AiPrompt, Devices, Media, Playlist, Swaig};
+use signalwire_relay::devices::Devices;
+use signalwire_relay::media::{Media, Playlist};
+use signalwire_relay::params::{AiPrompt, Swaig};
 
 use super::ai::{prompt, swaig};
 use super::objects::{device, medium};

@@ -11,12 +11,12 @@ mod objects;
 mod past;
 mod started;
 
-use signalwire_relay::{
-    AiHold, AiMessage, AiUnhold, Answer, BindDigit, Call, ClearDigitBindings, Client, Connect, Dial, DigitDetector,
-    Echo, FaxDetector, Hangup, JoinRoom, LeaveConference, LeaveRoom, Play, Prompt, QueueEnter, QueueLeave, ReceiveFax,
-    Refer, Result, SendDigits, SendFax, Sms, Stream, Transcribe, Transfer, UserEvent, digit_detector, fax_tone,
-    machine, sms,
+use signalwire_relay::params::{
+    AiHold, AiMessage, AiUnhold, Answer, BindDigit, ClearDigitBindings, DigitDetector, Echo, FaxDetector, Hangup,
+    JoinRoom, LeaveConference, LeaveRoom, Prompt, QueueEnter, QueueLeave, ReceiveFax, Refer, SendDigits, SendFax, Sms,
+    Stream, Transcribe, Transfer, UserEvent, digit_detector, fax_tone,
 };
+use signalwire_relay::{Call, Client, Connect, Dial, Play, Result, machine, sms};
 
 use ai::{agent, bedrock, live_transcribing, live_translating, reset};
 pub use args::{Args, Way, take_unfit};

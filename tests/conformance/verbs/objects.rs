@@ -1,11 +1,10 @@
 //! Objects within the arguments: through builders as far as they go, or as they are.
 
 use serde_json::{Value, json};
-use signalwire_relay::{
-    Audio, Collect, Detect, Device, JoinConference, Machine, Media, Pay, PayPrompt, Record, Ringtone, Silence, Tap,
-    TapDevice, Tts, agora, audio, digit_detector, fabric, fax_tone, machine, phone, ringtone, rtp, silence, sip,
-    stream_to, tts, webrtc, ws,
-};
+use signalwire_relay::devices::{Device, TapDevice, agora, fabric, rtp, stream_to, webrtc, ws};
+use signalwire_relay::media::{Audio, Media, Ringtone, Silence, Tts, ringtone};
+use signalwire_relay::params::{JoinConference, Machine, Pay, PayPrompt, Tap, digit_detector, fax_tone};
+use signalwire_relay::{Collect, Detect, Record, audio, machine, phone, silence, sip, tts};
 
 use super::args::{Args, Way, unfit};
 

@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 use serde_json::Value;
-use signalwire_relay::{
-    Action, Ai, Collect, Detect, Pay, Play, Prompt, ReceiveFax, Record, Result, SendFax, Stream, Tap, Transcribe,
-};
+use signalwire_relay::params::{Ai, Pay, Prompt, ReceiveFax, SendFax, Stream, Tap, Transcribe};
+use signalwire_relay::{Action, Collect, Detect, Play, Record, Result};
 
 use super::args::Args;
 use crate::wire::Count;

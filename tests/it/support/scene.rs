@@ -3,8 +3,9 @@
 use std::fmt::Debug;
 
 use serde_json::{Value, json};
+use signalwire_relay::connection::LinkStates;
 use signalwire_relay::simulator::{Direction, FrameKind, FrameRecord, PersonOnCall, Simulator};
-use signalwire_relay::{Call, Client, Error, LinkState, LinkStates};
+use signalwire_relay::{Call, Client, Error, LinkState};
 
 use super::{LONG, until};
 
