@@ -211,6 +211,7 @@ pub mod events;
 #[cfg(feature = "__fuzz")]
 #[doc(hidden)]
 pub mod fuzz;
+pub mod ladder;
 mod latch;
 mod mailbox;
 mod mask;

@@ -68,7 +68,7 @@ fn a_menu_that_gives_up_at_a_wrong_key_is_found_out() {
         assert!(all[1].contains("number 3: somebody is told \"not one of the choices\""), "{told}");
         assert!(all[1].contains("+15551230000 was hung up on (hangup)"), "{told}");
         assert!(all[2].contains("+15551230000 hears \"shortly\" (call "), "{told}");
-        assert!(told.contains("+15551230000 pressed 7") && told.contains("→ calling.end"), "{told}");
+        assert!(told.contains("+15551230000 pressed 7") && told.contains("├── calling.end hangup ─"), "{told}");
     });
 }
 

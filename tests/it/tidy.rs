@@ -35,7 +35,9 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "call", "message",
         ],
     ),
-    ("simulator", &["error", "clock", "secret"]),
+    // Draws what it is handed, and knows nobody.
+    ("ladder", &[]),
+    ("simulator", &["error", "clock", "secret", "ladder"]),
     ("fuzz", &["protocol", "secret"]),
     // Only names: the public modules that the root is grouped into.
     ("actions", &["call"]),

@@ -263,27 +263,28 @@ impl fmt::Display for Journal {
     }
 }
 
-/// What was waited for did not come. Both `Display` and `Debug` say what, and show the last frames.
+/// What was waited for did not come. Both `Display` and `Debug` say what, and show the last frames as a
+/// [ladder](crate::ladder).
 #[derive(Clone)]
 pub struct WaitTimeout {
     what: String,
-    near: Vec<FrameRecord>,
+    ladder: Vec<String>,
 }
 
 impl WaitTimeout {
-    pub(crate) fn new(what: String, near: Vec<FrameRecord>) -> Self {
-        Self { what, near }
+    pub(crate) fn new(what: String, ladder: Vec<String>) -> Self {
+        Self { what, ladder }
     }
 }
 
 impl fmt::Display for WaitTimeout {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} did not come in time; ", self.what)?;
-        if self.near.is_empty() {
+        if self.ladder.is_empty() {
             return f.write_str("no frame went over the wire");
         }
         write!(f, "the last frames are:")?;
-        self.near.iter().try_for_each(|entry| write!(f, "\n  {entry}"))
+        self.ladder.iter().try_for_each(|line| write!(f, "\n  {line}"))
     }
 }
 

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use crate::clock::Sender;
 use crate::simulator::record::journal::{Direction, Frame, FrameKind, FrameRecord, Journal, WaitTimeout};
+use crate::simulator::record::ladder;
 
-/// How many frames a failed wait shows.
+/// How many rows of the ladder a failed wait shows.
 const SHOWN: usize = 20;
 
 /// The growing journal: frames in order, the oldest of which go first.
@@ -84,7 +85,7 @@ impl Log {
     }
 
     pub(crate) fn missed(&self, what: String) -> WaitTimeout {
-        let skip = self.entries.len().saturating_sub(SHOWN);
-        WaitTimeout::new(what, self.entries.iter().skip(skip).cloned().collect())
+        let entries: Vec<FrameRecord> = self.entries.iter().cloned().collect();
+        WaitTimeout::new(what, ladder::end_of(&entries, SHOWN))
     }
 }

@@ -4,4 +4,5 @@ pub(crate) mod canonical;
 pub(crate) mod deed;
 pub(crate) mod history;
 pub(crate) mod journal;
+pub(crate) mod ladder;
 pub(crate) mod log;

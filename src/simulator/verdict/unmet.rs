@@ -2,22 +2,22 @@
 
 use std::fmt;
 
-use crate::simulator::record::journal::{Direction, FrameKind, FrameRecord};
-use crate::simulator::verdict::deeds::shortened;
+use crate::simulator::record::journal::FrameRecord;
+use crate::simulator::record::ladder;
 
-/// How many lines of the transcript, and how many frames, a failure shows.
+/// How many lines of the transcript, and how many rows of the ladder, a failure shows.
 pub(crate) const SHOWN: usize = 20;
 
 /// What was expected and did not happen, and what a client did that the service would not accept.
 ///
 /// `Display` and `Debug` are the same: each unmet expectation with what came near it, each violation, then the end of
-/// the transcript and the last frames.
+/// the transcript and of the [ladder](crate::ladder).
 #[derive(Clone)]
 pub struct VerificationError {
     expectations: Vec<String>,
     violations: Vec<String>,
     transcript: Vec<String>,
-    frames: Vec<String>,
+    ladder: Vec<String>,
 }
 
 impl VerificationError {
@@ -28,11 +28,7 @@ impl VerificationError {
         transcript: Vec<String>,
         entries: &[FrameRecord],
     ) -> Self {
-        // Acknowledgements say nothing.
-        let told: Vec<&FrameRecord> = entries.iter().filter(|entry| entry.kind() != FrameKind::Ack).collect();
-        let skip = told.len().saturating_sub(SHOWN);
-        let frames = told.into_iter().skip(skip).map(in_brief).collect();
-        Self { expectations, violations, transcript, frames }
+        Self { expectations, violations, transcript, ladder: ladder::end_of(entries, SHOWN) }
     }
 
     /// The expectations that are not met, a sentence or more each.
@@ -61,7 +57,7 @@ impl fmt::Display for VerificationError {
             write!(f, "{next}what the service would not accept (`allow_violations()` lets it pass):")?;
             self.violations.iter().try_for_each(|line| write!(f, "\n  {line}"))?;
         }
-        for (what, lines) in [("the transcript ends with", &self.transcript), ("the last frames", &self.frames)] {
+        for (what, lines) in [("the transcript ends with", &self.transcript), ("the last frames", &self.ladder)] {
             match lines.is_empty() {
                 true => write!(f, "\n{what}: nothing")?,
                 false => write!(f, "\n{what}:")?,
@@ -79,24 +75,3 @@ impl fmt::Debug for VerificationError {
 }
 
 impl std::error::Error for VerificationError {}
-
-/// A frame in one line that can be read: what of it tells something, and the end of the call's id.
-fn in_brief(entry: &FrameRecord) -> String {
-    let arrow = match entry.direction() {
-        Direction::FromClient => "→",
-        Direction::ToClient => "←",
-    };
-    let mut params = entry.params().clone();
-    if let Some(fields) = params.as_object_mut() {
-        for dull in ["node_id", "call_id", "segment_id", "tag"] {
-            fields.remove(dull);
-        }
-    }
-    let what = if entry.kind() == FrameKind::Raw { entry.text() } else { params.to_string() };
-    let id = entry.call_id().map_or_else(String::new, |id| {
-        let from = id.char_indices().rev().nth(5).map_or(0, |(at, _)| at);
-        format!(" (call …{})", &id[from..])
-    });
-    let reply = if matches!(entry.kind(), FrameKind::Reply | FrameKind::ErrorReply) { " reply" } else { "" };
-    shortened(&format!("{:.3} s {arrow} {}{reply}{id} {what}", entry.at().as_secs_f64(), entry.method()))
-}
