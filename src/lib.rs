@@ -1,7 +1,11 @@
 //! Real-time call control and messaging over SignalWire RELAY, for plain threaded Rust.
 //!
-//! Every method blocks until there is something to say, and ends: there is no async runtime, no callback that must
-//! not wait, and no wait without an end. One [`Client`] is one WebSocket; it reconnects by itself.
+//! A synchronous client: methods block until the service responds or a deadline passes. It needs no async runtime, callbacks
+//! may block, and every wait has an end.
+//!
+//! ```sh
+//! cargo add signalwire-relay
+//! ```
 //!
 //! ```no_run
 //! use signalwire_relay::{Client, Result, tts};
@@ -18,130 +22,105 @@
 //! }
 //! ```
 //!
-//! Credentials come from the environment or the [`Builder`]. Without an account the same program runs against the
-//! [simulator](#testing-with-the-simulator).
+//! The credentials come from the environment variables `SIGNALWIRE_PROJECT_ID` and `SIGNALWIRE_API_TOKEN`, or from the
+//! [`Builder`]. Without an account, the same program runs [against the simulator](#testing).
 //!
-//! # What there is
+//! # Chapters
 //!
 //! | | |
 //! |---|---|
-//! | [`Client`] | connects; takes calls ([`on_call`](Client::on_call), [`next_call`](Client::next_call)) and messages; [`dial`](Client::dial)s and [sends](Client::send_message) |
-//! | [`Call`] | is answered, played to, asked, recorded, bridged, put into conferences, rooms and queues, tapped, transcribed, talked to by an AI, charged, hung up |
-//! | [`Action`] | something that goes on on a call: [`wait`](Action::wait) for its outcome, or stop it |
-//! | [`Message`] | a text; [`wait`](Message::wait) for the carrier's verdict |
-//! | [`Event`] | what the service tells: [`Call::on`], [`Call::events`], [`Call::wait_for`] |
+//! | [Getting started](docs/getting_started/index.html) | add the crate, answer a call, run without an account |
+//! | [Calls](docs/calls/index.html) | dial, answer, play, record, hang up |
+//! | [Asking for input](docs/input/index.html) | digits, speech, menus |
+//! | [Connecting, queues, conferences](docs/connecting/index.html) | bring several parties together |
+//! | [Messages](docs/messages/index.html) | text messages (SMS, MMS), out and in |
+//! | [Errors and retries](docs/errors/index.html) | each error kind, and what may be sent again |
+//! | [Reconnecting](docs/reconnecting/index.html) | what happens while the connection is lost, and after |
+//! | [Threads and scaling](docs/threads/index.html) | which thread runs what, and thousands of calls |
+//! | [Running in production](docs/production/index.html) | signals, restarts, health, metrics, logs, proxies, certificates |
+//! | [Testing](docs/testing/index.html) | tests against the simulator, in virtual time |
+//! | [From the Python SDK](docs/python_sdk/index.html) | programs side by side, and every name |
+//! | [Reliability](docs/reliability/index.html) | faults, what happens then, and the tests that show it |
 //!
-//! The names that most programs use are at the root. The others are in modules by kind: [`params`] and [`choices`]
-//! (parameters of methods, and their values), [`media`], [`devices`], [`actions`], [`events`], [`states`], [`errors`] and
-//! [`connection`] (settings, statistics).
+//! # Handles
 //!
-//! What a method needs is its argument, and what is optional is a setter on that argument:
-//! `call.play(tts("Hi"))`, `call.play(Play::new(tts("Hi")).volume(-6.0).loops(3))`. Every set of parameters has
-//! `extra(key, value)` for what the service learns before this crate does.
+//! | handle | what it is |
+//! |---|---|
+//! | [`Client`] | The connection: receives calls and messages, [dials](Client::dial), and [sends messages](Client::send_message). |
+//! | [`Call`] | A live call: answer, play, ask, record, connect, hang up. |
+//! | [`Action`] | An operation in progress on a call: [wait](Action::wait) for its result, or stop it. |
+//! | [`Message`] | A text message: [wait](Message::wait) for its final state. |
+//! | [`Event`] | A report of the service: [`Call::on`], [`Call::events`], [`Call::wait_for`]. |
 //!
-//! # Threads and handlers
+//! Handles are cheap to clone, and any thread may use them. Dropping the last clone of a client closes it; a handler reaches
+//! its client through [`Call::client`], which keeps no clone.
 //!
-//! A client has two threads: one reads, one writes and keeps the time (and a third watches for signals while
-//! [`Client::run`] runs). They never run the program's code. Handlers,
-//! listeners and callbacks run on threads of their own kind, which come and go with the work: they may block, be slow
-//! or panic without harm to other calls. The handler of an inbound call has a thread for as long as it runs; the
-//! listeners and callbacks of one call run in order, one at a time, so that a slow one delays the next of that call.
+//! Required values are arguments, optional ones are setters on the argument: `call.play(tts("Hi"))`,
+//! `call.play(Play::new(tts("Hi")).volume(-6.0).loops(3))`. The names that most programs use are at the root of the crate.
+//! The others are in modules by kind: [`params`] and [`choices`], [`media`], [`devices`], [`actions`], [`events`], [`states`],
+//! [`errors`] and [`connection`].
 //!
-//! How many threads there may be, how thousands of calls are served on a few of them, and how several processes share a
-//! context is in the module [`scaling`].
+//! # Threads
 //!
-//! A [`Client`], a [`Call`] and an [`Action`] are cheap to clone, and any thread may use them. Dropping the last clone
-//! of a client closes it; a handler gets at it through [`Call::client`], which keeps none.
+//! <!-- picture: threads -->
+//!
+//! A client has a reader thread and a writer thread, which never run code of the program. Handlers, listeners and callbacks
+//! run on worker threads that are created as needed: they may block, be slow or panic without harm to other calls. The handler
+//! of an inbound call has a thread for as long as it runs. The listeners and callbacks of one call run in order, one at a
+//! time. [Threads and scaling](docs/threads/index.html) has the bounds.
 //!
 //! # Waiting
 //!
-//! `wait(None)` waits as long as it takes, `wait(Duration::from_secs(5))` at most that long. A wait that timed out
-//! changes nothing and may be repeated. Any wait ends early, with an error that says why, when the call ends, the
-//! session is lost or the client is closed.
+//! `wait(None)` blocks until the operation ends, `wait(Duration::from_secs(5))` at most 5 s. A wait that times out changes
+//! nothing and may be repeated. Any wait ends early, with an error that says why, when the call ends, the session is lost or
+//! the client is closed.
 //!
 //! ```no_run
 //! # use std::time::Duration;
 //! # use signalwire_relay::{HandlerResult, Stoppable, tts};
 //! # fn handler(call: signalwire_relay::Call) -> HandlerResult {
-//! let speech = call.play(tts("This may take a while."))?;
-//! match speech.wait(Duration::from_secs(5)) {
-//!     Ok(_) => println!("said"),
-//!     Err(error) if error.is_timeout() => speech.stop()?, // it was still going on
-//!     Err(error) => return Err(error.into()),             // the caller has hung up, for example
+//! let playback = call.play(tts("This may take a while."))?;
+//! match playback.wait(Duration::from_secs(5)) {
+//!     Ok(_) => println!("finished"),
+//!     Err(error) if error.is_timeout() => playback.stop()?, // still playing
+//!     Err(error) => return Err(error.into()),               // the caller has hung up, for example
 //! }
 //! # Ok(()) }
 //! ```
 //!
 //! # Errors
 //!
-//! One type, [`Error`], whose [`kind`](Error::kind) says what to do next. A caller who has hung up is no error for a
-//! command such as [`Call::hangup`]; what can no longer happen, such as the outcome of a prompt, is
-//! [`CallEnded`](ErrorKind::CallEnded). A handler passes that on with `?`: it is the normal way out, and not logged as
-//! a failure. Nothing that may have reached the service is ever sent again: when a response is lost, the error is
-//! [`OutcomeUnknown`](ErrorKind::OutcomeUnknown), and the program decides. The same error stands for a refusal that proves
-//! nothing: a service in trouble refuses a dial with -32000 or 500, and the phone may ring all the same.
+//! Every method returns one type, [`Error`], whose [`kind`](Error::kind) says what a program can do next:
 //!
-//! ```no_run
-//! # use signalwire_relay::{Client, sms};
-//! # fn send(client: &Client) -> signalwire_relay::Result<()> {
-//! match client.send_message(sms("+15552222222").from("+15551111111").body("Hi")) {
-//!     Ok(message) => println!("taken as {}", message.id()),
-//!     Err(error) if error.is_retryable() => println!("not sent, try later: {error}"),
-//!     Err(error) if error.may_have_been_sent() => println!("perhaps sent: {error}"),
-//!     Err(error) => return Err(error),
-//! }
-//! # Ok(()) }
-//! ```
+//! | kind | what happened | what to do |
+//! |---|---|---|
+//! | [`CallEnded`](ErrorKind::CallEnded), [`CallGone`](ErrorKind::CallGone) | The call has ended. | Return from the handler with `?`: it is the normal way out. |
+//! | [`Timeout`](ErrorKind::Timeout) | A wait reached its timeout. The operation goes on. | Wait again, or stop it. |
+//! | [`DialFailed`](ErrorKind::DialFailed), [`ConnectFailed`](ErrorKind::ConnectFailed) | Busy, no answer, declined: see [`end_reason`](Error::end_reason). | Try another number, or tell the caller. |
+//! | [`Offline`](ErrorKind::Offline) | No connection; not sent. | Try again. |
+//! | [`OutcomeUnknown`](ErrorKind::OutcomeUnknown) | Sent, and may have taken effect. | Find out before sending it again. |
+//! | [`Rejected`](ErrorKind::Rejected) | The service rejected the request. | See [`code`](Error::code); try again if [`is_retryable`](Error::is_retryable). |
+//! | [`SessionLost`](ErrorKind::SessionLost) | The session could not be resumed. | Return; the call can no longer be controlled. |
+//! | [`Config`](ErrorKind::Config), [`AuthRejected`](ErrorKind::AuthRejected) | A setting or the credentials are wrong. | Correct them. |
+//! | [`Connect`](ErrorKind::Connect) | The first connection failed. | Try again, or set [`retry_first_connect`](Builder::retry_first_connect). |
+//! | [`Draining`](ErrorKind::Draining), [`Closed`](ErrorKind::Closed) | The client is shutting down, or closed. | Return. |
+//! | [`Protocol`](ErrorKind::Protocol) | The service sent something that cannot be understood. | Report it. |
+//!
+//! A request that may have reached the service is never sent a second time by the crate: no telephone is dialled twice.
+//! [Errors and retries](docs/errors/index.html) has examples.
 //!
 //! # Reconnecting
 //!
-//! A first connection that fails is the error of [`Builder::connect`], unless [`Builder::retry_first_connect`] is set.
-//! One that is lost later is made again, with growing waits, until the client is closed; [`Client::states`] tells.
-//! Calls go on when the service resumes the session, though events sent meanwhile may be missing
-//! ([`Call::is_confirmed`]); otherwise they end with [`SessionLost`](ErrorKind::SessionLost). Requests wait for the
-//! connection as long as their timeout allows.
+//! A connection that is lost is made again, with growing delays, until the client is closed. If the service resumes the
+//! session, calls and waits go on; otherwise they end with [`SessionLost`](ErrorKind::SessionLost).
+//! [Reconnecting](docs/reconnecting/index.html) has a picture and the details.
 //!
-//! ```no_run
-//! # use signalwire_relay::{Client, LinkState};
-//! # fn watch(client: &Client) {
-//! for state in client.states() {
-//!     match state {
-//!         LinkState::Reconnecting { attempt, cause, .. } => println!("attempt {attempt}: {cause}"),
-//!         state => println!("{state:?}"),
-//!     }
-//! }
-//! # }
-//! ```
+//! # Testing
 //!
-//! # Logging
-//!
-//! Through the [`log`](https://docs.rs/log) crate; no logger is installed. Error: a handler failed, or the client
-//! gave up. Warn: the connection is lost, a call was not claimed, a frame was not understood. Info: connected and as
-//! what, closed, and one line for each call when it has ended: who called, whether the call was answered, how long it
-//! lasted and why it ended. Debug: one line for each request and event. Trace: the frames, without secrets.
-//!
-//! The lines about calls and messages have the target `signalwire_relay::call` and name what they are about in one
-//! order: event or method, call ID, control ID, state. With the feature `kv` they have the same as key-values, for
-//! loggers that write JSON: `event`, `method`, `call_id`, `control_id`, `message_id`, `tag`, `state`, and at the end of
-//! a call `direction`, `context`, `answered`, `reason` and `seconds`. Phone numbers are cut to their last four digits,
-//! unless [`Builder::log_numbers`] asks for them.
-//!
-//! What people press, say and write is masked at trace too, and shown with [`Builder::log_content`]; `Debug` of events,
-//! messages and parameters never shows it.
-//!
-//! No secret is logged at any level, also not by the crates below: `RUST_LOG=trace` is safe. Frames are encoded and
-//! decoded by this crate, because the codec of tungstenite logs them whole. The simulator serves with tungstenite, so
-//! that its own test credentials do appear at trace in the process that it runs in.
-//!
-//! # Testing with the simulator
-//!
-//! With the feature `simulator` the crate contains a RELAY service for one's own machine, with people who call, press
-//! keys and hang up; see the module `simulator`, and the guide in the module `testing`. It can live in a virtual time,
-//! with its clients, in which a minute of ringing costs nothing. In `Cargo.toml` it belongs under
-//! `[dev-dependencies]`; the examples in the repository run on it too.
+//! With the feature `simulator`, the crate contains a RELAY service for tests, with people who call, press digits and hang
+//! up. In virtual time, a minute of ringing costs nothing.
 //!
 //! ```
-//! # #[cfg(feature = "simulator")]
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! use std::time::Duration;
 //! use signalwire_relay::simulator::Simulator;
@@ -160,35 +139,29 @@
 //! assert!(ann.was_answered());
 //! assert_eq!(ann.heard(), ["Welcome!"]);
 //! # Ok(()) }
-//! # #[cfg(not(feature = "simulator"))]
-//! # fn main() {}
 //! ```
 //!
-//! # What can go wrong
+//! # Logging
 //!
-//! The module [`reliability`] has a line for each fault that this crate is meant to survive, with what happens then and
-//! the test that shows it.
-//!
-//! # Migrating from the reference
-//!
-//! Who comes from SignalWire's Python SDK finds each of its names, and what it is here, in [`mod@reference`]. The old
-//! names are also known to the search of these pages. What is new to get used to: methods block instead of being
-//! awaited, optional parameters are setters, and what ends badly is an [`Error`] rather than a state to look at.
+//! The crate logs through the [`log`](https://docs.rs/log) crate. No secret is logged at any level: `RUST_LOG=trace` is safe.
+//! What people press, say and write is masked unless [`Builder::log_content`] is set.
+//! [Running in production](docs/production/index.html#logs) has the levels and fields.
 //!
 //! # Features
 //!
-//! | feature | | |
+//! | feature | default | what it adds |
 //! |---|---|---|
-//! | `native-tls` | default | TLS by the platform's library: OpenSSL on Linux, whose headers it needs |
+//! | `native-tls` | yes | TLS by the platform's library: OpenSSL on Linux, whose headers it needs |
 //! | `rustls` | | TLS by rustls and ring, with the platform's root certificates; needs no OpenSSL |
-//! | `signals` | default | [`Client::run`] ends cleanly on SIGINT, SIGTERM and SIGHUP, on Windows on Ctrl-C |
+//! | `signals` | yes | [`Client::run`] shuts down on SIGINT, SIGTERM and SIGHUP, on Windows on Ctrl-C |
 //! | `simulator` | | the simulator |
-//! | `kv` | | key-values in the lines of the log about calls |
+//! | `cli` | | the command `relay`; not for programs that use the library |
+//! | `kv` | | key-values in the log lines about calls |
 //! | `vendored-openssl` | | builds OpenSSL from source |
 //!
 //! If a build on Linux fails because the headers of OpenSSL are missing, install them (`libssl-dev` and `pkg-config` on
 //! Debian, `openssl-devel` on Fedora), or choose rustls: `default-features = false, features = ["rustls", "signals"]`.
-//! With both libraries compiled in, [`Builder::tls_backend`] chooses; the default is native-tls.
+//! With both libraries compiled in, [`Builder::tls_backend`] chooses. Default: native-tls.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]
 #![warn(missing_docs, missing_debug_implementations, unreachable_pub)]
@@ -205,6 +178,7 @@ mod client;
 mod clock;
 pub mod connection;
 pub mod devices;
+pub mod docs;
 mod error;
 pub mod errors;
 pub mod events;
@@ -219,9 +193,6 @@ pub mod media;
 mod message;
 pub mod params;
 mod protocol;
-pub mod reference;
-pub mod reliability;
-pub mod scaling;
 mod secret;
 mod session;
 #[cfg(feature = "simulator")]
@@ -229,9 +200,6 @@ pub mod simulator;
 pub mod states;
 mod steps;
 mod stream;
-#[cfg(feature = "simulator")]
-#[doc = include_str!("testing.md")]
-pub mod testing {}
 mod transport;
 mod workers;
 

@@ -2,7 +2,7 @@
 //!
 //! A [`Simulator`] accepts real WebSocket connections, speaks the service's protocol, and has people who call in, are
 //! called, press keys, speak, text and hang up. Its journal keeps the frames; faults can be caused by name. The guide
-//! is [Testing a phone program](crate::testing).
+//! is [Testing](crate::docs::testing).
 //!
 //! ```
 //! use std::time::Duration;

@@ -638,7 +638,7 @@ fn a_listener_that_is_too_slow_loses_notices_that_are_counted_and_never_the_end(
 
 // The page.
 
-const PAGE: &str = include_str!("../../src/reliability.md");
+const PAGE: &str = include_str!("../../src/docs/reliability.md");
 
 /// The rows of the tables under a heading, up to the next one, as cells.
 fn rows(heading: &str) -> Vec<Vec<&'static str>> {
@@ -730,5 +730,5 @@ fn every_test_that_the_page_names_is_there() {
     let cells = PAGE.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| |"));
     let cells = cells.map(|row| row.trim_end_matches(" |").rsplit(" | ").next().unwrap());
     let missing: Vec<&str> = cells.flat_map(named).filter(|name| !tests.contains(*name)).collect();
-    assert!(missing.is_empty(), "src/reliability.md names what is not there: {missing:#?}");
+    assert!(missing.is_empty(), "src/docs/reliability.md names what is not there: {missing:#?}");
 }

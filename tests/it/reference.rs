@@ -8,7 +8,7 @@ use std::time::Duration;
 use signalwire_relay::connection::DEFAULT_HOST;
 use signalwire_relay::constants;
 
-const PAGE: &str = include_str!("../../src/reference.rs");
+const PAGE: &str = include_str!("../../src/docs/python_sdk.md");
 const NAMES: &str = include_str!("../reference_names.txt");
 
 /// The names, and the values of those that are constants with one.
@@ -21,14 +21,14 @@ fn names() -> impl Iterator<Item = (&'static str, Option<&'static str>)> {
 
 /// The names on the left of the page's tables, and what stands on the right.
 fn lines() -> impl Iterator<Item = (&'static str, &'static str)> {
-    PAGE.lines().filter_map(|line| line.strip_prefix("//! | `")?.strip_suffix(" |")?.split_once("` | "))
+    PAGE.lines().filter_map(|line| line.strip_prefix("| `")?.strip_suffix(" |")?.split_once("` | "))
 }
 
 #[test]
 fn the_page_maps_every_name_of_the_reference() {
     let mapped: HashSet<&str> = lines().map(|(name, _)| name).collect();
     let missing: Vec<&str> = names().map(|(name, _)| name).filter(|name| !mapped.contains(name)).collect();
-    assert!(missing.is_empty(), "src/reference.rs has no line for {missing:?}");
+    assert!(missing.is_empty(), "src/docs/python_sdk.md has no line for {missing:?}");
     let known: HashSet<&str> = names().map(|(name, _)| name).collect();
     let invented: Vec<&str> = mapped.into_iter().filter(|name| !known.contains(name)).collect();
     assert!(invented.is_empty(), "the reference has no {invented:?}");

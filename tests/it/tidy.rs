@@ -50,9 +50,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("params", &["call", "message"]),
     ("states", &["call", "protocol"]),
     // Only documentation.
-    ("reference", &[]),
-    ("reliability", &[]),
-    ("scaling", &[]),
+    ("docs", &[]),
 ];
 
 /// The public modules that the root is grouped into.
