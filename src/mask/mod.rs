@@ -9,6 +9,7 @@ mod escapes;
 use std::collections::VecDeque;
 use std::fmt;
 use std::ops::Range;
+use std::sync::OnceLock;
 
 use self::escapes::{Escapes, View};
 
@@ -33,22 +34,25 @@ const SEPARATORS: usize = 3;
 /// Finds secrets in texts, in whatever case: as they are; with the escapes of URLs, JSON, JavaScript, Rust, HTML or
 /// quoted-printable, also several times; in hexadecimal, in base64, and as lists of bytes; also in the middle of
 /// something longer, and without their first or last third.
+#[derive(Default)]
 pub(crate) struct Mask {
+    /// The secrets, and whether each is to be found as a word only.
+    secrets: Vec<(Box<str>, bool)>,
+    /// Built by the first search: a mask is often replaced by the next before a text is searched.
+    patterns: OnceLock<Patterns>,
+}
+
+/// The secrets as they may be written.
+#[derive(Default)]
+struct Patterns {
     texts: Automaton,
     hex: Automaton,
     base64: Automaton,
-    secrets: Vec<Box<str>>,
-}
-
-impl Default for Mask {
-    fn default() -> Self {
-        Self::new(std::iter::empty())
-    }
 }
 
 impl fmt::Debug for Mask {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { texts: _, hex: _, base64: _, secrets: _ } = self;
+        let Self { secrets: _, patterns: _ } = self;
         f.write_str("Mask(..)")
     }
 }
@@ -56,20 +60,56 @@ impl fmt::Debug for Mask {
 impl Mask {
     /// Of each secret, whether it is to be found as a word only.
     pub(crate) fn new<'a>(secrets: impl Iterator<Item = (&'a str, bool)>) -> Self {
-        let mut mask = Self {
-            texts: Automaton::default(),
-            hex: Automaton::default(),
-            base64: Automaton::default(),
-            secrets: Vec::new(),
-        };
-        for (secret, is_word) in secrets.filter(|(secret, _)| secret.len() >= SHORTEST) {
-            mask.add(secret, is_word);
-            mask.secrets.push(secret.into());
+        let secrets = secrets.filter(|(secret, _)| secret.len() >= SHORTEST);
+        let secrets = secrets.map(|(secret, is_word)| (secret.into(), is_word)).collect();
+        Self { secrets, patterns: OnceLock::new() }
+    }
+
+    /// Bytes of the secrets.
+    pub(crate) fn bytes(&self) -> usize {
+        self.secrets.iter().map(|(secret, _)| size_of::<(Box<str>, bool)>() + secret.len()).sum()
+    }
+
+    /// `text` with each secret masked, however it is written.
+    pub(crate) fn clean(&self, text: &str) -> String {
+        replace(text, self.find(text, false).found)
+    }
+
+    /// The same of a text that was cut off somewhere: what may be the beginning of a secret at its end is masked too.
+    pub(crate) fn clean_part(&self, text: &str) -> String {
+        replace(text, self.find(text, true).found)
+    }
+
+    /// Whether `text` is one of them, whole.
+    pub(crate) fn is(&self, text: &str) -> bool {
+        self.secrets.iter().any(|(secret, _)| **secret == *text)
+    }
+
+    /// How much work it is to clean this.
+    #[cfg(test)]
+    pub(crate) fn steps(&self, text: &str) -> usize {
+        self.find(text, true).steps
+    }
+
+    fn find(&self, text: &str, is_part: bool) -> Search {
+        let mut search = Search { found: Vec::new(), steps: 0, length: text.len(), is_part };
+        if !self.secrets.is_empty() {
+            self.patterns.get_or_init(|| Patterns::of(&self.secrets)).find(text, &mut search);
         }
-        for automaton in [&mut mask.texts, &mut mask.hex, &mut mask.base64] {
+        search
+    }
+}
+
+impl Patterns {
+    fn of(secrets: &[(Box<str>, bool)]) -> Self {
+        let mut patterns = Self::default();
+        for (secret, is_word) in secrets {
+            patterns.add(secret, *is_word);
+        }
+        for automaton in [&mut patterns.texts, &mut patterns.hex, &mut patterns.base64] {
             automaton.link();
         }
-        mask
+        patterns
     }
 
     fn add(&mut self, secret: &str, is_word: bool) {
@@ -110,39 +150,14 @@ impl Mask {
         }
     }
 
-    /// `text` with each secret masked, however it is written.
-    pub(crate) fn clean(&self, text: &str) -> String {
-        replace(text, self.find(text, false).found)
-    }
-
-    /// The same of a text that was cut off somewhere: what may be the beginning of a secret at its end is masked too.
-    pub(crate) fn clean_part(&self, text: &str) -> String {
-        replace(text, self.find(text, true).found)
-    }
-
-    /// Whether `text` is one of them, whole.
-    pub(crate) fn is(&self, text: &str) -> bool {
-        self.secrets.iter().any(|secret| **secret == *text)
-    }
-
-    /// How much work it is to clean this.
-    #[cfg(test)]
-    pub(crate) fn steps(&self, text: &str) -> usize {
-        self.find(text, true).steps
-    }
-
-    fn find(&self, text: &str, is_part: bool) -> Search {
-        let mut search = Search { found: Vec::new(), steps: 0, length: text.len(), is_part };
-        if self.secrets.is_empty() {
-            return search;
-        }
+    fn find(&self, text: &str, search: &mut Search) {
         let mut view = View::of(text.as_bytes());
         for level in 0..=LEVELS {
-            self.look_at(&view, &mut search);
+            self.look_at(&view, search);
             // What mail writes would take `=ab` in a URL for an escape, so it is a way to read of its own.
             if level < 2 {
                 if let Some(view) = view.undone(Escapes::Mail) {
-                    self.look_at(&view, &mut search);
+                    self.look_at(&view, search);
                 }
             }
             match view.undone(Escapes::Usual) {
@@ -150,7 +165,6 @@ impl Mask {
                 _ => break,
             }
         }
-        search
     }
 
     fn look_at(&self, view: &View<'_>, search: &mut Search) {
