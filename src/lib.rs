@@ -200,6 +200,7 @@ pub mod simulator;
 pub mod states;
 mod steps;
 mod stream;
+mod trace;
 mod transport;
 mod workers;
 

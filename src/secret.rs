@@ -103,21 +103,46 @@ impl Secrets {
     /// masked, however it is written, and without characters that move the cursor or turn the direction of writing.
     /// IDs are such texts too.
     pub(crate) fn clean(&self, text: &str) -> String {
-        let part = beginning(text, SEARCHED);
-        let mask = self.mask();
-        let masked = if part.len() < text.len() { mask.clean_part(part) } else { mask.clean(part) };
-        let mut shown = one_line(beginning(&masked, SHOWN));
-        if part.len() < text.len() || masked.len() > SHOWN {
-            let _ = write!(shown, "... ({} bytes)", text.len());
-        }
-        shown
+        clean(text, &self.mask())
     }
+}
+
+/// The same with the secrets of another moment.
+pub(crate) fn clean(text: &str, mask: &Mask) -> String {
+    let part = beginning(text, SEARCHED);
+    let masked = if part.len() < text.len() { mask.clean_part(part) } else { mask.clean(part) };
+    let mut shown = one_line(beginning(&masked, SHOWN));
+    if part.len() < text.len() || masked.len() > SHOWN {
+        let _ = write!(shown, "... ({} bytes)", text.len());
+    }
+    shown
 }
 
 /// The first so many bytes of a text, or fewer, so that no character is cut.
 fn beginning(text: &str, length: usize) -> &str {
     let end = (0..=length.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
     &text[..end]
+}
+
+/// A text with its phone numbers cut to their last four digits: `+...2222`. IDs, which have digits too, have no plus
+/// sign in front.
+pub(crate) fn short_numbers(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('+') {
+        let digits = rest[at + 1..].bytes().take_while(u8::is_ascii_digit).count();
+        let end = at + 1 + digits;
+        if digits > 4 {
+            out.push_str(&rest[..=at]);
+            out.push_str("...");
+            out.push_str(&rest[end - 4..end]);
+        } else {
+            out.push_str(&rest[..end]);
+        }
+        rest = &rest[end..];
+    }
+    out.push_str(rest);
+    out
 }
 
 /// A text with all that would not stay on its line, or shows it as something else, escaped as JSON does.

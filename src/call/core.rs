@@ -26,7 +26,7 @@ use crate::protocol::labels::{Label, Labels};
 use crate::protocol::limits;
 use crate::protocol::object;
 use crate::protocol::states::{CallState, ConnectState, Direction, EndReason, EndSource, EventName};
-use crate::session::{Alarm, Ask, Effect, HandlerFailure, OfCalls, Session, TARGET};
+use crate::session::{Alarm, Ask, Effect, HandlerFailure, OfCalls, Session, TARGET, end_wait};
 use crate::steps::step;
 use crate::stream::{EventStream, Feed};
 use crate::workers::run_each;
@@ -1240,15 +1240,18 @@ impl CallCore {
             reached
         };
         let session = self.session_for(what)?;
+        let wait = session.begin_wait(Some(&self.id), || what.to_owned());
         let outcome = reached.wait(&session.clock, until);
         drop(session);
-        outcome.ok_or_else(|| {
+        let outcome = outcome.ok_or_else(|| {
             let mut inner = self.inner.lock();
             if let Some(live) = inner.live.as_mut() {
                 live.waiters.retain(|waiter| !Arc::ptr_eq(&waiter.reached, &reached));
             }
             error::timeout(&format!("{what} on call {}", self.shown_id()))
-        })
+        });
+        end_wait(wait, &outcome);
+        outcome
     }
 }
 

@@ -66,6 +66,7 @@ use crate::protocol::event::Event;
 use crate::protocol::fields::Fields;
 use crate::protocol::frame::Reply;
 use crate::protocol::states::{CallState, Direction, EventName};
+use crate::session::end_wait;
 use crate::stream::EventStream;
 
 /// A live call, inbound or outbound.
@@ -162,6 +163,26 @@ impl Call {
             Over::Gone => Some(CallEnd::default()),
             Over::SessionLost | Over::Closed => None,
         }
+    }
+
+    /// Returns what the trace of the client has of this call so far: lines of JSON in the form of [`Trace`](crate::connection::Trace),
+    /// with its first line. A handler can attach it to a report. Empty if the client writes no trace.
+    ///
+    /// The text has the requests about the call and their responses, its events, and handlers and waits that concern it.
+    /// Acknowledgements, and what happened before the ID of the call was known, are not in it. At most 64 KiB are kept for
+    /// a call ([`Trace::call_bytes`](crate::connection::Trace::call_bytes)), and 8 MiB for all calls: the oldest lines are dropped first,
+    /// which a line of the kind `dropped` says. Secrets, content and phone numbers are masked as in the trace itself.
+    ///
+    /// ```no_run
+    /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {
+    /// if let Err(error) = call.answer() {
+    ///     eprintln!("{error}\n{}", call.trace());
+    /// }
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn trace(&self) -> String {
+        self.core.session().map(|session| session.trace_of_call(self.id())).unwrap_or_default()
     }
 
     /// Whether the call has been heard of since the connection was last interrupted. A call that is not confirmed may
@@ -514,14 +535,19 @@ impl EventWaiter {
             session.check_process("waiting for an event")?;
         }
         let until = self.call.deadline(timeout.into());
-        loop {
+        let session = self.call.core.session();
+        let wait = session
+            .and_then(|session| session.begin_wait(Some(self.call.id()), || format!("waiting for {}", self.name)));
+        let outcome = loop {
             match self.events.next_until(until) {
-                Ok(event) if *event.raw().name() == self.name && predicate(&event) => return Ok(event),
+                Ok(event) if *event.raw().name() == self.name && predicate(&event) => break Ok(event),
                 Ok(_) => {}
-                Err(true) => return Err(self.call.over_error(&format!("waiting for {}", self.name))),
-                Err(false) => return Err(error::no_event(self.name.as_str(), &self.call.core.shown_id())),
+                Err(true) => break Err(self.call.over_error(&format!("waiting for {}", self.name))),
+                Err(false) => break Err(error::no_event(self.name.as_str(), &self.call.core.shown_id())),
             }
-        }
+        };
+        end_wait(wait, &outcome);
+        outcome
     }
 }
 

@@ -17,7 +17,7 @@ use crate::mailbox::Mailbox;
 use crate::protocol::event::{Event, TypedEvent};
 use crate::protocol::frame::Reply;
 use crate::protocol::limits::LONGEST_NAME;
-use crate::session::{Answer, Charge, Session};
+use crate::session::{Answer, Charge, Session, end_wait};
 use crate::stream::{EventStream, Feed};
 
 pub(super) type Callback<T> = Box<dyn FnOnce(&Result<T>) + Send>;
@@ -149,12 +149,15 @@ impl<O: Operation> OpCore<O> {
             return on.get().unwrap_or_else(|| Err(error::closed(O::METHOD)));
         };
         session.check_process(O::METHOD)?;
-        on.wait(&session.clock, session.clock.deadline(timeout)).unwrap_or_else(|| {
+        let wait = session.begin_wait(Some(call.id()), || O::METHOD.to_owned());
+        let outcome = on.wait(&session.clock, session.clock.deadline(timeout)).unwrap_or_else(|| {
             if self.inner.lock().in_doubt {
                 return Err(error::missed(O::METHOD, &call.core.shown_id(), true));
             }
             Err(error::timeout(&format!("{} on call {}", O::METHOD, call.core.shown_id())))
-        })
+        });
+        end_wait(wait, &outcome);
+        outcome
     }
 
     pub(super) fn stream(&self, session: &Session) -> EventStream<O::Event> {

@@ -18,11 +18,15 @@ use crate::secret::{MASK, Secret};
 use crate::session::{
     Credentials, HandlerFailure, JwtSource, LinkState, OFFLINE_QUEUE, Session, StateWatcher, WORKER_STACK,
 };
+use crate::trace::Trace;
 use crate::transport::{ClientFiles, Connector, Endpoint, Proxy, Roots, Scheme, TlsBackend, TlsSettings};
 
 /// The host that is connected to when nothing else is said.
 #[doc(alias = "DEFAULT_RELAY_HOST")]
 pub const DEFAULT_HOST: &str = "relay.signalwire.com";
+
+/// The environment's file for the trace.
+const TRACE_FILE: &str = "SIGNALWIRE_RELAY_TRACE";
 
 /// The environment's file of certificates.
 const CA_FILE: &str = "SIGNALWIRE_RELAY_CA_FILE";
@@ -43,6 +47,7 @@ const CA_FILE: &str = "SIGNALWIRE_RELAY_CA_FILE";
 /// | [`ca_file`](Self::ca_file), [`ca_dir`](Self::ca_dir) | `SIGNALWIRE_RELAY_CA_FILE` | the system's roots alone |
 /// | [`proxy`](Self::proxy), [`no_proxy`](Self::no_proxy) | `https_proxy`, `all_proxy`, `no_proxy`, also in capitals | no proxy |
 /// | [`max_active_calls`](Self::max_active_calls) | `RELAY_MAX_ACTIVE_CALLS` | 1,000 |
+/// | [`trace`](Self::trace) | `SIGNALWIRE_RELAY_TRACE`: the path of a file | no trace |
 /// | | `RELAY_MAX_CONNECTIONS`: how many clients one process may have; read at each `connect` | no limit |
 ///
 /// Times and bounds that most programs leave as they are stand in one place: [`Tuning`], set by [`tuning`](Self::tuning).
@@ -63,6 +68,7 @@ pub struct Builder {
     contexts: Vec<String>,
     max_active_calls: Option<usize>,
     tuning: Tuning,
+    trace: Option<Trace>,
     clock: Clock,
 }
 
@@ -347,6 +353,14 @@ impl Builder {
         self
     }
 
+    /// Writes a trace: every frame, and what no frame shows, as lines of JSON. See [`Trace`] for what stands in it, what is
+    /// masked, and what happens when the disk is full. Default: the file that `SIGNALWIRE_RELAY_TRACE` names, otherwise no
+    /// trace.
+    pub fn trace(mut self, trace: Trace) -> Self {
+        self.trace = Some(trace);
+        self
+    }
+
     /// How the client introduces itself to the service, for example `my-ivr/1.0`.
     pub fn agent(mut self, agent: impl Into<String>) -> Self {
         self.tuning.settings.agent = agent.into();
@@ -407,9 +421,13 @@ impl Builder {
         };
         let clock = self.clock;
         let connector = Connector::new(endpoint, &tls, proxy, settings.max_frame, clock.clone())?;
+        let trace = self.trace.or_else(|| {
+            // A path need not be Unicode.
+            env::var_os(TRACE_FILE).filter(|path| !path.is_empty()).map(Trace::to_file)
+        });
         let router = Router::new(settings.remembered_ids);
-        let sink = Arc::clone(&router);
-        let session = Session::new(clock, settings, credentials, unique(self.contexts), connector, sink);
+        let (sink, contexts) = (Arc::clone(&router), unique(self.contexts));
+        let session = Session::new(clock, settings, credentials, contexts, connector, sink, trace.as_ref());
         session.hold_until_closed(slot);
         match &self.cancel {
             Some(token) => token.start(&session)?,

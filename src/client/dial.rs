@@ -25,7 +25,7 @@ use crate::protocol::device::{destinations, odd_number};
 use crate::protocol::frame;
 use crate::protocol::limits::LONGEST_NAME;
 use crate::protocol::states::EndReason;
-use crate::session::{Alarm, Answer, Ask, Session, TimerId};
+use crate::session::{Alarm, Answer, Ask, Session, TimerId, end_wait};
 use crate::stream::{EventStream, Feed};
 use crate::workers::run_each;
 
@@ -268,14 +268,17 @@ impl Dialing {
     pub fn wait(&self, timeout: impl Into<Option<Duration>>) -> Result<Call> {
         self.session.check_process("calling.dial")?;
         let clock = &self.session.clock;
-        match self.core.outcome.wait(clock, clock.deadline(timeout.into())) {
+        let wait = self.session.begin_wait(None, || format!("dial {}", self.core.to));
+        let outcome = match self.core.outcome.wait(clock, clock.deadline(timeout.into())) {
             None => Err(error::timeout(&format!("dial {}", self.core.to))),
             Some(Err(error)) => Err(error),
             Some(Ok(call)) => {
                 self.core.taken.store(true, Ordering::SeqCst);
                 Ok(Call::new(call))
             }
-        }
+        };
+        end_wait(wait, &outcome);
+        outcome
     }
 
     /// Returns the steps of the dial's legs: a [`Leg`] for each leg that is called, rings, is answered or ends.

@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use crate::clock::Deadline;
 use crate::error::{self, HandlerResult, Result};
 use crate::latch::Latch;
-use crate::session::{Charge, Session};
+use crate::session::{Charge, Session, end_wait};
 use crate::steps::step;
 use crate::workers::Workers;
 
@@ -233,16 +233,19 @@ impl<T: Offered> Inbox<T> {
             inner.pullers.insert(number, Arc::clone(&puller));
             (number, puller)
         };
+        let wait = session.begin_wait(None, what);
         let given = puller.wait(&session.clock, until).or_else(|| {
             let withdrawn = self.inner.lock().pullers.remove(&number).is_some();
             // Somebody took this puller out to give it something: it comes at once.
             if withdrawn { None } else { puller.wait(&session.clock, None) }
         });
-        match given {
+        let outcome = match given {
             Some(Some(offer)) => Ok(offer),
             Some(None) => Err(error::closed(&what())),
             None => Err(error::timeout(&what())),
-        }
+        };
+        end_wait(wait, &outcome);
+        outcome
     }
 
     /// Takes the first thread that pulls, as [`offer`](Self::offer) does before it gives it something.

@@ -46,7 +46,7 @@ impl Scene {
         let router = Router::new(settings.remembered_ids);
         let credentials = Credentials::Jwt { jwt: Secret::new("jwt-of-the-test"), project: None };
         let sink: Arc<Router> = Arc::clone(&router);
-        let session = Session::new(clock, settings, credentials, Vec::new(), connector, sink);
+        let session = Session::new(clock, settings, credentials, Vec::new(), connector, sink, None);
         Self { client: Client::new(Arc::clone(&session), Arc::clone(&router)), session, router }
     }
 

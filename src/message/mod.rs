@@ -19,7 +19,7 @@ use crate::protocol::fields::Fields;
 use crate::protocol::limits;
 use crate::protocol::states::{Direction, MessageState};
 use crate::secret::Secrets;
-use crate::session::{Charge, Session};
+use crate::session::{Charge, Session, end_wait};
 use crate::workers::{Workers, run_each};
 
 /// A text message, sent or received.
@@ -236,7 +236,11 @@ impl Message {
         };
         session.check_process("waiting for the state of a message")?;
         let until = session.clock.deadline(timeout.into());
-        self.core.outcome.wait(&session.clock, until).unwrap_or_else(|| Err(error::timeout(&self.core.what())))
+        let wait = session.begin_wait(None, || self.core.what());
+        let outcome = self.core.outcome.wait(&session.clock, until);
+        let outcome = outcome.unwrap_or_else(|| Err(error::timeout(&self.core.what())));
+        end_wait(wait, &outcome);
+        outcome
     }
 
     /// `true` if the message has ended: delivered, undelivered or failed, or no longer followed. A received message

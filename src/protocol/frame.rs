@@ -15,7 +15,7 @@ use super::limits::bytes_of_value;
 use super::object::{self, Number, Object, Text};
 use super::quick;
 use super::redact::redact_keys;
-pub(crate) use super::redact::{Contents, learn, mask_texts, redact};
+pub(crate) use super::redact::{Contents, cut_numbers, learn, mask_frame, mask_texts, redact};
 
 /// A text frame, by what has to be done with it.
 pub(crate) enum Incoming<'a> {

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use serde_json::Value;
 
-use crate::secret::{MASK, Mask, Secrets, one_line};
+use crate::secret::{MASK, Mask, Secrets, one_line, short_numbers};
 
 /// What is shown in place of a content.
 pub(crate) const CONTENT: &str = "<content>";
@@ -33,10 +33,25 @@ pub(crate) fn redact(text: &str, mask: &Mask, contents: Contents) -> String {
     let Ok(mut value) = serde_json::from_str::<Value>(text) else {
         return format!("<{} bytes that are not JSON>", text.len());
     };
-    mask_members(&mut value, contents);
-    mask_texts(&mut value, mask);
+    mask_frame(&mut value, mask, contents);
     // Within JSON these escapes are its own.
     one_line(&value.to_string())
+}
+
+/// The same of a frame that is parsed already.
+pub(crate) fn mask_frame(frame: &mut Value, mask: &Mask, contents: Contents) {
+    mask_members(frame, contents);
+    mask_texts(frame, mask);
+}
+
+/// Cuts the phone numbers in every text to their last four digits.
+pub(crate) fn cut_numbers(value: &mut Value) {
+    match value {
+        Value::String(text) if text.contains('+') => *text = short_numbers(text),
+        Value::Array(items) => items.iter_mut().for_each(cut_numbers),
+        Value::Object(object) => object.values_mut().for_each(cut_numbers),
+        _ => {}
+    }
 }
 
 /// The same of what nothing more is known of than its keys, for `Debug`: without contents.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use super::{Alarm, Credentials, Identity, Session};
+use super::{Alarm, Credentials, Identity, Session, traced};
 use crate::clock::Deadline;
 use crate::error::{self, Error, Phase};
 use crate::latch::Latch;
@@ -15,6 +15,7 @@ use crate::protocol::constants::{METHOD_SIGNALWIRE_CONNECT, METHOD_SIGNALWIRE_PI
 use crate::protocol::frame::{self, Incoming, Reply, ReplyId, WireError};
 use crate::protocol::limits::is_name;
 use crate::secret::Secret;
+use crate::trace::Way;
 use crate::transport::{Connection, Frame, LinkEnd, Out, WriteHalf};
 
 /// So many bytes of acknowledgements are written at once while a backlog comes in.
@@ -37,6 +38,12 @@ pub(super) enum Failure {
 }
 
 impl Failure {
+    fn error(&self) -> &Error {
+        match self {
+            Self::Passing(error) | Self::Refused { error, .. } | Self::Oversize(error) | Self::Overflow(error) => error,
+        }
+    }
+
     pub(super) fn into_error(self) -> Error {
         match self {
             Self::Passing(error) | Self::Refused { error, .. } | Self::Oversize(error) | Self::Overflow(error) => error,
@@ -130,14 +137,35 @@ impl Session {
     /// into the backlog.
     pub(super) fn attempt(&self, backlog: &mut Backlog) -> Result<Accepted, Failure> {
         backlog.begin();
+        if let Some(tracer) = &self.tracer {
+            tracer.next_connection();
+        }
         let until = self.clock.after(self.settings.connect_timeout);
         self.ask_for_jwt(until).map_err(Failure::Passing)?;
         let mut connection = self.connector.connect(until, &self.cutoff, &self.secrets).map_err(Failure::Passing)?;
+        if let Some(tracer) = self.tracer.clone() {
+            connection.writer.tap(Arc::new(move |text: &str| tracer.frame(Way::FromClient, text)));
+        }
+        let began = self.clock.now();
+        let result = self.authenticate(connection, until, backlog);
+        if let Some(tracer) = &self.tracer {
+            let took = self.clock.now().saturating_duration_since(began);
+            traced::phase(tracer, Phase::Auth, took, result.as_ref().err().map(Failure::error));
+        }
+        result
+    }
+
+    fn authenticate(
+        &self,
+        mut connection: Connection,
+        until: Deadline,
+        backlog: &mut Backlog,
+    ) -> Result<Accepted, Failure> {
         let (id, text, sent_protocol) = self.introduction();
         if sent_protocol.is_none() {
             backlog.clear();
         }
-        self.trace("→", &text);
+        self.log_frame("→", &text);
         connection.writer.write_now([Out::Text(text)], until).map_err(|end| self.broken(&end))?;
         connection.reader.set_deadline(until);
         let mut acks = Acks::default();
@@ -168,7 +196,7 @@ impl Session {
             };
             let ack = match Incoming::parse(text) {
                 Incoming::Reply { id: ReplyId::Ours(of), body } if of == id => {
-                    self.trace("←", text);
+                    self.received(text);
                     let (protocol, restored) = self.verdict(frame::judge(body), sent_protocol.is_some())?;
                     let resumed = sent_protocol.is_some_and(|sent| restored.unwrap_or(sent == protocol));
                     acks.write(writer, until).map_err(|end| self.broken(&end))?;
@@ -191,7 +219,7 @@ impl Session {
                 return Err(Failure::Overflow(error::backlog_full(self.host(), self.settings.resume_backlog)));
             }
             if let Some(ack) = ack {
-                self.trace("→", &ack);
+                self.log_frame("→", &ack);
                 acks.bytes += ack.len();
                 acks.waiting.push(Out::Text(ack));
                 if acks.bytes >= ACKS {

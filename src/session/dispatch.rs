@@ -14,6 +14,7 @@ use super::{Alarm, Answer, Session};
 use crate::protocol::constants::{METHOD_SIGNALWIRE_DISCONNECT, METHOD_SIGNALWIRE_EVENT, METHOD_SIGNALWIRE_PING};
 use crate::protocol::frame::{self, Envelope, EventHead, Incoming, ReplyId, WireError};
 use crate::protocol::limits::LONGEST_NAME;
+use crate::trace::Way;
 use crate::transport::{AckEncoder, Out, Pulse};
 
 /// After so many events without a pause a worker is woken for the jobs they made.
@@ -98,7 +99,7 @@ impl Dispatch {
         if let Some(pulse) = &self.pulse {
             pulse.beat_text();
         }
-        session.trace("←", text);
+        session.received(text);
         match Incoming::parse(text) {
             Incoming::Event { id, envelope } => self.event(id, &envelope),
             Incoming::Request { id, method, params } => match &*method {
@@ -120,7 +121,7 @@ impl Dispatch {
                     session.pending.hold();
                     if let Some(id) = id {
                         let answer = frame::ack(id);
-                        session.trace("→", &answer);
+                        session.log_frame("→", &answer);
                         session.writer.post_last(self.generation, Out::Text(answer));
                     }
                     self.leaving = true;
@@ -146,7 +147,10 @@ impl Dispatch {
 
     /// Sends a frame, at the next pause at the latest.
     fn send(&mut self, text: &str) {
-        self.session.trace("→", text);
+        self.session.log_frame("→", text);
+        if let Some(tracer) = &self.session.tracer {
+            tracer.frame(Way::FromClient, text);
+        }
         self.session.writer.post_frame(self.generation, self.acks.text(text));
     }
 

@@ -4,6 +4,7 @@
 use log::Level;
 
 use super::Session;
+use crate::secret::short_numbers;
 
 /// Under this name all of them stand in the log.
 pub(crate) const TARGET: &str = "signalwire_relay::call";
@@ -45,27 +46,6 @@ impl log::kv::Source for Shown {
         }
         Ok(())
     }
-}
-
-/// A text with its phone numbers cut to their last four digits: `+...2222`. IDs, which have digits too, have no plus
-/// sign in front.
-fn short_numbers(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = rest.find('+') {
-        let digits = rest[at + 1..].bytes().take_while(u8::is_ascii_digit).count();
-        let end = at + 1 + digits;
-        if digits > 4 {
-            out.push_str(&rest[..=at]);
-            out.push_str("...");
-            out.push_str(&rest[end - 4..end]);
-        } else {
-            out.push_str(&rest[..end]);
-        }
-        rest = &rest[end..];
-    }
-    out.push_str(rest);
-    out
 }
 
 /// The last four characters of a project's ID: enough to tell projects apart, and no more, because the ID is a part of

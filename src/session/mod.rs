@@ -14,6 +14,7 @@ mod settings;
 mod state;
 mod stats;
 mod timers;
+mod traced;
 mod watch;
 
 use std::any::Any;
@@ -40,16 +41,18 @@ pub(crate) use self::stats::Counters;
 pub use self::stats::Stats;
 pub(crate) use self::timers::TimerId;
 use self::timers::{Task, Timers};
+pub(crate) use self::traced::end_wait;
 use self::watch::{Act, Watch, Watched};
 use crate::clock::{Clock, Deadline, Share, Whose};
 use crate::error::{self, Error, Result};
 use crate::latch::Latch;
 use crate::mailbox::Mailbox;
 use crate::protocol::constants::METHOD_SIGNALWIRE_PING;
-use crate::protocol::frame::{self, Contents, Envelope, EventHead, Reply, WireError};
+use crate::protocol::frame::{self, Envelope, EventHead, Reply, WireError};
 use crate::protocol::labels::Labels;
 use crate::protocol::limits::SMALL;
 use crate::secret::{Secret, Secrets};
+use crate::trace::{Trace, Tracer};
 use crate::transport::{Connector, Cutoff, Keeper, NotSent, Out, WRITE_SLICE, Writer, WriterSettings};
 use crate::workers::{self, Pool, Workers};
 
@@ -113,6 +116,8 @@ pub(crate) struct Session {
     sink: Arc<dyn EventSink>,
     connector: Connector,
     cutoff: Cutoff,
+    /// `None` when nothing is traced.
+    tracer: Option<Tracer>,
     writer: Writer,
     pending: Pending,
     timers: Timers,
@@ -222,8 +227,9 @@ impl Session {
         settings: Settings,
         credentials: Credentials,
         contexts: Vec<String>,
-        connector: Connector,
+        mut connector: Connector,
         sink: Arc<dyn EventSink>,
+        trace: Option<&Trace>,
     ) -> Arc<Self> {
         let writer = WriterSettings {
             queue_bytes: settings.write_queue,
@@ -233,6 +239,11 @@ impl Session {
         };
         let secrets = Arc::new(Secrets::default());
         secrets.set_own(credentials.secrets().cloned().collect());
+        let tracer =
+            trace.and_then(|trace| Tracer::start(trace, &clock, &secrets, settings.log_content, settings.log_numbers));
+        if let Some(tracer) = tracer.clone() {
+            connector.report_phases(move |phase, took, error| traced::phase(&tracer, phase, took, error));
+        }
         let pool = |name, share| {
             let Settings { worker_idle: stay, max_workers: limit, worker_stack: stack, .. } = settings;
             Workers::new(clock.clone(), Arc::clone(&secrets), Pool { name, stay, limit, stack, share })
@@ -250,6 +261,7 @@ impl Session {
             sink,
             connector,
             cutoff: Cutoff::new(clock.clone()),
+            tracer,
             writer: Writer::new(clock.clone(), writer),
             pending: Pending::new(clock.clone(), settings.offline_queue),
             timers: Timers::default(),
@@ -293,6 +305,7 @@ impl Session {
         })?;
         // The reader's work, and its place in virtual time.
         let _here = self.clock.stand_in(Whose::Client, READER);
+        self.trace_state(&LinkState::Connecting);
         match reconnect::connect(self) {
             Ok(connected) => {
                 let made = self.spawn(READER, move || connected.supervise());
@@ -401,14 +414,6 @@ impl Session {
         refusal
     }
 
-    fn trace(&self, arrow: &str, text: &str) {
-        if log::log_enabled!(target: "signalwire_relay::wire", log::Level::Trace) {
-            let contents = if self.settings.log_content { Contents::Shown } else { Contents::Masked };
-            let text = frame::redact(text, &self.secrets.mask(), contents);
-            log::trace!(target: "signalwire_relay::wire", "{arrow} {text}");
-        }
-    }
-
     // Requests.
 
     /// Sends a request and waits for its reply, at most as long as the request timeout.
@@ -420,18 +425,12 @@ impl Session {
         let id = self.ids.next();
         frame::learn(params, &self.secrets);
         let text = frame::request(id, method, params);
-        self.trace("→", &text);
+        self.log_frame("→", &text);
         let waiter = Some(slot.sender.clone());
         let request = Request { id: id.as_u128(), text, until, of_session, owed, waiter, effect };
         let answer = match self.pending.register_in_turn(request) {
             Registered::Closed => return Err(error::closed(method)),
-            Registered::Full => {
-                return Err(error::queue_full(
-                    method,
-                    call_id.map(|id| self.clean(id)).as_deref(),
-                    self.settings.offline_queue,
-                ));
-            }
+            Registered::Full => return Err(self.queue_full(method, call_id)),
             Registered::SessionLost => return Err(error::session_lost(method)),
             Registered::Queued => None,
             Registered::Online(generation, text) => self.hand_over(id.as_u128(), generation, text, until),
@@ -445,6 +444,9 @@ impl Session {
 
     /// Turns the end of a request into what its caller gets.
     pub(crate) fn judge(&self, method: &str, call_id: Option<&str>, params: &str, answer: Answer) -> Result<Reply> {
+        if matches!(answer, Answer::Unsent | Answer::ClosedUnsent) {
+            self.request_dropped(method, call_id);
+        }
         let shown = match &answer {
             Answer::Reply(_) => None,
             _ => call_id.map(|id| self.clean(id)),
@@ -500,7 +502,7 @@ impl Session {
         let id = self.ids.next();
         frame::learn(params, &self.secrets);
         let text = frame::request(id, method, params);
-        self.trace("→", &text);
+        self.log_frame("→", &text);
         let id = id.as_u128();
         let request = Request { id, text, until, of_session, owed, waiter: None, effect };
         match self.pending.register(request) {
@@ -517,13 +519,7 @@ impl Session {
                 }
             }
             Registered::Queued => {}
-            Registered::Full => {
-                return Err(error::queue_full(
-                    method,
-                    call_id.map(|id| self.clean(id)).as_deref(),
-                    self.settings.offline_queue,
-                ));
-            }
+            Registered::Full => return Err(self.queue_full(method, call_id)),
             Registered::SessionLost => return Err(error::session_lost(method)),
             Registered::Closed => return Err(error::closed(method)),
         }
@@ -531,6 +527,12 @@ impl Session {
             self.writer.wake();
         }
         Ok(id)
+    }
+
+    /// As many requests as allowed wait for the connection: this one is dropped.
+    fn queue_full(&self, method: &str, call_id: Option<&str>) -> Error {
+        self.request_dropped(method, call_id);
+        error::queue_full(method, call_id.map(|id| self.clean(id)).as_deref(), self.settings.offline_queue)
     }
 
     /// Whether requests are sent at once.
@@ -563,7 +565,7 @@ impl Session {
         let Some(generation) = self.pending.generation() else { return Err(error::offline(method, None)) };
         frame::learn(params, &self.secrets);
         let text = frame::notification(method, params);
-        self.trace("→", &text);
+        self.log_frame("→", &text);
         let until = self.clock.after(self.settings.request_timeout);
         // The writer's own name for it: no entry of the table has it, so its loss concerns nobody.
         let id = self.ids.next().as_u128();
@@ -704,6 +706,9 @@ impl Session {
 
     fn notice_dropped(&self) {
         self.counters.notices_dropped.add(1);
+        if let Some(tracer) = &self.tracer {
+            tracer.note("dropped", None, serde_json::json!({"what": "notice", "count": 1}));
+        }
         self.warn(Alarm::NoticeDropped, || {
             let limit = self.settings.notice_bytes;
             format!(
@@ -777,6 +782,7 @@ impl Session {
 
     /// Announces a state of the link, also to the program's own watcher, whose code runs on a worker.
     fn announce(self: &Arc<Self>, state: LinkState) {
+        self.trace_state(&state);
         if let Some(watcher) = &self.settings.on_state {
             let (session, watcher, state) = (Arc::clone(self), watcher.clone(), state.clone());
             let tell =
@@ -784,6 +790,11 @@ impl Session {
             self.states.post(&self.workers, Box::new(tell));
         }
         self.board.set(state);
+    }
+
+    /// The lines that the trace has of a call; none without a trace.
+    pub(crate) fn trace_of_call(&self, call_id: &str) -> String {
+        self.tracer.as_ref().map(|tracer| tracer.of_call(call_id)).unwrap_or_default()
     }
 
     /// Keeps something until the client is closed.
@@ -796,6 +807,7 @@ impl Session {
         if workers::is_our_thread() || self.is_forked() {
             return;
         }
+        let limit = Clock::real().after(JOIN_LIMIT);
         if self.ended.wait(&self.clock, self.clock.after(JOIN_LIMIT)).is_none() {
             log::warn!("the connection to {} takes long to close; no longer waiting for it", self.host());
             return;
@@ -804,6 +816,9 @@ impl Session {
         for thread in threads {
             // A thread that panicked has said so in the log.
             let _panicked = thread.join();
+        }
+        if let Some(tracer) = &self.tracer {
+            tracer.wait_written(limit);
         }
     }
 
@@ -825,6 +840,9 @@ impl Session {
             Some(cause) => log::error!("the client gives up: {cause}"),
         }
         self.announce(LinkState::Closed { cause: cause.clone() });
+        if let Some(tracer) = &self.tracer {
+            tracer.close();
+        }
         self.seen.store(0, Ordering::Relaxed);
         self.writer.stop();
         self.pools().into_iter().for_each(Workers::leave);
@@ -868,6 +886,10 @@ impl Session {
             stats.workers += pool.threads();
             stats.jobs_waiting += pool.waiting();
             stats.panics += pool.panics();
+        }
+        if let Some(tracer) = &self.tracer {
+            stats.trace_dropped = tracer.dropped();
+            stats.trace_bytes = tracer.waiting();
         }
         stats
     }

@@ -20,18 +20,29 @@ impl Session {
         code: impl FnOnce() -> HandlerResult,
         failed: impl FnOnce(),
     ) {
+        let began = self.tracer.is_some().then(|| self.clock.now());
+        let trace = |state: &str, error: Option<String>| {
+            if let Some(began) = began {
+                let call_id = pairs.iter().find(|(name, _)| *name == "call_id").map(|(_, id)| *id);
+                self.trace_handler(call_id, state, &what(), Some(began).filter(|_| state != "started"), error);
+            }
+        };
+        trace("started", None);
         match catch_unwind(AssertUnwindSafe(code)) {
-            Ok(Ok(())) => {}
+            Ok(Ok(())) => trace("ended", None),
             Ok(Err(error)) if is_normal_way_out(&error) => {
+                trace("ended", Some(error.to_string()));
                 self.line(log::Level::Debug, pairs, || format!("{} is done: {error}", what()));
             }
             Ok(Err(error)) => {
                 self.counters.handler_failures.add(1);
                 log::error!("{} failed: {}", what(), self.for_log(&error.to_string()));
+                trace("failed", Some(error.to_string()));
                 failed();
             }
             Err(panic) => {
                 log::error!("{} panicked", what());
+                trace("panicked", None);
                 failed();
                 resume_unwind(panic);
             }

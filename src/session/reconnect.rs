@@ -378,7 +378,7 @@ mod tests {
         let connector = Connector::new(endpoint, &TlsSettings::default(), None, settings.max_frame, clock.clone())
             .expect("a connector");
         let credentials = Credentials::Jwt { jwt: Secret::new("jwt-of-the-test"), project: None };
-        Reader::new(&Session::new(clock, settings, credentials, Vec::new(), connector, Arc::new(Nothing)))
+        Reader::new(&Session::new(clock, settings, credentials, Vec::new(), connector, Arc::new(Nothing), None))
     }
 
     fn accepted() -> (Accepted, WebSocket<TcpStream>) {

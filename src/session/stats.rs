@@ -71,6 +71,8 @@ stats! {
         panics,
         /// Handlers, listeners and callbacks that returned an error other than a normal way out.
         handler_failures,
+        /// Lines of the trace that were dropped, because too many waited to be written or because writing failed.
+        trace_dropped,
     }
     gauges {
         /// Calls in the table.
@@ -114,6 +116,8 @@ stats! {
         workers,
         /// Handlers and callbacks that wait for such a thread.
         jobs_waiting,
+        /// Bytes of lines of the trace that wait to be written: at most [`Trace::queue_bytes`](crate::connection::Trace::queue_bytes).
+        trace_bytes,
     }
 }
 

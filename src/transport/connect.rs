@@ -142,6 +142,9 @@ struct LookupState {
     waiting: Vec<Sender<Step>>,
 }
 
+/// Told how long a phase of connecting took, and how it failed. It must not block.
+type Phases = Box<dyn Fn(Phase, Duration, Option<&Error>) + Send + Sync>;
+
 /// Makes connections to one endpoint; built once per client.
 pub(crate) struct Connector {
     endpoint: Endpoint,
@@ -150,6 +153,7 @@ pub(crate) struct Connector {
     max_frame: usize,
     clock: Clock,
     lookups: Arc<Lookups>,
+    phases: Option<Phases>,
 }
 
 impl Connector {
@@ -173,7 +177,20 @@ impl Connector {
         };
         let find = Box::new(|host: &str, port| (host, port).to_socket_addrs().map(Iterator::collect));
         let lookups = Arc::new(Lookups { find, state: Mutex::default() });
-        Ok(Self { endpoint, trust, proxy, max_frame, clock, lookups })
+        Ok(Self { endpoint, trust, proxy, max_frame, clock, lookups, phases: None })
+    }
+
+    /// Has `phases` told of each phase of connecting.
+    pub(crate) fn report_phases(&mut self, phases: impl Fn(Phase, Duration, Option<&Error>) + Send + Sync + 'static) {
+        self.phases = Some(Box::new(phases));
+    }
+
+    fn phase<T>(&self, phase: Phase, run: impl FnOnce() -> Result<T>) -> Result<T> {
+        let Some(phases) = &self.phases else { return run() };
+        let began = self.clock.now();
+        let result = run();
+        phases(phase, self.clock.now().saturating_duration_since(began), result.as_ref().err());
+        result
     }
 
     pub(crate) fn endpoint(&self) -> &Endpoint {
@@ -205,18 +222,19 @@ impl Connector {
     }
 
     fn attempt(&self, until: Deadline, cutoff: &Cutoff, secrets: &Secrets) -> Result<Connection> {
-        let addresses = self.look_up(until, cutoff)?;
-        let socket = Arc::new(self.dial(addresses, until, cutoff)?);
+        let addresses = self.phase(Phase::Lookup, || self.look_up(until, cutoff))?;
+        let socket = Arc::new(self.phase(Phase::Tcp, || self.dial(addresses, until, cutoff))?);
         cutoff.watch(Attempt::Talking(Arc::downgrade(&socket)))?;
         let mut wire = Wire::new(Arc::clone(&socket), self.clock.clone(), until);
         if let Some(proxy) = &self.proxy {
-            proxy.open(&self.endpoint, &mut wire).map_err(|fault| self.not_let_through(fault))?;
+            let open = || proxy.open(&self.endpoint, &mut wire).map_err(|fault| self.not_let_through(fault));
+            self.phase(Phase::Proxy, open)?;
         }
         let tls = match &self.trust {
             None => None,
-            Some(trust) => Some(Arc::new(self.secure(trust.trust()?, &mut wire)?)),
+            Some(trust) => Some(Arc::new(self.phase(Phase::Tls, || self.secure(trust.trust()?, &mut wire))?)),
         };
-        let reader = self.upgrade(wire, tls.clone(), secrets)?;
+        let reader = self.phase(Phase::Upgrade, || self.upgrade(wire, tls.clone(), secrets))?;
         let writer = WriteHalf::new(Arc::clone(&socket), tls, self.clock.clone());
         Ok(Connection { reader, writer, socket: Socket(socket) })
     }

@@ -86,6 +86,9 @@ impl AckEncoder {
     }
 }
 
+/// Sees each text that goes to the encoder. It must not block.
+pub(crate) type Tap = Arc<dyn Fn(&str) + Send + Sync>;
+
 /// The writing side of a link: encodes frames, encrypts them, and remembers what the socket has not taken yet.
 pub(crate) struct WriteHalf {
     encoder: Encoder,
@@ -105,13 +108,20 @@ pub(crate) struct WriteHalf {
     /// An empty buffer for the next piece of the reader's frames.
     spare: Vec<u8>,
     closing: bool,
+    tap: Option<Tap>,
 }
 
 impl WriteHalf {
     pub(super) fn new(socket: Arc<Tcp>, tls: Option<Arc<Tls>>, clock: Clock) -> Self {
         let (plain, out, batch, spare) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         let encoder = Encoder::default();
-        Self { encoder, tls, socket, clock, plain, out, sent: 0, blocked: Duration::ZERO, batch, spare, closing: false }
+        let (blocked, closing, tap) = (Duration::ZERO, false, None);
+        Self { encoder, tls, socket, clock, plain, out, sent: 0, blocked, batch, spare, closing, tap }
+    }
+
+    /// Has each text shown to `tap` from here on.
+    pub(crate) fn tap(&mut self, tap: Tap) {
+        self.tap = Some(tap);
     }
 
     /// Sets how long a write may block.
@@ -166,7 +176,12 @@ impl WriteHalf {
             }
             let plain = if self.tls.is_some() { &mut self.plain } else { &mut self.out };
             match out {
-                Out::Text(text) => self.encoder.frame(OpCode::Data(Data::Text), text.as_bytes(), plain),
+                Out::Text(text) => {
+                    if let Some(tap) = &self.tap {
+                        tap(&text);
+                    }
+                    self.encoder.frame(OpCode::Data(Data::Text), text.as_bytes(), plain);
+                }
                 Out::Pong(bytes) => self.encoder.frame(OpCode::Control(Control::Pong), &bytes, plain),
                 Out::Close(code) => {
                     self.closing = true;

@@ -693,7 +693,7 @@ fn sources(beneath: &Path, into: &mut Vec<PathBuf>) {
 /// All tests, by the modules that they stand in.
 fn tests() -> BTreeSet<String> {
     let mut tests = BTreeSet::new();
-    for top in ["tests/it", "tests/cli", "tests/conformance", "tests/allocations", "src"] {
+    for top in ["tests/it", "tests/cli", "tests/conformance", "tests/allocations", "tests/trace", "src"] {
         let top = Path::new(env!("CARGO_MANIFEST_DIR")).join(top);
         let mut files = Vec::new();
         sources(&top, &mut files);

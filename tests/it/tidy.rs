@@ -24,7 +24,11 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("macros", &["protocol"]),
     ("protocol", &["error", "secret"]),
     ("transport", &["error", "clock", "latch", "secret"]),
-    ("session", &["error", "clock", "latch", "secret", "mailbox", "steps", "workers", "protocol", "transport"]),
+    ("trace", &["clock", "latch", "secret", "workers", "protocol"]),
+    (
+        "session",
+        &["error", "clock", "latch", "secret", "mailbox", "steps", "workers", "protocol", "transport", "trace"],
+    ),
     ("stream", &["clock", "session"]),
     ("call", &["error", "clock", "latch", "mailbox", "protocol", "secret", "session", "steps", "stream", "workers"]),
     ("message", &["error", "clock", "latch", "mailbox", "protocol", "secret", "session", "stream", "workers", "call"]),
@@ -32,7 +36,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
         "client",
         &[
             "error", "clock", "latch", "secret", "mailbox", "workers", "protocol", "session", "steps", "stream",
-            "call", "message",
+            "call", "message", "trace",
         ],
     ),
     // Draws what it is handed, and knows nobody.
@@ -42,7 +46,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     // Only names: the public modules that the root is grouped into.
     ("actions", &["call"]),
     ("choices", &["protocol"]),
-    ("connection", &["client", "protocol", "session", "transport"]),
+    ("connection", &["client", "protocol", "session", "trace", "transport"]),
     ("devices", &["call", "protocol"]),
     ("errors", &["error"]),
     ("events", &["call", "protocol", "stream"]),
