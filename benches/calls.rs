@@ -5,14 +5,15 @@ mod floor;
 mod support;
 
 use std::collections::HashMap;
-use std::fs;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
+use std::{fs, io};
 
 use serde::Deserialize;
 use serde_json::json;
-use signalwire_relay::{Call, Client, tts};
+use signalwire_relay::connection::Trace;
+use signalwire_relay::{Builder, Call, Client, tts};
 
 use self::floor::{Floor, Frame};
 use self::support::{Bench, Sample};
@@ -26,15 +27,8 @@ fn main() {
     // First, while the memory of the process is still untouched.
     memory(&bench);
     for scheme in bench.schemes() {
-        let client = bench.builder(scheme).connect().expect("a client");
-        let (done, ended) = crossbeam_channel::unbounded();
-        client.on_call(move |call| {
-            call.answer()?;
-            call.play(tts("Welcome!"))?.wait(LONG)?;
-            call.hangup()?;
-            call.wait_for_ended(LONG)?;
-            Ok(done.send(())?)
-        });
+        let client = Served::new(bench.builder(scheme));
+        let traced = Served::new(bench.builder(scheme).trace(Trace::to_writer(io::sink())));
         let mut floor = Floor::connect(&bench, scheme);
         let batches = bench.amount(2, 6);
         bench.contest(
@@ -50,22 +44,44 @@ fn main() {
                         Sample { count: batches * AT_ONCE, latencies: Vec::new() }
                     }),
                 ),
-                (
-                    "client",
-                    Box::new(|| {
-                        for _ in 0..batches {
-                            client.execute("bench.calls", json!({"count": AT_ONCE})).expect("calls");
-                            for _ in 0..AT_ONCE {
-                                ended.recv_timeout(LONG).expect("a call that ended well");
-                            }
-                        }
-                        Sample { count: batches * AT_ONCE, latencies: Vec::new() }
-                    }),
-                ),
+                ("client", Box::new(|| client.serve(batches))),
+                ("traced", Box::new(|| traced.serve(batches))),
             ],
             "20000 calls per s; CPU 6",
         );
-        println!("           {} worker threads at the end", client.stats().workers);
+        println!("           {} worker threads at the end", client.client.stats().workers);
+        println!("           {} lines of the trace were dropped", traced.client.stats().trace_dropped);
+    }
+}
+
+/// A client that answers calls, and tells of each that ended well.
+struct Served {
+    client: Client,
+    ended: crossbeam_channel::Receiver<()>,
+}
+
+impl Served {
+    fn new(builder: Builder) -> Self {
+        let client = builder.connect().expect("a client");
+        let (done, ended) = crossbeam_channel::unbounded();
+        client.on_call(move |call| {
+            call.answer()?;
+            call.play(tts("Welcome!"))?.wait(LONG)?;
+            call.hangup()?;
+            call.wait_for_ended(LONG)?;
+            Ok(done.send(())?)
+        });
+        Self { client, ended }
+    }
+
+    fn serve(&self, batches: usize) -> Sample {
+        for _ in 0..batches {
+            self.client.execute("bench.calls", json!({"count": AT_ONCE})).expect("calls");
+            for _ in 0..AT_ONCE {
+                self.ended.recv_timeout(LONG).expect("a call that ended well");
+            }
+        }
+        Sample { count: batches * AT_ONCE, latencies: Vec::new() }
     }
 }
 

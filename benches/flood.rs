@@ -15,6 +15,8 @@ use std::{env, hint, io, process, thread};
 
 use serde::Deserialize;
 use serde_json::json;
+use signalwire_relay::connection::Trace;
+use signalwire_relay::{Builder, Call, Client};
 
 use self::floor::{Floor, Frame};
 use self::support::{Bench, Sample, Scheme, cpu_seconds, median};
@@ -40,7 +42,36 @@ fn main() {
         process::exit(i32::from(lost > 0));
     }
     for scheme in bench.schemes() {
-        let client = bench.builder(scheme).connect().expect("a client");
+        let mut client = Flooded::new(bench.builder(scheme));
+        let mut traced = Flooded::new(bench.builder(scheme).trace(Trace::to_writer(io::sink())));
+        let mut floor = Floor::connect(&bench, scheme);
+        let count = bench.amount(20_000, 150_000);
+        bench.contest(
+            scheme,
+            "events to one listener",
+            &mut [
+                ("floor", Box::new(|| bare(&mut floor, count))),
+                ("client", Box::new(|| client.flood(count))),
+                ("traced", Box::new(|| traced.flood(count))),
+            ],
+            "500000 per s; CPU 0.15",
+        );
+        println!("           {} of {} notices did not fit and were dropped", dropped(&client.client), client.all);
+        println!("           {} lines of the trace were dropped", traced.client.stats().trace_dropped);
+    }
+}
+
+/// A client with one call, whose events are counted.
+struct Flooded {
+    client: Client,
+    call: Call,
+    seen: Arc<AtomicUsize>,
+    all: usize,
+}
+
+impl Flooded {
+    fn new(builder: Builder) -> Self {
+        let client = builder.connect().expect("a client");
         client.execute("bench.calls", json!({"count": 1})).expect("a call");
         let call = client.next_call(None).expect("a call");
         let seen = Arc::new(AtomicUsize::new(0));
@@ -48,31 +79,18 @@ fn main() {
         call.on("calling.call.play", move |_| {
             its_seen.fetch_add(1, Ordering::Relaxed);
         });
-        let mut floor = Floor::connect(&bench, scheme);
-        let count = bench.amount(20_000, 150_000);
-        let mut all = 0;
-        bench.contest(
-            scheme,
-            "events to one listener",
-            &mut [
-                ("floor", Box::new(|| bare(&mut floor, count))),
-                (
-                    "client",
-                    Box::new(|| {
-                        let params = json!({"count": count, "call_id": call.id()});
-                        client.execute("bench.flood", params).expect("a flood");
-                        all += count;
-                        // All are acknowledged by now; the listener may have some to go.
-                        while seen.load(Ordering::Relaxed) + dropped(&client) < all {
-                            thread::yield_now();
-                        }
-                        Sample { count, latencies: Vec::new() }
-                    }),
-                ),
-            ],
-            "500000 per s; CPU 0.15",
-        );
-        println!("           {} of {all} notices did not fit and were dropped", dropped(&client));
+        Self { client, call, seen, all: 0 }
+    }
+
+    fn flood(&mut self, count: usize) -> Sample {
+        let params = json!({"count": count, "call_id": self.call.id()});
+        self.client.execute("bench.flood", params).expect("a flood");
+        self.all += count;
+        // All are acknowledged by now; the listener may have some to go.
+        while self.seen.load(Ordering::Relaxed) + dropped(&self.client) < self.all {
+            thread::yield_now();
+        }
+        Sample { count, latencies: Vec::new() }
     }
 }
 
@@ -140,7 +158,7 @@ fn starved(bench: &Bench, scheme: Scheme) -> u64 {
     lost
 }
 
-fn dropped(client: &signalwire_relay::Client) -> usize {
+fn dropped(client: &Client) -> usize {
     usize::try_from(client.stats().notices_dropped).unwrap_or(usize::MAX)
 }
 
