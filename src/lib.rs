@@ -58,7 +58,7 @@
 //! Required values are arguments, optional ones are setters on the argument: `call.play(tts("Hi"))`,
 //! `call.play(Play::new(tts("Hi")).volume(-6.0).loops(3))`. The names that most programs use are at the root of the crate.
 //! The others are in modules by kind: [`params`] and [`choices`], [`media`], [`devices`], [`actions`], [`events`], [`states`],
-//! [`errors`] and [`connection`].
+//! [`errors`] and [`connection`]. [`diagnosis`] shows why a program does not connect.
 //!
 //! # Threads
 //!
@@ -178,6 +178,7 @@ mod client;
 mod clock;
 pub mod connection;
 pub mod devices;
+pub mod diagnosis;
 pub mod docs;
 mod error;
 pub mod errors;

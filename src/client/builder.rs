@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use super::Client;
 use super::cancel::CancelToken;
+use super::diagnosis::Diagnosis;
 use super::router::Router;
 use super::tuning::Tuning;
 use crate::clock::Clock;
@@ -58,18 +59,18 @@ pub struct Builder {
     token: Option<Secret>,
     jwt: Option<Secret>,
     jwt_source: Option<Source>,
-    cancel: Option<CancelToken>,
+    pub(super) cancel: Option<CancelToken>,
     host: Option<Host>,
     path: Option<UrlPath>,
     tls: Option<bool>,
     allow_plaintext: bool,
     tls_settings: TlsSettings,
     proxy: Via,
-    contexts: Vec<String>,
+    pub(super) contexts: Vec<String>,
     max_active_calls: Option<usize>,
-    tuning: Tuning,
+    pub(super) tuning: Tuning,
     trace: Option<Trace>,
-    clock: Clock,
+    pub(super) clock: Clock,
 }
 
 /// The program's closure for fresh JWTs.
@@ -390,6 +391,41 @@ impl Builder {
     /// `Config` when something is missing or cannot be right, and names it; `Connect` when the service cannot be
     /// reached, with the [`phase`](crate::Error::phase) it got to; `AuthRejected` with the service's words.
     pub fn connect(self) -> Result<Client> {
+        let cancel = self.cancel.clone();
+        let (session, router) = self.assemble(|_| ())?;
+        match &cancel {
+            Some(token) => token.start(&session)?,
+            None => session.start()?,
+        }
+        Ok(Client::new(session, router))
+    }
+
+    /// Checks a connection step by step, as [`connect`](Self::connect) would make it, and says of each step how long it
+    /// took, what was found out, and what to do if it failed. The command `relay doctor` prints the same.
+    ///
+    /// The checks run on a thread of their own and take at most the [`connect_timeout`](Self::connect_timeout) and six
+    /// times the [`request_timeout`](Self::request_timeout). The iterator blocks until the next step has finished. Dropping it ends the checks.
+    /// Nothing secret is in the steps.
+    ///
+    /// Without credentials everything up to the upgrade to a WebSocket is checked; the rest is
+    /// [skipped](crate::diagnosis::Verdict::Skipped). Refused credentials are not tried again.
+    ///
+    /// **With [`contexts`](Self::contexts) this is one more client that the service offers inbound calls to.** Such a call
+    /// is passed back to routing at once; an inbound text message is lost. Without contexts nothing arrives here.
+    ///
+    /// ```no_run
+    /// use signalwire_relay::Client;
+    ///
+    /// for step in Client::builder().diagnose() {
+    ///     println!("{step}");
+    /// }
+    /// ```
+    pub fn diagnose(self) -> Diagnosis {
+        Diagnosis::start(self)
+    }
+
+    /// Makes the parts of a client. `watch` gets the connector before the session does.
+    pub(super) fn assemble(self, watch: impl FnOnce(&mut Connector)) -> Result<(Arc<Session>, Arc<Router>)> {
         check_contexts("signalwire.connect", &self.contexts)?;
         let credentials = self.credentials()?;
         let endpoint = self.endpoint()?;
@@ -408,19 +444,9 @@ impl Builder {
             set => Some(set.unwrap_or(WORKER_STACK)),
         };
         let slot = ProcessSlot::take()?;
-        let mut tls = self.tls_settings;
-        if tls.roots.is_empty() {
-            // A path need not be Unicode.
-            let file = env::var_os(CA_FILE).filter(|path| !path.is_empty());
-            tls.roots.extend(file.map(|path| Roots { setting: CA_FILE, path: path.into(), is_directory: false }));
-        }
-        let proxy = match self.proxy {
-            Via::Environment => Proxy::of_environment(&endpoint, variable)?,
-            Via::Proxy(url) => Some(Proxy::parse("Builder::proxy", url.expose())?),
-            Via::Nothing => None,
-        };
+        let mut connector = self.connector(endpoint)?;
+        watch(&mut connector);
         let clock = self.clock;
-        let connector = Connector::new(endpoint, &tls, proxy, settings.max_frame, clock.clone())?;
         let trace = self.trace.or_else(|| {
             // A path need not be Unicode.
             env::var_os(TRACE_FILE).filter(|path| !path.is_empty()).map(Trace::to_file)
@@ -429,11 +455,27 @@ impl Builder {
         let (sink, contexts) = (Arc::clone(&router), unique(self.contexts));
         let session = Session::new(clock, settings, credentials, contexts, connector, sink, trace.as_ref());
         session.hold_until_closed(slot);
-        match &self.cancel {
-            Some(token) => token.start(&session)?,
-            None => session.start()?,
+        Ok((session, router))
+    }
+
+    pub(super) fn connector(&self, endpoint: Endpoint) -> Result<Connector> {
+        let proxy = match &self.proxy {
+            Via::Environment => Proxy::of_environment(&endpoint, variable)?,
+            Via::Proxy(url) => Some(Proxy::parse("Builder::proxy", url.expose())?),
+            Via::Nothing => None,
+        };
+        Connector::new(endpoint, &self.trusted(), proxy, self.tuning.settings.max_frame, self.clock.clone())
+    }
+
+    /// The settings of TLS with the file that the environment names.
+    pub(super) fn trusted(&self) -> TlsSettings {
+        let mut tls = self.tls_settings.clone();
+        if tls.roots.is_empty() {
+            // A path need not be Unicode.
+            let file = env::var_os(CA_FILE).filter(|path| !path.is_empty());
+            tls.roots.extend(file.map(|path| Roots { setting: CA_FILE, path: path.into(), is_directory: false }));
         }
-        Ok(Client::new(session, router))
+        tls
     }
 
     /// How many requests may wait for the connection: each call may have one, and a dial or a message beside it.
@@ -461,7 +503,7 @@ impl Builder {
         set
     }
 
-    fn credentials(&self) -> Result<Credentials> {
+    pub(super) fn credentials(&self) -> Result<Credentials> {
         let set = |secret: &Option<Secret>, setter: &str| {
             trimmed(secret.as_ref()?.expose(), setter).map(|text| Secret::new(text.as_str()))
         };
@@ -495,7 +537,7 @@ impl Builder {
         })
     }
 
-    fn endpoint(&self) -> Result<Endpoint> {
+    pub(super) fn endpoint(&self) -> Result<Endpoint> {
         let set = self.host.as_ref().and_then(|host| trimmed(&host.0, "Builder::host"));
         let mut host = set.map(|host| ("host", host));
         for name in ["SIGNALWIRE_RELAY_HOST", "SIGNALWIRE_SPACE"] {

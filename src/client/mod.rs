@@ -3,6 +3,7 @@
 mod builder;
 mod by_id;
 mod cancel;
+pub(crate) mod diagnosis;
 mod dial;
 mod dial_params;
 mod early;

@@ -123,7 +123,7 @@ impl Reader {
     /// The first connection. `Ok(None)`: the client was closed meanwhile.
     fn first(&mut self) -> Result<Option<Accepted>, Error> {
         let session = Arc::clone(&self.session);
-        let mut waits = FIRST_TRIES.iter();
+        let mut waits = FIRST_TRIES.iter().take(session.settings.first_retries);
         let mut attempt = 0;
         loop {
             let (error, wait) = match session.attempt(&mut self.backlog) {

@@ -113,6 +113,8 @@ pub(crate) struct Settings {
     pub(crate) connect_timeout: Duration,
     pub(crate) request_timeout: Duration,
     pub(crate) retry_first_connect: bool,
+    /// How often credentials that are refused are tried again before the first connect gives up.
+    pub(crate) first_retries: usize,
     /// Silence after which the service is asked whether it is there.
     pub(crate) ping_after: Duration,
     /// How long it may take to answer that.
@@ -170,6 +172,7 @@ impl Default for Settings {
             connect_timeout: CONNECT_TIMEOUT,
             request_timeout: REQUEST_TIMEOUT,
             retry_first_connect: false,
+            first_retries: usize::MAX,
             ping_after: PING_AFTER,
             ping_timeout: PING_TIMEOUT,
             suspect_after: secs(5),

@@ -78,6 +78,10 @@ impl Endpoint {
         self.scheme == Scheme::Wss || self.allow_plaintext || address.to_canonical().is_loopback()
     }
 
+    pub(crate) fn is_plain(&self) -> bool {
+        self.scheme == Scheme::Ws
+    }
+
     /// Whether bytes must not leave this machine, because there is no TLS.
     pub(super) fn is_local_only(&self) -> bool {
         self.scheme == Scheme::Ws && !self.allow_plaintext

@@ -10,9 +10,10 @@ use parking_lot::Mutex;
 use tungstenite::Error as WsError;
 use tungstenite::client::client;
 use tungstenite::handshake::HandshakeError;
+use tungstenite::http::HeaderMap;
 
 use super::address::{Endpoint, Scheme};
-use super::proxy::{Fault, Proxy};
+use super::proxy::{Fault, Proxy, base64};
 use super::reader::{Inlet, ReadHalf};
 use super::retry_after;
 use super::tls::{Shared, Tls, TlsSettings, Trust, advice};
@@ -145,6 +146,25 @@ struct LookupState {
 /// Told how long a phase of connecting took, and how it failed. It must not block.
 type Phases = Box<dyn Fn(Phase, Duration, Option<&Error>) + Send + Sync>;
 
+/// What an attempt found out on its way. Told before the end of the phase that it belongs to.
+pub(crate) enum Fact {
+    /// The addresses of the name that was looked up, in the order in which they are tried.
+    Addresses(Vec<SocketAddr>),
+    /// The address that the socket is connected to.
+    Peer(SocketAddr),
+    Tls {
+        /// `None` if the library does not tell it.
+        version: Option<String>,
+        /// The peer's certificates as PEM, its own first, as far as the library tells them.
+        chain: Vec<String>,
+    },
+    /// The header `Date` of the response to the upgrade, in seconds since 1970.
+    Date(i64),
+}
+
+/// Told of each fact. It must not block.
+type Facts = Box<dyn Fn(Fact) + Send + Sync>;
+
 /// Makes connections to one endpoint; built once per client.
 pub(crate) struct Connector {
     endpoint: Endpoint,
@@ -153,7 +173,8 @@ pub(crate) struct Connector {
     max_frame: usize,
     clock: Clock,
     lookups: Arc<Lookups>,
-    phases: Option<Phases>,
+    phases: Vec<Phases>,
+    facts: Option<Facts>,
 }
 
 impl Connector {
@@ -177,20 +198,41 @@ impl Connector {
         };
         let find = Box::new(|host: &str, port| (host, port).to_socket_addrs().map(Iterator::collect));
         let lookups = Arc::new(Lookups { find, state: Mutex::default() });
-        Ok(Self { endpoint, trust, proxy, max_frame, clock, lookups, phases: None })
+        Ok(Self { endpoint, trust, proxy, max_frame, clock, lookups, phases: Vec::new(), facts: None })
     }
 
     /// Has `phases` told of each phase of connecting.
     pub(crate) fn report_phases(&mut self, phases: impl Fn(Phase, Duration, Option<&Error>) + Send + Sync + 'static) {
-        self.phases = Some(Box::new(phases));
+        self.phases.push(Box::new(phases));
+    }
+
+    /// Has `facts` told of what attempts find out.
+    pub(crate) fn report_facts(&mut self, facts: impl Fn(Fact) + Send + Sync + 'static) {
+        self.facts = Some(Box::new(facts));
     }
 
     fn phase<T>(&self, phase: Phase, run: impl FnOnce() -> Result<T>) -> Result<T> {
-        let Some(phases) = &self.phases else { return run() };
+        if self.phases.is_empty() {
+            return run();
+        }
         let began = self.clock.now();
         let result = run();
-        phases(phase, self.clock.now().saturating_duration_since(began), result.as_ref().err());
+        let took = self.clock.now().saturating_duration_since(began);
+        self.phases.iter().for_each(|phases| phases(phase, took, result.as_ref().err()));
         result
+    }
+
+    fn fact(&self, fact: impl FnOnce() -> Option<Fact>) {
+        if let Some(facts) = &self.facts {
+            if let Some(fact) = fact() {
+                facts(fact);
+            }
+        }
+    }
+
+    /// The proxy, as it may be shown.
+    pub(crate) fn proxy(&self) -> Option<String> {
+        self.proxy.as_ref().map(ToString::to_string)
     }
 
     pub(crate) fn endpoint(&self) -> &Endpoint {
@@ -261,7 +303,9 @@ impl Connector {
         };
         // Nothing has to be looked up when the host is an address.
         if let Ok(address) = host.parse() {
-            return Ok(vec![SocketAddr::new(address, port)]);
+            let addresses = vec![SocketAddr::new(address, port)];
+            self.fact(|| Some(Fact::Addresses(addresses.clone())));
+            return Ok(addresses);
         }
         let (steps, outcome) = self.clock.bounded(2);
         cutoff.watch(Attempt::Waiting(steps.clone()))?;
@@ -272,7 +316,11 @@ impl Connector {
             Step::Found(Ok(found)) if found.is_empty() => {
                 Err(self.failed(Phase::Lookup, "the name has no address", None))
             }
-            Step::Found(Ok(found)) => Ok(alternate(found)),
+            Step::Found(Ok(found)) => {
+                let addresses = alternate(found);
+                self.fact(|| Some(Fact::Addresses(addresses.clone())));
+                Ok(addresses)
+            }
             Step::Found(Err(e)) => Err(self.failed(Phase::Lookup, &e.to_string(), Some(Box::new(e)))),
             _ => Err(self.failed(Phase::Lookup, "it was given up", None)),
         }
@@ -292,6 +340,7 @@ impl Connector {
                 return Err(self.plaintext_refused());
             }
         }
+        self.fact(|| socket.peer_addr().ok().map(Fact::Peer));
         socket.set_nodelay(true).map_err(|e| self.failed(Phase::Tcp, &e.to_string(), None))?;
         Ok(Tcp::client(socket, &self.clock))
     }
@@ -402,16 +451,24 @@ impl Connector {
     }
 
     fn secure(&self, trust: &Trust, wire: &mut Wire) -> Result<Tls> {
-        trust.shake(self.endpoint.host(), wire).map_err(|e| self.broken(Phase::Tls, e))
+        let tls = trust.shake(self.endpoint.host(), wire).map_err(|e| self.broken(Phase::Tls, e))?;
+        self.fact(|| {
+            Some(Fact::Tls { version: tls.version(), chain: tls.chain().iter().map(|der| pem(der)).collect() })
+        });
+        Ok(tls)
     }
 
     fn upgrade(&self, wire: Wire, tls: Option<Arc<Tls>>, secrets: &Secrets) -> Result<ReadHalf> {
         let inlet = Inlet::new(wire, tls, self.endpoint.path());
         match client(self.endpoint.url(), inlet) {
-            Ok((upgraded, _response)) => Ok(ReadHalf::new(upgraded.into_inner(), self.max_frame)),
+            Ok((upgraded, response)) => {
+                self.date(response.headers());
+                Ok(ReadHalf::new(upgraded.into_inner(), self.max_frame))
+            }
             Err(HandshakeError::Failure(WsError::Io(e))) => Err(self.broken(Phase::Upgrade, e)),
             Err(HandshakeError::Failure(WsError::Http(response))) => {
                 let status = response.status();
+                self.date(response.headers());
                 let header = |name| response.headers().get(name).map(|value| sanitised(value.as_bytes(), secrets));
                 let mut why = format!("HTTP {}", status.as_u16());
                 if let Some(location) = header("location").filter(|_| status.is_redirection()) {
@@ -434,6 +491,10 @@ impl Connector {
             // The stream blocks during the upgrade, so that nothing interrupts it.
             Err(HandshakeError::Interrupted(_)) => Err(self.failed(Phase::Upgrade, "it was interrupted", None)),
         }
+    }
+
+    fn date(&self, headers: &HeaderMap) {
+        self.fact(|| retry_after::unix(headers.get("date")?.to_str().ok()?).map(Fact::Date));
     }
 
     fn not_let_through(&self, fault: Fault) -> Error {
@@ -530,6 +591,13 @@ fn alternate(found: Vec<SocketAddr>) -> Vec<SocketAddr> {
             (a, b) => mixed.extend(a.into_iter().chain(b)),
         }
     }
+}
+
+/// A certificate in PEM form.
+fn pem(der: &[u8]) -> String {
+    let text = base64(der);
+    let lines: Vec<&str> = (0..text.len()).step_by(64).map(|at| &text[at..text.len().min(at + 64)]).collect();
+    format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", lines.join("\n"))
 }
 
 /// The beginning of a body as one line of printable text.

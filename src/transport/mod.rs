@@ -16,7 +16,7 @@ mod wire;
 mod writer;
 
 pub(crate) use address::{Endpoint, Scheme};
-pub(crate) use connect::{Connection, Connector, Cutoff, Socket};
+pub(crate) use connect::{Connection, Connector, Cutoff, Fact, Socket};
 pub(crate) use frames::Frame;
 pub(crate) use half::AckEncoder;
 pub(crate) use proxy::Proxy;

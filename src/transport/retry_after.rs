@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+/// The days before 1970, as [`seconds_of`] counts them.
+const BEFORE_1970: u64 = 719_469;
+
 const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
 /// How long the server asks the client to wait: a number of seconds, or a date. A date is compared with the server's own
@@ -31,9 +34,27 @@ fn seconds_of(date: &str) -> Option<u64> {
     Some(((days * 24 + hour) * 60 + minute) * 60 + second)
 }
 
+/// A date of HTTP as seconds since 1970.
+pub(super) fn unix(date: &str) -> Option<i64> {
+    Some(seconds_of(date)? as i64 - (BEFORE_1970 * 24 * 60 * 60) as i64)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_date_is_a_number_of_seconds_since_1970() {
+        for (date, seconds) in [
+            ("Thu, 01 Jan 1970 00:00:00 GMT", Some(0)),
+            ("Sun, 09 Sep 2001 01:46:40 GMT", Some(1_000_000_000)),
+            ("Tue, 19 Jan 2038 03:14:07 GMT", Some(2_147_483_647)),
+            ("Wed, 31 Dec 1969 23:59:59 GMT", Some(-1)),
+            ("today", None),
+        ] {
+            assert_eq!(unix(date), seconds, "{date}");
+        }
+    }
 
     #[test]
     fn seconds_and_dates_are_understood_and_nothing_else() {

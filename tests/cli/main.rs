@@ -1,4 +1,5 @@
 //! The `relay` command as its users run it: the built program, a module for each of its commands.
 
+mod doctor;
 mod sim;
 mod support;

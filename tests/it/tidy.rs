@@ -48,6 +48,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("choices", &["protocol"]),
     ("connection", &["client", "protocol", "session", "trace", "transport"]),
     ("devices", &["call", "protocol"]),
+    ("diagnosis", &["client"]),
     ("errors", &["error"]),
     ("events", &["call", "protocol", "stream"]),
     ("media", &["protocol"]),
@@ -59,11 +60,12 @@ const IMPORTS: &[(&str, &[&str])] = &[
 
 /// The public modules that the root is grouped into.
 const GROUPS: &[&str] =
-    &["actions", "choices", "connection", "devices", "errors", "events", "media", "params", "states"];
+    &["actions", "choices", "connection", "devices", "diagnosis", "errors", "events", "media", "params", "states"];
 
 /// The builder puts the client together: it is where host and certificate become a connector, and where a simulator
-/// may be named.
-const BUILDER: (&str, &[&str]) = ("client/builder.rs", &["transport", "simulator"]);
+/// may be named. A diagnosis makes a connection without a client.
+const BUILDERS: &[(&str, &[&str])] =
+    &[("client/builder.rs", &["transport", "simulator"]), ("client/diagnosis.rs", &["transport"])];
 
 struct Source {
     /// Beneath `src`.
@@ -149,7 +151,7 @@ fn imports_go_down_only() {
             for rest in line.split("crate::").skip(1) {
                 let to: String = rest.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
                 let is_type = to.starts_with(|c: char| c.is_uppercase());
-                let by_builder = source.path == BUILDER.0 && BUILDER.1.contains(&&*to);
+                let by_builder = BUILDERS.iter().any(|(path, may)| source.path == *path && may.contains(&&*to));
                 // A public module that only names things names those of the root, too.
                 let is_group = to.is_empty() && GROUPS.contains(&module);
                 if !(is_type || is_group || to == module || allowed.contains(&&*to) || by_builder) {
@@ -430,6 +432,8 @@ fn the_library_depends_on_what_was_agreed_upon() {
     let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>();
     let agreed = [
         // Only with the command, the feature `cli`.
+        "anstream",
+        "anstyle",
         "clap",
         "crossbeam-channel",
         "log",
@@ -444,6 +448,8 @@ fn the_library_depends_on_what_was_agreed_upon() {
         "serde_json",
         "tungstenite",
         "uuid",
+        // Only with the command.
+        "x509-cert",
     ];
     assert_eq!(table(&manifest, "[dependencies]"), names(&agreed));
     // Only with the feature `signals`.
@@ -454,7 +460,18 @@ fn the_library_depends_on_what_was_agreed_upon() {
     assert_eq!(table(&manifest, polled), names(&["rustix"]));
     let others = ["[build-dependencies]", "[patch", "[replace"];
     assert!(others.iter().all(|header| !manifest.contains(header)));
-    let optional = ["clap", "ctrlc", "native-tls", "rcgen", "rustls", "rustls-native-certs", "signal-hook"];
+    let optional = [
+        "anstream",
+        "anstyle",
+        "clap",
+        "ctrlc",
+        "native-tls",
+        "rcgen",
+        "rustls",
+        "rustls-native-certs",
+        "signal-hook",
+        "x509-cert",
+    ];
     for optional in optional {
         let line = manifest.lines().find(|line| line.starts_with(&format!("{optional} = {{"))).unwrap();
         assert!(line.contains("optional = true"), "{line}");

@@ -1,7 +1,9 @@
 //! The `relay` command: a service on this machine, and tools to look at a real one.
 
+mod doctor;
 mod say;
 mod sim;
+mod target;
 
 use std::process::ExitCode;
 
@@ -19,6 +21,7 @@ struct Relay {
 #[derive(Debug, Subcommand)]
 enum Task {
     Sim(sim::Flags),
+    Doctor(doctor::Flags),
 }
 
 /// The exit status of a command that could not do its work.
@@ -38,6 +41,7 @@ fn main() -> ExitCode {
     };
     let (name, outcome) = match relay.task {
         Task::Sim(flags) => ("sim", sim::run(&flags)),
+        Task::Doctor(flags) => ("doctor", doctor::run(&flags)),
     };
     ExitCode::from(outcome.unwrap_or_else(|what| {
         say::complain(&format!("relay {name}: {what}"));

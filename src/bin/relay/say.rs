@@ -1,8 +1,33 @@
-//! Lines on stderr.
+//! Lines on stdout and stderr, in colours where they are shown.
 
+use std::fmt::Display;
 use std::io::Write;
+
+use anstyle::{AnsiColor, Style};
+
+pub const GOOD: Style = AnsiColor::Green.on_default();
+pub const BAD: Style = AnsiColor::Red.on_default().bold();
+pub const ODD: Style = AnsiColor::Yellow.on_default();
+pub const FAINT: Style = Style::new().dimmed();
+pub const BOLD: Style = Style::new().bold();
 
 /// Writes a line to stderr. Does nothing if stderr is closed.
 pub fn complain(line: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+/// Writes a line to stdout; colours are left out where stdout is no terminal. Returns `false` if stdout is closed.
+pub fn line(line: impl Display) -> bool {
+    let mut out = anstream::stdout();
+    writeln!(out, "{line}").and_then(|()| out.flush()).is_ok()
+}
+
+/// The text in a colour.
+pub fn styled(style: Style, text: impl Display) -> String {
+    format!("{style}{text}{style:#}")
+}
+
+/// A text of others as one line that does nothing to a terminal.
+pub fn tame(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }

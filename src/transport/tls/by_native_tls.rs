@@ -151,6 +151,12 @@ impl Tls {
         std::mem::take(&mut stream.get_mut().outgoing)
     }
 
+    /// The library tells the certificate of the peer alone.
+    pub(super) fn chain(&self) -> Vec<Vec<u8>> {
+        let certificate = self.stream.lock().peer_certificate();
+        certificate.ok().flatten().and_then(|certificate| certificate.to_der().ok()).into_iter().collect()
+    }
+
     pub(super) fn talks(&self) -> bool {
         self.talks.load(Ordering::Relaxed)
     }

@@ -9,7 +9,8 @@ use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{
-    AlertDescription, CertificateError, ClientConfig, ClientConnection, Error, InconsistentKeys, RootCertStore,
+    AlertDescription, CertificateError, ClientConfig, ClientConnection, Error, InconsistentKeys, ProtocolVersion,
+    RootCertStore,
 };
 
 use super::super::wire::Wire;
@@ -222,6 +223,20 @@ impl Tls {
         let mut session = self.session.lock();
         session.connection.send_close_notify();
         session.outgoing().unwrap_or_default()
+    }
+
+    pub(super) fn version(&self) -> Option<String> {
+        let version = self.session.lock().connection.protocol_version()?;
+        Some(match version {
+            ProtocolVersion::TLSv1_2 => "1.2".to_owned(),
+            ProtocolVersion::TLSv1_3 => "1.3".to_owned(),
+            other => format!("{other:?}"),
+        })
+    }
+
+    pub(super) fn chain(&self) -> Vec<Vec<u8>> {
+        let session = self.session.lock();
+        session.connection.peer_certificates().unwrap_or_default().iter().map(|der| der.to_vec()).collect()
     }
 
     pub(super) fn talks(&self) -> bool {

@@ -62,6 +62,17 @@ pub(crate) struct TlsSettings {
     pub(crate) client: Option<ClientFiles>,
 }
 
+impl TlsSettings {
+    /// The name of the library that is used.
+    pub(crate) fn library(&self) -> &'static str {
+        match self.backend {
+            Some(TlsBackend::Rustls) => "rustls",
+            None if cfg!(all(feature = "rustls", not(feature = "native-tls"))) => "rustls",
+            _ => "native-tls",
+        }
+    }
+}
+
 /// Decides which certificates are trusted.
 pub(super) enum Trust {
     #[cfg(feature = "native-tls")]
@@ -229,6 +240,26 @@ impl Tls {
             Self::NativeTls(ref tls) => tls.farewell(),
             #[cfg(feature = "rustls")]
             Self::Rustls(ref tls) => tls.farewell(),
+        }
+    }
+
+    /// The version of TLS, if the library tells it.
+    pub(super) fn version(&self) -> Option<String> {
+        match *self {
+            #[cfg(feature = "native-tls")]
+            Self::NativeTls(_) => None,
+            #[cfg(feature = "rustls")]
+            Self::Rustls(ref tls) => tls.version(),
+        }
+    }
+
+    /// The peer's certificates in DER form, its own first, as far as the library tells them.
+    pub(super) fn chain(&self) -> Vec<Vec<u8>> {
+        match *self {
+            #[cfg(feature = "native-tls")]
+            Self::NativeTls(ref tls) => tls.chain(),
+            #[cfg(feature = "rustls")]
+            Self::Rustls(ref tls) => tls.chain(),
         }
     }
 

@@ -78,7 +78,7 @@ fn seed(value: &str) -> Result<u64, &'static str> {
     value.parse().map_err(|_| "expected a whole number from 0 to 18446744073709551615")
 }
 
-fn life(value: &str) -> Result<Duration, &'static str> {
+pub fn life(value: &str) -> Result<Duration, &'static str> {
     let span = positive(value).and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
     span.ok_or("expected a number of seconds above zero, such as 60")
 }

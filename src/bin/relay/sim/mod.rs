@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
 
-pub use self::flags::Flags;
+pub use self::flags::{Flags, life};
 
 use self::input::{Event, Stop};
 use self::output::Output;
