@@ -8,17 +8,17 @@ use serde_json::Value;
 
 use crate::secret::one_line;
 
-/// What handlers return as an error, and what [`Error::source`](std::error::Error::source) gives.
+/// The error of a handler, and of [`Error::source`](std::error::Error::source).
 pub type BoxError = Box<dyn std::error::Error + Send + Sync + 'static>;
 
-/// What a handler returns: `?` works on errors of this crate and on the program's own.
+/// The result of a handler. `?` works on errors of this crate and on those of other crates.
 pub type HandlerResult = std::result::Result<(), BoxError>;
 
-/// What a listener or a callback may return: nothing, or a [`HandlerResult`], so that `?` works in it.
+/// The result of a listener or a callback: nothing, or a [`HandlerResult`], so that `?` works in it.
 ///
-/// A callback that returns an error or panics is treated as a handler that does: logged, counted
-/// ([`Stats::handler_failures`](crate::connection::Stats::handler_failures)), and its call is ended as
-/// [`Builder::on_handler_failure`](crate::Builder::on_handler_failure) says. An error that only tells that the call or
+/// A callback that returns an error or panics is treated like such a handler: the failure is logged and counted
+/// ([`Stats::handler_failures`](crate::connection::Stats::handler_failures)), and the call is ended as
+/// [`Builder::on_handler_failure`](crate::Builder::on_handler_failure) says. An error that only says that the call or
 /// the client has ended is a normal way out.
 ///
 /// ```no_run
@@ -74,10 +74,10 @@ use self::sealed::IntoResult;
 /// The result of the crate's methods.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What went wrong, in one small value that is cheap to clone.
+/// The error of all methods of the crate. Small, and cheap to clone.
 ///
-/// `Display` says what was attempted and what to do next, and so does `Debug`, which `fn main() -> Result<()>` prints;
-/// `{:#?}` has the fields. [`kind`](Self::kind) is what a program branches on.
+/// `Display` says what was attempted, what went wrong and what to do next. `Debug` prints the same, because `fn main()
+/// -> Result<()>` uses it; `{:#?}` prints the fields. A program branches on [`kind`](Self::kind).
 ///
 /// ```
 /// use signalwire_relay::{Client, ErrorKind};
@@ -108,58 +108,59 @@ struct Inner {
     source: Option<BoxError>,
 }
 
-/// What sort of error it is. New kinds may come, so a `match` has a `_`.
+/// The kind of an error, which says what a program can do next. New kinds may be added, so a `match` needs a `_` arm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// Something given by the program or its environment is missing or cannot be right; nothing was sent.
+    /// A setting of the program or its environment is missing or invalid. Nothing was sent.
     Config,
-    /// The service could not be reached; [`Error::phase`] says how far it got.
+    /// The service could not be reached. [`Error::phase`] says in which phase the attempt failed.
     Connect,
-    /// The service refused the credentials, for good.
+    /// The service rejected the credentials, repeatedly.
     AuthRejected,
-    /// The service refused a request, with a [`code`](Error::code) and its own words.
+    /// The service rejected a request. [`Error::code`] and [`Error::server_message`] say why.
     Rejected,
-    /// The service does not know this call (any more).
+    /// The service does not know the call, or no longer does.
     CallGone,
-    /// The call is over.
+    /// The call has ended.
     CallEnded,
-    /// The time given to a wait is up; what was waited for goes on, and may be waited for again.
+    /// A wait has reached its timeout. The operation continues, and may be waited for again.
     Timeout,
-    /// The request was sent, and no response came that tells what became of it: it may or may not have taken effect. It
-    /// is never sent again.
+    /// The request was sent, and its outcome is unknown: the request may have taken effect. The crate never sends it
+    /// again.
     ///
-    /// Without a [`server_message`](Error::server_message) no response came at all. With one, the service refused a request that acts on the
-    /// world outside of the call (a dial, a connect, a transfer or referral, a message, a payment, a conference or a
-    /// queue) and the code says that the service was in trouble, such as -32000, -32603, 408 or 500, not that nothing
-    /// was done.
+    /// Without a [`server_message`](Error::server_message), no response came at all. With one, the service rejected a
+    /// request with an effect outside of the call (a dial, a connect, a transfer or referral, a message, a payment, a
+    /// conference or a queue), and the code says that the service was in trouble, such as -32000, -32603, 408 or 500,
+    /// not that nothing was done.
     OutcomeUnknown,
-    /// There was no connection in time, so the request was not sent and will not be.
+    /// There was no connection within the request timeout. The request was not sent and will not be.
     Offline,
-    /// The connection came back without its session: what belonged to it can no longer be followed.
+    /// The client reconnected, but the service did not resume the session: calls and messages of that session can no
+    /// longer be followed.
     SessionLost,
-    /// A dial was not answered. [`Error::end_reason`] returns why, and [`Error::legs`] what became of each destination.
+    /// A dial was not answered. [`Error::end_reason`] says why, and [`Error::legs`] what became of each destination.
     DialFailed,
-    /// A call could not be bridged, or brought into a room. [`Error::end_reason`] returns why, if the service reported
+    /// A call could not be connected, or could not join a room. [`Error::end_reason`] says why, if the service reported
     /// it, and [`Error::legs`] what became of each destination.
     ConnectFailed,
     /// The client is shutting down and starts nothing new.
     Draining,
     /// The client was closed.
     Closed,
-    /// The service said something that cannot be understood.
+    /// The service sent something that cannot be understood.
     Protocol,
 }
 
-/// How far an attempt to connect had got when it failed.
+/// Phase in which an attempt to connect failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Phase {
-    /// Looking up the host's name.
+    /// Lookup of the host's name.
     Lookup,
-    /// Opening the TCP connection.
+    /// Opening of the TCP connection.
     Tcp,
-    /// Having the proxy connect to the service.
+    /// Handshake with the proxy.
     Proxy,
     /// The TLS handshake, with the check of the certificate.
     Tls,
@@ -183,13 +184,13 @@ impl fmt::Display for Phase {
 }
 
 impl Error {
-    /// What sort of error it is.
+    /// The kind of the error.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
     }
 
-    /// The service's code, for example 404 or -32602. `None` for an error that was found on this side of the
+    /// The service's error code, for example 404 or -32602. `None` for an error that was found on this side of the
     /// connection, and for a refusal whose code is missing or is not a number.
     #[must_use]
     pub fn code(&self) -> Option<i64> {
@@ -221,13 +222,13 @@ impl Error {
         self.0.method.as_deref()
     }
 
-    /// The call it was about.
+    /// The ID of the call that the failed method was about.
     #[must_use]
     pub fn call_id(&self) -> Option<&str> {
         self.0.call_id.as_deref()
     }
 
-    /// The service's own words.
+    /// The service's own error message.
     #[must_use]
     #[doc(alias = "message")]
     pub fn server_message(&self) -> Option<&str> {
@@ -244,44 +245,44 @@ impl Error {
         &self.0.legs
     }
 
-    /// For [`ErrorKind::Connect`]: how far the attempt got.
+    /// The phase in which an attempt to connect failed, for [`ErrorKind::Connect`].
     #[must_use]
     pub fn phase(&self) -> Option<Phase> {
         self.0.phase
     }
 
-    /// Whether time was up, rather than something having failed.
+    /// `true` if a timeout of this client has passed, rather than something having failed.
     ///
-    /// This concerns the timeouts of this client. A response in which the service says that its own time ran out (-32000,
-    /// 408, 504) is no timeout here; [`code`](Self::code) tells it.
+    /// A response in which the service says that its own time ran out (-32000, 408, 504) is no timeout in this sense;
+    /// [`code`](Self::code) returns its code.
     #[must_use]
     pub fn is_timeout(&self) -> bool {
         self.0.timeout
     }
 
-    /// The time that the service asked the client to wait before the next attempt: the `Retry-After` header of an HTTP
-    /// response, or the `retry_after` of a rejected request, which is in seconds. Reconnecting waits at least as long, up to 1 hour.
+    /// The delay that the service requested before the next attempt: the `Retry-After` header of an HTTP response, or
+    /// the `retry_after` of a rejected request, which is in seconds. Reconnecting waits at least as long, up to 1 hour.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         self.0.retry_after
     }
 
-    /// Whether the call is gone or ended: there is nobody left to talk to. The normal way out of a handler.
+    /// `true` if the call has ended or is gone. This is the normal way out of a handler.
     #[must_use]
     pub fn is_call_gone(&self) -> bool {
         matches!(self.0.kind, ErrorKind::CallGone | ErrorKind::CallEnded)
     }
 
-    /// Whether the service may have acted on the request although it did not say so. `true` for
+    /// `true` if the service may have acted on the request although no response says so. The same as
     /// [`ErrorKind::OutcomeUnknown`].
     #[must_use]
     pub fn may_have_been_sent(&self) -> bool {
         self.0.kind == ErrorKind::OutcomeUnknown
     }
 
-    /// Whether the service provably did nothing, and the same request may succeed later: no connection, or a refusal
-    /// with -32004, -32005, 429 or 503 of kind [`ErrorKind::Rejected`]. A 503 in response to a request with an effect
-    /// outside of the call proves nothing, and is [`ErrorKind::OutcomeUnknown`].
+    /// `true` if the service certainly did nothing, and the same request may succeed later: no connection, or a
+    /// rejection with -32004, -32005, 429 or 503 of kind [`ErrorKind::Rejected`]. A 503 in response to a request with
+    /// an effect outside of the call proves nothing, and is [`ErrorKind::OutcomeUnknown`].
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         match self.0.kind {
@@ -696,7 +697,7 @@ pub(crate) fn not_joined(call_id: &str, room: &str, why: &str) -> Error {
     draft(ErrorKind::ConnectFailed, text).method("calling.join_room").call(Some(call_id)).done()
 }
 
-/// The service said something that cannot be understood.
+/// The service sent something that cannot be understood.
 pub(crate) fn protocol(text: impl Into<Box<str>>) -> Error {
     draft(ErrorKind::Protocol, text).done()
 }

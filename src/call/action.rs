@@ -15,17 +15,17 @@ use crate::protocol::states::EventName;
 use crate::stream::EventStream;
 use crate::workers::Workers;
 
-/// What an event means for the operation it belongs to.
+/// Meaning of an event for its operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[doc(hidden)]
 pub enum Verdict {
-    /// It goes on.
+    /// The operation continues.
     Progress,
-    /// This is what `wait` returns; more events may follow.
+    /// The event is what `wait` returns; more events may follow.
     Outcome,
-    /// This is what `wait` returns, unless something was before, and the end.
+    /// The event is the last one, and what `wait` returns unless there was an outcome before.
     Final,
-    /// The same, unless something better follows within this time.
+    /// As `Final`, unless a better event follows within this time.
     Within(Duration),
 }
 
@@ -34,18 +34,19 @@ pub(crate) mod sealed {
 }
 use sealed::Sealed;
 
-/// Something that is started on a call and goes on until an event ends it. Implemented by its set of parameters.
+/// An operation on a call, which an event ends. Implemented by the operation's parameters, such as
+/// [`Play`](crate::Play).
 ///
 /// This trait is sealed: the operations are those of the crate.
 pub trait Operation: Sealed + Sized + 'static {
     /// The events that report on the operation.
     type Event: TypedEvent;
-    /// What [`Action::wait`] returns.
+    /// The type of the operation's result, which [`Action::wait`] returns.
     type Outcome: Clone + fmt::Debug + Send + Sync + 'static;
     /// What is remembered of the events so far.
     #[doc(hidden)]
     type Memo: Default + Send + 'static;
-    /// The RELAY method that starts it.
+    /// The RELAY method that starts the operation.
     const METHOD: &'static str;
     /// `true` for an operation that the service reports without a control ID. Its events are matched by call and type,
     /// and of two operations of one kind the newer one gets them.
@@ -155,25 +156,67 @@ pub trait Operation: Sealed + Sized + 'static {
     }
 }
 
-/// An operation on a call: playing, recording, collecting, detecting, paying, an AI session and the like.
+/// An operation in progress on a call: a playback, a recording, a prompt, a bridge, an AI session.
 ///
-/// Cheap to clone; clones share the operation. It keeps its [`Call`] with it. Dropping it changes nothing: the
-/// operation goes on until it ends by itself, is stopped, or its call ends.
+/// Methods of [`Call`] such as [`play`](Call::play) return an action as soon as the service has accepted the request.
+/// [`wait`](Self::wait) blocks until the operation has ended. What else an action can do depends on its kind: the traits
+/// [`Stoppable`](crate::Stoppable), [`Pausable`](crate::Pausable), [`HasVolume`](crate::actions::HasVolume) and
+/// [`InputTimers`](crate::actions::InputTimers) say for which kinds a method exists.
 ///
-/// It ends by the event that its kind ends with, or when its call ends, is gone, or can no longer be followed, or the
-/// client is closed: no wait on it lasts longer than that.
+/// ```no_run
+/// use std::time::Duration;
+/// use signalwire_relay::{Call, HandlerResult, audio};
+///
+/// fn hold_music(call: &Call) -> HandlerResult {
+///     let music = call.play(audio("https://example.com/hold.mp3"))?;
+///     match music.wait(Duration::from_secs(60)) {
+///         Ok(_) => println!("finished"),
+///         Err(error) if error.is_timeout() => music.stop()?, // still playing
+///         Err(error) => return Err(error.into()),            // the caller has hung up, for example
+///     }
+///     Ok(())
+/// }
+/// ```
+///
+/// # Cloning and dropping
+///
+/// Clones share the operation, and are cheap. Dropping an action changes nothing: the operation continues until it ends by
+/// itself, is stopped, or its call ends. An action keeps a handle of its call.
+///
+/// # Threads
+///
+/// Any thread may use an action, and several may wait for it. Callbacks run on a worker thread, in order with the other
+/// callbacks and listeners of the call.
+///
+/// # When the call ends
+///
+/// The operation ends with an error of the kind [`CallEnded`](crate::ErrorKind::CallEnded) or
+/// [`CallGone`](crate::ErrorKind::CallGone), unless its kind normally ends with the call: AI sessions, taps, streams and
+/// echoes return a result whose `ended_by_call` is `true`. Recordings, transcriptions and faxes wait for their last event for
+/// at most [`Tuning::end_grace`](crate::connection::Tuning::end_grace). Commands such as [`stop`](Self::stop) return `Ok`.
+///
+/// # When the connection is lost
+///
+/// Waits go on. When the session is resumed, the next event of the operation ends them as usual. If the event may have been
+/// missed, and the kind has a limit by which it is known, the wait returns
+/// [`OutcomeUnknown`](crate::ErrorKind::OutcomeUnknown). If the session is lost, the operation ends with
+/// [`SessionLost`](crate::ErrorKind::SessionLost).
 pub struct Action<O: Operation> {
     pub(super) call: Call,
     pub(super) core: Arc<OpCore<O>>,
 }
 
+/// # Result, callbacks and events
 impl<O: Operation> Action<O> {
-    /// Waits for the outcome: for ever with `None`, or as long as a `Duration` says.
+    /// Blocks until the operation has ended, at most `timeout`, and returns its result. With `None` it blocks until the
+    /// operation ends, which it does at the latest with its call.
     ///
-    /// An AI session, a tap and a media stream normally end with their call: then the outcome says so
-    /// (`ended_by_call`), and is no error.
+    /// An AI session, a tap and a media stream normally end with their call. Their result says so (`ended_by_call`),
+    /// and is no error. Recordings, transcriptions and faxes may be reported after the end of their call: a wait for
+    /// them continues for at most [`Tuning::end_grace`](crate::connection::Tuning::end_grace), 15 s by default.
     ///
-    /// May be called again, from any thread; once there is an outcome it returns at once, the same for all.
+    /// The method may be called several times, from any thread. Once the operation has ended, it returns the same
+    /// result at once.
     ///
     /// ```no_run
     /// # use std::time::Duration;
@@ -185,8 +228,8 @@ impl<O: Operation> Action<O> {
     ///
     /// # Errors
     ///
-    /// `Timeout` when the time is up: the operation goes on and may be waited for again. `CallEnded`, `CallGone`,
-    /// `SessionLost` or `Closed` when the call or the connection went before the operation had ended.
+    /// `Timeout` after `timeout`: the operation continues and may be waited for again. `CallEnded`, `CallGone`,
+    /// `SessionLost` or `Closed` if the call, the session or the client ended before the operation.
     pub fn wait(&self, timeout: impl Into<Option<Duration>>) -> Result<O::Outcome> {
         self.core.wait(&self.call, timeout.into())
     }
@@ -196,23 +239,24 @@ impl<O: Operation> Action<O> {
         self.core.wait_until_ready(&self.call, timeout)
     }
 
-    /// Whether there is an outcome.
+    /// `true` if the operation has ended, or its result is known.
     #[must_use]
     #[doc(alias = "completed")]
     pub fn is_done(&self) -> bool {
         self.core.outcome().is_some()
     }
 
-    /// The outcome, if there is one yet: what [`wait`](Self::wait) returns.
+    /// Returns the operation's result without blocking: what [`wait`](Self::wait) returns. `None` while there is none.
     #[must_use]
     pub fn result(&self) -> Option<Result<O::Outcome>> {
         self.core.outcome()
     }
 
-    /// Registers a callback that receives the outcome, once, also if the operation has ended already.
+    /// Registers a callback that receives the result, exactly once, also if the operation has already ended.
     ///
-    /// The callback runs on a thread for callbacks, never inline, in order with the call's other callbacks and listeners,
-    /// and may block and use any method. If it returns an error or panics, the call is ended, see [`CallbackResult`].
+    /// The callback runs on a worker thread, never in the calling thread, in order with the call's other callbacks and
+    /// listeners. It may block and use any method. If it returns an error or panics, the call is ended, see
+    /// [`CallbackResult`].
     ///
     /// ```no_run
     /// # use signalwire_relay::Record;
@@ -243,20 +287,20 @@ impl<O: Operation> Action<O> {
         self.core.add_callback(&session, mailbox, Box::new(callback));
     }
 
-    /// The operation's control ID, which its requests and events carry. Empty for operations that have none on the wire,
-    /// such as `connect` and `hold`.
+    /// The operation's control ID, which is part of its requests and events. Empty for operations without one on the
+    /// wire, such as `connect` and `hold`.
     #[must_use]
     pub fn control_id(&self) -> &str {
         if O::BY_KIND { "" } else { self.core.control_id() }
     }
 
-    /// The call it runs on.
+    /// The operation's call.
     #[must_use]
     pub fn call(&self) -> &Call {
         &self.call
     }
 
-    /// The events of this operation from now on; ends with the operation.
+    /// Returns an iterator over the events of this operation, from now until the operation ends.
     ///
     /// ```no_run
     /// # use signalwire_relay::Collect;
@@ -271,7 +315,7 @@ impl<O: Operation> Action<O> {
         self.call.core.session().map_or_else(EventStream::ended, |session| self.core.stream(&session))
     }
 
-    /// What the service answered to the request that started it; empty when the call was gone.
+    /// The service's response to the request that started the operation. Empty if the call had already ended.
     #[must_use]
     pub fn reply(&self) -> Reply {
         self.core.reply()

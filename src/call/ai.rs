@@ -11,24 +11,24 @@ use crate::protocol::fields::Fields;
 use crate::protocol::states::AiState;
 
 params! {
-    /// What an AI is told to be; for [`Ai::prompt`], [`Ai::post_prompt`] and [`AmazonBedrock::prompt`]. A string is one,
-    /// too, and so is a JSON object.
+    /// Instructions for an AI, for [`Ai::prompt`], [`Ai::post_prompt`] and [`AmazonBedrock::prompt`]. A string and a
+    /// JSON object convert into `AiPrompt`.
     pub struct AiPrompt new [] {
-        /// What it is told, as text.
+        /// Instructions, as text.
         text: String,
-        /// What it is told, as an array of sections in the Prompt Object Model.
+        /// Instructions, as an array of sections in the Prompt Object Model.
         pom: Json,
-        /// How free its answers are; from 0 to 1.5 on most models.
+        /// Randomness of the AI's responses, `0.0..=1.5` on most models.
         temperature: f64,
-        /// How many of the likely words count; from 0 to 1.
+        /// Share of the likely words that are considered (nucleus sampling), `0.0..=1.0`.
         top_p: f64,
-        /// How sure speech recognition has to be; from 0 to 1.
+        /// Least confidence of speech recognition, `0.0..=1.0`.
         confidence: f64,
-        /// How much it avoids what was talked about.
+        /// Penalty for topics that were mentioned before.
         presence_penalty: f64,
-        /// How much it avoids words that it has used.
+        /// Penalty for words that were used before.
         frequency_penalty: f64,
-        /// How long an answer may be, in tokens.
+        /// Largest length of a response, in tokens.
         max_tokens: u32,
         /// Steps of the conversation, as the service describes them.
         contexts: Json,
@@ -48,7 +48,7 @@ impl From<String> for AiPrompt {
 }
 
 impl From<Value> for AiPrompt {
-    /// The members of an object; anything else is the text.
+    /// Takes the members of an object; any other value is the text.
     fn from(prompt: Value) -> Self {
         match prompt {
             Value::Object(members) => {
@@ -66,7 +66,7 @@ impl From<AiPrompt> for Value {
 }
 
 params! {
-    /// A language that an AI speaks; for [`Ai::language`].
+    /// A language of an AI, for [`Ai::language`].
     pub struct AiLanguage {
         /// The voice.
         voice: String,
@@ -74,19 +74,19 @@ params! {
         model: String,
         /// The voice's emotion.
         emotion: String,
-        /// How fast it speaks, in the words of the voice's engine.
+        /// Speed of the voice, in the terms of the voice's engine.
         speed: String,
         /// The engine of the voice.
         engine: String,
-        /// What the engine takes, as a JSON object.
+        /// Parameters of the engine, as a JSON object.
         params: Json,
-        /// What it says while it listens or thinks.
+        /// Phrases that the AI says while it listens or thinks.
         fillers: Strings,
     }
 }
 
 impl AiLanguage {
-    /// A language by its name and code, for example `English` and `en-US`.
+    /// Makes a language from a name and a code, for example `English` and `en-US`.
     pub fn new(name: impl Into<String>, code: impl Into<String>) -> Self {
         let mut fields = Fields::default();
         fields.set("", "name", Value::String(name.into()));
@@ -102,15 +102,15 @@ impl From<AiLanguage> for Value {
 }
 
 params! {
-    /// How an AI pronounces something; for [`Ai::pronounce`].
+    /// A rule of pronunciation, for [`Ai::pronounce`].
     pub struct Pronounce {
-        /// Whether it counts in any case.
+        /// Whether upper and lower case are treated alike.
         ignore_case: bool,
     }
 }
 
 impl Pronounce {
-    /// Says `with` where `replace` is written.
+    /// Pronounces `replace` as `with`.
     pub fn new(replace: impl Into<String>, with: impl Into<String>) -> Self {
         let mut fields = Fields::default();
         fields.set("", "replace", Value::String(replace.into()));
@@ -126,15 +126,16 @@ impl From<Pronounce> for Value {
 }
 
 params! {
-    /// A word that an AI is likely to hear, and what is made of what was heard; for [`Ai::hint`]. A string is one, too.
+    /// A word that an AI is likely to hear, with a correction of what was recognized; for [`Ai::hint`]. A string is
+    /// accepted there, too.
     pub struct Hint {
-        /// Whether it counts in any case.
+        /// Whether upper and lower case are treated alike.
         ignore_case: bool,
     }
 }
 
 impl Hint {
-    /// The word `hint`; what matches `pattern` is replaced by `replace`.
+    /// Makes a hint for the word `hint`; text that matches `pattern` is replaced by `replace`.
     pub fn new(hint: impl Into<String>, pattern: impl Into<String>, replace: impl Into<String>) -> Self {
         let mut fields = Fields::default();
         fields.set("", "hint", Value::String(hint.into()));
@@ -151,11 +152,11 @@ impl From<Hint> for Value {
 }
 
 params! {
-    /// The functions that an AI may call; for [`Ai::swaig`]. Their descriptions are JSON, as the service leaves them
-    /// open; a whole JSON object is one, too.
+    /// Functions that an AI may call, for [`Ai::swaig`]. Their descriptions are JSON, because the service leaves them
+    /// open; a whole JSON object converts into `Swaig`.
     #[doc(alias = "SWAIG")]
     pub struct Swaig new [] {
-        /// What the functions have in common, such as `web_hook_url`.
+        /// Settings of all functions, such as `web_hook_url`.
         defaults: Json,
         /// Functions that other servers describe: an array of objects with `url` and `functions`.
         includes: Json,
@@ -163,13 +164,13 @@ params! {
         native_functions: Strings,
         /// Servers that speak the Model Context Protocol.
         mcp_servers: Json,
-        /// What is said while a function runs.
+        /// Phrases that the AI says while a function runs.
         internal_fillers: Json,
     }
 }
 
 impl Swaig {
-    /// Adds a function, with its name, purpose and argument.
+    /// Adds a function: a JSON object with name, purpose and argument.
     #[doc(alias = "functions")]
     pub fn function(mut self, function: impl Into<Value>) -> Self {
         self.fields.push("functions", function.into());
@@ -189,7 +190,7 @@ impl From<Value> for Swaig {
 }
 
 params! {
-    /// An AI agent; sent by [`Call::ai`]. It needs [`agent`](Self::agent) or [`prompt`](Self::prompt).
+    /// Parameters of [`Call::ai`]. Requires [`agent`](Self::agent) or [`prompt`](Self::prompt).
     ///
     /// ```
     /// use serde_json::json;
@@ -204,72 +205,72 @@ params! {
     ///     .ai_params(json!({"end_of_speech_timeout": 700}));
     /// ```
     pub struct Ai("calling.ai") new [] {
-        /// The id of an agent that is stored at the service.
+        /// ID of an agent that is stored at the service.
         agent: String,
-        /// A webhook that gets what the AI says to [`post_prompt`](Self::post_prompt).
+        /// URL that receives the AI's response to [`post_prompt`](Self::post_prompt).
         post_prompt_url: String,
-        /// The user name for that webhook.
+        /// User name for that URL.
         post_prompt_auth_user: String,
-        /// The password for that webhook. It is not shown by `Debug`.
+        /// Password for that URL. `Debug` does not show the password.
         post_prompt_auth_password: String,
-        /// What the session knows, as a JSON object.
+        /// Data of the session, as a JSON object.
         global_data: Json,
-        /// The service's tuning, as a JSON object; in it, times are in milliseconds.
+        /// Settings of the service for the session, as a JSON object; times in it are in milliseconds.
         #[doc(alias = "params")]
         ai_params: Json as "params",
-        /// Names this session instead of a generated id.
+        /// Control ID of this session. Default: a generated one.
         control_id: NonEmpty,
     }
 }
 
-/// An AI session that was started.
+/// An AI session in progress.
 #[doc(alias = "AIAction")]
 pub type AiAction = Action<Ai>;
 
 impl Ai {
-    /// What the AI is told to be.
+    /// Sets the AI's instructions.
     pub fn prompt(mut self, prompt: impl Into<AiPrompt>) -> Self {
         self.fields.set("", "prompt", prompt.into().into());
         self
     }
 
-    /// What the AI is asked when the conversation is over.
+    /// Sets the prompt that the AI responds to when the conversation has ended.
     pub fn post_prompt(mut self, prompt: impl Into<AiPrompt>) -> Self {
         self.fields.set("", "post_prompt", prompt.into().into());
         self
     }
 
-    /// Adds a language that it speaks.
+    /// Adds a language that the AI speaks.
     pub fn language(mut self, language: impl Into<Value>) -> Self {
         self.fields.push("languages", language.into());
         self
     }
 
-    /// The languages that it speaks: [`AiLanguage`]s or JSON objects.
+    /// Sets the languages that the AI speaks: [`AiLanguage`]s or JSON objects.
     pub fn languages(mut self, languages: impl IntoIterator<Item = impl Into<Value>>) -> Self {
         self.fields.set("", "languages", list(languages));
         self
     }
 
-    /// How it pronounces things: [`Pronounce`]s or JSON objects.
+    /// Sets the rules of pronunciation: [`Pronounce`]s or JSON objects.
     pub fn pronounce(mut self, rules: impl IntoIterator<Item = impl Into<Value>>) -> Self {
         self.fields.set("", "pronounce", list(rules));
         self
     }
 
-    /// Adds a word that it is likely to hear: a string, a [`Hint`] or a JSON object.
+    /// Adds a word that the AI is likely to hear: a string, a [`Hint`] or a JSON object.
     pub fn hint(mut self, hint: impl Into<Value>) -> Self {
         self.fields.push("hints", hint.into());
         self
     }
 
-    /// The words that it is likely to hear: strings, [`Hint`]s or JSON objects.
+    /// Sets the words that the AI is likely to hear: strings, [`Hint`]s or JSON objects.
     pub fn hints(mut self, hints: impl IntoIterator<Item = impl Into<Value>>) -> Self {
         self.fields.set("", "hints", list(hints));
         self
     }
 
-    /// The functions that it may call.
+    /// Sets the functions that the AI may call.
     #[doc(alias = "SWAIG")]
     pub fn swaig(mut self, swaig: impl Into<Swaig>) -> Self {
         self.fields.set("", "SWAIG", swaig.into().fields.to_json());
@@ -314,24 +315,24 @@ impl Stoppable for Ai {
 }
 
 params! {
-    /// An agent at Amazon Bedrock; sent by [`Call::amazon_bedrock`].
+    /// Parameters of [`Call::amazon_bedrock`].
     pub struct AmazonBedrock("calling.amazon_bedrock") new [] {
-        /// What the AI is told to be: an [`AiPrompt`], or JSON.
+        /// Instructions for the AI: an [`AiPrompt`], or JSON.
         prompt: Json,
-        /// The service's tuning, as a JSON object.
+        /// Settings of the service for the session, as a JSON object.
         #[doc(alias = "params")]
         ai_params: Json as "params",
-        /// What the session knows, as a JSON object.
+        /// Data of the session, as a JSON object.
         global_data: Json,
-        /// What the AI is asked when the conversation is over: an [`AiPrompt`], or JSON.
+        /// Prompt that the AI responds to when the conversation has ended: an [`AiPrompt`], or JSON.
         post_prompt: Json,
-        /// A webhook that gets what it says to that.
+        /// URL that receives that response.
         post_prompt_url: String,
     }
 }
 
 impl AmazonBedrock {
-    /// The functions that it may call.
+    /// Sets the functions that the AI may call.
     #[doc(alias = "SWAIG")]
     pub fn swaig(mut self, swaig: impl Into<Swaig>) -> Self {
         self.fields.set("", "SWAIG", swaig.into().fields.to_json());
@@ -340,26 +341,26 @@ impl AmazonBedrock {
 }
 
 params! {
-    /// What is put into an AI session; sent by [`Call::ai_message`]. A string is one, too.
+    /// Parameters of [`Call::ai_message`]. A string converts into `AiMessage`.
     pub struct AiMessage("calling.ai_message") new [] {
-        /// What is said to it.
+        /// Text of the message.
         message_text: String,
-        /// In whose name.
+        /// Role in whose name the message is added.
         role: AiRole,
-        /// What the session knows, as a JSON object that is merged into it; a `null` takes a key away.
+        /// Data that is merged into that of the session, as a JSON object. A `null` removes a key.
         global_data: Json,
         in "reset":
-        /// Begins the conversation anew. With any reset, text and data of this message are ignored.
+        /// Whether the conversation starts again. With any reset, text and data of this message are ignored.
         full_reset: bool,
-        /// Begins it anew with this said by the caller.
+        /// Text of the caller with which the conversation starts again.
         user_prompt: String,
-        /// Begins it anew with this instruction.
+        /// Instruction with which the conversation starts again.
         system_prompt: String,
     }
 }
 
 impl AiMessage {
-    /// Begins the conversation anew as this JSON object says; `{}` is sent as it is.
+    /// Starts the conversation again as this JSON object says. `{}` is sent as it is.
     pub fn reset(mut self, reset: impl Into<Value>) -> Self {
         self.fields.set("", "reset", reset.into());
         self
@@ -379,28 +380,31 @@ impl From<String> for AiMessage {
 }
 
 params! {
-    /// How an AI session is held; sent by [`Call::ai_hold_with`].
+    /// Parameters of [`Call::ai_hold_with`].
     pub struct AiHold("calling.ai_hold") new [] {
-        /// How long at most; sent in whole seconds, as a string. 300 by default, and at most.
+        /// Longest time on hold. Sent in whole seconds, as a string. Default and maximum: 300 s.
         timeout: TextOfSeconds,
-        /// What the AI is to say before.
+        /// Text that the AI says before.
         prompt: String,
     }
 }
 
 params! {
-    /// How a held AI session goes on; sent by [`Call::ai_unhold_with`].
+    /// Parameters of [`Call::ai_unhold_with`].
     pub struct AiUnhold("calling.ai_unhold") new [] {
-        /// What the AI is to say. The newest documents of the service do not have it.
+        /// Text that the AI says. The newest documentation of the service does not have this parameter.
         prompt: String,
     }
 }
 
+/// # AI agents
 impl Call {
-    /// Has an AI talk to the party on the call, and returns at once: `calling.ai`. It goes on until the AI ends it, it
-    /// is stopped, or the call ends; [`wait`](Action::wait) on the action returns then, and `ended_by_call` of the
-    /// outcome tells the last from the others. What happens meanwhile is told by events such as
-    /// [`EventName::AiResponse`](crate::events::EventName::AiResponse).
+    /// Starts an AI agent on the call. Sends `calling.ai`, and returns when the service has accepted the request.
+    ///
+    /// The session continues until the AI ends it, it is stopped, or the call ends. [`wait`](Action::wait) on the
+    /// returned action blocks until then; `ended_by_call` of the result is `true` if the call ended. Events such as
+    /// [`EventName::AiResponse`](crate::events::EventName::AiResponse) report what happens meanwhile. Dropping the
+    /// action changes nothing.
     ///
     /// ```no_run
     /// # use signalwire_relay::params::Ai;
@@ -415,13 +419,15 @@ impl Call {
     ///
     /// # Errors
     ///
-    /// When the service refuses, or the connection is gone. On a call that is over the action ends at once.
+    /// Returns an error if the service rejects the request, or the connection is down for longer than the request
+    /// timeout. If the call has already ended, the returned action is already complete.
     pub fn ai(&self, how: impl Into<Ai>) -> Result<AiAction> {
         self.start(how.into())
     }
 
-    /// Has an AI at Amazon Bedrock talk to the party on the call: `calling.amazon_bedrock`. It goes on until the call
-    /// ends; no event tells its end.
+    /// Starts an AI agent of Amazon Bedrock on the call. Sends `calling.amazon_bedrock`.
+    ///
+    /// The agent continues until the call ends; no event reports its end.
     ///
     /// ```no_run
     /// # use signalwire_relay::params::{AiPrompt, AmazonBedrock};
@@ -432,12 +438,13 @@ impl Call {
     ///
     /// # Errors
     ///
-    /// When the service refuses, or the connection is gone. A call that is over is no error.
+    /// Returns an error if the service rejects the request, or the connection is down for longer than the request
+    /// timeout. If the call has already ended, the method returns `Ok`.
     pub fn amazon_bedrock(&self, how: impl Into<AmazonBedrock>) -> Result<()> {
         self.command(AmazonBedrock::METHOD, &how.into().fields).map(drop)
     }
 
-    /// Puts something into the AI session that runs on the call: `calling.ai_message`.
+    /// Adds a message to the AI session that runs on the call. Sends `calling.ai_message`.
     ///
     /// ```no_run
     /// # use signalwire_relay::choices::AiRole;
@@ -449,12 +456,13 @@ impl Call {
     ///
     /// # Errors
     ///
-    /// When the service refuses, or the connection is gone. A call or a session that is over is no error.
+    /// Returns an error if the service rejects the request, or the connection is down for longer than the request
+    /// timeout. If the call or the AI session has already ended, the method returns `Ok`.
     pub fn ai_message(&self, what: impl Into<AiMessage>) -> Result<()> {
         self.command(AiMessage::METHOD, &what.into().fields).map(drop)
     }
 
-    /// Holds the AI session that runs on the call: `calling.ai_hold`.
+    /// Puts the AI session that runs on the call on hold. Sends `calling.ai_hold`.
     ///
     /// ```no_run
     /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {
@@ -465,12 +473,13 @@ impl Call {
     ///
     /// # Errors
     ///
-    /// When the service refuses, or the connection is gone. A call or a session that is over is no error.
+    /// Returns an error if the service rejects the request, or the connection is down for longer than the request
+    /// timeout. If the call or the AI session has already ended, the method returns `Ok`.
     pub fn ai_hold(&self) -> Result<()> {
         self.ai_hold_with(AiHold::new())
     }
 
-    /// Holds the AI session that runs on the call, with parameters: `calling.ai_hold`.
+    /// Puts the AI session that runs on the call on hold, with parameters. Sends `calling.ai_hold`.
     ///
     /// ```no_run
     /// # use std::time::Duration;
@@ -482,12 +491,12 @@ impl Call {
     ///
     /// # Errors
     ///
-    /// As for [`ai_hold`](Self::ai_hold).
+    /// The same as for [`ai_hold`](Self::ai_hold).
     pub fn ai_hold_with(&self, how: AiHold) -> Result<()> {
         self.command(AiHold::METHOD, &how.fields).map(drop)
     }
 
-    /// Lets the held AI session go on: `calling.ai_unhold`.
+    /// Resumes the AI session from hold. Sends `calling.ai_unhold`.
     ///
     /// ```no_run
     /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {
@@ -497,12 +506,12 @@ impl Call {
     ///
     /// # Errors
     ///
-    /// As for [`ai_hold`](Self::ai_hold).
+    /// The same as for [`ai_hold`](Self::ai_hold).
     pub fn ai_unhold(&self) -> Result<()> {
         self.ai_unhold_with(AiUnhold::new())
     }
 
-    /// Lets the held AI session go on, with parameters: `calling.ai_unhold`.
+    /// Resumes the AI session from hold, with parameters. Sends `calling.ai_unhold`.
     ///
     /// ```no_run
     /// # use signalwire_relay::params::AiUnhold;
@@ -513,7 +522,7 @@ impl Call {
     ///
     /// # Errors
     ///
-    /// As for [`ai_hold`](Self::ai_hold).
+    /// The same as for [`ai_hold`](Self::ai_hold).
     pub fn ai_unhold_with(&self, how: AiUnhold) -> Result<()> {
         self.command(AiUnhold::METHOD, &how.fields).map(drop)
     }

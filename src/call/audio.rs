@@ -9,23 +9,23 @@ use crate::protocol::fields::Fields;
 use crate::protocol::states::EchoState;
 
 params! {
-    /// How long the caller hears itself; sent by [`Call::echo_with`].
+    /// Parameters of [`Call::echo_with`].
     pub struct Echo("calling.echo") new [] {
-        /// When it ends; sent in seconds. The service takes 5 to 120 s, 60 by default; an older guide says that zero
-        /// means until the call ends.
+        /// Duration of the echo. Sent in seconds. The service accepts `5..=120` s. Default: 60 s. An older guide of the
+        /// service says that zero means until the call ends.
         timeout: Seconds,
-        /// A webhook for its states.
+        /// URL that receives the operation's status callbacks.
         status_url: String,
     }
 }
 
 params! {
-    /// Switches noise reduction on; sent by [`Call::denoise`].
+    /// Parameters of [`Call::denoise`].
     pub struct Denoise("calling.denoise") new [] {}
 }
 
 params! {
-    /// Switches noise reduction off; sent by [`Call::denoise_stop`].
+    /// Parameters of [`Call::denoise_stop`].
     pub struct DenoiseStop("calling.denoise.stop") new [] {}
 }
 
@@ -69,10 +69,10 @@ impl Operation for Echo {
     }
 }
 
-/// An echo that runs.
+/// An echo in progress.
 pub type EchoAction = Action<Echo>;
 
-/// # Audio tools
+/// # Noise reduction and echo
 impl Call {
     /// Switches noise reduction on. Sends `calling.denoise`, and returns when the service has accepted the request.
     ///
@@ -87,9 +87,9 @@ impl Call {
     ///
     /// # Errors
     ///
-    /// An error if the service rejects the request, as it does when noise reduction is on already (code 409), or the
-    /// connection is down for longer than the request timeout. If the call has already ended, the returned action is
-    /// already complete.
+    /// Returns an error if the service rejects the request, as it does when noise reduction is on already (code 409),
+    /// or the connection is down for longer than the request timeout. If the call has already ended, the returned
+    /// action is already complete.
     pub fn denoise(&self) -> Result<DenoiseAction> {
         self.start(Denoise::new())
     }
@@ -105,7 +105,7 @@ impl Call {
     ///
     /// # Errors
     ///
-    /// As for [`denoise`](Self::denoise); code 409 when noise reduction is not on.
+    /// The same as for [`denoise`](Self::denoise); code 409 when noise reduction is not on.
     pub fn denoise_stop(&self) -> Result<DenoiseStopAction> {
         self.start(DenoiseStop::new())
     }
@@ -125,8 +125,8 @@ impl Call {
     ///
     /// # Errors
     ///
-    /// An error if the service rejects the request, or the connection is down for longer than the request timeout. If
-    /// the call has already ended, the returned action is already complete.
+    /// Returns an error if the service rejects the request, or the connection is down for longer than the request
+    /// timeout. If the call has already ended, the returned action is already complete.
     pub fn echo(&self) -> Result<EchoAction> {
         self.echo_with(Echo::new())
     }
@@ -143,7 +143,7 @@ impl Call {
     ///
     /// # Errors
     ///
-    /// As for [`echo`](Self::echo).
+    /// The same as for [`echo`](Self::echo).
     pub fn echo_with(&self, how: Echo) -> Result<EchoAction> {
         self.start(how)
     }

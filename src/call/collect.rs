@@ -11,7 +11,7 @@ use crate::protocol::media::{Audio, Playlist, Tts};
 use crate::protocol::states::{CollectState, SpeechEngine, SpeechModel};
 
 params! {
-    /// What to ask for: keys, speech, or either; for [`Call::collect`], and for [`Call::prompt`] with a prompt.
+    /// Parameters of [`Call::collect`], and of [`Call::prompt`] together with a [`Prompt`]: digits, speech, or both.
     ///
     /// ```
     /// use std::time::Duration;
@@ -22,69 +22,69 @@ params! {
     /// ```
     pub struct Collect("calling.collect") new [] {
         in "digits":
-        /// Keys: the least number of them. With a prompt only.
+        /// Least number of digits. With a prompt only.
         min: u32,
-        /// Keys: those that end the input, for example `"#"`.
+        /// Digits that end the input, for example `"#"`.
         terminators: String,
-        /// Keys: how long to wait for the next; sent in seconds, 5 by default.
+        /// Longest time between two digits. Sent in seconds. Default: 5 s.
         digit_timeout: Seconds,
         in "speech":
-        /// Speech: the silence that ends an utterance; sent in seconds, 1 by default.
+        /// Silence that ends an utterance. Sent in seconds. Default: 1 s.
         end_silence_timeout: Seconds,
-        /// Speech: how long an utterance may be; sent in seconds, 60 by default.
+        /// Longest utterance. Sent in seconds. Default: 60 s.
         speech_timeout: Seconds,
-        /// Speech: the language, `en-US` by default.
+        /// Language of the speech. Default: `en-US`.
         language: String,
-        /// Speech: words that are likely.
+        /// Words that the caller is likely to say.
         hints: Strings,
-        /// Speech: the engine. Choosing one is deprecated by the service.
+        /// Engine of speech recognition. The service has deprecated this choice.
         engine: SpeechEngine,
-        /// Speech: the model.
+        /// Model of speech recognition.
         model: SpeechModel,
         top:
-        /// How long to wait for the first input; sent in seconds, 4 by default.
+        /// Longest time until the first input. Sent in seconds. Default: 4 s.
         initial_timeout: Seconds,
-        /// Whether interim results are told, in events of their own.
+        /// Whether interim results are reported, each in an event.
         partial_results: bool,
-        /// Whether it goes on after a result, until it is stopped. Each result is an event; `wait` returns the last.
-        /// Without a prompt only.
+        /// Whether the collect continues after a result, until it is stopped. Each result is an event; `wait` returns
+        /// the last one. Without a prompt only.
         continuous: bool,
-        /// Whether the beginning of input is told, in an event of its own. Without a prompt only.
+        /// Whether the start of input is reported in an event. Without a prompt only.
         send_start_of_input: bool,
-        /// Whether `initial_timeout` runs from the start. With `false`, "no input" may never come before
+        /// Whether `initial_timeout` runs from the start. With `false`, the result "no input" cannot come before
         /// [`start_input_timers`](Action::start_input_timers): give the wait a timeout.
         start_input_timers: bool,
-        /// Names this operation instead of a generated id.
+        /// Control ID of this operation. Default: a generated one.
         control_id: NonEmpty,
-        /// A webhook for its results.
+        /// URL that receives the results as status callbacks.
         status_url: String,
     }
 }
 
-/// A collect without a prompt that was started.
+/// A collect in progress, without a prompt.
 pub type StandaloneCollectAction = Action<Collect>;
 
-/// A prompt with a collect that was started.
+/// A prompt in progress, with its collect.
 pub type CollectAction = Action<Prompt>;
 
 impl Collect {
-    /// Asks for keys, and for so many at most.
+    /// Collects at most `max` digits.
     pub fn digits(max: u32) -> Self {
         Self::new().or_digits(max)
     }
 
-    /// Asks for speech.
+    /// Collects speech.
     pub fn speech() -> Self {
         Self::new().or_speech()
     }
 
-    /// Takes keys, too, and so many at most.
+    /// Collects digits as well, at most `max`.
     pub fn or_digits(mut self, max: u32) -> Self {
         self.fields.set("digits", "max", Value::from(max));
         self
     }
 
-    /// Takes speech, too.
+    /// Collects speech as well.
     pub fn or_speech(mut self) -> Self {
         self.fields.object("speech");
         self
@@ -126,13 +126,14 @@ impl InputTimers for Collect {
 }
 
 params! {
-    /// What is said while input is taken; sent by [`Call::prompt`]. A [`Playlist`], and whatever makes one, is one, too.
+    /// Media and settings of a prompt, for [`Call::prompt`]. A [`Playlist`], and anything that converts into one,
+    /// converts into `Prompt`.
     pub struct Prompt("calling.play_and_collect") {
-        /// The volume of the prompt in dB, from -40 to 40; 0 is unchanged.
+        /// Volume of the prompt in dB, `-40.0..=40.0`. Default: 0.0, the original volume.
         volume: f64,
-        /// Names this operation instead of a generated id.
+        /// Control ID of this operation. Default: a generated one.
         control_id: NonEmpty,
-        /// A webhook for its results.
+        /// URL that receives the results as status callbacks.
         status_url: String,
     }
 }
@@ -206,6 +207,7 @@ impl InputTimers for Prompt {
     const START: &'static str = START_INPUT_TIMERS;
 }
 
+/// # Asking for input
 impl Call {
     /// Starts to take input without a prompt and returns at once: `calling.collect`. [`wait`](Action::wait) on the
     /// action returns what came.
@@ -220,13 +222,17 @@ impl Call {
     ///
     /// # Errors
     ///
-    /// When the service refuses, or the connection is gone. On a call that is over the action ends at once.
+    /// Returns an error if the service rejects the request, or the connection is down for longer than the request
+    /// timeout. If the call has already ended, the returned action is already complete.
     pub fn collect(&self, what: impl Into<Collect>) -> Result<StandaloneCollectAction> {
         self.start(what.into())
     }
 
-    /// Starts to play a prompt and to take input, and returns at once: `calling.play_and_collect`. The first input
-    /// ends the prompt; [`wait`](Action::wait) on the action returns what came. One per call at a time.
+    /// Plays a prompt and collects input at the same time. Sends `calling.play_and_collect`, and returns when the
+    /// service has accepted the request.
+    ///
+    /// The first input ends the prompt. [`wait`](Action::wait) on the returned action blocks until the collect has
+    /// ended, and returns the input, or that there was none. A call has one prompt at a time.
     ///
     /// ```no_run
     /// # use std::time::Duration;
@@ -244,12 +250,13 @@ impl Call {
     ///
     /// # Errors
     ///
-    /// When the service refuses, or the connection is gone. On a call that is over the action ends at once.
+    /// Returns an error if the service rejects the request, or the connection is down for longer than the request
+    /// timeout. If the call has already ended, the returned action is already complete.
     pub fn prompt(&self, what: impl Into<Prompt>, collect: impl Into<Collect>) -> Result<CollectAction> {
         self.start(what.into().collecting(collect.into()))
     }
 
-    /// The name that the RELAY method has: [`prompt`](Self::prompt).
+    /// The same as [`prompt`](Self::prompt), under the name of the RELAY method.
     ///
     /// ```no_run
     /// # use signalwire_relay::{Collect, audio};
@@ -260,12 +267,12 @@ impl Call {
     ///
     /// # Errors
     ///
-    /// As for [`prompt`](Self::prompt).
+    /// The same as for [`prompt`](Self::prompt).
     pub fn play_and_collect(&self, what: impl Into<Prompt>, collect: impl Into<Collect>) -> Result<CollectAction> {
         self.prompt(what, collect)
     }
 
-    /// Asks by speech: [`prompt`](Self::prompt) with [`tts`](crate::tts).
+    /// Prompts with speech: [`prompt`](Self::prompt) with [`tts`](crate::tts).
     ///
     /// ```no_run
     /// # use signalwire_relay::Collect;
@@ -276,12 +283,12 @@ impl Call {
     ///
     /// # Errors
     ///
-    /// As for [`prompt`](Self::prompt).
+    /// The same as for [`prompt`](Self::prompt).
     pub fn prompt_tts(&self, text: impl Into<Tts>, collect: impl Into<Collect>) -> Result<CollectAction> {
         self.prompt(text.into(), collect)
     }
 
-    /// Asks by a file: [`prompt`](Self::prompt) with [`audio`](crate::audio).
+    /// Prompts with an audio file: [`prompt`](Self::prompt) with [`audio`](crate::audio).
     ///
     /// ```no_run
     /// # use signalwire_relay::Collect;
@@ -292,7 +299,7 @@ impl Call {
     ///
     /// # Errors
     ///
-    /// As for [`prompt`](Self::prompt).
+    /// The same as for [`prompt`](Self::prompt).
     pub fn prompt_audio(&self, url: impl Into<Audio>, collect: impl Into<Collect>) -> Result<CollectAction> {
         self.prompt(url.into(), collect)
     }

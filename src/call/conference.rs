@@ -21,61 +21,63 @@ use crate::protocol::redact;
 use crate::protocol::states::{ConferenceEndReason, ConferenceStatus};
 
 params! {
-    /// Which conference, and how the call takes part; sent by [`Call::join_conference`]. A name is one, too.
+    /// Parameters of [`Call::join_conference`]. The name of a conference converts into `JoinConference`.
     pub struct JoinConference("calling.join_conference") {
-        /// Whether the call is muted; not by default.
+        /// Whether the call is muted. Default: no.
         muted: bool,
-        /// When there is a beep; when somebody comes and when somebody leaves by default.
+        /// When a beep is played. Default: when a participant enters or leaves.
         beep: ConferenceBeep,
-        /// Whether the conference begins with this call, as it does by default, or waits for another that begins it.
+        /// Whether the conference starts when this call enters. Default: yes. With `false` it waits for another call
+        /// that starts it.
         start_on_enter: bool,
-        /// Whether the conference ends when this call leaves; not by default.
+        /// Whether the conference ends when this call leaves. Default: no.
         end_on_exit: bool,
-        /// What is heard until it begins: the URL of an MP3 or WAV file, or of a cXML document.
+        /// URL of what is heard until the conference starts: an MP3 or WAV file, or a cXML document.
         wait_url: String,
-        /// How many may take part: 1 to 250, the default.
+        /// Largest number of participants, `1..=250`. Default: 250.
         max_participants: u32,
-        /// Whether it is recorded; not by default.
+        /// Whether the conference is recorded. Default: no.
         record: ConferenceRecord,
-        /// Where it is mixed; wherever it is best by default.
+        /// Region in which the conference is mixed. Default: chosen by the service.
         region: ConferenceRegion,
-        /// Whether silence is cut off its recording, as it is by default.
+        /// Whether silence is trimmed from the recording. Default: yes.
         trim: ConferenceTrim,
-        /// The id of the call that this one coaches: only that one hears it.
+        /// ID of the call that this one coaches: only that call hears this one.
         coach: String,
-        /// A webhook for what happens in the conference.
+        /// URL that receives the status callbacks of the conference.
         status_callback: String,
-        /// What the webhook is told: [`ConferenceCallback`](crate::choices::ConferenceCallback)s.
+        /// Events for which the status callback is called: [`ConferenceCallback`](crate::choices::ConferenceCallback)s.
         status_callback_event: Words,
-        /// The form in which the webhook is told; RELAY events by default.
+        /// Format of the status callback. Default: RELAY events.
         status_callback_event_type: CallbackFormat,
-        /// How the webhook is called; POST by default.
+        /// HTTP method of the status callback. Default: POST.
         status_callback_method: HttpMethod,
-        /// A webhook for the recording.
+        /// URL that receives the status callbacks of the recording.
         recording_status_callback: String,
-        /// What that webhook is told: [`RecordingCallback`](crate::choices::RecordingCallback)s; the end by default.
+        /// Events for which the recording's status callback is called:
+        /// [`RecordingCallback`](crate::choices::RecordingCallback)s. Default: the end of the recording.
         recording_status_callback_event: Words,
-        /// The form in which that webhook is told; RELAY events by default.
+        /// Format of the recording's status callback. Default: RELAY events.
         recording_status_callback_event_type: CallbackFormat,
-        /// How that webhook is called; POST by default.
+        /// HTTP method of the recording's status callback. Default: POST.
         recording_status_callback_method: HttpMethod,
-        /// Who may read the recording.
+        /// Read permission of the recording.
         acl: ConferenceAcl,
-        /// Whether events tell the quality of the participants' lines; not by default.
+        /// Whether events report the line quality of the participants. Default: no.
         emit_call_quality: bool,
     }
 }
 
 impl JoinConference {
-    /// Joins the conference of this name, which is made if there is none.
+    /// Joins the conference of this name. The service creates the conference if there is none.
     pub fn new(name: impl Into<String>) -> Self {
         let mut fields = Fields::default();
         fields.set("", "name", Value::String(name.into()));
         Self::of(fields)
     }
 
-    /// A WebSocket that takes the conference's audio and answers with its own: [`stream_to`](crate::devices::stream_to), or its
-    /// parameters as JSON.
+    /// Sends the conference's audio to a WebSocket, which may send audio back:
+    /// [`stream_to`](crate::devices::stream_to), or its parameters as JSON.
     #[doc(alias = "stream_obj")]
     pub fn stream(mut self, stream: impl Into<ConferenceStream>) -> Self {
         self.fields.set("", "stream", stream.into().0);
@@ -118,12 +120,12 @@ impl From<String> for JoinConference {
 }
 
 params! {
-    /// Which conference is left; sent by [`Call::leave_conference`]. A conference's id is one, too.
+    /// Parameters of [`Call::leave_conference`]. The ID of a conference converts into `LeaveConference`.
     pub struct LeaveConference("calling.leave_conference") {}
 }
 
 impl LeaveConference {
-    /// Leaves the conference of this id.
+    /// Leaves the conference with this ID.
     pub fn new(conference_id: impl Into<String>) -> Self {
         let mut fields = Fields::default();
         fields.set("", "conference_id", Value::String(conference_id.into()));
@@ -147,15 +149,15 @@ impl From<String> for LeaveConference {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct ConferenceStay {
-    /// How the stay ended.
+    /// The reason why the stay ended.
     pub end: StayEnd,
-    /// The conference's ID; empty if the service did not tell.
+    /// The conference's ID. Empty if the service did not report one.
     pub conference_id: String,
     /// Why the conference ended, with [`StayEnd::ConferenceEnded`].
     pub reason: Option<ConferenceEndReason>,
 }
 
-/// What a stay in a conference has heard so far.
+/// State of a stay in a conference has heard so far.
 #[doc(hidden)]
 #[derive(Debug, Default)]
 pub struct ConferenceMemo {
@@ -163,7 +165,7 @@ pub struct ConferenceMemo {
     conference_id: String,
     joined: bool,
     leaving: bool,
-    /// The call itself, once an event has told that it left without having been asked to.
+    /// The call's ID, once an event has reported that the call left without being asked to.
     left: Option<String>,
 }
 
@@ -255,7 +257,7 @@ impl Operation for JoinConference {
 pub type ConferenceAction = Action<JoinConference>;
 
 impl ConferenceAction {
-    /// The conference's ID, as the service told in its response or in an event; `None` until then.
+    /// Returns the conference's ID. `None` until the response or an event has reported the ID.
     #[must_use]
     pub fn conference_id(&self) -> Option<String> {
         self.core.memo(|memo| Some(memo.conference_id.clone()).filter(|id| !id.is_empty()))
@@ -285,8 +287,8 @@ impl ConferenceAction {
     ///
     /// # Errors
     ///
-    /// An error if the service rejects the request, or the connection is down for longer than the request timeout. A
-    /// stay that has ended is no error.
+    /// Returns an error if the service rejects the request, or the connection is down for longer than the request
+    /// timeout. A stay that has ended is no error.
     pub fn leave(&self) -> Result<()> {
         match self.conference_id() {
             Some(id) => self.call.leave_conference(id),
@@ -321,8 +323,8 @@ impl Call {
     ///
     /// # Errors
     ///
-    /// An error if the service rejects the request, or the connection is down for longer than the request timeout. If
-    /// the call has already ended, the returned action is already complete.
+    /// Returns an error if the service rejects the request, or the connection is down for longer than the request
+    /// timeout. If the call has already ended, the returned action is already complete.
     pub fn join_conference(&self, which: impl Into<JoinConference>) -> Result<ConferenceAction> {
         let which = which.into();
         let name = which.fields.text("name").unwrap_or_default();
@@ -331,7 +333,7 @@ impl Call {
         self.start_holding(which, held)
     }
 
-    /// Takes the call out of a conference, given by its id: `calling.leave_conference`.
+    /// Takes the call out of a conference, given by its ID. Sends `calling.leave_conference`.
     ///
     /// ```no_run
     /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {
@@ -341,7 +343,8 @@ impl Call {
     ///
     /// # Errors
     ///
-    /// When the service refuses, or the connection is gone. A call or a conference that is over is no error.
+    /// Returns an error if the service rejects the request, or the connection is down for longer than the request
+    /// timeout. If the call or the conference has already ended, the method returns `Ok`.
     pub fn leave_conference(&self, which: impl Into<LeaveConference>) -> Result<()> {
         self.leave_stays(JoinConference::METHOD, LeaveConference::METHOD, &which.into().fields)
     }

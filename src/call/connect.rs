@@ -17,35 +17,36 @@ const RINGING_MARGIN: Duration = Duration::from_secs(30);
 pub(super) const CONFIRMATION: Duration = Duration::from_secs(10);
 
 params! {
-    /// Whom to bridge the call with; sent by [`Call::connect`]. [`Devices`], and whatever makes them, are one, too.
+    /// Parameters of [`Call::connect`]. [`Devices`], and anything that converts into them, convert into `Connect`.
     pub struct Connect("calling.connect") {
-        /// What the party on the call hears while the other side rings.
+        /// Media that the party on the call hears while the far end rings.
         ringback: Playlist,
-        /// A label that the events of the new leg carry.
+        /// Label that the events of the new leg carry.
         tag: String,
-        /// How long the bridge may last. Sources dispute the unit: minutes in the older ones, seconds in the newest.
+        /// Longest duration of the bridge. The unit is disputed: the older documentation of the service says minutes,
+        /// the newest seconds.
         max_duration: u32,
-        /// Destinations above this price are left out.
+        /// Price per minute above which destinations are not called.
         max_price_per_minute: f64,
-        /// A webhook for the states of the bridge.
+        /// URL that receives the bridge's status callbacks.
         status_url: String,
-        /// How long devices may ring that say nothing themselves; sent in seconds.
+        /// Ringing time for devices that set none of their own. Sent in seconds.
         timeout: Seconds,
-        /// Keys to send after the answer.
+        /// DTMF digits that are sent after the answer.
         send_digits: String,
     }
 }
 
 params! {
-    /// How a bridge is taken apart; sent by [`Call::disconnect_with`].
+    /// Parameters of [`Call::disconnect_with`].
     pub struct Disconnect("calling.disconnect") new [] {
-        /// A label of your own.
+        /// Label of the program's own.
         reason: String,
     }
 }
 
 impl Connect {
-    /// Bridges with whoever of these answers first.
+    /// Connects to the first of the devices that answers.
     pub fn new(devices: impl Into<Devices>) -> Self {
         let mut fields = Fields::default();
         fields.set("", "devices", devices.into().into_json());
@@ -145,7 +146,7 @@ impl Operation for Connect {
     }
 }
 
-/// A bridge that is being made, or stands.
+/// A bridge that is being set up, or is in place.
 pub type ConnectAction = Action<Connect>;
 
 impl ConnectAction {
@@ -180,7 +181,7 @@ impl ConnectAction {
     ///
     /// # Errors
     ///
-    /// As [`Call::disconnect`].
+    /// The same as for [`Call::disconnect`].
     pub fn disconnect(&self) -> Result<DisconnectAction> {
         self.call.disconnect()
     }
@@ -220,12 +221,12 @@ impl Operation for Disconnect {
     }
 }
 
-/// A bridge that is being taken apart.
+/// A bridge that is being ended.
 pub type DisconnectAction = Action<Disconnect>;
 
-/// # Connecting
+/// # Connecting to other parties
 impl Call {
-    /// Calls other devices and bridges the first that answers with this call. Sends `calling.connect`, and returns when
+    /// Dials other devices and bridges the first that answers with this call. Sends `calling.connect`, and returns when
     /// the service has accepted the request. A call has one bridge at a time.
     ///
     /// [`wait`](Action::wait) on the returned action blocks until the bridge stands, and
@@ -278,8 +279,8 @@ impl Call {
     ///
     /// # Errors
     ///
-    /// An error if the service rejects the request, or the connection is down for longer than the request timeout. If
-    /// the call has already ended, the returned action is already complete.
+    /// Returns an error if the service rejects the request, or the connection is down for longer than the request
+    /// timeout. If the call has already ended, the returned action is already complete.
     pub fn disconnect(&self) -> Result<DisconnectAction> {
         self.disconnect_with(Disconnect::new())
     }
@@ -295,7 +296,7 @@ impl Call {
     ///
     /// # Errors
     ///
-    /// As for [`disconnect`](Self::disconnect).
+    /// The same as for [`disconnect`](Self::disconnect).
     pub fn disconnect_with(&self, how: Disconnect) -> Result<DisconnectAction> {
         self.start(how)
     }

@@ -6,27 +6,30 @@ use crate::protocol::fields::Fields;
 use crate::protocol::states::{EndReason, PauseBehavior};
 
 params! {
-    /// How a call is answered; sent by [`Call::answer_with`].
+    /// Parameters of [`Call::answer_with`].
     pub struct Answer("calling.answer") new [] {
-        /// The codecs to offer, best first: names, or [`Codec`](crate::choices::Codec)s. On a phone leg PCMU, PCMA, G729, G722
-        /// and AMR-WB count.
+        /// Codecs to offer, in order of preference: names, or [`Codec`](crate::choices::Codec)s. A phone leg accepts
+        /// PCMU, PCMA, G729, G722 and AMR-WB.
         codecs: Strings,
-        /// How long the call may last; sent in whole seconds.
+        /// Longest duration of the call. Sent in whole seconds, rounded up.
         max_duration: WholeSeconds,
     }
 }
 
 params! {
-    /// How a call is ended; sent by [`Call::hangup_with`].
+    /// Parameters of [`Call::hangup_with`].
     pub struct Hangup("calling.end") new [] {
-        /// Why; [`EndReason::Hangup`] when it is not given.
+        /// Reason that the far end receives. Default: [`EndReason::Hangup`].
         reason: EndReason,
     }
 }
 
+/// # Answering and hanging up
 impl Call {
-    /// Answers an inbound call: `calling.answer`. The state changes when the service says so; see
-    /// [`wait_for_answered`](Self::wait_for_answered).
+    /// Answers an inbound call. Sends `calling.answer`.
+    ///
+    /// Blocks until the service has accepted the request, at most the request timeout. The call is answered when the
+    /// service reports the state; [`wait_for_answered`](Self::wait_for_answered) blocks until then.
     ///
     /// ```no_run
     /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {
@@ -36,12 +39,13 @@ impl Call {
     ///
     /// # Errors
     ///
-    /// When the service refuses, or the connection is gone. A caller who has left is no error.
+    /// Returns an error if the service rejects the request, or the connection is down for longer than the request
+    /// timeout. If the caller has already hung up, the method returns `Ok`.
     pub fn answer(&self) -> Result<()> {
         self.answer_with(Answer::new())
     }
 
-    /// Answers an inbound call, with parameters: `calling.answer`.
+    /// Answers an inbound call, with parameters. Sends `calling.answer`.
     ///
     /// ```no_run
     /// # use std::time::Duration;
@@ -54,12 +58,15 @@ impl Call {
     ///
     /// # Errors
     ///
-    /// As for [`answer`](Self::answer).
+    /// The same as for [`answer`](Self::answer).
     pub fn answer_with(&self, how: Answer) -> Result<()> {
         self.command(Answer::METHOD, &how.fields).map(drop)
     }
 
-    /// Ends the call, answered or not: `calling.end` with the reason `hangup`.
+    /// Hangs up the call, answered or not. Sends `calling.end` with the reason `hangup`.
+    ///
+    /// Blocks until the service has accepted the request, at most the request timeout.
+    /// [`wait_for_ended`](Self::wait_for_ended) blocks until the call has ended.
     ///
     /// ```no_run
     /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {
@@ -69,13 +76,14 @@ impl Call {
     ///
     /// # Errors
     ///
-    /// When the service refuses, or the connection is gone. A call that is over is no error.
+    /// Returns an error if the service rejects the request, or the connection is down for longer than the request
+    /// timeout. If the call has already ended, the method returns `Ok`.
     #[doc(alias = "end")]
     pub fn hangup(&self) -> Result<()> {
         self.hangup_with(Hangup::new())
     }
 
-    /// Ends the call for a reason that the other side is told: `calling.end`.
+    /// Hangs up the call for a reason, which the far end receives. Sends `calling.end`.
     ///
     /// ```no_run
     /// # use signalwire_relay::EndReason;
@@ -87,13 +95,16 @@ impl Call {
     ///
     /// # Errors
     ///
-    /// As for [`hangup`](Self::hangup).
+    /// The same as for [`hangup`](Self::hangup).
     pub fn hangup_with(&self, how: Hangup) -> Result<()> {
         let how = if how.fields.get("reason").is_none() { how.reason(EndReason::Hangup) } else { how };
         self.command(Hangup::METHOD, &how.fields).map(drop)
     }
 
-    /// Refuses an inbound call without ending it, so that it is offered elsewhere: `calling.pass`.
+    /// Passes an unanswered inbound call back to the service, which offers the call to another client. Sends
+    /// `calling.pass`.
+    ///
+    /// The call then ends for this client. The service may offer it to the same client again, as a new call.
     ///
     /// ```no_run
     /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {
@@ -103,42 +114,44 @@ impl Call {
     ///
     /// # Errors
     ///
-    /// When the service refuses, or the connection is gone. A caller who has left is no error.
+    /// Returns an error if the service rejects the request, or the connection is down for longer than the request
+    /// timeout. If the caller has already hung up, the method returns `Ok`.
     #[doc(alias = "pass_")]
     pub fn pass(&self) -> Result<()> {
         self.command("calling.pass", &Fields::default()).map(drop)
     }
 }
 
-/// Operations that can be stopped. It cannot be implemented elsewhere.
+/// Operations that can be stopped. The trait cannot be implemented outside of the crate.
 pub trait Stoppable: Operation {
     /// The RELAY method that stops the operation.
     const STOP: &'static str;
 }
 
-/// Operations that can be paused and resumed. It cannot be implemented elsewhere.
+/// Operations that can be paused and resumed. The trait cannot be implemented outside of the crate.
 pub trait Pausable: Operation {
-    /// The method that pauses.
+    /// The RELAY method that pauses the operation.
     const PAUSE: &'static str;
-    /// The method that resumes.
+    /// The RELAY method that resumes the operation.
     const RESUME: &'static str;
 }
 
-/// Operations with a volume. It cannot be implemented elsewhere.
+/// Operations with a volume. The trait cannot be implemented outside of the crate.
 pub trait HasVolume: Operation {
-    /// The method that changes it.
+    /// The RELAY method that changes the volume.
     const VOLUME: &'static str;
 }
 
-/// Operations whose timers for input can be started later. It cannot be implemented elsewhere.
+/// Operations whose input timers can be started later. The trait cannot be implemented outside of the crate.
 pub trait InputTimers: Operation {
-    /// The method that starts them.
+    /// The RELAY method that starts the input timers.
     const START: &'static str;
 }
 
 impl<O: Stoppable> Action<O> {
-    /// Stops the operation, for example `calling.play.stop`. It has ended when its last event comes: see
-    /// [`wait`](Self::wait).
+    /// Stops the operation. Sends the operation's stop method, for example `calling.play.stop`.
+    ///
+    /// The operation has ended when its last event arrives: see [`wait`](Self::wait).
     ///
     /// ```no_run
     /// # use signalwire_relay::audio;
@@ -151,15 +164,17 @@ impl<O: Stoppable> Action<O> {
     ///
     /// # Errors
     ///
-    /// When the service refuses, or the connection is gone. An operation that is over is no error.
+    /// Returns an error if the service rejects the request, or the connection is down for longer than the request
+    /// timeout. If the operation has already ended, the method returns `Ok`.
     pub fn stop(&self) -> Result<()> {
         self.command(O::STOP, &Fields::default())
     }
 }
 
 impl<O: Pausable> Action<O> {
-    /// Pauses the operation, for example `calling.play.pause`. The service has published no such method for
-    /// [`prompt`](Call::prompt), and may refuse it.
+    /// Pauses the operation. Sends the operation's pause method, for example `calling.play.pause`.
+    ///
+    /// The service documents no such method for [`prompt`](Call::prompt), and may reject the request.
     ///
     /// ```no_run
     /// # use signalwire_relay::Record;
@@ -172,13 +187,14 @@ impl<O: Pausable> Action<O> {
     ///
     /// # Errors
     ///
-    /// When the service refuses, or the connection is gone. An operation that is over is no error.
+    /// Returns an error if the service rejects the request, or the connection is down for longer than the request
+    /// timeout. If the operation has already ended, the method returns `Ok`.
     pub fn pause(&self) -> Result<()> {
         self.command(O::PAUSE, &Fields::default())
     }
 
-    /// Pauses the operation and says what becomes of the time until it goes on. This has a published meaning for
-    /// recordings only.
+    /// Pauses the operation and sets what the recording contains for the time of the pause. Sends the operation's pause
+    /// method. The service documents this for recordings only.
     ///
     /// ```no_run
     /// # use signalwire_relay::Record;
@@ -190,14 +206,14 @@ impl<O: Pausable> Action<O> {
     ///
     /// # Errors
     ///
-    /// As for [`pause`](Self::pause).
+    /// The same as for [`pause`](Self::pause).
     pub fn pause_with(&self, behavior: impl Into<PauseBehavior>) -> Result<()> {
         let mut fields = Fields::default();
         fields.set("", "behavior", crate::protocol::fields::unless_empty(behavior.into().into()));
         self.command(O::PAUSE, &fields)
     }
 
-    /// Lets a paused operation go on, for example `calling.play.resume`.
+    /// Resumes a paused operation. Sends the operation's resume method, for example `calling.play.resume`.
     ///
     /// ```no_run
     /// # use signalwire_relay::audio;
@@ -210,14 +226,15 @@ impl<O: Pausable> Action<O> {
     ///
     /// # Errors
     ///
-    /// As for [`pause`](Self::pause).
+    /// The same as for [`pause`](Self::pause).
     pub fn resume(&self) -> Result<()> {
         self.command(O::RESUME, &Fields::default())
     }
 }
 
 impl<O: HasVolume> Action<O> {
-    /// Changes the volume, in dB from -40 to 40, where 0 is unchanged: for example `calling.play.volume`.
+    /// Sets the volume in dB, `-40.0..=40.0`. `0.0` is the original volume. Sends the operation's volume method, for
+    /// example `calling.play.volume`.
     ///
     /// ```no_run
     /// # use signalwire_relay::audio;
@@ -228,8 +245,9 @@ impl<O: HasVolume> Action<O> {
     ///
     /// # Errors
     ///
-    /// `Config` if `db` is not a finite number: the request is not sent. An error as well if the service rejects the
-    /// request or the connection is down for longer than the request timeout. An operation that has ended is no error.
+    /// Returns `Config`, without sending anything, if `db` is not a finite number. Returns an error as well if the
+    /// service rejects the request, or the connection is down for longer than the request timeout. If the operation has
+    /// already ended, the method returns `Ok`.
     pub fn volume(&self, db: f64) -> Result<()> {
         let mut fields = Fields::default();
         fields.set_number("", "volume", db);
@@ -238,8 +256,8 @@ impl<O: HasVolume> Action<O> {
 }
 
 impl<O: InputTimers> Action<O> {
-    /// Starts the time given for the first input: `calling.collect.start_input_timers`. For a collect that was
-    /// started with `start_input_timers(false)`.
+    /// Starts the input timers of a collect that was started with `start_input_timers(false)`. Sends
+    /// `calling.collect.start_input_timers`.
     ///
     /// ```no_run
     /// # use signalwire_relay::Collect;
@@ -252,7 +270,8 @@ impl<O: InputTimers> Action<O> {
     ///
     /// # Errors
     ///
-    /// When the service refuses, or the connection is gone. An operation that is over is no error.
+    /// Returns an error if the service rejects the request, or the connection is down for longer than the request
+    /// timeout. If the operation has already ended, the method returns `Ok`.
     pub fn start_input_timers(&self) -> Result<()> {
         self.command(O::START, &Fields::default())
     }

@@ -53,7 +53,8 @@ impl Drop for OneAtATime {
     }
 }
 
-/// How a call ended: what [`Call::wait_for_ended`](super::Call::wait_for_ended) returns.
+/// The end of a call: reason, side, answer time and duration. Returned by
+/// [`Call::wait_for_ended`](super::Call::wait_for_ended).
 ///
 /// The times are the service's where its event reports them, otherwise those at which the events arrived. RELAY documents
 /// no SIP status for the end of a call; what else the service sends is in
@@ -61,14 +62,15 @@ impl Drop for OneAtATime {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CallEnd {
-    /// Why the call ended. `None` if the service did not report it, or no longer knows the call.
+    /// Reason for the end. `None` if the service did not report one, or no longer knows the call.
     pub reason: Option<EndReason>,
-    /// Which side ended the call. `None` if the service did not report it.
+    /// Side that ended the call. `None` if the service did not report one.
     #[doc(alias = "end_source")]
     pub source: Option<EndSource>,
-    /// When the call was answered. `None` if the call was never answered, or no event reported it.
+    /// Time of the answer. `None` if the call was never answered, or no event reported it.
     pub answered_at: Option<SystemTime>,
-    /// How long the call lasted from its answer to its end. `None` if the call was never answered, or it is not known.
+    /// Duration of the call from its answer to its end. `None` if the call was never answered, or the duration is
+    /// unknown.
     pub duration: Option<Duration>,
 }
 

@@ -6,9 +6,9 @@ use super::Call;
 use crate::error::Result;
 
 params! {
-    /// What is told; sent by [`Call::user_event`]. A string and JSON are one, too.
+    /// Parameters of [`Call::user_event`]. A string and JSON convert into `UserEvent`.
     pub struct UserEvent("calling.user_event") new [] {
-        /// What is told: a string, or an object, whose members become those of the event.
+        /// Content of the event: a string, or an object, whose members become those of the event.
         event: Json,
     }
 }
@@ -31,10 +31,12 @@ impl From<Value> for UserEvent {
     }
 }
 
+/// # Events of the program
 impl Call {
-    /// Has an event of the program's own sent to whoever follows the call: `calling.user_event`. It arrives with the
-    /// type [`EventName::UserEvent`](crate::events::EventName::UserEvent). The service's documents disagree on whether it is a
-    /// string or an object.
+    /// Sends an event of the program's own to the listeners of the call. Sends `calling.user_event`.
+    ///
+    /// The event arrives with the type [`EventName::UserEvent`](crate::events::EventName::UserEvent). The documentation
+    /// of the service disagrees on whether it is a string or an object.
     ///
     /// ```no_run
     /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {
@@ -44,7 +46,8 @@ impl Call {
     ///
     /// # Errors
     ///
-    /// When the service refuses, or the connection is gone. A call that is over is no error.
+    /// Returns an error if the service rejects the request, or the connection is down for longer than the request
+    /// timeout. If the call has already ended, the method returns `Ok`.
     pub fn user_event(&self, event: impl Into<UserEvent>) -> Result<()> {
         self.command(UserEvent::METHOD, &event.into().fields).map(drop)
     }

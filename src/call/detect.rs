@@ -11,17 +11,17 @@ use crate::protocol::event::{DetectEvent, Heard};
 use crate::protocol::fields::Fields;
 use crate::protocol::states::{DetectKind, FaxTone};
 
-/// Tells a person from an answering machine.
+/// Makes a detector that tells a human from an answering machine.
 pub fn machine() -> Machine {
     Machine::of(detector(DetectKind::Machine))
 }
 
-/// Listens for the tone of a fax.
+/// Makes a detector for the tone of a fax machine.
 pub fn fax_tone() -> FaxDetector {
     FaxDetector::of(detector(DetectKind::Fax))
 }
 
-/// Listens for keys.
+/// Makes a detector for DTMF digits.
 pub fn digit_detector() -> DigitDetector {
     DigitDetector::of(detector(DetectKind::Digit))
 }
@@ -34,84 +34,87 @@ fn detector(kind: DetectKind) -> Fields {
 }
 
 params! {
-    /// How to tell a person from an answering machine; made by [`machine`], for [`Call::detect`].
+    /// A detector that tells a human from an answering machine, for [`Call::detect`]. Made by [`machine`].
     pub struct Machine("calling.detect") {
         in "detect.params":
-        /// How long to wait for a voice before giving up; sent in seconds, 4.5 by default.
+        /// Longest time until a voice is heard. Sent in seconds. Default: 4.5 s.
         initial_timeout: Seconds,
-        /// The silence after a voice that means it is done; sent in seconds, 1 by default.
+        /// Silence that ends an utterance. Sent in seconds. Default: 1 s.
         end_silence_timeout: Seconds,
-        /// The silence after which a machine is ready; sent in seconds, as `end_silence_timeout` by default.
+        /// Silence after which an answering machine counts as ready. Sent in seconds. Default: as
+        /// `end_silence_timeout`.
         machine_ready_timeout: Seconds,
-        /// A voice that goes on for longer is a machine; sent in seconds, 1.25 by default.
+        /// Length of an utterance above which the voice is that of an answering machine. Sent in seconds. Default: 1.25
+        /// s.
         machine_voice_threshold: Seconds,
-        /// More words than this are a machine; 6 by default.
+        /// Number of words above which the voice is that of an answering machine. Default: 6.
         machine_words_threshold: u32,
-        /// Whether to tell that a machine that was ready speaks again ([`Heard::NotReady`]); not by default.
+        /// Whether the detector reports that an answering machine that was ready speaks again ([`Heard::NotReady`]).
+        /// Default: no.
         detect_interruptions: bool,
-        /// Whether to go on until the machine is ready ([`Heard::Ready`]), as is the default, or to end when it is
-        /// known to be one.
+        /// Whether the detector continues until the answering machine is ready ([`Heard::Ready`]). Default: yes. With
+        /// `false` the detector ends when it has recognized an answering machine.
         detect_message_end: bool,
         top:
-        /// How long the detector runs; sent in seconds, 30 by default.
+        /// Longest time for which the detector runs. Sent in seconds. Default: 30 s.
         timeout: Seconds,
-        /// Names this detector instead of a generated id.
+        /// Control ID of this detector. Default: a generated one.
         control_id: NonEmpty,
-        /// A webhook for what it hears.
+        /// URL that receives what the detector reports, as status callbacks.
         status_url: String,
     }
 }
 
 params! {
-    /// How to listen for a fax; made by [`fax_tone`], for [`Call::detect`].
+    /// A detector for fax tones, for [`Call::detect`]. Made by [`fax_tone`].
     pub struct FaxDetector("calling.detect") {
         in "detect.params":
-        /// The tone: CED, the default, or CNG.
+        /// Tone to detect: CED or CNG. Default: CED.
         tone: FaxTone,
         top:
-        /// How long the detector runs; sent in seconds, 30 by default.
+        /// Longest time for which the detector runs. Sent in seconds. Default: 30 s.
         timeout: Seconds,
-        /// Names this detector instead of a generated id.
+        /// Control ID of this detector. Default: a generated one.
         control_id: NonEmpty,
-        /// A webhook for what it hears.
+        /// URL that receives what the detector reports, as status callbacks.
         status_url: String,
     }
 }
 
 params! {
-    /// How to listen for keys; made by [`digit_detector`], for [`Call::detect`].
+    /// A detector for DTMF digits, for [`Call::detect`]. Made by [`digit_detector`].
     pub struct DigitDetector("calling.detect") {
         in "detect.params":
-        /// The keys to listen for; `0123456789#*` by default.
+        /// Digits to detect. Default: `0123456789#*`.
         digits: String,
         top:
-        /// How long the detector runs; sent in seconds, 30 by default.
+        /// Longest time for which the detector runs. Sent in seconds. Default: 30 s.
         timeout: Seconds,
-        /// Names this detector instead of a generated id.
+        /// Control ID of this detector. Default: a generated one.
         control_id: NonEmpty,
-        /// A webhook for what it hears.
+        /// URL that receives what the detector reports, as status callbacks.
         status_url: String,
     }
 }
 
 params! {
-    /// A detector; sent by [`Call::detect`]. [`machine`], [`fax_tone`] and [`digit_detector`] make one, and
-    /// [`Detect::raw`] does of JSON.
+    /// Parameters of [`Call::detect`]. Made by [`machine`], [`fax_tone`], [`digit_detector`], or from JSON by
+    /// [`Detect::raw`].
     pub struct Detect("calling.detect") {
-        /// How long the detector runs; sent in seconds, 30 by default.
+        /// Longest time for which the detector runs. Sent in seconds. Default: 30 s.
         timeout: Seconds,
-        /// Names this detector instead of a generated id.
+        /// Control ID of this detector. Default: a generated one.
         control_id: NonEmpty,
-        /// A webhook for what it hears.
+        /// URL that receives what the detector reports, as status callbacks.
         status_url: String,
     }
 }
 
-/// A detector that was started.
+/// A detector in progress.
 pub type DetectAction = Action<Detect>;
 
 impl Detect {
-    /// A detector given as JSON, with `type` and `params`; sent as it is.
+    /// Makes a detector from JSON with `type` and `params`, which is sent as it is.
     pub fn raw(detect: impl Into<Value>) -> Self {
         let mut fields = Fields::default();
         fields.set("", "detect", detect.into());
@@ -183,12 +186,13 @@ impl Stoppable for Detect {
 }
 
 impl DetectAction {
-    /// Waits until an answering machine's greeting is over, so that a message can be left after the beep; at once
-    /// when it is. `None` waits as long as the detector runs.
+    /// Blocks until the greeting of an answering machine has ended, so that a message can be left after the beep, at
+    /// most `timeout`. With `None` it blocks as long as the detector runs. Returns at once if the greeting has ended
+    /// already.
     ///
-    /// It returns the event that says so ([`Heard::Ready`]), or the end of the detector when it ended without: a
-    /// machine that never beeps is spoken to all the same. It needs a detector that waits for the end of the
-    /// greeting, which is the default.
+    /// Returns the event that reports it ([`Heard::Ready`]), or the last event of the detector if the detector ended
+    /// without one: the program can speak to a machine that never beeps, too. The detector has to wait for the end of
+    /// the greeting, which is the default.
     ///
     /// ```no_run
     /// # use std::time::Duration;
@@ -201,16 +205,19 @@ impl DetectAction {
     ///
     /// # Errors
     ///
-    /// `Timeout` when the time is up; `CallEnded` and the like when the call or the connection went before.
+    /// `Timeout` after `timeout`; `CallEnded` or another kind if the call or the connection ended first.
     pub fn wait_ready(&self, timeout: impl Into<Option<Duration>>) -> Result<DetectEvent> {
         self.wait_until_ready(timeout.into())
     }
 }
 
+/// # Detecting answering machines, faxes and digits
 impl Call {
-    /// Starts a detector and returns at once: `calling.detect`. [`wait`](Action::wait) on the action returns the
-    /// first thing that it heard, or its end when it heard nothing; the detector goes on until its own end, or
-    /// [`stop`](Action::stop). Several may run at once.
+    /// Starts a detector. Sends `calling.detect`, and returns when the service has accepted the request.
+    ///
+    /// [`wait`](Action::wait) on the returned action blocks until the detector has heard something, or has ended
+    /// without. The detector then continues until its timeout, or until [`stop`](Action::stop). Several detectors may
+    /// run at the same time. Dropping the action changes nothing.
     ///
     /// ```no_run
     /// # use std::time::Duration;
@@ -227,12 +234,13 @@ impl Call {
     ///
     /// # Errors
     ///
-    /// When the service refuses, or the connection is gone. On a call that is over the action ends at once.
+    /// Returns an error if the service rejects the request, or the connection is down for longer than the request
+    /// timeout. If the call has already ended, the returned action is already complete.
     pub fn detect(&self, what: impl Into<Detect>) -> Result<DetectAction> {
         self.start(what.into())
     }
 
-    /// Tells a person from an answering machine: [`detect`](Self::detect) of [`machine`].
+    /// Detects a human or an answering machine: [`detect`](Self::detect) with [`machine`].
     ///
     /// ```no_run
     /// # use std::time::Duration;
@@ -244,13 +252,13 @@ impl Call {
     ///
     /// # Errors
     ///
-    /// As for [`detect`](Self::detect).
+    /// The same as for [`detect`](Self::detect).
     #[doc(alias = "amd")]
     pub fn detect_answering_machine(&self, how: impl Into<Machine>) -> Result<DetectAction> {
         self.detect(how.into())
     }
 
-    /// Listens for a fax: [`detect`](Self::detect) of [`fax_tone`]. A [`FaxTone`] will do.
+    /// Detects a fax tone: [`detect`](Self::detect) with [`fax_tone`]. Takes a [`FaxTone`] as well.
     ///
     /// ```no_run
     /// # use signalwire_relay::choices::FaxTone;
@@ -261,12 +269,12 @@ impl Call {
     ///
     /// # Errors
     ///
-    /// As for [`detect`](Self::detect).
+    /// The same as for [`detect`](Self::detect).
     pub fn detect_fax(&self, how: impl Into<FaxDetector>) -> Result<DetectAction> {
         self.detect(how.into())
     }
 
-    /// Listens for keys: [`detect`](Self::detect) of [`digit_detector`]. A string of the keys will do.
+    /// Detects DTMF digits: [`detect`](Self::detect) with [`digit_detector`]. Takes a string of digits as well.
     ///
     /// ```no_run
     /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {
@@ -276,7 +284,7 @@ impl Call {
     ///
     /// # Errors
     ///
-    /// As for [`detect`](Self::detect).
+    /// The same as for [`detect`](Self::detect).
     pub fn detect_digit(&self, how: impl Into<DigitDetector>) -> Result<DetectAction> {
         self.detect(how.into())
     }

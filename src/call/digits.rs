@@ -14,36 +14,36 @@ use crate::protocol::fields::Fields;
 use crate::protocol::states::SendDigitsState;
 
 params! {
-    /// Keys to send; sent by [`Call::send_digits`]. A string is one, too.
+    /// Parameters of [`Call::send_digits`]. A string of digits converts into `SendDigits`.
     pub struct SendDigits("calling.send_digits") {
-        /// Names this operation instead of a generated id; the event that tells its end carries the name.
+        /// Control ID of this operation, which its last event carries. Default: a generated one.
         control_id: NonEmpty,
     }
 }
 
 params! {
-    /// What keys do; sent by [`Call::bind_digit`].
+    /// Parameters of [`Call::bind_digit`].
     pub struct BindDigit("calling.bind_digit") {
-        /// The parameters of the method, as a JSON object.
+        /// Parameters of the method, as a JSON object.
         #[doc(alias = "bind_params")]
         params: Json,
-        /// A name for a group of bindings, which can be removed together; `default` by default.
+        /// Group of bindings that can be removed together. Default: `default`.
         realm: String,
-        /// How often it may happen; as often as the caller likes by default.
+        /// Largest number of times the method runs. Default: no limit.
         max_triggers: u32,
     }
 }
 
 params! {
-    /// Which bindings are removed; sent by [`Call::clear_digit_bindings_with`].
+    /// Parameters of [`Call::clear_digit_bindings_with`].
     pub struct ClearDigitBindings("calling.clear_digit_bindings") new [] {
-        /// Only those of this group.
+        /// Group whose bindings are removed.
         realm: String,
     }
 }
 
 impl BindDigit {
-    /// When the caller presses `digits`, for example `*1`, the service runs `method`, for example `calling.play`.
+    /// Runs `method`, for example `calling.play`, when the caller presses `digits`, for example `*1`.
     pub fn new(digits: impl Into<String>, method: impl Into<String>) -> Self {
         let mut fields = Fields::default();
         fields.set("", "digits", Value::String(digits.into()));
@@ -53,7 +53,7 @@ impl BindDigit {
 }
 
 impl SendDigits {
-    /// Sends these: `0` to `9`, `*`, `#`, `A` to `D`, and `w` and `W` for pauses, of which `W` is the longer.
+    /// Sends `digits`: `0` to `9`, `*`, `#`, `A` to `D`, and `w` and `W` for pauses, of which `W` is the longer.
     pub fn new(digits: impl Into<String>) -> Self {
         let mut fields = Fields::default();
         fields.set("", "digits", Value::String(digits.into()));
@@ -78,7 +78,7 @@ impl Sealed for SendDigits {}
 impl Operation for SendDigits {
     type Event = SendDigitsEvent;
     type Outcome = SendDigitsEvent;
-    /// How many digits there are.
+    /// The number of digits.
     type Memo = u32;
     const METHOD: &'static str = Self::METHOD;
     const NEEDS_CALL_ONLY: bool = false;
@@ -112,7 +112,7 @@ impl Operation for SendDigits {
 /// Digits that are being sent.
 pub type SendDigitsAction = Action<SendDigits>;
 
-/// # Sending digits
+/// # DTMF digits
 impl Call {
     /// Sends DTMF digits. Sends `calling.send_digits`, and returns when the service has accepted the request.
     ///
@@ -127,13 +127,13 @@ impl Call {
     ///
     /// # Errors
     ///
-    /// An error if the service rejects the request, or the connection is down for longer than the request timeout. If
-    /// the call has already ended, the returned action is already complete.
+    /// Returns an error if the service rejects the request, or the connection is down for longer than the request
+    /// timeout. If the call has already ended, the returned action is already complete.
     pub fn send_digits(&self, digits: impl Into<SendDigits>) -> Result<SendDigitsAction> {
         self.start(digits.into())
     }
 
-    /// Has the service run a method whenever the caller presses these digits. Sends `calling.bind_digit`.
+    /// Binds digits to a method, which the service runs whenever the caller presses them. Sends `calling.bind_digit`.
     ///
     /// RELAY has no event that reports on a binding, so there is no action to wait on. The method that the service runs
     /// reports as ever: its events are events of the call ([`events`](Self::events)).
@@ -149,7 +149,8 @@ impl Call {
     ///
     /// # Errors
     ///
-    /// When the service refuses, or the connection is gone. A call that is over is no error.
+    /// Returns an error if the service rejects the request, or the connection is down for longer than the request
+    /// timeout. If the call has already ended, the method returns `Ok`.
     pub fn bind_digit(&self, what: impl Into<BindDigit>) -> Result<()> {
         let what = what.into();
         self.command(BindDigit::METHOD, &what.fields)?;
@@ -160,8 +161,7 @@ impl Call {
         Ok(())
     }
 
-    /// Removes what [`bind_digit`](Self::bind_digit) bound: `calling.clear_digit_bindings`. The service's documents
-    /// disagree on whether that is all bindings, or those of the group `default` only; with a group it is clear.
+    /// Removes digit bindings. Sends `calling.clear_digit_bindings`.
     ///
     /// ```no_run
     /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {
@@ -171,12 +171,13 @@ impl Call {
     ///
     /// # Errors
     ///
-    /// When the service refuses, or the connection is gone. A call that is over is no error.
+    /// Returns an error if the service rejects the request, or the connection is down for longer than the request
+    /// timeout. If the call has already ended, the method returns `Ok`.
     pub fn clear_digit_bindings(&self) -> Result<()> {
         self.clear_digit_bindings_with(ClearDigitBindings::new())
     }
 
-    /// Removes the bindings of a group: `calling.clear_digit_bindings`.
+    /// Removes the digit bindings of a group. Sends `calling.clear_digit_bindings`.
     ///
     /// ```no_run
     /// # use signalwire_relay::params::ClearDigitBindings;
@@ -187,7 +188,7 @@ impl Call {
     ///
     /// # Errors
     ///
-    /// As for [`clear_digit_bindings`](Self::clear_digit_bindings).
+    /// The same as for [`clear_digit_bindings`](Self::clear_digit_bindings).
     pub fn clear_digit_bindings_with(&self, which: ClearDigitBindings) -> Result<()> {
         self.command(ClearDigitBindings::METHOD, &which.fields).map(drop)
     }

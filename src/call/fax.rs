@@ -9,25 +9,25 @@ use crate::protocol::event::FaxEvent;
 use crate::protocol::fields::Fields;
 
 params! {
-    /// A document to fax; sent by [`Call::send_fax`]. The URL of a PDF is one, too.
+    /// Parameters of [`Call::send_fax`]. The URL of a PDF document converts into `SendFax`.
     pub struct SendFax("calling.send_fax") {
-        /// How our station names itself to the other.
+        /// Identity of the sending station.
         identity: String,
-        /// The text at the head of each page, `SignalWire` by default; an empty one leaves it out.
+        /// Text at the head of each page. Default: `SignalWire`. An empty text removes the header.
         header_info: String,
-        /// Names this fax instead of a generated id.
+        /// Control ID of this fax. Default: a generated one.
         control_id: NonEmpty,
-        /// A webhook for its pages and its end.
+        /// URL that receives a status callback for each page and for the end.
         status_url: String,
     }
 }
 
 params! {
-    /// How a fax is received; sent by [`Call::receive_fax`].
+    /// Parameters of [`Call::receive_fax`].
     pub struct ReceiveFax("calling.receive_fax") new [] {
-        /// Names this fax instead of a generated id.
+        /// Control ID of this fax. Default: a generated one.
         control_id: NonEmpty,
-        /// A webhook for its pages and its end.
+        /// URL that receives a status callback for each page and for the end.
         status_url: String,
     }
 }
@@ -41,7 +41,7 @@ pub type SendFaxAction = Action<SendFax>;
 pub type ReceiveFaxAction = Action<ReceiveFax>;
 
 impl SendFax {
-    /// Faxes the PDF at this URL.
+    /// Sends the PDF document at this URL.
     pub fn new(document: impl Into<String>) -> Self {
         let mut fields = Fields::default();
         fields.set("", "document", Value::String(document.into()));
@@ -118,9 +118,12 @@ impl Stoppable for ReceiveFax {
     const STOP: &'static str = "calling.receive_fax.stop";
 }
 
+/// # Faxes
 impl Call {
-    /// Starts to send a fax and returns at once: `calling.send_fax`. [`wait`](Action::wait) on the action returns the
-    /// event that says whether it succeeded, and how many pages there were; each page is an event before.
+    /// Sends a fax. Sends `calling.send_fax`, and returns when the service has accepted the request.
+    ///
+    /// [`wait`](Action::wait) on the returned action blocks until the fax has ended. The result says whether the fax
+    /// was sent, and how many pages; [`events`](Action::events) reports each page. Dropping the action changes nothing.
     ///
     /// ```no_run
     /// # use signalwire_relay::params::SendFax;
@@ -132,13 +135,16 @@ impl Call {
     ///
     /// # Errors
     ///
-    /// When the service refuses, or the connection is gone. On a call that is over the action ends at once.
+    /// Returns an error if the service rejects the request, or the connection is down for longer than the request
+    /// timeout. If the call has already ended, the returned action is already complete.
     pub fn send_fax(&self, what: impl Into<SendFax>) -> Result<SendFaxAction> {
         self.start(what.into())
     }
 
-    /// Starts to receive a fax and returns at once: `calling.receive_fax`. [`wait`](Action::wait) on the action
-    /// returns the event with the URL of the document; each page is an event before.
+    /// Receives a fax. Sends `calling.receive_fax`, and returns when the service has accepted the request.
+    ///
+    /// [`wait`](Action::wait) on the returned action blocks until the fax has ended. The result has the URL of the
+    /// document; [`events`](Action::events) reports each page. Dropping the action changes nothing.
     ///
     /// ```no_run
     /// # use signalwire_relay::params::ReceiveFax;
@@ -151,7 +157,8 @@ impl Call {
     ///
     /// # Errors
     ///
-    /// When the service refuses, or the connection is gone. On a call that is over the action ends at once.
+    /// Returns an error if the service rejects the request, or the connection is down for longer than the request
+    /// timeout. If the call has already ended, the returned action is already complete.
     pub fn receive_fax(&self, how: impl Into<ReceiveFax>) -> Result<ReceiveFaxAction> {
         self.start(how.into())
     }

@@ -22,8 +22,8 @@ pub struct Leg {
     pub state: CallState,
     /// Why the leg ended. `None` if the leg has not ended, or the service did not report a reason.
     pub end_reason: Option<EndReason>,
-    /// How long the leg rang until it was answered or ended, or has rung so far. `None` if no event reported that it
-    /// rang. Measured by the times of the service's events if they have them, otherwise by their arrival.
+    /// Time for which the leg rang until it was answered or ended, or has rung so far. `None` if no event reported that
+    /// it rang. Measured by the times of the service's events if they have them, otherwise by their arrival.
     pub rang: Option<Duration>,
 }
 
@@ -91,7 +91,7 @@ struct Known {
     rings_since: Option<Moment>,
 }
 
-/// What an event reports of a leg.
+/// Report of an event about a leg.
 #[doc(hidden)]
 #[derive(Debug)]
 pub struct News<'a> {

@@ -11,23 +11,24 @@ use crate::protocol::fields::Fields;
 use crate::protocol::states::StreamState;
 
 params! {
-    /// What audio is sent where; sent by [`Call::stream`]. The URL of a WebSocket is one, too.
+    /// Parameters of [`Call::stream`]. The URL of a WebSocket converts into `Stream`.
     pub struct Stream("calling.stream") {
-        /// A name, which the events carry.
+        /// Label that is included in the events of this stream.
         name: String,
-        /// The codec, perhaps with a rate and an interval, such as `OPUS@48000h` or `PCMU@20i`; the call's by default.
+        /// Codec, optionally with a rate and an interval, such as `OPUS@48000h` or `PCMU@20i`. Default: the call's
+        /// codec.
         codec: String,
-        /// Which side is sent; what comes in by default.
+        /// Side of the call whose audio is sent. Default: the inbound side.
         track: Track,
-        /// A webhook for its states.
+        /// URL that receives the operation's status callbacks.
         status_url: String,
-        /// How the webhook is called; POST by default.
+        /// HTTP method of the status callback. Default: POST.
         status_url_method: HttpMethod,
-        /// A token for the WebSocket's `Authorization` header. It is not shown by `Debug`.
+        /// Token for the WebSocket's `Authorization` header. `Debug` does not show the token.
         authorization_bearer_token: String,
         /// A JSON object that is sent to the WebSocket.
         custom_parameters: Json,
-        /// Names this stream instead of a generated id.
+        /// Control ID of this stream. Default: a generated one.
         control_id: NonEmpty,
     }
 }
@@ -88,10 +89,14 @@ impl Stoppable for Stream {
     const STOP: &'static str = "calling.stream.stop";
 }
 
+/// # Streaming the audio to a WebSocket
 impl Call {
-    /// Starts to send the call's audio to a WebSocket and returns at once: `calling.stream`. It goes on until it is
-    /// stopped or the call ends; [`wait`](Action::wait) on the action returns then. For a WebSocket that also
-    /// answers, bridge the call with [`stream_to`](crate::devices::stream_to).
+    /// Sends the call's audio to a WebSocket. Sends `calling.stream`, and returns when the service has accepted the
+    /// request.
+    ///
+    /// The stream continues until it is stopped or the call ends; [`wait`](Action::wait) on the returned action blocks
+    /// until then. For a WebSocket that sends audio back, connect the call to [`stream_to`](crate::devices::stream_to).
+    /// Dropping the action changes nothing.
     ///
     /// ```no_run
     /// # use signalwire_relay::choices::Track;
@@ -105,7 +110,8 @@ impl Call {
     ///
     /// # Errors
     ///
-    /// When the service refuses, or the connection is gone. On a call that is over the action ends at once.
+    /// Returns an error if the service rejects the request, or the connection is down for longer than the request
+    /// timeout. If the call has already ended, the returned action is already complete.
     pub fn stream(&self, what: impl Into<Stream>) -> Result<StreamAction> {
         self.start(what.into())
     }

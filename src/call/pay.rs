@@ -11,58 +11,58 @@ use crate::protocol::fields::Fields;
 use crate::protocol::states::{PayFault, PayStep};
 
 params! {
-    /// What is paid, and what is asked for; sent by [`Call::pay`]. The URL of a payment connector is one, too.
+    /// Parameters of [`Call::pay`]. The URL of a payment connector converts into `Pay`.
     pub struct Pay("calling.pay") {
-        /// How data are entered; with keys by default, which is the only way that works.
+        /// Way in which the caller enters the data. Default: DTMF digits, the only one that the service supports.
         #[doc(alias = "input_method")]
         input: PayInput,
-        /// A webhook for its progress.
+        /// URL that receives the payment's status callbacks.
         status_url: String,
-        /// What is paid with; a card by default.
+        /// Means of payment. Default: a card.
         payment_method: PaymentMethod,
-        /// How long to wait for the next key; sent in whole seconds, 5 by default.
+        /// Longest time until the next digit. Sent in whole seconds. Default: 5 s.
         timeout: TextOfSeconds,
-        /// How often the caller may try; once by default.
+        /// Number of attempts. Default: 1.
         max_attempts: TextOfNumber,
-        /// Whether the card's security code is asked for, as it is by default.
+        /// Whether the card's security code is requested. Default: yes.
         security_code: TextOfFlag,
-        /// The least number of characters of a postal code; 0 by default.
+        /// Least number of characters of a postal code. Default: 0.
         min_postal_code_length: TextOfNumber,
-        /// What kind of token is issued; a reusable one by default.
+        /// Kind of token that is issued. Default: a reusable one.
         token_type: TokenType,
-        /// The amount, a decimal number without a currency sign; `0.00` by default, which only yields a token.
+        /// Amount, a decimal number without a currency sign. Default: `0.00`, which only yields a token.
         charge_amount: String,
-        /// The currency; `usd` by default.
+        /// Currency. Default: `usd`.
         currency: String,
-        /// The language of the prompts; `en-US` by default.
+        /// Language of the prompts. Default: `en-US`.
         language: String,
-        /// The voice of the prompts; `woman` by default.
+        /// Voice of the prompts. Default: `woman`.
         voice: String,
-        /// A text that is passed to the connector.
+        /// Text that is passed to the payment connector.
         description: String,
-        /// The brands of cards that are taken; Visa, Mastercard and American Express by default.
+        /// Card brands that are accepted. Default: Visa, Mastercard and American Express.
         valid_card_types: CardTypes,
-        /// The kind of bank account. Reserved: the service does not debit bank accounts.
+        /// Kind of bank account. Reserved: the service does not debit bank accounts.
         bank_account_type: BankAccountType,
-        /// The voice where the other cannot be had.
+        /// Voice that is used if the other is not available.
         say_voice: String,
-        /// Names this payment instead of a generated id.
+        /// Control ID of this payment. Default: a generated one.
         control_id: NonEmpty,
     }
 }
 
-/// A payment that was started.
+/// A payment in progress.
 pub type PayAction = Action<Pay>;
 
 impl Pay {
-    /// Has this payment connector, given as an `https` URL, get the data that the caller enters.
+    /// Sends the data that the caller enters to a payment connector, given as an `https` URL.
     pub fn new(payment_connector_url: impl Into<String>) -> Self {
         let mut fields = Fields::default();
         fields.set("", "payment_connector_url", Value::String(payment_connector_url.into()));
         Self::of(fields)
     }
 
-    /// Whether the postal code is asked for, as it is by default; or the postal code, when it is known.
+    /// Sets whether the postal code is requested, or the postal code itself if it is known. Default: requested.
     pub fn postal_code(mut self, code: impl Into<PostalCode>) -> Self {
         self.fields.set("", "postal_code", Value::String(code.into().0));
         self
@@ -117,7 +117,7 @@ impl FromIterator<CardType> for CardTypes {
     }
 }
 
-/// Whether a postal code is asked for, or which it is; for [`Pay::postal_code`].
+/// A postal code, or whether one is requested; for [`Pay::postal_code`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PostalCode(String);
 
@@ -140,7 +140,7 @@ impl From<String> for PostalCode {
 }
 
 params! {
-    /// What is said at one step of a payment, for [`Pay::prompt`].
+    /// Prompt for one step of a payment, for [`Pay::prompt`].
     ///
     /// ```
     /// use signalwire_relay::params::PayPrompt;
@@ -149,36 +149,36 @@ params! {
     /// let again = PayPrompt::new(PayStep::CardNumber).errors([PayFault::CardNumber]).say("That is no card number.");
     /// ```
     pub struct PayPrompt {
-        /// Only for cards of these brands.
+        /// Card brands that the prompt is for. Default: all.
         card_type: CardTypes,
-        /// Only at these attempts, for example `"2 3"`.
+        /// Attempts that the prompt is for, for example `"2 3"`. Default: all.
         attempt: String,
-        /// Whether it has to be entered twice.
+        /// Whether the caller has to enter the value twice.
         require_matching_inputs: TextOfFlag,
     }
 }
 
 impl PayPrompt {
-    /// For this step.
+    /// Makes a prompt for a step.
     pub fn new(step: impl Into<PayStep>) -> Self {
         let mut fields = Fields::default();
         fields.set("", "for", String::from(step.into()).into());
         Self::of(fields)
     }
 
-    /// Only after these mistakes.
+    /// Restricts the prompt to these mistakes of the caller.
     #[doc(alias = "error_type")]
     pub fn errors(mut self, faults: impl IntoIterator<Item = PayFault>) -> Self {
         self.fields.set("", "error_type", crate::protocol::fields::words(faults));
         self
     }
 
-    /// Says this; several are said and played in a row.
+    /// Adds a phrase to say. Phrases and files are played in the order in which they were added.
     pub fn say(self, phrase: impl Into<String>) -> Self {
         self.action("Say", phrase.into())
     }
 
-    /// Plays the file at this URL.
+    /// Adds an audio file to play, by its URL.
     pub fn play(self, url: impl Into<String>) -> Self {
         self.action("Play", url.into())
     }
@@ -226,10 +226,13 @@ impl Stoppable for Pay {
     const STOP: &'static str = "calling.pay.stop";
 }
 
+/// # Payments
 impl Call {
-    /// Starts to ask for a card and returns at once: `calling.pay`. [`wait`](Action::wait) on the action returns the
-    /// event with the result; each step is an event before. What the caller enters goes to the payment connector,
-    /// and is never logged here.
+    /// Takes a payment. Sends `calling.pay`, and returns when the service has accepted the request.
+    ///
+    /// [`wait`](Action::wait) on the returned action blocks until the payment has ended, and returns the result;
+    /// [`events`](Action::events) reports each step. The data that the caller enters go to the payment connector, and
+    /// are never logged here. Dropping the action changes nothing.
     ///
     /// ```no_run
     /// # use std::time::Duration;
@@ -253,7 +256,8 @@ impl Call {
     ///
     /// # Errors
     ///
-    /// When the service refuses, or the connection is gone. On a call that is over the action ends at once.
+    /// Returns an error if the service rejects the request, or the connection is down for longer than the request
+    /// timeout. If the call has already ended, the returned action is already complete.
     pub fn pay(&self, what: impl Into<Pay>) -> Result<PayAction> {
         self.start(what.into())
     }

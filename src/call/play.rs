@@ -9,33 +9,33 @@ use crate::protocol::media::{Audio, Playlist, Ringtone, Silence, Tts};
 use crate::protocol::states::{AudioDirection, Gender, PlayState};
 
 params! {
-    /// What to play, and how; sent by [`Call::play`]. A [`Playlist`], and whatever makes one, is one, too.
+    /// Parameters of [`Call::play`]. A [`Playlist`], and anything that converts into one, converts into `Play`.
     pub struct Play("calling.play") {
-        /// The volume in dB, from -40 to 40; 0 is unchanged.
+        /// Volume in dB, `-40.0..=40.0`. Default: 0.0, the original volume.
         volume: f64,
-        /// Who hears it; by default the party on the call.
+        /// Side of the call that hears the playback. Default: the party on the call.
         direction: AudioDirection,
-        /// How often it is played; 0 means until it is stopped.
+        /// Number of times the playlist is played. `0` repeats until the playback is stopped. Default: 1.
         #[doc(alias = "loop")]
         loops: u32 as "loop",
-        /// Names this playback instead of a generated id.
+        /// Control ID of this playback. Default: a generated one.
         control_id: NonEmpty,
-        /// A webhook for its states.
+        /// URL that receives the operation's status callbacks.
         status_url: String,
-        /// The language of speech that names none.
+        /// Language for speech that sets none of its own.
         language: String,
-        /// The voice of speech that names none.
+        /// Voice for speech that sets none of its own.
         voice: String,
-        /// The gender of the voice of speech that names none.
+        /// Gender of the voice for speech that sets none of its own.
         gender: Gender,
     }
 }
 
-/// A playback that was started.
+/// A playback in progress.
 pub type PlayAction = Action<Play>;
 
 impl Play {
-    /// Plays this: one medium, or several in a row.
+    /// Plays one medium, or several in a row.
     pub fn new(what: impl Into<Playlist>) -> Self {
         let mut fields = Fields::default();
         fields.set_json("", "play", what.into().to_text());
@@ -86,9 +86,12 @@ impl HasVolume for Play {
     const VOLUME: &'static str = "calling.play.volume";
 }
 
+/// # Playing
 impl Call {
-    /// Starts to play and returns at once: `calling.play`. [`wait`](Action::wait) on the action returns when it is
-    /// over, also when it was stopped.
+    /// Starts a playback. Sends `calling.play`, and returns when the service has accepted the request.
+    ///
+    /// [`wait`](Action::wait) on the returned action blocks until the playback has finished or was stopped. Dropping
+    /// the action changes nothing.
     ///
     /// ```no_run
     /// # use std::time::Duration;
@@ -102,12 +105,13 @@ impl Call {
     ///
     /// # Errors
     ///
-    /// When the service refuses, or the connection is gone. On a call that is over the action ends at once.
+    /// Returns an error if the service rejects the request, or the connection is down for longer than the request
+    /// timeout. If the call has already ended, the returned action is already complete.
     pub fn play(&self, what: impl Into<Play>) -> Result<PlayAction> {
         self.start(what.into())
     }
 
-    /// Speaks: [`play`](Self::play) of [`tts`](crate::tts).
+    /// Plays a text as speech: [`play`](Self::play) with [`tts`](crate::tts).
     ///
     /// ```no_run
     /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {
@@ -117,12 +121,12 @@ impl Call {
     ///
     /// # Errors
     ///
-    /// As for [`play`](Self::play).
+    /// The same as for [`play`](Self::play).
     pub fn play_tts(&self, text: impl Into<Tts>) -> Result<PlayAction> {
         self.play(text.into())
     }
 
-    /// Plays a file: [`play`](Self::play) of [`audio`](crate::audio).
+    /// Plays an audio file: [`play`](Self::play) with [`audio`](crate::audio).
     ///
     /// ```no_run
     /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {
@@ -132,12 +136,12 @@ impl Call {
     ///
     /// # Errors
     ///
-    /// As for [`play`](Self::play).
+    /// The same as for [`play`](Self::play).
     pub fn play_audio(&self, url: impl Into<Audio>) -> Result<PlayAction> {
         self.play(url.into())
     }
 
-    /// Plays silence: [`play`](Self::play) of [`silence`](crate::silence).
+    /// Plays silence: [`play`](Self::play) with [`silence`](crate::silence).
     ///
     /// ```no_run
     /// # use std::time::Duration;
@@ -148,12 +152,12 @@ impl Call {
     ///
     /// # Errors
     ///
-    /// As for [`play`](Self::play).
+    /// The same as for [`play`](Self::play).
     pub fn play_silence(&self, duration: impl Into<Silence>) -> Result<PlayAction> {
         self.play(duration.into())
     }
 
-    /// Plays a ringing tone: [`play`](Self::play) of [`ringtone`](crate::media::ringtone).
+    /// Plays a ringing tone: [`play`](Self::play) with [`ringtone`](crate::media::ringtone).
     ///
     /// ```no_run
     /// # use std::time::Duration;
@@ -165,7 +169,7 @@ impl Call {
     ///
     /// # Errors
     ///
-    /// As for [`play`](Self::play).
+    /// The same as for [`play`](Self::play).
     pub fn play_ringtone(&self, name: impl Into<Ringtone>) -> Result<PlayAction> {
         self.play(name.into())
     }

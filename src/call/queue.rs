@@ -19,37 +19,37 @@ use crate::protocol::states::{ConnectState, EventName, QueueStatus};
 const BRIDGING: Duration = Duration::from_secs(5);
 
 params! {
-    /// Which queue the call is put into; sent by [`Call::queue_enter`]. A name is one, too.
+    /// Parameters of [`Call::queue_enter`]. The name of a queue converts into `QueueEnter`.
     pub struct QueueEnter("calling.queue.enter") {
-        /// Names this stay instead of a generated id; its events carry the name.
+        /// Control ID of this stay, which the queue's events for this call carry. Default: a generated one.
         control_id: NonEmpty,
-        /// A webhook for what happens to the call in the queue.
+        /// URL that receives status callbacks about the call in the queue.
         status_url: String,
-        /// What the caller hears while waiting, by its URL.
+        /// URL of what the caller hears while waiting.
         wait_url: String,
-        /// How long the caller waits; sent in whole seconds, 180 by default.
+        /// Longest time in the queue. Sent in whole seconds. Default: 180 s.
         wait_time: WholeSeconds,
-        /// What is done after the queue: a URL, or an SWML document.
+        /// URL of an SWML document, or the document, that runs after the queue.
         execute_after_queue: String,
-        /// What whoever takes the call hears before the two are bridged, by its URL.
+        /// URL of what the agent hears before the two calls are bridged.
         whisper_url: String,
     }
 }
 
 params! {
-    /// Which queue the call leaves; sent by [`Call::queue_leave`]. A name is one, too.
+    /// Parameters of [`Call::queue_leave`]. The name of a queue converts into `QueueLeave`.
     pub struct QueueLeave("calling.queue.leave") {
-        /// The stay that ends. By default the one that [`Call::queue_enter`] began last in this queue.
+        /// Control ID of the stay to end. Default: that of the last [`Call::queue_enter`] for this queue.
         control_id: NonEmpty,
-        /// The queue's id, which events tell.
+        /// The queue's ID, which events report.
         queue_id: String,
-        /// A webhook for what happens to the call in the queue.
+        /// URL that receives status callbacks about the call in the queue.
         status_url: String,
     }
 }
 
 impl QueueEnter {
-    /// Puts the call into the queue of this name, which is made if there is none.
+    /// Puts the call into the queue of this name. The service creates the queue if there is none.
     pub fn new(queue_name: impl Into<String>) -> Self {
         Self::of(named(queue_name.into()))
     }
@@ -92,14 +92,14 @@ impl From<String> for QueueLeave {
     }
 }
 
-/// How a stay in a queue, a conference or a room ended.
+/// Ways in which a stay in a queue, a conference or a room ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum StayEnd {
     /// The call was taken out of the queue to be connected.
     Connected,
-    /// The call waited as long as it was to, or was taken out of the queue by others. That is known 1 s after the
-    /// service reported that the call left: if the call ends within that time, the stay ended with it.
+    /// The wait time has passed, or others took the call out of the queue. This is known 1 s after the service reported
+    /// that the call left: if the call ends within that time, the stay ended with the call.
     TimedOut,
     /// The program took the call out.
     Left,
@@ -116,7 +116,7 @@ pub enum StayEnd {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct QueueStay {
-    /// How the stay ended.
+    /// The reason why the stay ended.
     pub end: StayEnd,
     /// The other call of the bridge, with [`StayEnd::Connected`]. `None` if no bridge was reported within 5 s.
     pub peer: Option<Peer>,
@@ -124,7 +124,7 @@ pub struct QueueStay {
     pub last: Option<QueueEvent>,
 }
 
-/// What a stay in a queue has heard so far.
+/// State of a stay in a queue has heard so far.
 #[doc(hidden)]
 #[derive(Default)]
 pub struct QueueMemo {
@@ -214,13 +214,13 @@ impl QueueAction {
         self.last_event().map(|event| event.position)
     }
 
-    /// How many calls wait in the queue, this one included. `None` before the first event.
+    /// Number of calls in the queue, this one included. `None` before the first event.
     #[must_use]
     pub fn size(&self) -> Option<i64> {
         self.last_event().map(|event| event.size)
     }
 
-    /// How long calls wait in the queue on average, as the service says. `None` before the first event.
+    /// Average time that calls wait in the queue, as the service reports it. `None` before the first event.
     #[must_use]
     pub fn average_wait(&self) -> Option<Duration> {
         self.last_event().and_then(|event| Duration::try_from_secs_f64(event.avg_time).ok())
@@ -237,8 +237,8 @@ impl QueueAction {
     ///
     /// # Errors
     ///
-    /// An error if the service rejects the request, or the connection is down for longer than the request timeout. A
-    /// stay that has ended is no error.
+    /// Returns an error if the service rejects the request, or the connection is down for longer than the request
+    /// timeout. A stay that has ended is no error.
     pub fn leave(&self) -> Result<()> {
         let queue = self.core.memo(|memo| memo.last.as_ref().map(|event| event.queue_name.clone()));
         let queue = queue.or_else(|| self.queue_name()).unwrap_or_default();
@@ -276,8 +276,8 @@ impl Call {
     ///
     /// # Errors
     ///
-    /// An error if the service rejects the request, or the connection is down for longer than the request timeout. If
-    /// the call has already ended, the returned action is already complete.
+    /// Returns an error if the service rejects the request, or the connection is down for longer than the request
+    /// timeout. If the call has already ended, the returned action is already complete.
     pub fn queue_enter(&self, which: impl Into<QueueEnter>) -> Result<QueueAction> {
         let mut which = which.into();
         let control_id = match which.fields.text("control_id") {
@@ -299,7 +299,7 @@ impl Call {
         outcome
     }
 
-    /// Takes the call out of a queue: `calling.queue.leave`, with the control id of the stay.
+    /// Takes the call out of a queue. Sends `calling.queue.leave` with the control ID of the stay.
     ///
     /// ```no_run
     /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {
@@ -309,7 +309,8 @@ impl Call {
     ///
     /// # Errors
     ///
-    /// When the service refuses, or the connection is gone. A call that is over, or has left the queue, is no error.
+    /// Returns an error if the service rejects the request, or the connection is down for longer than the request
+    /// timeout. If the call has already ended or left the queue, the method returns `Ok`.
     pub fn queue_leave(&self, which: impl Into<QueueLeave>) -> Result<()> {
         let mut which = which.into();
         let control_id = match which.fields.text("control_id") {

@@ -8,36 +8,36 @@ use crate::protocol::fields::Fields;
 use crate::protocol::states::{AudioDirection, RecordFormat, RecordState};
 
 params! {
-    /// What to record and when to stop; sent by [`Call::record`].
+    /// Parameters of [`Call::record`].
     pub struct Record("calling.record") new ["record.audio"] {
         in "record.audio":
-        /// Beep before the recording starts.
+        /// Whether a beep is played before the recording starts. Default: no.
         beep: bool,
-        /// The file format.
+        /// File format of the recording.
         format: RecordFormat,
-        /// Record the two sides as two channels.
+        /// Whether the two sides are recorded as two channels. Default: no.
         stereo: bool,
-        /// Which side is recorded; by default what the party on the call says.
+        /// Side of the call that is recorded. Default: what the party on the call says.
         direction: AudioDirection,
-        /// End when nothing is said for this long at the beginning; sent in seconds, zero means never.
+        /// Silence at the start that ends the recording. Sent in seconds. Zero disables it.
         initial_timeout: Seconds,
-        /// End after this much silence; sent in seconds, zero means never.
+        /// Silence that ends the recording. Sent in seconds. Zero disables it.
         end_silence_timeout: Seconds,
-        /// Keys that end the recording, for example `"#"`.
+        /// Digits that end the recording, for example `"#"`.
         terminators: String,
-        /// How quiet a sound may be that still counts, from 0 to 100.
+        /// Sensitivity to quiet sounds, `0.0..=100.0`.
         input_sensitivity: f64,
-        /// End after this time; sent in seconds, zero means never.
+        /// Longest duration of the recording. Sent in seconds. Zero disables the limit.
         max_length: Seconds,
         top:
-        /// Names this recording instead of a generated id.
+        /// Control ID of this recording. Default: a generated one.
         control_id: NonEmpty,
-        /// A webhook for its states.
+        /// URL that receives the operation's status callbacks.
         status_url: String,
     }
 }
 
-/// A recording that was started.
+/// A recording in progress.
 pub type RecordAction = Action<Record>;
 
 impl Sealed for Record {}
@@ -75,9 +75,14 @@ impl Pausable for Record {
     const RESUME: &'static str = "calling.record.resume";
 }
 
+/// # Recording
 impl Call {
-    /// Starts to record and returns at once: `calling.record`. [`wait`](Action::wait) on the action returns the event
-    /// with the URL, the duration in seconds and the size in bytes. Several recordings may run at once.
+    /// Starts a recording. Sends `calling.record`, and returns when the service has accepted the request.
+    ///
+    /// [`wait`](Action::wait) on the returned action blocks until the recording is stored. The result has its URL, its
+    /// duration in seconds and its size in bytes. If the call ends first, the wait continues for at most
+    /// [`Tuning::end_grace`](crate::connection::Tuning::end_grace), because the URL is often reported after the end of
+    /// the call. Several recordings may run at the same time. Dropping the action changes nothing.
     ///
     /// ```no_run
     /// # use std::time::Duration;
@@ -93,7 +98,8 @@ impl Call {
     ///
     /// # Errors
     ///
-    /// When the service refuses, or the connection is gone. On a call that is over the action ends at once.
+    /// Returns an error if the service rejects the request, or the connection is down for longer than the request
+    /// timeout. If the call has already ended, the returned action is already complete.
     pub fn record(&self, how: impl Into<Record>) -> Result<RecordAction> {
         self.start(how.into())
     }

@@ -14,9 +14,9 @@ use crate::protocol::fields::Fields;
 use crate::protocol::states::RoomStatus;
 
 params! {
-    /// Which room is joined; sent by [`Call::join_room`]. A name is one, too.
+    /// Parameters of [`Call::join_room`]. The name of a room converts into `JoinRoom`.
     pub struct JoinRoom("calling.join_room") {
-        /// A webhook for the call's part in the room.
+        /// URL that receives status callbacks about the call in the room.
         status_url: String,
         /// An API of the room's mixer. Only in the service's schema, for its own use.
         hagrid_json_api_url: String,
@@ -26,7 +26,7 @@ params! {
 }
 
 params! {
-    /// How a room is left; sent by [`Call::leave_room_with`].
+    /// Parameters of [`Call::leave_room_with`].
     pub struct LeaveRoom("calling.leave_room") new [] {}
 }
 
@@ -55,13 +55,13 @@ impl From<String> for JoinRoom {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct RoomStay {
-    /// How the stay ended.
+    /// The reason why the stay ended.
     pub end: StayEnd,
     /// The room's name.
     pub room_name: String,
 }
 
-/// What a stay in a room has heard so far.
+/// State of a stay in a room has heard so far.
 #[doc(hidden)]
 #[derive(Debug, Default)]
 pub struct RoomMemo {
@@ -151,7 +151,7 @@ impl RoomAction {
     ///
     /// # Errors
     ///
-    /// As [`Call::leave_room`].
+    /// The same as for [`Call::leave_room`].
     pub fn leave(&self) -> Result<()> {
         self.call.leave_room()
     }
@@ -173,13 +173,13 @@ impl Call {
     ///
     /// # Errors
     ///
-    /// An error if the service rejects the request, or the connection is down for longer than the request timeout. If
-    /// the call has already ended, the returned action is already complete.
+    /// Returns an error if the service rejects the request, or the connection is down for longer than the request
+    /// timeout. If the call has already ended, the returned action is already complete.
     pub fn join_room(&self, which: impl Into<JoinRoom>) -> Result<RoomAction> {
         self.start(which.into())
     }
 
-    /// Takes the call out of the room that it is in: `calling.leave_room`.
+    /// Takes the call out of the room. Sends `calling.leave_room`.
     ///
     /// ```no_run
     /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {
@@ -189,12 +189,13 @@ impl Call {
     ///
     /// # Errors
     ///
-    /// When the service refuses, or the connection is gone. A call that is over is no error.
+    /// Returns an error if the service rejects the request, or the connection is down for longer than the request
+    /// timeout. If the call has already ended, the method returns `Ok`.
     pub fn leave_room(&self) -> Result<()> {
         self.leave_room_with(LeaveRoom::new())
     }
 
-    /// Takes the call out of the room that it is in, with parameters: `calling.leave_room`.
+    /// Takes the call out of the room, with parameters. Sends `calling.leave_room`.
     ///
     /// ```no_run
     /// # use signalwire_relay::params::LeaveRoom;
@@ -205,7 +206,7 @@ impl Call {
     ///
     /// # Errors
     ///
-    /// As for [`leave_room`](Self::leave_room).
+    /// The same as for [`leave_room`](Self::leave_room).
     pub fn leave_room_with(&self, how: LeaveRoom) -> Result<()> {
         self.leave_stays(JoinRoom::METHOD, LeaveRoom::METHOD, &how.fields)
     }

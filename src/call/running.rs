@@ -25,21 +25,21 @@ pub(super) type Callback<T> = Box<dyn FnOnce(&Result<T>) + Send>;
 /// Why an event is shown to an operation.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Claim {
-    /// The event is of no interest to it.
+    /// The event does not concern the operation.
     No,
-    /// The event carries its control ID, or is of a second type that it looks at.
+    /// The event carries the operation's control ID, or is of the operation's second type.
     Own,
-    /// The event is of its kind: the newest operation that the event concerns gets it.
+    /// The event is of the operation's kind: the newest operation that the event concerns gets it.
     ByKind,
 }
 
 /// What became of an event that was shown to an operation.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fed {
-    /// It was about another operation of the kind.
+    /// The event concerned another operation of the kind.
     NotMine,
     Taken,
-    /// It was taken, and nothing more comes from the operation.
+    /// The event was the operation's last one.
     Over,
 }
 
@@ -79,9 +79,9 @@ pub(super) struct OpCore<O: Operation> {
 
 struct OpInner<O: Operation> {
     over: bool,
-    /// Whether the service has taken it, as far as its reply or an event told.
+    /// Whether the service has accepted the operation, as far as a response or an event reported.
     started: bool,
-    /// Nothing was heard of it since a gap.
+    /// No event of the operation has come since a gap.
     in_doubt: bool,
     memo: O::Memo,
     reply: Reply,
@@ -91,7 +91,7 @@ struct OpInner<O: Operation> {
     streams: Vec<Feed<O::Event>>,
     /// Given back when nothing more comes.
     held: Option<Box<dyn Send>>,
-    /// The room that its reply and its outcome take.
+    /// The room that the operation's response and outcome take.
     kept: Vec<Charge>,
 }
 

@@ -14,16 +14,16 @@ use crate::protocol::fields::Fields;
 use crate::protocol::states::{EventName, TranscribeState};
 
 params! {
-    /// How a call is transcribed; sent by [`Call::transcribe`].
+    /// Parameters of [`Call::transcribe`].
     pub struct Transcribe("calling.transcribe") new [] {
-        /// A webhook that gets the text; the events only say where the recording is.
+        /// URL that receives the text. The events have only the URL of the recording.
         status_url: String,
-        /// Names this transcription instead of a generated id.
+        /// Control ID of this transcription. Default: a generated one.
         control_id: NonEmpty,
     }
 }
 
-/// A transcription that was started.
+/// A transcription in progress.
 pub type TranscribeAction = Action<Transcribe>;
 
 impl Sealed for Transcribe {}
@@ -57,45 +57,45 @@ impl Stoppable for Transcribe {
 }
 
 params! {
-    /// How what is said is transcribed while it is said; started by [`Call::live_transcribe`].
+    /// Settings of a live transcription, for [`Call::live_transcribe`].
     pub struct LiveTranscription("calling.live_transcribe") new ["action.start"] {
         in "action.start":
-        /// The language, for example `en-US`.
+        /// Language, for example `en-US`.
         lang: String,
-        /// Whose speech: [`CallSide`](crate::choices::CallSide)s.
+        /// Sides whose speech is taken: [`CallSide`](crate::choices::CallSide)s.
         direction: Strings,
-        /// A webhook for what is transcribed.
+        /// URL that receives the transcribed text.
         webhook: String,
-        /// Whether events tell each utterance.
+        /// Whether events report each utterance.
         live_events: bool,
-        /// Whether an AI summarises it at the end.
+        /// Whether an AI summarizes the conversation at its end.
         ai_summary: bool,
-        /// What the AI is asked for.
+        /// Prompt for the AI's summary.
         ai_summary_prompt: String,
-        /// How long an utterance may be; sent in milliseconds.
+        /// Longest utterance. Sent in milliseconds.
         speech_timeout: Milliseconds,
-        /// The silence that ends an utterance; sent in milliseconds.
+        /// Silence that ends an utterance. Sent in milliseconds.
         vad_silence: Milliseconds as "vad_silence_ms",
-        /// How loud a sound has to be that counts, on the service's scale.
+        /// Volume above which a sound counts as speech, on the service's scale.
         vad_thresh: u32,
-        /// The engine of speech recognition.
+        /// Engine of speech recognition.
         speech_engine: String,
-        /// Words that are likely.
+        /// Words that are likely to be said.
         hints: Strings,
-        /// Whether the utterances are told with all details.
+        /// Whether utterances are reported with all details.
         verbose_utterances: bool,
     }
 }
 
 params! {
-    /// How what is said is translated while it is said; started by [`Call::live_translate`].
+    /// Settings of a live translation, for [`Call::live_translate`].
     pub struct LiveTranslation("calling.live_translate") new ["action.start"] {
         in "action.start":
         /// The language of the party on the call, for example `en-US`.
         from_lang: String,
         /// The language of the other side.
         to_lang: String,
-        /// Whose speech: [`CallSide`](crate::choices::CallSide)s.
+        /// Sides whose speech is taken: [`CallSide`](crate::choices::CallSide)s.
         direction: Strings,
         /// The voice that speaks the language of the party on the call.
         from_voice: String,
@@ -105,26 +105,26 @@ params! {
         filter_from: String,
         /// A filter for what the other side says.
         filter_to: String,
-        /// Utterance by utterance, or while one speaks.
+        /// Mode of translation: utterance by utterance, or during the utterance.
         mode: TranslationMode,
-        /// A webhook for what is translated.
+        /// URL that receives the translated text.
         webhook: String,
-        /// Whether events tell each utterance.
+        /// Whether events report each utterance.
         live_events: bool,
-        /// Whether an AI summarises it at the end.
+        /// Whether an AI summarizes the conversation at its end.
         ai_summary: bool,
-        /// What the AI is asked for.
+        /// Prompt for the AI's summary.
         ai_summary_prompt: String,
-        /// How long an utterance may be; sent in milliseconds.
+        /// Longest utterance. Sent in milliseconds.
         speech_timeout: Milliseconds,
-        /// The silence that ends an utterance; sent in milliseconds.
+        /// Silence that ends an utterance. Sent in milliseconds.
         vad_silence: Milliseconds as "vad_silence_ms",
-        /// How loud a sound has to be that counts, on the service's scale.
+        /// Volume above which a sound counts as speech, on the service's scale.
         vad_thresh: u32,
-        /// The engine of speech recognition.
+        /// Engine of speech recognition.
         speech_engine: String,
         top:
-        /// A webhook that the service reserves.
+        /// URL that the service reserves for status callbacks.
         status_url: String,
     }
 }
@@ -133,24 +133,24 @@ params! {
     /// A summary of what was said so far, from [`Call::live_transcribe`] or [`Call::live_translate`].
     pub struct LiveSummary new ["action.summarize"] {
         in "action.summarize":
-        /// A webhook that gets it.
+        /// URL that receives the summary.
         webhook: String,
-        /// What the AI is asked for.
+        /// Prompt for the AI's summary.
         prompt: String,
     }
 }
 
 params! {
-    /// What live transcription is to do; sent by [`Call::live_transcribe`]. A [`LiveTranscription`] starts it, a
-    /// [`LiveSummary`] asks for a summary.
+    /// Parameters of [`Call::live_transcribe`]. A [`LiveTranscription`] starts the transcription, a [`LiveSummary`]
+    /// requests a summary.
     pub struct LiveTranscribe("calling.live_transcribe") {}
 }
 
 params! {
-    /// What live translation is to do; sent by [`Call::live_translate`]. A [`LiveTranslation`] starts it, a
-    /// [`LiveSummary`] asks for a summary.
+    /// Parameters of [`Call::live_translate`]. A [`LiveTranslation`] starts the translation, a [`LiveSummary`] requests
+    /// a summary.
     pub struct LiveTranslate("calling.live_translate") {
-        /// A webhook that the service reserves.
+        /// URL that the service reserves for status callbacks.
         status_url: String,
     }
 }
@@ -162,29 +162,30 @@ fn action(action: Value) -> Fields {
 }
 
 impl LiveTranscribe {
-    /// Ends it.
+    /// Ends the live transcription or translation.
     pub fn stop() -> Self {
         Self::raw(json!({"stop": {}}))
     }
 
-    /// An action given as JSON: an object with one key, `start`, `stop` or `summarize`; sent as it is.
+    /// Makes the parameters from JSON, which is sent as it is: an object with one key, `start`, `stop` or `summarize`.
     pub fn raw(json: impl Into<Value>) -> Self {
         Self::of(action(json.into()))
     }
 }
 
 impl LiveTranslate {
-    /// Ends it.
+    /// Ends the live transcription or translation.
     pub fn stop() -> Self {
         Self::raw(json!({"stop": {}}))
     }
 
-    /// Has this said, translated, as if the party on that side had said it.
+    /// Says a message, translated, as if the party on that side had said it.
     pub fn inject(message: impl Into<String>, side: impl Into<CallSide>) -> Self {
         Self::raw(json!({"inject": {"message": message.into(), "direction": side.into()}}))
     }
 
-    /// An action given as JSON: an object with one key, `start`, `stop`, `summarize` or `inject`; sent as it is.
+    /// Makes the parameters from JSON, which is sent as it is: an object with one key, `start`, `stop`, `summarize` or
+    /// `inject`.
     pub fn raw(json: impl Into<Value>) -> Self {
         Self::of(action(json.into()))
     }
@@ -202,7 +203,7 @@ enum Ends {
     Reply,
 }
 
-/// What a request about live transcription or translation waits for.
+/// State of a request about live transcription or translation.
 #[doc(hidden)]
 #[derive(Debug, Default)]
 pub struct LiveMemo {
@@ -301,10 +302,10 @@ live!(LiveTranscribe: AiTranscribeUtterance AiTranscribeLiveSummarize AiTranscri
 live!(LiveTranslate: AiTranslateTranscriptDelta AiTranslateLiveSummary AiTranslateConversationLog,
     log AiTranslateConversationLog);
 
-/// Live transcription that runs, or a request about it.
+/// A live transcription in progress, or a request about one.
 pub type LiveTranscribeAction = Action<LiveTranscribe>;
 
-/// Live translation that runs, or a request about it.
+/// A live translation in progress, or a request about one.
 pub type LiveTranslateAction = Action<LiveTranslate>;
 
 impl From<LiveTranscription> for LiveTranscribe {
@@ -331,9 +332,13 @@ impl From<LiveSummary> for LiveTranslate {
     }
 }
 
+/// # Transcribing and translating
 impl Call {
-    /// Starts to transcribe the call and returns at once: `calling.transcribe`. One at a time. [`wait`](Action::wait)
-    /// on the action returns the event with the URL of the recording; the text goes to the webhook.
+    /// Transcribes the call. Sends `calling.transcribe`, and returns when the service has accepted the request.
+    ///
+    /// A call has one transcription at a time. [`wait`](Action::wait) on the returned action blocks until the
+    /// transcription has ended, and returns the event with the URL of the recording; the text goes to the
+    /// [`status_url`](Transcribe::status_url). Dropping the action changes nothing.
     ///
     /// ```no_run
     /// # use signalwire_relay::params::Transcribe;
@@ -346,15 +351,15 @@ impl Call {
     ///
     /// # Errors
     ///
-    /// When the service refuses, as it does when one runs already (code 409), or the connection is gone. On a call that
-    /// is over the action ends at once.
+    /// Returns an error if the service rejects the request, as it does when a transcription is already running (code
+    /// 409), or the connection is down for longer than the request timeout. If the call has already ended, the returned
+    /// action is already complete.
     pub fn transcribe(&self, how: impl Into<Transcribe>) -> Result<TranscribeAction> {
         self.start(how.into())
     }
 
-    /// Starts or stops the transcription of what is said while it is said, or asks for a summary. Sends
-    /// `calling.live_transcribe`, and returns when the service has accepted the request. A call has one live
-    /// transcription at a time.
+    /// Starts or stops a live transcription, or requests a summary. Sends `calling.live_transcribe`, and returns when
+    /// the service has accepted the request. A call has one live transcription at a time.
     ///
     /// [`wait`](Action::wait) on the returned action blocks until the log of the conversation comes: after a start and
     /// after a stop, which both end with it. After a [`LiveSummary`] it blocks until the summary comes.
@@ -382,16 +387,15 @@ impl Call {
     ///
     /// # Errors
     ///
-    /// An error if the service rejects the request, as it does when a live transcription runs already (code 409), or the
-    /// connection is down for longer than the request timeout. If the call has already ended, or nothing runs that could
-    /// be stopped, the returned action is already complete.
+    /// Returns an error if the service rejects the request, as it does when a live transcription runs already (code
+    /// 409), or the connection is down for longer than the request timeout. If the call has already ended, or nothing
+    /// runs that could be stopped, the returned action is already complete.
     pub fn live_transcribe(&self, what: impl Into<LiveTranscribe>) -> Result<LiveTranscribeAction> {
         self.start(what.into())
     }
 
-    /// Starts or stops the translation of what is said while it is said, asks for a summary, or has something said.
-    /// Sends `calling.live_translate`, and returns when the service has accepted the request. A call has one live
-    /// translation at a time.
+    /// Starts or stops a live translation, requests a summary, or says a message. Sends `calling.live_translate`, and
+    /// returns when the service has accepted the request. A call has one live translation at a time.
     ///
     /// The returned action works as that of [`live_transcribe`](Self::live_transcribe). The service does not report
     /// that an injected message was said: the action of [`LiveTranslate::inject`] is complete when the request is
@@ -408,7 +412,7 @@ impl Call {
     ///
     /// # Errors
     ///
-    /// As for [`live_transcribe`](Self::live_transcribe).
+    /// The same as for [`live_transcribe`](Self::live_transcribe).
     pub fn live_translate(&self, what: impl Into<LiveTranslate>) -> Result<LiveTranslateAction> {
         self.start(what.into())
     }

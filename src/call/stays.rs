@@ -1,4 +1,4 @@
-//! What a stay in a conference and one in a room have in common.
+//! State of a stay in a conference and one in a room have in common.
 
 use std::time::Duration;
 

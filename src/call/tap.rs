@@ -12,7 +12,7 @@ use crate::protocol::fields::Fields;
 use crate::protocol::redact;
 use crate::protocol::states::{AudioDirection, Codec, DeviceKind, TapState};
 
-/// An RTP receiver for [`Call::tap`], by its public IPv4 address and its port.
+/// Makes an RTP receiver for [`Call::tap`], from a public IPv4 address and a port.
 pub fn rtp(addr: impl Into<String>, port: u16) -> Rtp {
     let mut fields = Fields::default();
     fields.set("", "addr", Value::String(addr.into()));
@@ -20,7 +20,7 @@ pub fn rtp(addr: impl Into<String>, port: u16) -> Rtp {
     Rtp::of(fields)
 }
 
-/// A WebSocket that takes audio, for [`Call::tap`], by its `ws` or `wss` URL.
+/// Makes a WebSocket receiver for [`Call::tap`], from a `ws` or `wss` URL.
 pub fn ws(uri: impl Into<String>) -> Ws {
     let mut fields = Fields::default();
     fields.set("", "uri", Value::String(uri.into()));
@@ -28,32 +28,32 @@ pub fn ws(uri: impl Into<String>) -> Ws {
 }
 
 params! {
-    /// An RTP receiver; made by [`rtp`].
+    /// An RTP receiver for [`Call::tap`]. Made by [`rtp`].
     pub struct Rtp {
-        /// The codec: OPUS, PCMA or PCMU.
+        /// Codec: OPUS, PCMA or PCMU.
         codec: Codec,
-        /// The length of a packet, in milliseconds.
+        /// Length of a packet, in milliseconds.
         ptime: u32,
     }
 }
 
 params! {
-    /// A WebSocket that takes audio; made by [`ws`].
+    /// A WebSocket receiver for [`Call::tap`]. Made by [`ws`].
     pub struct Ws {
-        /// The codec.
+        /// Codec of the audio.
         codec: Codec,
-        /// The sampling rate, in Hz.
+        /// Sampling rate, in Hz.
         rate: u32,
     }
 }
 
-/// Where a tap's audio goes: [`rtp`], [`ws`], or JSON.
+/// Receiver of a tap's audio: [`rtp`], [`ws`], or JSON.
 #[derive(Clone, PartialEq)]
 #[must_use]
 pub struct TapDevice(Value);
 
 impl TapDevice {
-    /// A target given as JSON, with `type` and `params`; sent as it is.
+    /// Makes a receiver from JSON with `type` and `params`, which is sent as it is.
     pub fn raw(json: impl Into<Value>) -> Self {
         Self(json.into())
     }
@@ -78,24 +78,24 @@ impl From<Ws> for TapDevice {
 }
 
 params! {
-    /// What is copied where; sent by [`Call::tap`]. A [`TapDevice`], and whatever makes one, is one, too.
+    /// Parameters of [`Call::tap`]. A [`TapDevice`], and anything that converts into one, converts into `Tap`.
     pub struct Tap("calling.tap") {
         in "tap.params":
-        /// Which side is copied.
+        /// Side of the call whose audio is copied.
         direction: AudioDirection,
         top:
-        /// Names this tap instead of a generated id.
+        /// Control ID of this tap. Default: a generated one.
         control_id: NonEmpty,
-        /// A webhook for its states.
+        /// URL that receives the operation's status callbacks.
         status_url: String,
     }
 }
 
-/// A tap that was started.
+/// A tap in progress.
 pub type TapAction = Action<Tap>;
 
 impl Tap {
-    /// Copies the audio to this target.
+    /// Copies the audio to this receiver.
     pub fn new(to: impl Into<TapDevice>) -> Self {
         let mut fields = Fields::with_objects(&["tap.params"]);
         fields.set("tap", "type", "audio".into());
@@ -142,10 +142,14 @@ impl Stoppable for Tap {
     const STOP: &'static str = "calling.tap.stop";
 }
 
+/// # Copying the audio to a receiver
 impl Call {
-    /// Starts to copy the call's audio to an RTP or WebSocket target and returns at once: `calling.tap`. It goes on
-    /// until it is stopped or the call ends; [`wait`](Action::wait) on the action returns then. The
-    /// [`reply`](Action::reply) tells under `source_device` how the audio is delivered.
+    /// Copies the call's audio to an RTP or WebSocket receiver. Sends `calling.tap`, and returns when the service has
+    /// accepted the request.
+    ///
+    /// The tap continues until it is stopped or the call ends; [`wait`](Action::wait) on the returned action blocks
+    /// until then. The [`reply`](Action::reply) has, under `source_device`, how the audio is delivered. Dropping the
+    /// action changes nothing.
     ///
     /// ```no_run
     /// # use signalwire_relay::choices::{AudioDirection, Codec};
@@ -159,7 +163,8 @@ impl Call {
     ///
     /// # Errors
     ///
-    /// When the service refuses, or the connection is gone. On a call that is over the action ends at once.
+    /// Returns an error if the service rejects the request, or the connection is down for longer than the request
+    /// timeout. If the call has already ended, the returned action is already complete.
     pub fn tap(&self, what: impl Into<Tap>) -> Result<TapAction> {
         self.start(what.into())
     }

@@ -14,20 +14,20 @@ use crate::protocol::fields::Fields;
 use crate::protocol::states::{HoldState, ReferState};
 
 params! {
-    /// Whom a SIP leg is referred to; sent by [`Call::refer`]. A [`Device`], and whatever makes one, is one, too.
+    /// Parameters of [`Call::refer`]. A [`Device`], and anything that converts into one, converts into `Refer`.
     pub struct Refer("calling.refer") {
-        /// A webhook for how it goes on.
+        /// URL that receives the call's status callbacks.
         status_url: String,
     }
 }
 
 params! {
-    /// Where a call goes on; sent by [`Call::transfer`]. A URL, an SWML document and JSON are one, too.
+    /// Parameters of [`Call::transfer`]. A URL, an SWML document and JSON convert into `Transfer`.
     pub struct Transfer("calling.transfer") {}
 }
 
 impl Refer {
-    /// Refers to this device, which has to be a [`sip`](crate::sip) endpoint.
+    /// Refers the call to a device, which has to be a [`sip`](crate::sip) endpoint.
     pub fn new(to: impl Into<Device>) -> Self {
         let mut fields = Fields::default();
         fields.set("", "device", to.into().into_json());
@@ -42,7 +42,7 @@ impl<D: Into<Device>> From<D> for Refer {
 }
 
 impl Transfer {
-    /// Goes on with this: the URL of an SWML document, the document itself, as text or JSON, or `context:` and the
+    /// Transfers to `dest`: the URL of an SWML document, the document itself, as text or JSON, or `context:` and the
     /// context of another RELAY application.
     pub fn new(dest: impl Into<Value>) -> Self {
         let mut fields = Fields::default();
@@ -50,7 +50,7 @@ impl Transfer {
         Self::of(fields)
     }
 
-    /// Goes on with the RELAY application of this context.
+    /// Transfers to the RELAY application of this context.
     pub fn to_context(context: &str) -> Self {
         Self::new(format!("context:{context}"))
     }
@@ -75,12 +75,12 @@ impl From<Value> for Transfer {
 }
 
 params! {
-    /// Puts a call on hold; sent by [`Call::hold`].
+    /// Parameters of [`Call::hold`].
     pub struct Hold("calling.hold") new [] {}
 }
 
 params! {
-    /// Takes a call back from hold; sent by [`Call::unhold`].
+    /// Parameters of [`Call::unhold`].
     pub struct Unhold("calling.unhold") new [] {}
 }
 
@@ -123,7 +123,7 @@ impl Operation for Refer {
     }
 }
 
-/// A SIP REFER that is under way.
+/// A SIP REFER in progress.
 pub type ReferAction = Action<Refer>;
 
 confirmed!(Hold, HoldEvent, |event| event.state == HoldState::Hold);
@@ -133,16 +133,16 @@ pub type HoldAction = Action<Hold>;
 
 confirmed!(Unhold, HoldEvent, |event| event.state == HoldState::Unhold);
 
-/// A call that is being taken back from hold.
+/// A call that is being resumed from hold.
 pub type UnholdAction = Action<Unhold>;
 
 /// # Transferring and holding
 impl Call {
-    /// Has a SIP endpoint call another one in place of this call, by SIP REFER. Sends `calling.refer`, and returns when
-    /// the service has accepted the request.
+    /// Refers the SIP endpoint of this call to another one (SIP REFER). Sends `calling.refer`, and returns when the
+    /// service has accepted the request.
     ///
-    /// [`wait`](Action::wait) on the returned action blocks until the SIP side has answered: its
-    /// [`state`](ReferEvent::state) and SIP codes tell how. Dropping the action changes nothing.
+    /// [`wait`](Action::wait) on the returned action blocks until the SIP endpoint has responded;
+    /// [`state`](ReferEvent::state) and the SIP codes of the result say how. Dropping the action changes nothing.
     ///
     /// ```no_run
     /// # use std::time::Duration;
@@ -158,16 +158,17 @@ impl Call {
     ///
     /// # Errors
     ///
-    /// `Config` if the `to` of the device cannot be an address: nothing is sent then. Otherwise an error if the service
-    /// rejects the request, as it does for a call that is not SIP, or the connection is down for longer than the
-    /// request timeout. If the call has already ended, the returned action is already complete.
+    /// Returns `Config` if the `to` of the device cannot be an address: nothing is sent then. Otherwise an error if the
+    /// service rejects the request, as it does for a call that is not SIP, or the connection is down for longer than
+    /// the request timeout. If the call has already ended, the returned action is already complete.
     pub fn refer(&self, to: impl Into<Refer>) -> Result<ReferAction> {
         self.start(to.into())
     }
 
-    /// Hands the call to another application: `calling.transfer`. This client has no say in it any more: the call ends
-    /// here. When it is handed to a context that this client is subscribed to as well, it may be offered anew, as
-    /// another [`Call`] with the same id.
+    /// Transfers the call to another application. Sends `calling.transfer`.
+    ///
+    /// The call then ends for this client. If it is transferred to a context that this client is subscribed to, the
+    /// service may offer it again, as another [`Call`] with the same ID.
     ///
     /// ```no_run
     /// # use signalwire_relay::params::Transfer;
@@ -178,7 +179,8 @@ impl Call {
     ///
     /// # Errors
     ///
-    /// When the service refuses, or the connection is gone. A call that is over is no error.
+    /// Returns an error if the service rejects the request, or the connection is down for longer than the request
+    /// timeout. If the call has already ended, the method returns `Ok`.
     pub fn transfer(&self, dest: impl Into<Transfer>) -> Result<()> {
         self.command(Transfer::METHOD, &dest.into().fields).map(drop)
     }
@@ -197,13 +199,13 @@ impl Call {
     ///
     /// # Errors
     ///
-    /// An error if the service rejects the request, or the connection is down for longer than the request timeout. If
-    /// the call has already ended, the returned action is already complete.
+    /// Returns an error if the service rejects the request, or the connection is down for longer than the request
+    /// timeout. If the call has already ended, the returned action is already complete.
     pub fn hold(&self) -> Result<HoldAction> {
         self.start(Hold::new())
     }
 
-    /// Takes the call back from hold. Sends `calling.unhold`. See [`hold`](Self::hold).
+    /// Resumes the call from hold. Sends `calling.unhold`. See [`hold`](Self::hold).
     ///
     /// ```no_run
     /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {
@@ -213,7 +215,7 @@ impl Call {
     ///
     /// # Errors
     ///
-    /// As for [`hold`](Self::hold).
+    /// The same as for [`hold`](Self::hold).
     pub fn unhold(&self) -> Result<UnholdAction> {
         self.start(Unhold::new())
     }

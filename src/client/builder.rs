@@ -22,7 +22,7 @@ use crate::session::{
 use crate::trace::Trace;
 use crate::transport::{ClientFiles, Connector, Endpoint, Proxy, Roots, Scheme, TlsBackend, TlsSettings};
 
-/// The host that is connected to when nothing else is said.
+/// The default host.
 #[doc(alias = "DEFAULT_RELAY_HOST")]
 pub const DEFAULT_HOST: &str = "relay.signalwire.com";
 
@@ -32,10 +32,10 @@ const TRACE_FILE: &str = "SIGNALWIRE_RELAY_TRACE";
 /// The environment's file of certificates.
 const CA_FILE: &str = "SIGNALWIRE_RELAY_CA_FILE";
 
-/// Everything a [`Client`] can be told before it connects. Made by [`Client::builder`].
+/// The settings of a [`Client`]. Made by [`Client::builder`].
 ///
-/// What is set here wins over the environment, and an empty string counts as not set. White space around credentials and
-/// hosts, such as the newline at the end of a file, is removed, with a warning in the log.
+/// Settings of the builder take precedence over the environment, and an empty string counts as not set. White space
+/// around credentials and hosts, such as the newline at the end of a file, is removed, with a warning in the log.
 ///
 /// | set here | environment | otherwise |
 /// |---|---|---|
@@ -51,7 +51,7 @@ const CA_FILE: &str = "SIGNALWIRE_RELAY_CA_FILE";
 /// | [`trace`](Self::trace) | `SIGNALWIRE_RELAY_TRACE`: the path of a file | no trace |
 /// | | `RELAY_MAX_CONNECTIONS`: how many clients one process may have; read at each `connect` | no limit |
 ///
-/// Times and bounds that most programs leave as they are stand in one place: [`Tuning`], set by [`tuning`](Self::tuning).
+/// Times and bounds that few programs set are in [`Tuning`], which [`tuning`](Self::tuning) changes.
 #[derive(Clone, Debug, Default)]
 #[must_use = "a builder does nothing until `connect`"]
 pub struct Builder {
@@ -86,30 +86,30 @@ impl fmt::Debug for Source {
 impl Builder {
     // Who and where.
 
-    /// The project id.
+    /// Sets the project ID.
     pub fn project(mut self, project: impl Into<String>) -> Self {
         self.project = Some(Secret::new(project.into()));
         self
     }
 
-    /// The project's API token.
+    /// Sets the project's API token.
     pub fn token(mut self, token: impl Into<String>) -> Self {
         self.token = Some(Secret::new(token.into()));
         self
     }
 
-    /// A JWT, which takes the place of project and token.
+    /// Sets a JWT, which replaces project ID and token.
     #[doc(alias = "jwt_token")]
     pub fn jwt(mut self, jwt: impl Into<String>) -> Self {
         self.jwt = Some(Secret::new(jwt.into()));
         self
     }
 
-    /// A closure that gives a fresh JWT, which takes the place of project and token.
+    /// Sets a closure that returns a fresh JWT, which replaces project ID and token.
     ///
-    /// It is called before each attempt to connect, on a thread of its own kind: it may block, at most as long as
-    /// [`connect_timeout`](Self::connect_timeout). An attempt for which it fails, panics or takes too long fails, and is
-    /// made again as after any other passing failure.
+    /// The closure is called before each attempt to connect, on a worker thread: it may block, at most as long as
+    /// [`connect_timeout`](Self::connect_timeout). If it returns an error, panics or takes longer, the attempt fails,
+    /// and is repeated as after any other passing failure.
     ///
     /// ```no_run
     /// use signalwire_relay::Client;
@@ -124,26 +124,26 @@ impl Builder {
         self
     }
 
-    /// The host alone, or `host:port`: a name, or an IP address, IPv6 in brackets.
+    /// Sets the host: a name, `host:port`, or an IP address, IPv6 in brackets. Default: `relay.signalwire.com`.
     pub fn host(mut self, host: impl Into<String>) -> Self {
         self.host = Some(Host(host.into()));
         self
     }
 
-    /// The path of the WebSocket; `/` when not set.
+    /// Sets the path of the WebSocket. Default: `/`.
     pub fn path(mut self, path: impl Into<String>) -> Self {
         self.path = Some(UrlPath(path.into()));
         self
     }
 
-    /// Whether to use TLS; yes when not set. Without it only this machine is connected to, unless
-    /// [`allow_plaintext`](Self::allow_plaintext).
+    /// Sets whether the connection uses TLS. Default: yes. Without TLS only addresses of this machine are connected to,
+    /// unless [`allow_plaintext`](Self::allow_plaintext) is set.
     pub fn tls(mut self, tls: bool) -> Self {
         self.tls = Some(tls);
         self
     }
 
-    /// Lets a connection without TLS go to other machines too: whoever is on the way reads the token.
+    /// Permits connections without TLS to other machines. Anyone on the way can then read the token.
     pub fn allow_plaintext(mut self) -> Self {
         self.allow_plaintext = true;
         self
@@ -158,8 +158,8 @@ impl Builder {
         self
     }
 
-    /// Adds a PEM file of root certificates to trust, besides the system's. May be called several times; a file may hold
-    /// several certificates.
+    /// Adds a PEM file of root certificates to trust, besides the system's. May be called several times; a file may
+    /// hold several certificates.
     ///
     /// The system's roots are those of the platform. `SSL_CERT_FILE` and `SSL_CERT_DIR` name others where the TLS
     /// library reads these variables: rustls does on every platform, OpenSSL on Linux.
@@ -174,16 +174,16 @@ impl Builder {
         self.trust("Builder::ca_file", path.into(), false)
     }
 
-    /// Adds a directory of such files. Files in it that hold no certificate are passed over, and so are its
-    /// subdirectories.
+    /// Adds a directory of PEM files with root certificates to trust. Files in it that hold no certificate are ignored,
+    /// and so are its subdirectories.
     ///
     /// [`connect`](Self::connect) returns a `Config` error if no file of the directory holds a certificate.
     pub fn ca_dir(self, path: impl Into<PathBuf>) -> Self {
         self.trust("Builder::ca_dir", path.into(), true)
     }
 
-    /// Whether only the certificates of [`ca_file`](Self::ca_file), [`ca_dir`](Self::ca_dir) and
-    /// `SIGNALWIRE_RELAY_CA_FILE` are trusted, and the system's roots are not. Default: `false`.
+    /// Sets whether only the certificates of [`ca_file`](Self::ca_file), [`ca_dir`](Self::ca_dir) and
+    /// `SIGNALWIRE_RELAY_CA_FILE` are trusted, and not those of the system. Default: `false`.
     ///
     /// [`connect`](Self::connect) returns a `Config` error if none of these is set.
     pub fn ca_only(mut self, only: bool) -> Self {
@@ -191,9 +191,9 @@ impl Builder {
         self
     }
 
-    /// Sets the certificate with which the client identifies itself to the peer: a PEM file with the certificate and its
-    /// issuers, in this order and without the root, and a PEM file with the key in PKCS#8 form, not encrypted. The key is
-    /// never printed, and kept in memory as long as there is a client that uses it.
+    /// Sets the client's certificate: a PEM file with the certificate and its issuers, in this order and without the
+    /// root, and a PEM file with the key in PKCS#8 form, not encrypted. The key is never printed, and kept in memory as
+    /// long as a client uses it.
     ///
     /// [`connect`](Self::connect) returns a `Config` error if one of the files cannot be used, or if the key does not
     /// belong to the certificate.
@@ -217,7 +217,7 @@ impl Builder {
         self
     }
 
-    /// Connects without a proxy, whatever the environment says.
+    /// Disables the proxy, also one of the environment.
     pub fn no_proxy(mut self) -> Self {
         self.proxy = Via::Nothing;
         self
@@ -228,8 +228,8 @@ impl Builder {
         self
     }
 
-    /// The contexts to subscribe to: inbound calls and messages arrive on them. A context has at most 1,024 bytes:
-    /// [`connect`](Self::connect) returns a `Config` error for a longer one.
+    /// Sets the contexts to subscribe to: the client receives their inbound calls and messages. A context has at most
+    /// 1,024 bytes: [`connect`](Self::connect) returns a `Config` error for a longer one. Default: none.
     pub fn contexts(mut self, contexts: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.contexts = contexts.into_iter().map(Into::into).collect();
         self
@@ -237,33 +237,35 @@ impl Builder {
 
     // Times. Defaults in brackets.
 
-    /// How long one attempt to connect may take, from the name lookup to the service's welcome, the proxy included (10 s).
+    /// Sets the timeout of one attempt to connect: name lookup, TCP, proxy, TLS, upgrade and authentication together.
+    /// Default: 10 s.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.tuning.settings.connect_timeout = timeout;
         self
     }
 
-    /// How long a request may take until it is answered, waiting for the connection included (10 s).
+    /// Sets the timeout of a request, from the call of the method to the response, waiting for the connection included.
+    /// Default: 10 s.
     pub fn request_timeout(mut self, timeout: Duration) -> Self {
         self.tuning.settings.request_timeout = timeout;
         self
     }
 
-    /// Whether [`connect`](Self::connect) keeps trying when the service cannot be reached (no). For daemons that
-    /// start before the network does. Refused credentials end it all the same.
+    /// Sets whether [`connect`](Self::connect) keeps trying if the service cannot be reached. Default: no. For daemons
+    /// that start before the network does. Rejected credentials end the attempts all the same.
     pub fn retry_first_connect(mut self, retry: bool) -> Self {
         self.tuning.settings.retry_first_connect = retry;
         self
     }
 
-    /// Limit of a dial that has none of its own. Default: 120 s, or longer where the devices of the dial ring longer; see
-    /// [`Dial::limit`](crate::Dial::limit).
+    /// Sets the limit of a dial that has none of its own. Default: 120 s, or longer if the devices of the dial ring
+    /// longer; see [`Dial::limit`](crate::Dial::limit).
     pub fn dial_timeout(mut self, span: Duration) -> Self {
         self.tuning.settings.dial_timeout = Some(span);
         self
     }
 
-    /// How long live calls may go on after a signal has ended [`Client::run`] (30 s).
+    /// Sets the time that live calls have to end after a signal has ended [`Client::run`]. Default: 30 s.
     pub fn drain_limit(mut self, span: Duration) -> Self {
         self.tuning.settings.drain_limit = span;
         self
@@ -271,15 +273,15 @@ impl Builder {
 
     // Bounds.
 
-    /// Sets how many calls may be live before further inbound calls are passed back. Dials count as live calls and are
-    /// never refused for it; legs of a dial that is over do not count. Default: 1,000.
+    /// Sets the number of live calls above which further inbound calls are passed back. Dials count as live calls and
+    /// are never refused because of the limit; legs of a dial that has ended do not count. Default: 1,000.
     pub fn max_active_calls(mut self, calls: usize) -> Self {
         self.max_active_calls = Some(calls.max(1));
         self
     }
 
-    /// Sets times and bounds that most programs leave as they are: the closure gets what is set so far and returns it
-    /// changed.
+    /// Changes times and bounds that few programs set: the closure receives the present [`Tuning`] and returns the
+    /// changed one.
     ///
     /// ```no_run
     /// # use std::time::Duration;
@@ -295,9 +297,9 @@ impl Builder {
 
     // Behaviour.
 
-    /// A token by which another thread, or a handler of signals, ends [`connect`](Self::connect) while it blocks.
+    /// Sets a token with which another thread, or a signal handler, ends [`connect`](Self::connect) while it blocks.
     ///
-    /// Meant for [`retry_first_connect`](Self::retry_first_connect), with which `connect` may block for ever.
+    /// For use with [`retry_first_connect`](Self::retry_first_connect), with which `connect` may block indefinitely.
     pub fn cancel(mut self, token: &CancelToken) -> Self {
         self.cancel = Some(token.clone());
         self
@@ -305,8 +307,8 @@ impl Builder {
 
     /// Registers a callback for every state of the connection, the failed attempts of the first connect included.
     ///
-    /// It runs on a thread for callbacks, one state at a time, and may block. [`Client::states`] gives the same as an
-    /// iterator once the client is connected.
+    /// The callback runs on a worker thread, one state at a time, and may block. [`Client::states`] returns the same as
+    /// an iterator once the client is connected.
     ///
     /// ```no_run
     /// use signalwire_relay::{Client, LinkState};
@@ -327,7 +329,7 @@ impl Builder {
         self
     }
 
-    /// Sets what becomes of a call whose handler, listener or callback failed or panicked. Default:
+    /// Sets the treatment of a call whose handler, listener or callback returned an error or panicked. Default:
     /// [`HandlerFailure::EndCall`].
     pub fn on_handler_failure(mut self, what: HandlerFailure) -> Self {
         self.tuning.settings.on_handler_failure = what;
@@ -362,13 +364,14 @@ impl Builder {
         self
     }
 
-    /// How the client introduces itself to the service, for example `my-ivr/1.0`.
+    /// Sets the agent string that the client sends to the service, for example `my-ivr/1.0`. Default: the crate's name
+    /// and version.
     pub fn agent(mut self, agent: impl Into<String>) -> Self {
         self.tuning.settings.agent = agent.into();
         self
     }
 
-    /// Everything that leads to a running simulator: host, credentials, certificate, and the time it lives in; no proxy.
+    /// Connects the client to a simulator: sets host, credentials, certificate and clock, and disables the proxy.
     #[cfg(feature = "simulator")]
     pub fn simulator(mut self, simulator: &crate::simulator::Simulator) -> Self {
         self.clock = simulator.clock().clone();
@@ -380,16 +383,18 @@ impl Builder {
         self.host(simulator.host()).tls(simulator.is_tls()).project(simulator.project()).token(simulator.token())
     }
 
-    /// Connects, and gives a client that is connected and authenticated.
+    /// Connects, and returns a client that is connected and authenticated. Blocks at most
+    /// [`connect_timeout`](Self::connect_timeout) for each attempt.
     ///
-    /// Credentials that are refused are tried three times in all, after 1 and 2 s: services that are being updated
-    /// refuse for a moment. Any other failure is returned at once, unless
-    /// [`retry_first_connect`](Self::retry_first_connect).
+    /// Rejected credentials are tried three times in all, with pauses of 1 and 2 s, because a service that is being
+    /// updated may reject them for a moment. Any other failure is returned at once, unless
+    /// [`retry_first_connect`](Self::retry_first_connect) is set.
     ///
     /// # Errors
     ///
-    /// `Config` when something is missing or cannot be right, and names it; `Connect` when the service cannot be
-    /// reached, with the [`phase`](crate::Error::phase) it got to; `AuthRejected` with the service's words.
+    /// `Config` if a setting is missing or invalid: the error names it. `Connect` if the service cannot be reached,
+    /// with the [`phase`](crate::Error::phase) that failed. `AuthRejected` if the credentials are rejected, with the
+    /// service's message. `Closed` if the [token](Self::cancel) was cancelled.
     pub fn connect(self) -> Result<Client> {
         let cancel = self.cancel.clone();
         let (session, router) = self.assemble(|_| ())?;

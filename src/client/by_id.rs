@@ -16,8 +16,8 @@ use crate::session::Session;
 
 /// # Calls by their ID
 impl Client {
-    /// A handle for a call that the service knows and this client perhaps does not: the other end of a bridge, or a call
-    /// whose ID was stored before a restart. Nothing is sent.
+    /// Returns a handle for a call that the service knows and this client perhaps does not: the far end of a bridge, or
+    /// a call whose ID was stored before a restart. Nothing is sent.
     ///
     /// If the client has the call, this is the same call as its other handles. Otherwise the call is new here and behaves
     /// as one that is unconfirmed: [`Call::is_confirmed`] is `false` until its first event or successful request, its
@@ -44,11 +44,10 @@ impl Client {
 
 /// # The other end of a bridge
 impl Call {
-    /// The call at the other end of the bridge, if this call is bridged with one. `None` if it is not, or its client was
-    /// dropped.
+    /// Returns the call at the far end of the bridge. `None` if this call is not bridged, or its client was dropped.
     ///
-    /// The returned handle is one as from [`Client::call`]. Both calls of a bridge know each other, whichever of them
-    /// asked for it.
+    /// The returned handle is the same as that of [`Client::call`]. Both calls of a bridge know each other, whichever
+    /// of them requested the bridge.
     ///
     /// ```no_run
     /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {
@@ -74,8 +73,7 @@ impl Call {
 }
 
 impl ConnectAction {
-    /// The call at the other end of the bridge, once there is one. The returned handle is one as from [`Client::call`];
-    /// its events reach it from now on.
+    /// Returns the call at the far end of the bridge. `None` if this call is not bridged, or its client was dropped.
     #[must_use]
     pub fn peer(&self) -> Option<Call> {
         self.call().of_peer(&self.peer_told()?)

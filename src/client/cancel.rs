@@ -8,11 +8,10 @@ use parking_lot::Mutex;
 use crate::error::{self, Result};
 use crate::session::Session;
 
-/// Ends [`Builder::connect`](crate::Builder::connect) from another thread. Given to
-/// [`Builder::cancel`](crate::Builder::cancel).
+/// A token that ends [`Builder::connect`](crate::Builder::connect) from another thread. Passed to
 ///
-/// Cheap to clone; clones are the same token. Once cancelled it stays so. It has no effect on a client that is connected:
-/// that one is closed by [`Client::disconnect`](crate::Client::disconnect).
+/// Clones are the same token, and cheap. A cancelled token stays cancelled. The token has no effect on a client that is
+/// connected: [`Client::disconnect`](crate::Client::disconnect) closes that one.
 ///
 /// ```no_run
 /// use signalwire_relay::Client;

@@ -29,7 +29,7 @@ use crate::session::{Alarm, Answer, Ask, Session, TimerId, end_wait};
 use crate::stream::{EventStream, Feed};
 use crate::workers::run_each;
 
-/// A dial that runs.
+/// A dial in progress.
 ///
 /// [`wait`](Self::wait) blocks until the dial is answered or has failed. [`progress`](Self::progress) and
 /// [`on_progress`](Self::on_progress) report what happens to each leg meanwhile.
@@ -151,8 +151,10 @@ fn push(stream: &Feed<Leg>, session: &Arc<Session>, leg: &Leg) -> bool {
     stream.push(session, leg.clone(), leg.bytes(), leg.is_last_step())
 }
 
+/// # Dialling
 impl Client {
-    /// Dials and waits until somebody answers: [`start_dial`](Self::start_dial), then [`Dialing::wait`].
+    /// Dials, and blocks until the call is answered. The same as [`start_dial`](Self::start_dial) and [`Dialing::wait`]
+    /// without a timeout; the limit of the dial ([`Dial::limit`]) bounds it. Sends `calling.dial`.
     ///
     /// The call that it gives is answered, and can be spoken to. [`Builder::max_active_calls`](crate::Builder::max_active_calls)
     /// bounds inbound calls alone: a dial is not refused and does not wait for it. RELAY method `calling.dial`.
@@ -170,20 +172,21 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// `DialFailed` when nobody answers, also within the limit of the dial ([`Dial::limit`]), or when the callee has hung up
-    /// again before the dial was complete; `Config` when what is to be dialled cannot be right; `Rejected` when the service
-    /// refuses; `OutcomeUnknown` when nothing was heard from the service, or it was in trouble: a phone that rings all the
-    /// same is ended, and dialling again may ring it twice; `Offline`, `SessionLost`, `Draining`, `Closed`.
+    /// `DialFailed` if there is no answer, also within the limit of the dial, or if the callee hung up before the dial
+    /// was complete: [`Error::end_reason`](crate::Error::end_reason) says why. `Config` if a destination cannot be an
+    /// address. `Rejected` if the service rejects the request. `OutcomeUnknown` if no response came, or one from a
+    /// service in trouble: a telephone that rings all the same is hung up by the client, and dialling again may ring it
+    /// twice. `Offline`, `SessionLost`, `Draining`, `Closed`.
     pub fn dial(&self, what: impl Into<Dial>) -> Result<Call> {
         self.start_dial(what)?.wait(None)
     }
 
-    /// Starts to dial and returns at once.
+    /// Starts a dial, and returns without waiting for the service. Sends `calling.dial`.
     ///
     /// # Errors
     ///
-    /// When what is to be dialled cannot be right, or the client is shutting down or closed. What the service says
-    /// comes from [`Dialing::wait`].
+    /// `Config` if a destination cannot be an address; `Draining` or `Closed` if the client is shutting down or closed.
+    /// [`Dialing::wait`] returns what the service responds.
     #[doc(alias = "dial")]
     pub fn start_dial(&self, what: impl Into<Dial>) -> Result<Dialing> {
         let mut dial: Dial = what.into();
@@ -257,14 +260,14 @@ impl Client {
 }
 
 impl Dialing {
-    /// Blocks until the dial is answered or has failed, at most `timeout`. With `None` it blocks as long as the dial
-    /// lasts, which its own limit bounds. May be called again, from any thread.
+    /// Blocks until the dial is answered or has failed, at most `timeout`. With `None` it blocks until the limit of the
+    /// dial. May be called several times, from any thread.
     ///
     /// # Errors
     ///
-    /// `Timeout` when this wait's time is up: the dial goes on. `DialFailed` when nobody answered;
-    /// `OutcomeUnknown` when the service was never heard of about it, or refused it while it was in trouble; what the
-    /// service refused it with; `SessionLost`, `Closed`.
+    /// `Timeout` after `timeout`: the dial continues. `DialFailed` if there was no answer. `OutcomeUnknown` if the
+    /// service did not respond, or rejected the dial while it was in trouble. `Rejected` if the service rejected the
+    /// dial. `SessionLost`, `Closed`.
     pub fn wait(&self, timeout: impl Into<Option<Duration>>) -> Result<Call> {
         self.session.check_process("calling.dial")?;
         let clock = &self.session.clock;
@@ -304,7 +307,7 @@ impl Dialing {
 
     /// Registers a handler for the steps of the dial's legs: those of [`progress`](Self::progress), in the same order.
     ///
-    /// The handler runs on a thread for user code, one step at a time. It may block and use any method.
+    /// The handler runs on a worker thread, one step at a time. It may block and use any method.
     ///
     /// ```no_run
     /// # use signalwire_relay::{Client, phone};
@@ -328,12 +331,13 @@ impl Dialing {
         self.session.workers.kick();
     }
 
-    /// Registers a callback that is called once with the outcome of the dial: the answered call, or the error that
-    /// [`wait`](Self::wait) returns. If there is an outcome already, the callback is called with it at once; never inline.
+    /// Registers a callback that receives the result of the dial, exactly once: the answered call, or the error that
+    /// [`wait`](Self::wait) returns. If there is a result already, the callback receives it at once, never in the
+    /// calling thread.
     ///
-    /// The callback runs on a thread for user code, after the last step that [`on_progress`](Self::on_progress) reports.
-    /// It may block and use any method. Callbacks are called in the order in which they were added. If one returns an error
-    /// or panics, the answered call is ended, see [`CallbackResult`].
+    /// The callback runs on a worker thread, after the last step that [`on_progress`](Self::on_progress) reports. It
+    /// may block and use any method. Callbacks are called in the order in which they were added. If one returns an
+    /// error or panics, the answered call is ended, see [`CallbackResult`].
     ///
     /// The answered call belongs to the callback: dropping the dial no longer hangs that call up. Dropping the dial
     /// before it is answered cancels it as ever, and the callback gets the error.
@@ -383,14 +387,14 @@ impl Dialing {
         &self.core
     }
 
-    /// The label that correlates the dial with its events.
+    /// The dial's tag, which is part of its events.
     #[must_use]
     pub fn tag(&self) -> &str {
         &self.core.tag
     }
 
-    /// The calls that the dial has made so far and that still ring or were answered. [`progress`](Self::progress)
-    /// reports what happens to them.
+    /// Returns the calls of the dial that ring or were answered. [`progress`](Self::progress) reports what happens to
+    /// them.
     #[must_use]
     pub fn legs(&self) -> Vec<Call> {
         let legs: Vec<_> = self.core.legs.lock().values().cloned().collect();

@@ -11,36 +11,37 @@ use crate::protocol::fields::Fields;
 const SETUP: Duration = Duration::from_secs(10);
 
 params! {
-    /// Whom to dial, and how. [`Devices`], and whatever makes them, are one, too.
+    /// Parameters of [`Client::dial`](crate::Client::dial). [`Devices`], and anything that converts into them, convert
+    /// into `Dial`.
     pub struct Dial("calling.dial") keeps limit: Duration {
-        /// The label of the dial, instead of a generated one. It may not be in use by a dial that still runs.
+        /// Label of the dial. Default: a generated one. The label may not be in use by another dial in progress.
         tag: NonEmpty,
-        /// How long the call may last; 0 means not given. Sources dispute the unit: minutes in the older ones, seconds
-        /// in the newest.
+        /// Longest duration of the call. `0` means no limit is sent. The unit is disputed: the older documentation of
+        /// the service says minutes, the newest seconds.
         max_duration: NonZero,
-        /// The region it is dialled from.
+        /// Region from which the call is dialled.
         region: String,
-        /// Destinations above this price are left out.
+        /// Price per minute above which destinations are not called.
         max_price_per_minute: f64,
-        /// How long devices may ring that say nothing themselves; sent in seconds.
+        /// Ringing time for devices that set none of their own. Sent in seconds.
         #[doc(alias = "timeout")]
         ring_timeout: Seconds as "timeout",
-        /// Keys to send after the answer.
+        /// DTMF digits that are sent after the answer.
         send_digits: String,
-        /// SWML, by URL or as a document, to be attached to the dial.
+        /// SWML that is attached to the dial, as a URL or a document.
         dest_swml: Json,
     }
 }
 
 impl Dial {
-    /// Dials whoever of these answers first.
+    /// Dials devices; the first that answers is the call.
     pub fn new(devices: impl Into<Devices>) -> Self {
         let mut fields = Fields::default();
         fields.set("", "devices", devices.into().into_json());
         Self::of(fields)
     }
 
-    /// Sets how long this client waits for an answer before it ends the attempt. The limit is not sent.
+    /// Sets the time after which this client ends a dial that was not answered. The limit is not sent.
     ///
     /// Default: what [`Builder::dial_timeout`](crate::Builder::dial_timeout) sets. If that is not set either: 120 s, or the
     /// ringing that the dial asks for if it is longer. That is, for each group of devices, the longest timeout of a device

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::session::Settings;
 
-/// The times and bounds of a client that most programs leave as they are. Given to the closure of
+/// Times and bounds of a client that few programs set. Passed to the closure of
 /// [`Builder::tuning`](crate::Builder::tuning).
 ///
 /// ```no_run
@@ -19,10 +19,11 @@ use crate::session::Settings;
 /// # Ok(()) }
 /// ```
 ///
-/// Defaults are in each description. What the client keeps is bounded; [`Stats`](crate::connection::Stats) shows how full it is.
-/// These are fixed: 1 MiB of frames before the service has accepted the credentials, 4 MiB of acknowledgements and pongs
-/// behind a write that stalls, 64 secrets of requests that are looked for in what is logged, 32 queues whose stay a call
-/// remembers, 250 ms for the service to answer a close, and 2 s for [`Client::disconnect`](crate::Client::disconnect).
+/// Each description has the default. All memory of a client is bounded; [`Stats`](crate::connection::Stats) shows how
+/// much is in use. These bounds are fixed: 1 MiB of frames before the service has accepted the credentials, 4 MiB of
+/// acknowledgements and pongs behind a write that stalls, 64 secrets of requests that are masked in logs, 32 queues
+/// whose stay a call remembers, 250 ms for the service to respond to a close, and 2 s for
+/// [`Client::disconnect`](crate::Client::disconnect).
 #[derive(Clone, Debug, Default)]
 #[must_use = "the closure of `Builder::tuning` returns it"]
 pub struct Tuning {
@@ -37,30 +38,30 @@ pub struct Tuning {
 
 /// # Watching the connection and reconnecting
 impl Tuning {
-    /// After how much silence the service is sent a ping (15 s).
+    /// Sets the silence of the service after which the client sends a ping. Default: 15 s.
     pub fn ping_after(mut self, silence: Duration) -> Self {
         self.settings.ping_after = silence;
         self
     }
 
-    /// Sets how long the service may stay silent after that ping before the connection is given up. Default: 10 s.
+    /// Sets the time for which the service may stay silent after a ping before the connection is closed. Default: 10 s.
     ///
-    /// A service that sends a few bytes now and then but answers neither requests nor pings is given up after six times
-    /// as long, at least after 1 minute. A large frame that is still arriving extends that time.
+    /// A service that sends a few bytes now and then but responds neither to requests nor to pings is given up after
+    /// six times as long, at least after 1 min. A large frame that is still arriving extends that time.
     pub fn ping_timeout(mut self, timeout: Duration) -> Self {
         self.settings.ping_timeout = timeout;
         self
     }
 
-    /// How long a caller waits on a silent connection before a ping is sent at once; the service then has as long
-    /// again to answer it (5 s).
+    /// Sets the time after which a blocked request on a silent connection causes a ping; the service then has the same
+    /// time again to respond. Default: 5 s.
     pub fn suspect_after(mut self, silence: Duration) -> Self {
         self.settings.suspect_after = silence;
         self
     }
 
-    /// The shortest and the longest step of the waits between attempts to reconnect (1 s, 30 s). Steps double, and
-    /// each wait is drawn between a quarter and the whole of its step.
+    /// Sets the shortest and the longest step of the delays between attempts to reconnect. The step doubles each time,
+    /// and each delay is a random value between a quarter and the whole of its step. Default: 1 s and 30 s.
     #[doc(alias = "RECONNECT_MIN_DELAY")]
     #[doc(alias = "RECONNECT_MAX_DELAY")]
     pub fn reconnect_delay(mut self, shortest: Duration, longest: Duration) -> Self {
@@ -69,14 +70,16 @@ impl Tuning {
         self
     }
 
-    /// After how long a connection counts as stable, so that the next loss starts with the shortest step (60 s).
+    /// Sets the time after which a connection counts as stable: the next loss then starts with the shortest step.
+    /// Default: 60 s.
     pub fn stable_after(mut self, span: Duration) -> Self {
         self.settings.stable_after = span;
         self
     }
 
-    /// Sets how long the peer may take no data before the connection is given up. Only the time during which writing
-    /// was blocked counts. Acknowledgements that wait meanwhile hold the receiving of events back. Default: 10 s.
+    /// Sets the time for which the peer may accept no data before the connection is closed. Only the time during which
+    /// writing is blocked counts. Acknowledgements that are queued meanwhile hold back the receiving of events.
+    /// Default: 10 s.
     pub fn write_stall(mut self, span: Duration) -> Self {
         self.settings.write_stall = span;
         self
@@ -85,43 +88,45 @@ impl Tuning {
 
 /// # Frames and requests
 impl Tuning {
-    /// Sets how many bytes of events the service may send before its response to `signalwire.connect`, as it does when a
-    /// session with a backlog is resumed. The events are acknowledged as they arrive and delivered after the response.
-    /// When the limit is exceeded, the session is given up: its calls end with
+    /// Sets the number of bytes of events that the service may send before its response to `signalwire.connect`, as it
+    /// does when a session with a backlog is resumed. The events are acknowledged as they arrive and delivered after
+    /// the response. Beyond the limit the session is given up: its calls end with
     /// [`SessionLost`](crate::ErrorKind::SessionLost). Default: 64 MiB.
     pub fn resume_backlog(mut self, bytes: usize) -> Self {
         self.settings.resume_backlog = bytes;
         self
     }
 
-    /// Sets how large a frame of the service may be. A larger one ends the connection; when the service sends it again
-    /// after the session was resumed, the session is given up, and its calls end with
+    /// Sets the largest size of a frame of the service. A larger frame ends the connection; if the service sends it
+    /// again after the session was resumed, the session is given up, and its calls end with
     /// [`SessionLost`](crate::ErrorKind::SessionLost). Default: 10 MiB.
     pub fn max_frame(mut self, bytes: usize) -> Self {
         self.settings.max_frame = bytes;
         self
     }
 
-    /// How many bytes of requests may wait to be written (1 MiB).
+    /// Sets the number of bytes of requests that may be queued for writing. Default: 1 MiB.
     pub fn write_queue(mut self, bytes: usize) -> Self {
         self.settings.write_queue = bytes;
         self
     }
 
-    /// Number of requests that may wait for the connection. Beyond that a method that blocks waits for room, at most for
-    /// its request timeout, and [`Client::start_dial`](crate::Client::start_dial) returns an error of kind [`Offline`](crate::ErrorKind::Offline). Requests
-    /// that come back from a connection that was lost before they were sent count, too, and the newest beyond the bound end as
-    /// `Offline`. Hang-ups and passes that the client itself sends are always queued: each call has one of each at a time.
-    /// Default: twice [`max_active_calls`](crate::Builder::max_active_calls), at least 2,000. With less than that, `connect` logs a
+    /// Sets the number of requests that may wait for the connection. Beyond that a method that blocks waits for room,
+    /// at most for its request timeout, and [`Client::start_dial`](crate::Client::start_dial) returns an error of kind
+    /// [`Offline`](crate::ErrorKind::Offline). Requests that come back from a connection that was lost before they were
+    /// sent count, too, and the newest beyond the bound end as `Offline`. Hang-ups and passes that the client itself
+    /// sends are always queued: each call has one of each at a time. Default: twice
+    /// [`max_active_calls`](crate::Builder::max_active_calls), at least 2,000. With less than that, `connect` logs a
     /// warning.
     pub fn offline_queue(mut self, requests: usize) -> Self {
         self.offline_queue = Some(requests);
         self
     }
 
-    /// Number of requests that may be unanswered and that no thread waits for: hang-ups and calls that are passed back.
-    /// Beyond that further inbound calls are dropped and counted ([`Stats::calls_dropped`](crate::connection::Stats::calls_dropped));
-    /// what a call that was taken needs is sent all the same. Default: 32,768.
+    /// Sets the number of requests that may be unanswered and that no thread waits for: hang-ups and calls that are
+    /// passed back. Beyond that further inbound calls are dropped and counted
+    /// ([`Stats::calls_dropped`](crate::connection::Stats::calls_dropped)); what a call that was taken needs is sent
+    /// all the same. Default: 32,768.
     pub fn posted_requests(mut self, requests: usize) -> Self {
         self.settings.posted_requests = requests.max(1);
         self
@@ -130,70 +135,75 @@ impl Tuning {
 
 /// # Calls, dials and messages
 impl Tuning {
-    /// How long an inbound call or message waits for somebody to claim it (5 s).
+    /// Sets the time for which an inbound call waits for a handler thread, for
+    /// [`Client::next_call`](crate::Client::next_call) or for [`Client::calls`](crate::Client::calls) before it is
+    /// passed back, and an inbound message before it is dropped. Default: 5 s.
     pub fn offer_wait(mut self, span: Duration) -> Self {
         self.settings.offer_wait = span;
         self
     }
 
-    /// Sets how many inbound calls may wait for [`Client::next_call`](crate::Client::next_call) or [`Client::calls`](crate::Client::calls), and how many messages. Further
-    /// calls are passed back, further messages dropped. Default: as many as
-    /// [`max_active_calls`](crate::Builder::max_active_calls). With less than that, `connect` logs a warning.
+    /// Sets the number of inbound calls that may wait for [`Client::next_call`](crate::Client::next_call) or
+    /// [`Client::calls`](crate::Client::calls), and how many messages. Further calls are passed back, further messages
+    /// dropped. Default: as many as [`max_active_calls`](crate::Builder::max_active_calls). With less than that,
+    /// `connect` logs a warning.
     pub fn offer_queue(mut self, offers: usize) -> Self {
         self.offer_queue = Some(offers);
         self
     }
 
-    /// Number of bytes of inbound calls and messages that may wait to be claimed, and of inbound messages whose handlers
-    /// run. What has no room is passed back or dropped, and counted. Default: 16 MiB.
+    /// Sets the number of bytes of inbound calls and messages that may wait to be claimed, and of inbound messages
+    /// whose handlers run. What has no room is passed back or dropped, and counted. Default: 16 MiB.
     pub fn offer_bytes(mut self, bytes: usize) -> Self {
         self.settings.offer_bytes = bytes;
         self
     }
 
-    /// How long a call may stay unconfirmed after a reconnect before it is given up (4 h).
+    /// Sets the time for which a call may stay unconfirmed after a reconnect before it is given up. Default: 4 h.
     pub fn unconfirmed_limit(mut self, span: Duration) -> Self {
         self.settings.unconfirmed_limit = span;
         self
     }
 
-    /// How long recordings, transcriptions and faxes stay open for their last event after their call has ended: the
-    /// event with the URL of a recording often follows the end of the call by some seconds. A wait on them ends as soon
-    /// as the event arrives. A later event reaches [`Client::on_event`](crate::Client::on_event) alone. Default: 15 s.
+    /// Sets the time for which recordings, transcriptions and faxes wait for their last event after their call has
+    /// ended: the event with the URL of a recording often follows the end of the call by some seconds. A wait on them
+    /// ends as soon as the event arrives. A later event reaches [`Client::on_event`](crate::Client::on_event) only.
+    /// Default: 15 s.
     pub fn end_grace(mut self, span: Duration) -> Self {
         self.settings.end_grace = span;
         self
     }
 
-    /// Time for which a dial that was given up has a late answer hung up, and for which a hang-up or a pass that the
-    /// client owes is repeated until the service responds. Default: 5 min.
+    /// Sets the time for which a late answer to a dial that was given up is hung up, and for which a hang-up or a pass
+    /// that the client owes is repeated until the service responds. Default: 5 min.
     pub fn late_winner(mut self, span: Duration) -> Self {
         self.settings.late_winner = span;
         self
     }
 
-    /// How long a leg that lost a dial may take to report its end before it is dropped (5 s).
+    /// Sets the time that a leg that lost a dial has to report its end before it is dropped. Default: 5 s.
     pub fn loser_wait(mut self, span: Duration) -> Self {
         self.settings.loser_wait = span;
         self
     }
 
-    /// Number of calls that one dial may have at a time. Events of further ones are dropped and counted
-    /// ([`Stats::legs_dropped`](crate::connection::Stats::legs_dropped)), except that of an answer. Of a dial that was given up, as
-    /// many late calls are hung up. Default: 256.
+    /// Sets the number of calls that one dial may have at a time. Events of further ones are dropped and counted
+    /// ([`Stats::legs_dropped`](crate::connection::Stats::legs_dropped)), except that of an answer. Of a dial that was
+    /// given up, as many late calls are hung up. Default: 256.
     pub fn dial_legs(mut self, calls: usize) -> Self {
         self.settings.dial_legs = calls.max(1);
         self
     }
 
-    /// How long a sent message is followed that nothing final is heard of (4 h). Then waits for it end with
-    /// `OutcomeUnknown`.
+    /// Sets the time after which a sent message without a final state is no longer followed: waits for it then end with
+    /// `OutcomeUnknown`. Default: 4 h.
     pub fn message_limit(mut self, span: Duration) -> Self {
         self.settings.message_limit = span;
         self
     }
 
-    /// How many sent messages are followed at once (10,000); beyond that the one sent first is followed no longer.
+    /// Sets the number of sent messages that are followed at the same time. Beyond that the oldest is no longer
+    /// followed. Default: 10,000.
     pub fn max_messages(mut self, messages: usize) -> Self {
         self.settings.max_messages = messages.max(1);
         self
@@ -202,33 +212,34 @@ impl Tuning {
 
 /// # What is remembered
 impl Tuning {
-    /// How long an event waits for the call or message that it is about to become known (2 s).
+    /// Sets the time for which an event with an unknown ID waits for its call or message. Default: 2 s.
     pub fn early_wait(mut self, span: Duration) -> Self {
         self.settings.early_wait = span;
         self
     }
 
-    /// How many events may wait for the calls and messages that they are about to become known (1,024).
+    /// Sets the number of events with an unknown ID that may wait for their calls and messages. Default: 1,024.
     pub fn early_events(mut self, events: usize) -> Self {
         self.settings.early_events = events;
         self
     }
 
-    /// How many bytes of such events may wait (4 MiB): everything that they own counts.
+    /// Sets the number of bytes of events with an unknown ID that may wait, everything that they own included. Default:
+    /// 4 MiB.
     pub fn early_bytes(mut self, bytes: usize) -> Self {
         self.settings.early_bytes = bytes;
         self
     }
 
-    /// How many events are remembered to recognise one that is delivered again (4,096).
+    /// Sets the number of events that are remembered in order to recognize one that is delivered again. Default: 4,096.
     pub fn seen_events(mut self, events: usize) -> Self {
         self.settings.seen_events = events.max(1);
         self
     }
 
-    /// How many ended calls are remembered, so that what comes late for them is known as that, how many received
-    /// messages, so that none is handled twice, and how many dials that were given up, so that a late answer is hung up
-    /// (1,024 of each).
+    /// Sets the number of ended calls that are remembered in order to recognize late events, of received messages, so
+    /// that none is handled twice, and of dials that were given up, so that a late answer is hung up. Default: 1,024 of
+    /// each.
     pub fn remembered_ids(mut self, ids: usize) -> Self {
         self.settings.remembered_ids = ids.max(1);
         self
@@ -237,23 +248,24 @@ impl Tuning {
 
 /// # Handlers, listeners and callbacks
 impl Tuning {
-    /// How many bytes of events may wait for slow listeners and streams (64 MiB).
+    /// Sets the number of bytes of events that may be queued for slow listeners and streams. Default: 64 MiB.
     pub fn notice_bytes(mut self, bytes: usize) -> Self {
         self.settings.notice_bytes = bytes;
         self
     }
 
-    /// Number of bytes of replies and outcomes that actions and messages hold, as far as one of them has more than 64 KiB.
-    /// Without room, `wait` returns an error of kind [`Protocol`](crate::ErrorKind::Protocol), and
-    /// [`Action::reply`](crate::Action::reply) is empty. The room is given back when the handle is dropped. Default:
-    /// 64 MiB.
+    /// Sets the number of bytes of responses and results that actions and messages hold, as far as one of them has more
+    /// than 64 KiB. Without room, `wait` returns an error of kind [`Protocol`](crate::ErrorKind::Protocol), and
+    /// [`Action::reply`](crate::Action::reply) is empty. The room is given back when the handle is dropped. Default: 64
+    /// MiB.
     pub fn outcome_bytes(mut self, bytes: usize) -> Self {
         self.settings.outcome_bytes = bytes;
         self
     }
 
-    /// Sets how many threads may run handlers of inbound calls. As many again may run handlers of inbound messages, and
-    /// as many listeners and callbacks: handlers that block do not keep callbacks from running. Default: 4,000 of each.
+    /// Sets the number of threads that may run handlers of inbound calls. As many again may run handlers of inbound
+    /// messages, and as many listeners and callbacks: handlers that block do not keep callbacks from running. Default:
+    /// 4,000 of each.
     ///
     /// At the limit, a call waits for a thread for at most [`offer_wait`](Self::offer_wait). Then it is passed back,
     /// counted ([`Stats::handlers_late`](crate::connection::Stats::handlers_late)) and logged at WARN. The same happens when the system
@@ -266,14 +278,14 @@ impl Tuning {
         self
     }
 
-    /// Sets how long a thread for handlers, listeners and callbacks stays when it has nothing to do. Default: 2 s.
+    /// Sets the time for which an idle worker thread stays. Default: 2 s.
     pub fn worker_idle(mut self, span: Duration) -> Self {
         self.settings.worker_idle = span;
         self
     }
 
-    /// Sets the stack size of the threads for handlers, listeners and callbacks, in bytes, `65536..=1073741824`. Values
-    /// outside of that range are brought into it. Default: 1 MiB, or what `RUST_MIN_STACK` says if it is set.
+    /// Sets the stack size of the worker threads for handlers, listeners and callbacks, in bytes, `65536..=1073741824`.
+    /// Values outside of that range are brought into it. Default: 1 MiB, or what `RUST_MIN_STACK` says if it is set.
     ///
     /// A stack takes address space, and memory only as far as it is used. A smaller one is for processes whose address
     /// space is limited (`ulimit -v`). A thread that needs more than its stack aborts the process.

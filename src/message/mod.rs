@@ -22,9 +22,46 @@ use crate::secret::Secrets;
 use crate::session::{Charge, Session, end_wait};
 use crate::workers::{Workers, run_each};
 
-/// A text message, sent or received.
+/// A text message (SMS or MMS), sent or received.
 ///
-/// Cheap to clone; clones are the same message. Dropping it changes nothing: a sent message goes its way.
+/// [`Client::send_message`](crate::Client::send_message) returns a message as soon as the service has accepted it;
+/// [`wait`](Self::wait) blocks until its final state is known. [`Client::on_message`](crate::Client::on_message) receives
+/// inbound messages.
+///
+/// ```no_run
+/// use std::time::Duration;
+/// use signalwire_relay::{Client, MessageState, Result, sms};
+///
+/// fn send(client: &Client) -> Result<()> {
+///     let message = client.send_message(sms("+15552222222").from("+15551111111").body("Your code is 4711"))?;
+///     match message.wait(Duration::from_secs(60)) {
+///         Ok(last) if last.state == MessageState::Delivered => println!("delivered"),
+///         Ok(last) => println!("{}: {}", last.state, last.reason.unwrap_or_default()),
+///         Err(error) if error.is_timeout() => println!("no final state yet"),
+///         Err(error) => return Err(error),
+///     }
+///     Ok(())
+/// }
+/// ```
+///
+/// # Cloning and dropping
+///
+/// Clones are the same message, and cheap. Dropping a message changes nothing: a sent message is delivered all the same.
+///
+/// # Threads
+///
+/// Any thread may use a message. Listeners and callbacks of one message run on a worker thread, in order and one at a time.
+/// The handler of an inbound message runs on a thread of its own.
+///
+/// # When the client ends
+///
+/// Waits return [`Closed`](crate::ErrorKind::Closed). The properties can still be read.
+///
+/// # When the connection is lost
+///
+/// Waits go on, and states that the service sends after the session was resumed arrive as usual. If the session is lost, the
+/// message can no longer be followed: waits return [`SessionLost`](crate::ErrorKind::SessionLost), although the message may
+/// have been delivered.
 #[derive(Clone)]
 pub struct Message {
     core: Arc<MessageCore>,
@@ -129,21 +166,26 @@ impl Message {
     pub(crate) fn core(&self) -> &Arc<MessageCore> {
         &self.core
     }
+}
 
-    /// Names the message at the service.
+/// # Properties
+///
+/// None of these methods blocks or sends anything: they return what responses and events have reported so far.
+impl Message {
+    /// The message's ID.
     #[must_use]
     #[doc(alias = "message_id")]
     pub fn id(&self) -> String {
         self.core.id().into()
     }
 
-    /// The context on which it arrived, or to which its states are delivered.
+    /// The context on which the message arrived, or to which its states are delivered.
     #[must_use]
     pub fn context(&self) -> String {
         self.core.inner.lock().context.clone()
     }
 
-    /// Whether it was sent or received.
+    /// The message's direction: inbound if it was received, outbound if it was sent.
     #[must_use]
     pub fn direction(&self) -> Direction {
         self.core.inner.lock().direction.clone()
@@ -161,69 +203,50 @@ impl Message {
         self.core.inner.lock().to.clone()
     }
 
-    /// The text.
+    /// The body of the message.
     #[must_use]
     pub fn body(&self) -> String {
         self.core.inner.lock().body.clone()
     }
 
-    /// The URLs of its media.
+    /// The URLs of the message's media.
     #[must_use]
     pub fn media(&self) -> Vec<String> {
         self.core.inner.lock().media.clone()
     }
 
-    /// How many segments it was split into; 0 when not known.
+    /// The number of segments that the message was split into. 0 if unknown.
     #[must_use]
     pub fn segments(&self) -> i64 {
         self.core.inner.lock().segments
     }
 
-    /// Its labels.
+    /// The message's labels.
     #[must_use]
     pub fn tags(&self) -> Vec<String> {
         self.core.inner.lock().tags.clone()
     }
 
-    /// How far it has come, as far as events have told.
+    /// The message's state, as the last event reported it.
     #[must_use]
     pub fn state(&self) -> MessageState {
         self.core.inner.lock().state.clone()
     }
+}
 
-    /// Why the message was not delivered: its state, the reason in words, and the event that reported it. `None` while
-    /// there is no verdict, and if the message was delivered.
+/// # The final state
+impl Message {
+    /// Blocks until the final state of the message is known, at most `timeout`: delivered, undelivered or failed. With
+    /// `None` it blocks until the state is known, at most
+    /// [`Tuning::message_limit`](crate::connection::Tuning::message_limit), 4 h by default.
     ///
-    /// ```no_run
-    /// # use signalwire_relay::{Client, MessageState, sms};
-    /// # fn send(client: &Client) -> signalwire_relay::Result<()> {
-    /// let message = client.send_message(sms("+15552222222").from("+15551111111").body("Out for delivery."))?;
-    /// message.wait(None)?;
-    /// if let Some(failure) = message.failure() {
-    ///     println!("{failure}");
-    /// }
-    /// # Ok(()) }
-    /// ```
-    #[must_use]
-    pub fn failure(&self) -> Option<MessageFailure> {
-        self.result()?.ok()?.failure()
-    }
-
-    /// The reason of a message that was not delivered, in words. `None` if none was reported; see
-    /// [`failure`](Self::failure).
-    #[must_use]
-    pub fn reason(&self) -> Option<String> {
-        self.core.inner.lock().reason.clone()
-    }
-
-    /// Waits for the carrier's verdict: delivered, undelivered or failed. `None` waits for ever.
-    ///
-    /// May be called again, from any thread; once there is a verdict it returns at once.
+    /// The method may be called several times, from any thread. Once the final state is known, it returns at once.
     ///
     /// # Errors
     ///
-    /// `Timeout` when the time is up: the message goes its way and may be waited for again. `SessionLost` or `Closed`
-    /// when it can no longer be followed; `Protocol` when the service did not name it, so that it never could be.
+    /// `Timeout` after `timeout`: the message is still under way and may be waited for again. `Config` for a received
+    /// message. `SessionLost` or `Closed` if the message can no longer be followed; `OutcomeUnknown` if no final state
+    /// came within the limit; `Protocol` if the service reported no ID of the message.
     pub fn wait(&self, timeout: impl Into<Option<Duration>>) -> Result<MessageStateEvent> {
         if let Some(outcome) = self.core.outcome.get() {
             return outcome;
@@ -250,15 +273,41 @@ impl Message {
         self.core.outcome.is_set()
     }
 
-    /// The verdict, if there is one yet: what [`wait`](Self::wait) returns.
+    /// Returns the final state without blocking: what [`wait`](Self::wait) returns. `None` while there is none.
     #[must_use]
     pub fn result(&self) -> Option<Result<MessageStateEvent>> {
         self.core.outcome.get()
     }
 
-    /// Has `handler` called with every state from now on, in order, until the last.
+    /// Returns why the message was not delivered: its state, the reason in words, and the event that reported it.
+    /// `None` while there is no final state, and if the message was delivered.
     ///
-    /// It runs on a thread for callbacks, and may block and use any method. An error that it returns is logged and counted.
+    /// ```no_run
+    /// # use signalwire_relay::{Client, MessageState, sms};
+    /// # fn send(client: &Client) -> signalwire_relay::Result<()> {
+    /// let message = client.send_message(sms("+15552222222").from("+15551111111").body("Out for delivery."))?;
+    /// message.wait(None)?;
+    /// if let Some(failure) = message.failure() {
+    ///     println!("{failure}");
+    /// }
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn failure(&self) -> Option<MessageFailure> {
+        self.result()?.ok()?.failure()
+    }
+
+    /// The reason, in words, why the message was not delivered. `None` if none was reported; see
+    /// [`failure`](Self::failure).
+    #[must_use]
+    pub fn reason(&self) -> Option<String> {
+        self.core.inner.lock().reason.clone()
+    }
+
+    /// Registers a listener for the states of the message, from now until the final one.
+    ///
+    /// The listener runs on a worker thread, in order and one state at a time. It may block and use any method. An
+    /// error that it returns is logged and counted.
     pub fn on<R: CallbackResult>(&self, handler: impl Fn(&MessageStateEvent) -> R + Send + Sync + 'static) {
         self.core.inner.lock().handlers.push(Arc::new(move |state| handler(state).into_result()));
         if self.core.outcome.is_set() {
@@ -268,7 +317,8 @@ impl Message {
         }
     }
 
-    /// Has `callback` called once with the verdict, also when it is there already; never inline.
+    /// Registers a callback that receives the final state, exactly once, also if it is already known. The callback runs
+    /// on a worker thread, never in the calling thread.
     pub fn on_completed<R: CallbackResult>(
         &self,
         callback: impl FnOnce(&Result<MessageStateEvent>) -> R + Send + 'static,

@@ -7,7 +7,7 @@ use crate::protocol::device::number_fault;
 use crate::protocol::fields::Fields;
 use crate::protocol::limits::LONGEST_NAME;
 
-/// A text message to this number.
+/// Makes a text message to a number, for [`Client::send_message`](crate::Client::send_message).
 ///
 /// ```
 /// use signalwire_relay::sms;
@@ -21,36 +21,36 @@ pub fn sms(to: impl Into<String>) -> Sms {
 }
 
 params! {
-    /// A text message to send; made by [`sms`]. It needs a sender, and a body or media.
+    /// A text message to send. Made by [`sms`]. Requires a sender ([`from`](Self::from)), and a body or media.
     pub struct Sms("messaging.send") {
-        /// The number it is sent from, which has to be one of the project's.
+        /// Sender: one of the project's numbers.
         #[doc(alias = "from_number")]
         from: String as "from_number",
-        /// The text. An empty one is not sent.
+        /// Body of the message. An empty one is not sent.
         body: NonEmpty,
-        /// URLs of media, 8 at most.
+        /// URLs of media. At most 8.
         media: NonEmptyStrings,
-        /// Labels.
+        /// Labels of the message.
         tags: NonEmptyStrings,
-        /// The region it is sent from.
+        /// Region from which the message is sent.
         region: NonEmpty,
-        /// The context that its states are delivered on, instead of this client's own.
+        /// Context to which the states of the message are delivered. Default: this client's own.
         context: NonEmpty,
-        /// One label that its states carry.
+        /// Label that the states of the message carry.
         tag: String,
-        /// A webhook for its states.
+        /// URL that receives the status callbacks of the message.
         status_callback: String,
-        /// Whether it is sent as MMS in any case.
+        /// Whether the message is sent as MMS in any case.
         send_as_mms: bool,
-        /// The kind of a WhatsApp message.
+        /// Kind of a WhatsApp message.
         message_type: String,
-        /// The template of a WhatsApp message.
+        /// Template of a WhatsApp message.
         template_id: String,
-        /// What stands in the header of the template.
+        /// Parameters for the header of the template.
         header_template_parameters: Json,
-        /// What stands in the body of the template.
+        /// Parameters for the body of the template.
         body_template_parameters: Json,
-        /// What stands in the buttons of the template.
+        /// Parameters for the buttons of the template.
         button_template_parameters: Json,
     }
 }

@@ -85,15 +85,15 @@ impl fmt::Debug for Credentials {
     }
 }
 
-/// What becomes of a call whose handler, listener or callback failed or panicked.
+/// Treatment of a call whose handler, listener or callback returned an error or panicked. Set by
+/// [`Builder::on_handler_failure`](crate::Builder::on_handler_failure).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum HandlerFailure {
-    /// A call that was not answered is passed back to routing, an answered one is hung up.
+    /// An unanswered call is passed back to the service, an answered one is hung up.
     #[default]
     EndCall,
-    /// Nothing is sent; the call goes on until somebody ends it. One that was not answered, and that no handle is left
-    /// of, is passed back all the same.
+    /// Nothing is sent, and the call goes on. An unanswered call without a handle is passed back all the same.
     Leave,
 }
 

@@ -10,7 +10,8 @@ use crate::error::Error;
 /// How many states a stream keeps for a reader that does not come.
 const KEPT: usize = 1024;
 
-/// The state of a client's link to the service.
+/// State of a client's connection. Returned by [`Client::state`](crate::Client::state) and
+/// [`Client::states`](crate::Client::states).
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum LinkState {
@@ -18,44 +19,46 @@ pub enum LinkState {
     Connecting,
     /// Connected and authenticated; contexts are subscribed.
     Online {
-        /// Whether an earlier session goes on. Then its calls go on too, and events that were sent while there was no
-        /// connection may be missing. Otherwise the session is new, and calls of an earlier one have ended.
+        /// Whether the earlier session was resumed. If so, its calls go on, and events that were sent while the
+        /// connection was down may be missing. Otherwise the session is new, and the calls of the earlier one have
+        /// ended.
         resumed: bool,
     },
-    /// The connection is lost, or the first one could not be made, and the client waits before it tries again.
+    /// The connection was lost, or the first one failed, and the client waits before its next attempt.
     Reconnecting {
-        /// Counts from 1 at each loss.
+        /// Number of the attempt, from 1 after each loss.
         attempt: u32,
-        /// How long it waits before this attempt.
+        /// Delay before this attempt.
         next: Duration,
-        /// What ended the connection, or the last attempt.
+        /// Error that ended the connection, or the last attempt.
         cause: Error,
     },
-    /// The client is closed, for good.
+    /// The client is closed.
     Closed {
-        /// Why, unless it was asked to.
+        /// Cause. `None` if the program closed the client.
         cause: Option<Error>,
     },
 }
 
 impl LinkState {
-    /// Whether requests go out at once.
+    /// `true` if the client is online: requests are sent at once.
     #[must_use]
     pub fn is_online(&self) -> bool {
         matches!(self, Self::Online { .. })
     }
 
-    /// Whether the client is closed.
+    /// `true` if the client is closed.
     #[must_use]
     pub fn is_closed(&self) -> bool {
         matches!(self, Self::Closed { .. })
     }
 }
 
-/// The states of a client's link, from the one it is in when this is made; ends after [`LinkState::Closed`].
+/// An iterator over the states of a client's connection, from the present one until [`LinkState::Closed`]. Made by
+/// [`Client::states`](crate::Client::states).
 ///
-/// Dropping it ends the subscription. A reader that is 1,024 states behind misses what comes until it has caught up,
-/// but never the last.
+/// Dropping the iterator ends its subscription. A reader that is 1,024 states behind misses states until it has caught
+/// up, but never the last one.
 #[derive(Debug)]
 pub struct LinkStates {
     clock: Clock,
@@ -64,7 +67,7 @@ pub struct LinkStates {
 }
 
 impl LinkStates {
-    /// Waits for the next state; `None` when the time is up, or after the last.
+    /// Blocks until the next state, at most `timeout`. Returns `None` after `timeout`, and after the last state.
     pub fn next_within(&mut self, timeout: impl Into<Option<Duration>>) -> Option<LinkState> {
         if self.ended {
             return None;

@@ -33,9 +33,10 @@ macro_rules! stats {
 }
 
 stats! {
-    /// What a client has done and holds, at one moment. Counters (`u64`) only grow; the others (`usize`) go up and down.
+    /// Counters of a client, and the fill of its tables and queues, at one moment. Counters (`u64`) only grow; the
+    /// others (`usize`) go up and down.
     ///
-    /// [`to_prometheus`](Self::to_prometheus) gives them as text for a monitoring system.
+    /// [`to_prometheus`](Self::to_prometheus) returns them as text for a monitoring system.
     counters {
         /// Frames received.
         frames_received,
@@ -43,27 +44,28 @@ stats! {
         events_received,
         /// Events dropped because they had been seen before.
         events_repeated,
-        /// Frames that could not be understood, binary frames, and events with an ID, tag, name or type longer than 1 KiB.
+        /// Malformed frames, binary frames, and events with an ID, tag, name or type longer than 1 KiB.
         frames_malformed,
-        /// Events for nobody, or for calls that nobody knows, dropped as no [`on_event`](crate::Client::on_event) took them.
+        /// Events without a call or message that is known, dropped as no [`on_event`](crate::Client::on_event) listener
+        /// was registered.
         events_unclaimed,
         /// Notices to listeners and streams that were dropped because slow ones hold too many.
         notices_dropped,
-        /// Inbound calls passed back because nobody claimed them in time or there were too many.
+        /// Inbound calls passed back because they were not claimed in time or there were too many.
         calls_passed,
         /// Of those, the calls whose handler got no thread within [`Tuning::offer_wait`](crate::connection::Tuning::offer_wait): all
         /// threads for handlers were busy ([`Tuning::max_workers`](crate::connection::Tuning::max_workers)), or the system refused one.
         handlers_late,
         /// Inbound calls dropped without being passed back, because too many requests are unanswered.
         calls_dropped,
-        /// Events dropped because their dial has as many calls as it may have
+        /// Events dropped because their dial has reached its limit of calls
         /// ([`Tuning::dial_legs`](crate::connection::Tuning::dial_legs)).
         legs_dropped,
-        /// Inbound messages dropped because nobody claimed them in time or there were too many.
+        /// Inbound messages dropped because they were not claimed in time or there were too many.
         messages_dropped,
         /// Connections made and authenticated.
         connections,
-        /// Of those, the ones that went on with the session before.
+        /// Of those, the ones that resumed the previous session.
         sessions_resumed,
         /// Pings sent to a silent peer.
         pings_sent,
@@ -79,15 +81,15 @@ stats! {
         calls,
         /// Messages in the table.
         messages,
-        /// Dials that run.
+        /// Dials in progress.
         dials,
         /// Tags of dials that were given up, kept to hang up a late answer.
         dials_given_up,
-        /// Inbound calls and messages that wait for someone to claim them.
+        /// Inbound calls and messages that wait to be claimed.
         offers,
         /// Bytes of those, and of inbound messages whose handlers run.
         offer_bytes,
-        /// Events that wait for their call or message to be known.
+        /// Events that wait for their call or message.
         early_events,
         /// Bytes of those events: everything that they own.
         early_bytes,

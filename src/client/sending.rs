@@ -1,0 +1,100 @@
+//! Sending text messages.
+
+use std::sync::Arc;
+
+use super::Client;
+use crate::clock::Deadline;
+use crate::error::{self, ErrorKind, Result};
+use crate::message::{Message, Sms};
+use crate::protocol::device::looks_like_a_number;
+use crate::protocol::limits::is_name;
+use crate::session::{Answer, Ask};
+
+/// # Sending text messages
+impl Client {
+    /// Sends a text message (SMS or MMS). Sends `messaging.send`.
+    ///
+    /// Blocks until the service has accepted the message, at most the request timeout. [`Message::wait`] blocks until
+    /// its final state is known.
+    ///
+    /// ```no_run
+    /// use std::time::Duration;
+    /// use signalwire_relay::{Client, sms};
+    ///
+    /// # fn main() -> signalwire_relay::Result<()> {
+    /// let client = Client::from_env()?;
+    /// let message = client.send_message(sms("+15552222222").from("+15551111111").body("Your code is 4711"))?;
+    /// println!("{}", message.wait(Duration::from_secs(60))?.state);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// `Config` if the message has neither body nor media, or its recipient cannot be a number: nothing is sent then.
+    /// `Rejected` if the service rejects the message. `OutcomeUnknown` if no response came, or one from a service in
+    /// trouble: the message may have been sent, and is not sent again. `Offline`, `SessionLost`, `Draining`, `Closed`.
+    pub fn send_message(&self, sms: impl Into<Sms>) -> Result<Message> {
+        let sms: Sms = sms.into();
+        sms.check()?;
+        self.may_start(Sms::METHOD)?;
+        let session = &self.handle.session;
+        if let Some(number) = sms.fields.text("to_number").filter(|number| !looks_like_a_number(number)) {
+            session.warn_of_number(Sms::METHOD, number);
+        }
+        let until = session.clock.after(session.settings.request_timeout);
+        if sms.fields.text("context").is_some() {
+            return self.post_message(&sms, until, false);
+        }
+        loop {
+            let protocol = session.protocol();
+            let context = if protocol.is_empty() { "default" } else { &protocol };
+            let mut addressed = sms.clone();
+            addressed.fields.set("", "context", context.into());
+            match self.post_message(&addressed, until, true) {
+                // It waited for the link and was never sent; the session whose context it named is gone.
+                Err(error) if error.kind() == ErrorKind::SessionLost && session.protocol() != protocol => {}
+                outcome => return outcome,
+            }
+        }
+    }
+
+    /// Sends a message whose states go to the context in it. `of_session`: that context is this session's own, and
+    /// nobody would hear of them in another.
+    fn post_message(&self, sms: &Sms, until: Deadline, of_session: bool) -> Result<Message> {
+        let (session, router) = (&self.handle.session, &self.handle.router);
+        let message = Message::outbound(session, &sms.fields);
+        let mut params = String::from("{");
+        sms.fields.write_into(&mut params, None);
+        params.push('}');
+        let (of_reply, its_router, its_session) =
+            (Arc::clone(message.core()), Arc::clone(router), Arc::downgrade(session));
+        let sending = router.sending();
+        // On the reader, before the next frame is looked at: a state that follows finds its message.
+        let effect = Box::new(move |answer: &Answer| {
+            // States that came before are kept until here.
+            let _sending = sending;
+            let (Answer::Reply(reply), Some(session)) = (answer, its_session.upgrade()) else { return };
+            match reply.text("message_id").filter(|id| is_name(id)) {
+                Some(id) => {
+                    of_reply.set_id(&id);
+                    its_router.track_message(&session, &id, &of_reply);
+                }
+                None => {
+                    let error = error::protocol("messaging.send: taken, but the service did not name the message");
+                    of_reply.settle(&session, Err(error));
+                }
+            }
+        });
+        session.request(Ask { of_session, until, ..Ask::new(Sms::METHOD, &params, None).with_effect(effect) })?;
+        Ok(message)
+    }
+
+    /// Refuses what would start something new while the client is shutting down.
+    pub(super) fn may_start(&self, what: &str) -> Result<()> {
+        self.handle.session.check_process(what)?;
+        if self.handle.session.is_closing() {
+            return Err(error::closed(what));
+        }
+        if self.handle.router.is_draining() { Err(error::draining(what)) } else { Ok(()) }
+    }
+}
