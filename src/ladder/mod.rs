@@ -19,6 +19,7 @@
 //!
 //! Pings, acknowledgements and the token that resumes a session are not drawn.
 
+mod beside;
 mod page;
 mod row;
 mod story;
@@ -152,6 +153,14 @@ impl Ladder {
     #[must_use]
     pub fn to_text(&self, width: usize, colours: bool) -> String {
         text::draw(&self.story, width, colours)
+    }
+
+    /// Draws this ladder and another one side by side, as text, with the heads above them. Rows that only one of them has are
+    /// marked by `<` or `>`; times and IDs make no difference. Lines have at most `width` characters; less than 80 count as
+    /// 80.
+    #[must_use]
+    pub fn beside(&self, other: &Self, heads: (&str, &str), width: usize) -> String {
+        beside::draw(&self.story, &other.story, heads, width)
     }
 
     /// Draws the ladder as an SVG image, which is light or dark as the reader's system is.

@@ -1,4 +1,5 @@
 //! Ladders of small traces.
+#![allow(clippy::unwrap_used)]
 
 use serde_json::{Value, json};
 
@@ -151,7 +152,7 @@ fn a_lost_connection_is_drawn_in_the_calls_that_it_interrupts() {
         resumed,
     ]);
     let one = all.call("c1");
-    let kinds: Vec<_> = one.rows().iter().map(|row| row.kind()).collect();
+    let kinds: Vec<_> = one.rows().iter().map(super::Row::kind).collect();
     assert_eq!(kinds, [RowKind::Event, RowKind::Event, RowKind::Request, RowKind::Gap, RowKind::Lost]);
     assert_eq!(one.rows()[4].text(), "calling.answer: no response");
     assert!(one.to_text(100, false).contains("connection lost"), "{}", one.to_text(100, false));
@@ -304,4 +305,30 @@ fn thousands_of_calls_are_drawn_a_section_for_each() {
     assert_eq!(all.rows().len(), 9_000);
     assert_eq!(all.to_text(80, false).matches("\ncall c").count(), 1_499);
     assert!(all.to_html().len() > 9_000);
+}
+
+#[test]
+fn two_ladders_stand_side_by_side_with_their_like_and_mark_the_rest() {
+    let recorded = ladder(&greeting());
+    let mut changed = greeting();
+    for line in &mut changed {
+        line["at"] = json!(line["at"].as_f64().unwrap() * 2.0);
+    }
+    let text = recorded.beside(&ladder(&changed), ("recorded", "now"), 100);
+    assert!(!text.contains(" < ") && !text.contains(" > "), "times make no difference:\n{text}");
+    changed.remove(4);
+    changed.remove(4);
+    changed.insert(4, request(3.0, "7", "calling.record", &json!({"call_id": "c1"})));
+    let text = recorded.beside(&ladder(&changed), ("recorded", "now"), 100);
+    let marked = |mark: &str| -> Vec<String> {
+        text.lines()
+            .filter(|line| line.contains(mark))
+            .map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "))
+            .collect()
+    };
+    let (gone, new) = (marked(" <"), marked(" > "));
+    assert_eq!(gone.len(), 3, "{text}");
+    assert!(gone[0].contains("calling.play “Welcome”") && gone[2].contains("→ +15551230001: “Welcome”"), "{text}");
+    assert_eq!(new, ["> 3.000 → calling.record"], "{text}");
+    assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");
 }
