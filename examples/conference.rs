@@ -1,30 +1,20 @@
-//! A conference: whoever calls takes part, and is told how it ended.
-
-mod inbound;
+//! A conference: every caller takes part, and hears how it ended.
 
 use std::time::Duration;
 
 use signalwire_relay::actions::StayEnd;
 use signalwire_relay::choices::ConferenceBeep;
 use signalwire_relay::params::JoinConference;
+use signalwire_relay::simulator::{self, Simulator, WaitTimeout};
 use signalwire_relay::states::ConferenceStatus;
-use signalwire_relay::{Call, HandlerResult, Result, tts};
+use signalwire_relay::{Call, Client, HandlerResult, Result, tts};
 
 fn main() -> Result<()> {
-    let stage = inbound::stage()?;
-    let client = stage.client().contexts(["default"]).connect()?;
+    env_logger::init();
+    simulator::rehearse(people); // Without an account the program runs on a simulator. Not needed in yours.
+    let client = Client::builder().contexts(["default"]).connect()?;
     client.on_call(take_part);
-    stage.run(&client, |sim| {
-        let ann = sim.caller("+15551230004").calls("+15550000000");
-        let _ann =
-            ann.when_put_through().says("Good morning, Bob.").after_hearing("Good morning, Ann").hangs_up().dials();
-        let bob = sim.caller("+15551230005").calls("+15550000000").waits(Duration::from_secs(5));
-        bob.after_hearing("Good morning, Bob")
-            .says("Good morning, Ann.")
-            .waits(Duration::from_secs(5))
-            .hangs_up()
-            .dials()
-    })
+    client.run()
 }
 
 pub fn take_part(call: Call) -> HandlerResult {
@@ -45,4 +35,13 @@ pub fn take_part(call: Call) -> HandlerResult {
         call.hangup()?;
     }
     Ok(())
+}
+
+fn people(sim: &Simulator) -> Result<String, WaitTimeout> {
+    let ann = sim.caller("+15551230004").calls("+15550000000");
+    let ann = ann.when_put_through().says("Good morning, Bob.").after_hearing("Good morning, Ann").hangs_up();
+    let _ann = ann.dials();
+    let bob = sim.caller("+15551230005").calls("+15550000000").waits(Duration::from_secs(5));
+    let bob = bob.after_hearing("Good morning, Bob").says("Good morning, Ann.").waits(Duration::from_secs(5));
+    bob.hangs_up().dials().wait_ended(Duration::from_secs(60))
 }

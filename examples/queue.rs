@@ -1,7 +1,5 @@
 //! A queue with hold music: callers wait in line, and an agent is called for each of them.
 
-mod inbound;
-
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::Duration;
@@ -10,6 +8,7 @@ use signalwire_relay::actions::StayEnd;
 use signalwire_relay::devices::queue;
 use signalwire_relay::events::EventName;
 use signalwire_relay::params::QueueEnter;
+use signalwire_relay::simulator::{self, Simulator, WaitTimeout};
 use signalwire_relay::states::ConnectState;
 use signalwire_relay::{Call, Client, Event, HandlerResult, Result, phone, tts};
 
@@ -18,8 +17,9 @@ const OURS: &str = "+15550000000";
 const MUSIC: &str = "https://example.com/hold.mp3";
 
 fn main() -> Result<()> {
-    let stage = inbound::stage()?;
-    let client = stage.client().contexts(["default"]).connect()?;
+    env_logger::init();
+    simulator::rehearse(people); // Without an account the program runs on a simulator. Not needed in yours.
+    let client = Client::builder().contexts(["default"]).connect()?;
     let (waiting, line) = channel();
     client.on_call(move |call| wait_in_line(&call, &waiting));
     let of_desk = client.downgrade();
@@ -28,12 +28,7 @@ fn main() -> Result<()> {
             desk(&client, &line);
         }
     });
-    stage.run(&client, |sim| {
-        let agent = sim.callee(AGENT).answers_after(Duration::from_secs(8)).when_put_through();
-        let _agent = agent.says("Support, how can I help?");
-        let caller = sim.caller("+15551230003").calls(OURS);
-        caller.after_hearing("how can I help").says("You have. Goodbye!").hangs_up().dials()
-    })
+    client.run()
 }
 
 /// One caller: enters the queue, tells the desk, and waits until somebody takes the call.
@@ -85,4 +80,12 @@ fn talk(agent: &Call, node_id: &str) -> Result<()> {
     let bridge = agent.connect(queue(node_id, "support"))?;
     bridge.wait(Duration::from_secs(30))?;
     bridge.wait_disconnected(None).map(drop)
+}
+
+fn people(sim: &Simulator) -> Result<String, WaitTimeout> {
+    let agent = sim.callee(AGENT).answers_after(Duration::from_secs(8)).when_put_through();
+    let _agent = agent.says("Support, how can I help?");
+    let caller = sim.caller("+15551230003").calls(OURS);
+    let caller = caller.after_hearing("how can I help").says("You have. Goodbye!").hangs_up().dials();
+    caller.wait_ended(Duration::from_secs(60))
 }

@@ -1,15 +1,13 @@
-//! A reminder campaign: calls a list of numbers, five at a time, and writes what became of each call as CSV: the result,
-//! the reason why a number was not reached, how long it rang, and how long the call lasted.
-//!
-//! With credentials it takes a CSV file with a number and a name in each line, and a number of yours.
+//! A reminder campaign: calls the numbers of a CSV file, five at a time, and prints the outcome of each call as CSV: the
+//! result, the reason why a number was not reached, how long it rang, and how long the call lasted.
 
-mod outbound;
-
+use std::env;
 use std::fmt;
 use std::sync::Mutex;
 use std::thread;
 use std::time::Duration;
 
+use signalwire_relay::simulator::{self, Simulator};
 use signalwire_relay::states::EndSource;
 use signalwire_relay::{Call, Client, EndReason, ErrorKind, Heard, Result, machine, phone, tts};
 
@@ -17,24 +15,18 @@ const AT_ONCE: usize = 5;
 const TRIES: usize = 2;
 
 fn main() -> Result<()> {
-    let stage = outbound::stage(|sim| {
-        for index in 0..20 {
-            let callee = sim.callee(format!("+155522200{index:02}"));
-            drop(match index % 5 {
-                0 => callee.is_busy(),
-                1 => callee.does_not_answer(),
-                2 => callee.answers().is_machine("You have reached my mailbox.", true),
-                _ => callee.answers().is_person(),
-            });
-        }
-    })?;
-    let (to, from) = stage.to_and_from();
-    // A file of numbers; without one a single number, or on the simulator those of its callees.
-    let list = std::fs::read_to_string(&to).unwrap_or_else(|_| match to.as_str() {
-        "+15552222222" => (0..20).map(|index| format!("+155522200{index:02},Customer {index}\n")).collect(),
-        number => format!("{number},dear customer"),
-    });
-    let client = stage.client().connect()?;
+    env_logger::init();
+    // Without an account the program runs on a simulator. Not needed in yours.
+    simulator::rehearse_with(["the simulator's", "+15551111111"], people);
+    let (Some(file), Some(from)) = (env::args().nth(1), env::args().nth(2)) else {
+        eprintln!("usage: reminder FILE FROM, a CSV file of numbers and names, and a number of yours");
+        std::process::exit(2);
+    };
+    let list = match file.as_str() {
+        "the simulator's" => (0..20).map(|index| format!("+155522200{index:02},Customer {index}\n")).collect(),
+        file => std::fs::read_to_string(file).unwrap_or_else(|error| panic!("{file}: {error}")),
+    };
+    let client = Client::from_env()?;
     println!("number,name,result,reason,rang_s,lasted_s");
     campaign(&client, &list, &from, |line| println!("{line}"));
     Ok(())
@@ -132,4 +124,16 @@ fn say(call: &Call, name: &str) -> Result<&'static str> {
     };
     call.play(tts(format!("Hello {name}, this is a reminder of your appointment tomorrow.")))?.wait(None)?;
     Ok(result)
+}
+
+fn people(sim: &Simulator) {
+    for index in 0..20 {
+        let callee = sim.callee(format!("+155522200{index:02}"));
+        drop(match index % 5 {
+            0 => callee.is_busy(),
+            1 => callee.does_not_answer(),
+            2 => callee.answers().is_machine("You have reached my mailbox.", true),
+            _ => callee.answers().is_person(),
+        });
+    }
 }

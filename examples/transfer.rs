@@ -1,23 +1,18 @@
-//! A menu with a transfer: two agents are tried in turn, and the caller is told when none is free.
-
-mod inbound;
+//! A menu with a transfer: two agents are called in turn, and the caller hears it when neither is free.
 
 use std::time::Duration;
 
-use signalwire_relay::{Call, Collect, Connect, ErrorKind, HandlerResult, Result, phone, tts};
+use signalwire_relay::simulator::{self, Simulator, WaitTimeout};
+use signalwire_relay::{Call, Client, Collect, Connect, ErrorKind, HandlerResult, Result, phone, tts};
 
 const AGENTS: [&str; 2] = ["+15553330001", "+15553330002"];
 
 fn main() -> Result<()> {
-    let stage = inbound::stage()?;
-    let client = stage.client().contexts(["default"]).connect()?;
+    env_logger::init();
+    simulator::rehearse(people); // Without an account the program runs on a simulator. Not needed in yours.
+    let client = Client::builder().contexts(["default"]).connect()?;
     client.on_call(menu);
-    stage.run(&client, |sim| {
-        let _first = sim.callee(AGENTS[0]).is_busy();
-        let _second = sim.callee(AGENTS[1]).answers().when_put_through().says("Hello, how can I help?");
-        let caller = sim.caller("+15551230002").calls("+15550000000").when_asked_for_digits().presses("1");
-        caller.after_hearing("how can I help").says("You have. Goodbye!").hangs_up().dials()
-    })
+    client.run()
 }
 
 pub fn menu(call: Call) -> HandlerResult {
@@ -58,4 +53,12 @@ fn transfer(call: &Call) -> Result<()> {
 fn say(call: &Call, text: &str) -> Result<()> {
     call.play(tts(text))?.wait(None)?;
     Ok(())
+}
+
+fn people(sim: &Simulator) -> Result<String, WaitTimeout> {
+    let _first = sim.callee(AGENTS[0]).is_busy();
+    let _second = sim.callee(AGENTS[1]).answers().when_put_through().says("Hello, how can I help?");
+    let caller = sim.caller("+15551230002").calls("+15550000000").when_asked_for_digits().presses("1");
+    let caller = caller.after_hearing("how can I help").says("You have. Goodbye!").hangs_up().dials();
+    caller.wait_ended(Duration::from_secs(60))
 }

@@ -1,28 +1,17 @@
-//! Takes a message and prints where it was stored.
-
-mod inbound;
+//! Takes a message from each caller and prints where it is stored, also when the caller hangs up in the middle of it.
 
 use std::time::Duration;
 
 use signalwire_relay::choices::RecordFormat;
+use signalwire_relay::simulator::{self, Simulator, WaitTimeout};
 use signalwire_relay::states::RecordState;
-use signalwire_relay::{Event, Record, Result, tts};
+use signalwire_relay::{Call, Client, Event, HandlerResult, Record, Result, tts};
 
 fn main() -> Result<()> {
-    let stage = inbound::stage()?;
-    let client = stage.client().contexts(["default"]).connect()?;
-    client.on_call(|call| {
-        call.answer()?;
-        call.play(tts("Leave a message after the beep, then press pound."))?.wait(None)?;
-        // A caller who hangs up in the middle of the message has left one all the same: the recording stays open for
-        // 15 s after the end of its call (`Tuning::end_grace`), and the wait ends as soon as its last event arrives.
-        let recording = call
-            .record(Record::new().beep(true).format(RecordFormat::Mp3).terminators("#"))?
-            .wait(Duration::from_secs(120))?;
-        println!("{:.1} s of message at {}", recording.duration, recording.url);
-        call.hangup()?;
-        Ok(())
-    });
+    env_logger::init();
+    simulator::rehearse(people); // Without an account the program runs on a simulator. Not needed in yours.
+    let client = Client::builder().contexts(["default"]).connect()?;
+    client.on_call(take_message);
     // Events that arrive after the end of their call reach this listener, also those that are too late for the wait. A
     // program that stores messages under their control ID stores each of them once.
     client.on_event(|event| {
@@ -32,8 +21,24 @@ fn main() -> Result<()> {
             }
         }
     });
-    stage.run(&client, |sim| {
-        let caller = sim.caller("+15551230003").calls("+15550000000");
-        caller.after_the_beep().says("Hello, this is Ann. Please call me ba").hangs_up().dials()
-    })
+    client.run()
+}
+
+pub fn take_message(call: Call) -> HandlerResult {
+    call.answer()?;
+    call.play(tts("Leave a message after the beep, then press pound."))?.wait(None)?;
+    // A caller who hangs up in the middle of the message has left one all the same: the recording stays open for 15 s
+    // after the end of its call (`Tuning::end_grace`), and the wait ends as soon as its last event arrives.
+    let recording = call
+        .record(Record::new().beep(true).format(RecordFormat::Mp3).terminators("#"))?
+        .wait(Duration::from_secs(120))?;
+    println!("{:.1} s of message at {}", recording.duration, recording.url);
+    call.hangup()?;
+    Ok(())
+}
+
+fn people(sim: &Simulator) -> Result<String, WaitTimeout> {
+    let caller = sim.caller("+15551230003").calls("+15550000000");
+    let caller = caller.after_the_beep().says("Hello, this is Ann. Please call me ba").hangs_up().dials();
+    caller.wait_ended(Duration::from_secs(60))
 }

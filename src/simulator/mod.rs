@@ -132,6 +132,7 @@ pub use self::handles::inject::ActiveFault;
 pub use self::handles::instance::Simulator;
 pub use self::handles::people::{Callee, CalleeRole, Caller, CallerRole, Persona, Role};
 pub use self::handles::person_on_call::PersonOnCall;
+pub use self::handles::rehearsal::{rehearse, rehearse_with};
 pub use self::handles::texts::Number;
 pub use self::handles::watch::CallSnapshot;
 pub use self::record::journal::{Direction, FrameKind, FrameRecord, Journal, WaitTimeout};

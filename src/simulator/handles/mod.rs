@@ -7,5 +7,6 @@ pub(crate) mod instance;
 pub(crate) mod link;
 pub(crate) mod people;
 pub(crate) mod person_on_call;
+pub(crate) mod rehearsal;
 pub(crate) mod texts;
 pub(crate) mod watch;

@@ -1,0 +1,207 @@
+//! A program that runs on a simulator when there is no account.
+
+use std::env;
+use std::io::{self, Read, Write};
+use std::process::{self, Command, ExitStatus, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use crate::simulator::{Simulator, WaitTimeout};
+
+/// Tells the program that it is the one that is rehearsed.
+const REHEARSED: &str = "SIGNALWIRE_RELAY_REHEARSAL";
+
+/// What an account is known by.
+const CREDENTIALS: [&str; 3] = ["SIGNALWIRE_PROJECT_ID", "SIGNALWIRE_API_TOKEN", "SIGNALWIRE_JWT_TOKEN"];
+
+/// How long the program may take to connect.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Simulated seconds that pass in one second.
+const SPEED: f64 = 20.0;
+
+/// Runs this program on a simulator when the environment has no credentials, until `scene` has ended. For programs that run
+/// until they are stopped, such as one that answers calls.
+///
+/// With credentials in the environment it does nothing, and the program goes on with its account. Without them it starts a
+/// simulator at 20 times the speed of life, starts this program once more with an environment that leads to it, and
+/// prints what happens on the calls. When the scene has ended, the program is stopped as by SIGTERM (on Windows: ended),
+/// and this process exits with its status. It exits with 1 when the scene fails or the program did what the service would
+/// not accept, and it never returns.
+///
+/// ```no_run
+/// use std::time::Duration;
+/// use signalwire_relay::{Client, simulator};
+///
+/// fn main() -> signalwire_relay::Result<()> {
+///     simulator::rehearse(|sim| {
+///         let ann = sim.caller("+15551230000").calls("+15559990000").dials();
+///         ann.wait_ended(Duration::from_secs(60))
+///     });
+///     let client = Client::builder().contexts(["default"]).connect()?;
+///     client.on_call(|call| {
+///         call.answer()?;
+///         call.hangup()?;
+///         Ok(())
+///     });
+///     client.run()
+/// }
+/// ```
+pub fn rehearse<T>(scene: impl FnOnce(&Simulator) -> Result<T, WaitTimeout>) {
+    if let Some(simulator) = stage() {
+        process::exit(play(simulator, &[], scene, true));
+    }
+}
+
+/// Runs this program on a simulator when the environment has no credentials, until the program ends. For programs that do
+/// one thing, such as dialling a number.
+///
+/// `arguments` are those of the program when the command line has none, and `people` makes the people that it reaches.
+/// Everything else is as for [`rehearse`].
+///
+/// ```no_run
+/// use signalwire_relay::{Client, phone, simulator};
+///
+/// fn main() -> signalwire_relay::Result<()> {
+///     simulator::rehearse_with(["+15552222222", "+15551111111"], |sim| {
+///         sim.callee("+15552222222").answers();
+///     });
+///     let numbers: Vec<String> = std::env::args().skip(1).collect();
+///     let client = Client::from_env()?;
+///     let call = client.dial(phone(&numbers[0]).from(&numbers[1]))?;
+///     call.hangup()
+/// }
+/// ```
+pub fn rehearse_with<const N: usize>(arguments: [&str; N], people: impl FnOnce(&Simulator)) {
+    if let Some(simulator) = stage() {
+        let scene = |sim: &Simulator| {
+            people(sim);
+            Ok(())
+        };
+        process::exit(play(simulator, &arguments, scene, false));
+    }
+}
+
+/// The simulator, in the process that plays the service.
+fn stage() -> Option<Simulator> {
+    if env::var_os(REHEARSED).is_some() {
+        end_with_the_input();
+        return None;
+    }
+    if CREDENTIALS.into_iter().any(|name| env::var_os(name).is_some_and(|value| !value.is_empty())) {
+        return None;
+    }
+    say("no credentials in the environment: running on a simulator");
+    match Simulator::builder().speed(SPEED).allow_violations().start() {
+        Ok(simulator) => Some(simulator),
+        Err(error) => {
+            say(&format!("the simulator could not be started: {error}"));
+            process::exit(1);
+        }
+    }
+}
+
+/// Plays the scene, and gives the exit status.
+fn play<T>(
+    sim: Simulator,
+    arguments: &[&str],
+    scene: impl FnOnce(&Simulator) -> Result<T, WaitTimeout>,
+    then_stops: bool,
+) -> i32 {
+    sim.on_transcript(|line| {
+        // A closed output is no reason to stop.
+        let _ = writeln!(io::stdout(), "  {line}");
+    });
+    let mut scene = Some(scene);
+    let mut missed = None;
+    if !then_stops {
+        // Those whom the program reaches are there before it starts.
+        missed = scene.take().and_then(|scene| scene(&sim).err());
+    }
+    let program = match start(&sim, arguments) {
+        Ok(program) => program,
+        Err(error) => {
+            say(&format!("the program could not be started again: {error}"));
+            return 1;
+        }
+    };
+    if let Some(scene) = scene {
+        // Nobody calls before the program takes calls.
+        missed = sim.wait_for_request("signalwire.connect", PATIENCE).and_then(|_| scene(&sim)).err();
+        program.over.store(true, Ordering::SeqCst);
+        drop(program.input);
+    }
+    // A program that a signal has ended has no code.
+    let code = program.status.recv().ok().and_then(|status| status.code()).unwrap_or(0);
+    let violations = sim.violations();
+    for violation in &violations {
+        say(&format!("what the service would not accept: {violation}"));
+    }
+    if let Some(missed) = &missed {
+        say(&missed.to_string());
+    }
+    if missed.is_some() || !violations.is_empty() { 1 } else { code }
+}
+
+/// The program, in a process of its own.
+struct Started {
+    input: Option<process::ChildStdin>,
+    over: Arc<AtomicBool>,
+    status: mpsc::Receiver<ExitStatus>,
+}
+
+fn start(sim: &Simulator, arguments: &[&str]) -> io::Result<Started> {
+    let given: Vec<_> = env::args_os().skip(1).collect();
+    let mut command = Command::new(env::current_exe()?);
+    if given.is_empty() {
+        command.args(arguments);
+    } else {
+        command.args(given);
+    }
+    let mut child = command
+        .env(REHEARSED, "1")
+        .env("SIGNALWIRE_RELAY_HOST", sim.host())
+        .env("SIGNALWIRE_RELAY_SCHEME", "ws")
+        .env("SIGNALWIRE_PROJECT_ID", sim.project())
+        .env("SIGNALWIRE_API_TOKEN", sim.token())
+        .env("NO_PROXY", "*")
+        .stdin(Stdio::piped())
+        .spawn()?;
+    let input = child.stdin.take();
+    let over = Arc::new(AtomicBool::new(false));
+    let (sender, status) = mpsc::channel();
+    let scene_is_over = Arc::clone(&over);
+    thread::Builder::new().name("rehearsal".into()).spawn(move || {
+        let Ok(status) = child.wait() else { return };
+        // A program that has failed is not waited for until the scene's patience ends.
+        if !scene_is_over.load(Ordering::SeqCst) && !status.success() {
+            process::exit(status.code().unwrap_or(1));
+        }
+        let _the_scene_may_be_over = sender.send(status);
+    })?;
+    Ok(Started { input, over, status })
+}
+
+/// Ends this program when the process that plays the service closes its input, or is gone.
+fn end_with_the_input() {
+    let watch = || {
+        let mut rest = Vec::new();
+        let _either_way = io::stdin().read_to_end(&mut rest);
+        #[cfg(all(unix, feature = "signals"))]
+        if signal_hook::low_level::raise(signal_hook::consts::SIGTERM).is_ok() {
+            return;
+        }
+        process::exit(0);
+    };
+    if let Err(error) = thread::Builder::new().name("rehearsal".into()).spawn(watch) {
+        say(&format!("the end of the rehearsal cannot be watched: {error}"));
+    }
+}
+
+fn say(line: &str) {
+    // Standard error may be closed.
+    let _ = writeln!(io::stderr(), "{line}");
+}
