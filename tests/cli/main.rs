@@ -1,5 +1,6 @@
 //! The `relay` command as its users run it: the built program, a module for each of its commands.
 
+mod calls;
 mod doctor;
 mod sim;
 mod support;

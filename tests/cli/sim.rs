@@ -147,6 +147,11 @@ fn the_first_line_says_where_it_is_and_a_scripted_caller_is_offered_to_who_conne
     assert_eq!(hello["pid"], pid);
     assert_eq!(hello["ca_file"], Value::Null);
     assert_eq!(hello["any_credentials"], true);
+    let environment = &hello["environment"];
+    assert_eq!(
+        (&environment["SIGNALWIRE_RELAY_HOST"], &environment["SIGNALWIRE_API_TOKEN"]),
+        (&hello["host"], &hello["token"])
+    );
     assert_eq!(hello["url"], format!("ws://{}", hello["host"].as_str().unwrap()));
     assert!(hello["host"].as_str().unwrap().starts_with("127.0.0.1:"), "{hello}");
 
@@ -605,7 +610,7 @@ fn a_person_who_watches_reads_where_to_connect_and_then_what_happens() {
     let export = read_to(&alone, "SIGNALWIRE_RELAY_HOST=");
     let host = export.split(['=', ' ']).skip_while(|word| *word != "SIGNALWIRE_RELAY_HOST").nth(1).unwrap();
     assert!(export.contains("SIGNALWIRE_RELAY_SCHEME=ws"), "{export}");
-    read_to(&alone, "SIGNALWIRE_API_TOKEN=");
+    assert!(export.contains("SIGNALWIRE_API_TOKEN=") && export.contains("SIGNALWIRE_FROM_NUMBER="), "{export}");
     read_to(&alone, "+15551230000 calls +15559990000");
     alone.hello = json!({"host": host});
     let client = alone.client();

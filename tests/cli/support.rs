@@ -11,7 +11,7 @@ use signalwire_relay::LinkState;
 use signalwire_relay::connection::LinkStates;
 
 /// Far longer than anything takes on the busiest machine; only a failure waits for it.
-pub const LONG: Duration = Duration::from_secs(300);
+pub const LONG: Duration = Duration::from_secs(120);
 
 /// The program, without the settings of the environment in which the tests run.
 pub fn relay(arguments: &[&str]) -> Command {

@@ -1,9 +1,13 @@
 //! The `relay` command: a service on this machine, and tools to look at a real one.
 
+mod dial;
 mod doctor;
+mod listen;
 mod say;
+mod signals;
 mod sim;
 mod target;
+mod text;
 
 use std::process::ExitCode;
 
@@ -22,6 +26,9 @@ struct Relay {
 enum Task {
     Sim(sim::Flags),
     Doctor(doctor::Flags),
+    Listen(listen::Flags),
+    Dial(dial::Flags),
+    Text(text::Flags),
 }
 
 /// The exit status of a command that could not do its work.
@@ -42,6 +49,9 @@ fn main() -> ExitCode {
     let (name, outcome) = match relay.task {
         Task::Sim(flags) => ("sim", sim::run(&flags)),
         Task::Doctor(flags) => ("doctor", doctor::run(&flags)),
+        Task::Listen(flags) => ("listen", listen::run(&flags)),
+        Task::Dial(flags) => ("dial", dial::run(&flags)),
+        Task::Text(flags) => ("text", text::run(&flags)),
     };
     ExitCode::from(outcome.unwrap_or_else(|what| {
         say::complain(&format!("relay {name}: {what}"));

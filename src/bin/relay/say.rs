@@ -1,7 +1,7 @@
 //! Lines on stdout and stderr, in colours where they are shown.
 
 use std::fmt::Display;
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 
 use anstyle::{AnsiColor, Style};
 
@@ -30,4 +30,36 @@ pub fn styled(style: Style, text: impl Display) -> String {
 /// A text of others as one line that does nothing to a terminal.
 pub fn tame(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
+}
+
+/// A line on stderr that is written anew while something goes on, if stderr is a terminal. Cleared when it is dropped.
+pub struct Progress {
+    is_shown: bool,
+}
+
+impl Progress {
+    pub fn new() -> Self {
+        Self { is_shown: std::io::stderr().is_terminal() }
+    }
+
+    pub fn show(&self, text: impl Display) {
+        if self.is_shown {
+            let mut out = anstream::stderr();
+            let _ = write!(out, "\r\u{1b}[2K{FAINT}{text}{FAINT:#}").and_then(|()| out.flush());
+        }
+    }
+
+    /// Makes room for a line on stdout.
+    pub fn clear(&self) {
+        if self.is_shown {
+            let mut out = std::io::stderr();
+            let _ = write!(out, "\r\u{1b}[2K").and_then(|()| out.flush());
+        }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.clear();
+    }
 }

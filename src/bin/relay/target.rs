@@ -1,8 +1,13 @@
 //! Which service the commands connect to.
 
+use std::time::Duration;
+
 use clap::{Args, ValueEnum};
 use signalwire_relay::connection::TlsBackend;
 use signalwire_relay::{Builder, Client};
+
+use crate::say::{FAINT, line, styled};
+use crate::signals;
 
 /// The flags of all commands that connect.
 #[derive(Args, Debug)]
@@ -25,6 +30,16 @@ pub enum Backend {
 }
 
 impl Target {
+    /// Connects, and ends the client at the first signal: live calls are hung up, dials cancelled.
+    pub fn connect(&self, builder: Builder) -> Result<Client, String> {
+        let client = builder.connect().map_err(|error| format!("{error}\n(`relay doctor` checks each step)"))?;
+        let host = client.host();
+        line(styled(FAINT, format_args!("connected to {host}")));
+        let ends = client.clone();
+        signals::watch(move || ends.shutdown(Duration::ZERO))?;
+        Ok(client)
+    }
+
     pub fn builder(&self) -> Builder {
         let mut builder = Client::builder().agent(concat!("relay-command/", env!("CARGO_PKG_VERSION")));
         if let Some(host) = &self.host {

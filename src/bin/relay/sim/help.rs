@@ -2,9 +2,10 @@
 
 pub const TEXT: &str = r#"Output:
   The first line of stdout is a JSON object: url, host, ca_file, pid, project, token,
-  any_credentials. It is written when connections are accepted and the script is in effect. After
-  it, one line of JSON answers each line of stdin, in order: {"ok":true,...} or
-  {"ok":false,"error":"what was expected"}. Everything else is written to stderr.
+  any_credentials, and environment: the variables that lead a program to it. It is written when
+  connections are accepted and the script is in effect. After it, one line of JSON answers each line
+  of stdin, in order: {"ok":true,...} or {"ok":false,"error":"what was expected"}. Everything else
+  is written to stderr.
 
 End:
   The command quit; Ctrl-C or SIGTERM (a second one ends the process at once); --max-life; the end

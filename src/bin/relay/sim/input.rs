@@ -5,6 +5,8 @@ use std::sync::mpsc::Sender;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::signals;
+
 /// What the main thread waits for.
 pub enum Event {
     /// A line of stdin.
@@ -42,11 +44,9 @@ impl Stop {
         drop(self.rung.wait_timeout_while(self.signalled(), span, |signalled| !*signalled));
     }
 
-    /// Returns whether there was a signal before this one.
-    fn signal(&self) -> bool {
-        let before = std::mem::replace(&mut *self.signalled(), true);
+    fn signal(&self) {
+        *self.signalled() = true;
         self.rung.notify_all();
-        before
     }
 
     fn signalled(&self) -> MutexGuard<'_, bool> {
@@ -99,40 +99,11 @@ fn end_of_input_is_the_end() -> bool {
     true
 }
 
-/// Announces the first SIGINT or SIGTERM; the second ends the process where it is.
-#[cfg(unix)]
-pub fn watch_signals(to: &Sender<Event>, stop: &Arc<Stop>) -> Result<(), String> {
-    use signal_hook::consts::{SIGINT, SIGTERM};
-    use signal_hook::iterator::Signals;
-
-    let refused = |error| format!("signals cannot be watched: {error}");
-    let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(refused)?;
-    let (to, stop) = (to.clone(), Arc::clone(stop));
-    let thread = std::thread::Builder::new().name("signals".into()).spawn(move || {
-        for signal in signals.forever() {
-            if stop.signal() {
-                std::process::exit(128 + signal);
-            }
-            let _ = to.send(Event::Signal);
-        }
-    });
-    thread.map(drop).map_err(refused)
-}
-
-/// Announces the first Ctrl-C; the second ends the process where it is.
-#[cfg(windows)]
+/// Announces the first SIGINT or SIGTERM, or Ctrl-C; the second ends the process.
 pub fn watch_signals(to: &Sender<Event>, stop: &Arc<Stop>) -> Result<(), String> {
     let (to, stop) = (to.clone(), Arc::clone(stop));
-    let handler = move || {
-        if stop.signal() {
-            std::process::exit(1);
-        }
+    signals::watch(move || {
+        stop.signal();
         let _ = to.send(Event::Signal);
-    };
-    ctrlc::set_handler(handler).map_err(|error| format!("Ctrl-C cannot be watched: {error}"))
-}
-
-#[cfg(not(any(unix, windows)))]
-pub fn watch_signals(_to: &Sender<Event>, _stop: &Arc<Stop>) -> Result<(), String> {
-    Ok(())
+    })
 }

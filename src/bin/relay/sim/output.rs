@@ -1,5 +1,6 @@
 //! What is written to stdout: lines of JSON for programs, or what happens in words for people.
 
+use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
 use std::sync::mpsc::Sender;
 use std::time::Instant;
@@ -61,11 +62,15 @@ impl Output {
                 "project": simulator.project(),
                 "token": simulator.token(),
                 "any_credentials": stage.any_credentials,
+                "environment": stage.environment().into_iter().collect::<BTreeMap<_, _>>(),
             })
             .to_string(),
         );
         if std::io::stdin().is_terminal() && std::io::stdout().is_terminal() {
-            complain("(This is for programs; --watch shows what happens in words, --help tells of the commands.)");
+            complain(&format!(
+                "(This output is for programs; --watch shows what happens in words. To lead other commands here:)\n{}",
+                stage.export()
+            ));
         }
     }
 
@@ -130,27 +135,21 @@ fn refusal(code: &str) -> bool {
 
 fn introduction(stage: &Stage) -> String {
     let simulator = &stage.simulator;
-    let any = if stage.any_credentials { "   # any will do" } else { "" };
-    let (project, token, host) = (simulator.project(), simulator.token(), simulator.host());
+    let any = if stage.any_credentials { "   # any credentials are accepted" } else { "" };
     let trust = if stage.ca_file.is_some() { "the certificate to trust, " } else { "ws:// and no TLS, " };
-    let link = match &stage.ca_file {
-        Some(ca) => format!("export SIGNALWIRE_RELAY_HOST={host} SIGNALWIRE_RELAY_CA_FILE={}", ca.display()),
-        None => format!("export SIGNALWIRE_RELAY_HOST={host} SIGNALWIRE_RELAY_SCHEME=ws"),
-    };
     format!(
         "A RELAY service runs at {url} (process {pid}).
 
-Let a program connect to it, in another terminal:
+To lead a program to it, in another terminal:
 
-  {link}
-  export SIGNALWIRE_PROJECT_ID={project} SIGNALWIRE_API_TOKEN={token}{any}
-  cargo run --example answer_and_welcome
+  {export}{any}
+  relay listen
 
 An SDK of another language needs the same: host {host}, {trust}credentials, the context \"default\".
 
-Then let something happen, here, a command to a line (--help has them all):
+Then let something happen, here, a command to a line (--help has all of them):
 
-  {{\"call\":{{\"from\":\"+15551230000\",\"to\":\"+15559990000\",\"does\":[{{\"after_hearing\":\"welcome\"}},\"hangs_up\"]}}}}
+  {{\"call\":{{\"from\":\"+15551230000\",\"to\":\"+15559990000\",\"does\":[{{\"after_hearing\":\"arrived\"}},\"hangs_up\"]}}}}
   {{\"text\":{{\"from\":\"+15551230000\",\"to\":\"+15559990000\",\"body\":\"Hello\"}}}}
   calls
   quit
@@ -159,5 +158,7 @@ Seconds since the start, and what happens:
 ",
         url = simulator.url(),
         pid = std::process::id(),
+        export = stage.export(),
+        host = simulator.host(),
     )
 }

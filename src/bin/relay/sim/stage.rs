@@ -18,6 +18,9 @@ use crate::say::complain;
 /// How many people can still be asked about when their calls are over.
 const PEOPLE_KEPT: usize = 1_000;
 
+/// The number of a program, in the examples of the help.
+const OURS: &str = "+15559990000";
+
 pub struct Stage {
     pub simulator: Simulator,
     /// Where a client finds the certificate of the authority.
@@ -67,6 +70,28 @@ impl Stage {
             write_journal(&simulator, file);
         }
         Ok(Self { simulator, ca_file, any_credentials, stop, quits: false, people: VecDeque::new() })
+    }
+
+    /// The variables of the environment that lead a program of this crate, and the other commands, to the simulator.
+    pub fn environment(&self) -> Vec<(&'static str, String)> {
+        let simulator = &self.simulator;
+        let trust = match &self.ca_file {
+            Some(ca) => ("SIGNALWIRE_RELAY_CA_FILE", ca.display().to_string()),
+            None => ("SIGNALWIRE_RELAY_SCHEME", "ws".to_owned()),
+        };
+        vec![
+            ("SIGNALWIRE_RELAY_HOST", simulator.host()),
+            trust,
+            ("SIGNALWIRE_PROJECT_ID", simulator.project().to_owned()),
+            ("SIGNALWIRE_API_TOKEN", simulator.token().to_owned()),
+            ("SIGNALWIRE_FROM_NUMBER", OURS.to_owned()),
+        ]
+    }
+
+    /// The same as a line for a shell.
+    pub fn export(&self) -> String {
+        let all = self.environment().into_iter().map(|(name, value)| format!(" {name}={}", quoted(&value)));
+        format!("export{}", all.collect::<String>())
     }
 
     /// Says on stderr that anybody may connect, if that is so.
@@ -133,6 +158,16 @@ impl Stage {
             self.people.pop_front();
         }
         self.people.push_back(person);
+    }
+}
+
+/// A word for a shell.
+fn quoted(value: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "+-_.,:/@%".contains(c);
+    if !value.is_empty() && value.chars().all(is_plain) {
+        value.to_owned()
+    } else {
+        format!("'{}'", value.replace('\'', r"'\''"))
     }
 }
 
