@@ -27,7 +27,7 @@
 //!
 //! # Chapters
 //!
-//! | | |
+//! | chapter | what it is about |
 //! |---|---|
 //! | [Getting started](docs/getting_started/index.html) | add the crate, answer a call, run without an account |
 //! | [Calls](docs/calls/index.html) | dial, answer, play, record, hang up |
@@ -62,7 +62,7 @@
 //!
 //! # Threads
 //!
-//! <!-- picture: threads -->
+#![doc = include_str!("docs/pictures/threads.svg")]
 //!
 //! A client has a reader thread and a writer thread, which never run code of the program. Handlers, listeners and callbacks
 //! run on worker threads that are created as needed: they may block, be slow or panic without harm to other calls. The handler
@@ -82,8 +82,10 @@
 //! let playback = call.play(tts("This may take a while."))?;
 //! match playback.wait(Duration::from_secs(5)) {
 //!     Ok(_) => println!("finished"),
-//!     Err(error) if error.is_timeout() => playback.stop()?, // still playing
-//!     Err(error) => return Err(error.into()),               // the caller has hung up, for example
+//!     // Still playing.
+//!     Err(error) if error.is_timeout() => playback.stop()?,
+//!     // The caller has hung up, for example.
+//!     Err(error) => return Err(error.into()),
 //! }
 //! # Ok(()) }
 //! ```

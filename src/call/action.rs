@@ -171,8 +171,10 @@ pub trait Operation: Sealed + Sized + 'static {
 ///     let music = call.play(audio("https://example.com/hold.mp3"))?;
 ///     match music.wait(Duration::from_secs(60)) {
 ///         Ok(_) => println!("finished"),
-///         Err(error) if error.is_timeout() => music.stop()?, // still playing
-///         Err(error) => return Err(error.into()),            // the caller has hung up, for example
+///         // Still playing.
+///         Err(error) if error.is_timeout() => music.stop()?,
+///         // The caller has hung up, for example.
+///         Err(error) => return Err(error.into()),
 ///     }
 ///     Ok(())
 /// }

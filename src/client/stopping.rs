@@ -21,7 +21,7 @@ impl Client {
     ///
     /// With the feature `signals`, which is on by default, SIGINT, SIGTERM and SIGHUP (on Windows Ctrl-C, Ctrl-Break
     /// and the closing of the console) shut the client down, as [`shutdown`](Self::shutdown) does with the builder's
-    /// [`drain_limit`](Builder::drain_limit). A second signal ends the process at once. Signal handlers are installed
+    /// [`drain_limit`](crate::Builder::drain_limit). A second signal ends the process at once. Signal handlers are installed
     /// by this method only.
     ///
     /// A signal that is ignored when the process starts, as SIGHUP is under `nohup`, stays ignored, and a program that
