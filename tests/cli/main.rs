@@ -2,5 +2,6 @@
 
 mod calls;
 mod doctor;
+mod pages;
 mod sim;
 mod support;

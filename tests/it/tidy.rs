@@ -435,6 +435,8 @@ fn the_library_depends_on_what_was_agreed_upon() {
         "anstream",
         "anstyle",
         "clap",
+        "clap_complete",
+        "clap_mangen",
         "crossbeam-channel",
         "log",
         "native-tls",
@@ -446,6 +448,8 @@ fn the_library_depends_on_what_was_agreed_upon() {
         "rustls-native-certs",
         "serde",
         "serde_json",
+        // Only with the command.
+        "terminal_size",
         "tungstenite",
         "uuid",
         // Only with the command.
@@ -464,12 +468,15 @@ fn the_library_depends_on_what_was_agreed_upon() {
         "anstream",
         "anstyle",
         "clap",
+        "clap_complete",
+        "clap_mangen",
         "ctrlc",
         "native-tls",
         "rcgen",
         "rustls",
         "rustls-native-certs",
         "signal-hook",
+        "terminal_size",
         "x509-cert",
     ];
     for optional in optional {

@@ -2,7 +2,9 @@
 
 mod dial;
 mod doctor;
+mod ladder;
 mod listen;
+mod pages;
 mod say;
 mod signals;
 mod sim;
@@ -29,6 +31,9 @@ enum Task {
     Listen(listen::Flags),
     Dial(dial::Flags),
     Text(text::Flags),
+    Ladder(ladder::Flags),
+    Completions(pages::Completions),
+    Man(pages::Man),
 }
 
 /// The exit status of a command that could not do its work.
@@ -52,6 +57,9 @@ fn main() -> ExitCode {
         Task::Listen(flags) => ("listen", listen::run(&flags)),
         Task::Dial(flags) => ("dial", dial::run(&flags)),
         Task::Text(flags) => ("text", text::run(&flags)),
+        Task::Ladder(flags) => ("ladder", ladder::run(&flags)),
+        Task::Completions(flags) => ("completions", pages::completions(&flags, Relay::command())),
+        Task::Man(flags) => ("man", pages::man(&flags, Relay::command())),
     };
     ExitCode::from(outcome.unwrap_or_else(|what| {
         say::complain(&format!("relay {name}: {what}"));

@@ -63,3 +63,18 @@ impl Drop for Progress {
         self.clear();
     }
 }
+
+/// Writes to stdout, as it is.
+pub fn write(bytes: &[u8]) -> Result<(), String> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(bytes).and_then(|()| out.flush()) {
+        // The reader has seen enough.
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        written => written.map_err(|error| format!("stdout: {error}")),
+    }
+}
+
+/// Whether stdout shows colours.
+pub fn is_coloured() -> bool {
+    anstream::AutoStream::choice(&std::io::stdout()) != anstream::ColorChoice::Never
+}
