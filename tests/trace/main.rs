@@ -1,4 +1,5 @@
 //! The trace of a client, and the simulator that replays it.
 
+mod replays;
 mod support;
 mod traces;

@@ -8,5 +8,6 @@ pub(crate) mod link;
 pub(crate) mod people;
 pub(crate) mod person_on_call;
 pub(crate) mod rehearsal;
+pub(crate) mod replay;
 pub(crate) mod texts;
 pub(crate) mod watch;

@@ -14,6 +14,9 @@ impl World {
         if self.faults.frozen || !self.connections.is_open(conn) {
             return;
         }
+        if self.takes_for_replay(conn, frame) {
+            return;
+        }
         let (passes, cut_behind) = self.takes_frame(conn, frame);
         if !passes {
             return;

@@ -23,6 +23,9 @@ impl World {
     }
 
     pub(crate) fn left(&mut self, conn: u64, connection: &Conn) {
+        if let Some(replay) = &mut self.replay {
+            replay.closed(conn);
+        }
         if let Some(session) = connection.session.as_ref().and_then(|name| self.sessions.get_mut(name)) {
             if session.conn == Some(conn) {
                 session.conn = None;

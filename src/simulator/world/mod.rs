@@ -10,6 +10,7 @@ pub(crate) mod numbers;
 pub(crate) mod outbox;
 pub(crate) mod over;
 pub(crate) mod refusing;
+pub(crate) mod replaying;
 pub(crate) mod sending;
 pub(crate) mod sessions;
 pub(crate) mod settings;

@@ -11,6 +11,7 @@ use crate::simulator::faults::active::Faults;
 use crate::simulator::line::link::Lines;
 use crate::simulator::people::speech::span;
 use crate::simulator::record::history::History;
+use crate::simulator::replay::engine::Engine;
 use crate::simulator::wire::ids::Ids;
 use crate::simulator::world::calls::Calls;
 use crate::simulator::world::connections::Connections;
@@ -41,6 +42,8 @@ pub(crate) struct World {
     pub(crate) over: Over,
     pub(crate) record: History,
     pub(crate) outbox: Outbox,
+    /// A recording that is played in place of the service.
+    pub(crate) replay: Option<Box<Engine>>,
     pub(crate) stopping: bool,
     /// `true` if a frame of this method may hold secrets.
     pub(crate) may_carry_secrets: fn(&str) -> bool,
@@ -66,6 +69,7 @@ impl World {
             over: Over::default(),
             record: History::new(settings.journal_limit),
             outbox: Outbox::default(),
+            replay: None,
             stopping: false,
             may_carry_secrets,
             settings,

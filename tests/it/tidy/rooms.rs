@@ -16,10 +16,26 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("faults", &["record", "line"]),
     ("verdict", &["record"]),
     ("verbs", &["wire", "record", "people"]),
-    ("world", &["wire", "record", "people", "line", "faults", "verdict", "verbs"]),
+    ("replay", &[]),
+    ("world", &["wire", "record", "people", "line", "faults", "verdict", "verbs", "replay"]),
     ("switchboard", &["wire", "record", "people", "line", "faults", "verbs", "world"]),
     ("service", &["wire", "record", "people", "line", "faults", "verbs", "world", "switchboard"]),
-    ("handles", &["wire", "record", "people", "line", "faults", "verdict", "verbs", "world", "switchboard", "service"]),
+    (
+        "handles",
+        &[
+            "wire",
+            "record",
+            "people",
+            "line",
+            "faults",
+            "verdict",
+            "verbs",
+            "world",
+            "switchboard",
+            "service",
+            "replay",
+        ],
+    ),
 ];
 
 /// The rooms that may change the state of the service.

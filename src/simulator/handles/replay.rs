@@ -1,0 +1,196 @@
+//! A recording that is played in place of the service.
+
+use std::fmt;
+use std::fs::File;
+use std::io::BufReader;
+use std::path::Path;
+use std::time::Duration;
+
+use crate::error::{self, Result};
+use crate::ladder::Ladder;
+use crate::simulator::builder::Builder;
+use crate::simulator::handles::instance::Simulator;
+use crate::simulator::replay::differences::Differences;
+use crate::simulator::replay::engine::Engine;
+use crate::simulator::replay::recording::Recording;
+use crate::simulator::world::state::World;
+
+/// How long a request may be missing before the replay is given up, when nothing else is said.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How long a program may still do something after the recording has ended.
+const REST: Duration = Duration::from_secs(1);
+
+/// How many masked fields an error names.
+const NAMED: usize = 10;
+
+/// A simulator that plays the service's half of a recording, and compares what the program does with what was recorded of
+/// it. Made by [`Simulator::replay`] or [`Builder::replay`].
+///
+/// The recording is a [`Trace`](crate::connection::Trace) of a client, or a journal of the simulator
+/// ([`FrameRecord::to_json`](crate::simulator::FrameRecord::to_json), a line for each frame). A trace must have been written
+/// with [`content(true)`](crate::connection::Trace::content) if the program is told what people pressed, said or wrote.
+///
+/// ```no_run
+/// use signalwire_relay::Client;
+/// use signalwire_relay::simulator::Simulator;
+///
+/// # fn run(client: &Client) {}
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let replay = Simulator::replay("tests/incident.jsonl")?;
+/// let client = Client::builder().simulator(replay.simulator()).contexts(["default"]).connect()?;
+/// run(&client); // registers the handlers of the program
+/// replay.finish()?;
+/// # Ok(()) }
+/// ```
+///
+/// # What is played, and when
+///
+/// - A response follows its request after as much time as in the recording. It carries the ID of the new request.
+/// - An event follows the last request about its call that came before it in the recording, after as much time; an offer
+///   of a call or a message follows the request that opened the connection. The events of a call stay in their order.
+/// - A connection that was lost is lost again when everything on it was asked and played, after as much time. The program
+///   then reconnects, and its session is resumed or not as it was.
+/// - Pings of both sides are not replayed; those of the program are answered.
+///
+/// # What is compared
+///
+/// The requests about each call, in their order: method and parameters. Times are free, and so are IDs that the program
+/// makes, such as control IDs and tags: each ID of now stands for one of the recording. Values that are masked in the
+/// recording may be anything. Credentials and the name of the agent are not compared. A request that was not recorded is
+/// refused with -32601.
+pub struct Replay {
+    simulator: Simulator,
+    patience: Duration,
+    problems: Vec<String>,
+    recorded: Ladder,
+}
+
+/// Replaying.
+impl Simulator {
+    /// Plays a recording in virtual time. The same as `Simulator::builder().virtual_time().replay(path)`.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Builder::replay`].
+    pub fn replay(path: impl AsRef<Path>) -> Result<Replay> {
+        Self::builder().virtual_time().replay(path)
+    }
+}
+
+impl Builder {
+    /// Starts the simulator to play a recording; see [`Replay`]. In real time, programs of other processes can be replayed
+    /// against.
+    ///
+    /// What cannot be used of the file, such as a last line that is cut off, is left out;
+    /// [`Replay::problems`] names it.
+    ///
+    /// # Errors
+    ///
+    /// `Config` when the file cannot be read, when it has no connection to play, and when the program was told something
+    /// that is masked in the file: the error names line and field. Otherwise as for [`start`](Self::start).
+    pub fn replay(self, path: impl AsRef<Path>) -> Result<Replay> {
+        let path = path.as_ref();
+        let name = path.display();
+        let unreadable = |e: std::io::Error| error::config(format!("replaying {name}: the file cannot be read: {e}"));
+        let file = File::open(path).map_err(unreadable)?;
+        let mut recording = Recording::read(BufReader::new(file)).map_err(unreadable)?;
+        if recording.is_empty() {
+            let first = recording.problems.first().map(|problem| format!(" ({problem})")).unwrap_or_default();
+            return Err(error::config(format!(
+                "replaying {name}: it is no trace and no journal with a connection in it{first}"
+            )));
+        }
+        if !recording.masked.is_empty() {
+            let more = recording.masked.len().saturating_sub(NAMED);
+            let mut named = recording.masked[..recording.masked.len().min(NAMED)].join("; ");
+            if more > 0 {
+                named.push_str(&format!("; and {more} more"));
+            }
+            return Err(error::config(format!(
+                "replaying {name}: the program was told what is masked there: {named}; record it with Trace::content(true)"
+            )));
+        }
+        let mut recorded = Ladder::new();
+        for line in std::mem::take(&mut recording.lines) {
+            // What the ladder does not draw is of no use to it.
+            let _left_out = recorded.push(&line);
+        }
+        let problems = std::mem::take(&mut recording.problems);
+        let simulator = self.start()?;
+        simulator.shared.with(|world| world.replay(Engine::new(recording)));
+        Ok(Replay { simulator, patience: PATIENCE, problems, recorded })
+    }
+}
+
+impl Replay {
+    /// Sets how long the replay waits for a request of the program that does not come, before it is given up. Default:
+    /// 60 s. In virtual time they cost nothing.
+    #[must_use]
+    pub fn patience(mut self, span: Duration) -> Self {
+        self.patience = span;
+        self
+    }
+
+    /// The simulator that the program connects to, for [`Builder::simulator`](crate::Builder::simulator).
+    #[must_use]
+    pub fn simulator(&self) -> &Simulator {
+        &self.simulator
+    }
+
+    /// What could not be used of the recording, a line each: `line 7: the line is cut off`.
+    #[must_use]
+    pub fn problems(&self) -> &[String] {
+        &self.problems
+    }
+
+    /// Returns `true` if the recording was played to its end, and the program has asked for everything that was recorded.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.simulator.shared.with(|world| world.replay.as_ref().is_none_or(|replay| replay.is_over()))
+    }
+
+    /// Blocks until the recording was played to its end, or the program has not made the next request for as long as
+    /// [`patience`](Self::patience) allows, and compares.
+    ///
+    /// # Errors
+    ///
+    /// What the program did otherwise than recorded.
+    pub fn finish(&self) -> Result<(), Differences> {
+        let shared = &self.simulator.shared;
+        let look = |given_up: Duration| {
+            shared.with(|world| {
+                let until = world.replay.as_ref().map_or(Duration::ZERO, |replay| replay.until(given_up));
+                (world.time.elapsed(), until)
+            })
+        };
+        loop {
+            let (now, until) = look(self.patience);
+            if self.is_over() || until <= now {
+                break;
+            }
+            let deadline = shared.clock.after(until - now);
+            let _over = shared
+                .wait_for(deadline, |world| world.replay.as_ref().is_none_or(|replay| replay.is_over()).then_some(()));
+        }
+        // The program may do more than was recorded.
+        let count = |world: &mut World| world.replay.as_ref().map_or(0, |replay| replay.count());
+        let before = shared.with(count);
+        let _more = shared.wait_for(shared.clock.after(REST), |world| (count(world) > before).then_some(()));
+        let calls = shared.with(|world| world.replay.as_ref().map(|replay| replay.differences()).unwrap_or_default());
+        if calls.is_empty() {
+            return Ok(());
+        }
+        let mut replayed = Ladder::new();
+        for entry in self.simulator.journal().entries() {
+            let _left_out = replayed.push(&entry.to_json());
+        }
+        Err(Differences::new(calls, self.problems.clone(), self.recorded.clone(), replayed))
+    }
+}
+
+impl fmt::Debug for Replay {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Replay").field("simulator", &self.simulator).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,345 @@
+//! Plays the service's half of a recording, each step after what caused it, and compares the program's half.
+//!
+//! A response follows its request. What the service sent of its own follows the last request about the same call, or the
+//! request that opened the connection, after as much time as in the recording, and behind what was sent about the call
+//! before. A connection ends when everything on it was asked and sent.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::simulator::replay::compare::Names;
+use crate::simulator::replay::differences::Entry;
+use crate::simulator::replay::recording::{CONNECT, LINK, Recording, Sent, Step, What, keys};
+
+/// What the service does now.
+#[derive(Debug)]
+pub(crate) enum Act {
+    Reply { conn: u64, is_error: bool, method: String, frame: Value },
+    Event { conn: u64, method: String, frame: Value },
+    Request { conn: u64, method: String, frame: Value },
+    Raw { conn: u64, text: String },
+    Cut { conn: u64 },
+}
+
+/// A request of the program, as it was found.
+#[derive(Debug)]
+struct Found {
+    /// The recorded request that it stands for.
+    step: Option<usize>,
+    group: usize,
+    at: Duration,
+    method: String,
+    /// What differs.
+    what: Option<String>,
+}
+
+/// The steps of a call, a dial, a message, or the link.
+#[derive(Debug, Default)]
+struct Group {
+    /// What the service does, in order, and how much of it is done.
+    service: Vec<usize>,
+    played: usize,
+    /// What the program asks for, in order, and how much of it was found or given up.
+    program: Vec<usize>,
+    asked: usize,
+}
+
+#[derive(Debug)]
+pub(crate) struct Engine {
+    recording: Recording,
+    groups: Vec<Group>,
+    /// When each step was done, or given up.
+    done: Vec<Option<Duration>>,
+    /// Requests that did not come.
+    missing: HashSet<usize>,
+    /// What is due, and when.
+    ready: BTreeSet<(Duration, usize)>,
+    /// The groups whose next step waits for another step.
+    waiting: HashMap<usize, Vec<usize>>,
+    /// For each connection: the step that ends it, and how many steps before that are not done.
+    ends: BTreeMap<usize, (usize, usize)>,
+    /// The connection that stands for one of the recording.
+    live: HashMap<usize, u64>,
+    /// The connections that are open, by when they were authenticated.
+    open: Vec<u64>,
+    /// Where the response to a request goes, and under which ID.
+    answers: HashMap<usize, (u64, Value)>,
+    names: Names,
+    found: Vec<Found>,
+    /// When something last happened.
+    last: Duration,
+}
+
+impl Engine {
+    pub(crate) fn new(recording: Recording) -> Self {
+        let mut groups: Vec<Group> = recording.groups.iter().map(|_| Group::default()).collect();
+        let mut ends = BTreeMap::new();
+        let mut before: HashMap<usize, usize> = HashMap::new();
+        for (index, step) in recording.steps.iter().enumerate() {
+            match step.what {
+                What::Request { .. } => groups[step.group].program.push(index),
+                What::Reply { .. } | What::Sent { .. } => groups[step.group].service.push(index),
+                What::Cut => {
+                    ends.insert(step.connection, (index, before.get(&step.connection).copied().unwrap_or(0)));
+                    continue;
+                }
+            }
+            *before.entry(step.connection).or_default() += 1;
+        }
+        let mut engine = Self {
+            done: vec![None; recording.steps.len()],
+            names: Names::new(recording.fixed.clone()),
+            recording,
+            groups,
+            missing: HashSet::new(),
+            ready: BTreeSet::new(),
+            waiting: HashMap::new(),
+            ends,
+            live: HashMap::new(),
+            open: Vec::new(),
+            answers: HashMap::new(),
+            found: Vec::new(),
+            last: Duration::ZERO,
+        };
+        for group in 0..engine.groups.len() {
+            engine.look_at(group);
+        }
+        engine
+    }
+
+    fn step(&self, index: usize) -> &Step {
+        &self.recording.steps[index]
+    }
+
+    /// The step that a step of the service follows.
+    fn base(&self, index: usize) -> Option<usize> {
+        let step = self.step(index);
+        if let What::Reply { of, .. } = step.what {
+            return Some(of);
+        }
+        let before = |from: &[usize]| from.iter().copied().take_while(|request| *request < index).last();
+        let asked_on_it = |is_it: &dyn Fn(&str) -> bool| {
+            (0..index).rev().find(|at| {
+                let earlier = self.step(*at);
+                earlier.connection == step.connection && earlier.request().is_some_and(|(method, _)| is_it(method))
+            })
+        };
+        let own = before(&self.groups[step.group].program);
+        let connect = asked_on_it(&|method| method == CONNECT);
+        let is_offer = matches!(&step.what, What::Sent { method, .. } if method.ends_with(".receive"));
+        let other = match own {
+            Some(_) => None,
+            // It comes by itself, to whoever is subscribed.
+            None if is_offer || step.group == LINK => before(&self.groups[LINK].program),
+            // Nothing was asked of this call, such as the one that a call is connected to: it was on another call.
+            None => asked_on_it(&|_| true),
+        };
+        [own, connect, other].into_iter().flatten().max()
+    }
+
+    /// Finds out when the next step of a group is due.
+    fn look_at(&mut self, group: usize) {
+        let Some(index) = self.groups[group].service.get(self.groups[group].played).copied() else { return };
+        let due = match self.base(index) {
+            None => Duration::ZERO,
+            Some(base) => match self.done[base] {
+                None => {
+                    self.waiting.entry(base).or_default().push(group);
+                    return;
+                }
+                Some(at) => at + self.step(index).at.saturating_sub(self.step(base).at),
+            },
+        };
+        let before = self.groups[group].played.checked_sub(1).map(|at| self.groups[group].service[at]);
+        let before = before.and_then(|before| self.done[before]).unwrap_or_default();
+        self.ready.insert((due.max(before), index));
+    }
+
+    /// A step is done: others may follow.
+    fn finish(&mut self, index: usize, now: Duration) {
+        if self.done[index].is_some() {
+            return;
+        }
+        self.done[index] = Some(now);
+        self.last = self.last.max(now);
+        let (at, connection) = (self.step(index).at, self.step(index).connection);
+        if let Some((end, left)) = self.ends.get_mut(&connection).filter(|(end, _)| index < *end) {
+            *left -= 1;
+            if *left == 0 {
+                let end = *end;
+                // After the last step before it, in the order of the recording.
+                let gap = self.step(end).at.saturating_sub(at);
+                self.ready.insert((now + gap, end));
+            }
+        }
+        for group in self.waiting.remove(&index).unwrap_or_default() {
+            self.look_at(group);
+        }
+    }
+
+    /// What is due now, in order.
+    pub(crate) fn play(&mut self, now: Duration) -> Vec<Act> {
+        let mut acts = Vec::new();
+        while let Some((due, index)) = self.ready.first().copied().filter(|(due, _)| *due <= now) {
+            self.ready.remove(&(due, index));
+            acts.extend(self.act(index));
+            self.finish(index, now);
+            if !matches!(self.step(index).what, What::Cut) {
+                let group = self.step(index).group;
+                self.groups[group].played += 1;
+                self.look_at(group);
+            }
+        }
+        acts
+    }
+
+    fn act(&mut self, index: usize) -> Option<Act> {
+        let step = &self.recording.steps[index];
+        // A recorded connection that is over already stands for the one that followed.
+        let live = self.live.get(&step.connection).copied();
+        let conn = live.filter(|conn| self.open.contains(conn)).or_else(|| self.open.last().copied());
+        match &step.what {
+            What::Request { .. } => None,
+            What::Cut => live.map(|conn| Act::Cut { conn }),
+            What::Reply { of, is_error, method, frame } => {
+                let (conn, id) = self.answers.remove(of)?;
+                let mut frame = frame.clone();
+                self.names.translate(&mut frame);
+                frame["id"] = id;
+                let (is_error, method) = (*is_error, method.clone());
+                Some(Act::Reply { conn, is_error, method, frame })
+            }
+            What::Sent { kind: Sent::Raw, frame, .. } => {
+                let text = frame.as_str().map_or_else(|| frame.to_string(), str::to_owned);
+                Some(Act::Raw { conn: conn?, text })
+            }
+            What::Sent { kind, method, frame } => {
+                let (mut frame, method) = (frame.clone(), method.clone());
+                self.names.translate(&mut frame);
+                let conn = conn?;
+                Some(match kind {
+                    Sent::Event => Act::Event { conn, method, frame },
+                    _ => Act::Request { conn, method, frame },
+                })
+            }
+        }
+    }
+
+    /// The next request of a group that the program has not made.
+    fn expected(&self, group: usize) -> Option<usize> {
+        self.groups[group].program.get(self.groups[group].asked).copied()
+    }
+
+    /// The program asks for something. Gives a response if it is not in the recording.
+    pub(crate) fn asked(&mut self, conn: u64, now: Duration, frame: &Value) -> Option<Act> {
+        let id = frame.get("id").cloned().unwrap_or_default();
+        let method = frame.get("method").and_then(Value::as_str).unwrap_or_default().to_owned();
+        let params = frame.get("params").cloned().unwrap_or_default();
+        self.last = self.last.max(now);
+        let Some(step) = self.find(&method, &params) else {
+            let group = self.group_of(&params).unwrap_or(LINK);
+            let what = Some("was not recorded here".to_owned());
+            self.found.push(Found { step: None, group, at: now, method: method.clone(), what });
+            let error = json!({"code": -32601, "message": "The recording has no such request here"});
+            let frame = json!({"jsonrpc": "2.0", "id": id, "error": error});
+            return Some(Act::Reply { conn, is_error: true, method, frame });
+        };
+        let group = self.step(step).group;
+        // What was to come before it does not come.
+        while let Some(skipped) = self.expected(group).filter(|expected| *expected != step) {
+            self.missing.insert(skipped);
+            self.groups[group].asked += 1;
+            self.finish(skipped, now);
+        }
+        self.groups[group].asked += 1;
+        if method == CONNECT {
+            self.live.insert(self.step(step).connection, conn);
+            self.open.retain(|open| *open != conn);
+            self.open.push(conn);
+        }
+        let recorded = self.recording.steps[step].request().map(|(_, params)| params.clone()).unwrap_or_default();
+        let what = self.names.differ(&recorded, &params);
+        self.found.push(Found { step: Some(step), group, at: now, method, what });
+        self.answers.insert(step, (conn, id));
+        self.finish(step, now);
+        None
+    }
+
+    fn group_of(&self, params: &Value) -> Option<usize> {
+        keys(params).iter().find_map(|key| self.recording.known.get(key)).copied()
+    }
+
+    /// The recorded request that this one stands for.
+    fn find(&self, method: &str, params: &Value) -> Option<usize> {
+        let is_it = |step: &usize| self.step(*step).request().is_some_and(|(recorded, _)| recorded == method);
+        let in_group =
+            |group: usize| self.groups[group].program[self.groups[group].asked..].iter().copied().find(is_it);
+        if let Some(group) = self.group_of(params) {
+            return in_group(group);
+        }
+        // It names nothing that is known: the first request of something new, or one of the link.
+        let fresh = (1..self.groups.len()).filter(|group| self.groups[*group].asked == 0);
+        let fresh = fresh.filter_map(|group| self.expected(group)).filter(is_it);
+        let candidates: BTreeSet<usize> = fresh.chain(in_group(LINK)).collect();
+        let is_same = |step: &&usize| {
+            let recorded = self.step(**step).request().map(|(_, params)| params);
+            recorded.is_some_and(|recorded| self.names.clone().differ(recorded, params).is_none())
+        };
+        candidates.iter().find(is_same).or_else(|| candidates.first()).copied()
+    }
+
+    /// A connection has ended.
+    pub(crate) fn closed(&mut self, conn: u64) {
+        self.open.retain(|open| *open != conn);
+    }
+
+    /// When the next step is due.
+    pub(crate) fn next(&self) -> Option<Duration> {
+        self.ready.first().map(|(due, _)| *due)
+    }
+
+    /// When it is given up, if nothing happens until then.
+    pub(crate) fn until(&self, patience: Duration) -> Duration {
+        self.next().unwrap_or_default().max(self.last).saturating_add(patience)
+    }
+
+    /// Whether everything was asked and played.
+    pub(crate) fn is_over(&self) -> bool {
+        self.done.iter().all(Option::is_some)
+    }
+
+    /// How many requests of the program were found.
+    pub(crate) fn count(&self) -> usize {
+        self.found.len()
+    }
+
+    /// What the program did beside what was recorded, call by call; nothing for the calls without a difference.
+    pub(crate) fn differences(&self) -> Vec<(Option<String>, Vec<Entry>)> {
+        let mut all = Vec::new();
+        for (number, group) in self.groups.iter().enumerate() {
+            let mut entries: Vec<Entry> = Vec::new();
+            let of_recording = |step: usize| {
+                let (step, request) = (self.step(step), self.step(step).request());
+                request.map(|(method, _)| (step.at, method.to_owned(), step.line))
+            };
+            let mut rest = group.program.iter().copied().peekable();
+            for found in self.found.iter().filter(|found| found.group == number) {
+                if let Some(step) = found.step {
+                    while let Some(skipped) = rest.next_if(|next| *next < step) {
+                        entries.push(Entry::new(of_recording(skipped), None, None));
+                    }
+                    let _itself = rest.next_if_eq(&step);
+                }
+                let now = Some((found.at, found.method.clone()));
+                entries.push(Entry::new(found.step.and_then(of_recording), now, found.what.clone()));
+            }
+            entries.extend(rest.map(|step| Entry::new(of_recording(step), None, None)));
+            if entries.iter().any(Entry::is_different) {
+                all.push((self.recording.groups[number].clone(), entries));
+            }
+        }
+        all
+    }
+}
