@@ -100,8 +100,10 @@
 //!
 //! `relay sim` (`cargo install signalwire-relay --features cli`) is a simulator in a process of its own, over `ws` or
 //! `wss`, for clients in any language: people and faults come from a JSON script and from commands on its stdin, in
-//! the words of this module. It is made of what is public here: [`Builder::listen`],
-//! [`Simulator::on_transcript`], [`Simulator::on_frame`], [`Simulator::calls`] and [`Simulator::person_on`].
+//! the words of this module. `relay sim --web` serves a page with phones that are answered, keyed and talked into by
+//! hand. It is made of what is public here: [`Builder::listen`],
+//! [`Simulator::on_transcript`], [`Simulator::on_frame`], [`Simulator::on_deed`], [`Simulator::calls`] and
+//! [`Simulator::person_on`].
 #![doc = ""]
 #![doc = include_str!("methods.md")]
 #![doc = ""]

@@ -194,7 +194,7 @@ impl Simulator {
 
 /// What the program did, in order.
 impl Simulator {
-    /// Everything that the program did so far (the last 50,000 of it).
+    /// Everything that the program did so far, with what people heard, pressed and said (the last 50,000 of it).
     #[must_use]
     pub fn deeds(&self) -> Vec<Deed> {
         self.shared.with(|world| world.record.deeds().cloned().collect())

@@ -179,7 +179,7 @@ impl Simulator {
     }
 
     /// Calls `listener` with every [`Deed`], from the first, on a thread of its own: what the program does, and what
-    /// people hear.
+    /// people hear, press and say.
     ///
     /// ```
     /// # let sim = signalwire_relay::simulator::Simulator::start()?;

@@ -1,10 +1,11 @@
-//! What a program did, as it is kept.
+//! What a program did, and what people did on its calls, as it is kept.
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What sort of deed it is. The program is the subject of all of them but [`Heard`](Self::Heard).
+/// What sort of deed it is. The program is the subject of all of them but [`Heard`](Self::Heard),
+/// [`Pressed`](Self::Pressed) and [`Spoke`](Self::Spoke), of which a person is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum DeedKind {
@@ -36,9 +37,13 @@ pub enum DeedKind {
     Texted,
     /// It sent or received a fax completely; the words are the address of the document.
     Faxed,
+    /// A person pressed digits; those of a card are replaced by `*`.
+    Pressed,
+    /// A person said something, which counts when it begins.
+    Spoke,
 }
 
-/// Something that the program did. Cheap to clone.
+/// Something that the program did, or a person on one of its calls. Cheap to clone.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Deed(Arc<Inner>);
 
@@ -131,6 +136,8 @@ impl Deed {
             DeedKind::Connected => format!("{who} was connected with {words}"),
             DeedKind::Texted => format!("{who} was sent the text {words:?}"),
             DeedKind::Faxed => format!("a fax passed to or from {who}: {words}"),
+            DeedKind::Pressed => format!("{who} pressed {words}"),
+            DeedKind::Spoke => format!("{who} said {words:?}"),
         }
     }
 }

@@ -78,16 +78,15 @@ impl World {
     fn press_slowly(&mut self, id: u64, keys: &str, before_each: Duration) {
         let shown = self.shown_keys(id, keys);
         let Some(person) = self.numbers.person_mut(id) else { return };
-        let name = person.name.clone();
         person.busy = true;
         let mut wait = Duration::ZERO;
         let last = keys.chars().count();
         for (at, key) in keys.chars().enumerate() {
             wait = wait.saturating_add(before_each);
-            let line = (at + 1 == last).then(|| format!("{name} pressed {shown}"));
+            let last_shown = (at + 1 == last).then(|| shown.clone());
             self.after(wait, move |world| {
-                if let Some(line) = line.filter(|_| world.is_on_call(id)) {
-                    world.tell(line);
+                if let Some(shown) = last_shown.filter(|_| world.is_on_call(id)) {
+                    world.has_pressed(id, &shown);
                 }
                 world.press_key(id, key);
             });
@@ -129,9 +128,17 @@ impl World {
         if !self.is_on_call(id) {
             return;
         }
-        let (name, shown) = (self.person_name(id), self.shown_keys(id, keys));
-        self.tell(format!("{name} pressed {shown}"));
+        let shown = self.shown_keys(id, keys);
+        self.has_pressed(id, &shown);
         keys.chars().for_each(|key| self.press_key(id, key));
+    }
+
+    /// Notes that somebody pressed keys, as they are shown.
+    fn has_pressed(&mut self, id: u64, shown: &str) {
+        let Some(person) = self.numbers.person(id) else { return };
+        let (name, call) = (person.name.clone(), person.call.clone());
+        self.tell(format!("{name} pressed {shown}"));
+        self.did(DeedKind::Pressed, &name, Some(&call), shown);
     }
 
     /// Begins to speak, so that it can be understood or not; gives how long it will take.
@@ -144,6 +151,7 @@ impl World {
         };
         let name = self.person_name(id);
         self.tell(format!("{name} {}: {text}", if clearly { "says" } else { "mumbles" }));
+        self.did(DeedKind::Spoke, &name, Some(&call), &text);
         self.speech_begins(&call, &text);
         self.after(lasts, move |world| world.speech_ends(&call, &text, clearly));
         lasts

@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use serde_json::{Value, json};
 
 use super::{Bare, LONG, fast, no_violations, phone, with};
-use crate::simulator::deeds::{Deed, DeedKind};
+use crate::simulator::deeds::{Deed, DeedKind, pressed, spoke};
 use crate::simulator::{PersonOnCall, Simulator};
 
 /// A phone that rings for so many simulated seconds.
@@ -122,8 +122,15 @@ fn a_watcher_is_handed_each_deed_and_sees_who_is_connected_with_whom() {
     assert!(bob.answer());
     assert_eq!(peers(), [Some(bob.call_id().to_owned()), Some(ann.call_id().to_owned())]);
     ann.say("is that you?");
+    let said = next(&is(DeedKind::Spoke));
+    assert_eq!((said.with(), said.words(), said.call_id()), ("+15551110000", "is that you?", Some(ann.call_id())));
     let heard = next(&is(DeedKind::Heard));
     assert_eq!((heard.with(), heard.words(), heard.call_id()), ("+15552222222", "is that you?", Some(bob.call_id())));
+
+    bob.press("12");
+    assert_eq!(next(&is(DeedKind::Pressed)).words(), "12");
+    assert_eq!(sim.count_of(&pressed("2").with("+15552222222")), 1);
+    assert_eq!(sim.count_of(&spoke("that you").with("+15551110000")), 1);
 
     client.on(&call, "calling.hold", json!({}));
     assert!(sim.calls()[0].held && !sim.calls()[1].held);

@@ -93,6 +93,16 @@ pub fn faxed(document: impl Into<String>) -> Matcher {
     wanted(DeedKind::Faxed).saying(document)
 }
 
+/// A person pressed digits that contain these.
+pub fn pressed(digits: impl Into<String>) -> Matcher {
+    wanted(DeedKind::Pressed).saying(digits)
+}
+
+/// A person said something that contains `text`.
+pub fn spoke(text: impl Into<String>) -> Matcher {
+    wanted(DeedKind::Spoke).saying(text)
+}
+
 /// The program answered a call.
 #[must_use]
 pub fn answered() -> Matcher {
@@ -245,6 +255,8 @@ impl fmt::Display for Matcher {
             DeedKind::Connected => write!(f, "{who} is connected with"),
             DeedKind::Texted => write!(f, "{who} is sent a text"),
             DeedKind::Faxed => write!(f, "a fax passes to or from {who}"),
+            DeedKind::Pressed => write!(f, "{who} presses"),
+            DeedKind::Spoke => write!(f, "{who} says"),
         }?;
         self.words.as_ref().map_or(Ok(()), |words| write!(f, " {words:?}"))?;
         self.call.as_ref().map_or(Ok(()), |call| write!(f, " (call {call})"))
@@ -271,6 +283,8 @@ impl Scene {
     /// The first thing that happened behind a place, as far as deeds go.
     pub(crate) fn behind(&self, place: Option<Place>) -> Vec<String> {
         let behind = self.deeds.iter().filter(|deed| place.is_none_or(|place| deed.place() > place));
+        // What people did is no answer to the question what the program did instead.
+        let behind = behind.filter(|deed| !matches!(deed.kind(), DeedKind::Pressed | DeedKind::Spoke));
         behind.take(SHOWN_NEAR).map(ToString::to_string).collect()
     }
 }
