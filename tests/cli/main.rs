@@ -5,3 +5,4 @@ mod doctor;
 mod pages;
 mod sim;
 mod support;
+mod web;

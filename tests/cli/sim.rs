@@ -24,18 +24,18 @@ fn command(flags: &[&str]) -> Command {
 }
 
 /// A running service; it is killed with its test.
-struct Alone {
+pub struct Alone {
     child: Child,
     stdin: Option<ChildStdin>,
     lines: Receiver<String>,
     errors: Receiver<String>,
     /// The first line.
-    hello: Value,
+    pub hello: Value,
 }
 
 impl Alone {
     /// One that is quick, and ends by itself if this process does not get round to it.
-    fn start(flags: &[&str]) -> Self {
+    pub fn start(flags: &[&str]) -> Self {
         let mut alone = Self::spawn(&mut command(&[&["--speed", "20", "--max-life", "120"], flags].concat()));
         let first = alone.line();
         alone.hello = serde_json::from_str(&first).unwrap_or_else(|error| panic!("{first}: {error}"));
@@ -64,20 +64,20 @@ impl Alone {
     }
 
     /// A command that is carried out.
-    fn ask(&mut self, command: Value) -> Value {
+    pub fn ask(&mut self, command: Value) -> Value {
         let answer = self.ask_for(&command.to_string());
         assert_eq!(answer["ok"], true, "{command}: {answer}");
         answer
     }
 
     /// A command that is refused; gives the error.
-    fn refuses(&mut self, line: &str) -> String {
+    pub fn refuses(&mut self, line: &str) -> String {
         let answer = self.ask_for(line);
         assert_eq!(answer["ok"], false, "{line}: {answer}");
         answer["error"].as_str().unwrap().to_owned()
     }
 
-    fn builder(&self) -> Builder {
+    pub fn builder(&self) -> Builder {
         let ms = Duration::from_millis;
         let builder = Client::builder().host(self.hello["host"].as_str().unwrap()).project("any").token("any-PT");
         let builder = builder.contexts(["default"]).tuning(|t| t.reconnect_delay(ms(10), ms(50)));
@@ -87,7 +87,7 @@ impl Alone {
         }
     }
 
-    fn client(&self) -> Client {
+    pub fn client(&self) -> Client {
         self.builder().connect().unwrap()
     }
 
@@ -104,7 +104,7 @@ impl Alone {
         (self.child.wait().unwrap(), said.join("\n"))
     }
 
-    fn quits(mut self) -> (ExitStatus, String) {
+    pub fn quits(mut self) -> (ExitStatus, String) {
         self.ask(json!("quit"));
         self.ends()
     }
@@ -118,7 +118,7 @@ impl Drop for Alone {
 }
 
 /// Starts a simulator that ends at once with this exit status; returns what it wrote to stderr.
-fn fails(code: i32, flags: &[&str]) -> String {
+pub fn fails(code: i32, flags: &[&str]) -> String {
     let Output { status, stdout, stderr } = command(flags).stdin(Stdio::null()).output().unwrap();
     let said = String::from_utf8(stderr).unwrap();
     assert_eq!(status.code(), Some(code), "{flags:?}: {said}");

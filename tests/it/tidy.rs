@@ -438,6 +438,8 @@ fn the_library_depends_on_what_was_agreed_upon() {
         "clap_complete",
         "clap_mangen",
         "crossbeam-channel",
+        // Only with the command.
+        "httparse",
         "log",
         "native-tls",
         "parking_lot",
@@ -476,6 +478,7 @@ fn the_library_depends_on_what_was_agreed_upon() {
         "rustls",
         "rustls-native-certs",
         "signal-hook",
+        "httparse",
         "terminal_size",
         "x509-cert",
     ];

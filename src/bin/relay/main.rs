@@ -10,6 +10,7 @@ mod signals;
 mod sim;
 mod target;
 mod text;
+mod web;
 
 use std::process::ExitCode;
 

@@ -38,6 +38,15 @@ enum Command {
         who: Number,
         text: String,
     },
+    Answer {
+        who: Number,
+    },
+    Decline {
+        who: Number,
+    },
+    Busy {
+        who: Number,
+    },
     HangUp {
         who: Number,
     },
@@ -95,6 +104,31 @@ fn patience() -> Seconds {
     PATIENCE
 }
 
+impl Command {
+    /// `true` for a command that blocks, or that ends everything.
+    fn is_for_stdin(&self) -> bool {
+        matches!(
+            self,
+            Self::WaitConnected { .. }
+                | Self::WaitRequest { .. }
+                | Self::WaitEvent { .. }
+                | Self::WaitAnswered { .. }
+                | Self::WaitHeard { .. }
+                | Self::WaitEnded { .. }
+                | Self::Quit {}
+        )
+    }
+}
+
+/// Does what a line says, for somebody whose commands must not block. Those that wait, and `quit`, are refused.
+pub fn answer_at_once(line: &str, stage: &mut Stage) -> Value {
+    let done = parse(line.trim()).and_then(|command| match command.is_for_stdin() {
+        true => Err("this command is for stdin".into()),
+        false => run(command, stage),
+    });
+    as_json(done)
+}
+
 /// Does what a line says; nothing comes of an empty one.
 pub fn answer(line: &str, stage: &mut Stage) -> Option<Value> {
     let line = line.trim();
@@ -102,13 +136,17 @@ pub fn answer(line: &str, stage: &mut Stage) -> Option<Value> {
         return None;
     }
     let done = parse(line).and_then(|command| run(command, stage));
-    Some(match done {
+    Some(as_json(done))
+}
+
+fn as_json(done: Result<Value, String>) -> Value {
+    match done {
         Ok(mut fields) => {
             fields["ok"] = true.into();
             fields
         }
         Err(error) => json!({"ok": false, "error": error}),
-    })
+    }
 }
 
 fn parse(line: &str) -> Result<Command, String> {
@@ -158,6 +196,9 @@ fn run(command: Command, stage: &mut Stage) -> Result<Value, String> {
             talking(stage, &who)?.iter().for_each(|person| person.say(&text));
             json!({})
         }
+        Command::Answer { who } => ringing(stage, &who, PersonOnCall::answer)?,
+        Command::Decline { who } => ringing(stage, &who, PersonOnCall::decline)?,
+        Command::Busy { who } => ringing(stage, &who, PersonOnCall::is_busy)?,
         Command::HangUp { who } => {
             on_line(stage, &who)?.iter().for_each(|person| person.hang_up());
             json!({})
@@ -312,6 +353,13 @@ fn talking(stage: &mut Stage, who: &Number) -> Result<Vec<Rc<PersonOnCall>>, Str
         return Err(format!("the call of {who} has not been answered; expected that (wait_answered) before this"));
     }
     Ok(people)
+}
+
+/// Does something to each call that rings at somebody.
+fn ringing(stage: &mut Stage, who: &Number, act: impl Fn(&PersonOnCall) -> bool) -> Result<Value, String> {
+    let people = on_line(stage, who)?;
+    let done = people.iter().filter(|person| act(person)).count();
+    if done == 0 { Err(format!("no call rings at {who}")) } else { Ok(json!({})) }
 }
 
 /// What is known of somebody: each of their calls, and what they noticed when they were called.

@@ -53,6 +53,12 @@ pub struct Flags {
     #[arg(long)]
     pub watch: bool,
 
+    /// Serves a page with phones, the ladder of their calls, and faults to cause
+    ///
+    /// The page is served on the loopback alone, to programs that know its address. Port 0 is any free port.
+    #[arg(long, value_name = "ADDR", value_parser = address, num_args = 0..=1, default_missing_value = "127.0.0.1:0")]
+    pub web: Option<SocketAddr>,
+
     /// The only project that is accepted; without --project and --token any credentials are
     #[arg(long, value_name = "ID")]
     pub project: Option<String>,

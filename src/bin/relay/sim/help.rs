@@ -41,7 +41,7 @@ Script:
   "default"). Steps wait for what they name. Seconds are simulated seconds.
   is            a caller: person, silent, fax; a callee: these, or machine
   when_called   answers, answers_after (seconds), is_busy, does_not_answer, declines,
-                does_not_exist
+                does_not_exist; rings, until a command answers or declines
   does          when_asked_for_digits, when_asked_to_speak, when_asked_to_pay, when_put_through,
                 after_the_beep, hangs_up; with a text: after_hearing, while_hearing, says; with
                 digits: presses; with seconds: waits
@@ -51,6 +51,7 @@ Commands (a line each on stdin):
   {"call": CALLER}  {"callee": CALLEE}  {"message": MESSAGE}  {"text": TEXT}    as in a script
   {"script": SCRIPT}                         without credentials
   {"press": {"who": W, "keys": "1#"}}  {"say": {"who": W, "text": "Hello"}}
+  {"answer": {"who": W}}  {"decline": {"who": W}}  {"busy": {"who": W}}     a call that rings
   {"hang_up": {"who": W}}                    W: a call's ID or a phone number. If a number has
                                              several calls, all of them are steered, and a wait
                                              is for the latest

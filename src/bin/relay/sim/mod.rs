@@ -14,14 +14,16 @@ use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
 
+pub use self::commands::answer_at_once;
 pub use self::flags::{Flags, life};
+pub use self::stage::Stage;
 
 use self::input::{Event, Stop};
 use self::output::Output;
 use self::script::Script;
-use self::stage::Stage;
 use crate::Outcome;
 use crate::say::complain;
+use crate::web::Web;
 
 /// The exit status with `--strict` if a client did what the service would not accept.
 const VIOLATED: u8 = 3;
@@ -42,7 +44,12 @@ pub fn run(flags: &Flags) -> Outcome {
     let mut output = Output::new(flags.watch, sender.clone());
     // Whoever reads where to connect finds the scene set.
     stage.play(&script).map_err(|error| format!("the script: {error}"))?;
-    output.greet(&stage);
+    // Behind the script, whose callees keep the defaults.
+    let web = match flags.web {
+        Some(address) => Some(Web::start(address, &stage, output::about(&stage))?),
+        None => None,
+    };
+    output.greet(&stage, web.as_ref().map(Web::url));
     stage.warn_of_strangers();
     input::read_lines(sender)?;
 
@@ -65,6 +72,8 @@ pub fn run(flags: &Flags) -> Outcome {
         }
     };
     output.look(&stage);
+    // It holds the simulator.
+    drop(web);
     Ok(finish(flags, stage, why))
 }
 

@@ -46,7 +46,10 @@ impl Output {
     }
 
     /// Says where it is: the first line of stdout for a program, a few words for a person.
-    pub fn greet(&self, stage: &Stage) {
+    pub fn greet(&self, stage: &Stage, page: Option<&str>) {
+        if let Some(page) = page {
+            complain(&format!("relay sim: open {page} in a browser on this machine"));
+        }
         if self.watch {
             self.lines.line(&introduction(stage));
             self.tell_what_happens(stage);
@@ -63,6 +66,7 @@ impl Output {
                 "token": simulator.token(),
                 "any_credentials": stage.any_credentials,
                 "environment": stage.environment().into_iter().collect::<BTreeMap<_, _>>(),
+                "web": page,
             })
             .to_string(),
         );
@@ -131,6 +135,16 @@ impl Output {
 /// Whether the `code` of a reply, as JSON, is a refusal.
 fn refusal(code: &str) -> bool {
     !code.is_empty() && !code.trim_matches('"').starts_with('2')
+}
+
+/// What the page says of the simulator.
+pub fn about(stage: &Stage) -> Value {
+    json!({
+        "url": stage.simulator.url(),
+        "export": stage.export(),
+        "any_credentials": stage.any_credentials,
+        "version": env!("CARGO_PKG_VERSION"),
+    })
 }
 
 fn introduction(stage: &Stage) -> String {

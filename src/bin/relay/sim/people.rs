@@ -48,6 +48,7 @@ enum WhenCalled {
     AnswersAfter(Seconds),
     IsBusy,
     DoesNotAnswer,
+    Rings,
     Declines,
     DoesNotExist,
 }
@@ -143,6 +144,7 @@ impl Callee {
             Some(WhenCalled::AnswersAfter(span)) => callee.answers_after(span.0),
             Some(WhenCalled::IsBusy) => callee.is_busy(),
             Some(WhenCalled::DoesNotAnswer) => callee.does_not_answer(),
+            Some(WhenCalled::Rings) => callee.rings(),
             Some(WhenCalled::Declines) => callee.declines(),
             Some(WhenCalled::DoesNotExist) => callee.does_not_exist(),
         };

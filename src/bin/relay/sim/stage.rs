@@ -22,7 +22,7 @@ const PEOPLE_KEPT: usize = 1_000;
 const OURS: &str = "+15559990000";
 
 pub struct Stage {
-    pub simulator: Simulator,
+    pub simulator: Arc<Simulator>,
     /// Where a client finds the certificate of the authority.
     pub ca_file: Option<PathBuf>,
     /// Whether any credentials are let in.
@@ -69,7 +69,19 @@ impl Stage {
         if let Some(file) = journal {
             write_journal(&simulator, file);
         }
-        Ok(Self { simulator, ca_file, any_credentials, stop, quits: false, people: VecDeque::new() })
+        Ok(Self {
+            simulator: Arc::new(simulator),
+            ca_file,
+            any_credentials,
+            stop,
+            quits: false,
+            people: VecDeque::new(),
+        })
+    }
+
+    /// Another stage of the same simulator, for commands that come from elsewhere.
+    pub fn beside(simulator: Arc<Simulator>, stop: Arc<Stop>) -> Self {
+        Self { simulator, ca_file: None, any_credentials: false, stop, quits: false, people: VecDeque::new() }
     }
 
     /// The variables of the environment that lead a program of this crate, and the other commands, to the simulator.
