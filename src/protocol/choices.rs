@@ -1,11 +1,11 @@
 //! The strings of the wire that a program chooses from when it starts something.
 
 wire_enum! {
-    /// Which side of a call a media stream carries.
+    /// Side of a call that a media stream carries.
     pub enum Track {
-        /// What comes in from the party on the call; the service's default.
+        /// Audio of the party on the call. The service's default.
         Inbound = "inbound_track",
-        /// What goes out to it.
+        /// Audio that the party on the call hears.
         Outbound = "outbound_track",
         /// Both.
         Both = "both_tracks",
@@ -13,7 +13,7 @@ wire_enum! {
 }
 
 wire_enum! {
-    /// How a webhook is called.
+    /// HTTP method of a status callback.
     pub enum HttpMethod {
         /// GET.
         Get = "GET",
@@ -23,9 +23,9 @@ wire_enum! {
 }
 
 wire_enum! {
-    /// How the data of a payment are entered.
+    /// Way in which the data of a payment are entered.
     pub enum PayInput {
-        /// With keys; the service's default, and the only one that works.
+        /// By DTMF digits. The service's default, and the only way that it supports.
         Dtmf = "dtmf",
         /// By voice.
         Voice = "voice",
@@ -33,7 +33,7 @@ wire_enum! {
 }
 
 wire_enum! {
-    /// What is paid with.
+    /// Means of payment.
     pub enum PaymentMethod {
         /// A card; the service's default.
         CreditCard = "credit-card",
@@ -43,17 +43,17 @@ wire_enum! {
 }
 
 wire_enum! {
-    /// What kind of token a payment yields.
+    /// Kind of token that a payment yields.
     pub enum TokenType {
-        /// One that is good for one charge.
+        /// Valid for one charge.
         OneTime = "one-time",
-        /// One that is good for several; the service's default.
+        /// Valid for several charges. The service's default.
         Reusable = "reusable",
     }
 }
 
 wire_enum! {
-    /// A brand of payment cards.
+    /// Brand of payment cards.
     pub enum CardType {
         /// Visa.
         Visa = "visa",
@@ -73,7 +73,7 @@ wire_enum! {
 }
 
 wire_enum! {
-    /// A kind of bank account. Reserved: the service does not debit bank accounts.
+    /// Kind of bank account. Reserved: the service does not debit bank accounts.
     pub enum BankAccountType {
         /// A person's current account.
         ConsumerChecking = "consumer-checking",
@@ -85,43 +85,43 @@ wire_enum! {
 }
 
 wire_enum! {
-    /// When a conference beeps.
+    /// Times at which a conference plays a beep.
     pub enum ConferenceBeep {
-        /// When somebody comes and when somebody leaves; the service's default.
+        /// When a participant enters or leaves. The service's default.
         Always = "true",
         /// Never.
         Never = "false",
-        /// When somebody comes.
+        /// When a participant enters.
         OnEnter = "onEnter",
-        /// When somebody leaves.
+        /// When a participant leaves.
         OnExit = "onExit",
     }
 }
 
 wire_enum! {
-    /// Whether a conference is recorded.
+    /// Recording of a conference.
     pub enum ConferenceRecord {
-        /// It is not; the service's default.
+        /// Not recorded. The service's default.
         Never = "do-not-record",
-        /// From its start.
+        /// Recorded from the start.
         FromStart = "record-from-start",
     }
 }
 
 wire_enum! {
-    /// Whether silence at the beginning and the end of a conference's recording is cut off.
+    /// Trimming of silence at the start and the end of a conference's recording.
     pub enum ConferenceTrim {
-        /// It is; the service's default.
+        /// Trimmed. The service's default.
         TrimSilence = "trim-silence",
-        /// It is kept.
+        /// Not trimmed.
         Keep = "do-not-trim",
     }
 }
 
 wire_enum! {
-    /// Where a conference is mixed.
+    /// Region in which a conference is mixed.
     pub enum ConferenceRegion {
-        /// Wherever it is best; the service's default.
+        /// Chosen by the service. The service's default.
         Global = "global",
         /// In the United States.
         Us = "us",
@@ -133,23 +133,23 @@ wire_enum! {
 }
 
 wire_enum! {
-    /// What the webhook of a conference is told about.
+    /// Events for which the status callback of a conference is called.
     pub enum ConferenceCallback {
-        /// It began.
+        /// The conference started.
         Start = "start",
-        /// It ended.
+        /// The conference ended.
         End = "end",
-        /// Somebody came.
+        /// A participant entered.
         Join = "join",
-        /// Somebody left.
+        /// A participant left.
         Leave = "leave",
-        /// Somebody was muted, or is no more.
+        /// A participant was muted or unmuted.
         Mute = "mute",
-        /// Somebody was put on hold, or is back.
+        /// A participant was put on hold or resumed.
         Hold = "hold",
-        /// Somebody's part changed.
+        /// The settings of a participant changed.
         Modify = "modify",
-        /// Somebody began or stopped to speak.
+        /// A participant started or stopped speaking.
         Speaker = "speaker",
         /// An announcement ended.
         Announcement = "announcement",
@@ -157,19 +157,19 @@ wire_enum! {
 }
 
 wire_enum! {
-    /// What the webhook of a conference's recording is told about.
+    /// Events for which the status callback of a conference's recording is called.
     pub enum RecordingCallback {
-        /// It began.
+        /// The recording started.
         InProgress = "in-progress",
-        /// It is stored; the service's default.
+        /// The recording is stored. The service's default.
         Completed = "completed",
-        /// There is none.
+        /// There is no recording.
         Absent = "absent",
     }
 }
 
 wire_enum! {
-    /// The form in which a webhook of a conference is told.
+    /// Format of the status callbacks of a conference.
     pub enum CallbackFormat {
         /// As RELAY events; the service's default.
         Relay = "relay",
@@ -181,17 +181,17 @@ wire_enum! {
 }
 
 wire_enum! {
-    /// Who may read the recording of a conference.
+    /// Read permission of the recording of a conference.
     pub enum ConferenceAcl {
         /// The project.
         Private = "private",
-        /// Whoever knows its URL.
+        /// Anyone who knows the URL.
         PublicRead = "public-read",
     }
 }
 
 wire_enum! {
-    /// In whose name a message is put into an AI session.
+    /// Role in which a message is added to an AI session.
     pub enum AiRole {
         /// As an instruction to the AI.
         System = "system",
@@ -203,21 +203,21 @@ wire_enum! {
 }
 
 wire_enum! {
-    /// Whose speech is transcribed or translated.
+    /// Side whose speech is transcribed or translated.
     pub enum CallSide {
         /// The party on this call.
         Local = "local-caller",
-        /// The other side of its bridge.
+        /// The far end of the call's bridge.
         Remote = "remote-caller",
     }
 }
 
 wire_enum! {
-    /// How live translation works.
+    /// Mode of a live translation.
     pub enum TranslationMode {
         /// Utterance by utterance.
         Classic = "classic",
-        /// While one speaks.
+        /// During the utterance.
         Realtime = "realtime",
     }
 }

@@ -11,13 +11,13 @@ pub const PROTOCOL_VERSION: (u32, u32, u32) = (2, 0, 0);
 #[doc(alias = "AGENT_STRING")]
 pub const AGENT: &str = concat!("signalwire-relay-rust/", env!("CARGO_PKG_VERSION"));
 
-/// Opens a session: the first request on every connection.
+/// Start of a session: the first request on every connection.
 pub const METHOD_SIGNALWIRE_CONNECT: &str = "signalwire.connect";
-/// Brings an event; the service sends it, and it is acknowledged.
+/// Event of the service, which the client acknowledges.
 pub const METHOD_SIGNALWIRE_EVENT: &str = "signalwire.event";
-/// Asks whether the other end is there.
+/// Ping, in both directions.
 pub const METHOD_SIGNALWIRE_PING: &str = "signalwire.ping";
-/// Tells that the service is about to close the connection.
+/// Announcement that the service is about to close the connection.
 pub const METHOD_SIGNALWIRE_DISCONNECT: &str = "signalwire.disconnect";
 /// Subscribes to contexts: [`Client::receive`](crate::Client::receive).
 pub const METHOD_SIGNALWIRE_RECEIVE: &str = "signalwire.receive";
@@ -28,26 +28,26 @@ pub const METHOD_SIGNALWIRE_UNRECEIVE: &str = "signalwire.unreceive";
 pub const RECONNECT_MIN_DELAY: Duration = Duration::from_secs(1);
 /// The longest wait before an attempt to reconnect.
 pub const RECONNECT_MAX_DELAY: Duration = Duration::from_secs(30);
-/// By how much each wait before an attempt to reconnect is longer than the one before.
+/// Factor by which each delay before an attempt to reconnect grows.
 pub const RECONNECT_BACKOFF_FACTOR: u32 = 2;
-/// How often credentials that are refused at first are tried.
+/// Number of attempts with credentials that are rejected at first.
 pub const RECONNECT_MAX_AUTH_ATTEMPTS: u32 = 3;
 
-/// How long a connection may take, from the lookup of the name to the session.
+/// Timeout of connecting, from the name lookup to the session.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a request waits for its reply.
+/// Timeout of a request.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a dial waits for somebody to answer.
+/// Limit of a dial.
 pub const DIAL_TIMEOUT: Duration = Duration::from_secs(120);
-/// The silence after which the service is asked whether it is there.
+/// Silence after which the client sends a ping.
 pub const PING_AFTER: Duration = Duration::from_secs(15);
-/// How long it may take to answer that.
+/// Time that the service has to respond to a ping.
 pub const PING_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The states of a call, in the order that it goes through them.
 pub const CALL_STATES: &[CallState] = CallState::ALL;
 
-/// The states after which an outbound message has no other.
+/// Final states of an outbound message.
 pub const MESSAGE_TERMINAL_STATES: &[MessageState] = MessageState::TERMINAL;
 
 /// The types of events that have a type of their own here, with its name.

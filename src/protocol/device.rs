@@ -14,7 +14,7 @@ use super::object::{self, member_of, text_of, value_of};
 use super::redact;
 use super::states::{DeviceKind, Encryption};
 
-/// A telephone number, in the form `+15551234567`.
+/// Makes a destination from a telephone number in the form `+15551234567`.
 ///
 /// ```
 /// use std::time::Duration;
@@ -26,43 +26,43 @@ pub fn phone(to: impl Into<String>) -> Phone {
     Phone::of(with("to_number", to))
 }
 
-/// A SIP endpoint, by its URI.
+/// Makes a destination from the URI of a SIP endpoint.
 pub fn sip(to: impl Into<String>) -> Sip {
     Sip::of(with("to", to))
 }
 
-/// A resource of the project, by its address, such as `/private/support`.
+/// Makes a destination from the address of a resource of the project, such as `/private/support`.
 pub fn fabric(to: impl Into<String>) -> Fabric {
     Fabric::of(with("to", to))
 }
 
-/// A browser or app, by its address; only older versions of the service know it.
+/// Makes a destination from the address of a browser or app. Only older versions of the service support it.
 pub fn webrtc(to: impl Into<String>) -> WebRtc {
     WebRtc::of(with("to", to))
 }
 
-/// An Agora channel; only older versions of the service know it.
+/// Makes a destination from an Agora channel. Only older versions of the service support it.
 pub fn agora(app_id: impl Into<String>, channel: impl Into<String>) -> Agora {
     let mut fields = with("appid", app_id);
     fields.set("", "channel", Value::String(channel.into()));
     Agora::of(fields)
 }
 
-/// A call that exists, to be bridged with another.
+/// Makes a destination from an existing call, which is bridged.
 pub fn existing_call(node_id: impl Into<String>, call_id: impl Into<String>) -> ExistingCall {
     let mut fields = with("node_id", node_id);
     fields.set("", "call_id", Value::String(call_id.into()));
     ExistingCall::of(fields)
 }
 
-/// A queue of calls, whose first call is to be bridged.
+/// Makes a destination from a queue, whose first call is bridged.
 pub fn queue(node_id: impl Into<String>, name: impl Into<String>) -> QueuedCall {
     let mut fields = with("node_id", node_id);
     fields.set("", "queue_name", Value::String(name.into()));
     QueuedCall::of(fields)
 }
 
-/// A WebSocket, by its `wss` URL, that takes the call's audio and answers with its own.
+/// Makes a destination from the `wss` URL of a WebSocket, which receives the call's audio and sends its own.
 pub fn stream_to(url: impl Into<String>) -> StreamDevice {
     StreamDevice::of(with("url", url))
 }
@@ -74,54 +74,55 @@ fn with(key: &'static str, value: impl Into<String>) -> Fields {
 }
 
 params! {
-    /// A telephone number to call; made by [`phone`].
+    /// A telephone number to call. Made by [`phone`].
     pub struct Phone {
-        /// The number that the call comes from. Without it the service picks one.
+        /// Number that the call comes from. Default: chosen by the service.
         #[doc(alias = "from_number")]
         from: String as "from_number",
-        /// How long it may ring; sent in whole seconds, 30 by default.
+        /// Longest ringing time. Sent in whole seconds. Default: 30 s.
         timeout: WholeSeconds,
-        /// A webhook for the states of this leg.
+        /// URL that receives the status callbacks of this leg.
         call_state_url: String,
-        /// The states that the webhook is told; only `ended` by default.
+        /// States for which the status callback is called. Default: `ended` only.
         call_state_events: Strings,
-        /// What the callee hears before the two are bridged, and may refuse: an SWML URL or document.
+        /// SWML, as a URL or a document, that the callee hears before the calls are bridged. The callee may decline.
         confirm: Json,
-        /// How long the callee may take to confirm; sent in whole seconds.
+        /// Longest time that the callee has to confirm. Sent in whole seconds.
         confirm_timeout: WholeSeconds,
-        /// How long the leg may last. Only older documents have it, and they leave the unit open.
+        /// Longest duration of the leg. Only older documentation of the service has this parameter, and leaves the unit
+        /// open.
         max_duration: u32,
     }
 }
 
 params! {
-    /// A SIP endpoint to call; made by [`sip`].
+    /// A SIP endpoint to call. Made by [`sip`].
     pub struct Sip {
-        /// The SIP URI that the call comes from.
+        /// SIP URI that the call comes from.
         from: String,
-        /// The name that is shown for the caller.
+        /// Name that is displayed for the caller.
         from_name: String,
-        /// How long it may ring; sent in whole seconds, 30 by default.
+        /// Longest ringing time. Sent in whole seconds. Default: 30 s.
         timeout: WholeSeconds,
-        /// The codecs to offer, best first: names, or [`Codec`](crate::choices::Codec)s.
+        /// Codecs to offer, in order of preference: names, or [`Codec`](crate::choices::Codec)s.
         codecs: Strings,
         /// Whether the endpoint speaks WebRTC.
         webrtc_media: bool,
-        /// Whether the media are encrypted.
+        /// Encryption of the media.
         encryption: Encryption,
-        /// The user name for the endpoint.
+        /// User name for the endpoint.
         username: String,
-        /// The password for the endpoint. It is not shown by `Debug`.
+        /// Password for the endpoint. `Debug` does not show the password.
         password: String,
-        /// The session timer of SIP; sent in whole seconds.
+        /// SIP session timer. Sent in whole seconds.
         session_timeout: WholeSeconds,
-        /// A webhook for the states of this leg.
+        /// URL that receives the status callbacks of this leg.
         call_state_url: String,
-        /// The states that the webhook is told; only `ended` by default.
+        /// States for which the status callback is called. Default: `ended` only.
         call_state_events: Strings,
-        /// What the callee hears before the two are bridged, and may refuse: an SWML URL or document.
+        /// SWML, as a URL or a document, that the callee hears before the calls are bridged. The callee may decline.
         confirm: Json,
-        /// How long the callee may take to confirm; sent in whole seconds.
+        /// Longest time that the callee has to confirm. Sent in whole seconds.
         confirm_timeout: WholeSeconds,
     }
 }
@@ -136,78 +137,78 @@ impl Sip {
 }
 
 params! {
-    /// A resource of the project to call; made by [`fabric`].
+    /// A resource of the project to call. Made by [`fabric`].
     pub struct Fabric {
-        /// Whom the call comes from.
+        /// Address that the call comes from.
         from: String,
-        /// How long it may ring; sent in whole seconds, 30 by default.
+        /// Longest ringing time. Sent in whole seconds. Default: 30 s.
         timeout: WholeSeconds,
-        /// A webhook for the states of this leg.
+        /// URL that receives the status callbacks of this leg.
         call_state_url: String,
-        /// The states that the webhook is told; only `ended` by default.
+        /// States for which the status callback is called. Default: `ended` only.
         call_state_events: Strings,
-        /// What the callee hears before the two are bridged, and may refuse: an SWML URL or document.
+        /// SWML, as a URL or a document, that the callee hears before the calls are bridged. The callee may decline.
         confirm: Json,
-        /// How long the callee may take to confirm; sent in whole seconds.
+        /// Longest time that the callee has to confirm. Sent in whole seconds.
         confirm_timeout: WholeSeconds,
     }
 }
 
 params! {
-    /// A browser or app to call; made by [`webrtc`].
+    /// A browser or app to call. Made by [`webrtc`].
     pub struct WebRtc {
-        /// Whom the call comes from.
+        /// Address that the call comes from.
         from: String,
-        /// How long it may ring; sent in whole seconds.
+        /// Longest ringing time. Sent in whole seconds.
         timeout: WholeSeconds,
-        /// The codecs to offer, best first.
+        /// Codecs to offer, in order of preference.
         codecs: Strings,
     }
 }
 
 params! {
-    /// An Agora channel to call; made by [`agora`].
+    /// An Agora channel to call. Made by [`agora`].
     pub struct Agora {
-        /// Whom the call comes from; required by the service.
+        /// Address that the call comes from. The service requires it.
         from: String,
-        /// Whom it is for.
+        /// Address that the call is for.
         to: String,
-        /// How long it may ring; sent in whole seconds.
+        /// Longest ringing time. Sent in whole seconds.
         timeout: WholeSeconds,
     }
 }
 
 params! {
-    /// A call that exists; made by [`existing_call`].
+    /// An existing call. Made by [`existing_call`].
     pub struct ExistingCall {}
 }
 
 params! {
-    /// A queue of calls; made by [`queue`].
+    /// A queue of calls. Made by [`queue`].
     pub struct QueuedCall {
-        /// The queue's id.
+        /// The queue's ID.
         queue_id: String,
-        /// What is done after the queue.
+        /// SWML that runs after the queue.
         execute_after_queue: Json,
     }
 }
 
 params! {
-    /// A WebSocket for audio; made by [`stream_to`].
+    /// A WebSocket for audio. Made by [`stream_to`].
     pub struct StreamDevice {
-        /// A name for the stream.
+        /// Label of the stream.
         name: String,
-        /// The codec, perhaps with an interval and a rate: `L16@24000h@40i`. PCMU by default.
+        /// Codec, optionally with an interval and a rate: `L16@24000h@40i`. Default: PCMU.
         codec: String,
-        /// A webhook for the stream's states.
+        /// URL that receives the status callbacks of the stream.
         status_url: String,
-        /// How the webhook is called; POST by default.
+        /// HTTP method of the status callback. Default: POST.
         status_url_method: HttpMethod,
-        /// Whether audio is sent as fast as it comes, without a buffer.
+        /// Whether audio is sent without a buffer, as it arrives.
         realtime: bool,
-        /// A token for the WebSocket's `Authorization` header. It is not shown by `Debug`.
+        /// Token for the WebSocket's `Authorization` header. `Debug` does not show the token.
         authorization_bearer_token: String,
-        /// An object that is passed to the WebSocket.
+        /// JSON object that is passed to the WebSocket.
         custom_parameters: Json,
     }
 }
@@ -218,7 +219,7 @@ params! {
 pub struct Device(Value);
 
 impl Device {
-    /// A device given as JSON, with `type` and `params`; sent as it is.
+    /// Makes a destination from JSON with `type` and `params`, which is sent as it is.
     pub fn raw(json: impl Into<Value>) -> Self {
         Self(json.into())
     }
@@ -330,7 +331,8 @@ pub(crate) fn ringing(request: &Fields) -> Vec<Duration> {
     request.get("devices").and_then(Value::as_array).into_iter().flatten().map(of_group).collect()
 }
 
-/// Destinations: groups that are tried one after another, the devices of a group at once. Whoever answers first wins.
+/// Destinations in groups. The groups are tried one after the other, the devices of a group at the same time; the first
+/// that answers is connected.
 ///
 /// ```
 /// use signalwire_relay::{phone, sip};
@@ -345,19 +347,19 @@ pub(crate) fn ringing(request: &Fields) -> Vec<Duration> {
 pub struct Devices(Vec<Vec<Device>>);
 
 impl Devices {
-    /// One after another; each may itself be a group made by [`at_once`](Self::at_once).
+    /// Tries destinations one after the other. Each may itself be a group made by [`at_once`](Self::at_once).
     #[doc(alias = "serial")]
     pub fn in_order(devices: impl IntoIterator<Item = impl Into<Self>>) -> Self {
         Self(devices.into_iter().flat_map(|devices| devices.into().0).collect())
     }
 
-    /// All at the same time.
+    /// Tries devices at the same time.
     #[doc(alias = "parallel")]
     pub fn at_once(devices: impl IntoIterator<Item = impl Into<Device>>) -> Self {
         Self(vec![devices.into_iter().map(Into::into).collect()])
     }
 
-    /// These, and when none of them answers, the `next`.
+    /// Adds destinations that are tried if none of the previous ones answers.
     pub fn then(mut self, next: impl Into<Self>) -> Self {
         self.0.extend(next.into().0);
         self
@@ -422,7 +424,7 @@ impl<D: Into<Device>> From<D> for Devices {
     }
 }
 
-/// The other end of a call, as the service describes it. Cheap to clone.
+/// The device at the far end of a call, as the service reports it. Cheap to clone.
 #[derive(Clone, Default)]
 pub struct RemoteDevice {
     /// The device as the service sent it. Behind it stand those of its addresses that are written with escapes.
@@ -490,39 +492,39 @@ impl RemoteDevice {
         self.text.as_deref().and_then(|text| text.get(start as usize..end as usize)).unwrap_or_default()
     }
 
-    /// What kind of endpoint it is; `Other` without text when the service did not say.
+    /// Returns the kind of the device. `Other` without text if the service reported none.
     #[must_use]
     pub fn kind(&self) -> DeviceKind {
         let [kind] = object::pick(self.raw(), ["type"]).values;
         DeviceKind::from(kind.and_then(text_of).as_deref().unwrap_or_default())
     }
 
-    /// The number or address that the call comes from; empty when unknown.
+    /// Returns the number or address that the call comes from. Empty if unknown.
     #[must_use]
     pub fn from(&self) -> &str {
         self.part(self.from)
     }
 
-    /// The number or address that the call goes to; empty when unknown.
+    /// Returns the number or address that the call goes to. Empty if unknown.
     #[must_use]
     pub fn to(&self) -> &str {
         self.part(self.to)
     }
 
-    /// The parameters of the device, as JSON. An empty object when the service sent none.
+    /// Returns the parameters of the device, as JSON. An empty object if the service sent none.
     #[must_use]
     pub fn params(&self) -> Value {
         member_of(self.raw(), "params").unwrap_or_else(|| json!({}))
     }
 
-    /// The whole device as the service sent it: the text of a JSON object, with `type`, `params` and whatever stands
-    /// beside them. `{}` when the service sent none.
+    /// Returns the whole device as the service sent it: the text of a JSON object, with `type`, `params` and other
+    /// members. `{}` if the service sent none.
     #[must_use]
     pub fn raw(&self) -> &str {
         if self.is_unknown() { "{}" } else { self.part(Part { start: 0, end: self.raw_end }) }
     }
 
-    /// Whether the service said nothing about it.
+    /// `true` if the service reported nothing about the device.
     #[must_use]
     pub fn is_unknown(&self) -> bool {
         self.text.is_none()

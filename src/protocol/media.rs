@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::fields::Fields;
 use super::states::Gender;
 
-/// Speech made of text: plain text, or SSML.
+/// Makes speech from a text, plain or SSML.
 ///
 /// ```
 /// use signalwire_relay::tts;
@@ -22,21 +22,21 @@ pub fn tts(text: impl Into<String>) -> Tts {
     Tts::of(fields)
 }
 
-/// An audio file, by its http or https URL.
+/// Makes an audio file from its `http` or `https` URL.
 pub fn audio(url: impl Into<String>) -> Audio {
     let mut fields = Fields::default();
     fields.set("", "url", Value::String(url.into()));
     Audio::of(fields)
 }
 
-/// Silence for a while.
+/// Makes silence of a duration.
 pub fn silence(duration: Duration) -> Silence {
     let mut fields = Fields::default();
     fields.set("", "duration", super::units::seconds(duration));
     Silence::of(fields)
 }
 
-/// A ringing tone, by the code of its country, such as `us`.
+/// Makes a ringing tone from the code of a country, such as `us`.
 pub fn ringtone(name: impl Into<String>) -> Ringtone {
     let mut fields = Fields::default();
     fields.set("", "name", Value::String(name.into()));
@@ -44,36 +44,36 @@ pub fn ringtone(name: impl Into<String>) -> Ringtone {
 }
 
 params! {
-    /// Speech made of text; made by [`tts`]. A string is one, too.
+    /// Speech made from text. Made by [`tts`]. A string converts into it.
     pub struct Tts {
-        /// The language, such as `en-US`, which is the service's default.
+        /// Language of the speech. The service's default: `en-US`.
         language: String,
-        /// The gender of the voice, where none is named. The service's default is female.
+        /// Gender of the voice, if no voice is set. The service's default: female.
         gender: Gender,
-        /// The voice, which also decides the gender.
+        /// Voice of the speech, which also decides the gender.
         voice: String,
     }
 }
 
 params! {
-    /// An audio file; made by [`audio`]. A string is one, too: its URL.
+    /// An audio file. Made by [`audio`]. A string with its URL converts into it.
     pub struct Audio {}
 }
 
 params! {
-    /// Silence; made by [`silence`].
+    /// Silence. Made by [`silence`].
     pub struct Silence {}
 }
 
 params! {
-    /// A ringing tone; made by [`ringtone`].
+    /// A ringing tone. Made by [`ringtone`].
     pub struct Ringtone {
-        /// How long it rings; sent in seconds.
+        /// Duration of the tone. Sent in seconds.
         duration: Seconds,
     }
 }
 
-/// One thing to play.
+/// One item to play.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Media {
@@ -85,17 +85,17 @@ pub enum Media {
     Silence(Silence),
     /// A ringing tone.
     Ringtone(Ringtone),
-    /// What this version does not know: the JSON of the whole item, with `type` and `params`.
+    /// An item that this version does not know: its JSON, with `type` and `params`.
     Raw(Value),
 }
 
 impl Media {
-    /// An item given as JSON, with `type` and `params`; sent as it is.
+    /// Makes an item from JSON with `type` and `params`, which is sent as it is.
     pub fn raw(json: impl Into<Value>) -> Self {
         Self::Raw(json.into())
     }
 
-    /// This, and then something else.
+    /// Appends other media, which are played afterwards.
     pub fn then(self, next: impl Into<Playlist>) -> Playlist {
         Playlist::from(self).then(next)
     }
@@ -120,8 +120,8 @@ impl Media {
     }
 }
 
-/// Things to play, one after another. One [`Media`], a [`tts`] or [`audio`] and the like, an array and a `Vec` are
-/// playlists; `then` puts different ones in a row:
+/// Media that are played one after the other. One [`Media`], a [`tts`] or [`audio`] and the like, an array and a `Vec`
+/// convert into a playlist; `then` puts different kinds in a row:
 ///
 /// ```
 /// use std::time::Duration;
@@ -135,7 +135,7 @@ impl Media {
 pub struct Playlist(Vec<Media>);
 
 impl Playlist {
-    /// This, and then something else.
+    /// Appends other media, which are played afterwards.
     pub fn then(mut self, next: impl Into<Self>) -> Self {
         self.0.extend(next.into().0);
         self
@@ -157,28 +157,28 @@ impl Playlist {
 }
 
 impl Tts {
-    /// This, and then something else.
+    /// Appends other media, which are played afterwards.
     pub fn then(self, next: impl Into<Playlist>) -> Playlist {
         Playlist::from(self).then(next)
     }
 }
 
 impl Audio {
-    /// This, and then something else.
+    /// Appends other media, which are played afterwards.
     pub fn then(self, next: impl Into<Playlist>) -> Playlist {
         Playlist::from(self).then(next)
     }
 }
 
 impl Silence {
-    /// This, and then something else.
+    /// Appends other media, which are played afterwards.
     pub fn then(self, next: impl Into<Playlist>) -> Playlist {
         Playlist::from(self).then(next)
     }
 }
 
 impl Ringtone {
-    /// This, and then something else.
+    /// Appends other media, which are played afterwards.
     pub fn then(self, next: impl Into<Playlist>) -> Playlist {
         Playlist::from(self).then(next)
     }

@@ -1,18 +1,18 @@
 //! The strings of the wire that come from a known but open set.
 
 wire_enum! {
-    /// What a call is doing. The states come in this order; any of them but the last may be skipped.
+    /// State of a call. The states come in this order; any of them but the last may be skipped.
     #[doc(alias = "CALL_STATES")]
     pub enum CallState (default Created) {
-        /// The service knows the call, and nothing rings yet.
+        /// The service knows the call; nothing rings yet.
         Created = "created" as "CALL_STATE_CREATED",
-        /// It rings.
+        /// The far end is ringing, or an inbound call waits for an answer.
         Ringing = "ringing" as "CALL_STATE_RINGING",
-        /// Somebody answered: there is audio.
+        /// The call is answered: the parties can hear each other.
         Answered = "answered" as "CALL_STATE_ANSWERED",
-        /// It is being hung up.
+        /// The call is being ended.
         Ending = "ending" as "CALL_STATE_ENDING",
-        /// It is over.
+        /// The call has ended.
         Ended = "ended" as "CALL_STATE_ENDED",
     }
 }
@@ -31,41 +31,41 @@ impl CallState {
 }
 
 wire_enum! {
-    /// Who called whom.
+    /// Direction of a call or a message.
     pub enum Direction (default Inbound) {
-        /// From outside to us.
+        /// From outside to this client.
         Inbound = "inbound",
-        /// From us to outside.
+        /// From this client to outside.
         Outbound = "outbound",
     }
 }
 
 wire_enum! {
-    /// Why a call ended, or why it is to be ended. Read in any case, with or without underscores.
+    /// Reason for the end of a call. Read in any case, with or without underscores.
     pub enum EndReason (default Hangup) folded {
-        /// Somebody hung up.
+        /// One of the parties hung up.
         Hangup = "hangup" as "END_REASON_HANGUP",
         /// The caller gave up before an answer.
         Cancel = "cancel" as "END_REASON_CANCEL",
         /// The line is busy.
         Busy = "busy" as "END_REASON_BUSY",
-        /// Nobody answered.
+        /// There was no answer.
         NoAnswer = "noAnswer" as "END_REASON_NO_ANSWER",
-        /// The callee refused.
+        /// The callee declined the call.
         Decline = "decline" as "END_REASON_DECLINE",
-        /// Something failed.
+        /// The call failed.
         Error = "error" as "END_REASON_ERROR",
-        /// An inbound caller left before anybody dealt with the call; only received.
+        /// An inbound caller hung up before the call was dealt with. Only received.
         Abandoned = "abandoned" as "END_REASON_ABANDONED",
-        /// The call lasted as long as it may; only received.
+        /// The call reached its longest duration. Only received.
         MaxDuration = "max_duration" as "END_REASON_MAX_DURATION",
-        /// There is nobody at that address; only received.
+        /// The address does not exist. Only received.
         NotFound = "not_found" as "END_REASON_NOT_FOUND",
     }
 }
 
 wire_enum! {
-    /// Which side ended a call.
+    /// Side that ended a call.
     #[doc(alias = "end_source")]
     pub enum EndSource {
         /// The far end, or the caller of an inbound call.
@@ -96,8 +96,8 @@ impl EndReason {
 }
 
 impl crate::error::Error {
-    /// Why a dial or a connect failed: busy, no answer, declined, not found and so on. `None` for other errors, and if
-    /// the service did not report a reason.
+    /// Returns why a dial or a connect failed: busy, no answer, declined, not found and so on. `None` for other errors,
+    /// and if the service did not report a reason.
     ///
     /// A dial that this client ended has a reason, too: `NoAnswer` at the limit of the dial (`is_timeout` is `true`
     /// then) and `Cancel` when it was cancelled.
@@ -125,57 +125,57 @@ pub(crate) fn folded_eq(left: &str, right: &str) -> bool {
 }
 
 wire_enum! {
-    /// How far a bridge between two calls has come.
+    /// State of a bridge between two calls.
     pub enum ConnectState {
-        /// The other side is being called.
+        /// The far end is being called.
         Connecting = "connecting" as "CONNECT_STATE_CONNECTING",
         /// The two calls hear each other.
         Connected = "connected" as "CONNECT_STATE_CONNECTED",
-        /// The bridge is gone; each call may still be up.
+        /// The bridge has ended; each of the calls may still be live.
         Disconnected = "disconnected" as "CONNECT_STATE_DISCONNECTED",
-        /// Nobody could be reached.
+        /// No destination could be reached.
         Failed = "failed" as "CONNECT_STATE_FAILED",
     }
 }
 
 wire_enum! {
-    /// How far an outbound dial has come.
+    /// State of a dial.
     pub enum DialState {
         /// Devices are being called.
         Dialing = "dialing",
-        /// One of them answered.
+        /// One of the devices answered.
         Answered = "answered",
-        /// None of them answered.
+        /// None of the devices answered.
         Failed = "failed",
     }
 }
 
 wire_enum! {
-    /// Where a message is on its way.
+    /// State of a message.
     pub enum MessageState (default Queued) {
-        /// Accepted by the service.
+        /// The service has accepted the message.
         Queued = "queued" as "MESSAGE_STATE_QUEUED",
-        /// Being sent.
+        /// The message is being sent.
         Initiated = "initiated" as "MESSAGE_STATE_INITIATED",
-        /// Handed to the carrier.
+        /// The carrier has accepted the message.
         Sent = "sent" as "MESSAGE_STATE_SENT",
-        /// Arrived.
+        /// The message was delivered.
         Delivered = "delivered" as "MESSAGE_STATE_DELIVERED",
-        /// The carrier could not deliver it.
+        /// The carrier could not deliver the message.
         Undelivered = "undelivered" as "MESSAGE_STATE_UNDELIVERED",
-        /// It could not be sent.
+        /// The message could not be sent.
         Failed = "failed" as "MESSAGE_STATE_FAILED",
-        /// An inbound message.
+        /// The message was received: it is inbound.
         Received = "received" as "MESSAGE_STATE_RECEIVED",
     }
 }
 
 impl MessageState {
-    /// The states after which an outbound message has no other.
+    /// Final states of an outbound message.
     #[doc(alias = "MESSAGE_TERMINAL_STATES")]
     pub const TERMINAL: &'static [Self] = &[Self::Delivered, Self::Undelivered, Self::Failed];
 
-    /// Whether this is the end of an outbound message: delivered, undelivered or failed.
+    /// `true` if the state is the final one of an outbound message: delivered, undelivered or failed.
     #[must_use]
     pub fn is_terminal(&self) -> bool {
         Self::TERMINAL.contains(self)
@@ -193,135 +193,135 @@ impl MessageState {
 }
 
 wire_enum! {
-    /// What a playback is doing.
+    /// State of a playback.
     pub enum PlayState {
-        /// It is heard.
+        /// The media are being played.
         Playing = "playing" as "PLAY_STATE_PLAYING",
-        /// It is held.
+        /// The playback is paused.
         Paused = "paused" as "PLAY_STATE_PAUSED",
-        /// It is over, by its end or by being stopped.
+        /// The playback has ended, or was stopped.
         Finished = "finished" as "PLAY_STATE_FINISHED",
-        /// It could not be played.
+        /// The media could not be played.
         Error = "error" as "PLAY_STATE_ERROR",
     }
 }
 
 wire_enum! {
-    /// What a recording is doing.
+    /// State of a recording.
     pub enum RecordState {
-        /// It is being recorded.
+        /// The recording is in progress.
         Recording = "recording" as "RECORD_STATE_RECORDING",
-        /// It is held.
+        /// The recording is paused.
         Paused = "paused" as "RECORD_STATE_PAUSED",
-        /// It is over, and stored.
+        /// The recording has ended and is stored.
         Finished = "finished" as "RECORD_STATE_FINISHED",
-        /// Nothing was said in time.
+        /// Nothing was said within the initial timeout.
         NoInput = "no_input" as "RECORD_STATE_NO_INPUT",
-        /// It failed.
+        /// The recording failed.
         Error = "error",
     }
 }
 
 wire_enum! {
-    /// What a collect is doing, where the service says so beside the result.
+    /// State of a collect, where the service reports one beside the result.
     pub enum CollectState {
-        /// More may come.
+        /// The collect continues.
         Collecting = "collecting",
-        /// It is over.
+        /// The collect has ended.
         Finished = "finished",
-        /// It failed.
+        /// The collect failed.
         Error = "error",
-        /// Nothing was pressed or said in time.
+        /// There was no input within the timeout.
         NoInput = "no_input",
-        /// What came fits nothing that was asked for.
+        /// The input matches nothing that was requested.
         NoMatch = "no_match",
     }
 }
 
 wire_enum! {
-    /// What happened to a fax.
+    /// Kind of a fax event.
     pub enum FaxKind {
-        /// One page is through.
+        /// A page was sent or received.
         Page = "page",
-        /// It is over; whether it succeeded is in the event.
+        /// The fax has ended; the event says whether it succeeded.
         Finished = "finished",
-        /// It failed.
+        /// The fax failed.
         Error = "error",
     }
 }
 
 wire_enum! {
-    /// What a tap is doing.
+    /// State of a tap.
     pub enum TapState {
         /// Audio is being copied.
         Tapping = "tapping",
-        /// It is over.
+        /// The tap has ended.
         Finished = "finished",
-        /// It failed.
+        /// The tap failed.
         Error = "error",
     }
 }
 
 wire_enum! {
-    /// What a media stream is doing.
+    /// State of a media stream.
     pub enum StreamState {
         /// Audio is being sent.
         Streaming = "streaming",
-        /// It is over.
+        /// The stream has ended.
         Finished = "finished",
-        /// It failed.
+        /// The stream failed.
         Error = "error",
     }
 }
 
 wire_enum! {
-    /// What became of digits that were sent.
+    /// State of sent DTMF digits.
     pub enum SendDigitsState {
-        /// All were sent.
+        /// All digits were sent.
         Finished = "finished",
-        /// They could not be sent.
+        /// The digits could not be sent.
         Error = "error",
     }
 }
 
 wire_enum! {
-    /// How far a SIP REFER has come.
+    /// State of a SIP REFER.
     pub enum ReferState {
-        /// The other side is working on it.
+        /// The SIP endpoint is processing the REFER.
         InProgress = "inProgress",
-        /// It was transferred.
+        /// The call was transferred.
         Success = "success",
-        /// It was given up.
+        /// The REFER was cancelled.
         Cancel = "cancel",
         /// The target is busy.
         Busy = "busy",
         /// The target does not answer.
         NoAnswer = "noAnswer",
-        /// It failed.
+        /// The REFER failed.
         Error = "error",
     }
 }
 
 wire_enum! {
-    /// What a payment is doing, where the service says so; newer versions only send a result.
+    /// State of a payment, where the service reports one; newer versions only send a result.
     pub enum PayState {
-        /// It is under way.
+        /// The payment is in progress.
         Processing = "processing",
-        /// It succeeded.
+        /// The payment succeeded.
         Completed = "completed",
-        /// It is over.
+        /// The payment has ended.
         Finished = "finished",
-        /// It failed.
+        /// The payment failed.
         Failed = "failed",
-        /// It failed.
+        /// The payment failed.
         Error = "error",
-        /// It was given up.
+        /// The payment was cancelled.
         Canceled = "canceled",
     }
 }
 
 wire_enum! {
-    /// How a payment ended.
+    /// Result of a payment.
     pub enum PayResult {
         /// Paid, or a token was issued.
         Success = "success",
@@ -331,11 +331,11 @@ wire_enum! {
         ConnectorError = "payment-connector-error",
         /// The caller pressed `*`.
         CallerInterrupted = "caller-interrupted-with-star",
-        /// It was stopped by us.
+        /// The program stopped the payment.
         Stopped = "relay-pay-stop",
         /// The caller hung up.
         CallerHungUp = "caller-hung-up",
-        /// What was asked for cannot be.
+        /// The parameters of the payment are invalid.
         ValidationError = "validation-error",
         /// The service failed.
         InternalError = "internal-error",
@@ -343,39 +343,39 @@ wire_enum! {
 }
 
 wire_enum! {
-    /// What happened to a call in a queue.
+    /// Kind of a queue event.
     pub enum QueueStatus {
-        /// It entered.
+        /// The call entered the queue.
         Enqueue = "enqueue",
-        /// It was taken out by somebody who deals with it.
+        /// The call was taken out of the queue by the one who deals with it.
         Dequeue = "dequeue",
-        /// It left.
+        /// The call left the queue.
         Leave = "leave",
-        /// Only a report.
+        /// A report of position, size and times.
         Stats = "stats",
     }
 }
 
 wire_enum! {
-    /// What an echo is doing.
+    /// State of an echo.
     pub enum EchoState {
         /// The caller hears itself.
         Echoing = "echoing",
-        /// It is over.
+        /// The echo has ended.
         Finished = "finished",
-        /// It failed.
+        /// The echo failed.
         Error = "error",
     }
 }
 
 wire_enum! {
-    /// What a transcription is doing.
+    /// State of a transcription.
     pub enum TranscribeState {
-        /// It is being written.
+        /// The transcription is in progress.
         Transcribing = "transcribing",
-        /// It is over, and stored.
+        /// The transcription has ended and is stored.
         Finished = "finished",
-        /// It failed.
+        /// The transcription failed.
         Error = "error",
     }
 }
@@ -383,63 +383,63 @@ wire_enum! {
 wire_enum! {
     /// Whether a call is on hold.
     pub enum HoldState {
-        /// It is.
+        /// The call is on hold.
         Hold = "hold",
-        /// It is not any more.
+        /// The call is no longer on hold.
         Unhold = "unhold",
     }
 }
 
 wire_enum! {
-    /// How an AI session ended.
+    /// End of an AI session.
     pub enum AiState {
-        /// It is over.
+        /// The session has ended.
         Finished = "finished",
-        /// It failed.
+        /// The session failed.
         Error = "error",
     }
 }
 
 wire_enum! {
-    /// What happened in a conference.
+    /// Kind of a conference event.
     pub enum ConferenceStatus {
-        /// It began.
+        /// The conference started.
         Start = "conference-start",
-        /// It is over.
+        /// The conference ended.
         End = "conference-end",
-        /// Somebody came.
+        /// A participant entered.
         ParticipantJoin = "participant-join",
-        /// Somebody left.
+        /// A participant left.
         ParticipantLeave = "participant-leave",
-        /// Somebody was muted.
+        /// A participant was muted.
         ParticipantMute = "participant-mute",
-        /// Somebody may be heard again.
+        /// A participant was unmuted.
         ParticipantUnmute = "participant-unmute",
-        /// Somebody was put on hold.
+        /// A participant was put on hold.
         ParticipantHold = "participant-hold",
-        /// Somebody is back from hold.
+        /// A participant was resumed from hold.
         ParticipantUnhold = "participant-unhold",
-        /// Somebody's part changed.
+        /// The settings of a participant changed.
         ParticipantModify = "participant-modify",
-        /// Somebody began to speak.
+        /// A participant started to speak.
         SpeechStart = "participant-speech-start",
-        /// Somebody stopped speaking.
+        /// A participant stopped speaking.
         SpeechStop = "participant-speech-stop",
-        /// Figures on somebody's line.
+        /// Line quality of a participant.
         CallQuality = "participant-call-quality",
-        /// An announcement is over.
+        /// An announcement has ended.
         AnnouncementEnd = "announcement-end",
         /// An announcement failed.
         AnnouncementFail = "announcement-fail",
-        /// A recording began.
+        /// A recording started.
         RecordStart = "record-start",
-        /// The recording is held.
+        /// The recording was paused.
         RecordPause = "record-pause",
-        /// The recording goes on.
+        /// The recording was resumed.
         RecordResume = "record-resume",
-        /// The recording is over.
+        /// The recording has ended.
         RecordStop = "record-stop",
-        /// A bot came.
+        /// A bot entered.
         BotJoin = "bot-join",
         /// A bot left.
         BotLeave = "bot-leave",
@@ -447,23 +447,23 @@ wire_enum! {
 }
 
 wire_enum! {
-    /// Why a conference ended.
+    /// Reason for the end of a conference.
     pub enum ConferenceEndReason {
-        /// Somebody ended it through the API.
+        /// The conference was ended through the API.
         ViaApi = "conference-ended-via-api",
-        /// The last one was thrown out.
+        /// The last participant was removed.
         LastKicked = "last-participant-kicked",
-        /// The last one left.
+        /// The last participant left.
         LastLeft = "last-participant-left",
-        /// One whose leaving ends it was thrown out.
+        /// A participant that ends the conference by leaving was removed.
         EnderKicked = "participant-with-end-conference-on-exit-kicked",
-        /// One whose leaving ends it left.
+        /// A participant that ends the conference by leaving left.
         EnderLeft = "participant-with-end-conference-on-exit-left",
     }
 }
 
 wire_enum! {
-    /// What became of a call in a room.
+    /// Kind of a room event.
     pub enum RoomStatus {
         /// The call takes part in the room.
         Joined = "joined",
@@ -471,7 +471,7 @@ wire_enum! {
         Failed = "failed",
         /// The call has left the room.
         Leave = "leave",
-        /// Joining was given up.
+        /// Joining the room was cancelled.
         Cancel = "cancel",
         /// The room is locked.
         Locked = "locked",
@@ -479,22 +479,22 @@ wire_enum! {
 }
 
 wire_enum! {
-    /// What a call does in a room, in the words of the reference. The service's present words, in the `join_status` of
+    /// State of a call in a room, in the terms of the Python SDK. The service's present terms, in the `join_status` of
     /// the event, are others (`joined`, `failed`, `leave`, `cancel`, `locked`), so no field has this type.
     pub enum RoomState {
-        /// It is about to join.
+        /// The call is joining.
         Joining = "joining" as "ROOM_STATE_JOINING",
-        /// It joined.
+        /// The call has joined.
         Join = "join" as "ROOM_STATE_JOIN",
-        /// It is about to leave.
+        /// The call is leaving.
         Leaving = "leaving" as "ROOM_STATE_LEAVING",
-        /// It left.
+        /// The call has left.
         Leave = "leave" as "ROOM_STATE_LEAVE",
     }
 }
 
 wire_enum! {
-    /// What a payment is asking for, or has come to.
+    /// Step of a payment.
     pub enum PayStep {
         /// The card's number.
         CardNumber = "payment-card-number",
@@ -508,39 +508,39 @@ wire_enum! {
         RoutingNumber = "bank-routing-number",
         /// The bank account's number.
         AccountNumber = "bank-account-number",
-        /// All was entered, and the connector is asked.
+        /// All data are entered; the connector is processing them.
         Processing = "payment-processing",
-        /// The connector accepted it.
+        /// The connector accepted the payment.
         Completed = "payment-completed",
-        /// The connector refused it.
+        /// The connector rejected the payment.
         Failed = "payment-failed",
-        /// It was given up.
+        /// The payment was cancelled.
         Canceled = "payment-canceled",
     }
 }
 
 wire_enum! {
-    /// What was wrong with what was entered for a payment.
+    /// Mistake in the data that were entered for a payment.
     pub enum PayFault {
-        /// Nothing, or not enough, came in time.
+        /// Nothing, or too little, was entered within the timeout.
         Timeout = "timeout",
         /// No card has that number.
         CardNumber = "invalid-card-number",
-        /// A card of a brand that is not taken.
+        /// The brand of the card is not accepted.
         CardType = "invalid-card-type",
-        /// No such date, or it is past.
+        /// The date is invalid, or has passed.
         Date = "invalid-date",
-        /// No such security code.
+        /// The security code is invalid.
         SecurityCode = "invalid-security-code",
-        /// No such postal code.
+        /// The postal code is invalid.
         PostalCode = "invalid-postal-code",
         /// No bank has that routing number.
         RoutingNumber = "invalid-bank-routing-number",
         /// No account has that number.
         AccountNumber = "invalid-bank-account-number",
-        /// It was entered twice, differently.
+        /// The two entries differ.
         Mismatch = "input-matching-failed",
-        /// A payment is under way already.
+        /// Another payment is in progress.
         InProgress = "session-in-progress",
         /// The card was declined.
         Declined = "card-declined",
@@ -548,7 +548,7 @@ wire_enum! {
 }
 
 wire_enum! {
-    /// What kind of endpoint a device is.
+    /// Kind of a device.
     pub enum DeviceKind {
         /// A telephone number.
         Phone = "phone",
@@ -564,7 +564,7 @@ wire_enum! {
         Call = "call",
         /// A queue of calls.
         Queue = "queue",
-        /// A WebSocket that takes the audio.
+        /// A WebSocket for the audio.
         Stream = "stream",
         /// A tap's RTP target.
         Rtp = "rtp",
@@ -574,9 +574,9 @@ wire_enum! {
 }
 
 wire_enum! {
-    /// The file format of a recording.
+    /// File format of a recording.
     pub enum RecordFormat {
-        /// MP3; the service's default.
+        /// MP3. The service's default.
         Mp3 = "mp3",
         /// WAV.
         Wav = "wav",
@@ -586,11 +586,11 @@ wire_enum! {
 }
 
 wire_enum! {
-    /// Which side of a call: what it hears, what it says, or both.
+    /// Side of a call: what the party on the call hears, says, or both.
     pub enum AudioDirection {
-        /// What the party on the call hears.
+        /// Audio that the party on the call hears.
         Listen = "listen",
-        /// What the party on the call says.
+        /// Audio of the party on the call.
         Speak = "speak",
         /// Both.
         Both = "both",
@@ -598,7 +598,7 @@ wire_enum! {
 }
 
 wire_enum! {
-    /// A voice's gender, where no voice is named.
+    /// Gender of a voice, where no voice is set.
     pub enum Gender {
         /// The service's default.
         Female = "female",
@@ -608,7 +608,7 @@ wire_enum! {
 }
 
 wire_enum! {
-    /// An audio or video codec.
+    /// Audio or video codec.
     pub enum Codec {
         /// G.711 µ-law.
         Pcmu = "PCMU",
@@ -630,21 +630,21 @@ wire_enum! {
 }
 
 wire_enum! {
-    /// Whether a SIP leg's media are encrypted.
+    /// Encryption of the media of a SIP leg.
     pub enum Encryption {
-        /// Never.
+        /// Not encrypted.
         Forbidden = "forbidden",
-        /// Always, or no call.
+        /// Encrypted; otherwise the call fails.
         Mandatory = "mandatory",
-        /// Where the other side can.
+        /// Encrypted if the far end supports it.
         Optional = "optional",
     }
 }
 
 wire_enum! {
-    /// What a detector looks for.
+    /// Kind of a detector.
     pub enum DetectKind {
-        /// A person or an answering machine.
+        /// A human or an answering machine.
         Machine = "machine" as "DETECT_TYPE_MACHINE",
         /// A fax tone.
         Fax = "fax" as "DETECT_TYPE_FAX",
@@ -656,25 +656,25 @@ wire_enum! {
 wire_enum! {
     /// A fax tone.
     pub enum FaxTone {
-        /// What a receiving fax sends; the service's default.
+        /// CED, the tone of a receiving fax machine. The service's default.
         Ced = "CED",
-        /// What a calling fax sends.
+        /// CNG, the tone of a calling fax machine.
         Cng = "CNG",
     }
 }
 
 wire_enum! {
-    /// What becomes of the time that something is paused.
+    /// Content of a recording for the time of a pause.
     pub enum PauseBehavior {
-        /// It is left out; the service's default.
+        /// The pause is left out. The service's default.
         Skip = "skip",
-        /// It is kept as silence.
+        /// The pause is recorded as silence.
         Silence = "silence",
     }
 }
 
 wire_enum! {
-    /// A model of speech recognition.
+    /// Model of speech recognition.
     pub enum SpeechModel {
         /// The engine's default.
         Default = "default",
@@ -688,7 +688,7 @@ wire_enum! {
 }
 
 wire_enum! {
-    /// An engine of speech recognition. Choosing one is deprecated by the service.
+    /// Engine of speech recognition. The service has deprecated this choice.
     pub enum SpeechEngine {
         /// Deepgram.
         Deepgram = "Deepgram",
@@ -700,25 +700,25 @@ wire_enum! {
 }
 
 wire_enum! {
-    /// The types of events.
+    /// Type of an event.
     pub enum EventName {
-        /// A call is in a new state.
+        /// The state of a call changed.
         CallState = "calling.call.state" as "EVENT_CALL_STATE",
-        /// A call came in.
+        /// An inbound call arrived.
         CallReceive = "calling.call.receive" as "EVENT_CALL_RECEIVE",
-        /// A dial went on or ended.
+        /// A dial progressed or ended.
         Dial = "calling.call.dial" as "EVENT_CALL_DIAL",
-        /// A bridge went on or ended.
+        /// A bridge progressed or ended.
         Connect = "calling.call.connect" as "EVENT_CALL_CONNECT",
-        /// A playback went on or ended.
+        /// A playback progressed or ended.
         Play = "calling.call.play" as "EVENT_CALL_PLAY",
-        /// A recording went on or ended.
+        /// A recording progressed or ended.
         Record = "calling.call.record" as "EVENT_CALL_RECORD",
-        /// Something was pressed or said.
+        /// The caller gave input.
         Collect = "calling.call.collect" as "EVENT_CALL_COLLECT",
         /// A detector heard something.
         Detect = "calling.call.detect" as "EVENT_CALL_DETECT",
-        /// A fax went on or ended.
+        /// A fax progressed or ended.
         Fax = "calling.call.fax" as "EVENT_CALL_FAX",
         /// A tap started or ended.
         Tap = "calling.call.tap" as "EVENT_CALL_TAP",
@@ -726,33 +726,33 @@ wire_enum! {
         Stream = "calling.call.stream" as "EVENT_CALL_STREAM",
         /// Digits were sent.
         SendDigits = "calling.call.send_digits" as "EVENT_CALL_SEND_DIGITS",
-        /// A SIP REFER went on or ended.
+        /// A SIP REFER progressed or ended.
         Refer = "calling.call.refer" as "EVENT_CALL_REFER",
-        /// Noise reduction was switched.
+        /// Noise reduction was switched on or off.
         Denoise = "calling.call.denoise" as "EVENT_CALL_DENOISE",
-        /// A payment went on or ended.
+        /// A payment progressed or ended.
         Pay = "calling.call.pay" as "EVENT_CALL_PAY",
-        /// Something about a queue.
+        /// The place of a call in a queue changed.
         Queue = "calling.call.queue" as "EVENT_CALL_QUEUE",
         /// An echo started or ended.
         Echo = "calling.call.echo" as "EVENT_CALL_ECHO",
         /// A transcription started or ended.
         Transcribe = "calling.call.transcribe" as "EVENT_CALL_TRANSCRIBE",
-        /// Hold was switched.
+        /// A call was put on hold or resumed.
         Hold = "calling.call.hold",
         /// An AI session ended.
         Ai = "calling.call.ai",
-        /// Something about a conference.
+        /// A conference or a participant changed.
         Conference = "calling.conference" as "EVENT_CONFERENCE",
-        /// Something failed that no request waits for.
+        /// An error without a request that waits for it.
         CallingError = "calling.error" as "EVENT_CALLING_ERROR",
-        /// A message came in.
+        /// An inbound message arrived.
         MessageReceive = "messaging.receive" as "EVENT_MESSAGING_RECEIVE",
-        /// A message is in a new state.
+        /// The state of a message changed.
         MessageState = "messaging.state" as "EVENT_MESSAGING_STATE",
-        /// The key for resuming the session; never reaches a program.
+        /// The key for resuming the session. Never delivered to a program.
         AuthorizationState = "signalwire.authorization.state" as "EVENT_AUTHORIZATION_STATE",
-        /// The call's part in a room changed.
+        /// The call joined or left a room.
         Room = "calling.call.room",
         /// An event that an application defined.
         UserEvent = "calling.user_event",
@@ -764,17 +764,17 @@ wire_enum! {
         AiBeginSpeaking = "calling.ai.begin_speaking",
         /// The AI's model completed a turn.
         AiCompletion = "calling.ai.completion",
-        /// What the AI answers.
+        /// Response of the AI.
         AiResponse = "calling.ai.response",
-        /// One utterance of the AI's answer.
+        /// One utterance of the AI's response.
         AiResponseUtterance = "calling.ai.response_utterance",
         /// Speech was recognised.
         AiSpeechDetect = "calling.ai.speech_detect",
         /// Speech was recognised in part.
         AiPartialResult = "calling.ai.partial_result",
-        /// The AI warns.
+        /// Warning of the AI.
         AiWarning = "calling.ai.warning",
-        /// The caller spoke over the AI, which let it pass.
+        /// The caller spoke over the AI without interrupting.
         AiTransparentBarge = "calling.ai.transparent_barge",
         /// An AI session is about to end.
         AiStop = "calling.ai.stop",
@@ -782,21 +782,21 @@ wire_enum! {
         AiPostPrompt = "calling.ai.post_prompt",
         /// The AI called a function.
         AiSwaig = "calling.ai.swaig",
-        /// A function told the AI to do something.
+        /// Action that a function requested of the AI.
         AiSwaigAction = "calling.ai.swaig_action",
-        /// Something about an AI beside the call.
+        /// Report of an AI beside the call.
         AiSidecar = "calling.ai.sidecar",
         /// An utterance was transcribed.
         AiTranscribeUtterance = "calling.ai.transcribe.utterance",
         /// A summary of what was transcribed so far.
         AiTranscribeLiveSummarize = "calling.ai.transcribe.live_summarize",
-        /// All that was transcribed.
+        /// The whole transcription.
         AiTranscribeConversationLog = "calling.ai.transcribe.conversation_log",
         /// Something was translated.
         AiTranslateTranscriptDelta = "calling.ai.translate.transcript_delta",
         /// A summary of what was translated so far.
         AiTranslateLiveSummary = "calling.ai.translate.live_summary",
-        /// All that was translated.
+        /// The whole translation.
         AiTranslateConversationLog = "calling.ai.translate.conversation_log",
         /// A task sent to a context by the project's other services.
         RelayTasks = "queuing.relay.tasks",

@@ -21,26 +21,26 @@ use super::super::states::{
 };
 use super::{Event, RawEvent, TypedEvent, or_envelope};
 
-/// Another call that an event mentions. What the service leaves out is empty, and so is a name of more than 1 KiB or a
-/// device of more than 16 KiB, which the event itself has.
+/// A call that an event mentions. Members that the service left out are empty, and so are names of more than 1 KiB and
+/// a device of more than 16 KiB, which the event itself has.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Peer {
-    /// The call's id.
+    /// ID of the call.
     pub call_id: String,
-    /// The node that runs it.
+    /// Node of the service that has the call.
     pub node_id: String,
-    /// Its tag.
+    /// Tag of the call.
     pub tag: String,
-    /// What it calls, or who calls.
+    /// Device at the far end.
     pub device: RemoteDevice,
-    /// What kind of endpoint it is, where only that is told.
+    /// Kind of the device, where only that is reported.
     pub device_type: String,
-    /// The id of the queue that it was taken from.
+    /// ID of the queue that the call was taken from.
     pub queue_id: String,
-    /// The name of the queue that it was taken from.
+    /// Name of the queue that the call was taken from.
     pub queue_name: String,
-    /// Whether it is the leg that won the dial. In the event of a dial only.
+    /// Whether the call is the leg that won the dial. In the event of a dial only.
     #[doc(alias = "dial_winner")]
     pub is_dial_winner: bool,
 }
@@ -85,48 +85,48 @@ fn json_object(payload: &Object<'_>, key: &str) -> Option<Value> {
         .filter(Value::is_object)
 }
 
-/// A call is in a new state.
+/// The state of a call changed.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct CallStateEvent {
-    /// The state it is in now.
+    /// New state.
     #[doc(alias = "call_state")]
     pub state: CallState,
-    /// Who called whom; `Other` without text when the service did not say.
+    /// Direction of the call. `Other` without text if the service reported none.
     pub direction: Direction,
-    /// The other end.
+    /// Device at the far end.
     pub device: RemoteDevice,
-    /// Why it ended.
+    /// Reason for the end.
     pub end_reason: Option<EndReason>,
-    /// Which side ended it: `inbound`, `outbound` or `none`.
+    /// Side that ended the call: `inbound`, `outbound` or `none`.
     pub end_source: String,
-    /// The node that runs it.
+    /// Node of the service that has the call.
     pub node_id: String,
-    /// Its segment, which related events share.
+    /// ID of the call's segment, which related events share.
     pub segment_id: String,
     /// The tag given with the dial or the connect.
     pub tag: String,
-    /// When it began, in milliseconds since 1970; 0 until known.
+    /// Start, in milliseconds since 1970. 0 until known.
     pub start_time: i64,
-    /// When it was answered, in milliseconds since 1970; 0 until known.
+    /// Answer, in milliseconds since 1970. 0 until known.
     pub answer_time: i64,
-    /// When it ended, in milliseconds since 1970; 0 until known.
+    /// End, in milliseconds since 1970. 0 until known.
     pub end_time: i64,
-    /// Whether it is the leg that won a dial.
+    /// Whether the call is the leg that won a dial.
     #[doc(alias = "dial_winner")]
     pub is_dial_winner: bool,
-    /// The call that this one was made for.
+    /// ID of the call that this one was made for.
     pub parent: Option<Peer>,
-    /// The call that this one is bridged with.
+    /// Call that this one is bridged with.
     pub peer: Option<Peer>,
-    /// Of a SIP leg: user, host and parameters of the request and of its From, To and Contact, as JSON.
-    /// `None` if it is larger than 64 KiB: then it is in [`raw`](Self::raw) only.
+    /// User, host and parameters of the request of a SIP leg and of its From, To and Contact, as JSON. `None` if it is
+    /// larger than 64 KiB: then it is in [`raw`](Self::raw) only.
     pub sip_data: Option<Value>,
-    /// The quality of the audio that came in, from 1 to 5.
+    /// Quality of the inbound audio, from 1 to 5.
     pub audio_in_mos: Option<f64>,
-    /// What made the call: `dial`, `connect` or `receive`. Not every version of the service says so.
+    /// Origin of the call: `dial`, `connect` or `receive`. Not every version of the service reports it.
     pub created_by: String,
-    /// The event as it came.
+    /// The whole event, as it arrived.
     pub raw: RawEvent,
 }
 
@@ -167,35 +167,35 @@ impl TypedEvent for CallStateEvent {
     }
 }
 
-/// A call came in.
+/// An inbound call arrived.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct CallReceiveEvent {
-    /// The state it is in: created or ringing.
+    /// State of the call: created or ringing.
     #[doc(alias = "call_state")]
     pub state: CallState,
-    /// Who called whom: inbound.
+    /// Direction of the call: inbound.
     pub direction: Direction,
     /// The caller.
     pub device: RemoteDevice,
-    /// The node that runs it.
+    /// Node of the service that has the call.
     pub node_id: String,
-    /// The project it belongs to.
+    /// ID of the project that the call belongs to.
     pub project_id: String,
-    /// The context it came in on.
+    /// Context of the inbound call or message.
     pub context: String,
-    /// Its segment, which related events share.
+    /// ID of the call's segment, which related events share.
     pub segment_id: String,
-    /// Its tag, when it has one.
+    /// Tag of the call. Empty if there is none.
     pub tag: String,
-    /// The call that this one was made for.
+    /// ID of the call that this one was made for.
     pub parent: Option<Peer>,
-    /// The call that this one is bridged with.
+    /// Call that this one is bridged with.
     pub peer: Option<Peer>,
-    /// Of a SIP leg: user, host and parameters of the request and of its From, To and Contact, as JSON.
-    /// `None` if it is larger than 64 KiB: then it is in [`raw`](Self::raw) only.
+    /// User, host and parameters of the request of a SIP leg and of its From, To and Contact, as JSON. `None` if it is
+    /// larger than 64 KiB: then it is in [`raw`](Self::raw) only.
     pub sip_data: Option<Value>,
-    /// The event as it came.
+    /// The whole event, as it arrived.
     pub raw: RawEvent,
 }
 
@@ -233,24 +233,24 @@ impl TypedEvent for CallReceiveEvent {
     }
 }
 
-/// A dial went on or ended.
+/// A dial progressed or ended.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct DialEvent {
     /// The tag of the dial.
     pub tag: String,
-    /// How far it has come.
+    /// State that the event reports.
     #[doc(alias = "dial_state")]
     pub state: DialState,
-    /// The leg it is about; when answered, the one that won.
+    /// Leg that the event is about. In the event of the answer, the leg that won.
     pub call: Option<Peer>,
-    /// Why it failed.
+    /// Reason for the failure.
     pub reason: Option<EndReason>,
-    /// Which side made it fail: `inbound`, `outbound` or `none`.
+    /// Side that caused the failure: `inbound`, `outbound` or `none`.
     pub source: String,
     /// The node that runs the dial.
     pub node_id: String,
-    /// The event as it came.
+    /// The whole event, as it arrived.
     pub raw: RawEvent,
 }
 
@@ -276,23 +276,23 @@ impl TypedEvent for DialEvent {
     }
 }
 
-/// A bridge went on or ended.
+/// A bridge progressed or ended.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct ConnectEvent {
-    /// How far it has come.
+    /// State that the event reports.
     #[doc(alias = "connect_state")]
     pub state: ConnectState,
-    /// The other call.
+    /// The other call of the bridge.
     pub peer: Option<Peer>,
-    /// Why it failed.
+    /// Reason for the failure.
     pub failed_reason: Option<String>,
     /// `true` if the bridge ended because this call did. The service sent no event then: `raw` is empty.
     pub ended_by_call: bool,
     /// `true` if the event that reported the connection was missed while the client was offline, and something else
     /// proved it: the service refused a second connect, for example. The service sent no event then: `raw` is empty.
     pub presumed: bool,
-    /// The event as it came.
+    /// The whole event, as it arrived.
     pub raw: RawEvent,
 }
 
@@ -332,19 +332,19 @@ impl TypedEvent for ConnectEvent {
     }
 }
 
-/// A SIP REFER went on or ended.
+/// A SIP REFER progressed or ended.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct ReferEvent {
-    /// How far it has come.
+    /// State that the event reports.
     pub state: ReferState,
-    /// The SIP URI it goes to.
+    /// SIP URI that the call is referred to.
     pub sip_refer_to: String,
     /// The SIP status of the REFER.
     pub sip_refer_response_code: String,
     /// The SIP status in the last NOTIFY.
     pub sip_notify_response_code: String,
-    /// The event as it came.
+    /// The whole event, as it arrived.
     pub raw: RawEvent,
 }
 
@@ -368,13 +368,13 @@ impl TypedEvent for ReferEvent {
     }
 }
 
-/// Hold was switched.
+/// A call was put on hold or resumed.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct HoldEvent {
     /// Whether the call is on hold.
     pub state: HoldState,
-    /// The event as it came.
+    /// The whole event, as it arrived.
     pub raw: RawEvent,
 }
 
@@ -392,15 +392,15 @@ impl TypedEvent for HoldEvent {
     }
 }
 
-/// A playback went on or ended.
+/// A playback progressed or ended.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct PlayEvent {
-    /// The operation it belongs to.
+    /// Control ID of the operation.
     pub control_id: String,
-    /// What it is doing.
+    /// State that the event reports.
     pub state: PlayState,
-    /// The event as it came.
+    /// The whole event, as it arrived.
     pub raw: RawEvent,
 }
 
@@ -418,29 +418,29 @@ impl TypedEvent for PlayEvent {
     }
 }
 
-/// A recording went on or ended.
+/// A recording progressed or ended.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct RecordEvent {
-    /// The operation it belongs to.
+    /// Control ID of the operation.
     pub control_id: String,
-    /// What it is doing.
+    /// State that the event reports.
     pub state: RecordState,
-    /// Where the file is; empty until known.
+    /// URL of the file. Empty until known.
     pub url: String,
-    /// Its length in seconds; 0 until known.
+    /// Duration, in seconds. 0 until known.
     pub duration: f64,
-    /// Its size in bytes; 0 until known.
+    /// Size, in bytes. 0 until known.
     pub size: i64,
-    /// The recording's id.
+    /// ID of the recording.
     pub recording_id: String,
-    /// When it began, in seconds since 1970; 0 until known.
+    /// Start, in seconds since 1970. 0 until known.
     pub start_time: f64,
-    /// When it ended, in seconds since 1970; 0 until known.
+    /// End, in seconds since 1970. 0 until known.
     pub end_time: f64,
-    /// When the first audio was captured, in seconds since 1970; 0 until known.
+    /// First captured audio, in seconds since 1970. 0 until known.
     pub first_frame_time: f64,
-    /// What becomes of the time that it is paused, where the service says so.
+    /// Content of the recording for the time of a pause, where the service reports it.
     pub pause_behavior: Option<PauseBehavior>,
     /// The format of the file.
     #[doc(alias = "record")]
@@ -449,7 +449,7 @@ pub struct RecordEvent {
     pub is_stereo: bool,
     /// Which side is recorded.
     pub direction: Option<AudioDirection>,
-    /// The event as it came.
+    /// The whole event, as it arrived.
     pub raw: RawEvent,
 }
 
@@ -486,20 +486,21 @@ impl TypedEvent for RecordEvent {
     }
 }
 
-/// Something was pressed or said, or was not.
+/// A caller gave input, or none.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct CollectEvent {
-    /// The operation it belongs to.
+    /// Control ID of the operation.
     pub control_id: String,
-    /// What came.
+    /// Input of the caller.
     pub result: CollectResult,
-    /// What the collect is doing, where the service says so.
+    /// State of the collect, where the service reports one.
     pub state: Option<CollectState>,
-    /// `false`: an interim result. `true`: this utterance is complete. `None`: the service did not say.
+    /// Whether the result is final: `Some(false)` for an interim result, `Some(true)` for a complete utterance, `None`
+    /// if the service did not report it.
     #[doc(alias = "final")]
     pub is_final: Option<bool>,
-    /// The event as it came.
+    /// The whole event, as it arrived.
     pub raw: RawEvent,
 }
 
@@ -527,16 +528,16 @@ impl TypedEvent for CollectEvent {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct DetectEvent {
-    /// The operation it belongs to.
+    /// Control ID of the operation.
     pub control_id: String,
-    /// What the detector looks for.
+    /// Kind of the detector.
     #[doc(alias = "detect")]
     pub kind: DetectKind,
-    /// What it heard.
+    /// Result of the detector.
     pub heard: Heard,
-    /// With [`Heard::Ready`]: whether a beep was heard.
+    /// Whether a beep was heard, with [`Heard::Ready`].
     pub beep: bool,
-    /// The event as it came.
+    /// The whole event, as it arrived.
     pub raw: RawEvent,
 }
 
@@ -569,38 +570,38 @@ impl TypedEvent for DetectEvent {
     }
 }
 
-/// What a detector heard. `Debug` does not show a digit.
+/// Result of a detector. `Debug` does not show a digit.
 #[derive(Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Heard {
-    /// A person.
+    /// A human.
     Human,
     /// An answering machine.
     Machine,
-    /// It could not be decided.
+    /// The detector could not decide.
     Unknown,
-    /// The machine is done with its greeting: speak now.
+    /// The greeting of the answering machine has ended: a message can be left now.
     Ready,
-    /// The machine speaks again.
+    /// The answering machine speaks again.
     NotReady,
     /// The tone of a receiving fax.
     Ced,
     /// The tone of a calling fax.
     Cng,
-    /// This key: `0` to `9`, `#`, `*` or `A` to `D`.
+    /// A DTMF digit: `0` to `9`, `#`, `*` or `A` to `D`.
     Digit(char),
     /// The detector ended; as the first event, it ended without having heard anything.
     Finished,
     /// The detector failed.
     Error,
-    /// The event does not say.
+    /// The event has no result.
     None,
-    /// Something that this version does not know.
+    /// A result that this version does not know.
     Other(Box<str>),
 }
 
 impl Heard {
-    /// Whether the detector ended with this.
+    /// `true` if the detector ended with this result.
     #[must_use]
     pub fn is_end(&self) -> bool {
         matches!(self, Self::Finished | Self::Error)
@@ -666,40 +667,40 @@ impl fmt::Display for Heard {
     }
 }
 
-/// A page of a fax is through, or the fax ended.
+/// A page of a fax was sent or received, or the fax ended.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct FaxEvent {
-    /// The operation it belongs to.
+    /// Control ID of the operation.
     pub control_id: String,
-    /// What happened.
+    /// Kind of the event.
     #[doc(alias = "fax")]
     pub kind: FaxKind,
-    /// The number of the page that is through; 0 when it is not about one.
+    /// Number of the page that was sent or received. 0 if the event is not about a page.
     #[doc(alias = "number")]
     pub page: i64,
-    /// How many pages there were, when it is over.
+    /// Number of pages, at the end.
     pub pages: i64,
-    /// Whether it succeeded, when it is over.
+    /// Whether the fax succeeded, at the end.
     #[doc(alias = "success")]
     pub is_success: bool,
-    /// Where the document is, when it is over.
+    /// URL of the document, at the end.
     pub document: String,
-    /// The document's format.
+    /// Format of the document.
     pub format: String,
     /// `send` or `receive`.
     pub direction: String,
-    /// Our station's name.
+    /// Identity of this station.
     pub identity: String,
-    /// The other station's name.
+    /// Identity of the remote station.
     pub remote_identity: String,
-    /// The result's number; 0 is success.
+    /// Code of the result. 0 is success.
     pub result: i64,
-    /// The result in words.
+    /// Text of the result.
     pub result_text: String,
-    /// A state, which only older servers send.
+    /// State of the fax. Only older servers send it.
     pub state: String,
-    /// The event as it came.
+    /// The whole event, as it arrived.
     pub raw: RawEvent,
 }
 
@@ -727,7 +728,7 @@ impl FaxEvent {
 }
 
 impl FaxEvent {
-    /// Whether the fax is over, well or not: [`is_success`](Self::is_success) tells.
+    /// `true` if the fax has ended, with success or not: [`is_success`](Self::is_success).
     #[must_use]
     pub fn is_end(&self) -> bool {
         match &self.kind {
@@ -750,20 +751,20 @@ impl TypedEvent for FaxEvent {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct TapEvent {
-    /// The operation it belongs to.
+    /// Control ID of the operation.
     pub control_id: String,
-    /// What it is doing.
+    /// State that the event reports.
     pub state: TapState,
-    /// What is tapped: `audio`. Empty when the service did not say.
+    /// Media that are tapped: `audio`. Empty if the service did not report it.
     pub tap_type: String,
-    /// Which side is tapped.
+    /// Side of the call that is tapped.
     #[doc(alias = "tap")]
     pub direction: Option<AudioDirection>,
-    /// Where the audio goes.
+    /// Receiver of the audio.
     pub device: RemoteDevice,
-    /// Whether it ended because its call did. The service sent no event then: `raw` is empty.
+    /// Whether the operation ended because its call ended. The service sent no event then: `raw` is empty.
     pub ended_by_call: bool,
-    /// The event as it came.
+    /// The whole event, as it arrived.
     pub raw: RawEvent,
 }
 
@@ -808,17 +809,17 @@ impl TypedEvent for TapEvent {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct StreamEvent {
-    /// The operation it belongs to.
+    /// Control ID of the operation.
     pub control_id: String,
-    /// What it is doing.
+    /// State that the event reports.
     pub state: StreamState,
-    /// Where the audio goes.
+    /// Receiver of the audio.
     pub url: String,
-    /// The name given at the start.
+    /// Label of the stream.
     pub name: String,
-    /// Whether it ended because its call did. The service sent no event then: `raw` is empty.
+    /// Whether the operation ended because its call ended. The service sent no event then: `raw` is empty.
     pub ended_by_call: bool,
-    /// The event as it came.
+    /// The whole event, as it arrived.
     pub raw: RawEvent,
 }
 
@@ -861,11 +862,11 @@ impl TypedEvent for StreamEvent {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct SendDigitsEvent {
-    /// The operation it belongs to.
+    /// Control ID of the operation.
     pub control_id: String,
-    /// What became of them.
+    /// State that the event reports.
     pub state: SendDigitsState,
-    /// The event as it came.
+    /// The whole event, as it arrived.
     pub raw: RawEvent,
 }
 
@@ -883,13 +884,13 @@ impl TypedEvent for SendDigitsEvent {
     }
 }
 
-/// Noise reduction was switched.
+/// Noise reduction was switched on or off.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct DenoiseEvent {
-    /// Whether it is on.
+    /// `true` if noise reduction is on.
     pub denoised: bool,
-    /// The event as it came.
+    /// The whole event, as it arrived.
     pub raw: RawEvent,
 }
 
@@ -907,37 +908,37 @@ impl TypedEvent for DenoiseEvent {
     }
 }
 
-/// A payment went on or ended. `Debug` shows nothing of what was entered or issued.
+/// A payment progressed or ended. `Debug` shows nothing of what was entered or issued.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct PayEvent {
-    /// The operation it belongs to.
+    /// Control ID of the operation.
     pub control_id: String,
-    /// What it is doing, which only older servers say.
+    /// State that the event reports. Only older servers send it.
     pub state: Option<PayState>,
-    /// How it ended; `None` while it goes on.
+    /// Result of the payment. `None` while it is in progress.
     pub result: Option<PayResult>,
-    /// What is being asked for.
+    /// Step of the payment.
     #[doc(alias = "for")]
     pub step: Option<PayStep>,
-    /// Which attempt it is.
+    /// Number of the attempt.
     pub attempt: i64,
-    /// What was wrong with the last attempt.
+    /// Mistake in the last attempt.
     #[doc(alias = "error_type")]
     pub fault: Option<PayFault>,
-    /// At the end: what was wrong.
+    /// Mistake that ended the payment.
     pub payment_error: Option<PayFault>,
-    /// At the end: the number of what was wrong, from `700` to `706`.
+    /// Code of the mistake that ended the payment, from `700` to `706`.
     pub payment_error_code: String,
-    /// At the end: the payment connector's own code.
+    /// The payment connector's own code, at the end.
     pub payment_connector_error_code: String,
-    /// At the end: the payment connector's own words.
+    /// The payment connector's own message, at the end.
     pub payment_connector_error_message: String,
-    /// At the end: the token that the connector issued.
+    /// Token that the connector issued, at the end.
     pub payment_token: String,
-    /// At the end: the connector's id of the charge.
+    /// The connector's ID of the charge, at the end.
     pub payment_confirmation_code: String,
-    /// What is paid with.
+    /// Means of payment.
     pub payment_method: Option<PaymentMethod>,
     /// The card's number, of which only the last digits are shown.
     #[doc(alias = "payment_card_number")]
@@ -954,11 +955,11 @@ pub struct PayEvent {
     /// The card's security code, masked.
     #[doc(alias = "payment_card_security_code")]
     pub security_code: String,
-    /// The webhook that is told too.
+    /// URL that receives the status callbacks too.
     pub status_url: String,
-    /// How the webhook is called.
+    /// HTTP method of the status callback.
     pub status_url_method: String,
-    /// The event as it came.
+    /// The whole event, as it arrived.
     pub raw: RawEvent,
 }
 
@@ -997,14 +998,14 @@ impl PayEvent {
         }
     }
 
-    /// Whether it is over: it has a result, or a state of older servers that says so.
+    /// `true` if the payment has ended: it has a result, or a final state of older servers.
     #[must_use]
     pub fn is_end(&self) -> bool {
         let states = [PayState::Finished, PayState::Error, PayState::Completed, PayState::Failed, PayState::Canceled];
         self.result.is_some() || self.state.as_ref().is_some_and(|state| states.contains(state))
     }
 
-    /// Whether it succeeded.
+    /// `true` if the payment succeeded.
     #[must_use]
     #[doc(alias = "success")]
     pub fn is_success(&self) -> bool {
@@ -1023,36 +1024,36 @@ impl TypedEvent for PayEvent {
     }
 }
 
-/// Something about the call's place in a queue.
+/// The place of a call in a queue changed.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct QueueEvent {
-    /// The operation it belongs to.
+    /// Control ID of the operation.
     pub control_id: String,
-    /// What happened.
+    /// Kind of the event.
     pub status: QueueStatus,
-    /// The queue's id.
+    /// ID of the queue.
     pub queue_id: String,
-    /// The queue's name.
+    /// Name of the queue.
     pub queue_name: String,
-    /// The call's place in line.
+    /// Position of the call in the queue.
     pub position: i64,
-    /// How many calls wait.
+    /// Number of calls in the queue.
     pub size: i64,
-    /// The average wait, in seconds.
+    /// Average wait, in seconds.
     pub avg_time: f64,
-    /// When it entered, in microseconds since 1970; 0 when it did not.
+    /// Time at which the call entered, in microseconds since 1970. 0 if it did not.
     #[doc(alias = "enqueue_ts")]
     pub entered_at: i64,
-    /// When it was taken out, in microseconds since 1970; 0 until then.
+    /// Time at which the call was taken out, in microseconds since 1970. 0 until then.
     #[doc(alias = "dequeue_ts")]
     pub taken_at: i64,
-    /// When it left, in microseconds since 1970; 0 until then.
+    /// Time at which the call left, in microseconds since 1970. 0 until then.
     #[doc(alias = "leave_ts")]
     pub left_at: i64,
-    /// The webhook that is told too.
+    /// URL that receives the status callbacks too.
     pub status_url: String,
-    /// The event as it came.
+    /// The whole event, as it arrived.
     pub raw: RawEvent,
 }
 
@@ -1087,11 +1088,11 @@ impl TypedEvent for QueueEvent {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct EchoEvent {
-    /// What it is doing.
+    /// State that the event reports.
     pub state: EchoState,
     /// `true` if the echo ended because its call did. The service sent no event then: `raw` is empty.
     pub ended_by_call: bool,
-    /// The event as it came.
+    /// The whole event, as it arrived.
     pub raw: RawEvent,
 }
 
@@ -1119,25 +1120,25 @@ impl TypedEvent for EchoEvent {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct TranscribeEvent {
-    /// The operation it belongs to.
+    /// Control ID of the operation.
     pub control_id: String,
-    /// What it is doing.
+    /// State that the event reports.
     pub state: TranscribeState,
-    /// Where the recording is, perhaps a relative path; empty until known.
+    /// URL of the recording, which may be a relative path. Empty until known.
     pub url: String,
-    /// The recording's id.
+    /// ID of the recording.
     pub recording_id: String,
-    /// Its length in seconds; 0 until known.
+    /// Duration, in seconds. 0 until known.
     pub duration: f64,
-    /// Its size in bytes; 0 until known.
+    /// Size, in bytes. 0 until known.
     pub size: i64,
-    /// When it began, in seconds since 1970; 0 until known.
+    /// Start, in seconds since 1970. 0 until known.
     pub start_time: f64,
-    /// When it ended, in seconds since 1970; 0 until known.
+    /// End, in seconds since 1970. 0 until known.
     pub end_time: f64,
-    /// The webhook that gets the text.
+    /// URL that receives the text.
     pub status_url: String,
-    /// The event as it came.
+    /// The whole event, as it arrived.
     pub raw: RawEvent,
 }
 
@@ -1170,13 +1171,13 @@ impl TypedEvent for TranscribeEvent {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct AiEvent {
-    /// The operation it belongs to.
+    /// Control ID of the operation.
     pub control_id: String,
-    /// How it ended.
+    /// State at the end.
     pub state: AiState,
-    /// Whether it ended because its call did. The service sent no event then: `raw` is empty.
+    /// Whether the operation ended because its call ended. The service sent no event then: `raw` is empty.
     pub ended_by_call: bool,
-    /// The event as it came.
+    /// The whole event, as it arrived.
     pub raw: RawEvent,
 }
 
@@ -1204,23 +1205,23 @@ impl TypedEvent for AiEvent {
     }
 }
 
-/// Something about a conference, or about somebody in it.
+/// A conference or a participant changed.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct ConferenceEvent {
-    /// The conference's id.
+    /// ID of the conference.
     pub conference_id: String,
-    /// The conference's name.
+    /// Name of the conference.
     pub name: String,
-    /// What happened.
+    /// Kind of the event.
     pub status: ConferenceStatus,
-    /// How many are in it.
+    /// Number of participants.
     pub size: i64,
-    /// Where it is mixed.
+    /// Region in which the conference is mixed.
     pub region: Option<ConferenceRegion>,
-    /// The call of whom it is about; empty at its start and its end.
+    /// ID of the participant's call. Empty at the start and the end of the conference.
     pub call_id: String,
-    /// The node that runs that call.
+    /// Node of that call.
     pub node_id: String,
     /// Whether that call is muted.
     #[doc(alias = "muted")]
@@ -1235,26 +1236,26 @@ pub struct ConferenceEvent {
     pub call_id_to_coach: String,
     /// Whether the conference ends when that call leaves.
     pub end_on_leave: bool,
-    /// Whether the conference began when that call came.
+    /// Whether the conference started when that call entered.
     pub start_on_join: bool,
-    /// At its end: the call whose leaving ended it.
+    /// ID of the call that ended the conference by leaving, at the end.
     #[doc(alias = "call_id_ending_conf")]
     pub ended_by: String,
-    /// At its end: why.
+    /// Reason for the end, at the end.
     #[doc(alias = "reason_ended")]
     pub end_reason: Option<ConferenceEndReason>,
-    /// At its end: where its recording is, when it was recorded.
+    /// URL of the recording, at the end, if the conference was recorded.
     pub recording_url: String,
-    /// The recording's length in seconds; 0 until known.
+    /// Duration of the recording, in seconds. 0 until known.
     pub recording_duration: i64,
-    /// The recording's size in bytes; 0 until known.
+    /// Size of the recording, in bytes. 0 until known.
     pub recording_file_size: i64,
-    /// What was announced.
+    /// Media of the announcement.
     pub announce_url: String,
-    /// With [`ConferenceStatus::CallQuality`]: the figures on the line, such as `rtt_avg`, `in_mos` and
+    /// Figures of the line quality, with [`ConferenceStatus::CallQuality`], such as `rtt_avg`, `in_mos` and
     /// `out_jitter_max`, by the service's names. Otherwise empty.
     pub qos: BTreeMap<String, f64>,
-    /// The event as it came.
+    /// The whole event, as it arrived.
     pub raw: RawEvent,
 }
 
@@ -1308,11 +1309,11 @@ impl TypedEvent for ConferenceEvent {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct RoomEvent {
-    /// What happened.
+    /// Kind of the event.
     pub status: RoomStatus,
     /// The room's name.
     pub room_name: String,
-    /// The event as it came.
+    /// The whole event, as it arrived.
     pub raw: RawEvent,
 }
 
@@ -1330,18 +1331,18 @@ impl TypedEvent for RoomEvent {
     }
 }
 
-/// Something failed that no request waits for.
+/// An error without a request that waits for it.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct CallingErrorEvent {
-    /// The code, when there is one.
+    /// Error code. `None` if there is none.
     pub code: String,
-    /// What went wrong: text, or JSON where the service sent a structure.
+    /// Error message: text, or JSON if the service sent a structure.
     pub message: String,
-    /// Whether the operation that ran died of it.
+    /// Whether the error ended the running operation.
     #[doc(alias = "fatal")]
     pub is_fatal: Option<bool>,
-    /// The event as it came.
+    /// The whole event, as it arrived.
     pub raw: RawEvent,
 }
 
@@ -1362,35 +1363,35 @@ impl TypedEvent for CallingErrorEvent {
     }
 }
 
-/// What was pressed or said. `Debug` does not show it.
+/// Input of a caller. `Debug` does not show it.
 #[derive(Clone, PartialEq)]
 #[non_exhaustive]
 pub enum CollectResult {
     /// The event has no result.
     None,
-    /// Keys were pressed.
+    /// The caller pressed digits.
     Digits {
-        /// The keys.
+        /// The digits.
         digits: String,
-        /// The key that ended the input; empty when none did.
+        /// The digit that ended the input. Empty if none did.
         terminator: String,
     },
-    /// Something was said.
+    /// The caller spoke.
     Speech {
-        /// What was understood.
+        /// The recognized text.
         text: String,
-        /// How sure that is, from 0 to 100; 0 when it was not judged.
+        /// Confidence, from 0 to 100. 0 if it was not rated.
         confidence: f64,
     },
-    /// Nothing came in time.
+    /// There was no input within the timeout.
     NoInput,
-    /// What came fits nothing that was asked for.
+    /// The input matches nothing that was requested.
     NoMatch,
-    /// It failed.
+    /// The collect failed.
     Error,
-    /// The caller began to speak or to press.
+    /// The caller started to speak or to press digits.
     StartOfInput,
-    /// It ended without input: it was stopped, or the caller hung up.
+    /// The collect ended without input: it was stopped, or the caller hung up.
     Finished,
     /// A type of result that this version does not know.
     Other(Box<str>),
@@ -1416,13 +1417,13 @@ impl CollectResult {
 }
 
 impl CollectEvent {
-    /// The keys that were pressed, when keys were.
+    /// The digits that the caller pressed. `None` if there were none.
     #[must_use]
     pub fn digits(&self) -> Option<&str> {
         if let CollectResult::Digits { digits, .. } = &self.result { Some(digits) } else { None }
     }
 
-    /// What was said, when something was.
+    /// The text that the caller said. `None` if there was none.
     #[must_use]
     #[doc(alias = "transcript")]
     pub fn speech(&self) -> Option<&str> {
@@ -1431,7 +1432,7 @@ impl CollectEvent {
 }
 
 impl ConnectEvent {
-    /// The id of the other call, when it is known.
+    /// The ID of the other call. `None` if unknown.
     #[must_use]
     pub fn peer_call_id(&self) -> Option<&str> {
         self.peer.as_ref().map(|peer| peer.call_id.as_str()).filter(|id| !id.is_empty())

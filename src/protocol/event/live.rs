@@ -9,11 +9,11 @@ use super::super::redact::Content;
 use super::super::states::EventName;
 use super::{Event, RawEvent, TypedEvent};
 
-/// What an event of live transcription or translation reports.
+/// Kind of an event of live transcription or translation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum LiveReport {
-    /// Something was said.
+    /// An utterance.
     Utterance,
     /// A summary of what was said so far.
     Summary,
@@ -27,19 +27,19 @@ pub enum LiveReport {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct LiveEvent {
-    /// What the event reports.
+    /// Kind of the event.
     pub report: LiveReport,
-    /// Who spoke, for an utterance of a transcription: `remote-caller` or `local-caller`.
+    /// Speaker of an utterance of a transcription: `remote-caller` or `local-caller`.
     pub role: String,
-    /// What was said, for an utterance.
+    /// Text of an utterance.
     pub text: String,
-    /// The translation of what was said, for an utterance of a translation.
+    /// Translation of an utterance, of a translation.
     pub translation: String,
     /// The summary: always for [`LiveReport::Summary`], and for [`LiveReport::Log`] if a summary was asked for.
     pub summary: Option<String>,
     /// `true` if the call ended and the service reported no log.
     pub ended_by_call: bool,
-    /// The event as it came.
+    /// The whole event, as it arrived.
     pub raw: RawEvent,
 }
 
@@ -47,9 +47,9 @@ pub struct LiveEvent {
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LiveTurn {
-    /// Who spoke: `remote-caller` or `local-caller`.
+    /// Speaker: `remote-caller` or `local-caller`.
     pub role: String,
-    /// What was said, or its translation.
+    /// Text of the turn, or its translation.
     pub text: String,
     /// The language of the text; empty if the service did not report it.
     pub language: String,
@@ -90,13 +90,13 @@ impl LiveEvent {
         }
     }
 
-    /// The conversation, for a log and for a summary: what was said, in the language in which it was said.
+    /// Returns the conversation, for a log and for a summary, in the language in which it was held.
     #[must_use]
     pub fn turns(&self) -> Vec<LiveTurn> {
         self.turns_in(&["conversation_log", "primary_conversation_log"])
     }
 
-    /// The translated conversation, for a log and for a summary of a translation.
+    /// Returns the translated conversation, for a log and for a summary of a translation.
     #[must_use]
     pub fn translated_turns(&self) -> Vec<LiveTurn> {
         self.turns_in(&["secondary_conversation_log"])

@@ -10,32 +10,32 @@ use super::super::states::{Direction, EventName, MessageState};
 use super::{Event, RawEvent, TypedEvent, or_envelope};
 use crate::secret::one_line;
 
-/// A text message came in. `Debug` does not show its text.
+/// An inbound text message arrived. `Debug` does not show its text.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct MessageReceiveEvent {
-    /// The message's id.
+    /// ID of the message.
     pub message_id: String,
-    /// The context it came in on.
+    /// Context of the inbound call or message.
     pub context: String,
-    /// Which way it goes: inbound.
+    /// Direction: inbound.
     pub direction: Direction,
-    /// The sender's number.
+    /// Number of the sender.
     pub from_number: String,
-    /// The number it was sent to.
+    /// Number of the recipient.
     pub to_number: String,
-    /// Its text, which may be empty.
+    /// Text of the message. May be empty.
     pub body: String,
-    /// URLs of its media.
+    /// URLs of the media.
     pub media: Vec<String>,
-    /// How many segments it took.
+    /// Number of segments.
     pub segments: i64,
-    /// Its state: received.
+    /// State: received.
     #[doc(alias = "message_state")]
     pub state: MessageState,
-    /// Its tags.
+    /// Tags of the message.
     pub tags: Vec<String>,
-    /// The event as it came.
+    /// The whole event, as it arrived.
     pub raw: RawEvent,
 }
 
@@ -65,36 +65,36 @@ impl TypedEvent for MessageReceiveEvent {
     }
 }
 
-/// A text message that was sent is in a new state. `Debug` does not show its text.
+/// The state of a sent text message changed. `Debug` does not show its text.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct MessageStateEvent {
-    /// The message's id.
+    /// ID of the message.
     pub message_id: String,
-    /// The context that its states are delivered on.
+    /// Context to which the states of the message are delivered.
     pub context: String,
-    /// Which way it goes: outbound.
+    /// Direction: outbound.
     pub direction: Direction,
-    /// The number it is sent from.
+    /// Number of the sender.
     pub from_number: String,
-    /// The number it is sent to.
+    /// Number of the recipient.
     pub to_number: String,
-    /// Its text, which may be empty.
+    /// Text of the message. May be empty.
     pub body: String,
-    /// URLs of its media.
+    /// URLs of the media.
     pub media: Vec<String>,
-    /// How many segments it took.
+    /// Number of segments.
     pub segments: i64,
-    /// The state it is in now.
+    /// New state.
     #[doc(alias = "message_state")]
     pub state: MessageState,
-    /// Why it was not delivered, or could not be sent.
+    /// Reason why the message was not delivered, or could not be sent.
     pub reason: Option<String>,
-    /// Its tags.
+    /// Tags of the message.
     pub tags: Vec<String>,
-    /// The tag that some versions of the service send in place of the tags.
+    /// Tag that some versions of the service send in place of the tags.
     pub tag: String,
-    /// The event as it came.
+    /// The whole event, as it arrived.
     pub raw: RawEvent,
 }
 
@@ -118,7 +118,7 @@ impl MessageStateEvent {
     }
 }
 
-/// Why a text message was not delivered.
+/// Failure of a text message: its state, the reason, and the event that reported it.
 ///
 /// `Display` is one line, for example `undelivered: destination handset unreachable`.
 ///
@@ -132,7 +132,7 @@ pub struct MessageFailure {
     pub state: MessageState,
     /// The reason, in the words of the service or the carrier. `None` if none was reported.
     pub reason: Option<String>,
-    /// The event as it came.
+    /// The whole event, as it arrived.
     pub raw: RawEvent,
 }
 
@@ -155,7 +155,7 @@ impl MessageFailure {
 }
 
 impl MessageStateEvent {
-    /// Why the message was not delivered; `None` unless its state is `Undelivered` or `Failed`.
+    /// Returns the failure of the message. `None` unless its state is `Undelivered` or `Failed`.
     #[must_use]
     pub fn failure(&self) -> Option<MessageFailure> {
         let failed = matches!(self.state, MessageState::Undelivered | MessageState::Failed);

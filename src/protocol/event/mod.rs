@@ -34,29 +34,29 @@ use super::redact;
 use super::states::EventName;
 use crate::secret::one_line;
 
-/// Something that happened, as told by the service.
+/// A report of the service about a call, an operation or a message.
 ///
-/// Fields that the service left out, or sent with another type, have their empty value: "", 0, `false` or `None`.
-/// What came is always in [`raw`](Self::raw).
+/// Fields that the service left out, or sent with another type, have their empty value: "", 0, `false` or `None`. The
+/// whole event is always in [`raw`](Self::raw).
 #[doc(alias = "RelayEvent")]
 #[derive(Clone)]
 #[non_exhaustive]
 pub enum Event {
-    /// A call is in a new state.
+    /// The state of a call changed.
     CallState(CallStateEvent),
-    /// A call came in.
+    /// An inbound call arrived.
     CallReceive(CallReceiveEvent),
-    /// A playback went on or ended.
+    /// A playback progressed or ended.
     Play(PlayEvent),
-    /// A recording went on or ended.
+    /// A recording progressed or ended.
     Record(RecordEvent),
-    /// Something was pressed or said.
+    /// A caller gave input.
     Collect(CollectEvent),
-    /// A bridge went on or ended.
+    /// A bridge progressed or ended.
     Connect(ConnectEvent),
     /// A detector heard something.
     Detect(DetectEvent),
-    /// A fax went on or ended.
+    /// A fax progressed or ended.
     Fax(FaxEvent),
     /// A tap started or ended.
     Tap(TapEvent),
@@ -64,42 +64,42 @@ pub enum Event {
     Stream(StreamEvent),
     /// Digits were sent.
     SendDigits(SendDigitsEvent),
-    /// A dial went on or ended.
+    /// A dial progressed or ended.
     Dial(DialEvent),
-    /// A SIP REFER went on or ended.
+    /// A SIP REFER progressed or ended.
     Refer(ReferEvent),
-    /// Noise reduction was switched.
+    /// Noise reduction was switched on or off.
     Denoise(DenoiseEvent),
-    /// A payment went on or ended.
+    /// A payment progressed or ended.
     Pay(PayEvent),
-    /// Something about a queue.
+    /// The place of a call in a queue changed.
     Queue(QueueEvent),
     /// An echo started or ended.
     Echo(EchoEvent),
     /// A transcription started or ended.
     Transcribe(TranscribeEvent),
-    /// Hold was switched.
+    /// A call was put on hold or resumed.
     Hold(HoldEvent),
-    /// Something about a conference.
+    /// A conference or a participant changed.
     Conference(ConferenceEvent),
     /// The call joined a room, could not join it, or left it.
     Room(RoomEvent),
-    /// Something failed that no request waits for.
+    /// An error without a request that waits for it.
     CallingError(CallingErrorEvent),
-    /// A message came in.
+    /// An inbound message arrived.
     MessageReceive(MessageReceiveEvent),
-    /// A message is in a new state.
+    /// The state of a message changed.
     MessageState(MessageStateEvent),
     /// An AI session ended.
     Ai(AiEvent),
     /// Live transcription or translation.
     Live(LiveEvent),
-    /// Any other event, as it came.
+    /// Any other event, as it arrived.
     Other(RawEvent),
 }
 
-/// Reads the envelope of an event: the object with `event_type` and `params`. Never fails; what is not understood is
-/// [`Event::Other`], or has empty fields.
+/// Parses the envelope of an event: the object with `event_type` and `params`. Never fails; events that cannot be
+/// parsed are [`Event::Other`], or have empty fields.
 ///
 /// ```
 /// use signalwire_relay::Event;
@@ -170,7 +170,7 @@ impl Event {
         }
     }
 
-    /// The event as it came.
+    /// The whole event, as it arrived.
     #[must_use]
     pub fn raw(&self) -> &RawEvent {
         match self {
@@ -211,19 +211,19 @@ impl Event {
         self.raw().name().clone()
     }
 
-    /// The call it is about, when it is about one.
+    /// The ID of the event's call. `None` if there is none.
     #[must_use]
     pub fn call_id(&self) -> Option<&str> {
         self.raw().call_id()
     }
 
-    /// The operation it belongs to, when it belongs to one.
+    /// The control ID of the event's operation. `None` if there is none.
     #[must_use]
     pub fn control_id(&self) -> Option<&str> {
         self.raw().control_id()
     }
 
-    /// When the service sent it, in seconds since 1970; 0 when it did not say.
+    /// Time at which the service sent the event, in seconds since 1970. 0 if the service did not report it.
     #[must_use]
     pub fn timestamp(&self) -> f64 {
         self.raw().timestamp()
@@ -317,7 +317,7 @@ impl<'a> Unread<'a> {
     }
 }
 
-/// An event as it came. Cheap to clone.
+/// An event as JSON, as it arrived. Cheap to clone.
 #[derive(Clone)]
 pub struct RawEvent(Arc<Came>);
 
@@ -399,49 +399,49 @@ impl RawEvent {
         &self.0.name
     }
 
-    /// The call it is about, when it is about one.
+    /// The ID of the event's call. `None` if there is none.
     #[must_use]
     pub fn call_id(&self) -> Option<&str> {
         Some(&self.0.text[self.0.payload_end..self.0.call_id_end]).filter(|id| !id.is_empty())
     }
 
-    /// The operation it belongs to, when it belongs to one.
+    /// The control ID of the event's operation. `None` if there is none.
     #[must_use]
     pub fn control_id(&self) -> Option<&str> {
         Some(&self.0.text[self.0.call_id_end..self.0.control_id_end]).filter(|id| !id.is_empty())
     }
 
-    /// When the service sent it, in seconds since 1970; 0 when it did not say.
+    /// Time at which the service sent the event, in seconds since 1970. 0 if the service did not report it.
     #[must_use]
     pub fn timestamp(&self) -> f64 {
         self.0.timestamp
     }
 
-    /// The channel that the service delivered it on; empty when it did not say.
+    /// The channel on which the service delivered the event. Empty if the service did not report it.
     #[must_use]
     pub fn event_channel(&self) -> &str {
         &self.0.text[self.0.control_id_end..]
     }
 
-    /// The node of the service that it comes from; empty when it did not say.
+    /// The node of the service that sent the event. Empty if the service did not report it.
     #[must_use]
     pub fn node_id(&self) -> String {
         Object::parse_text(self.json()).string("node_id")
     }
 
-    /// The segment of its call, which related events share; empty when it did not say.
+    /// The ID of the call's segment, which related events share. Empty if the service did not report it.
     #[must_use]
     pub fn segment_id(&self) -> String {
         Object::parse_text(self.json()).string("segment_id")
     }
 
-    /// The tag of its call, or of the dial; empty when there is none.
+    /// The tag of the call, or of the dial. Empty if there is none.
     #[must_use]
     pub fn tag(&self) -> String {
         Object::parse_text(self.json()).string("tag")
     }
 
-    /// The payload as it came: JSON, and nearly always an object. Of a payment it may hold card data.
+    /// The payload, as it arrived: JSON, nearly always an object. The payload of a payment may hold card data.
     #[must_use]
     pub fn json(&self) -> &str {
         &self.0.text[..self.0.payload_end]
@@ -454,7 +454,7 @@ impl RawEvent {
         object::value_of(self.json())
     }
 
-    /// One member of the payload; `None` when it is absent or `null`.
+    /// One member of the payload. `None` if it is absent or `null`.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<Value> {
         object::member_of(self.json(), key)
@@ -471,16 +471,16 @@ impl Debug for RawEvent {
     }
 }
 
-/// An event type that a program can ask for by its Rust type. It cannot be implemented elsewhere.
+/// An event type that a program can request by its Rust type. The trait cannot be implemented outside of the crate.
 pub trait TypedEvent: Clone + Debug + Send + Sync + 'static {
     /// The type on the wire.
     const NAME: EventName;
 
-    /// The typed event in `event`, if it is one of this type.
+    /// Returns the typed event in `event`. `None` if it is of another type.
     fn from_event(event: &Event) -> Option<&Self>;
 }
 
-/// An id that the service may leave out in the payload, and have in the envelope.
+/// ID that the service may leave out in the payload, and have in the envelope.
 fn or_envelope(payload: Option<Cow<'_, str>>, envelope: Option<&Cow<'_, str>>) -> String {
     let text = payload.filter(|text| !text.is_empty());
     text.map(Cow::into_owned).or_else(|| envelope.map(|text| text.clone().into_owned())).unwrap_or_default()
