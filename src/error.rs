@@ -53,7 +53,7 @@ mod sealed {
         }
     }
 
-    /// Names the type of what never returns, as of a closure that only panics.
+    /// The type of what never returns, as of a closure that only panics.
     pub trait Returns {
         type Type;
     }
@@ -78,6 +78,30 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 ///
 /// `Display` says what was attempted, what went wrong and what to do next. `Debug` prints the same, because `fn main()
 /// -> Result<()>` uses it; `{:#?}` prints the fields. A program branches on [`kind`](Self::kind).
+///
+/// ```no_run
+/// use std::time::Duration;
+/// use signalwire_relay::{Call, Client, EndReason, ErrorKind, Result, phone};
+///
+/// fn reach(client: &Client, number: &str) -> Result<Option<Call>> {
+///     match client.dial(phone(number).from("+15551111111").timeout(Duration::from_secs(30))) {
+///         Ok(call) => Ok(Some(call)),
+///         Err(error) => match error.kind() {
+///             // Busy, no answer, declined.
+///             ErrorKind::DialFailed => {
+///                 println!("{error}: {:?}", error.end_reason() == Some(EndReason::Busy));
+///                 Ok(None)
+///             }
+///             // Certainly not dialled: another attempt is safe.
+///             _ if error.is_retryable() => reach(client, number),
+///             // `OutcomeUnknown` as well: the telephone may ring.
+///             _ => Err(error),
+///         },
+///     }
+/// }
+/// ```
+///
+/// Nothing was sent for an error of the kind [`Config`](ErrorKind::Config):
 ///
 /// ```
 /// use signalwire_relay::{Client, ErrorKind};
@@ -183,6 +207,7 @@ impl fmt::Display for Phase {
     }
 }
 
+/// # Kind
 impl Error {
     /// The kind of the error.
     #[must_use]
@@ -190,11 +215,76 @@ impl Error {
         self.0.kind
     }
 
+    /// `true` if the call has ended or is gone. This is the normal way out of a handler.
+    #[must_use]
+    pub fn is_call_gone(&self) -> bool {
+        matches!(self.0.kind, ErrorKind::CallGone | ErrorKind::CallEnded)
+    }
+
+    /// `true` if a timeout of this client has passed, rather than something having failed.
+    ///
+    /// A response in which the service says that its own time ran out (-32000, 408, 504) is no timeout in this sense;
+    /// [`code`](Self::code) returns its code.
+    #[must_use]
+    pub fn is_timeout(&self) -> bool {
+        self.0.timeout
+    }
+
+    /// `true` if the service certainly did nothing, and the same request may succeed later: no connection, or a
+    /// rejection with -32004, -32005, 429 or 503 of kind [`ErrorKind::Rejected`]. A 503 in response to a request with
+    /// an effect outside of the call proves nothing, and is [`ErrorKind::OutcomeUnknown`].
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        match self.0.kind {
+            ErrorKind::Offline | ErrorKind::Connect => true,
+            ErrorKind::Rejected => matches!(self.0.code, Some(-32004 | -32005 | 429 | 503)),
+            _ => false,
+        }
+    }
+
+    /// `true` if the service may have acted on the request although no response says so. The same as
+    /// [`ErrorKind::OutcomeUnknown`].
+    #[must_use]
+    pub fn may_have_been_sent(&self) -> bool {
+        self.0.kind == ErrorKind::OutcomeUnknown
+    }
+}
+
+/// # What was attempted
+impl Error {
+    /// The RELAY method that was attempted, for example `calling.play`.
+    #[must_use]
+    pub fn method(&self) -> Option<&str> {
+        self.0.method.as_deref()
+    }
+
+    /// The ID of the call that the failed method was about.
+    #[must_use]
+    pub fn call_id(&self) -> Option<&str> {
+        self.0.call_id.as_deref()
+    }
+
+    /// The phase in which an attempt to connect failed, for [`ErrorKind::Connect`].
+    #[must_use]
+    pub fn phase(&self) -> Option<Phase> {
+        self.0.phase
+    }
+}
+
+/// # The service's response
+impl Error {
     /// The service's error code, for example 404 or -32602. `None` for an error that was found on this side of the
     /// connection, and for a refusal whose code is missing or is not a number.
     #[must_use]
     pub fn code(&self) -> Option<i64> {
         self.0.code
+    }
+
+    /// The service's own error message.
+    #[must_use]
+    #[doc(alias = "message")]
+    pub fn server_message(&self) -> Option<&str> {
+        self.0.server_message.as_deref()
     }
 
     /// The details of a refusal: a JSON object with every member of the service's response besides its code and
@@ -216,25 +306,15 @@ impl Error {
         self.0.details.as_ref()
     }
 
-    /// The RELAY method that was attempted, for example `calling.play`.
+    /// The delay that the service requested before the next attempt: the `Retry-After` header of an HTTP response, or
+    /// the `retry_after` of a rejected request, which is in seconds. Reconnecting waits at least as long, up to 1 hour.
     #[must_use]
-    pub fn method(&self) -> Option<&str> {
-        self.0.method.as_deref()
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.0.retry_after
     }
+}
 
-    /// The ID of the call that the failed method was about.
-    #[must_use]
-    pub fn call_id(&self) -> Option<&str> {
-        self.0.call_id.as_deref()
-    }
-
-    /// The service's own error message.
-    #[must_use]
-    #[doc(alias = "message")]
-    pub fn server_message(&self) -> Option<&str> {
-        self.0.server_message.as_deref()
-    }
-
+impl Error {
     /// Why a dial or a connect failed, in the service's words.
     pub(crate) fn end_reason_text(&self) -> Option<&str> {
         self.0.end_reason.as_deref()
@@ -243,53 +323,6 @@ impl Error {
     /// The legs of a dial or a connect that failed.
     pub(crate) fn legs_told(&self) -> &[crate::Leg] {
         &self.0.legs
-    }
-
-    /// The phase in which an attempt to connect failed, for [`ErrorKind::Connect`].
-    #[must_use]
-    pub fn phase(&self) -> Option<Phase> {
-        self.0.phase
-    }
-
-    /// `true` if a timeout of this client has passed, rather than something having failed.
-    ///
-    /// A response in which the service says that its own time ran out (-32000, 408, 504) is no timeout in this sense;
-    /// [`code`](Self::code) returns its code.
-    #[must_use]
-    pub fn is_timeout(&self) -> bool {
-        self.0.timeout
-    }
-
-    /// The delay that the service requested before the next attempt: the `Retry-After` header of an HTTP response, or
-    /// the `retry_after` of a rejected request, which is in seconds. Reconnecting waits at least as long, up to 1 hour.
-    #[must_use]
-    pub fn retry_after(&self) -> Option<Duration> {
-        self.0.retry_after
-    }
-
-    /// `true` if the call has ended or is gone. This is the normal way out of a handler.
-    #[must_use]
-    pub fn is_call_gone(&self) -> bool {
-        matches!(self.0.kind, ErrorKind::CallGone | ErrorKind::CallEnded)
-    }
-
-    /// `true` if the service may have acted on the request although no response says so. The same as
-    /// [`ErrorKind::OutcomeUnknown`].
-    #[must_use]
-    pub fn may_have_been_sent(&self) -> bool {
-        self.0.kind == ErrorKind::OutcomeUnknown
-    }
-
-    /// `true` if the service certainly did nothing, and the same request may succeed later: no connection, or a
-    /// rejection with -32004, -32005, 429 or 503 of kind [`ErrorKind::Rejected`]. A 503 in response to a request with
-    /// an effect outside of the call proves nothing, and is [`ErrorKind::OutcomeUnknown`].
-    #[must_use]
-    pub fn is_retryable(&self) -> bool {
-        match self.0.kind {
-            ErrorKind::Offline | ErrorKind::Connect => true,
-            ErrorKind::Rejected => matches!(self.0.code, Some(-32004 | -32005 | 429 | 503)),
-            _ => false,
-        }
     }
 
     /// The same error, with what the service said besides its code and message. For one that was just made.

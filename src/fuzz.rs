@@ -26,7 +26,7 @@ pub fn frame(text: &str) {
     }
 }
 
-/// Has `text` for the answer to a request, whole and as its result.
+/// Reads `text` as the response to a request, whole and as its result.
 pub fn reply(text: &str) {
     const ID: &str = r#""id":"6f0c2e44-8a5e-4f39-9f0e-5d2f6f6b7a10""#;
     for text in [format!("{{{ID},\"result\":{text}}}"), format!("{{{ID},\"error\":{text}}}")] {
@@ -34,7 +34,7 @@ pub fn reply(text: &str) {
     }
 }
 
-/// Has `text` for the payload of an event of each type.
+/// Reads `text` as the payload of an event of each type.
 pub fn event(text: &str) {
     for (_, name) in EVENT_TYPES {
         let envelope = format!(r#"{{"event_type":"{name}","timestamp":1.5,"params":{text}}}"#);
@@ -44,7 +44,7 @@ pub fn event(text: &str) {
     }
 }
 
-/// Has `text` for the result of `signalwire.connect`.
+/// Reads `text` as the result of `signalwire.connect`.
 pub fn welcome(text: &str) {
     let text = format!(r#"{{"id":"6f0c2e44-8a5e-4f39-9f0e-5d2f6f6b7a10","result":{text}}}"#);
     if let Incoming::Reply { body, .. } = Incoming::parse(&text) {

@@ -43,7 +43,7 @@ pub trait Operation: Sealed + Sized + 'static {
     type Event: TypedEvent;
     /// The type of the operation's result, which [`Action::wait`] returns.
     type Outcome: Clone + fmt::Debug + Send + Sync + 'static;
-    /// What is remembered of the events so far.
+    /// State of the operation, from the events so far.
     #[doc(hidden)]
     type Memo: Default + Send + 'static;
     /// The RELAY method that starts the operation.
@@ -85,7 +85,7 @@ pub trait Operation: Sealed + Sized + 'static {
         Ok(())
     }
 
-    /// What is known before the first event.
+    /// Returns the state before the first event.
     #[doc(hidden)]
     fn memo(&self) -> Self::Memo {
         Self::Memo::default()
@@ -97,7 +97,7 @@ pub trait Operation: Sealed + Sized + 'static {
         true
     }
 
-    /// What an event of its kind means.
+    /// Judges an event of the operation.
     #[doc(hidden)]
     fn judge(event: &Self::Event, memo: &mut Self::Memo) -> Verdict;
 
@@ -105,14 +105,14 @@ pub trait Operation: Sealed + Sized + 'static {
     #[doc(hidden)]
     fn outcome(event: &Self::Event, memo: &Self::Memo) -> Result<Self::Outcome>;
 
-    /// What an event of the type [`ALSO`](Self::ALSO) means: the last outcome, if it is the end.
+    /// Judges an event of the type [`ALSO`](Self::ALSO): the last outcome, if it is the end.
     #[doc(hidden)]
     fn also(_event: &Event, _memo: &mut Self::Memo) -> Option<Result<Self::Outcome>> {
         None
     }
 
-    /// What [`Action::wait`] returns when the call ended first, for operations that normally end with their call. The
-    /// others end with an error then.
+    /// Returns the result if the call ended first, for operations that normally end with their call. The others end
+    /// with an error then.
     #[doc(hidden)]
     fn ended_by_call(_call_id: &str, _control_id: &str, _memo: &Self::Memo) -> Option<Self::Outcome> {
         None
@@ -142,8 +142,8 @@ pub trait Operation: Sealed + Sized + 'static {
         None
     }
 
-    /// How long after a resume the news of the operation may take at most. With `None`, what was missed cannot be told
-    /// from what takes its time.
+    /// Returns the time after a resume within which the operation is reported on. With `None`, a missed report cannot
+    /// be told from one that takes its time.
     #[doc(hidden)]
     fn doubt_limit(_memo: &Self::Memo) -> Option<Duration> {
         None

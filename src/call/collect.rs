@@ -256,7 +256,7 @@ impl Call {
         self.start(what.into().collecting(collect.into()))
     }
 
-    /// The same as [`prompt`](Self::prompt), under the name of the RELAY method.
+    /// Plays a prompt and collects input: [`prompt`](Self::prompt) under the name of the RELAY method.
     ///
     /// ```no_run
     /// # use signalwire_relay::{Collect, audio};

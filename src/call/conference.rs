@@ -256,6 +256,7 @@ impl Operation for JoinConference {
 /// A call's stay in a conference.
 pub type ConferenceAction = Action<JoinConference>;
 
+/// # A stay in a conference
 impl ConferenceAction {
     /// Returns the conference's ID. `None` until the response or an event has reported the ID.
     #[must_use]

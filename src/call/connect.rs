@@ -60,7 +60,7 @@ impl<D: Into<Devices>> From<D> for Connect {
     }
 }
 
-/// What a connect has heard so far.
+/// State of a connect.
 #[doc(hidden)]
 #[derive(Debug, Default)]
 pub struct BridgeMemo {
@@ -149,6 +149,7 @@ impl Operation for Connect {
 /// A bridge that is being set up, or is in place.
 pub type ConnectAction = Action<Connect>;
 
+/// # A bridge
 impl ConnectAction {
     /// Blocks until the bridge ends, at most `timeout`. With `None` it blocks indefinitely. Returns at once when the
     /// bridge has ended.

@@ -148,6 +148,7 @@ pub trait InputTimers: Operation {
     const START: &'static str;
 }
 
+/// # Stopping
 impl<O: Stoppable> Action<O> {
     /// Stops the operation. Sends the operation's stop method, for example `calling.play.stop`.
     ///
@@ -171,6 +172,7 @@ impl<O: Stoppable> Action<O> {
     }
 }
 
+/// # Pausing
 impl<O: Pausable> Action<O> {
     /// Pauses the operation. Sends the operation's pause method, for example `calling.play.pause`.
     ///
@@ -232,6 +234,7 @@ impl<O: Pausable> Action<O> {
     }
 }
 
+/// # Volume
 impl<O: HasVolume> Action<O> {
     /// Sets the volume in dB, `-40.0..=40.0`. `0.0` is the original volume. Sends the operation's volume method, for
     /// example `calling.play.volume`.
@@ -255,6 +258,7 @@ impl<O: HasVolume> Action<O> {
     }
 }
 
+/// # Input timers
 impl<O: InputTimers> Action<O> {
     /// Starts the input timers of a collect that was started with `start_input_timers(false)`. Sends
     /// `calling.collect.start_input_timers`.

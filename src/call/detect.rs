@@ -185,6 +185,7 @@ impl Stoppable for Detect {
     const STOP: &'static str = "calling.detect.stop";
 }
 
+/// # Answering machines
 impl DetectAction {
     /// Blocks until the greeting of an answering machine has ended, so that a message can be left after the beep, at
     /// most `timeout`. With `None` it blocks as long as the detector runs. Returns at once if the greeting has ended

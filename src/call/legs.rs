@@ -39,6 +39,7 @@ impl Leg {
     }
 }
 
+/// # Legs of a dial or a connect
 impl Error {
     /// The legs of a dial or a connect that failed: which destinations were called, why each call ended and how long it
     /// rang, in the order in which they were called. Empty for other errors, and if no event reported a leg.

@@ -207,6 +207,7 @@ impl Operation for QueueEnter {
 /// A call's stay in a queue.
 pub type QueueAction = Action<QueueEnter>;
 
+/// # A stay in a queue
 impl QueueAction {
     /// The call's place in the queue; the front is 1. `None` before the first event.
     #[must_use]

@@ -135,6 +135,7 @@ impl Operation for JoinRoom {
 /// A call's stay in a room.
 pub type RoomAction = Action<JoinRoom>;
 
+/// # A stay in a room
 impl RoomAction {
     /// Blocks until the call takes part in the room, at most `timeout`. With `None` it blocks indefinitely. Returns at
     /// once when it has joined.

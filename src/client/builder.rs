@@ -34,22 +34,38 @@ const CA_FILE: &str = "SIGNALWIRE_RELAY_CA_FILE";
 
 /// The settings of a [`Client`]. Made by [`Client::builder`].
 ///
+/// ```no_run
+/// use std::time::Duration;
+/// use signalwire_relay::{Client, Result};
+///
+/// # fn main() -> Result<()> {
+/// let client = Client::builder()
+///     .project("project id")
+///     .token("API token")
+///     .contexts(["default"])
+///     .max_active_calls(200)
+///     .drain_limit(Duration::from_secs(90))
+///     .retry_first_connect(true)
+///     .connect()?;
+/// # Ok(()) }
+/// ```
+///
 /// Settings of the builder take precedence over the environment, and an empty string counts as not set. White space
 /// around credentials and hosts, such as the newline at the end of a file, is removed, with a warning in the log.
 ///
-/// | set here | environment | otherwise |
+/// | setting | environment variable | default |
 /// |---|---|---|
 /// | [`project`](Self::project) | `SIGNALWIRE_PROJECT_ID` | required, unless there is a JWT |
 /// | [`token`](Self::token) | `SIGNALWIRE_API_TOKEN` | required, unless there is a JWT |
 /// | [`jwt`](Self::jwt) | `SIGNALWIRE_JWT_TOKEN`, unless project and token are both set here | |
-/// | [`jwt_from`](Self::jwt_from) | wins over the other credentials | |
+/// | [`jwt_from`](Self::jwt_from) | replaces the other credentials | |
 /// | [`host`](Self::host) | `SIGNALWIRE_RELAY_HOST`, then `SIGNALWIRE_SPACE` | `relay.signalwire.com` |
 /// | [`tls`](Self::tls) | `SIGNALWIRE_RELAY_SCHEME` (`wss` or `ws`) | `wss` |
-/// | [`ca_file`](Self::ca_file), [`ca_dir`](Self::ca_dir) | `SIGNALWIRE_RELAY_CA_FILE` | the system's roots alone |
+/// | [`ca_file`](Self::ca_file), [`ca_dir`](Self::ca_dir) | `SIGNALWIRE_RELAY_CA_FILE` | the system's certificates only |
 /// | [`proxy`](Self::proxy), [`no_proxy`](Self::no_proxy) | `https_proxy`, `all_proxy`, `no_proxy`, also in capitals | no proxy |
 /// | [`max_active_calls`](Self::max_active_calls) | `RELAY_MAX_ACTIVE_CALLS` | 1,000 |
 /// | [`trace`](Self::trace) | `SIGNALWIRE_RELAY_TRACE`: the path of a file | no trace |
-/// | | `RELAY_MAX_CONNECTIONS`: how many clients one process may have; read at each `connect` | no limit |
+/// | | `RELAY_MAX_CONNECTIONS`: number of clients in one process; read at each `connect` | no limit |
 ///
 /// Times and bounds that few programs set are in [`Tuning`], which [`tuning`](Self::tuning) changes.
 #[derive(Clone, Debug, Default)]
@@ -83,9 +99,72 @@ impl fmt::Debug for Source {
     }
 }
 
+/// # Connecting
 impl Builder {
-    // Who and where.
+    /// Connects, and returns a client that is connected and authenticated. Blocks at most
+    /// [`connect_timeout`](Self::connect_timeout) for each attempt.
+    ///
+    /// Rejected credentials are tried three times in all, with pauses of 1 and 2 s, because a service that is being
+    /// updated may reject them for a moment. Any other failure is returned at once, unless
+    /// [`retry_first_connect`](Self::retry_first_connect) is set.
+    ///
+    /// # Errors
+    ///
+    /// `Config` if a setting is missing or invalid: the error names it. `Connect` if the service cannot be reached,
+    /// with the [`phase`](crate::Error::phase) that failed. `AuthRejected` if the credentials are rejected, with the
+    /// service's message. `Closed` if the [token](Self::cancel) was cancelled.
+    pub fn connect(self) -> Result<Client> {
+        let cancel = self.cancel.clone();
+        let (session, router) = self.assemble(|_| ())?;
+        match &cancel {
+            Some(token) => token.start(&session)?,
+            None => session.start()?,
+        }
+        Ok(Client::new(session, router))
+    }
 
+    /// Checks a connection step by step, as [`connect`](Self::connect) would make it, and says of each step how long it
+    /// took, what was found out, and what to do if it failed. The command `relay doctor` prints the same.
+    ///
+    /// The checks run on a thread of their own and take at most the [`connect_timeout`](Self::connect_timeout) and six
+    /// times the [`request_timeout`](Self::request_timeout). The iterator blocks until the next step has finished. Dropping it ends the checks.
+    /// Nothing secret is in the steps.
+    ///
+    /// Without credentials everything up to the upgrade to a WebSocket is checked; the rest is
+    /// [skipped](crate::diagnosis::Verdict::Skipped). Refused credentials are not tried again.
+    ///
+    /// **With [`contexts`](Self::contexts) this is one more client that the service offers inbound calls to.** Such a call
+    /// is passed back to routing at once; an inbound text message is lost. Without contexts nothing arrives here.
+    ///
+    /// ```no_run
+    /// use signalwire_relay::Client;
+    ///
+    /// for step in Client::builder().diagnose() {
+    ///     println!("{step}");
+    /// }
+    /// ```
+    pub fn diagnose(self) -> Diagnosis {
+        Diagnosis::start(self)
+    }
+
+    /// Sets whether [`connect`](Self::connect) keeps trying if the service cannot be reached. Default: no. For daemons
+    /// that start before the network does. Rejected credentials end the attempts all the same.
+    pub fn retry_first_connect(mut self, retry: bool) -> Self {
+        self.tuning.settings.retry_first_connect = retry;
+        self
+    }
+
+    /// Sets a token with which another thread, or a signal handler, ends [`connect`](Self::connect) while it blocks.
+    ///
+    /// For use with [`retry_first_connect`](Self::retry_first_connect), with which `connect` may block indefinitely.
+    pub fn cancel(mut self, token: &CancelToken) -> Self {
+        self.cancel = Some(token.clone());
+        self
+    }
+}
+
+/// # Credentials
+impl Builder {
     /// Sets the project ID.
     pub fn project(mut self, project: impl Into<String>) -> Self {
         self.project = Some(Secret::new(project.into()));
@@ -123,7 +202,103 @@ impl Builder {
         self.jwt_source = Some(Source(Arc::new(source)));
         self
     }
+}
 
+/// # Contexts and limits
+impl Builder {
+    /// Sets the contexts to subscribe to: the client receives their inbound calls and messages. A context has at most
+    /// 1,024 bytes: [`connect`](Self::connect) returns a `Config` error for a longer one. Default: none.
+    pub fn contexts(mut self, contexts: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.contexts = contexts.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Sets the number of live calls above which further inbound calls are passed back. Dials count as live calls and
+    /// are never refused because of the limit; legs of a dial that has ended do not count. Default: 1,000.
+    pub fn max_active_calls(mut self, calls: usize) -> Self {
+        self.max_active_calls = Some(calls.max(1));
+        self
+    }
+
+    /// Sets the timeout of one attempt to connect: name lookup, TCP, proxy, TLS, upgrade and authentication together.
+    /// Default: 10 s.
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.tuning.settings.connect_timeout = timeout;
+        self
+    }
+
+    /// Sets the timeout of a request, from the call of the method to the response, waiting for the connection included.
+    /// Default: 10 s.
+    pub fn request_timeout(mut self, timeout: Duration) -> Self {
+        self.tuning.settings.request_timeout = timeout;
+        self
+    }
+
+    /// Sets the limit of a dial that has none of its own. Default: 120 s, or longer if the devices of the dial ring
+    /// longer; see [`Dial::limit`](crate::Dial::limit).
+    pub fn dial_timeout(mut self, span: Duration) -> Self {
+        self.tuning.settings.dial_timeout = Some(span);
+        self
+    }
+
+    /// Sets the time that live calls have to end after a signal has ended [`Client::run`]. Default: 30 s.
+    pub fn drain_limit(mut self, span: Duration) -> Self {
+        self.tuning.settings.drain_limit = span;
+        self
+    }
+
+    /// Changes times and bounds that few programs set: the closure receives the present [`Tuning`] and returns the
+    /// changed one.
+    ///
+    /// ```no_run
+    /// # use std::time::Duration;
+    /// # use signalwire_relay::Client;
+    /// # fn main() -> signalwire_relay::Result<()> {
+    /// let client = Client::builder().tuning(|tuning| tuning.offer_wait(Duration::from_secs(10))).connect()?;
+    /// # Ok(()) }
+    /// ```
+    pub fn tuning(mut self, set: impl FnOnce(Tuning) -> Tuning) -> Self {
+        self.tuning = set(self.tuning);
+        self
+    }
+}
+
+/// # Failures and state
+impl Builder {
+    /// Sets the treatment of a call whose handler, listener or callback returned an error or panicked. Default:
+    /// [`HandlerFailure::EndCall`].
+    pub fn on_handler_failure(mut self, what: HandlerFailure) -> Self {
+        self.tuning.settings.on_handler_failure = what;
+        self
+    }
+
+    /// Registers a callback for every state of the connection, the failed attempts of the first connect included.
+    ///
+    /// The callback runs on a worker thread, one state at a time, and may block. [`Client::states`] returns the same as
+    /// an iterator once the client is connected.
+    ///
+    /// ```no_run
+    /// use signalwire_relay::{Client, LinkState};
+    ///
+    /// # fn main() -> signalwire_relay::Result<()> {
+    /// let client = Client::builder()
+    ///     .retry_first_connect(true)
+    ///     .on_state(|state| {
+    ///         if let LinkState::Reconnecting { attempt, cause, .. } = state {
+    ///             eprintln!("attempt {attempt}: {cause}");
+    ///         }
+    ///     })
+    ///     .connect()?;
+    /// # Ok(()) }
+    /// ```
+    pub fn on_state<R: CallbackResult>(mut self, watch: impl Fn(&LinkState) -> R + Send + Sync + 'static) -> Self {
+        self.tuning.settings.on_state = Some(StateWatcher::new(move |state| watch(state).into_result()));
+        self
+    }
+}
+
+/// # Host, certificates and TLS
+impl Builder {
     /// Sets the host: a name, `host:port`, or an IP address, IPv6 in brackets. Default: `relay.signalwire.com`.
     pub fn host(mut self, host: impl Into<String>) -> Self {
         self.host = Some(Host(host.into()));
@@ -140,12 +315,6 @@ impl Builder {
     /// unless [`allow_plaintext`](Self::allow_plaintext) is set.
     pub fn tls(mut self, tls: bool) -> Self {
         self.tls = Some(tls);
-        self
-    }
-
-    /// Permits connections without TLS to other machines. Anyone on the way can then read the token.
-    pub fn allow_plaintext(mut self) -> Self {
-        self.allow_plaintext = true;
         self
     }
 
@@ -202,6 +371,15 @@ impl Builder {
         self
     }
 
+    /// Permits connections without TLS to other machines. Anyone on the way can then read the token.
+    pub fn allow_plaintext(mut self) -> Self {
+        self.allow_plaintext = true;
+        self
+    }
+}
+
+/// # Proxy
+impl Builder {
     /// Sets the proxy to connect through: `http://` (HTTP CONNECT) or `socks5://`, as in
     /// `http://user:password@proxy.example:3128`. Default port: 1080, as curl has it. Characters such as `@` and `/` in the
     /// user or password are written as `%40` and `%2F`. The proxy looks up the name of the service's host.
@@ -222,120 +400,10 @@ impl Builder {
         self.proxy = Via::Nothing;
         self
     }
+}
 
-    fn trust(mut self, setting: &'static str, path: PathBuf, is_directory: bool) -> Self {
-        self.tls_settings.roots.push(Roots { setting, path, is_directory });
-        self
-    }
-
-    /// Sets the contexts to subscribe to: the client receives their inbound calls and messages. A context has at most
-    /// 1,024 bytes: [`connect`](Self::connect) returns a `Config` error for a longer one. Default: none.
-    pub fn contexts(mut self, contexts: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        self.contexts = contexts.into_iter().map(Into::into).collect();
-        self
-    }
-
-    // Times. Defaults in brackets.
-
-    /// Sets the timeout of one attempt to connect: name lookup, TCP, proxy, TLS, upgrade and authentication together.
-    /// Default: 10 s.
-    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
-        self.tuning.settings.connect_timeout = timeout;
-        self
-    }
-
-    /// Sets the timeout of a request, from the call of the method to the response, waiting for the connection included.
-    /// Default: 10 s.
-    pub fn request_timeout(mut self, timeout: Duration) -> Self {
-        self.tuning.settings.request_timeout = timeout;
-        self
-    }
-
-    /// Sets whether [`connect`](Self::connect) keeps trying if the service cannot be reached. Default: no. For daemons
-    /// that start before the network does. Rejected credentials end the attempts all the same.
-    pub fn retry_first_connect(mut self, retry: bool) -> Self {
-        self.tuning.settings.retry_first_connect = retry;
-        self
-    }
-
-    /// Sets the limit of a dial that has none of its own. Default: 120 s, or longer if the devices of the dial ring
-    /// longer; see [`Dial::limit`](crate::Dial::limit).
-    pub fn dial_timeout(mut self, span: Duration) -> Self {
-        self.tuning.settings.dial_timeout = Some(span);
-        self
-    }
-
-    /// Sets the time that live calls have to end after a signal has ended [`Client::run`]. Default: 30 s.
-    pub fn drain_limit(mut self, span: Duration) -> Self {
-        self.tuning.settings.drain_limit = span;
-        self
-    }
-
-    // Bounds.
-
-    /// Sets the number of live calls above which further inbound calls are passed back. Dials count as live calls and
-    /// are never refused because of the limit; legs of a dial that has ended do not count. Default: 1,000.
-    pub fn max_active_calls(mut self, calls: usize) -> Self {
-        self.max_active_calls = Some(calls.max(1));
-        self
-    }
-
-    /// Changes times and bounds that few programs set: the closure receives the present [`Tuning`] and returns the
-    /// changed one.
-    ///
-    /// ```no_run
-    /// # use std::time::Duration;
-    /// # use signalwire_relay::Client;
-    /// # fn main() -> signalwire_relay::Result<()> {
-    /// let client = Client::builder().tuning(|tuning| tuning.offer_wait(Duration::from_secs(10))).connect()?;
-    /// # Ok(()) }
-    /// ```
-    pub fn tuning(mut self, set: impl FnOnce(Tuning) -> Tuning) -> Self {
-        self.tuning = set(self.tuning);
-        self
-    }
-
-    // Behaviour.
-
-    /// Sets a token with which another thread, or a signal handler, ends [`connect`](Self::connect) while it blocks.
-    ///
-    /// For use with [`retry_first_connect`](Self::retry_first_connect), with which `connect` may block indefinitely.
-    pub fn cancel(mut self, token: &CancelToken) -> Self {
-        self.cancel = Some(token.clone());
-        self
-    }
-
-    /// Registers a callback for every state of the connection, the failed attempts of the first connect included.
-    ///
-    /// The callback runs on a worker thread, one state at a time, and may block. [`Client::states`] returns the same as
-    /// an iterator once the client is connected.
-    ///
-    /// ```no_run
-    /// use signalwire_relay::{Client, LinkState};
-    ///
-    /// # fn main() -> signalwire_relay::Result<()> {
-    /// let client = Client::builder()
-    ///     .retry_first_connect(true)
-    ///     .on_state(|state| {
-    ///         if let LinkState::Reconnecting { attempt, cause, .. } = state {
-    ///             eprintln!("attempt {attempt}: {cause}");
-    ///         }
-    ///     })
-    ///     .connect()?;
-    /// # Ok(()) }
-    /// ```
-    pub fn on_state<R: CallbackResult>(mut self, watch: impl Fn(&LinkState) -> R + Send + Sync + 'static) -> Self {
-        self.tuning.settings.on_state = Some(StateWatcher::new(move |state| watch(state).into_result()));
-        self
-    }
-
-    /// Sets the treatment of a call whose handler, listener or callback returned an error or panicked. Default:
-    /// [`HandlerFailure::EndCall`].
-    pub fn on_handler_failure(mut self, what: HandlerFailure) -> Self {
-        self.tuning.settings.on_handler_failure = what;
-        self
-    }
-
+/// # Logs and traces
+impl Builder {
     /// Sets whether the log shows phone numbers whole. Default: `false`, and numbers that begin with `+` are cut to their
     /// last four digits (`+...2222`), except in the frames that are logged at trace.
     pub fn log_numbers(mut self, shown: bool) -> Self {
@@ -370,7 +438,10 @@ impl Builder {
         self.tuning.settings.agent = agent.into();
         self
     }
+}
 
+/// # Testing
+impl Builder {
     /// Connects the client to a simulator: sets host, credentials, certificate and clock, and disables the proxy.
     #[cfg(feature = "simulator")]
     pub fn simulator(mut self, simulator: &crate::simulator::Simulator) -> Self {
@@ -382,51 +453,12 @@ impl Builder {
         }
         self.host(simulator.host()).tls(simulator.is_tls()).project(simulator.project()).token(simulator.token())
     }
+}
 
-    /// Connects, and returns a client that is connected and authenticated. Blocks at most
-    /// [`connect_timeout`](Self::connect_timeout) for each attempt.
-    ///
-    /// Rejected credentials are tried three times in all, with pauses of 1 and 2 s, because a service that is being
-    /// updated may reject them for a moment. Any other failure is returned at once, unless
-    /// [`retry_first_connect`](Self::retry_first_connect) is set.
-    ///
-    /// # Errors
-    ///
-    /// `Config` if a setting is missing or invalid: the error names it. `Connect` if the service cannot be reached,
-    /// with the [`phase`](crate::Error::phase) that failed. `AuthRejected` if the credentials are rejected, with the
-    /// service's message. `Closed` if the [token](Self::cancel) was cancelled.
-    pub fn connect(self) -> Result<Client> {
-        let cancel = self.cancel.clone();
-        let (session, router) = self.assemble(|_| ())?;
-        match &cancel {
-            Some(token) => token.start(&session)?,
-            None => session.start()?,
-        }
-        Ok(Client::new(session, router))
-    }
-
-    /// Checks a connection step by step, as [`connect`](Self::connect) would make it, and says of each step how long it
-    /// took, what was found out, and what to do if it failed. The command `relay doctor` prints the same.
-    ///
-    /// The checks run on a thread of their own and take at most the [`connect_timeout`](Self::connect_timeout) and six
-    /// times the [`request_timeout`](Self::request_timeout). The iterator blocks until the next step has finished. Dropping it ends the checks.
-    /// Nothing secret is in the steps.
-    ///
-    /// Without credentials everything up to the upgrade to a WebSocket is checked; the rest is
-    /// [skipped](crate::diagnosis::Verdict::Skipped). Refused credentials are not tried again.
-    ///
-    /// **With [`contexts`](Self::contexts) this is one more client that the service offers inbound calls to.** Such a call
-    /// is passed back to routing at once; an inbound text message is lost. Without contexts nothing arrives here.
-    ///
-    /// ```no_run
-    /// use signalwire_relay::Client;
-    ///
-    /// for step in Client::builder().diagnose() {
-    ///     println!("{step}");
-    /// }
-    /// ```
-    pub fn diagnose(self) -> Diagnosis {
-        Diagnosis::start(self)
+impl Builder {
+    fn trust(mut self, setting: &'static str, path: PathBuf, is_directory: bool) -> Self {
+        self.tls_settings.roots.push(Roots { setting, path, is_directory });
+        self
     }
 
     /// Makes the parts of a client. `watch` gets the connector before the session does.

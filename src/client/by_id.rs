@@ -72,6 +72,7 @@ impl Call {
     }
 }
 
+/// # The far end
 impl ConnectAction {
     /// Returns the call at the far end of the bridge. `None` if this call is not bridged, or its client was dropped.
     #[must_use]

@@ -25,7 +25,7 @@ const PINGS: usize = 5;
 /// A clock that is wrong by more than this is worth a warning: certificates and tokens have times.
 const SKEW: i64 = 30;
 
-/// What a step checks.
+/// Subject of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Check {
@@ -112,17 +112,17 @@ impl fmt::Display for Check {
     }
 }
 
-/// How a step ended.
+/// Result of a step.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Verdict {
     /// All is well.
     Passed,
-    /// It works, and something about it needs attention.
+    /// The check succeeded, with a warning.
     Warning(String),
-    /// It does not work.
+    /// The check failed.
     Failed(Error),
-    /// It was not checked, for this reason.
+    /// The check was skipped, for this reason.
     Skipped(String),
 }
 
@@ -130,13 +130,13 @@ pub enum Verdict {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Step {
-    /// What was checked.
+    /// Subject of the step.
     pub check: Check,
-    /// How long it took; `None` for a step that takes no time of its own.
+    /// Duration of the step. `None` for a step that takes no time of its own.
     pub took: Option<Duration>,
-    /// How it ended.
+    /// Result of the step.
     pub verdict: Verdict,
-    /// What was found out: a JSON object. Its keys, by check:
+    /// Findings, as a JSON object. Its keys, by check:
     ///
     /// * `settings`: `host`, `scheme`, `proxy`, `credentials` (their kind), `contexts`, `roots` (what is trusted)
     /// * `lookup`: `name`, `addresses` · `tcp`: `address` · `proxy`: `proxy`

@@ -28,7 +28,7 @@ impl fmt::Display for Column {
     }
 }
 
-/// What a row shows.
+/// Kind of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum RowKind {
@@ -44,7 +44,7 @@ pub enum RowKind {
     Speech,
     /// DTMF digits.
     Digits,
-    /// What no frame shows: a state of the connection, a handler, a wait.
+    /// A note about what no frame shows: a state of the connection, a handler, a wait.
     Note,
     /// The connection was lost; events may be missing after it.
     Gap,

@@ -95,6 +95,7 @@ impl EndReason {
     }
 }
 
+/// # Reason of a failed dial or connect
 impl crate::error::Error {
     /// Returns why a dial or a connect failed: busy, no answer, declined, not found and so on. `None` for other errors,
     /// and if the service did not report a reason.

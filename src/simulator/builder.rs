@@ -19,7 +19,7 @@ use crate::simulator::world::over::KNOWN_FOR;
 use crate::simulator::world::settings::Settings;
 use crate::simulator::world::shared::Shared;
 
-/// How a simulator is started; from [`Simulator::builder`].
+/// Settings of a simulator. Made by [`Simulator::builder`].
 #[derive(Clone)]
 pub struct Builder {
     listen: SocketAddr,
@@ -37,7 +37,7 @@ pub struct Builder {
     time: Time,
 }
 
-/// What time a simulator lives in, and the clients that are made for it with
+/// Clock of a simulator, and of the clients that are connected to it by
 /// [`Builder::simulator`](crate::Builder::simulator).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -45,18 +45,19 @@ pub enum Time {
     /// The machine's, at the [`speed`](Builder::speed) of the simulator.
     #[default]
     Real,
-    /// One that passes when nobody has anything to do: a ring of thirty seconds costs nothing, and the program's own
-    /// deadlines run in it too. Same seed and script, same [journal](crate::simulator::Journal::canonical).
+    /// Virtual time, which advances when no thread has work: ringing for 30 s takes no real time, and the program's own
+    /// deadlines run in virtual time too. The same seed and script give the same
+    /// [journal](crate::simulator::Journal::canonical).
     ///
     /// Time waits for the client's and the simulator's threads, for handlers and listeners, and for the thread that
     /// started the simulator, which must block in the crate only, or in [`Simulator::blocking`]. Other threads of a
     /// program take [`Simulator::hold`], or are started by [`Simulator::spawn`].
     Virtual,
-    /// The same, but it passes only in [`Simulator::advance`].
+    /// Virtual time that advances only in [`Simulator::advance`].
     ByHand,
 }
 
-/// Starting.
+/// # Starting
 impl Simulator {
     /// Starts one with `ws://`, in real time, for any credentials.
     ///
@@ -73,7 +74,7 @@ impl Simulator {
         Self::builder().start()
     }
 
-    /// What can be set before it starts.
+    /// Returns a builder for a simulator. [`Builder::start`] starts it.
     #[must_use]
     pub fn builder() -> Builder {
         Builder {
@@ -94,12 +95,13 @@ impl Simulator {
     }
 }
 
+/// # Settings
 impl Builder {
-    /// Where it listens: a free port of 127.0.0.1 by default. Port 0 is any free one. The certificate of
-    /// [`tls`](Self::tls) names this address beside those of the loopback.
+    /// Sets the address to listen on. Default: a free port of 127.0.0.1. Port 0 is any free port. The certificate of
+    /// [`tls`](Self::tls) is valid for this address and for the loopback addresses.
     ///
-    /// Whoever reaches the address may connect: without [`project`](Self::project) and [`token`](Self::token) with any
-    /// credentials, and without TLS unencrypted.
+    /// Any client that reaches the address may connect: without [`project`](Self::project) and [`token`](Self::token)
+    /// with any credentials, and without TLS unencrypted.
     #[must_use]
     pub fn listen(mut self, address: SocketAddr) -> Self {
         self.listen = address;
@@ -115,14 +117,14 @@ impl Builder {
         self
     }
 
-    /// What time it lives in; [`Time::Real`] by default.
+    /// Sets the clock. Default: [`Time::Real`].
     #[must_use]
     pub fn time(mut self, time: Time) -> Self {
         self.time = time;
         self
     }
 
-    /// The same as [`time(Time::Virtual)`](Self::time).
+    /// Sets virtual time: `time(Time::Virtual)`.
     #[must_use]
     pub fn virtual_time(self) -> Self {
         self.time(Time::Virtual)
@@ -135,7 +137,7 @@ impl Builder {
         self
     }
 
-    /// How many seconds pass for people and operations in one second of real time; 1 by default.
+    /// Sets the speed of people and operations, in seconds of simulated time for each second of real time. Default: 1.
     #[must_use]
     pub fn speed(mut self, speed: f64) -> Self {
         self.speed = speed;
@@ -172,8 +174,8 @@ impl Builder {
         self
     }
 
-    /// How often the service pings each connection, in real time; every 5 s by default. One that does not answer
-    /// within twice that is closed.
+    /// Sets the interval of the service's pings, in real time. Default: 5 s. A connection without a response within
+    /// twice that time is closed.
     #[must_use]
     pub fn pings_every(mut self, span: Duration) -> Self {
         self.ping_every = span;

@@ -11,13 +11,15 @@ use crate::clock::{Clock, Held, Whose};
 use crate::error::{self, Result};
 use crate::simulator::handles::instance::Simulator;
 
-/// Time. On [`Time::Real`](crate::simulator::Time::Real) nothing has to be held, and `advance` sleeps.
+/// # Time
+///
+/// On [`Time::Real`](crate::simulator::Time::Real) no time has to be held, and `advance` sleeps.
 impl Simulator {
     pub(crate) fn clock(&self) -> &Clock {
         &self.shared.clock
     }
 
-    /// How much time has passed since it was started.
+    /// The time that has passed since the simulator was started.
     #[must_use]
     pub fn elapsed(&self) -> Duration {
         self.shared.world.lock().time.elapsed()
@@ -38,8 +40,8 @@ impl Simulator {
         self.shared.clock.pass(span);
     }
 
-    /// Has virtual time wait for the calling thread whenever that is not blocked in the crate, until what this gives
-    /// is dropped. The thread that started the simulator is held from the beginning.
+    /// Holds virtual time for the calling thread whenever it is not blocked in the crate, until the returned value is
+    /// dropped. The thread that started the simulator holds it from the start.
     #[must_use = "time does not wait any more when it is dropped"]
     pub fn hold(&self) -> Hold {
         Hold { _held: self.shared.clock.hold() }

@@ -22,7 +22,7 @@ const EXIT: &str = "Exit status: 0 if the call was answered and everything was p
 /// How long the end of a call that was hung up may take to be reported.
 const LAST_EVENT: Duration = Duration::from_secs(30);
 
-/// Calls a number, and speaks to whoever answers
+/// Calls a number, and speaks to the person who answers
 ///
 /// The call is hung up when everything was played.
 #[derive(Args, Debug)]

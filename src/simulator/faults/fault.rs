@@ -161,19 +161,19 @@ impl Fault {
 /// Frames: replies and events, unless [`replies`](Self::replies), [`events`](Self::events) or
 /// [`requests`](Self::requests) says otherwise.
 impl Fault {
-    /// They are lost.
+    /// Loses the frames.
     #[must_use]
     pub fn lose() -> Self {
         Self::new(Kind::Lose)
     }
 
-    /// They are sent so much later, and others overtake them.
+    /// Delays the frames, so that others overtake them.
     #[must_use]
     pub fn delay(by: Duration) -> Self {
         Self::new(Kind::Delay { by, jitter: Duration::ZERO })
     }
 
-    /// They are sent again, so many times, as they are.
+    /// Sends the frames again, `copies` times, unchanged.
     #[must_use]
     pub fn repeat(copies: usize) -> Self {
         Self::new(Kind::Repeat { copies })
@@ -185,7 +185,7 @@ impl Fault {
         Self { only: Only::Events, ..Self::new(Kind::Redeliver) }
     }
 
-    /// They are sent after so many of the frames that follow; after a second, when none follows.
+    /// Sends the frames after `behind` of the frames that follow; after 1 s, if none follow.
     #[must_use]
     pub fn reorder(behind: usize) -> Self {
         Self::new(Kind::Reorder { behind: behind.max(1) })
@@ -195,7 +195,7 @@ impl Fault {
 /// Connecting, and what is refused. Of [`Phase`], `Tcp` means: before anything is read; `Tls` exists on a port with
 /// TLS only; nothing goes wrong in `Lookup`.
 impl Fault {
-    /// What the client says in this phase is read, and never answered.
+    /// Reads what the client sends in this phase of connecting, and never responds.
     #[must_use]
     pub fn silence(phase: Phase) -> Self {
         Self::at(phase, HandshakeFault::Silence)
@@ -310,7 +310,7 @@ impl Fault {
         Self::act(Act::Fragments { pieces: pieces.max(1) })
     }
 
-    /// Events come of a call that nobody knows: a state, an operation, an end.
+    /// Sends events of an unknown call: a state, an operation, an end.
     #[must_use]
     pub fn unknown_call() -> Self {
         Self::act(Act::UnknownCall)

@@ -305,7 +305,7 @@ impl Fault {
         &NAMES
     }
 
-    /// What it is called: the name of the function that makes it.
+    /// The fault's name: that of the function that makes it.
     #[must_use]
     pub fn name(&self) -> &'static str {
         row(&self.kind).map_or("", |(row, _)| row.name)
@@ -332,7 +332,7 @@ impl Fault {
         Ok(fault)
     }
 
-    /// The same fault as [`from_json`](Self::from_json) reads it.
+    /// Returns the fault as JSON, in the form that [`from_json`](Self::from_json) reads.
     #[must_use]
     pub fn to_json(&self) -> Value {
         let mut json = json!({"fault": self.name()});

@@ -34,7 +34,7 @@ pub enum Malformed {
     Binary,
     /// A WebSocket frame with bits set that have no meaning.
     ReservedBits,
-    /// A WebSocket frame with an opcode that nobody knows.
+    /// A WebSocket frame with an unknown opcode.
     UnknownOpcode,
     /// A WebSocket frame with a mask, which only clients may send.
     Masked,
@@ -92,7 +92,7 @@ impl Malformed {
         NAMES.iter().map(|(kind, _)| *kind)
     }
 
-    /// What it is called in JSON.
+    /// The name in JSON.
     #[must_use]
     pub fn name(self) -> &'static str {
         NAMES.iter().find(|(kind, _)| *kind == self).map_or("", |(_, name)| name)
@@ -104,8 +104,8 @@ impl Malformed {
         NAMES.iter().find(|(_, known)| *known == name).map(|(kind, _)| *kind)
     }
 
-    /// Whether it breaks the rules of WebSocket, which no connection survives; a frame that is wrong above that is
-    /// skipped.
+    /// `true` if the frame breaks the rules of WebSocket, so that the connection ends. A frame that is wrong above that
+    /// level is skipped.
     #[must_use]
     pub fn ends_the_connection(self) -> bool {
         matches!(self.sent(""), Sent::Bytes(_))

@@ -4,10 +4,12 @@ use serde_json::{Map, Value};
 
 use crate::simulator::handles::instance::Simulator;
 
-/// What AI agents say, since there is no model behind them.
+/// # AI agents
+///
+/// No model is behind them: a test sets their responses.
 impl Simulator {
-    /// Has agents answer this to whatever contains `heard`; upper and lower case are the same, and what was said first
-    /// wins. What no answer fits is answered with `You said: ...`.
+    /// Sets the response of AI agents to speech that contains `heard`, in upper or lower case. Of several that match,
+    /// the one that was set first counts. Speech that matches none gets the response `You said: ...`.
     ///
     /// ```
     /// # let sim = signalwire_relay::simulator::Simulator::start()?;
@@ -19,9 +21,9 @@ impl Simulator {
         self.shared.with(|world| world.numbers.script_mut().answers.push(answer));
     }
 
-    /// What agents make of a post prompt: these are the fields of the event `calling.ai.post_prompt`, which comes just
-    /// before the agent's end when the program gave a post prompt. Without this it does not come. What is no object
-    /// is in the field `post_prompt_data`.
+    /// Sets the result of a post prompt: the fields of the event `calling.ai.post_prompt`, which is sent just before
+    /// the end of the agent if the program set a post prompt. Without this setting the event is not sent. A value that
+    /// is no object is sent in the field `post_prompt_data`.
     pub fn agent_post_prompt_result(&self, result: Value) {
         let fields = match result {
             Value::Object(fields) => fields,

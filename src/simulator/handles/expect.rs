@@ -80,7 +80,9 @@ impl fmt::Debug for Expectation<'_> {
     }
 }
 
-/// What is expected of the program. It is judged when the simulator is dropped, or by [`verify`](Self::verify).
+/// # Expectations
+///
+/// Expectations are judged when the simulator is dropped, or by [`verify`](Self::verify).
 ///
 /// ```
 /// use signalwire_relay::simulator::Simulator;
@@ -115,7 +117,7 @@ impl Simulator {
         self.expect(deeds::said(text))
     }
 
-    /// Expects somebody to be asked for digits.
+    /// Expects the program to ask a person for digits.
     pub fn expect_asked_for_digits(&self) -> Expectation<'_> {
         self.expect(deeds::asked_for_digits())
     }
@@ -192,7 +194,7 @@ impl Simulator {
     }
 }
 
-/// What the program did, in order.
+/// # What the program did
 impl Simulator {
     /// Everything that the program did so far, with what people heard, pressed and said (the last 50,000 of it).
     #[must_use]
@@ -200,14 +202,14 @@ impl Simulator {
         self.shared.with(|world| world.record.deeds().cloned().collect())
     }
 
-    /// How often this was done so far.
+    /// The number of deeds so far that match.
     #[must_use]
     pub fn count_of(&self, wanted: &Matcher) -> usize {
         let scene = self.shared.with(|world| scene(world));
         wanted.places(&scene).len()
     }
 
-    /// What the program said, to whomever, and the addresses of the files it played.
+    /// Returns what the program said, to any person, and the URLs of the files that it played.
     #[must_use]
     pub fn said(&self) -> Vec<String> {
         self.pick(DeedKind::Said, Deed::words)
@@ -225,14 +227,14 @@ impl Simulator {
         self.pick(DeedKind::Dialled, Deed::with)
     }
 
-    /// Whom it put through to whom.
+    /// Returns the pairs of numbers that the program connected.
     #[must_use]
     pub fn connected(&self) -> Vec<(String, String)> {
         let both = |deed: &Deed| (deed.with().to_owned(), deed.words().to_owned());
         self.of(DeedKind::Connected).iter().map(both).collect()
     }
 
-    /// Its complete recordings: of whom, what was said meanwhile, and how long they are.
+    /// Returns the complete recordings of the program: of whom, what was said meanwhile, and how long they are.
     #[must_use]
     pub fn recordings(&self) -> Vec<Deed> {
         self.of(DeedKind::Recorded)

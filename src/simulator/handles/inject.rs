@@ -9,7 +9,7 @@ use crate::simulator::handles::instance::Simulator;
 use crate::simulator::record::journal::Direction;
 use crate::simulator::world::shared::Shared;
 
-/// Faults by name.
+/// # Faults by name
 impl Simulator {
     /// Lets something go wrong from now on, or once; see the table of [faults](crate::simulator#faults). Several may be injected
     /// at a time. Chance is drawn from the [seed](crate::simulator::Builder::seed), for each fault by itself.
@@ -18,7 +18,7 @@ impl Simulator {
         ActiveFault { shared: Arc::clone(&self.shared), id }
     }
 
-    /// What is injected now, in order.
+    /// Returns the faults that are injected now, in order.
     #[must_use]
     pub fn faults(&self) -> Vec<Fault> {
         self.shared.with(|world| world.faults.active.iter().map(|active| active.fault.clone()).collect())
@@ -42,19 +42,19 @@ pub struct ActiveFault {
 }
 
 impl ActiveFault {
-    /// Ends it. What has been done by it stays done.
+    /// Ends the fault. What the fault has already done remains.
     pub fn remove(&self) {
         self.shared.with(|world| world.remove_fault(self.id));
     }
 
-    /// How often it had its turn: frames, requests, connections, or the one time it happened. The shape of a line is
-    /// not counted.
+    /// The number of times that the fault took effect: frames, requests or connections. The shape of a line is not
+    /// counted.
     #[must_use]
     pub fn times(&self) -> u64 {
         self.shared.with(|world| world.faults.took.get(&self.id).copied().unwrap_or_default())
     }
 
-    /// Whether it is used up, removed, or has happened.
+    /// `true` if the fault is used up, was removed, or has happened.
     #[must_use]
     pub fn is_over(&self) -> bool {
         self.shared.with(|world| world.faults.active.iter().all(|active| active.id != self.id))
@@ -67,7 +67,7 @@ impl fmt::Debug for ActiveFault {
     }
 }
 
-/// Cuts at a frame.
+/// # Cuts at a frame
 impl Simulator {
     /// Cuts the connection that carries the `frame`-th frame from now on in this direction; 1 is the next. Frames are
     /// counted over all connections, as the [journal](Self::journal) has them; a frame of the client that is cut off is
@@ -77,7 +77,8 @@ impl Simulator {
         self.plan_cut(Plan { left: frame, cut, direction, forget: false });
     }
 
-    /// The same, and [forgets all sessions](Self::forget_sessions) then, so that the reconnect is not a resume.
+    /// Cuts the connection like [`cut_at_frame`](Self::cut_at_frame), and then [forgets all
+    /// sessions](Self::forget_sessions), so that the reconnect is not a resume.
     pub fn cut_and_forget_at_frame(&self, frame: usize, cut: CutPoint, direction: Direction) {
         self.plan_cut(Plan { left: frame, cut, direction, forget: true });
     }

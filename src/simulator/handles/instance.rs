@@ -28,7 +28,7 @@ pub struct Simulator {
     pub(crate) _starter: Option<Unbound>,
 }
 
-/// Where it is.
+/// # Address and credentials
 impl Simulator {
     /// Address and port, as a client's builder takes them: `127.0.0.1:49152`. One that listens on every address of the
     /// machine gives that of the loopback.
@@ -49,7 +49,7 @@ impl Simulator {
         format!("{}://{}", if self.is_tls() { "wss" } else { "ws" }, self.host())
     }
 
-    /// Whether it offers `wss://`.
+    /// `true` if the simulator offers `wss://`.
     #[must_use]
     pub fn is_tls(&self) -> bool {
         self.ca_file().is_some()

@@ -12,15 +12,15 @@ use crate::simulator::line::out::Out;
 use crate::simulator::record::journal::{Direction, Frame, FrameKind, FrameRecord, WaitTimeout};
 use crate::simulator::world::state::World;
 
-/// The link, and what can go wrong with it.
+/// # Connections and their faults
 impl Simulator {
-    /// How many connections there are now.
+    /// The number of open connections.
     #[must_use]
     pub fn connections(&self) -> usize {
         self.shared.with(|world| world.connections.numbers().len())
     }
 
-    /// How many connections there ever were that came as far as a WebSocket.
+    /// The number of connections so far that came as far as a WebSocket.
     #[must_use]
     pub fn connections_ever(&self) -> u64 {
         self.shared.with(|world| world.connections.ever())
@@ -160,8 +160,8 @@ impl Simulator {
         self.shared.with(|world| world.faults.unanswered.remove(method));
     }
 
-    /// Has the next `count` threads refused that clients in virtual time ask for, as a system does that has none left;
-    /// zero ends it. In real time it has no effect.
+    /// Refuses the next `count` threads that clients in virtual time request, as a system does that has none left. Zero
+    /// ends it. In real time the method has no effect.
     pub fn refuse_threads(&self, count: usize) {
         self.clock().refuse_threads(count);
     }

@@ -17,28 +17,57 @@ use crate::simulator::world::shared::Shared;
 /// The time before each key of somebody who is neither slow nor fast.
 const QUARTER: Duration = Duration::from_millis(250);
 
-/// Somebody with a script: what they do on a call, step by step.
+/// A simulated person with a script: steps that the person takes on a call, in order.
 ///
-/// A step that waits for something (`when_…`, `after_…`) keeps back the steps behind it until that has happened;
-/// prefer these to [`waits`](Self::waits), because they hold at any speed and on a busy machine. When the script is
-/// done, the person stays on the line until hung up on.
+/// A step that waits for something (`when_…`, `after_…`) holds back the steps after it until that has happened. Prefer
+/// such steps to [`waits`](Self::waits), because they hold at any speed and on a busy machine. After the last step the
+/// person stays on the line until the program hangs up.
 ///
 /// Used as [`Caller`] and as [`Callee`].
+///
+/// ```
+/// use std::time::Duration;
+/// use signalwire_relay::simulator::Simulator;
+/// use signalwire_relay::{Client, Collect, tts};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let sim = Simulator::builder().virtual_time().start()?;
+/// let client = Client::builder().simulator(&sim).contexts(["default"]).connect()?;
+/// client.on_call(|call| {
+///     call.answer()?;
+///     let pin = call.prompt(tts("Your PIN, please."), Collect::digits(4))?.wait(None)?;
+///     call.play(tts(format!("Your PIN has {} digits.", pin.digits().unwrap_or_default().len())))?.wait(None)?;
+///     call.hangup()?;
+///     Ok(())
+/// });
+///
+/// let ann = sim
+///     .caller("+15551230000")
+///     .calls("+15559990000")
+///     .when_asked_for_digits()
+///     .presses("4711")
+///     .after_hearing("4 digits")
+///     .hangs_up()
+///     .dials();
+/// ann.wait_ended(Duration::from_secs(60))?;
+/// assert!(ann.heard().iter().any(|text| text == "Your PIN has 4 digits."));
+/// # Ok(()) }
+/// ```
 pub struct Persona<R: Role> {
     shared: Arc<Shared>,
     number: String,
     role: R,
 }
 
-/// Somebody who is about to call the program, from [`Simulator::caller`](crate::simulator::Simulator::caller).
+/// A person who is about to call the program. Made by [`Simulator::caller`](crate::simulator::Simulator::caller).
 pub type Caller = Persona<CallerRole>;
 
-/// Somebody the program may call, from [`Simulator::callee`](crate::simulator::Simulator::callee).
+/// A person whom the program may call. Made by [`Simulator::callee`](crate::simulator::Simulator::callee).
 ///
 /// Settings and steps take effect at once, for calls that are made from then on.
 pub type Callee = Persona<CalleeRole>;
 
-/// What tells callers and callees apart; there is nothing to do with it.
+/// The difference between callers and callees. For internal use.
 pub trait Role: private::Sealed + Sized {}
 
 /// The role of a [`Caller`].
@@ -112,9 +141,9 @@ mod private {
     }
 }
 
-/// People.
+/// # People
 impl Simulator {
-    /// Somebody with this number, or SIP address, who will call in.
+    /// Makes a caller with this number or SIP address. The call begins with [`dials`](Caller::dials).
     ///
     /// ```
     /// # let sim = signalwire_relay::simulator::Simulator::start()?;
@@ -132,7 +161,7 @@ impl Simulator {
         Caller::new(Arc::clone(&self.shared), number.into())
     }
 
-    /// Whoever is reached at a number or SIP address. Of whom nothing is said is a person who answers.
+    /// Returns the callee at a number or SIP address. A callee without settings is a human who answers.
     ///
     /// ```
     /// # let sim = signalwire_relay::simulator::Simulator::start()?;
@@ -160,7 +189,7 @@ impl Simulator {
     }
 }
 
-/// Steps of both.
+/// # Steps of a script
 impl<R: Role> Persona<R> {
     /// Waits until the program asks for digits and its prompt, if it plays one, has been heard to the end.
     ///
@@ -206,7 +235,7 @@ impl<R: Role> Persona<R> {
         self.step(Step::When(Occasion::Recorded))
     }
 
-    /// Waits until the program has connected the call to somebody else, or others are in its conference too.
+    /// Waits until the program has connected the call to another person, or the call has company in its conference.
     #[must_use = "the steps behind it come with the value returned"]
     pub fn when_put_through(self) -> Self {
         self.step(Step::WhenPutThrough)
@@ -233,7 +262,7 @@ impl<R: Role> Persona<R> {
         self.step(Step::Says(text.into()))
     }
 
-    /// Says something that nobody can make out: a `collect` has the result `no_match`.
+    /// Says something unintelligible: a `collect` has the result `no_match`.
     pub fn says_unclearly(self, text: impl Into<String>) -> Self {
         self.step(Step::Mumbles(text.into()))
     }
@@ -243,7 +272,7 @@ impl<R: Role> Persona<R> {
         self.step(Step::HangsUp)
     }
 
-    /// How many pages a fax machine sends and takes; two when nothing is said. Nothing changes for who is none.
+    /// Sets the number of pages that a fax machine sends and accepts. Default: 2. Without effect for others.
     pub fn fax_pages(self, pages: u32) -> Self {
         self.fax_manner(|fax| fax.pages = pages)
     }
@@ -292,6 +321,7 @@ impl<R: Role> Persona<R> {
     }
 }
 
+/// # Calling
 impl Caller {
     pub(crate) fn new(shared: Arc<Shared>, number: String) -> Self {
         let role = CallerRole {
@@ -319,7 +349,7 @@ impl Caller {
         self
     }
 
-    /// How long, in simulated time, they let it ring; for ever when nothing is said.
+    /// Sets the time after which the caller hangs up while it rings, in simulated time. Default: no limit.
     #[must_use = "nobody calls before `dials()`"]
     pub fn gives_up_after(mut self, span: Duration) -> Self {
         self.role.patience = Some(span);
@@ -363,6 +393,7 @@ impl Caller {
     }
 }
 
+/// # Being called
 impl Callee {
     pub(crate) fn new(shared: Arc<Shared>, number: String, unlisted: bool) -> Self {
         Self { shared, number, role: CalleeRole { unlisted } }
@@ -400,7 +431,7 @@ impl Callee {
         self.manner(Manner::Busy)
     }
 
-    /// It rings until the caller's patience ends.
+    /// Lets the telephone ring without an answer.
     pub fn does_not_answer(self) -> Self {
         self.manner(Manner::NoAnswer)
     }
@@ -457,21 +488,22 @@ impl Callee {
         self.kind(Kind::Machine(Machine::new(greeting.into(), beep)))
     }
 
-    /// How long the greeting of a machine is, in simulated time, whatever it says; nothing changes for who is none.
+    /// Sets the length of an answering machine's greeting, in simulated time. Default: by its text. Without effect for
+    /// others.
     ///
-    /// One without a beep that is over before a detector takes a voice for a machine's (1.25 s when nothing else is
-    /// asked for) is taken for a person.
+    /// A greeting without a beep that ends before a detector recognizes an answering machine (after 1.25 s by default)
+    /// is taken for a human.
     pub fn greeting_lasts(self, span: Duration) -> Self {
         self.machine(|machine| machine.lasts = span)
     }
 
-    /// How long a machine is silent between its greeting and the beep; not at all when nothing is said. What the
-    /// program says in it is lost, as it is over the greeting.
+    /// Sets the silence of an answering machine between its greeting and the beep. Default: none. What the program says
+    /// in that time is lost, as during the greeting.
     pub fn beeps_after(self, silence: Duration) -> Self {
         self.machine(|machine| machine.pause = silence)
     }
 
-    /// How long, behind greeting and beep, a machine listens before it hangs up; for ever when nothing is said.
+    /// Sets the time for which an answering machine records after the beep before it hangs up. Default: no limit.
     pub fn takes_messages_of(self, span: Duration) -> Self {
         self.machine(|machine| machine.listens = Some(span))
     }
@@ -490,18 +522,20 @@ impl Callee {
         self.kind(Kind::Fax(FaxManner::default()))
     }
 
-    /// Somebody who answers and does not say a word.
+    /// Answers, and says nothing.
     pub fn is_silent(self) -> Self {
         self.kind(Kind::Silent)
     }
 
-    /// What began to be said while a machine's greeting was still running, on all calls so far: nobody will hear it.
+    /// Returns what the program began to say during an answering machine's greeting, on all calls so far: it is not on
+    /// the tape.
     #[must_use]
     pub fn said_over_greeting(&self) -> Vec<String> {
         self.plan(|plan| plan.said_over_greeting.clone())
     }
 
-    /// What they heard, on all calls so far: texts, addresses of audio files, what others said when connected.
+    /// Returns what the person heard, on all calls so far: texts, URLs of audio files, and what others said when
+    /// connected.
     #[must_use]
     pub fn heard(&self) -> Vec<String> {
         self.plan(|plan| plan.heard.clone())
@@ -519,7 +553,7 @@ impl Callee {
         self.plan(|plan| plan.faxes.clone())
     }
 
-    /// How often they were called.
+    /// The number of times that the person was called.
     #[must_use]
     pub fn times_called(&self) -> usize {
         self.plan(|plan| plan.times_called)

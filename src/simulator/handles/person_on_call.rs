@@ -9,9 +9,30 @@ use crate::simulator::record::journal::WaitTimeout;
 use crate::simulator::world::shared::Shared;
 use crate::simulator::world::state::World;
 
-/// Somebody on a call, mostly one who has dialled; what they do can be watched, and steered beside their script.
+/// A person on a call, usually a caller: can be watched, and controlled beside the script.
 ///
-/// Dropping it changes nothing about the call.
+/// Dropping the handle changes nothing about the call.
+///
+/// ```
+/// use std::time::Duration;
+/// use signalwire_relay::Client;
+/// use signalwire_relay::simulator::Simulator;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let sim = Simulator::builder().virtual_time().start()?;
+/// let client = Client::builder().simulator(&sim).contexts(["default"]).connect()?;
+/// client.on_call(|call| {
+///     call.answer()?;
+///     call.wait_for_ended(None)?;
+///     Ok(())
+/// });
+/// let ann = sim.caller("+15551230000").calls("+15559990000").dials();
+/// ann.wait_answered(Duration::from_secs(20))?;
+/// ann.hang_up();
+/// ann.wait_ended(Duration::from_secs(20))?;
+/// assert!(!ann.was_hung_up_on());
+/// # Ok(()) }
+/// ```
 pub struct PersonOnCall {
     shared: Arc<Shared>,
     person: u64,
@@ -19,6 +40,7 @@ pub struct PersonOnCall {
     number: String,
 }
 
+/// # Watching and controlling a person
 impl PersonOnCall {
     pub(crate) fn new(shared: Arc<Shared>, person: u64, call_id: String, number: String) -> Self {
         Self { shared, person, call_id, number }
@@ -53,7 +75,7 @@ impl PersonOnCall {
         self.shared.with(|world| world.calls.get(&self.call_id).map_or("ended", |leg| leg.state.name()))
     }
 
-    /// What they heard so far: texts, addresses of audio files, what others said when connected.
+    /// Returns what the person heard so far: texts, URLs of audio files, and what others said when connected.
     #[must_use]
     pub fn heard(&self) -> Vec<String> {
         self.read(|person| person.heard.clone())
@@ -83,7 +105,7 @@ impl PersonOnCall {
         self.read(|person| person.ending.as_ref().map(|ending| ending.reason.clone()))
     }
 
-    /// Whether it was the program that ended the call.
+    /// `true` if the program ended the call.
     #[must_use]
     pub fn was_hung_up_on(&self) -> bool {
         self.read(|person| person.ending.as_ref().is_some_and(|ending| ending.by_program))

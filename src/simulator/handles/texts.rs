@@ -3,25 +3,25 @@
 use crate::simulator::handles::instance::Simulator;
 use crate::simulator::world::numbers::{Outlook, Outlooks, Text};
 
-/// Texts.
+/// # Text messages
 impl Simulator {
-    /// What becomes of texts to a number; they are delivered unless something else is said.
+    /// Returns the settings for text messages to a number. Default: they are delivered.
     pub fn number(&self, number: impl Into<String>) -> Number<'_> {
         Number { sim: self, number: number.into(), more: false }
     }
 
-    /// Somebody texts the program, in the context `default`; gives the message's id. The text waits while no client
-    /// is subscribed.
+    /// Sends the program a text message in the context `default`, and returns the message's ID. The message waits while
+    /// no client is subscribed.
     pub fn texts(&self, from: &str, to: &str, body: &str) -> String {
         self.texts_in("default", from, to, body)
     }
 
-    /// The same in another context.
+    /// Sends the program a text message in another context, and returns the message's ID.
     pub fn texts_in(&self, context: &str, from: &str, to: &str, body: &str) -> String {
         self.shared.with(|world| world.text_in(context, from, to, body, &[]))
     }
 
-    /// Somebody sends the program an MMS in a context: a text with the addresses of its media; gives the message's id.
+    /// Sends the program an MMS in a context: a text and the URLs of its media. Returns the message's ID.
     ///
     /// ```
     /// # let sim = signalwire_relay::simulator::Simulator::start()?;
@@ -49,10 +49,10 @@ impl Simulator {
     }
 }
 
-/// What becomes of texts to one number; from [`Simulator::number`].
+/// The outcomes of text messages to one number. Made by [`Simulator::number`].
 ///
-/// Each word replaces what was said before; [`then`](Self::then) adds to it instead. The last of a row holds for all
-/// texts that follow.
+/// Each setting replaces the previous one; [`then`](Self::then) adds to it instead. The last one applies to all further
+/// messages.
 ///
 /// ```
 /// # let sim = signalwire_relay::simulator::Simulator::start()?;
@@ -88,7 +88,7 @@ impl Number<'_> {
         self.set(Outlook::Refused(code, message.to_owned()))
     }
 
-    /// What follows is what becomes of the next text.
+    /// Makes the following setting apply to the next message.
     #[must_use = "what becomes of the next text comes with the value returned"]
     pub fn then(mut self) -> Self {
         self.more = true;

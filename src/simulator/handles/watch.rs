@@ -18,7 +18,7 @@ pub(crate) const ACK_LIMIT: Duration = Duration::from_secs(5);
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CallSnapshot {
-    /// Its id, as the program sees it too.
+    /// ID of the call, as the program sees it too.
     pub call_id: String,
     /// The number or address of the person.
     pub person: String,
@@ -38,7 +38,7 @@ pub struct CallSnapshot {
     pub held: bool,
 }
 
-/// What happened.
+/// # What happened
 impl Simulator {
     /// Every frame so far, without secrets: the last 50,000 of them, unless
     /// [`journal_limit`](crate::simulator::Builder::journal_limit) sets another bound.
@@ -70,10 +70,10 @@ impl Simulator {
         wait(&self.shared, timeout, method, |world| world.record.claim(kind, method))
     }
 
-    /// What clients did that the service does not know or would not accept, one sentence each: unknown methods and fields, wrong types,
-    /// repeated ids, malformed frames, events not acknowledged within five seconds, commands for calls and operations
-    /// that never were or of whose end the client had known for a second, `calling.end` excepted. A request whose only
-    /// fault is an unknown field is carried out.
+    /// Returns what clients did that the service does not know or would not accept, one sentence each: unknown methods
+    /// and fields, wrong types, repeated ids, malformed frames, events not acknowledged within five seconds, commands
+    /// for calls and operations that never were or of whose end the client had known for a second, `calling.end`
+    /// excepted. A request whose only fault is an unknown field is carried out.
     ///
     /// What is left of them when the simulator is dropped fails the test, unless
     /// [`allow_violations`](crate::simulator::Builder::allow_violations) is set.
@@ -121,13 +121,14 @@ impl Simulator {
         })
     }
 
-    /// Whoever is at the other end of a call, whether they called or were called; nobody when there is no such call.
+    /// Returns the person at the far end of a call, whether that person called or was called. `None` if there is no
+    /// such call.
     #[must_use]
     pub fn person_on(&self, call_id: &str) -> Option<PersonOnCall> {
         PersonOnCall::on(&self.shared, call_id)
     }
 
-    /// The same as [`violations`](Self::violations), and forgets them: a test that provokes violations looks at them in this way.
+    /// Returns the [`violations`](Self::violations) and forgets them: for a test that provokes violations.
     pub fn take_violations(&self) -> Vec<String> {
         let all = self.violations();
         self.shared.with(|world| {
@@ -145,7 +146,8 @@ impl Simulator {
         self.shared.with(|world| world.record.slowest_ack())
     }
 
-    /// What happened in words, a line each, in order: who called, what was heard, pressed, recorded, how it ended.
+    /// Returns what happened in words, a line each, in order: who called, what was heard, pressed, recorded, how the
+    /// call ended.
     #[must_use]
     pub fn transcript(&self) -> Vec<String> {
         self.shared.with(|world| world.record.transcript())

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::simulator::people::script::Step;
 use crate::simulator::people::speech::{span, speaking_seconds};
 
-/// What is at the other end of a line.
+/// Kind of what is at the far end of a line.
 #[derive(Clone, Debug, Default)]
 pub enum Kind {
     #[default]
@@ -40,7 +40,7 @@ impl Machine {
     }
 }
 
-/// What a fax machine does.
+/// Behaviour of a fax machine.
 #[derive(Clone, Debug)]
 pub struct FaxManner {
     pub(crate) pages: u32,

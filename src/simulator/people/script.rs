@@ -17,16 +17,16 @@ pub enum Step {
     HangsUp,
 }
 
-/// What a program does to a call that a person may wait for.
+/// Action of a program on a call that a person may wait for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Occasion {
-    /// It asks for digits, and its prompt is over.
+    /// The program asks for digits, and its prompt has ended.
     AskedForDigits,
-    /// The same for an answer in words.
+    /// The program asks for speech, and its prompt has ended.
     AskedToSpeak,
-    /// It asks for a part of a payment.
+    /// The program asks for a part of a payment.
     AskedToPay,
-    /// It records.
+    /// The program records.
     Recorded,
 }
 

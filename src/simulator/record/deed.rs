@@ -4,38 +4,38 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What sort of deed it is. The program is the subject of all of them but [`Heard`](Self::Heard),
-/// [`Pressed`](Self::Pressed) and [`Spoke`](Self::Spoke), of which a person is.
+/// Kind of a deed. The program is the subject of all of them but [`Heard`](Self::Heard), [`Pressed`](Self::Pressed) and
+/// [`Spoke`](Self::Spoke), of which a person is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum DeedKind {
-    /// It answered a call.
+    /// The program answered a call.
     Answered,
-    /// It passed a call on, unanswered.
+    /// The program passed a call back, unanswered.
     Passed,
-    /// It ended a call; the words are the reason.
+    /// The program hung up a call. The words are the reason.
     HungUp,
-    /// It spoke a text, or played a file, of which the words are the address. It counts when it begins.
+    /// The program spoke a text, or played a file whose URL is the words. Counts from its start.
     Said,
     /// A person heard it; what is said over the greeting of a machine is heard by nobody.
     Heard,
-    /// It asked for digits; the words are those of the prompt.
+    /// The program asked for digits. The words are those of the prompt.
     AskedForDigits,
-    /// It asked for an answer in words; the words are those of the prompt.
+    /// The program asked for speech. The words are those of the prompt.
     AskedToSpeak,
-    /// It asked for a card; the words are the result of the payment once that is known, and the deed counts then.
+    /// The program took a payment. The words are its result; the deed counts once that is known.
     Charged,
-    /// It sent digits.
+    /// The program sent DTMF digits.
     SentDigits,
-    /// It made a recording; the words are what was said meanwhile.
+    /// The program made a recording. The words are what was said meanwhile.
     Recorded,
-    /// It called a number, by a dial or by a connect.
+    /// The program called a number, by a dial or by a connect.
     Dialled,
-    /// It put two people through to each other; the words are the number of the other one.
+    /// The program connected two people. The words are the number of the other one.
     Connected,
-    /// It sent a text.
+    /// The program sent a text message.
     Texted,
-    /// It sent or received a fax completely; the words are the address of the document.
+    /// The program sent or received a whole fax. The words are the URL of the document.
     Faxed,
     /// A person pressed digits; those of a card are replaced by `*`.
     Pressed,
@@ -80,7 +80,7 @@ impl Deed {
         self.0.place
     }
 
-    /// What sort of deed it is.
+    /// The kind of the deed.
     #[must_use]
     pub fn kind(&self) -> DeedKind {
         self.0.kind
@@ -110,7 +110,7 @@ impl Deed {
         self.0.at
     }
 
-    /// How long a recording is, in simulated time; zero for everything else.
+    /// The length of a recording, in simulated time. Zero for all other kinds.
     #[must_use]
     pub fn lasted(&self) -> Duration {
         self.0.lasted

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 /// How many frames are kept when nothing else is set; the oldest go first.
 pub(crate) const KEPT: usize = 50_000;
 
-/// Who sent a frame.
+/// Sender of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Direction {
     /// The program's client sent it.
@@ -18,7 +18,7 @@ pub enum Direction {
     ToClient,
 }
 
-/// What sort of frame it is.
+/// The kind of the frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum FrameKind {
@@ -32,7 +32,7 @@ pub enum FrameKind {
     Event,
     /// A request of the service: a ping, or the announcement that it will close the link.
     ServiceRequest,
-    /// What the client answered to an event or to a request of the service.
+    /// Response of the client to an event or to a request of the service.
     Ack,
     /// Something pushed by hand, or sent by the client, that is no well-formed frame.
     Raw,
@@ -72,7 +72,7 @@ impl FrameRecord {
         Self(Arc::new(Inner { sequence, at, direction, kind, connection, method: method.into(), frame }))
     }
 
-    /// Its place in the order of all frames, from 0.
+    /// The frame's place in the order of all frames, from 0.
     #[must_use]
     pub fn sequence(&self) -> u64 {
         self.0.sequence
@@ -84,13 +84,13 @@ impl FrameRecord {
         self.0.at
     }
 
-    /// Who sent it.
+    /// The sender of the frame.
     #[must_use]
     pub fn direction(&self) -> Direction {
         self.0.direction
     }
 
-    /// What sort of frame it is.
+    /// The kind of the frame.
     #[must_use]
     pub fn kind(&self) -> FrameKind {
         self.0.kind
@@ -220,8 +220,8 @@ impl Journal {
         &self.entries
     }
 
-    /// How many older frames the journal no longer has, because more than
-    /// [`Builder::journal_limit`](crate::simulator::Builder::journal_limit) went over the wire.
+    /// The number of older frames that the journal no longer has, because more than
+    /// [`Builder::journal_limit`](crate::simulator::Builder::journal_limit) were sent.
     #[must_use]
     pub fn dropped(&self) -> u64 {
         self.dropped
@@ -263,7 +263,7 @@ impl fmt::Display for Journal {
     }
 }
 
-/// What was waited for did not come. Both `Display` and `Debug` say what, and show the last frames as a
+/// The error of a wait that timed out. `Display` and `Debug` say what was waited for, and show the last frames as a
 /// [ladder](crate::ladder).
 #[derive(Clone)]
 pub struct WaitTimeout {

@@ -40,7 +40,7 @@ pub fn said(text: impl Into<String>) -> Matcher {
     wanted(DeedKind::Said).saying(text)
 }
 
-/// Somebody heard something that contains `text`.
+/// A person heard something that contains `text`.
 pub fn heard(text: impl Into<String>) -> Matcher {
     wanted(DeedKind::Heard).saying(text)
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::simulator::verdict::deeds::{Matcher, Scene};
 
-/// How often something is expected.
+/// Expected number of times.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Count {
     Exactly(usize),

@@ -8,7 +8,7 @@ use crate::simulator::record::ladder;
 /// How many lines of the transcript, and how many rows of the ladder, a failure shows.
 pub(crate) const SHOWN: usize = 20;
 
-/// What was expected and did not happen, and what a client did that the service would not accept.
+/// Expectations that were not met, and violations of clients.
 ///
 /// `Display` and `Debug` are the same: each unmet expectation with what came near it, each violation, then the end of
 /// the transcript and of the [ladder](crate::ladder).

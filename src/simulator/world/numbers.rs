@@ -46,11 +46,11 @@ impl Outlooks {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Text {
-    /// Who sent it.
+    /// Number of the sender.
     pub from: String,
-    /// Whom it was for.
+    /// Number of the recipient.
     pub to: String,
-    /// What it says; empty when it is only media.
+    /// Text of the message. Empty if it has media only.
     pub body: String,
     /// The addresses of its media.
     pub media: Vec<String>,
