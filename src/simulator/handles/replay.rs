@@ -138,7 +138,7 @@ impl Replay {
         &self.simulator
     }
 
-    /// What could not be used of the recording, a line each: `line 7: the line is cut off`.
+    /// Returns the parts of the recording that could not be used, a line each.
     #[must_use]
     pub fn problems(&self) -> &[String] {
         &self.problems

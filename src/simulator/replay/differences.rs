@@ -36,11 +36,11 @@ pub struct Difference {
     pub call_id: Option<String>,
     /// The line of the recording that has the request. `None` if the request was not recorded.
     pub line: Option<usize>,
-    /// What differs, as a sentence.
+    /// The difference, as a sentence.
     pub what: String,
 }
 
-/// What a program did otherwise than recorded. Returned by [`Replay::finish`](crate::simulator::Replay::finish).
+/// Differences between what a program did and what was recorded.
 ///
 /// `Display` prints, for each call with a difference, the requests of the recording and those of now in two columns.
 #[derive(Clone)]
