@@ -439,6 +439,7 @@ fn the_library_depends_on_what_was_agreed_upon() {
         "clap_mangen",
         "crossbeam-channel",
         // Only with the command.
+        "crossterm",
         "httparse",
         "log",
         "native-tls",
@@ -472,6 +473,7 @@ fn the_library_depends_on_what_was_agreed_upon() {
         "clap",
         "clap_complete",
         "clap_mangen",
+        "crossterm",
         "ctrlc",
         "native-tls",
         "rcgen",

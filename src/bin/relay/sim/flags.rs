@@ -50,6 +50,9 @@ pub struct Flags {
     pub journal: Option<PathBuf>,
 
     /// Shows what happens in words, instead of JSON on stdout
+    ///
+    /// On a terminal it is a screen with the calls, what is heard on them, and keys to call, press digits, speak, hang up and
+    /// cut the link. Elsewhere it is a line for everything that happens.
     #[arg(long)]
     pub watch: bool,
 

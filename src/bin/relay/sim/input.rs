@@ -17,6 +17,10 @@ pub enum Event {
     OutputGone,
     /// SIGINT or SIGTERM, or Ctrl-C on Windows.
     Signal,
+    /// Something was typed on the screen of `--watch`, or its size has changed.
+    Terminal(crossterm::event::Event),
+    /// Something happened, in words, for the screen of `--watch`.
+    Told(String),
 }
 
 /// Whether the simulator is to end, for commands that wait.
@@ -75,6 +79,19 @@ pub fn read_lines(to: Sender<Event>) -> Result<(), String> {
         }
     });
     thread.map(drop).map_err(|error| format!("no thread for stdin: {error}"))
+}
+
+/// Reads what is typed on a terminal in raw mode, on a thread of its own.
+pub fn read_keys(to: Sender<Event>) -> Result<(), String> {
+    let thread = std::thread::Builder::new().name("keys".into()).spawn(move || {
+        while let Ok(event) = crossterm::event::read() {
+            if to.send(Event::Terminal(event)).is_err() {
+                return;
+            }
+        }
+        let _ = to.send(Event::InputEnded);
+    });
+    thread.map(drop).map_err(|error| format!("no thread for the terminal: {error}"))
 }
 
 /// Whether the end of stdin means that somebody has gone: whoever held the other end of a pipe, or the person at a

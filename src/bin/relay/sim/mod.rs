@@ -7,11 +7,12 @@ mod help;
 mod input;
 mod output;
 mod people;
+mod screen;
 mod script;
 mod stage;
 
 use std::sync::Arc;
-use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
 pub use self::commands::answer_at_once;
@@ -49,15 +50,31 @@ pub fn run(flags: &Flags) -> Outcome {
         Some(address) => Some(Web::start(address, &stage, output::about(&stage))?),
         None => None,
     };
-    output.greet(&stage, web.as_ref().map(Web::url));
+    let page = web.as_ref().map(Web::url);
+    let is_drawn = flags.watch && screen::is_possible();
+    if !is_drawn {
+        output.greet(&stage, page);
+    }
     stage.warn_of_strangers();
-    input::read_lines(sender)?;
+    let why = if is_drawn {
+        screen::show(&mut stage, page, &sender, &events)?
+    } else {
+        input::read_lines(sender)?;
+        attend(&mut stage, &mut output, &events, flags.watch)
+    };
+    // It holds the simulator.
+    drop(web);
+    Ok(finish(flags, stage, why))
+}
 
+/// Carries out the commands of stdin until it is to end. Returns why it ended.
+fn attend(stage: &mut Stage, output: &mut Output, events: &Receiver<Event>, watch: bool) -> &'static str {
+    let stop = Arc::clone(&stage.stop);
     let why = loop {
-        let patience = if flags.watch { stop.left().min(LOOK_EVERY) } else { stop.left() };
+        let patience = if watch { stop.left().min(LOOK_EVERY) } else { stop.left() };
         match events.recv_timeout(patience) {
             Ok(Event::Line(line)) => {
-                if let Some(answer) = commands::answer(&line, &mut stage) {
+                if let Some(answer) = commands::answer(&line, stage) {
                     output.answer(&answer);
                 }
                 if stage.quits {
@@ -67,14 +84,14 @@ pub fn run(flags: &Flags) -> Outcome {
             Ok(Event::InputEnded) => break "the other end of stdin is closed",
             Ok(Event::OutputGone) => break "the other end of stdout is closed",
             Ok(Event::Signal) => break "a signal",
+            // Only a screen has these.
+            Ok(Event::Terminal(_) | Event::Told(_)) => {}
             Err(RecvTimeoutError::Timeout) if stop.is_asked() => break "--max-life is over",
-            Err(_) => output.look(&stage),
+            Err(_) => output.look(stage),
         }
     };
-    output.look(&stage);
-    // It holds the simulator.
-    drop(web);
-    Ok(finish(flags, stage, why))
+    output.look(stage);
+    why
 }
 
 /// Says how it went, on stderr; gives the exit status.

@@ -6,7 +6,7 @@ use std::sync::mpsc::Sender;
 use std::time::Instant;
 
 use serde_json::{Value, json};
-use signalwire_relay::simulator::FrameKind;
+use signalwire_relay::simulator::{FrameKind, Simulator};
 
 use super::input::Event;
 use super::stage::Stage;
@@ -15,8 +15,30 @@ use crate::say::complain;
 pub struct Output {
     watch: bool,
     lines: Lines,
+    news: News,
+}
+
+/// What has changed since the last look, and nothing announces.
+#[derive(Default)]
+pub struct News {
     connections: usize,
     violations: usize,
+}
+
+impl News {
+    /// Returns what is new, a line each.
+    pub fn look(&mut self, simulator: &Simulator) -> Vec<String> {
+        let mut news = Vec::new();
+        let connections = simulator.connections();
+        if connections < self.connections {
+            news.push(format!("a client left; {connections} connected"));
+        }
+        self.connections = connections;
+        let violations = simulator.violations();
+        news.extend(violations.iter().skip(self.violations).map(|violation| format!("VIOLATION: {violation}")));
+        self.violations = violations.len();
+        news
+    }
 }
 
 /// Writes whole lines, and tells when nobody reads them.
@@ -42,7 +64,7 @@ impl Lines {
 
 impl Output {
     pub fn new(watch: bool, gone: Sender<Event>) -> Self {
-        Self { watch, lines: Lines { gone, started: Instant::now() }, connections: 0, violations: 0 }
+        Self { watch, lines: Lines { gone, started: Instant::now() }, news: News::default() }
     }
 
     /// Says where it is: the first line of stdout for a program, a few words for a person.
@@ -96,40 +118,33 @@ impl Output {
         if !self.watch {
             return;
         }
-        let connections = stage.simulator.connections();
-        if connections < self.connections {
-            self.lines.told(&format!("a client left; {connections} connected"));
-        }
-        self.connections = connections;
-        let violations = stage.simulator.violations();
-        for violation in violations.iter().skip(self.violations) {
-            self.lines.told(&format!("VIOLATION: {violation}"));
-        }
-        self.violations = violations.len();
+        self.news.look(&stage.simulator).iter().for_each(|line| self.lines.told(line));
     }
 
     fn tell_what_happens(&self, stage: &Stage) {
         let lines = self.lines.clone();
-        stage.simulator.on_transcript(move |line| lines.told(line));
-        let lines = self.lines.clone();
-        stage.simulator.on_frame(move |frame| {
-            let params = frame.params();
-            let code = params.get("code").map(ToString::to_string).unwrap_or_default();
-            let refused = frame.kind() == FrameKind::ErrorReply || (frame.kind() == FrameKind::Reply && refusal(&code));
-            if refused {
-                let message = params.get("message").and_then(Value::as_str).unwrap_or_default();
-                lines.told(&format!(
-                    "{} of client {} was refused: {code} {message}",
-                    frame.method(),
-                    frame.connection()
-                ));
-            } else if frame.kind() == FrameKind::Reply && frame.method() == "signalwire.connect" {
-                let resumed = params["session_restored"] == Value::Bool(true);
-                let how = if resumed { "is back with its session" } else { "connected" };
-                lines.told(&format!("client {} {how}", frame.connection()));
-            }
-        });
+        tell_what_happens(&stage.simulator, move |line| lines.told(line));
     }
+}
+
+/// Has `tell` called with each line of the transcript, and with what clients do besides calls.
+pub fn tell_what_happens(simulator: &Simulator, tell: impl Fn(&str) + Clone + Send + 'static) {
+    let tell_of_frames = tell.clone();
+    simulator.on_transcript(move |line| tell(line));
+    simulator.on_frame(move |frame| {
+        let params = frame.params();
+        let code = params.get("code").map(ToString::to_string).unwrap_or_default();
+        let refused = frame.kind() == FrameKind::ErrorReply || (frame.kind() == FrameKind::Reply && refusal(&code));
+        if refused {
+            let message = params.get("message").and_then(Value::as_str).unwrap_or_default();
+            let (method, connection) = (frame.method(), frame.connection());
+            tell_of_frames(&format!("{method} of client {connection} was refused: {code} {message}"));
+        } else if frame.kind() == FrameKind::Reply && frame.method() == "signalwire.connect" {
+            let resumed = params["session_restored"] == Value::Bool(true);
+            let how = if resumed { "is back with its session" } else { "connected" };
+            tell_of_frames(&format!("client {} {how}", frame.connection()));
+        }
+    });
 }
 
 /// Whether the `code` of a reply, as JSON, is a refusal.
