@@ -640,23 +640,42 @@ fn a_listener_that_is_too_slow_loses_notices_that_are_counted_and_never_the_end(
 
 const PAGE: &str = include_str!("../../src/docs/reliability.md");
 
-/// The rows of the tables under a heading, up to the next one, as cells.
-fn rows(heading: &str) -> Vec<Vec<&'static str>> {
-    let under = PAGE.lines().skip_while(|line| !line.starts_with(heading)).skip(1);
-    let rows = under.take_while(|line| !line.starts_with('#')).filter_map(|line| line.strip_prefix("| "));
-    rows.filter(|row| !row.starts_with('|'))
-        .map(|row| row.strip_suffix(" |").expect("a row ends").split(" | ").collect())
-        .collect()
+/// One entry of the page.
+struct Entry {
+    id: String,
+    what_happens: String,
+    what_is_done: String,
+    tests: Vec<String>,
 }
 
-/// The tests that a cell names.
-fn named(cell: &'static str) -> impl Iterator<Item = &'static str> {
-    let names = cell.split(", ").filter(|name| *name != "not run");
-    names.map(|name| name.strip_prefix('`').and_then(|name| name.strip_suffix('`')).unwrap_or_else(|| panic!("{name}")))
+/// The entries under a heading, up to the next one: `- **A1.** What happens.\`, `→ What is done.\`, `<small>tests</small>`.
+fn entries(heading: &str) -> Vec<Entry> {
+    let under = PAGE.lines().skip_while(|line| !line.starts_with(heading)).skip(1);
+    let under: Vec<&str> = under.take_while(|line| !line.starts_with('#')).collect();
+    let text = format!("\n{}", under.join("\n"));
+    text.split("\n- **").skip(1).map(entry).collect()
+}
+
+fn entry(text: &str) -> Entry {
+    let (id, rest) = text.split_once(".** ").unwrap_or_else(|| panic!("an entry without an ID: {text}"));
+    let mut parts = rest.split("\\\n").map(|part| part.split_whitespace().collect::<Vec<_>>().join(" "));
+    let mut part = |begin: &str| {
+        let part = parts.next().unwrap_or_default();
+        part.strip_prefix(begin).unwrap_or_else(|| panic!("{id}: {part:?} does not begin with {begin:?}")).to_owned()
+    };
+    let (what_happens, what_is_done, tests) = (part(""), part("→ "), part("<small>"));
+    Entry { id: id.to_owned(), what_happens, what_is_done, tests: named(&tests) }
+}
+
+/// The tests that a text names: between backticks, with a module, in lower case.
+fn named(text: &str) -> Vec<String> {
+    let quoted = text.split('`').skip(1).step_by(2);
+    let is_name = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == ':';
+    quoted.filter(|name| name.contains("::") && name.chars().all(is_name)).map(str::to_owned).collect()
 }
 
 #[test]
-fn the_page_has_a_row_for_every_fault() {
+fn the_page_has_an_entry_for_every_fault() {
     for (heading, id, count) in [
         ("## A. ", "A", 6),
         ("## B. ", "B", 15),
@@ -668,15 +687,14 @@ fn the_page_has_a_row_for_every_fault() {
         ("## R. ", "R", 10),
         ("# Scenarios", "", 30),
     ] {
-        let rows = rows(heading);
-        let ids: Vec<&str> = rows.iter().map(|row| row[0]).collect();
+        let entries = entries(heading);
+        let ids: Vec<&str> = entries.iter().map(|entry| entry.id.as_str()).collect();
         assert_eq!(ids, (1..=count).map(|n| format!("{id}{n}")).collect::<Vec<_>>(), "{heading}");
-        for row in rows {
-            assert!(row.len() == 4 && row.iter().all(|cell| !cell.is_empty()), "{row:?}");
-            assert!(named(row[3]).count() > 0, "{row:?}");
+        for Entry { id, what_happens, what_is_done, tests } in entries {
+            assert!(!what_happens.is_empty() && !what_is_done.is_empty() && !tests.is_empty(), "{id}");
         }
     }
-    assert!(rows("# Faults of the machine").len() > 30);
+    assert!(entries("# Faults of the machine").len() > 30);
 }
 
 fn sources(beneath: &Path, into: &mut Vec<PathBuf>) {
@@ -727,8 +745,8 @@ fn tests() -> BTreeSet<String> {
 fn every_test_that_the_page_names_is_there() {
     let tests = tests();
     assert!(tests.len() > 400, "{}", tests.len());
-    let cells = PAGE.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| |"));
-    let cells = cells.map(|row| row.trim_end_matches(" |").rsplit(" | ").next().unwrap());
-    let missing: Vec<&str> = cells.flat_map(named).filter(|name| !tests.contains(*name)).collect();
+    let named = named(PAGE);
+    assert!(named.len() > 400, "{}", named.len());
+    let missing: Vec<&String> = named.iter().filter(|name| !tests.contains(*name)).collect();
     assert!(missing.is_empty(), "src/docs/reliability.md names what is not there: {missing:#?}");
 }
