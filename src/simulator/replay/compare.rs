@@ -53,6 +53,8 @@ pub(crate) struct Names {
     taken: HashSet<String>,
     /// IDs that the service made: they are the same again.
     fixed: HashSet<String>,
+    /// What was learned since a trial began.
+    trial: Option<Vec<(String, String)>>,
 }
 
 impl Names {
@@ -74,6 +76,9 @@ impl Names {
                 let is_new = self.taken.insert(now.to_owned());
                 if is_new {
                     self.now.insert(recorded.to_owned(), now.to_owned());
+                    if let Some(trial) = &mut self.trial {
+                        trial.push((recorded.to_owned(), now.to_owned()));
+                    }
                 }
                 is_new
             }
@@ -96,6 +101,17 @@ impl Names {
             Value::Object(object) => object.values_mut().for_each(|value| self.translate(value)),
             _ => {}
         }
+    }
+
+    /// Whether nothing differs. The IDs stay as free as they were.
+    pub(crate) fn may_be(&mut self, recorded: &Value, now: &Value) -> bool {
+        self.trial = Some(Vec::new());
+        let same = self.differ(recorded, now).is_none();
+        for (recorded, now) in self.trial.take().unwrap_or_default() {
+            self.now.remove(&recorded);
+            self.taken.remove(&now);
+        }
+        same
     }
 
     /// What differs first between two parameters, in words; nothing when they are the same.
@@ -186,6 +202,8 @@ mod tests {
         let other = "00005e55-0000-4000-8000-00000000000d";
         assert!(names.differ(&request(A, C), &request(other, C)).is_some(), "it was another one before");
         assert!(names.differ(&request(A, C), &request(B, other)).is_some(), "the ID of a call is the service's");
+        assert!(names.may_be(&json!([other]), &json!([A])) && names.may_be(&json!([other]), &json!([A])));
+        assert!(names.differ(&json!([other]), &json!([other])).is_none(), "a trial decides nothing");
         let mut event = json!({"params": {"control_id": A, "call_id": C}});
         names.translate(&mut event);
         assert_eq!(event, json!({"params": {"control_id": B, "call_id": C}}));

@@ -50,6 +50,8 @@ struct Group {
 pub(crate) struct Engine {
     recording: Recording,
     groups: Vec<Group>,
+    /// The step that each step of the service follows.
+    bases: Vec<Option<usize>>,
     /// When each step was done, or given up.
     done: Vec<Option<Duration>>,
     /// Requests that did not come.
@@ -72,8 +74,40 @@ pub(crate) struct Engine {
     last: Duration,
 }
 
+/// The step that each step of the service follows: the last request about the same thing, but not one of a connection
+/// before.
+fn bases(recording: &Recording) -> Vec<Option<usize>> {
+    let mut last_of_group: HashMap<usize, usize> = HashMap::new();
+    let mut last_on_connection: HashMap<usize, usize> = HashMap::new();
+    let mut connects: HashMap<usize, usize> = HashMap::new();
+    let base = |(index, step): (usize, &Step)| match &step.what {
+        What::Request { method, .. } => {
+            last_of_group.insert(step.group, index);
+            last_on_connection.insert(step.connection, index);
+            if method == CONNECT {
+                connects.insert(step.connection, index);
+            }
+            None
+        }
+        What::Reply { of, .. } => Some(*of),
+        What::Cut => None,
+        What::Sent { method, .. } => {
+            let own = last_of_group.get(&step.group);
+            let other = match own {
+                Some(_) => None,
+                // It comes by itself, to whoever is subscribed.
+                None if method.ends_with(".receive") => last_of_group.get(&LINK),
+                // Nothing was asked of this call, such as the one that a call is connected to: it was on another call.
+                None => last_on_connection.get(&step.connection),
+            };
+            [own, other, connects.get(&step.connection)].into_iter().flatten().copied().max()
+        }
+    };
+    recording.steps.iter().enumerate().map(base).collect()
+}
+
 impl Engine {
-    pub(crate) fn new(recording: Recording) -> Self {
+    pub(crate) fn new(mut recording: Recording) -> Self {
         let mut groups: Vec<Group> = recording.groups.iter().map(|_| Group::default()).collect();
         let mut ends = BTreeMap::new();
         let mut before: HashMap<usize, usize> = HashMap::new();
@@ -90,7 +124,8 @@ impl Engine {
         }
         let mut engine = Self {
             done: vec![None; recording.steps.len()],
-            names: Names::new(recording.fixed.clone()),
+            bases: bases(&recording),
+            names: Names::new(std::mem::take(&mut recording.fixed)),
             recording,
             groups,
             missing: HashSet::new(),
@@ -113,36 +148,10 @@ impl Engine {
         &self.recording.steps[index]
     }
 
-    /// The step that a step of the service follows.
-    fn base(&self, index: usize) -> Option<usize> {
-        let step = self.step(index);
-        if let What::Reply { of, .. } = step.what {
-            return Some(of);
-        }
-        let before = |from: &[usize]| from.iter().copied().take_while(|request| *request < index).last();
-        let asked_on_it = |is_it: &dyn Fn(&str) -> bool| {
-            (0..index).rev().find(|at| {
-                let earlier = self.step(*at);
-                earlier.connection == step.connection && earlier.request().is_some_and(|(method, _)| is_it(method))
-            })
-        };
-        let own = before(&self.groups[step.group].program);
-        let connect = asked_on_it(&|method| method == CONNECT);
-        let is_offer = matches!(&step.what, What::Sent { method, .. } if method.ends_with(".receive"));
-        let other = match own {
-            Some(_) => None,
-            // It comes by itself, to whoever is subscribed.
-            None if is_offer || step.group == LINK => before(&self.groups[LINK].program),
-            // Nothing was asked of this call, such as the one that a call is connected to: it was on another call.
-            None => asked_on_it(&|_| true),
-        };
-        [own, connect, other].into_iter().flatten().max()
-    }
-
     /// Finds out when the next step of a group is due.
     fn look_at(&mut self, group: usize) {
         let Some(index) = self.groups[group].service.get(self.groups[group].played).copied() else { return };
-        let due = match self.base(index) {
+        let due = match self.bases[index] {
             None => Duration::ZERO,
             Some(base) => match self.done[base] {
                 None => {
@@ -237,7 +246,6 @@ impl Engine {
         let id = frame.get("id").cloned().unwrap_or_default();
         let method = frame.get("method").and_then(Value::as_str).unwrap_or_default().to_owned();
         let params = frame.get("params").cloned().unwrap_or_default();
-        self.last = self.last.max(now);
         let Some(step) = self.find(&method, &params) else {
             let group = self.group_of(&params).unwrap_or(LINK);
             let what = Some("was not recorded here".to_owned());
@@ -272,7 +280,7 @@ impl Engine {
     }
 
     /// The recorded request that this one stands for.
-    fn find(&self, method: &str, params: &Value) -> Option<usize> {
+    fn find(&mut self, method: &str, params: &Value) -> Option<usize> {
         let is_it = |step: &usize| self.step(*step).request().is_some_and(|(recorded, _)| recorded == method);
         let in_group =
             |group: usize| self.groups[group].program[self.groups[group].asked..].iter().copied().find(is_it);
@@ -283,9 +291,10 @@ impl Engine {
         let fresh = (1..self.groups.len()).filter(|group| self.groups[*group].asked == 0);
         let fresh = fresh.filter_map(|group| self.expected(group)).filter(is_it);
         let candidates: BTreeSet<usize> = fresh.chain(in_group(LINK)).collect();
+        let Self { names, recording, .. } = self;
         let is_same = |step: &&usize| {
-            let recorded = self.step(**step).request().map(|(_, params)| params);
-            recorded.is_some_and(|recorded| self.names.clone().differ(recorded, params).is_none())
+            let recorded = recording.steps[**step].request().map(|(_, params)| params);
+            recorded.is_some_and(|recorded| names.may_be(recorded, params))
         };
         candidates.iter().find(is_same).or_else(|| candidates.first()).copied()
     }
@@ -341,5 +350,132 @@ impl Engine {
             }
         }
         all
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: fn(u64) -> Duration = Duration::from_millis;
+
+    /// A recording of these frames: time in milliseconds, connection, kind, method, and what is in the frame.
+    fn engine(frames: &[(u64, u64, &str, &str, Value)]) -> Engine {
+        let line = |(at, connection, kind, method, frame): &(u64, u64, &str, &str, Value)| {
+            let direction = if *kind == "request" { "from_client" } else { "to_client" };
+            json!({"at": *at as f64 / 1e3, "connection": connection, "direction": direction, "kind": kind,
+                "method": method, "frame": frame})
+            .to_string()
+        };
+        let text = frames.iter().map(line).collect::<Vec<_>>().join("\n");
+        let recording = Recording::read(text.as_bytes()).expect("read");
+        assert!(recording.problems.is_empty(), "{:?}", recording.problems);
+        Engine::new(recording)
+    }
+
+    fn request(id: &str, method: &str, params: Value) -> Value {
+        json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params})
+    }
+
+    fn reply(id: &str) -> Value {
+        json!({"jsonrpc": "2.0", "id": id, "result": {}})
+    }
+
+    fn event(id: &str, event_type: &str, params: Value) -> Value {
+        request(id, "signalwire.event", json!({"event_type": event_type, "params": params}))
+    }
+
+    /// What is played at a moment, by the IDs of the frames.
+    fn played(engine: &mut Engine, at: Duration) -> Vec<String> {
+        let name = |act: Act| match act {
+            Act::Reply { frame, .. } | Act::Event { frame, .. } | Act::Request { frame, .. } => {
+                frame["id"].as_str().unwrap_or_default().to_owned()
+            }
+            Act::Raw { text, .. } => text,
+            Act::Cut { conn } => format!("cut {conn}"),
+        };
+        engine.play(at).into_iter().map(name).collect()
+    }
+
+    fn call() -> Value {
+        json!({"call_id": "c"})
+    }
+
+    fn one_call() -> Engine {
+        engine(&[
+            (0, 1, "request", CONNECT, request("1", CONNECT, json!({}))),
+            (10, 1, "reply", CONNECT, reply("1")),
+            (500, 1, "event", "calling.call.receive", event("offer", "calling.call.receive", call())),
+            (600, 1, "request", "calling.answer", request("2", "calling.answer", call())),
+            (650, 1, "reply", "calling.answer", reply("2")),
+            (700, 1, "event", "calling.call.state", event("answered", "calling.call.state", call())),
+            (900, 1, "request", "calling.end", request("3", "calling.end", call())),
+            (950, 1, "event", "calling.call.state", event("ended", "calling.call.state", call())),
+            (960, 1, "reply", "calling.end", reply("3")),
+        ])
+    }
+
+    #[test]
+    fn what_followed_a_request_follows_it_again_after_as_much_time() {
+        let mut engine = one_call();
+        assert!(played(&mut engine, MS(1000)).is_empty(), "nobody has connected");
+        assert!(engine.asked(7, MS(2000), &request("a", CONNECT, json!({}))).is_none());
+        assert!(played(&mut engine, MS(2009)).is_empty());
+        assert_eq!(engine.next(), Some(MS(2010)));
+        assert_eq!(played(&mut engine, MS(2010)), ["a"], "under the ID of now");
+        assert_eq!(played(&mut engine, MS(2500)), ["offer"]);
+        // The program is late: what follows its answer is, too.
+        assert!(played(&mut engine, MS(9000)).is_empty());
+        engine.asked(7, MS(9000), &request("b", "calling.answer", call()));
+        assert_eq!(played(&mut engine, MS(9050)), ["b"]);
+        assert_eq!(played(&mut engine, MS(9100)), ["answered"]);
+        engine.asked(7, MS(9100), &request("d", "calling.end", call()));
+        // In their order.
+        assert_eq!(played(&mut engine, MS(9999)), ["ended", "d"]);
+        assert!(engine.is_over() && engine.differences().is_empty());
+    }
+
+    #[test]
+    fn a_request_that_was_not_recorded_is_refused_and_does_not_extend_the_patience() {
+        let mut engine = one_call();
+        engine.asked(7, MS(0), &request("a", CONNECT, json!({})));
+        assert_eq!(played(&mut engine, MS(1000)), ["a", "offer"]);
+        let until = engine.until(MS(5000));
+        for n in 0..3 {
+            let refusal = engine.asked(7, MS(2000 + n), &request("x", "calling.hold", call()));
+            assert!(matches!(refusal, Some(Act::Reply { is_error: true, .. })));
+        }
+        assert_eq!(engine.until(MS(5000)), until);
+        // It skips the answer, and what the answer brought comes all the same, but for the response.
+        engine.asked(7, MS(3000), &request("d", "calling.end", call()));
+        assert_eq!(played(&mut engine, MS(9000)), ["answered", "ended", "d"]);
+        let differences = engine.differences();
+        let what: Vec<bool> = differences[0].1.iter().map(Entry::is_different).collect();
+        assert_eq!((differences.len(), what), (1, vec![true, true, true, true, false]));
+        assert!(engine.is_over());
+    }
+
+    #[test]
+    fn a_lost_connection_is_lost_when_all_of_it_was_played_and_the_next_one_waits_for_the_program() {
+        let mut engine = engine(&[
+            (0, 1, "request", CONNECT, request("1", CONNECT, json!({}))),
+            (0, 1, "reply", CONNECT, reply("1")),
+            (100, 1, "event", "calling.call.receive", event("offer", "calling.call.receive", call())),
+            (200, 1, "request", "calling.answer", request("2", "calling.answer", call())),
+            (2000, 2, "request", CONNECT, request("1", CONNECT, json!({}))),
+            (2000, 2, "reply", CONNECT, reply("1")),
+            (2500, 2, "event", "calling.call.state", event("ended", "calling.call.state", call())),
+        ]);
+        engine.asked(7, MS(0), &request("a", CONNECT, json!({})));
+        assert_eq!(played(&mut engine, MS(60_000)), ["a", "offer"]);
+        engine.asked(7, MS(60_000), &request("b", "calling.answer", call()));
+        // Nobody was answered on it.
+        assert_eq!(played(&mut engine, MS(60_000)), ["cut 7"]);
+        engine.closed(7);
+        assert!(played(&mut engine, MS(90_000)).is_empty());
+        engine.asked(8, MS(90_000), &request("d", CONNECT, json!({})));
+        assert_eq!(played(&mut engine, MS(90_499)), ["d"]);
+        assert_eq!(played(&mut engine, MS(90_500)), ["ended"]);
+        assert!(engine.is_over() && engine.differences().is_empty());
     }
 }
