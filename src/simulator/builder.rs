@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use crate::clock::{Clock, Held};
 use crate::error::{self, Result};
 use crate::secret::Secret;
 use crate::simulator::handles::instance::Simulator;
+use crate::simulator::handles::replay::{self, Replay};
 use crate::simulator::line::server::Server;
 use crate::simulator::line::tls;
 use crate::simulator::record::journal::KEPT;
@@ -259,6 +261,21 @@ impl Builder {
         };
         let server = Server::start(Arc::<Shared>::clone(&shared), listen, acceptor).map_err(no_socket)?;
         Ok(Simulator { shared, server, project, token, listeners: Mutex::default(), ca, _starter: starter })
+    }
+
+    /// Starts the simulator to play a recording; see [`Replay`]. In real time, programs of other processes can be replayed
+    /// against.
+    ///
+    /// What cannot be used of the file, such as a last line that is cut off, is left out;
+    /// [`Replay::problems`] names it.
+    ///
+    /// # Errors
+    ///
+    /// `Config` when the file cannot be read, when it has no connection to play, and when the program was told something
+    /// that is masked in the file: the error names line and field. Otherwise as for [`start`](Self::start).
+    pub fn replay(self, path: impl AsRef<Path>) -> Result<Replay> {
+        let recording = replay::read(path.as_ref())?;
+        Ok(Replay::play(self.start()?, recording))
     }
 }
 

@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use crate::error::{self, Result};
 use crate::ladder::Ladder;
-use crate::simulator::builder::Builder;
 use crate::simulator::handles::instance::Simulator;
 use crate::simulator::replay::differences::Differences;
 use crate::simulator::replay::engine::Engine;
@@ -25,7 +24,7 @@ const REST: Duration = Duration::from_secs(1);
 const NAMED: usize = 10;
 
 /// A simulator that plays the service's half of a recording, and compares what the program does with what was recorded of
-/// it. Made by [`Simulator::replay`] or [`Builder::replay`].
+/// it. Made by [`Simulator::replay`] or [`Builder::replay`](crate::simulator::Builder::replay).
 ///
 /// The recording is a [`Trace`](crate::connection::Trace) of a client, or a journal of the simulator
 /// ([`FrameRecord::to_json`](crate::simulator::FrameRecord::to_json), a line for each frame). A trace must have been written
@@ -72,58 +71,50 @@ impl Simulator {
     ///
     /// # Errors
     ///
-    /// As for [`Builder::replay`].
+    /// As for [`Builder::replay`](crate::simulator::Builder::replay).
     pub fn replay(path: impl AsRef<Path>) -> Result<Replay> {
         Self::builder().virtual_time().replay(path)
     }
 }
 
-impl Builder {
-    /// Starts the simulator to play a recording; see [`Replay`]. In real time, programs of other processes can be replayed
-    /// against.
-    ///
-    /// What cannot be used of the file, such as a last line that is cut off, is left out;
-    /// [`Replay::problems`] names it.
-    ///
-    /// # Errors
-    ///
-    /// `Config` when the file cannot be read, when it has no connection to play, and when the program was told something
-    /// that is masked in the file: the error names line and field. Otherwise as for [`start`](Self::start).
-    pub fn replay(self, path: impl AsRef<Path>) -> Result<Replay> {
-        let path = path.as_ref();
-        let name = path.display();
-        let unreadable = |e: std::io::Error| error::config(format!("replaying {name}: the file cannot be read: {e}"));
-        let file = File::open(path).map_err(unreadable)?;
-        let mut recording = Recording::read(BufReader::new(file)).map_err(unreadable)?;
-        if recording.is_empty() {
-            let first = recording.problems.first().map(|problem| format!(" ({problem})")).unwrap_or_default();
-            return Err(error::config(format!(
-                "replaying {name}: it is no trace and no journal with a connection in it{first}"
-            )));
+/// Reads a recording that can be played.
+pub(crate) fn read(path: &Path) -> Result<Recording> {
+    let name = path.display();
+    let unreadable = |e: std::io::Error| error::config(format!("replaying {name}: the file cannot be read: {e}"));
+    let file = File::open(path).map_err(unreadable)?;
+    let recording = Recording::read(BufReader::new(file)).map_err(unreadable)?;
+    if recording.is_empty() {
+        let first = recording.problems.first().map(|problem| format!(" ({problem})")).unwrap_or_default();
+        return Err(error::config(format!(
+            "replaying {name}: it is no trace and no journal with a connection in it{first}"
+        )));
+    }
+    if !recording.masked.is_empty() {
+        let more = recording.masked.len().saturating_sub(NAMED);
+        let mut named = recording.masked[..recording.masked.len().min(NAMED)].join("; ");
+        if more > 0 {
+            named.push_str(&format!("; and {more} more"));
         }
-        if !recording.masked.is_empty() {
-            let more = recording.masked.len().saturating_sub(NAMED);
-            let mut named = recording.masked[..recording.masked.len().min(NAMED)].join("; ");
-            if more > 0 {
-                named.push_str(&format!("; and {more} more"));
-            }
-            return Err(error::config(format!(
-                "replaying {name}: the program was told what is masked there: {named}; record it with Trace::content(true)"
-            )));
-        }
+        return Err(error::config(format!(
+            "replaying {name}: the program was told what is masked there: {named}; record it with Trace::content(true)"
+        )));
+    }
+    Ok(recording)
+}
+
+impl Replay {
+    /// Plays a recording on a simulator that has just been started.
+    pub(crate) fn play(simulator: Simulator, mut recording: Recording) -> Self {
         let mut recorded = Ladder::new();
         for line in std::mem::take(&mut recording.lines) {
             // What the ladder does not draw is of no use to it.
             let _left_out = recorded.push(&line);
         }
         let problems = std::mem::take(&mut recording.problems);
-        let simulator = self.start()?;
         simulator.shared.with(|world| world.replay(Engine::new(recording)));
-        Ok(Replay { simulator, patience: PATIENCE, problems, recorded })
+        Self { simulator, patience: PATIENCE, problems, recorded }
     }
-}
 
-impl Replay {
     /// Sets how long the replay waits for a request of the program that does not come, before it is given up. Default:
     /// 60 s. In virtual time they cost nothing.
     #[must_use]
