@@ -73,6 +73,34 @@ fn of_a_damaged_file_what_could_be_read_is_drawn_and_the_rest_is_named() {
     assert!(code == 1 && stderr.contains("no call has the ID \"c-unknown\"; the file has 0"), "{stderr}");
 }
 
+/// A journal of a simulator in real time: `relay listen --once` with a caller who hangs up.
+fn recorded() -> TempFile {
+    let sim = Simulator::builder().speed(20.0).start().unwrap();
+    let _ann = sim.caller("+15551230000").calls("+15559990000").after_hearing("Welcome").hangs_up().dials();
+    let mut listen = relay(&["listen", "--once", "--say", "Welcome"]);
+    listen.env("SIGNALWIRE_RELAY_HOST", sim.host()).env("SIGNALWIRE_RELAY_SCHEME", "ws");
+    listen.env("SIGNALWIRE_PROJECT_ID", sim.project()).env("SIGNALWIRE_API_TOKEN", sim.token());
+    assert_eq!(run(&mut listen).0, 0);
+    let lines: String = sim.journal().entries().iter().map(|entry| format!("{}\n", entry.to_json())).collect();
+    TempFile::with("recorded.jsonl", &lines)
+}
+
+#[test]
+fn a_program_is_replayed_against_and_what_it_does_otherwise_is_shown_as_two_ladders() {
+    let file = recorded();
+    let program = env!("CARGO_BIN_EXE_relay");
+    let replay =
+        ["replay", file.name(), "--speed", "20", "--patience", "2400", "--", program, "listen", "--once", "--say"];
+    let (code, said, stderr) = run(&mut relay(&[&replay[..], &["Welcome"]].concat()));
+    assert!(code == 0 && said.contains("the program did what was recorded"), "{code}: {said}{stderr}");
+    let (code, said, stderr) = run(&mut relay(&[&replay[..], &["Go away"]].concat()));
+    assert!(code == 3 && said.contains("Go away") && said.contains("Welcome"), "{code}: {said}{stderr}");
+    let (code, _, stderr) = run(&mut relay(&["replay", "no-such-file", "--", program]));
+    assert!(code == 1 && stderr.contains("no-such-file"), "{stderr}");
+    let (code, _, stderr) = run(&mut relay(&["replay", file.name(), "--", "no-such-program"]));
+    assert!(code == 1 && stderr.contains("no-such-program"), "{stderr}");
+}
+
 #[test]
 fn every_shell_gets_completions_and_every_command_has_a_manual_page() {
     for (shell, words) in [("bash", "complete -F"), ("zsh", "#compdef relay"), ("fish", "complete -c relay")] {
@@ -81,7 +109,7 @@ fn every_shell_gets_completions_and_every_command_has_a_manual_page() {
     }
     let (code, page, _) = run(&mut relay(&["man"]));
     assert!(code == 0 && page.contains(".TH relay 1") && page.contains("doctor"), "{page}");
-    for command in ["sim", "doctor", "listen", "dial", "text", "ladder", "completions", "man"] {
+    for command in ["sim", "doctor", "listen", "dial", "text", "ladder", "replay", "completions", "man"] {
         let (code, page, stderr) = run(&mut relay(&["man", command]));
         assert!(code == 0 && page.contains(&format!("relay\\-{command}")), "{command}: {page}{stderr}");
     }

@@ -5,6 +5,7 @@ mod doctor;
 mod ladder;
 mod listen;
 mod pages;
+mod replay;
 mod say;
 mod signals;
 mod sim;
@@ -33,6 +34,7 @@ enum Task {
     Dial(dial::Flags),
     Text(text::Flags),
     Ladder(ladder::Flags),
+    Replay(replay::Flags),
     Completions(pages::Completions),
     Man(pages::Man),
 }
@@ -59,6 +61,7 @@ fn main() -> ExitCode {
         Task::Dial(flags) => ("dial", dial::run(&flags)),
         Task::Text(flags) => ("text", text::run(&flags)),
         Task::Ladder(flags) => ("ladder", ladder::run(&flags)),
+        Task::Replay(flags) => ("replay", replay::run(&flags)),
         Task::Completions(flags) => ("completions", pages::completions(&flags, Relay::command())),
         Task::Man(flags) => ("man", pages::man(&flags, Relay::command())),
     };

@@ -79,7 +79,7 @@ pub struct Flags {
     pub allow_unknown_fields: bool,
 }
 
-fn speed(value: &str) -> Result<f64, &'static str> {
+pub fn speed(value: &str) -> Result<f64, &'static str> {
     positive(value).ok_or("expected a number above zero, such as 1, 0.5 or 20")
 }
 

@@ -16,8 +16,8 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
 pub use self::commands::answer_at_once;
-pub use self::flags::{Flags, life};
-pub use self::stage::Stage;
+pub use self::flags::{Flags, life, speed};
+pub use self::stage::{Stage, environment};
 
 use self::input::{Event, Stop};
 use self::output::Output;

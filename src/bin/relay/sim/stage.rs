@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -84,20 +84,8 @@ impl Stage {
         Self { simulator, ca_file: None, any_credentials: false, stop, quits: false, people: VecDeque::new() }
     }
 
-    /// The variables of the environment that lead a program of this crate, and the other commands, to the simulator.
     pub fn environment(&self) -> Vec<(&'static str, String)> {
-        let simulator = &self.simulator;
-        let trust = match &self.ca_file {
-            Some(ca) => ("SIGNALWIRE_RELAY_CA_FILE", ca.display().to_string()),
-            None => ("SIGNALWIRE_RELAY_SCHEME", "ws".to_owned()),
-        };
-        vec![
-            ("SIGNALWIRE_RELAY_HOST", simulator.host()),
-            trust,
-            ("SIGNALWIRE_PROJECT_ID", simulator.project().to_owned()),
-            ("SIGNALWIRE_API_TOKEN", simulator.token().to_owned()),
-            ("SIGNALWIRE_FROM_NUMBER", OURS.to_owned()),
-        ]
+        environment(&self.simulator, self.ca_file.as_deref())
     }
 
     /// The same as a line for a shell.
@@ -171,6 +159,21 @@ impl Stage {
         }
         self.people.push_back(person);
     }
+}
+
+/// The variables of the environment that lead a program of this crate, and the other commands, to a simulator.
+pub fn environment(simulator: &Simulator, ca_file: Option<&Path>) -> Vec<(&'static str, String)> {
+    let trust = match ca_file {
+        Some(ca) => ("SIGNALWIRE_RELAY_CA_FILE", ca.display().to_string()),
+        None => ("SIGNALWIRE_RELAY_SCHEME", "ws".to_owned()),
+    };
+    vec![
+        ("SIGNALWIRE_RELAY_HOST", simulator.host()),
+        trust,
+        ("SIGNALWIRE_PROJECT_ID", simulator.project().to_owned()),
+        ("SIGNALWIRE_API_TOKEN", simulator.token().to_owned()),
+        ("SIGNALWIRE_FROM_NUMBER", OURS.to_owned()),
+    ]
 }
 
 /// A word for a shell.
