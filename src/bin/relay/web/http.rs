@@ -203,7 +203,8 @@ fn accept<F: Fn(Request) + Send + Sync + 'static>(listener: &TcpListener, shared
             return;
         }
         let Ok((stream, from)) = accepted else {
-            std::thread::sleep(PAUSE);
+            // Until a connection ends, whose file descriptor is free then.
+            drop(shared.bell.wait_timeout(shared.open(), PAUSE));
             continue;
         };
         let Some(open) = shared.enter() else { continue };

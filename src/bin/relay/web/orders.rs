@@ -187,8 +187,8 @@ impl Expected {
             What::Texted => deeds::texted(self.with.as_deref().unwrap_or_default()),
             What::HungUp => deeds::hung_up(),
         };
-        let matcher = self.with.iter().fold(matcher, |matcher, number| matcher.with(number));
-        self.words.iter().fold(matcher, |matcher, words| matcher.saying(words))
+        let matcher = self.with.iter().fold(matcher, Matcher::with);
+        self.words.iter().fold(matcher, Matcher::saying)
     }
 
     fn sentence(&self) -> String {

@@ -160,7 +160,7 @@ function bubble(entry) {
   if (from) item.append(make('span', 'from', from));
   if (kind === 'spoke') item.append(make('span', 'hidden', 'You said: '));
   if (kind === 'pressed') item.append(make('span', 'hidden', 'You pressed: '));
-  item.append(entry.text);
+  item.append(/^https?:\/\//.test(entry.text) && kind === 'heard' ? `♪ ${entry.text}` : entry.text);
   return item;
 }
 
@@ -529,7 +529,14 @@ byId('sound').addEventListener('click', () => {
   drawSound();
 });
 
+function drawTitle() {
+  const ringing = state.calls.find(rings);
+  const title = ringing ? `${ringing.number} rings · relay sim` : 'relay sim';
+  if (document.title !== title) document.title = title;
+}
+
 function draw() {
+  drawTitle();
   drawHead();
   drawPhones();
   drawPhone();
@@ -540,10 +547,14 @@ setInterval(drawPhone, 1000);
 
 function apply(change) {
   const { set, add } = change;
+  const rang = new Set(state.calls.filter(rings).map((call) => call.id));
   for (const [key, value] of Object.entries(set)) state[key] = value;
   for (const key of lists) if (add[key]) state[key] = state[key].concat(add[key]).slice(-2000);
   for (const call of add.hush || []) if (state.talk.findLast((one) => one.number === selected && one.call)?.call === call) hush();
-  if (add.talk) addTalk(add.talk, true);
+  // A call that begins to ring is shown, unless somebody is busy with another phone.
+  const ringing = state.calls.find((call) => rings(call) && !rang.has(call.id));
+  if (ringing && !callOf(selected) && !byId('say').value) select(ringing.number);
+  else if (add.talk) addTalk(add.talk, true);
   if (add.log) addLog(add.log);
   draw();
   if (add.rows) addRows(add.rows);
