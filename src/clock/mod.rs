@@ -5,6 +5,7 @@
 //! `virtual_time.rs`) knows by them when nobody has anything to do any more, and lets time jump then.
 
 mod channel;
+mod deadline;
 mod dice;
 mod socket;
 mod tcp;
@@ -20,6 +21,7 @@ use crossbeam_channel::{RecvTimeoutError, TryRecvError};
 use parking_lot::{Condvar, MutexGuard};
 
 pub(crate) use self::channel::{Receiver, Sender};
+pub(crate) use self::deadline::{Deadline, Whose};
 pub(crate) use self::dice::Dice;
 pub(crate) use self::tcp::{Tcp, uninterrupted};
 use self::threads::Counted;
@@ -39,25 +41,6 @@ enum Kind {
     Real,
     #[cfg(feature = "simulator")]
     Virtual(Virtual),
-}
-
-/// A point in time until which something may take; `None` is "for ever".
-pub(crate) type Deadline = Option<Instant>;
-
-/// Whose thread it is. Of what is due at the same virtual moment, the first in this order comes first: when an event
-/// and a deadline meet, the event wins.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Whose {
-    /// The simulator's, whose timers are events.
-    #[cfg(feature = "simulator")]
-    Service,
-    /// The client's own, which keep its deadlines.
-    Client,
-    /// One that runs code of the program.
-    User,
-    /// Nobody's: the very last at its moment.
-    #[cfg(feature = "simulator")]
-    Nobody,
 }
 
 impl Clock {

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::frame::{Envelope, EventHead};
+use super::envelope::{Envelope, EventHead};
 use crate::error::{self, Result};
 
 /// The longest ID, tag, name or type, in bytes. An event with a longer one is malformed.

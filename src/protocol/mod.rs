@@ -3,6 +3,7 @@
 pub(crate) mod choices;
 pub mod constants;
 pub(crate) mod device;
+mod envelope;
 pub(crate) mod event;
 pub(crate) mod fields;
 pub(crate) mod frame;

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::frame::{EVENT, Envelope, EventHead};
+use super::envelope::{EVENT, Envelope, EventHead};
 use super::object::Number;
 
 /// The id and the envelope of an event.

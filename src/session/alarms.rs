@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
-use super::Session;
 use crate::clock::Deadline;
 
 /// How long warnings of one kind are counted after one that was logged.
@@ -27,7 +26,7 @@ pub(crate) enum Alarm {
 }
 
 impl Alarm {
-    const ALL: [Self; 11] = [
+    pub(super) const ALL: [Self; 11] = [
         Self::CallPassed,
         Self::CallLeft,
         Self::MessageDropped,
@@ -42,7 +41,7 @@ impl Alarm {
     ];
     const COUNT: usize = Self::ALL.len();
 
-    fn more(self, count: u64) -> String {
+    pub(super) fn more(self, count: u64) -> String {
         let (one, many) = match self {
             Self::CallPassed => ("inbound call was passed back", "inbound calls were passed back"),
             Self::CallLeft => ("call could not be cleaned up", "calls could not be cleaned up"),
@@ -72,7 +71,7 @@ struct Counted {
 
 impl Alarms {
     /// Whether a warning is logged now; when it is the first one that is not, until when they are counted.
-    fn raise(&self, alarm: Alarm, now: Instant) -> (bool, Deadline) {
+    pub(super) fn raise(&self, alarm: Alarm, now: Instant) -> (bool, Deadline) {
         let counted = &mut self.0.lock()[alarm as usize];
         match counted.until {
             Some(until) if now < until => {
@@ -86,47 +85,13 @@ impl Alarms {
         }
     }
 
-    fn take(&self, alarm: Alarm, now: Instant) -> u64 {
+    pub(super) fn take(&self, alarm: Alarm, now: Instant) -> u64 {
         let counted = &mut self.0.lock()[alarm as usize];
         let count = std::mem::take(&mut counted.count);
         if count > 0 {
             counted.until = now.checked_add(PERIOD);
         }
         count
-    }
-}
-
-impl Session {
-    /// Logs a warning, unless one of its kind was logged a moment ago: then it is counted.
-    pub(crate) fn warn(&self, alarm: Alarm, text: impl FnOnce() -> String) {
-        let (at_once, until) = self.alarms.raise(alarm, self.clock.now());
-        if at_once {
-            log::warn!("{}", self.for_log(&text()));
-        }
-        if let Some(until) = until {
-            self.at(until, Box::new(move |session| session.warn_of_more(alarm)));
-        }
-    }
-
-    /// A number does not look like one. It is left to the service, whose refusal may not say as much.
-    pub(crate) fn warn_of_number(&self, method: &str, number: &str) {
-        self.warn(Alarm::OddNumber, || {
-            format!("{method}: {number:?} does not look like a phone number, and is sent as it is")
-        });
-    }
-
-    fn warn_of_more(&self, alarm: Alarm) {
-        let count = self.alarms.take(alarm, self.clock.now());
-        if count > 0 {
-            log::warn!("{}", alarm.more(count));
-        }
-    }
-
-    /// The client is closed: what was counted is logged now.
-    pub(super) fn warn_of_the_rest(&self) {
-        for alarm in Alarm::ALL {
-            self.warn_of_more(alarm);
-        }
     }
 }
 

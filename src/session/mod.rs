@@ -15,6 +15,7 @@ mod state;
 mod stats;
 mod timers;
 mod traced;
+mod warnings;
 mod watch;
 
 use std::any::Any;
@@ -120,7 +121,7 @@ pub(crate) struct Session {
     tracer: Option<Tracer>,
     writer: Writer,
     pending: Pending,
-    timers: Timers,
+    timers: Timers<Session>,
     alarms: Alarms,
     identity: Mutex<Identity>,
     watch: Mutex<Watch>,
@@ -658,7 +659,7 @@ impl Session {
     // Later.
 
     /// Has a task run at a time, on the writer thread: it must not block and must not call user code.
-    pub(crate) fn at(&self, at: Instant, task: Task) -> TimerId {
+    pub(crate) fn at(&self, at: Instant, task: Task<Self>) -> TimerId {
         let (id, first) = self.timers.add(at, task);
         if first {
             self.writer.wake();

@@ -6,18 +6,16 @@ use std::time::Instant;
 
 use parking_lot::Mutex;
 
-use super::Session;
 use crate::clock::Deadline;
 
 /// Runs on the writer thread: it must not block and must not call user code.
-pub(crate) type Task = Box<dyn FnOnce(&Arc<Session>) + Send>;
+pub(crate) type Task<S> = Box<dyn FnOnce(&Arc<S>) + Send>;
 
-#[derive(Default)]
-pub(crate) struct Timers(Mutex<Inner>);
+/// The tasks of a session, which each of them is given.
+pub(crate) struct Timers<S>(Mutex<Inner<S>>);
 
-#[derive(Default)]
-struct Inner {
-    tasks: BTreeMap<TimerId, Task>,
+struct Inner<S> {
+    tasks: BTreeMap<TimerId, Task<S>>,
     made: u64,
     closed: bool,
 }
@@ -26,9 +24,15 @@ struct Inner {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct TimerId(Instant, u64);
 
-impl Timers {
+impl<S> Default for Timers<S> {
+    fn default() -> Self {
+        Self(Mutex::new(Inner { tasks: BTreeMap::new(), made: 0, closed: false }))
+    }
+}
+
+impl<S> Timers<S> {
     /// Adds a task; also tells whether it is now the first one due, so that the writer thread has to be told.
-    pub(crate) fn add(&self, at: Instant, task: Task) -> (TimerId, bool) {
+    pub(crate) fn add(&self, at: Instant, task: Task<S>) -> (TimerId, bool) {
         let mut inner = self.0.lock();
         inner.made += 1;
         let id = TimerId(at, inner.made);
@@ -41,12 +45,12 @@ impl Timers {
     }
 
     /// Takes a task out that has not run yet. Dropping it is up to the caller, without a lock.
-    pub(crate) fn remove(&self, id: TimerId) -> Option<Task> {
+    pub(crate) fn remove(&self, id: TimerId) -> Option<Task<S>> {
         self.0.lock().tasks.remove(&id)
     }
 
     /// Takes the first task that is due.
-    pub(crate) fn due(&self, now: Instant) -> Option<Task> {
+    pub(crate) fn due(&self, now: Instant) -> Option<Task<S>> {
         let mut inner = self.0.lock();
         let first = inner.tasks.first_entry()?;
         (first.key().0 <= now).then(|| first.remove())
@@ -61,7 +65,7 @@ impl Timers {
     }
 
     /// Nothing runs any more; gives what has not run. What is added later is dropped.
-    pub(crate) fn close(&self) -> Vec<Task> {
+    pub(crate) fn close(&self) -> Vec<Task<S>> {
         let tasks = {
             let mut inner = self.0.lock();
             inner.closed = true;

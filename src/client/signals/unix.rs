@@ -9,7 +9,8 @@ use signal_hook::SigId;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::{Handle, Signals};
 
-use super::Client;
+use super::stop::shut_down;
+use crate::client::Client;
 use crate::error::{self, Result};
 
 /// Ends a client on the first signal, and the process on the second.
@@ -172,7 +173,7 @@ impl Watch {
             if signals.forever().next().is_none() {
                 return;
             }
-            super::shut_down(&client, "signal");
+            shut_down(&client, "signal");
         };
         let thread = std::thread::Builder::new().name("relay-signals".into()).spawn(body);
         let thread = thread.map_err(refused)?;

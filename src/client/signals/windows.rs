@@ -7,7 +7,8 @@ use std::thread::JoinHandle;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use parking_lot::Mutex;
 
-use super::Client;
+use super::stop::shut_down;
+use crate::client::Client;
 use crate::error::{self, Result};
 
 /// How a process ends that has no handler (`STATUS_CONTROL_C_EXIT`).
@@ -76,7 +77,7 @@ impl Watch {
         let client = client.downgrade();
         let body = move || {
             if events.recv().is_ok() {
-                super::shut_down(&client, "console event");
+                shut_down(&client, "console event");
             }
         };
         let thread = std::thread::Builder::new().name("relay-signals".into()).spawn(body);

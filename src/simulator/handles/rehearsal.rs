@@ -9,7 +9,8 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use crate::simulator::{Simulator, WaitTimeout};
+use crate::simulator::handles::instance::Simulator;
+use crate::simulator::record::journal::WaitTimeout;
 
 /// Tells the program that it is the one that is rehearsed.
 const REHEARSED: &str = "SIGNALWIRE_RELAY_REHEARSAL";
