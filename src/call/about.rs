@@ -1,6 +1,6 @@
 //! The properties of a call.
 
-use super::core::Over;
+use super::over::Over;
 use super::{Call, CallEnd};
 use crate::protocol::device::RemoteDevice;
 use crate::protocol::states::{CallState, Direction};

@@ -1,7 +1,7 @@
 //! Noise reduction and echo.
 
-use super::action::sealed::Sealed;
 use super::confirmed::confirmed;
+use super::operation::sealed::Sealed;
 use super::{Action, Call, Operation, Verdict};
 use crate::error::Result;
 use crate::protocol::event::{DenoiseEvent, EchoEvent};

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::action::sealed::Sealed;
+use super::operation::sealed::Sealed;
 use super::{Action, Call, HasVolume, InputTimers, Operation, Pausable, Stoppable, Verdict};
 use crate::error::Result;
 use crate::protocol::event::{CollectEvent, CollectResult};

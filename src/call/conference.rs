@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::action::sealed::Sealed;
+use super::operation::sealed::Sealed;
 use super::queue::StayEnd;
 use super::stays::{MOMENT, wait_joined};
 use super::{Action, Call, Operation, Verdict};

@@ -3,7 +3,7 @@
 /// Implements [`Operation`](super::Operation) for a command that is complete when an event of its type confirms it.
 macro_rules! confirmed {
     ($name:ty, $event:ty, $confirms:expr) => {
-        impl crate::call::action::sealed::Sealed for $name {}
+        impl crate::call::operation::sealed::Sealed for $name {}
 
         impl crate::call::Operation for $name {
             type Event = $event;

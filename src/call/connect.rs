@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::action::sealed::Sealed;
 use super::legs::{Legs, Moment, News};
+use super::operation::sealed::Sealed;
 use super::{Action, Call, Operation, Verdict};
 use crate::error::{self, Cause, Result};
 use crate::protocol::device::{Devices, destinations, devices_fault, odd_number, ringing};

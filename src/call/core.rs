@@ -4,16 +4,15 @@ use std::borrow::Borrow;
 use std::hash::{Hash, Hasher};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::Instant;
 
 use log::Level;
 use parking_lot::Mutex;
-use serde_json::value::RawValue;
 
 use super::legs::News;
+pub(crate) use super::over::{CallEnd, Leaving, Over, Refusal};
 use super::owed::{Debt, Duty};
 use super::running::{Claim, Fed, Running};
-use super::{Connect, Transfer};
 use crate::clock::{Clock, Deadline};
 use crate::error::{self, Error, HandlerResult, Result};
 use crate::latch::Latch;
@@ -24,14 +23,14 @@ use crate::protocol::fields::Fields;
 use crate::protocol::frame::{self, Envelope, EventHead, Reply};
 use crate::protocol::labels::{Label, Labels};
 use crate::protocol::limits;
-use crate::protocol::object;
-use crate::protocol::states::{CallState, ConnectState, Direction, EndReason, EndSource, EventName};
+use crate::protocol::states::{CallState, ConnectState, Direction, EndReason, EventName};
 use crate::session::{Alarm, Ask, Effect, HandlerFailure, OfCalls, Session, TARGET, end_wait};
 use crate::steps::step;
 use crate::stream::{EventStream, Feed};
 use crate::workers::run_each;
 
-const METHOD_PASS: &str = "calling.pass";
+/// The method of [`Call::connect`](super::Call::connect).
+const CONNECT: &str = "calling.connect";
 
 /// Of so many queues the stay of a call is remembered.
 const STAYS: usize = 32;
@@ -49,105 +48,6 @@ impl Drop for OneAtATime {
     fn drop(&mut self) {
         if let Some(call) = self.of.upgrade() {
             call.owed.fetch_and(!self.bit, Ordering::AcqRel);
-        }
-    }
-}
-
-/// The end of a call: reason, side, answer time and duration. Returned by
-/// [`Call::wait_for_ended`](super::Call::wait_for_ended).
-///
-/// The times are the service's where its event reports them, otherwise those at which the events arrived. RELAY documents
-/// no SIP status for the end of a call; what else the service sends is in
-/// [`CallStateEvent::raw`](crate::events::CallStateEvent#structfield.raw), which a listener receives.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct CallEnd {
-    /// Reason for the end. `None` if the service did not report one, or no longer knows the call.
-    pub reason: Option<EndReason>,
-    /// Side that ended the call. `None` if the service did not report one.
-    #[doc(alias = "end_source")]
-    pub source: Option<EndSource>,
-    /// Time of the answer. `None` if the call was never answered, or no event reported it.
-    pub answered_at: Option<SystemTime>,
-    /// Duration of the call from its answer to its end. `None` if the call was never answered, or the duration is
-    /// unknown.
-    pub duration: Option<Duration>,
-}
-
-impl CallEnd {
-    /// The end that an event reports, with the times that the event has.
-    pub(crate) fn of(head: &EventHead<'_>, params: &RawValue) -> Self {
-        let [source, answered, ended] = object::pick(params.get(), ["end_source", "answer_time", "end_time"]).values;
-        let source = source.and_then(object::text_of).filter(|source| !source.is_empty());
-        let time = |raw: Option<&RawValue>| {
-            let millis = raw.and_then(object::integer_of)?;
-            u64::try_from(millis).ok().filter(|millis| *millis > 0)
-        };
-        let (answered, ended) = (time(answered), time(ended));
-        let lasted = answered.zip(ended).and_then(|(answered, ended)| ended.checked_sub(answered));
-        Self {
-            reason: Self::reason_of(head),
-            source: source.map(|source| EndSource::from(limits::cut(&source))),
-            answered_at: answered.and_then(|millis| SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(millis))),
-            duration: lasted.map(Duration::from_millis),
-        }
-    }
-
-    pub(crate) fn reason_of(head: &EventHead<'_>) -> Option<EndReason> {
-        let reason = head.end_reason.as_deref().filter(|reason| !reason.is_empty());
-        reason.map(|reason| EndReason::from(limits::cut(reason)))
-    }
-
-    /// Fills in what the service did not report: `answered` is when the answer was reported.
-    fn complete(&mut self, clock: &Clock, answered: Option<Instant>) {
-        let Some(answered) = answered else { return };
-        let lasted = clock.now().saturating_duration_since(answered);
-        if self.answered_at.is_none() {
-            self.answered_at = clock.wall().checked_sub(lasted);
-        }
-        self.duration.get_or_insert(lasted);
-    }
-}
-
-/// Why nothing more will come from a call.
-#[derive(Clone, Debug)]
-pub(crate) enum Over {
-    Ended(Arc<CallEnd>),
-    /// The service does not know it.
-    Gone,
-    SessionLost,
-    Closed,
-}
-
-impl Over {
-    /// What `what` on this call gets to hear.
-    pub(crate) fn error(&self, what: &str, call_id: &str) -> Error {
-        match self {
-            Self::Ended(_) => error::call_ended(what, call_id),
-            Self::Gone => error::call_gone(what, call_id, Some(404), "the service does not know it"),
-            Self::SessionLost => error::session_lost(&format!("{what} on call {call_id}")),
-            Self::Closed => error::closed(&format!("{what} on call {call_id}")),
-        }
-    }
-}
-
-/// How a call is given away by this client.
-#[derive(Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) enum Leaving {
-    #[default]
-    No,
-    /// Back to routing, which may offer it to this client again.
-    Passed,
-    /// To another application, whose context may be one of this client's.
-    Transferred,
-}
-
-impl Leaving {
-    pub(crate) fn of_method(method: &str) -> Self {
-        match method {
-            METHOD_PASS => Self::Passed,
-            Transfer::METHOD => Self::Transferred,
-            _ => Self::No,
         }
     }
 }
@@ -235,7 +135,7 @@ impl Names {
 
 #[derive(Default)]
 struct Live {
-    operations: Vec<Arc<dyn Running>>,
+    operations: Vec<Arc<dyn Running<CallCore>>>,
     waiters: Vec<StateWaiter>,
     listeners: Vec<Arc<ListenerEntry>>,
     /// How many events were posted to listeners.
@@ -255,8 +155,8 @@ struct Live {
 /// The operations that an event may be about, the newest first. Mostly there is one, or none.
 #[derive(Default)]
 struct Concerned {
-    first: Option<(Arc<dyn Running>, Claim)>,
-    more: Vec<(Arc<dyn Running>, Claim)>,
+    first: Option<(Arc<dyn Running<CallCore>>, Claim)>,
+    more: Vec<(Arc<dyn Running<CallCore>>, Claim)>,
 }
 
 impl Live {
@@ -380,7 +280,7 @@ impl Reads for Listening {
 /// What the lock gave out and is done after it is let go.
 #[derive(Default)]
 struct Departed {
-    operations: Vec<Arc<dyn Running>>,
+    operations: Vec<Arc<dyn Running<CallCore>>>,
     waiters: Vec<StateWaiter>,
     streams: Vec<Feed<Event>>,
     /// There when there are listeners to be dropped.
@@ -763,7 +663,7 @@ impl CallCore {
     // Operations.
 
     /// Enters an operation, before its request is written. Refused when the call is over or the id is in use.
-    pub(crate) fn enter(&self, operation: Arc<dyn Running>) -> Result<(), Refusal> {
+    pub(crate) fn enter(&self, operation: Arc<dyn Running<CallCore>>) -> Result<(), Refusal> {
         let mut inner = self.inner.lock();
         if let Some(over) = &inner.over {
             return Err(Refusal::Over(over.clone()));
@@ -781,7 +681,7 @@ impl CallCore {
         if BRIDGING.contains(&method) && error.may_have_been_sent() {
             self.inner.lock().live.get_or_insert_default().perhaps_bridged = true;
         }
-        if method == Connect::METHOD && error.code() == Some(409) {
+        if method == CONNECT && error.code() == Some(409) {
             // A connect is in progress, so the earlier one has succeeded.
             for running in self.running(method) {
                 running.presume(session, &self.id);
@@ -793,7 +693,7 @@ impl CallCore {
         }
     }
 
-    fn running(&self, method: &str) -> Vec<Arc<dyn Running>> {
+    fn running(&self, method: &str) -> Vec<Arc<dyn Running<CallCore>>> {
         let inner = self.inner.lock();
         let operations = inner.live.iter().flat_map(|live| &live.operations);
         operations.filter(|running| running.method() == method).cloned().collect()
@@ -801,7 +701,7 @@ impl CallCore {
 
     /// An event reports a call that the service has made for this one: it is a leg of the newest connect.
     pub(crate) fn take_leg(&self, news: News<'_>, limit: usize) {
-        if let Some(connect) = self.running(Connect::METHOD).pop() {
+        if let Some(connect) = self.running(CONNECT).pop() {
             connect.leg(news, limit);
         }
     }
@@ -1290,12 +1190,6 @@ impl Listened for CallCore {
     }
 }
 
-/// Why an operation could not be entered.
-pub(crate) enum Refusal {
-    Over(Over),
-    InUse,
-}
-
 impl Live {
     fn depart(&mut self, grace: bool) -> Departed {
         let (lingering, ending) =
@@ -1451,6 +1345,11 @@ mod tests {
         one.update(&labels, [Some("node-2"), None, None, None, Some("segment-3")]);
         assert_eq!(one.all(), ["node-2", "project", "sales", "t", "segment-3"]);
         assert_eq!(other.all(), ["node-1", "project", "sales", "", "segment-2"]);
+    }
+
+    #[test]
+    fn the_method_that_connects_is_that_of_its_parameters() {
+        assert_eq!(CONNECT, crate::call::Connect::METHOD);
     }
 
     /// What an idle call takes besides its texts. Whoever adds a field that is rarely used finds a place for it in

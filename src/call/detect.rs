@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::action::sealed::Sealed;
+use super::operation::sealed::Sealed;
 use super::{Action, Call, Operation, Stoppable, Verdict};
 use crate::error::Result;
 use crate::protocol::event::{DetectEvent, Heard};

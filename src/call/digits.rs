@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::action::sealed::Sealed;
 use super::connect::CONFIRMATION;
-use super::core::Leaving;
+use super::operation::sealed::Sealed;
+use super::over::Leaving;
 use super::{Action, Call, Operation, Transfer, Verdict};
 use crate::error::Result;
 use crate::protocol::event::SendDigitsEvent;

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::action::sealed::Sealed;
+use super::operation::sealed::Sealed;
 use super::{Action, Call, Operation, Stoppable, Verdict};
 use crate::error::Result;
 use crate::protocol::choices::{HttpMethod, Track};

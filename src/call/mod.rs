@@ -5,8 +5,12 @@ pub(crate) mod action;
 mod confirmed;
 pub(crate) mod core;
 pub(crate) mod legs;
+mod op_core;
+pub(crate) mod operation;
+pub(crate) mod over;
 pub(crate) mod owed;
 pub(crate) mod running;
+mod start;
 mod stays;
 
 // The page of `Call` has its methods in the order of these lines, a title for each: the blank lines keep the order.
@@ -59,8 +63,7 @@ mod requests;
 use std::fmt;
 use std::sync::Arc;
 
-pub(crate) use self::action::Verdict;
-pub use self::action::{Action, Operation};
+pub use self::action::Action;
 pub use self::ai::{
     Ai, AiAction, AiHold, AiLanguage, AiMessage, AiPrompt, AiUnhold, AmazonBedrock, Hint, Pronounce, Swaig,
 };
@@ -70,7 +73,6 @@ pub use self::conference::{ConferenceAction, ConferenceStay, ConferenceStream, J
 pub use self::connect::{Connect, ConnectAction, Disconnect, DisconnectAction};
 pub use self::control::{Answer, Hangup, HasVolume, InputTimers, Pausable, Stoppable};
 use self::core::CallCore;
-pub use self::core::CallEnd;
 pub use self::custom::UserEvent;
 pub use self::detect::{Detect, DetectAction, DigitDetector, FaxDetector, Machine, digit_detector, fax_tone, machine};
 pub use self::digits::{BindDigit, ClearDigitBindings, SendDigits, SendDigitsAction};
@@ -78,6 +80,9 @@ pub use self::fax::{ReceiveFax, ReceiveFaxAction, SendFax, SendFaxAction};
 pub use self::legs::Leg;
 pub use self::listening::{EventWaiter, Listener};
 pub use self::media_stream::{Stream, StreamAction};
+pub use self::operation::Operation;
+pub(crate) use self::operation::Verdict;
+pub use self::over::CallEnd;
 pub use self::pay::{CardTypes, Pay, PayAction, PayPrompt, PostalCode};
 pub use self::play::{Play, PlayAction};
 pub use self::queue::{QueueAction, QueueEnter, QueueLeave, QueueStay, StayEnd};

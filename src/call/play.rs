@@ -1,6 +1,6 @@
 //! Playing to a call.
 
-use super::action::sealed::Sealed;
+use super::operation::sealed::Sealed;
 use super::{Action, Call, HasVolume, Operation, Pausable, Stoppable, Verdict};
 use crate::error::Result;
 use crate::protocol::event::PlayEvent;

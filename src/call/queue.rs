@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::action::sealed::Sealed;
+use super::operation::sealed::Sealed;
 use super::stays::MOMENT;
 use super::{Action, Call, Operation, Verdict};
 use crate::error::Result;

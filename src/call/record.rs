@@ -1,6 +1,6 @@
 //! Recording a call.
 
-use super::action::sealed::Sealed;
+use super::operation::sealed::Sealed;
 use super::{Action, Call, Operation, Pausable, Stoppable, Verdict};
 use crate::error::Result;
 use crate::protocol::event::RecordEvent;

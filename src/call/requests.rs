@@ -1,7 +1,7 @@
 //! Requests about a call.
 
 use super::Call;
-use super::core::Leaving;
+use super::over::Leaving;
 use crate::error::{self, Result};
 use crate::protocol::fields::Fields;
 use crate::protocol::frame::Reply;

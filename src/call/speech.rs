@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::action::sealed::Sealed;
 use super::connect::CONFIRMATION;
+use super::operation::sealed::Sealed;
 use super::{Action, Call, Operation, Stoppable, Verdict};
 use crate::error::Result;
 use crate::protocol::choices::{CallSide, TranslationMode};

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde_json::{Value, json};
 
-use super::action::sealed::Sealed;
+use super::operation::sealed::Sealed;
 use super::{Action, Call, Operation, Stoppable, Verdict};
 use crate::error::Result;
 use crate::protocol::event::TapEvent;

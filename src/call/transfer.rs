@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::action::sealed::Sealed;
 use super::confirmed::confirmed;
+use super::operation::sealed::Sealed;
 use super::{Action, Call, Operation, Verdict};
 use crate::error::{self, Result};
 use crate::protocol::device::{Device, address_fault};

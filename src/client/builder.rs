@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use super::Client;
 use super::cancel::CancelToken;
-use super::diagnosis::Diagnosis;
 use super::router::Router;
 use super::tuning::Tuning;
 use crate::clock::Clock;
@@ -121,30 +120,6 @@ impl Builder {
             None => session.start()?,
         }
         Ok(Client::new(session, router))
-    }
-
-    /// Checks a connection step by step, as [`connect`](Self::connect) would make it, and says of each step how long it
-    /// took, what was found out, and what to do if it failed. The command `relay doctor` prints the same.
-    ///
-    /// The checks run on a thread of their own and take at most the [`connect_timeout`](Self::connect_timeout) and six
-    /// times the [`request_timeout`](Self::request_timeout). The iterator blocks until the next step has finished. Dropping it ends the checks.
-    /// Nothing secret is in the steps.
-    ///
-    /// Without credentials everything up to the upgrade to a WebSocket is checked; the rest is
-    /// [skipped](crate::diagnosis::Verdict::Skipped). Refused credentials are not tried again.
-    ///
-    /// **With [`contexts`](Self::contexts) this is one more client that the service offers inbound calls to.** Such a call
-    /// is passed back to routing at once; an inbound text message is lost. Without contexts nothing arrives here.
-    ///
-    /// ```no_run
-    /// use signalwire_relay::Client;
-    ///
-    /// for step in Client::builder().diagnose() {
-    ///     println!("{step}");
-    /// }
-    /// ```
-    pub fn diagnose(self) -> Diagnosis {
-        Diagnosis::start(self)
     }
 
     /// Sets whether [`connect`](Self::connect) keeps trying if the service cannot be reached. Default: no. For daemons

@@ -6,13 +6,9 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use uuid::Uuid;
 
-use super::Client;
-use super::dial_params::Dial;
 use super::ordered::Ordered;
 use super::over::HowOver;
-use super::router::Router;
 use crate::call::core::{CallCore, Over};
 use crate::call::legs::{Legs, Moment, News};
 use crate::call::owed::{Debt, Duty};
@@ -21,11 +17,9 @@ use crate::clock::Deadline;
 use crate::error::{self, CallbackResult, Cause, Error, HandlerResult, Result};
 use crate::latch::Latch;
 use crate::mailbox::Mailbox;
-use crate::protocol::device::{destinations, odd_number};
-use crate::protocol::frame;
-use crate::protocol::limits::LONGEST_NAME;
+use crate::protocol::frame::{self, Envelope};
 use crate::protocol::states::EndReason;
-use crate::session::{Alarm, Answer, Ask, Session, TimerId, end_wait};
+use crate::session::{Alarm, Answer, Session, TimerId, end_wait};
 use crate::stream::{EventStream, Feed};
 use crate::workers::run_each;
 
@@ -59,7 +53,7 @@ use crate::workers::run_each;
 #[must_use = "dropping a dial cancels it"]
 pub struct Dialing {
     session: Arc<Session>,
-    router: Arc<Router>,
+    registry: Arc<dyn Registry>,
     core: Arc<DialCore>,
 }
 
@@ -149,114 +143,6 @@ impl Log {
 
 fn push(stream: &Feed<Leg>, session: &Arc<Session>, leg: &Leg) -> bool {
     stream.push(session, leg.clone(), leg.bytes(), leg.is_last_step())
-}
-
-/// # Dialling
-impl Client {
-    /// Dials, and blocks until the call is answered. The same as [`start_dial`](Self::start_dial) and [`Dialing::wait`]
-    /// without a timeout; the limit of the dial ([`Dial::limit`]) bounds it. Sends `calling.dial`.
-    ///
-    /// The call that it gives is answered, and can be spoken to. [`Builder::max_active_calls`](crate::Builder::max_active_calls)
-    /// bounds inbound calls alone: a dial is not refused and does not wait for it. RELAY method `calling.dial`.
-    ///
-    /// ```no_run
-    /// use signalwire_relay::{Client, phone, tts};
-    ///
-    /// # fn main() -> signalwire_relay::Result<()> {
-    /// let client = Client::from_env()?;
-    /// let call = client.dial(phone("+15552222222").from("+15551111111"))?;
-    /// call.play(tts("Your order is on its way."))?.wait(None)?;
-    /// call.hangup()
-    /// # }
-    /// ```
-    ///
-    /// # Errors
-    ///
-    /// `DialFailed` if there is no answer, also within the limit of the dial, or if the callee hung up before the dial
-    /// was complete: [`Error::end_reason`](crate::Error::end_reason) says why. `Config` if a destination cannot be an
-    /// address. `Rejected` if the service rejects the request. `OutcomeUnknown` if no response came, or one from a
-    /// service in trouble: a telephone that rings all the same is hung up by the client, and dialling again may ring it
-    /// twice. `Offline`, `SessionLost`, `Draining`, `Closed`.
-    pub fn dial(&self, what: impl Into<Dial>) -> Result<Call> {
-        self.start_dial(what)?.wait(None)
-    }
-
-    /// Starts a dial, and returns without waiting for the service. Sends `calling.dial`.
-    ///
-    /// # Errors
-    ///
-    /// `Config` if a destination cannot be an address; `Draining` or `Closed` if the client is shutting down or closed.
-    /// [`Dialing::wait`] returns what the service responds.
-    #[doc(alias = "dial")]
-    pub fn start_dial(&self, what: impl Into<Dial>) -> Result<Dialing> {
-        let mut dial: Dial = what.into();
-        dial.check()?;
-        let (session, router) = (&self.handle.session, &self.handle.router);
-        self.may_start("calling.dial")?;
-        let tag = dial.fields.text("tag").map_or_else(|| Uuid::new_v4().to_string(), str::to_owned);
-        if tag.len() > LONGEST_NAME {
-            let why = format!("its tag has {} bytes, and at most {LONGEST_NAME} are allowed", tag.len());
-            return Err(error::refused("calling.dial", &why));
-        }
-        if let Some(number) = odd_number(dial.fields.get("devices")) {
-            session.warn_of_number("calling.dial", number);
-        }
-        dial.fields.set("", "tag", tag.as_str().into());
-        let tag: Box<str> = tag.into();
-        let to = session.clean(&destinations(dial.fields.get("devices"))).into();
-        let limit = dial.limit.or(session.settings.dial_timeout).unwrap_or_else(|| dial.default_limit());
-        let core = Arc::new(DialCore {
-            tag,
-            to,
-            outcome: Latch::new(),
-            request: OnceLock::new(),
-            retracted: AtomicBool::new(false),
-            legs: Mutex::default(),
-            log: Mutex::default(),
-            surplus: AtomicBool::new(false),
-            timer: Mutex::default(),
-            heard: AtomicBool::new(false),
-            decided: AtomicBool::new(false),
-            abandoned: AtomicBool::new(false),
-            taken: AtomicBool::new(false),
-        });
-        if !router.add_dial(&core) {
-            return Err(error::refused("calling.dial", &format!("tag {:?} is in use: choose another", core.tag)));
-        }
-        // Weakly, so that a dial that is over leaves nothing behind until its limit.
-        let (at_limit, its_router) = (Arc::downgrade(&core), Arc::downgrade(router));
-        let timer = session.later(limit, move |session| {
-            if let (Some(dial), Some(router)) = (at_limit.upgrade(), its_router.upgrade()) {
-                let error = dial.limit_error(session);
-                router.give_up(session, &dial, error);
-            }
-        });
-        core.keep_timer(session, timer);
-        let (of_reply, its_router) = (Arc::clone(&core), Arc::clone(router));
-        let its_session = Arc::downgrade(session);
-        let effect = Box::new(move |answer: &Answer| {
-            if let Some(session) = its_session.upgrade() {
-                of_reply.answered_by_service(&session, &its_router, answer);
-            }
-        });
-        let mut params = String::from("{");
-        dial.fields.write_into(&mut params, None);
-        params.push('}');
-        let posted = session.post(Ask::new("calling.dial", &params, None).with_effect(effect));
-        match posted {
-            Ok(request) => drop(core.request.set(request)),
-            Err(error) => {
-                router.forget_unsent(&core);
-                core.drop_timer(session);
-                return Err(error);
-            }
-        }
-        if core.outcome.is_set() {
-            // It was given up while it was being posted.
-            core.retract(session);
-        }
-        Ok(Dialing { session: Arc::clone(session), router: Arc::clone(router), core })
-    }
 }
 
 impl Dialing {
@@ -372,7 +258,7 @@ impl Dialing {
     /// returned by [`wait`](Self::wait) or goes to a callback of [`on_completed`](Self::on_completed).
     pub fn cancel(&self) {
         let error = error::dial_failed(&self.core.to, None, self.core.cause(&self.session, Some(EndReason::Cancel)));
-        self.router.give_up(&self.session, &self.core, error);
+        self.registry.give_up(&self.session, &self.core, error);
         self.core.abandoned.store(true, Ordering::SeqCst);
         self.core.hang_up_if_abandoned();
     }
@@ -419,6 +305,20 @@ impl fmt::Debug for Dialing {
     }
 }
 
+/// What a dial needs of the tables that it and its legs are in.
+pub(super) trait Registry: Send + Sync {
+    /// The service has refused the dial, or nobody waits for it any more: its legs are ended.
+    fn give_up(&self, session: &Arc<Session>, dial: &Arc<DialCore>, why: Error);
+    /// The dial is over, as `how` says.
+    fn end_dial(&self, session: &Session, dial: &DialCore, how: HowOver);
+    /// The request was never sent.
+    fn forget_unsent(&self, dial: &DialCore);
+    /// Ends a leg that was answered too late.
+    fn end_second_winner(&self, session: &Session, call: &Arc<CallCore>, envelope: Option<&Envelope<'_>>);
+    /// These legs have lost, and do not count as live calls.
+    fn discount(&self, legs: &[Arc<CallCore>]);
+}
+
 /// Hangs up a leg that nobody wants.
 pub(super) fn end_leg(session: &Session, leg: &Arc<CallCore>) {
     let unwanted = || "no dial waits for this call, and it is hung up".to_owned();
@@ -426,7 +326,41 @@ pub(super) fn end_leg(session: &Session, leg: &Arc<CallCore>) {
     leg.owe(Duty::End, "\"reason\":\"cancel\"");
 }
 
+impl Dialing {
+    pub(super) fn new(session: &Arc<Session>, registry: Arc<dyn Registry>, core: Arc<DialCore>) -> Self {
+        Self { session: Arc::clone(session), registry, core }
+    }
+}
+
 impl DialCore {
+    pub(super) fn new(tag: Box<str>, to: Box<str>) -> Self {
+        Self {
+            tag,
+            to,
+            outcome: Latch::new(),
+            request: OnceLock::new(),
+            retracted: AtomicBool::new(false),
+            legs: Mutex::default(),
+            log: Mutex::default(),
+            surplus: AtomicBool::new(false),
+            timer: Mutex::default(),
+            heard: AtomicBool::new(false),
+            decided: AtomicBool::new(false),
+            abandoned: AtomicBool::new(false),
+            taken: AtomicBool::new(false),
+        }
+    }
+
+    /// Remembers the request, so that it can be taken back.
+    pub(super) fn keep_request(&self, request: u128) {
+        // It is set once.
+        let _already_set = self.request.set(request);
+    }
+
+    pub(super) fn has_outcome(&self) -> bool {
+        self.outcome.is_set()
+    }
+
     pub(super) fn tag(&self) -> &str {
         &self.tag
     }
@@ -505,14 +439,14 @@ impl DialCore {
     }
 
     /// Keeps the timer of its limit, unless it is over already.
-    fn keep_timer(&self, session: &Session, timer: Option<TimerId>) {
+    pub(super) fn keep_timer(&self, session: &Session, timer: Option<TimerId>) {
         *self.timer.lock() = timer;
         if self.decided.load(Ordering::Acquire) {
             self.drop_timer(session);
         }
     }
 
-    fn drop_timer(&self, session: &Session) {
+    pub(super) fn drop_timer(&self, session: &Session) {
         let timer = self.timer.lock().take();
         if let Some(timer) = timer {
             session.cancel(timer);
@@ -532,7 +466,7 @@ impl DialCore {
         self.retracted.load(Ordering::Relaxed)
     }
 
-    fn limit_error(&self, session: &Session) -> Error {
+    pub(super) fn limit_error(&self, session: &Session) -> Error {
         if self.retract(session) {
             error::offline("calling.dial", None)
         } else if self.heard.load(Ordering::Relaxed) {
@@ -543,7 +477,12 @@ impl DialCore {
     }
 
     /// The reply to the request, on the thread that completes it.
-    fn answered_by_service(self: &Arc<Self>, session: &Arc<Session>, router: &Router, answer: &Answer) {
+    pub(super) fn answered_by_service(
+        self: &Arc<Self>,
+        session: &Arc<Session>,
+        registry: &dyn Registry,
+        answer: &Answer,
+    ) {
         match answer {
             Answer::Reply(_) => self.heard.store(true, Ordering::Relaxed),
             // The service may be dialling: its events will tell, or the limit will.
@@ -552,14 +491,14 @@ impl DialCore {
                 let Err(error) = session.judge("calling.dial", None, "{}", refused.clone()) else { return };
                 // A leg that overtook the refusal belongs to nobody, and neither does one that rings all the same.
                 if error.may_have_been_sent() {
-                    router.give_up(session, self, error);
+                    registry.give_up(session, self, error);
                 } else {
                     if matches!(refused, Answer::Refused(_)) {
-                        router.end_dial(session, self, HowOver::Refused);
+                        registry.end_dial(session, self, HowOver::Refused);
                     } else {
-                        router.forget_unsent(self);
+                        registry.forget_unsent(self);
                     }
-                    self.fail_and_end(session, router, error);
+                    self.fail_and_end(session, registry, error);
                 }
             }
         }
@@ -633,9 +572,9 @@ impl DialCore {
     }
 
     /// Fails, and ends what rings before anybody is told: who is told may close the client.
-    pub(super) fn fail_and_end(&self, session: &Arc<Session>, router: &Router, error: Error) {
+    pub(super) fn fail_and_end(&self, session: &Arc<Session>, registry: &dyn Registry, error: Error) {
         if self.decide(session) {
-            self.end_legs(session, router);
+            self.end_legs(session, registry);
             self.settle(session, Err(error));
         }
     }
@@ -644,7 +583,7 @@ impl DialCore {
     pub(super) fn won(
         &self,
         session: &Arc<Session>,
-        router: &Router,
+        registry: &dyn Registry,
         winner: &Arc<CallCore>,
         told: Option<f64>,
     ) -> bool {
@@ -655,26 +594,26 @@ impl DialCore {
         }
         self.settle(session, Ok(Arc::clone(winner)));
         self.hang_up_if_abandoned();
-        self.drop_losers(session, router, Some(winner));
+        self.drop_losers(session, registry, Some(winner));
         true
     }
 
     /// Ends the known legs of a dial that was given up.
-    fn end_legs(&self, session: &Arc<Session>, router: &Router) {
+    fn end_legs(&self, session: &Arc<Session>, registry: &dyn Registry) {
         let losers = self.losers(None);
         for leg in &losers {
             end_leg(session, leg);
         }
-        Self::drop_legs(session, router, losers);
+        Self::drop_legs(session, registry, losers);
     }
 
     /// The service ends the legs that lose, but for those that have been answered.
-    pub(super) fn drop_losers(&self, session: &Arc<Session>, router: &Router, winner: Option<&Arc<CallCore>>) {
+    pub(super) fn drop_losers(&self, session: &Arc<Session>, registry: &dyn Registry, winner: Option<&Arc<CallCore>>) {
         let losers = self.losers(winner);
         for leg in losers.iter().filter(|leg| leg.was_answered()) {
-            router.end_second_winner(session, leg, None);
+            registry.end_second_winner(session, leg, None);
         }
-        Self::drop_legs(session, router, losers);
+        Self::drop_legs(session, registry, losers);
     }
 
     /// Takes out the legs but for the winner.
@@ -684,11 +623,11 @@ impl DialCore {
         losers
     }
 
-    fn drop_legs(session: &Arc<Session>, router: &Router, losers: Vec<Arc<CallCore>>) {
+    fn drop_legs(session: &Arc<Session>, registry: &dyn Registry, losers: Vec<Arc<CallCore>>) {
         if losers.is_empty() {
             return;
         }
-        router.discount(&losers);
+        registry.discount(&losers);
         session.later(session.settings.loser_wait, move |session| {
             for leg in losers {
                 leg.finish(session, Over::Gone, None);

@@ -4,6 +4,7 @@ mod builder;
 mod by_id;
 mod cancel;
 pub(crate) mod diagnosis;
+mod dial;
 mod dial_params;
 mod early;
 mod inbox;
@@ -20,7 +21,7 @@ mod opening;
 
 mod incoming;
 
-mod dial;
+mod dialing;
 
 mod sending;
 

@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::dial::{DialCore, end_leg, hang_up_late};
+use super::dial::{DialCore, Registry, end_leg, hang_up_late};
 use super::early::EarlyEvents;
 use super::inbox::{Inbox, Offered};
 use super::ordered::Ordered;
@@ -226,53 +226,6 @@ impl Router {
         true
     }
 
-    /// A dial that leaves nothing behind, because it was not sent.
-    pub(super) fn forget_unsent(&self, dial: &DialCore) {
-        self.tables.lock().take_dial(dial);
-    }
-
-    /// A dial is over by what the service said of it. A leg that answers all the same will be ended.
-    pub(super) fn end_dial(&self, session: &Session, dial: &DialCore, how: HowOver) {
-        let until = session.clock.after(session.settings.late_winner);
-        let mut tables = self.tables.lock();
-        if tables.take_dial(dial) {
-            tables.over_dials.insert(dial.tag(), how, until, self.remembered);
-        }
-    }
-
-    /// Legs of a dial that is over end soon, and take the place of no other call until then.
-    pub(super) fn discount(&self, legs: &[Arc<CallCore>]) {
-        let mut tables = self.tables.lock();
-        for leg in legs {
-            if tables.calls.contains(leg.id()) {
-                tables.losers.insert(leg.id().into());
-            }
-        }
-    }
-
-    /// Gives a dial up: its legs are ended, and a late winner will be.
-    pub(super) fn give_up(&self, session: &Arc<Session>, dial: &Arc<DialCore>, why: Error) {
-        // What was never sent cannot be answered late.
-        let until = if dial.retract(session) { None } else { session.clock.after(session.settings.late_winner) };
-        let sweep = {
-            let mut tables = self.tables.lock();
-            if !tables.take_dial(dial) {
-                return;
-            }
-            until.is_some_and(|until| {
-                tables.given_up.insert(dial.tag(), GivenUp { until, ended: HashSet::new() });
-                if tables.given_up.len() > session.settings.remembered_ids {
-                    tables.given_up.pop_oldest();
-                }
-                !std::mem::replace(&mut tables.sweeping_dials, true)
-            })
-        };
-        dial.fail_and_end(session, self, why);
-        if let Some(until) = until.filter(|_| sweep) {
-            session.at(until, Box::new(|session| session.sink().forget_dials(session)));
-        }
-    }
-
     /// A leg of a dial that is over: hung up, once, if nobody else does it. `envelope` is the event that tells of it.
     fn late_leg(&self, session: &Arc<Session>, envelope: &Envelope<'_>, head: &EventHead<'_>, answered: bool) -> bool {
         let (Some(tag), Some(call_id)) = (head.tag.as_deref(), head.call_id.as_deref()) else { return false };
@@ -296,20 +249,6 @@ impl Router {
             Late::Surplus { first } => self.surplus_leg(session, tag, first),
         }
         true
-    }
-
-    /// A call that is known has been answered. If it is a leg of a dial that is over, and not the one that won, there is
-    /// a person at the phone to whom nobody speaks.
-    pub(super) fn end_second_winner(&self, session: &Session, call: &Arc<CallCore>, envelope: Option<&Envelope<'_>>) {
-        let tag = call.tag();
-        let unwanted =
-            !tag.is_empty() && call.direction() == Direction::Outbound && !envelope.is_some_and(is_spawned) && {
-                let mut tables = self.tables.lock();
-                tables.over_dials.must_end(&tag, call.id(), true, session.clock.now())
-            };
-        if unwanted {
-            end_leg(session, call);
-        }
     }
 
     /// A dial has more legs than it may have.
@@ -842,6 +781,69 @@ impl Router {
         }
         if first {
             session.at(until, Box::new(|session| session.sink().sweep(session)));
+        }
+    }
+}
+
+impl Registry for Router {
+    /// Gives a dial up: its legs are ended, and a late winner will be.
+    fn give_up(&self, session: &Arc<Session>, dial: &Arc<DialCore>, why: Error) {
+        // What was never sent cannot be answered late.
+        let until = if dial.retract(session) { None } else { session.clock.after(session.settings.late_winner) };
+        let sweep = {
+            let mut tables = self.tables.lock();
+            if !tables.take_dial(dial) {
+                return;
+            }
+            until.is_some_and(|until| {
+                tables.given_up.insert(dial.tag(), GivenUp { until, ended: HashSet::new() });
+                if tables.given_up.len() > session.settings.remembered_ids {
+                    tables.given_up.pop_oldest();
+                }
+                !std::mem::replace(&mut tables.sweeping_dials, true)
+            })
+        };
+        dial.fail_and_end(session, self, why);
+        if let Some(until) = until.filter(|_| sweep) {
+            session.at(until, Box::new(|session| session.sink().forget_dials(session)));
+        }
+    }
+
+    /// A dial is over by what the service said of it. A leg that answers all the same will be ended.
+    fn end_dial(&self, session: &Session, dial: &DialCore, how: HowOver) {
+        let until = session.clock.after(session.settings.late_winner);
+        let mut tables = self.tables.lock();
+        if tables.take_dial(dial) {
+            tables.over_dials.insert(dial.tag(), how, until, self.remembered);
+        }
+    }
+
+    /// A dial that leaves nothing behind, because it was not sent.
+    fn forget_unsent(&self, dial: &DialCore) {
+        self.tables.lock().take_dial(dial);
+    }
+
+    /// A call that is known has been answered. If it is a leg of a dial that is over, and not the one that won, there is
+    /// a person at the phone to whom nobody speaks.
+    fn end_second_winner(&self, session: &Session, call: &Arc<CallCore>, envelope: Option<&Envelope<'_>>) {
+        let tag = call.tag();
+        let unwanted =
+            !tag.is_empty() && call.direction() == Direction::Outbound && !envelope.is_some_and(is_spawned) && {
+                let mut tables = self.tables.lock();
+                tables.over_dials.must_end(&tag, call.id(), true, session.clock.now())
+            };
+        if unwanted {
+            end_leg(session, call);
+        }
+    }
+
+    /// Legs of a dial that is over end soon, and take the place of no other call until then.
+    fn discount(&self, legs: &[Arc<CallCore>]) {
+        let mut tables = self.tables.lock();
+        for leg in legs {
+            if tables.calls.contains(leg.id()) {
+                tables.losers.insert(leg.id().into());
+            }
         }
     }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 
+use super::dial::Registry;
 use super::over::HowOver;
 use super::router::Router;
 use super::{Client, Dial, Dialing};
@@ -506,7 +507,7 @@ fn a_call_that_is_answered_while_its_dial_is_dropped_is_hung_up() {
     let core = Arc::clone(dial.core());
     drop(dial);
     assert_eq!(scene.stats().posted_requests, 1, "the dial");
-    assert!(core.won(&scene.session, &scene.router, &winner, None));
+    assert!(core.won(&scene.session, &*scene.router, &winner, None));
     assert_eq!(scene.stats().posted_requests, 2, "and the end of its winner");
 }
 
@@ -537,7 +538,7 @@ struct Taker {
     taken: AtomicUsize,
 }
 
-impl Running for Taker {
+impl Running<CallCore> for Taker {
     fn method(&self) -> &'static str {
         "calling.some"
     }
@@ -573,7 +574,7 @@ fn an_event_without_a_control_id_is_for_the_newest_of_its_kind_and_one_that_has_
     scene.offer(1);
     let call = scene.offered();
     let takers = ["older", "newer"].map(|name| Arc::new(Taker { name, taken: AtomicUsize::new(0) }));
-    let enter = |taker: &Arc<Taker>| call.core.enter(Arc::clone(taker) as Arc<dyn Running>).is_ok();
+    let enter = |taker: &Arc<Taker>| call.core.enter(Arc::clone(taker) as Arc<dyn Running<CallCore>>).is_ok();
     let taken = || takers.each_ref().map(|taker| taker.taken.load(Ordering::Relaxed));
     assert!(takers.iter().all(enter));
     assert!(!enter(&takers[0]), "its control ID is in use");

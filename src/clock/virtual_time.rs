@@ -8,6 +8,7 @@
 
 mod line;
 mod processors;
+mod ways;
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
@@ -21,8 +22,9 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
-use self::line::Line;
-pub(crate) use self::line::{LineEnd, Side};
+pub(crate) use self::line::LineEnd;
+use self::ways::Line;
+pub(crate) use self::ways::Side;
 use super::socket::Socket;
 use super::{Deadline, Dice, Whose};
 
