@@ -7,7 +7,7 @@ use clap::Args;
 use serde_json::{Value, json};
 use signalwire_relay::connection::HandlerFailure;
 use signalwire_relay::events::CollectResult;
-use signalwire_relay::{Call, Client, Collect, Event, HandlerResult, LinkState, tts};
+use signalwire_relay::{Call, Client, Collect, Event, HandlerResult, LinkState, WeakClient, tts};
 
 use crate::Outcome;
 use crate::say::{BOLD, FAINT, ODD, line, styled, tame};
@@ -160,7 +160,7 @@ impl Desk {
         let client = call.client().ok().map(|client| client.downgrade());
         call.on_any(move |event| {
             if !shown(event, events) {
-                leave(client.as_ref().and_then(|client| client.upgrade()).as_ref());
+                leave(client.as_ref().and_then(WeakClient::upgrade).as_ref());
             }
         });
         if self.pass {

@@ -19,9 +19,8 @@ pub fn watch(first: impl Fn() + Send + 'static) -> Result<(), String> {
     let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(refused)?;
     // A thread for each, so that the second is seen while the first is dealt with.
     let thread = std::thread::Builder::new().name("signals".into()).spawn(move || {
-        let mut came = signals.forever();
         let mut first = Some(first);
-        while let Some(signal) = came.next() {
+        for signal in signals.forever() {
             let Some(first) = first.take() else { std::process::exit(128 + signal) };
             CAME.store(true, Ordering::SeqCst);
             let _ends_with_the_process = std::thread::Builder::new().name("signal".into()).spawn(first);
