@@ -479,7 +479,7 @@ pub(crate) fn connect(host: &str, phase: Phase, why: &str, source: Option<BoxErr
 
 /// The time for connecting was up in `phase`.
 pub(crate) fn connect_timeout(host: &str, phase: Phase) -> Error {
-    let mut draft = draft(ErrorKind::Connect, format!("connecting to {host}: time is up during {phase}"));
+    let mut draft = draft(ErrorKind::Connect, format!("connecting to {host}: timed out during {phase}"));
     draft.0.phase = Some(phase);
     draft.timeout(true).done()
 }
@@ -503,7 +503,7 @@ pub(crate) fn connect_closed(host: &str, close: Option<(u16, &str)>) -> Error {
 /// More came before the answer to `signalwire.connect` than is kept.
 pub(crate) fn backlog_full(host: &str, limit: usize) -> Error {
     let why = format!(
-        "the service sent more than {limit} bytes of events before its answer, so the session is given up; \
+        "the service sent more than {limit} bytes of events before its response, so the session is given up; \
          Tuning::resume_backlog raises that limit"
     );
     connect(host, Phase::Auth, &why, None)
@@ -522,12 +522,12 @@ pub(crate) fn too_large_again(host: &str, limit: usize) -> Error {
 
 /// A connection that stood has ended.
 pub(crate) fn link_lost(host: &str, why: &str) -> Error {
-    draft(ErrorKind::Connect, format!("the connection to {host} is lost: {why}")).done()
+    draft(ErrorKind::Connect, format!("the connection to {host} was lost: {why}")).done()
 }
 
 /// A connection that stood was closed by the service.
 pub(crate) fn link_closed(host: &str, close: Option<(u16, &str)>) -> Error {
-    let text = format!("the connection to {host} is lost: {}", closed_by_service(close));
+    let text = format!("the connection to {host} was lost: {}", closed_by_service(close));
     draft(ErrorKind::Connect, text).close(close).done()
 }
 
@@ -541,7 +541,7 @@ fn closed_by_service(close: Option<(u16, &str)>) -> String {
 
 /// The service answered `signalwire.connect` with a passing refusal, such as being over capacity.
 pub(crate) fn connect_refused(host: &str, code: Option<i64>, message: &str, retry_after: Option<Duration>) -> Error {
-    let text = format!("connecting to {host}: refused for now{}: {message}", coded(code));
+    let text = format!("connecting to {host}: rejected for now{}: {message}", coded(code));
     let mut draft =
         draft(ErrorKind::Connect, text).method("signalwire.connect").server(code, message).retry_after(retry_after);
     draft.0.phase = Some(Phase::Auth);
@@ -550,7 +550,7 @@ pub(crate) fn connect_refused(host: &str, code: Option<i64>, message: &str, retr
 
 /// The program was asked for a JWT and gave none.
 pub(crate) fn no_jwt(host: &str, why: &str) -> Error {
-    let mut draft = draft(ErrorKind::Connect, format!("connecting to {host}: no JWT was given: {why}"));
+    let mut draft = draft(ErrorKind::Connect, format!("connecting to {host}: no JWT: {why}"));
     draft.0.phase = Some(Phase::Auth);
     draft.done()
 }
@@ -558,7 +558,7 @@ pub(crate) fn no_jwt(host: &str, why: &str) -> Error {
 /// The service refused the credentials.
 pub(crate) fn auth_rejected(host: &str, code: Option<i64>, message: &str) -> Error {
     let code_text = coded(code);
-    let text = format!("{host} refused the credentials{code_text}: {message}; check project and token, or the JWT");
+    let text = format!("{host} rejected the credentials{code_text}: {message}; check project and token, or the JWT");
     draft(ErrorKind::AuthRejected, text).method("signalwire.connect").server(code, message).done()
 }
 
@@ -590,7 +590,7 @@ pub(crate) fn call_ended(what: &str, call_id: &str) -> Error {
 
 /// A wait timed out; what was waited for goes on.
 pub(crate) fn timeout(what: &str) -> Error {
-    let text = format!("{what}: timed out; it goes on, and may be waited for again");
+    let text = format!("{what}: timed out; the operation continues, and may be waited for again");
     draft(ErrorKind::Timeout, text).timeout(true).done()
 }
 
@@ -603,8 +603,8 @@ pub(crate) fn no_event(name: &str, call_id: &str) -> Error {
 /// News of an operation may have been missed while the connection was down.
 pub(crate) fn missed(method: &str, call_id: &str, timed_out: bool) -> Error {
     let text = format!(
-        "{method} on call {call_id}: the connection was interrupted, and how it ended may have been missed: it may have \
-         succeeded, go on, or be over"
+        "{method} on call {call_id}: the connection was interrupted, and the end of the operation may have been missed: it may have \
+         succeeded, failed, or be in progress"
     );
     draft(ErrorKind::OutcomeUnknown, text).method(method).call(Some(call_id)).timeout(timed_out).done()
 }
@@ -612,12 +612,15 @@ pub(crate) fn missed(method: &str, call_id: &str, timed_out: bool) -> Error {
 /// A request was handed to the connection and its answer did not come; `timed_out` tells a deadline from a loss.
 pub(crate) fn outcome_unknown(method: &str, call_id: Option<&str>, timed_out: bool) -> Error {
     let what = attempt(method, call_id);
-    let why = if timed_out { "no answer in time" } else { "the connection was lost before the answer" };
-    draft(ErrorKind::OutcomeUnknown, format!("{what}: {why}: it may or may not have taken effect, and is not repeated"))
-        .method(method)
-        .call(call_id)
-        .timeout(timed_out)
-        .done()
+    let why = if timed_out { "no response within the timeout" } else { "the connection was lost before the response" };
+    draft(
+        ErrorKind::OutcomeUnknown,
+        format!("{what}: {why}: the request may or may not have taken effect, and is not repeated"),
+    )
+    .method(method)
+    .call(call_id)
+    .timeout(timed_out)
+    .done()
 }
 
 /// The service was in trouble while it dealt with a request that has an effect outside of its call.
@@ -630,14 +633,14 @@ pub(crate) fn failed_midway(method: &str, call_id: Option<&str>, code: Option<i6
 
 /// A message went out and nothing was heard of it for so long that it is followed no longer.
 pub(crate) fn verdict_missing(what: &str) -> Error {
-    let text = format!("{what}: no verdict came for a long time: it may or may not have been delivered");
+    let text = format!("{what}: no final state within the limit: the message may or may not have been delivered");
     draft(ErrorKind::OutcomeUnknown, text).method("messaging.send").done()
 }
 
 /// There was no connection before the request's time was up, or none that took more data.
 pub(crate) fn offline(method: &str, call_id: Option<&str>) -> Error {
     let what = attempt(method, call_id);
-    draft(ErrorKind::Offline, format!("{what}: not sent: no connection took it in time"))
+    draft(ErrorKind::Offline, format!("{what}: not sent: no connection within the request timeout"))
         .method(method)
         .call(call_id)
         .done()
@@ -646,13 +649,15 @@ pub(crate) fn offline(method: &str, call_id: Option<&str>) -> Error {
 /// Too many requests wait for the connection already.
 pub(crate) fn queue_full(method: &str, call_id: Option<&str>, limit: usize) -> Error {
     let what = attempt(method, call_id);
-    let text = format!("{what}: not sent: {limit} requests wait for the connection already");
+    let text = format!("{what}: not sent: {limit} requests are already waiting for the connection");
     draft(ErrorKind::Offline, text).method(method).call(call_id).done()
 }
 
 /// The session that something belonged to is gone.
 pub(crate) fn session_lost(what: &str) -> Error {
-    let text = format!("{what}: the session was lost with the connection: it can no longer be followed");
+    let text = format!(
+        "{what}: the connection was lost and the session was not resumed, so the outcome can no longer be known"
+    );
     draft(ErrorKind::SessionLost, text).done()
 }
 
@@ -713,7 +718,7 @@ pub(crate) fn dial_failed(to: &str, what: Option<&str>, cause: Cause) -> Error {
 
 /// A dial was not answered within its own limit.
 pub(crate) fn dial_timeout(to: &str, cause: Cause) -> Error {
-    let text = format!("dial {to}: no answer within the limit of the dial; what rings is being ended");
+    let text = format!("dial {to}: no answer within the limit of the dial; ringing legs are hung up");
     draft(ErrorKind::DialFailed, text).method("calling.dial").timeout(true).cause(cause).done()
 }
 

@@ -34,7 +34,7 @@ impl fmt::Display for LinkEnd {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Closed => f.write_str("the connection was closed"),
-            Self::TimedOut => f.write_str("time is up"),
+            Self::TimedOut => f.write_str("timed out"),
             Self::Stalled => f.write_str("the peer takes no data"),
             Self::TooLarge => f.write_str("a frame was larger than the limit; Tuning::max_frame raises it"),
             Self::Protocol(why) => write!(f, "the peer broke the protocol: {why}"),

@@ -74,7 +74,7 @@ fn a_dial_that_the_client_ended_has_a_reason_and_says_how_long_it_has_rung() {
     assert_eq!((error.is_timeout(), error.end_reason()), (true, Some(EndReason::NoAnswer)));
     assert_eq!(
         error.to_string(),
-        format!("dial {ANN}: no answer within the limit of the dial; what rings is being ended")
+        format!("dial {ANN}: no answer within the limit of the dial; ringing legs are hung up")
     );
     assert_eq!(legs(&error), [(ANN, CallState::Ringing, None, Some(4.7))]);
 

@@ -121,25 +121,25 @@ fn threads() -> String {
     let mut drawing = Drawing::new(
         "The threads of a client: a reader and a writer own the WebSocket; handlers, listeners and callbacks run on worker \
          threads; methods block on the threads of the program.",
-        760,
+        790,
         300,
     );
-    drawing.boxed((10, 70, 120, 150), &["SignalWire"], Plain);
+    drawing.boxed((10, 70, 105, 150), &["SignalWire"], Plain);
     drawing.boxed((205, 30, 345, 235), &[], Dashed);
     drawing.text_from(217, 50, "Client", Plain);
     drawing.boxed((225, 75, 130, 46), &["reader thread"], Plain);
     drawing.boxed((225, 170, 130, 46), &["writer thread", "and timers"], Plain);
     drawing.boxed((410, 68, 125, 60), &["queues of calls", "and messages"], Plain);
     drawing.boxed((410, 163, 125, 60), &["requests that", "wait"], Plain);
-    drawing.boxed((620, 60, 130, 76), &["worker threads", "your handlers,", "listeners, callbacks"], Accent);
-    drawing.boxed((620, 158, 130, 70), &["your threads", "blocking methods"], Accent);
-    drawing.arrow((130, 98), (223, 98), Plain).text(177, 90, "events", Plain);
-    drawing.arrow((225, 193), (132, 193), Plain).text(177, 185, "requests", Plain);
+    drawing.boxed((650, 60, 130, 76), &["worker threads", "your handlers,", "listeners, callbacks"], Accent);
+    drawing.boxed((650, 158, 130, 70), &["your threads", "blocking methods"], Accent);
+    drawing.arrow((115, 98), (223, 98), Plain).text(161, 90, "events", Plain);
+    drawing.arrow((225, 193), (117, 193), Plain).text(161, 185, "requests", Plain);
     drawing.arrow((355, 98), (408, 98), Plain);
     drawing.arrow((345, 121), (415, 161), Plain);
-    drawing.arrow((535, 98), (618, 98), Accent).text(577, 90, "wakes", Accent);
-    drawing.arrow((535, 180), (618, 180), Accent).text(577, 172, "response", Accent);
-    drawing.arrow((620, 207), (537, 207), Accent).text(577, 223, "request", Accent);
+    drawing.arrow((535, 98), (648, 98), Accent).text(600, 90, "wakes", Accent);
+    drawing.arrow((535, 180), (648, 180), Accent).text(600, 172, "response", Accent);
+    drawing.arrow((650, 207), (537, 207), Accent).text(600, 223, "request", Accent);
     drawing.arrow((410, 207), (357, 207), Plain);
     drawing.text(380, 288, "Reader and writer never run your code. Worker threads are created as needed.", Plain);
     drawing.done()
