@@ -8,7 +8,7 @@ use signalwire_relay::ladder::Ladder;
 use signalwire_relay::simulator::{Differences, Replay, Simulator, Time};
 use signalwire_relay::{Client, Collect, ErrorKind, HandlerResult, phone, sms, tts};
 
-use crate::support::{Directory, LONG, Memory, SECOND, builder, canonical, read, virtual_sim};
+use crate::support::{Directory, LONG, Memory, SECOND, builder, canonical, read, virtual_sim, wait_written};
 
 const PROGRAM: &str = "+15551111111";
 
@@ -161,6 +161,7 @@ pub fn record(scene: &Scene, directory: &Directory, trace: impl FnOnce(Trace) ->
     // What is on its way arrives.
     sim.advance(5 * SECOND);
     client.disconnect();
+    wait_written(&paths[0], 1);
     let journal = sim.journal();
     let lines: Vec<String> = journal.entries().iter().map(|entry| entry.to_json().to_string()).collect();
     fs::write(&paths[1], lines.join("\n")).expect("written");

@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use signalwire_relay::connection::Trace;
@@ -27,11 +27,23 @@ pub fn builder(sim: &Simulator, trace: Trace) -> Builder {
 
 /// A writer that keeps what is written.
 #[derive(Clone, Default)]
-pub struct Memory(Arc<Mutex<Vec<u8>>>);
+pub struct Memory(Arc<(Mutex<Vec<u8>>, Condvar)>);
+
+/// What the last line of a trace has.
+const CLOSED: &str = "\"state\":\"closed\"";
 
 impl Memory {
+    /// What was written so far.
+    pub fn now(&self) -> String {
+        String::from_utf8(self.0.0.lock().expect("no panic").clone()).expect("a text")
+    }
+
+    /// The whole trace of a client that was closed, however busy the machine is.
     pub fn text(&self) -> String {
-        String::from_utf8(self.0.lock().expect("no panic").clone()).expect("a text")
+        let is_open = |bytes: &mut Vec<u8>| !bytes.windows(CLOSED.len()).any(|part| part == CLOSED.as_bytes());
+        let bytes = self.0.0.lock().expect("no panic");
+        drop(self.0.1.wait_timeout_while(bytes, LONG, is_open).expect("no panic"));
+        self.now()
     }
 
     pub fn lines(&self) -> Vec<Value> {
@@ -41,7 +53,8 @@ impl Memory {
 
 impl Write for Memory {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().expect("no panic").extend_from_slice(bytes);
+        self.0.0.lock().expect("no panic").extend_from_slice(bytes);
+        self.0.1.notify_all();
         Ok(bytes.len())
     }
 
@@ -94,6 +107,15 @@ impl Drop for Directory {
 
 pub fn read(path: &Path) -> String {
     std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// Waits until the trace in a file is whole, however busy the machine is: its client was closed.
+pub fn wait_written(path: &Path, clients: usize) {
+    let began = Instant::now();
+    while std::fs::read_to_string(path).map_or(0, |text| text.matches(CLOSED).count()) < clients {
+        assert!(began.elapsed() < LONG, "{} is not written", path.display());
+        std::thread::yield_now();
+    }
 }
 
 /// The text with every UUID replaced: nothing else about an ID is the same in two runs.
