@@ -173,7 +173,7 @@ impl Dialing {
     /// Returns the steps of the dial's legs: a [`Leg`] for each leg that is called, rings, is answered or ends.
     ///
     /// The stream begins with the legs that are known already, each in its present state, so no step is missed between
-    /// [`start_dial`](Client::start_dial) and this method. It ends when the dial has its outcome: answered, failed,
+    /// [`start_dial`](crate::Client::start_dial) and this method. It ends when the dial has its outcome: answered, failed,
     /// cancelled, or ended with its session or its client. The legs that lose are ended by the service afterwards, which
     /// the stream does not report.
     ///

@@ -65,6 +65,8 @@ pub struct Replay {
     recorded: Ladder,
 }
 
+/// # Replay
+///
 /// Replaying.
 impl Simulator {
     /// Plays a recording in virtual time. The same as `Simulator::builder().virtual_time().replay(path)`.
