@@ -1,5 +1,4 @@
 //! Ladders of small traces.
-#![allow(clippy::unwrap_used)]
 
 use serde_json::{Value, json};
 
@@ -42,7 +41,7 @@ fn state(at: f64, call: &str, state: &str, reason: Option<&str>) -> Value {
 fn ladder(lines: &[Value]) -> Ladder {
     let mut ladder = Ladder::new();
     for line in lines {
-        ladder.push(line).unwrap();
+        ladder.push(line).expect("a value");
     }
     ladder
 }
@@ -231,7 +230,7 @@ fn what_cannot_be_read_is_named_by_line_and_the_rest_is_drawn() {
         lines[1],
         &lines[2][..40]
     );
-    let all = Ladder::read(file.as_bytes()).unwrap();
+    let all = Ladder::read(file.as_bytes()).expect("a value");
     assert_eq!(all.rows().len(), 3, "{:?}", all.rows());
     let problems = all.problems();
     assert_eq!(problems.len(), 5, "{problems:#?}");
@@ -299,7 +298,7 @@ fn thousands_of_calls_are_drawn_a_section_for_each() {
         let id = format!("c{call}");
         for line in [offer(1.0, &id, "+15551230001"), state(2.0, &id, "answered", None), state(3.0, &id, "ended", None)]
         {
-            all.push(&line).unwrap();
+            all.push(&line).expect("a value");
         }
     }
     assert_eq!(all.rows().len(), 9_000);
@@ -312,7 +311,7 @@ fn two_ladders_stand_side_by_side_with_their_like_and_mark_the_rest() {
     let recorded = ladder(&greeting());
     let mut changed = greeting();
     for line in &mut changed {
-        line["at"] = json!(line["at"].as_f64().unwrap() * 2.0);
+        line["at"] = json!(line["at"].as_f64().expect("a value") * 2.0);
     }
     let text = recorded.beside(&ladder(&changed), ("recorded", "now"), 100);
     assert!(!text.contains(" < ") && !text.contains(" > "), "times make no difference:\n{text}");
