@@ -131,10 +131,10 @@ fn a_message_is_stored_although_the_caller_hangs_up_in_the_middle_of_it() {
 
 #[test]
 fn a_caller_who_hangs_up_before_the_beep_leaves_no_message() {
-    let (sim, client, _caller) =
-        called(voicemail::take_message, |_| (), |caller| caller.while_hearing("Leave a message").hangs_up());
+    let (sim, client, _caller) = called(voicemail::take_message, |_| (), |caller| caller.waits(SECOND).hangs_up());
     assert_over(&sim, &client);
-    assert_eq!(requests(&sim, "calling.record"), 0);
+    // A prompt ends with its call, so that a recording may still be asked for; there is nobody left to record.
+    assert!(sim.journal().events("calling.call.record").is_empty());
 }
 
 // The AI agent.

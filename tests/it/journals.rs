@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use signalwire_relay::errors::Phase;
+use signalwire_relay::simulator::deeds::DeedKind;
 use signalwire_relay::simulator::{Callee, Caller, Fault, Malformed, PersonOnCall, Simulator};
 use signalwire_relay::{Call, Client, HandlerResult};
 
@@ -114,7 +115,9 @@ impl Scene {
         for line in self.sim.transcript() {
             let _infallible = writeln!(story, "{}", without_file(&line));
         }
-        for deed in self.sim.deeds() {
+        // What people press and say is in the transcript.
+        let by_people = |kind: DeedKind| matches!(kind, DeedKind::Pressed | DeedKind::Spoke);
+        for deed in self.sim.deeds().iter().filter(|deed| !by_people(deed.kind())) {
             let words = without_file(deed.words());
             let _infallible = writeln!(story, "{:?} {} {words} {:?}", deed.kind(), deed.with(), deed.lasted());
         }

@@ -495,7 +495,7 @@ fn a_lost_link_is_told_once_and_without_repeating_itself() {
         const NAME: &str = "refusals::a_lost_link_is_told_once_and_without_repeating_itself";
         if child_role().is_none() {
             for line in reports_of_child(NAME, "child", &[]) {
-                assert_eq!(line.matches("is lost").count(), 1, "{line}");
+                assert_eq!(line.matches("was lost").count(), 1, "{line}");
             }
             return;
         }
@@ -508,6 +508,6 @@ fn a_lost_link_is_told_once_and_without_repeating_itself() {
         service.reply(&connect, json!({"protocol": "p1"}));
         online(&mut states);
         let lines = lines.0.lock().unwrap();
-        report(lines.iter().filter(|line| line.contains("is lost")).cloned().collect::<Vec<_>>().join("; "));
+        report(lines.iter().filter(|line| line.contains("was lost")).cloned().collect::<Vec<_>>().join("; "));
     });
 }
