@@ -240,7 +240,7 @@ impl Story {
         let ending = call.and_then(|call| self.calls.get(call)).is_some_and(|leg| leg.ending);
         let found = match (line.method, text(params, "call_state")) {
             ("calling.call.receive", _) => {
-                let to = words::near_end(params).map(|to| format!("calls {to}"));
+                let to = words::near_end(params, outbound).map(|to| format!("calls {to}"));
                 Some((back, RowKind::Event, to.unwrap_or_else(|| "calls".to_owned())))
             }
             ("calling.call.state", Some("created")) if outbound => {
@@ -392,10 +392,9 @@ impl Story {
             self.tags.get(tag).copied()
         });
         let outbound = text(about, "direction") == Some("outbound") || line.method == "calling.call.dial";
-        let far = words::far_end(about).or_else(|| outbound.then(|| dialled(about)).flatten());
+        let far = words::far_end(about, outbound);
         let section = section.unwrap_or_else(|| {
-            let ends = (words::far_end(about), words::near_end(about));
-            let title = match ends {
+            let title = match (&far, words::near_end(about, outbound)) {
                 (Some(far), Some(near)) if outbound => format!("{near} → {far}"),
                 (Some(far), Some(near)) => format!("{far} → {near}"),
                 _ => String::new(),
@@ -626,13 +625,6 @@ impl<'a> Line<'a> {
 
 fn text<'a>(object: &'a Value, key: &str) -> Option<&'a str> {
     object.get(key)?.as_str().filter(|text| !text.is_empty())
-}
-
-/// Whom a leg calls that has no direction.
-fn dialled(call: &Value) -> Option<String> {
-    let device = call.get("device")?;
-    let params = device.get("params").unwrap_or(device);
-    ["to_number", "to"].into_iter().find_map(|key| text(params, key)).map(str::to_owned)
 }
 
 /// The last part of an ID.

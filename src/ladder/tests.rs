@@ -331,3 +331,11 @@ fn two_ladders_stand_side_by_side_with_their_like_and_mark_the_rest() {
     assert_eq!(new, ["> 3.000 → calling.record"], "{text}");
     assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");
 }
+
+#[test]
+fn a_leg_that_only_its_dial_reports_is_named_by_the_number_that_is_called() {
+    let device = json!({"type": "phone", "params": {"from_number": "+1", "to_number": "+2"}});
+    let leg = json!({"tag": "t", "dial_state": "answered", "call": {"call_id": "c1", "device": device}});
+    let all = ladder(&[event(1.0, "calling.call.dial", &leg), state(2.0, "c1", "ended", Some("hangup"))]);
+    assert_eq!(*all.rows()[1].from(), Column::Leg("+2".into()));
+}

@@ -147,24 +147,21 @@ pub(super) fn text_message(params: &Value) -> String {
 }
 
 /// The far end of a call: a number, or a SIP address.
-pub(super) fn far_end(params: &Value) -> Option<String> {
-    let outbound = params.get("direction").and_then(Value::as_str) == Some("outbound");
-    let device = device_of(params)?;
-    let keys = if outbound { ["to_number", "to"] } else { ["from_number", "from"] };
-    keys.into_iter().find_map(|key| word(device, key))
+pub(super) fn far_end(params: &Value, outbound: bool) -> Option<String> {
+    end(params, outbound)
 }
 
 /// The near end of a call.
-pub(super) fn near_end(params: &Value) -> Option<String> {
-    let outbound = params.get("direction").and_then(Value::as_str) == Some("outbound");
-    let device = device_of(params)?;
-    let keys = if outbound { ["from_number", "from"] } else { ["to_number", "to"] };
-    keys.into_iter().find_map(|key| word(device, key))
+pub(super) fn near_end(params: &Value, outbound: bool) -> Option<String> {
+    end(params, !outbound)
 }
 
-fn device_of(params: &Value) -> Option<&Value> {
+/// The end that is called, or the one that calls.
+fn end(params: &Value, is_called: bool) -> Option<String> {
     let device = params.get("device")?;
-    Some(device.get("params").unwrap_or(device))
+    let device = device.get("params").unwrap_or(device);
+    let keys = if is_called { ["to_number", "to"] } else { ["from_number", "from"] };
+    keys.into_iter().find_map(|key| word(device, key))
 }
 
 /// The numbers of a list of lists of devices.
