@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
+use super::Client;
 use super::router::Router;
-use super::{Client, Handle};
 use crate::call::core::{CallCore, Over};
 use crate::call::{Call, ConnectAction};
 use crate::error::{self, Result};
@@ -89,9 +89,7 @@ impl Message {
     ///
     /// `Closed` when the last clone of the client has been dropped.
     pub fn client(&self) -> Result<Client> {
-        let owner = self.core().session().and_then(|session| session.owner());
-        let handle = owner.and_then(|owner| owner.downcast::<Handle>().ok());
-        handle.map(|handle| Client { handle }).ok_or_else(|| error::closed("the client of a message"))
+        Client::of(self.core().session(), "the client of a message")
     }
 
     /// Answers a received message: sends `body` to its sender, from the number that it came to. Sends `messaging.send`

@@ -165,9 +165,16 @@ impl Call {
     ///
     /// `Closed` if the last handle of the client has been dropped.
     pub fn client(&self) -> Result<Client> {
-        let owner: Option<Arc<dyn Any + Send + Sync>> = self.core.session().and_then(|session| session.owner());
+        Client::of(self.core.session(), "the client of a call")
+    }
+}
+
+impl Client {
+    /// The client that a session belongs to. `what` is named in the error when the client is closed.
+    fn of(session: Option<Arc<Session>>, what: &str) -> Result<Self> {
+        let owner: Option<Arc<dyn Any + Send + Sync>> = session.and_then(|session| session.owner());
         let handle = owner.and_then(|owner| owner.downcast::<Handle>().ok());
-        handle.map(|handle| Client { handle }).ok_or_else(|| error::closed("the client of a call"))
+        handle.map(|handle| Self { handle }).ok_or_else(|| error::closed(what))
     }
 }
 
