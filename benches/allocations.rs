@@ -97,7 +97,7 @@ impl Worker {
             }
             "event" => {
                 let call_id = self.listening().id().to_owned();
-                let dropped = || usize::try_from(self.client.stats().notices_dropped).unwrap_or(usize::MAX);
+                let dropped = || usize::try_from(self.client.stats().listener_events_dropped).unwrap_or(usize::MAX);
                 let told = || self.seen.load(Ordering::Relaxed) + dropped();
                 let before = told();
                 self.client.execute("bench.flood", json!({"count": count, "call_id": call_id})).expect("a flood");

@@ -159,7 +159,7 @@ fn starved(bench: &Bench, scheme: Scheme) -> u64 {
 }
 
 fn dropped(client: &Client) -> usize {
-    usize::try_from(client.stats().notices_dropped).unwrap_or(usize::MAX)
+    usize::try_from(client.stats().listener_events_dropped).unwrap_or(usize::MAX)
 }
 
 /// What a listener of the bare socket would want to know.

@@ -79,7 +79,7 @@ fn run(style: &str, count: usize, port: usize) {
     let threads = if style == "a thread a call" { count } else { FEW };
     let builder = Client::builder().host(format!("127.0.0.1:{port}")).tls(false).project("bench").token("bench");
     let builder =
-        builder.contexts(["bench"]).max_active_calls(count + 1).tuning(|t| t.offer_wait(LONG)).request_timeout(LONG);
+        builder.contexts(["bench"]).max_active_calls(count + 1).tuning(|t| t.claim_timeout(LONG)).request_timeout(LONG);
     let builder = if style == "callbacks" { builder } else { builder.tuning(|t| t.max_workers(threads)) };
     let client = builder.connect().expect("a client");
     let up = Arc::new(Up::default());

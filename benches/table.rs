@@ -154,7 +154,7 @@ fn flood(bench: &Bench, scheme: Scheme) {
     let crowd = Crowd::connect_with(bench, scheme, tls.as_ref(), Box::new(listener));
     let caller = crowd.caller();
     let count = bench.amount(20_000, 150_000);
-    let dropped = || usize::try_from(client.stats().notices_dropped).unwrap_or(usize::MAX);
+    let dropped = || usize::try_from(client.stats().listener_events_dropped).unwrap_or(usize::MAX);
     let (mut all, mut all_mt) = (0, 0);
     let rows = bench.rounds(&mut [
         ("floor-lean", Box::new(|| lean_flood(&mut lean, count))),

@@ -19,7 +19,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .contexts(["default"])
         // These belong together: so many calls may be live, on so few threads, and wait so long for one of them.
         .max_active_calls(callers)
-        .tuning(|t| t.max_workers(THREADS).offer_wait(Duration::from_secs(60)))
+        .tuning(|t| t.max_workers(THREADS).claim_timeout(Duration::from_secs(60)))
         .connect()?;
     client.on_call(welcome);
 

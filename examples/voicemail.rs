@@ -28,7 +28,7 @@ pub fn take_message(call: Call) -> HandlerResult {
     call.answer()?;
     call.play(tts("Leave a message after the beep, then press pound."))?.wait(None)?;
     // A caller who hangs up in the middle of the message has left one all the same: the recording stays open for 15 s
-    // after the end of its call (`Tuning::end_grace`), and the wait ends as soon as its last event arrives.
+    // after the end of its call (`Tuning::final_event_grace`), and the wait ends as soon as its last event arrives.
     let recording = call
         .record(Record::new().beep(true).format(RecordFormat::Mp3).terminators("#"))?
         .wait(Duration::from_secs(120))?;

@@ -9,12 +9,12 @@ use crate::session::{Charge, Session};
 /// The events of a call, a message or an action, as they come; ends with what it belongs to.
 ///
 /// It gets what comes after it was made. What waits in it counts against the client's bound on waiting notices
-/// ([`Tuning::notice_bytes`](crate::connection::Tuning::notice_bytes)): beyond that events are dropped and counted, but never
+/// ([`Tuning::max_listener_backlog_bytes`](crate::connection::Tuning::max_listener_backlog_bytes)): beyond that events are dropped and counted, but never
 /// the last. Dropping the stream ends the subscription.
 #[derive(Debug)]
 #[must_use]
 pub struct EventStream<T> {
-    source: Option<(Clock, Receiver<Held<T>>)>,
+    source: Option<(Clock, Receiver<Queued<T>>)>,
 }
 
 impl<T> EventStream<T> {
@@ -48,15 +48,15 @@ impl<T> Iterator for EventStream<T> {
 }
 
 /// An event that waits, with the room that it takes.
-struct Held<T> {
+struct Queued<T> {
     event: T,
     _room: Charge,
 }
 
 /// The end of a stream that events are put into.
-pub(crate) struct Feed<T>(Sender<Held<T>>);
+pub(crate) struct StreamSender<T>(Sender<Queued<T>>);
 
-impl<T> Feed<T> {
+impl<T> StreamSender<T> {
     pub(crate) fn new(session: &Session) -> (Self, EventStream<T>) {
         let (to, from) = session.clock.unbounded();
         (Self(to), EventStream { source: Some((session.clock.clone(), from)) })
@@ -65,6 +65,6 @@ impl<T> Feed<T> {
     /// False when nobody reads any more. `always` is for the last one, which is never dropped.
     pub(crate) fn push(&self, session: &Arc<Session>, event: T, bytes: usize, always: bool) -> bool {
         let Some(room) = session.charge(bytes, always) else { return true };
-        self.0.send(Held { event, _room: room }).is_ok()
+        self.0.send(Queued { event, _room: room }).is_ok()
     }
 }

@@ -181,8 +181,9 @@ impl Drop for Alive {
 /// What the tables of a client hold that nothing is going on with.
 fn held(client: &Client) -> usize {
     let stats = client.stats();
-    let tables = [stats.calls, stats.messages, stats.dials, stats.dials_given_up, stats.offers, stats.early_events];
-    let queues = [stats.pending_requests, stats.write_queue_bytes, stats.notice_bytes, stats.jobs_waiting];
+    let tables =
+        [stats.calls, stats.messages, stats.dials, stats.dials_given_up, stats.unclaimed, stats.unmatched_events];
+    let queues = [stats.pending_requests, stats.write_queue_bytes, stats.listener_backlog_bytes, stats.jobs_waiting];
     tables.iter().chain(&queues).sum::<usize>() + stats.workers
 }
 

@@ -1,6 +1,6 @@
 //! The properties of a call.
 
-use super::over::Over;
+use super::over::CallFate;
 use super::{Call, CallEnd};
 use crate::protocol::device::RemoteDevice;
 use crate::protocol::states::{CallState, Direction};
@@ -75,9 +75,9 @@ impl Call {
     #[must_use]
     pub fn end(&self) -> Option<CallEnd> {
         match self.core.over()? {
-            Over::Ended(end) => Some((*end).clone()),
-            Over::Gone => Some(CallEnd::default()),
-            Over::SessionLost | Over::Closed => None,
+            CallFate::Ended(end) => Some((*end).clone()),
+            CallFate::Gone => Some(CallEnd::default()),
+            CallFate::SessionLost | CallFate::Closed => None,
         }
     }
 

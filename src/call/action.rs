@@ -52,7 +52,7 @@ use crate::workers::Workers;
 /// The operation ends with an error of the kind [`CallEnded`](crate::ErrorKind::CallEnded) or
 /// [`CallGone`](crate::ErrorKind::CallGone), unless its kind normally ends with the call: AI sessions, taps, streams and
 /// echoes return a result whose `ended_by_call` is `true`. Recordings, transcriptions and faxes wait for their last event for
-/// at most [`Tuning::end_grace`](crate::connection::Tuning::end_grace). Commands such as [`stop`](Self::stop) return `Ok`.
+/// at most [`Tuning::final_event_grace`](crate::connection::Tuning::final_event_grace). Commands such as [`stop`](Self::stop) return `Ok`.
 ///
 /// # When the connection is lost
 ///
@@ -72,7 +72,7 @@ impl<O: Operation> Action<O> {
     ///
     /// An AI session, a tap and a media stream normally end with their call. Their result says so (`ended_by_call`),
     /// and is no error. Recordings, transcriptions and faxes may be reported after the end of their call: a wait for
-    /// them continues for at most [`Tuning::end_grace`](crate::connection::Tuning::end_grace), 15 s by default.
+    /// them continues for at most [`Tuning::final_event_grace`](crate::connection::Tuning::final_event_grace), 15 s by default.
     ///
     /// The method may be called several times, from any thread. Once the operation has ended, it returns the same
     /// result at once.

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::operation::sealed::Sealed;
-use super::{Action, Call, Operation, Stoppable, Verdict};
+use super::{Action, Call, Meaning, Operation, Stoppable};
 use crate::error::Result;
 use crate::protocol::choices::AiRole;
 use crate::protocol::event::AiEvent;
@@ -298,10 +298,10 @@ impl Operation for Ai {
         Ok(event.clone())
     }
 
-    fn judge(event: &AiEvent, _memo: &mut ()) -> Verdict {
+    fn judge(event: &AiEvent, _memo: &mut ()) -> Meaning {
         match event.state {
-            AiState::Finished | AiState::Error => Verdict::Final,
-            AiState::Other(_) => Verdict::Progress,
+            AiState::Finished | AiState::Error => Meaning::Final,
+            AiState::Other(_) => Meaning::Progress,
         }
     }
 
@@ -663,10 +663,10 @@ mod tests {
     #[test]
     fn a_session_ends_when_finished_or_failed_and_well_with_its_call() {
         for (state, verdict) in [
-            (json!("started"), Verdict::Progress),
-            (json!(true), Verdict::Progress),
-            (json!("finished"), Verdict::Final),
-            (json!("error"), Verdict::Final),
+            (json!("started"), Meaning::Progress),
+            (json!(true), Meaning::Progress),
+            (json!("finished"), Meaning::Final),
+            (json!("error"), Meaning::Final),
         ] {
             let event = parse_event(&json!({"event_type": "calling.call.ai", "params": {"state": state}}));
             let Event::Ai(event) = event else { panic!("an AI session") };

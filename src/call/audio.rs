@@ -2,7 +2,7 @@
 
 use super::confirmed::confirmed;
 use super::operation::sealed::Sealed;
-use super::{Action, Call, Operation, Verdict};
+use super::{Action, Call, Meaning, Operation};
 use crate::error::Result;
 use crate::protocol::event::{DenoiseEvent, EchoEvent};
 use crate::protocol::fields::Fields;
@@ -53,10 +53,10 @@ impl Operation for Echo {
         &self.fields
     }
 
-    fn judge(event: &EchoEvent, _memo: &mut ()) -> Verdict {
+    fn judge(event: &EchoEvent, _memo: &mut ()) -> Meaning {
         match event.state {
-            EchoState::Finished | EchoState::Error => Verdict::Final,
-            _ => Verdict::Progress,
+            EchoState::Finished | EchoState::Error => Meaning::Final,
+            _ => Meaning::Progress,
         }
     }
 

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::operation::sealed::Sealed;
-use super::{Action, Call, HasVolume, InputTimers, Operation, Pausable, Stoppable, Verdict};
+use super::{Action, Call, HasVolume, InputTimers, Meaning, Operation, Pausable, Stoppable};
 use crate::error::Result;
 use crate::protocol::event::{CollectEvent, CollectResult};
 use crate::protocol::fields::Fields;
@@ -112,7 +112,7 @@ impl Operation for Collect {
         Ok(event.clone())
     }
 
-    fn judge(event: &CollectEvent, continuous: &mut bool) -> Verdict {
+    fn judge(event: &CollectEvent, continuous: &mut bool) -> Meaning {
         judge(event, *continuous)
     }
 }
@@ -185,7 +185,7 @@ impl Operation for Prompt {
         Ok(event.clone())
     }
 
-    fn judge(event: &CollectEvent, continuous: &mut bool) -> Verdict {
+    fn judge(event: &CollectEvent, continuous: &mut bool) -> Meaning {
         judge(event, *continuous)
     }
 }
@@ -309,16 +309,16 @@ const START_INPUT_TIMERS: &str = "calling.collect.start_input_timers";
 
 /// Whether an event ends the operation. A final state and the results `error` and `finished` always do. Interim
 /// results do not, and with `continuous` other results do not either.
-fn judge(event: &CollectEvent, continuous: bool) -> Verdict {
+fn judge(event: &CollectEvent, continuous: bool) -> Meaning {
     use CollectState::{Error, Finished, NoInput, NoMatch};
     if matches!(event.state, Some(Finished | Error | NoInput | NoMatch)) {
-        return Verdict::Final;
+        return Meaning::Final;
     }
     match &event.result {
-        CollectResult::Error | CollectResult::Finished => Verdict::Final,
-        CollectResult::StartOfInput | CollectResult::None => Verdict::Progress,
-        _ if event.is_final == Some(false) || continuous => Verdict::Progress,
-        _ => Verdict::Final,
+        CollectResult::Error | CollectResult::Finished => Meaning::Final,
+        CollectResult::StartOfInput | CollectResult::None => Meaning::Progress,
+        _ if event.is_final == Some(false) || continuous => Meaning::Progress,
+        _ => Meaning::Final,
     }
 }
 
@@ -333,7 +333,7 @@ mod tests {
 
     #[test]
     fn a_collect_ends_by_its_rule() {
-        use Verdict::{Final, Progress};
+        use Meaning::{Final, Progress};
         for (payload, once, continuous) in [
             (json!({"result": {"type": "start_of_input"}}), Progress, Progress),
             (json!({"result": {"type": "digit", "params": {"digits": "1"}}}), Final, Progress),

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::operation::sealed::Sealed;
 use super::queue::StayEnd;
 use super::stays::{MOMENT, wait_joined};
-use super::{Action, Call, Operation, Verdict};
+use super::{Action, Call, Meaning, Operation};
 use crate::error::{self, Result};
 use crate::protocol::choices::{
     CallbackFormat, ConferenceAcl, ConferenceBeep, ConferenceRecord, ConferenceRegion, ConferenceTrim, HttpMethod,
@@ -201,26 +201,26 @@ impl Operation for JoinConference {
                 || memo.conference_id == event.conference_id)
     }
 
-    fn judge(event: &ConferenceEvent, memo: &mut ConferenceMemo) -> Verdict {
+    fn judge(event: &ConferenceEvent, memo: &mut ConferenceMemo) -> Meaning {
         if memo.conference_id.is_empty() {
             memo.conference_id.clone_from(&event.conference_id);
         }
         match event.status {
             // The conference has ended because the call has left, and not the other way round.
             ConferenceStatus::End if memo.left.as_ref().is_some_and(|left| *left == event.ended_by) => {
-                Verdict::Progress
+                Meaning::Progress
             }
-            ConferenceStatus::End => Verdict::Final,
-            ConferenceStatus::ParticipantLeave if memo.leaving => Verdict::Final,
+            ConferenceStatus::End => Meaning::Final,
+            ConferenceStatus::ParticipantLeave if memo.leaving => Meaning::Final,
             // The end of the conference or of the call may follow, and says more.
             ConferenceStatus::ParticipantLeave => {
                 memo.left = Some(event.call_id.clone()).filter(|id| !id.is_empty());
-                Verdict::Within(MOMENT)
+                Meaning::Within(MOMENT)
             }
-            ConferenceStatus::Start => Verdict::Progress,
+            ConferenceStatus::Start => Meaning::Progress,
             _ => {
                 memo.joined |= !event.call_id.is_empty();
-                Verdict::Progress
+                Meaning::Progress
             }
         }
     }

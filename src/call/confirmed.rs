@@ -22,8 +22,8 @@ macro_rules! confirmed {
                 confirms(event)
             }
 
-            fn judge(_event: &$event, _memo: &mut ()) -> crate::call::Verdict {
-                crate::call::Verdict::Final
+            fn judge(_event: &$event, _memo: &mut ()) -> crate::call::Meaning {
+                crate::call::Meaning::Final
             }
 
             fn outcome(event: &$event, _memo: &()) -> crate::error::Result<$event> {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::legs::{Legs, Moment, News};
 use super::operation::sealed::Sealed;
-use super::{Action, Call, Operation, Verdict};
+use super::{Action, Call, Meaning, Operation};
 use crate::error::{self, Cause, Result};
 use crate::protocol::device::{Devices, destinations, devices_fault, odd_number, ringing};
 use crate::protocol::event::{ConnectEvent, Peer};
@@ -103,15 +103,15 @@ impl Operation for Connect {
         event.state != ConnectState::Disconnected || memo.connected || in_doubt
     }
 
-    fn judge(event: &ConnectEvent, memo: &mut BridgeMemo) -> Verdict {
+    fn judge(event: &ConnectEvent, memo: &mut BridgeMemo) -> Meaning {
         match event.state {
             ConnectState::Connected => {
                 memo.connected = true;
                 memo.peer.clone_from(&event.peer);
-                Verdict::Outcome
+                Meaning::Outcome
             }
-            ConnectState::Disconnected | ConnectState::Failed => Verdict::Final,
-            _ => Verdict::Progress,
+            ConnectState::Disconnected | ConnectState::Failed => Meaning::Final,
+            _ => Meaning::Progress,
         }
     }
 
@@ -202,10 +202,10 @@ impl Operation for Disconnect {
         &self.fields
     }
 
-    fn judge(event: &ConnectEvent, _memo: &mut ()) -> Verdict {
+    fn judge(event: &ConnectEvent, _memo: &mut ()) -> Meaning {
         match event.state {
-            ConnectState::Disconnected | ConnectState::Failed => Verdict::Final,
-            _ => Verdict::Progress,
+            ConnectState::Disconnected | ConnectState::Failed => Meaning::Final,
+            _ => Meaning::Progress,
         }
     }
 

@@ -10,7 +10,7 @@ use log::Level;
 use parking_lot::Mutex;
 
 use super::legs::News;
-pub(crate) use super::over::{CallEnd, Leaving, Over, Refusal};
+pub(crate) use super::over::{CallEnd, CallFate, Leaving, Refusal};
 use super::owed::{Debt, Duty};
 use super::running::{Claim, Fed, Running};
 use crate::clock::{Clock, Deadline};
@@ -26,14 +26,14 @@ use crate::protocol::limits;
 use crate::protocol::states::{CallState, ConnectState, Direction, EndReason, EventName};
 use crate::session::{Alarm, Ask, Effect, HandlerFailure, OfCalls, Session, TARGET, end_wait};
 use crate::steps::step;
-use crate::stream::{EventStream, Feed};
+use crate::stream::{EventStream, StreamSender};
 use crate::workers::run_each;
 
 /// The method of [`Call::connect`](super::Call::connect).
 const CONNECT: &str = "calling.connect";
 
 /// Of so many queues the stay of a call is remembered.
-const STAYS: usize = 32;
+const QUEUE_ENTRIES: usize = 32;
 
 /// The methods that bring a call together with others.
 const BRIDGING: [&str; 4] = ["calling.connect", "calling.queue.enter", "calling.join_conference", "calling.join_room"];
@@ -79,7 +79,7 @@ struct Inner {
     offer: u64,
     /// Since when it is not known whether the call still lives, after a resume.
     unconfirmed: Option<Instant>,
-    over: Option<Over>,
+    over: Option<CallFate>,
     /// Made on first use: most calls of a busy program are idle most of the time.
     live: Option<Box<Live>>,
 }
@@ -140,10 +140,10 @@ struct Live {
     listeners: Vec<Arc<ListenerEntry>>,
     /// How many events were posted to listeners.
     posted: u64,
-    streams: Vec<Feed<Event>>,
+    streams: Vec<StreamSender<Event>>,
     mailbox: Option<Arc<Mailbox>>,
     /// The queues that the call was put into, and the control id of each stay, the oldest first.
-    stays: Vec<(Box<str>, Box<str>)>,
+    queue_entries: Vec<(Box<str>, Box<str>)>,
     /// The bridge with another call, which is named if it was told.
     bridge: Option<Box<Option<Peer>>>,
     /// Whether the connection was lost while there was something here, and the session resumed.
@@ -191,7 +191,7 @@ struct StateWaiter {
 pub(crate) enum Reached {
     /// The state, or one past it.
     State(CallState),
-    Over(Over),
+    Over(CallFate),
 }
 
 pub(crate) type Handler = Box<dyn Fn(&Event) -> HandlerResult + Send + Sync>;
@@ -279,10 +279,10 @@ impl Reads for Listening {
 
 /// What the lock gave out and is done after it is let go.
 #[derive(Default)]
-struct Departed {
+struct DeferredDrops {
     operations: Vec<Arc<dyn Running<CallCore>>>,
     waiters: Vec<StateWaiter>,
-    streams: Vec<Feed<Event>>,
+    streams: Vec<StreamSender<Event>>,
     /// There when there are listeners to be dropped.
     mailbox: Option<Arc<Mailbox>>,
     /// Operations that stay open for a moment, because their last event often comes after the call's.
@@ -343,7 +343,7 @@ impl CallCore {
     fn session_for(&self, what: &str) -> Result<Arc<Session>> {
         self.session.upgrade().ok_or_else(|| match &self.inner.lock().over {
             Some(over) => over.error(what, &self.shown_id()),
-            None => Over::Closed.error(what, &self.shown_id()),
+            None => CallFate::Closed.error(what, &self.shown_id()),
         })
     }
 
@@ -397,7 +397,7 @@ impl CallCore {
         self.inner.lock().was_answered
     }
 
-    pub(crate) fn over(&self) -> Option<Over> {
+    pub(crate) fn over(&self) -> Option<CallFate> {
         self.inner.lock().over.clone()
     }
 
@@ -585,9 +585,9 @@ impl CallCore {
         let session = self.session_for(method)?;
         session.check_process(method)?;
         if session.is_closing() {
-            return Err(self.over().unwrap_or(Over::Closed).error(method, &self.shown_id()));
+            return Err(self.over().unwrap_or(CallFate::Closed).error(method, &self.shown_id()));
         }
-        if let Some(over @ Over::SessionLost) = self.over() {
+        if let Some(over @ CallFate::SessionLost) = self.over() {
             return Err(over.error(method, &self.shown_id()));
         }
         let params = self.params(fields, control_id);
@@ -600,7 +600,7 @@ impl CallCore {
         // What was waiting when the call ended is told so, though the request ended first by the same cause.
         match outcome {
             Err(error) if error.kind() == crate::ErrorKind::Closed => {
-                Err(self.over().unwrap_or(Over::Closed).error(method, &self.shown_id()))
+                Err(self.over().unwrap_or(CallFate::Closed).error(method, &self.shown_id()))
             }
             outcome => outcome,
         }
@@ -622,7 +622,7 @@ impl CallCore {
     /// The service does not know this call: it ends here.
     pub(crate) fn gone(self: &Arc<Self>) {
         let Some(session) = self.session.upgrade() else { return };
-        if self.finish(&session, Over::Gone, None) != Delivered::Live {
+        if self.finish(&session, CallFate::Gone, None) != Delivered::Live {
             session.call_over(&self.id);
         }
     }
@@ -630,7 +630,7 @@ impl CallCore {
     /// Routing has it back: nothing more is heard of it.
     pub(crate) fn passed(self: &Arc<Self>) {
         let Some(session) = self.session.upgrade() else { return };
-        if self.finish(&session, Over::Ended(Arc::default()), None) != Delivered::Live {
+        if self.finish(&session, CallFate::Ended(Arc::default()), None) != Delivered::Live {
             session.call_over(&self.id);
         }
     }
@@ -771,32 +771,32 @@ impl CallCore {
         if inner.over.is_some() {
             return;
         }
-        let stays = &mut inner.live.get_or_insert_default().stays;
-        stays.retain(|(of, _)| **of != *queue);
-        if stays.len() >= STAYS {
-            stays.remove(0);
+        let queue_entries = &mut inner.live.get_or_insert_default().queue_entries;
+        queue_entries.retain(|(of, _)| **of != *queue);
+        if queue_entries.len() >= QUEUE_ENTRIES {
+            queue_entries.remove(0);
         }
-        stays.push((queue.into(), control_id.into()));
+        queue_entries.push((queue.into(), control_id.into()));
     }
 
     /// The control id of the stay in a queue, if there is one.
     pub(crate) fn stay_in(&self, queue: &str) -> Option<Box<str>> {
         let inner = self.inner.lock();
-        let stays = inner.live.as_ref().map(|live| live.stays.as_slice()).unwrap_or_default();
-        stays.iter().find(|(of, _)| **of == *queue).map(|(_, control_id)| control_id.clone())
+        let queue_entries = inner.live.as_ref().map(|live| live.queue_entries.as_slice()).unwrap_or_default();
+        queue_entries.iter().find(|(of, _)| **of == *queue).map(|(_, control_id)| control_id.clone())
     }
 
     /// The queue of the stay with this control id.
     pub(crate) fn queue_of(&self, control_id: &str) -> Option<Box<str>> {
         let inner = self.inner.lock();
-        let mut stays = inner.live.iter().flat_map(|live| &live.stays);
-        stays.find(|(_, of)| **of == *control_id).map(|(queue, _)| queue.clone())
+        let mut queue_entries = inner.live.iter().flat_map(|live| &live.queue_entries);
+        queue_entries.find(|(_, of)| **of == *control_id).map(|(queue, _)| queue.clone())
     }
 
     /// The stay of this control id is over.
     pub(crate) fn end_stay(&self, control_id: &str) {
         if let Some(live) = self.inner.lock().live.as_mut() {
-            live.stays.retain(|(_, of)| **of != *control_id);
+            live.queue_entries.retain(|(_, of)| **of != *control_id);
         }
     }
 
@@ -825,7 +825,7 @@ impl CallCore {
         if inner.over.is_some() {
             return EventStream::ended();
         }
-        let (feed, stream) = Feed::new(&session);
+        let (feed, stream) = StreamSender::new(&session);
         inner.live.get_or_insert_default().streams.push(feed);
         stream
     }
@@ -892,7 +892,7 @@ impl CallCore {
             }
         }
         match end {
-            Some(end) => self.finish(session, Over::Ended(Arc::new(end)), None),
+            Some(end) => self.finish(session, CallFate::Ended(Arc::new(end)), None),
             // A thread that ended the call since then has it leave the tables itself.
             None if !fed && !was_over => Delivered::Live,
             None => self.standing(),
@@ -1019,7 +1019,12 @@ impl CallCore {
     /// The call is over. Ends all that waits on it, in this order: state, operations, streams, listeners.
     ///
     /// `Live` when it had been over before, so that there was nothing to do.
-    pub(crate) fn finish(self: &Arc<Self>, session: &Arc<Session>, over: Over, last: Option<CallState>) -> Delivered {
+    pub(crate) fn finish(
+        self: &Arc<Self>,
+        session: &Arc<Session>,
+        over: CallFate,
+        last: Option<CallState>,
+    ) -> Delivered {
         let departed = {
             let mut inner = self.inner.lock();
             if inner.over.is_some() {
@@ -1029,7 +1034,7 @@ impl CallCore {
             inner.state = last.unwrap_or(CallState::Ended);
             inner.open_offer = false;
             // A closed client has no timers to wait with.
-            let grace = matches!(over, Over::Ended(_) | Over::Gone);
+            let grace = matches!(over, CallFate::Ended(_) | CallFate::Gone);
             inner.live.as_mut().map(|live| live.depart(grace)).unwrap_or_default()
         };
         self.log_end(session, &over);
@@ -1051,7 +1056,7 @@ impl CallCore {
         }
         // The last event usually comes long before: the timer keeps no call until then.
         let core = Arc::downgrade(self);
-        session.later(session.settings.end_grace, move |session| {
+        session.later(session.settings.final_event_grace, move |session| {
             if let Some(core) = core.upgrade() {
                 core.end_lingering(session, &over);
                 session.call_over(core.id());
@@ -1061,7 +1066,7 @@ impl CallCore {
     }
 
     /// The one line of a call at INFO: who called whom, whether it was answered, how it ended and how long it lasted.
-    fn log_end(&self, session: &Session, over: &Over) {
+    fn log_end(&self, session: &Session, over: &CallFate) {
         if !log::log_enabled!(target: TARGET, Level::Info) {
             return;
         }
@@ -1071,10 +1076,10 @@ impl CallCore {
             (inner.device.clone(), inner.direction.clone(), context, inner.was_answered)
         };
         let (reason, lasted) = match over {
-            Over::Ended(end) => (end.reason.as_ref().map(EndReason::as_str), end.duration),
-            Over::Gone => (Some("the service does not know the call"), None),
-            Over::SessionLost => (Some("the session was lost"), None),
-            Over::Closed => (Some("the client was closed"), None),
+            CallFate::Ended(end) => (end.reason.as_ref().map(EndReason::as_str), end.duration),
+            CallFate::Gone => (Some("the service does not know the call"), None),
+            CallFate::SessionLost => (Some("the session was lost"), None),
+            CallFate::Closed => (Some("the client was closed"), None),
         };
         let (reason, direction) = (reason.unwrap_or("no reason was given"), direction.as_str());
         let answered = if was_answered { "answered" } else { "not answered" };
@@ -1105,7 +1110,7 @@ impl CallCore {
     }
 
     /// The grace time has passed, or the client was closed meanwhile.
-    pub(crate) fn end_lingering(&self, session: &Arc<Session>, over: &Over) {
+    pub(crate) fn end_lingering(&self, session: &Arc<Session>, over: &CallFate) {
         let operations = {
             let mut inner = self.inner.lock();
             inner.live.as_mut().map(|live| std::mem::take(&mut live.operations)).unwrap_or_default()
@@ -1191,15 +1196,15 @@ impl Listened for CallCore {
 }
 
 impl Live {
-    fn depart(&mut self, grace: bool) -> Departed {
+    fn depart(&mut self, grace: bool) -> DeferredDrops {
         let (lingering, ending) =
             std::mem::take(&mut self.operations).into_iter().partition(|running| grace && running.lingers());
         self.operations = lingering;
-        self.stays = Vec::new();
+        self.queue_entries = Vec::new();
         self.bridge = None;
         let streams = std::mem::take(&mut self.streams);
         let mailbox = (!self.listeners.is_empty()).then(|| self.mailbox());
-        Departed {
+        DeferredDrops {
             operations: ending,
             waiters: std::mem::take(&mut self.waiters),
             streams,
@@ -1209,7 +1214,7 @@ impl Live {
     }
 }
 
-type Woken = Vec<(Arc<Latch<Reached>>, Reached)>;
+type PendingWakes = Vec<(Arc<Latch<Reached>>, Reached)>;
 
 impl Inner {
     fn fill(&mut self, labels: &Labels, envelope: &Envelope<'_>, head: &EventHead<'_>) {
@@ -1243,7 +1248,7 @@ impl Inner {
         clock: &Clock,
         envelope: &Envelope<'_>,
         head: &EventHead<'_>,
-        woken: &mut Woken,
+        woken: &mut PendingWakes,
     ) -> Option<CallEnd> {
         let state = CallState::from(head.call_state.as_deref()?);
         if self.over.is_some() {
@@ -1273,7 +1278,7 @@ impl Inner {
         live.had_gap = false;
     }
 
-    fn raise(&mut self, clock: &Clock, state: CallState, woken: &mut Woken) {
+    fn raise(&mut self, clock: &Clock, state: CallState, woken: &mut PendingWakes) {
         if state.rank() <= self.state.rank() {
             return;
         }

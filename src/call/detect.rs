@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::operation::sealed::Sealed;
-use super::{Action, Call, Operation, Stoppable, Verdict};
+use super::{Action, Call, Meaning, Operation, Stoppable};
 use crate::error::Result;
 use crate::protocol::event::{DetectEvent, Heard};
 use crate::protocol::fields::Fields;
@@ -168,11 +168,11 @@ impl Operation for Detect {
         Ok(event.clone())
     }
 
-    fn judge(event: &DetectEvent, _memo: &mut ()) -> Verdict {
+    fn judge(event: &DetectEvent, _memo: &mut ()) -> Meaning {
         match event.heard {
-            Heard::None => Verdict::Progress,
-            Heard::Finished | Heard::Error => Verdict::Final,
-            _ => Verdict::Outcome,
+            Heard::None => Meaning::Progress,
+            Heard::Finished | Heard::Error => Meaning::Final,
+            _ => Meaning::Outcome,
         }
     }
 
@@ -340,17 +340,17 @@ mod tests {
     #[test]
     fn a_verdict_is_an_outcome_and_the_end_is_final() {
         for (payload, verdict) in [
-            (json!({"detect": {"type": "machine", "params": {"event": "MACHINE"}}}), Verdict::Outcome),
-            (json!({"detect": {"type": "machine", "params": {"event": "READY"}}}), Verdict::Outcome),
-            (json!({"detect": {"type": "digit", "params": {"event": "5"}}}), Verdict::Outcome),
-            (json!({"detect": {"type": "machine"}}), Verdict::Outcome),
-            (json!({"detect": {"type": "machine", "params": {"event": "finished"}}}), Verdict::Final),
-            (json!({"detect": {"type": "fax", "params": {"event": "error"}}}), Verdict::Final),
-            (json!({"state": "finished"}), Verdict::Final),
-            (json!({"detect": {}, "state": "error"}), Verdict::Final),
-            (json!({"detect": {}}), Verdict::Progress),
-            (json!({"state": "detecting"}), Verdict::Progress),
-            (json!({"state": "FINISHED"}), Verdict::Progress),
+            (json!({"detect": {"type": "machine", "params": {"event": "MACHINE"}}}), Meaning::Outcome),
+            (json!({"detect": {"type": "machine", "params": {"event": "READY"}}}), Meaning::Outcome),
+            (json!({"detect": {"type": "digit", "params": {"event": "5"}}}), Meaning::Outcome),
+            (json!({"detect": {"type": "machine"}}), Meaning::Outcome),
+            (json!({"detect": {"type": "machine", "params": {"event": "finished"}}}), Meaning::Final),
+            (json!({"detect": {"type": "fax", "params": {"event": "error"}}}), Meaning::Final),
+            (json!({"state": "finished"}), Meaning::Final),
+            (json!({"detect": {}, "state": "error"}), Meaning::Final),
+            (json!({"detect": {}}), Meaning::Progress),
+            (json!({"state": "detecting"}), Meaning::Progress),
+            (json!({"state": "FINISHED"}), Meaning::Progress),
         ] {
             let event = parse_event(&json!({"event_type": "calling.call.detect", "params": payload}));
             let Event::Detect(event) = event else { panic!("a detect") };

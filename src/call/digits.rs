@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::connect::CONFIRMATION;
 use super::operation::sealed::Sealed;
 use super::over::Leaving;
-use super::{Action, Call, Operation, Transfer, Verdict};
+use super::{Action, Call, Meaning, Operation, Transfer};
 use crate::error::Result;
 use crate::protocol::event::SendDigitsEvent;
 use crate::protocol::fields::Fields;
@@ -92,10 +92,10 @@ impl Operation for SendDigits {
         u32::try_from(digits).unwrap_or(u32::MAX)
     }
 
-    fn judge(event: &SendDigitsEvent, _memo: &mut u32) -> Verdict {
+    fn judge(event: &SendDigitsEvent, _memo: &mut u32) -> Meaning {
         match event.state {
-            SendDigitsState::Finished | SendDigitsState::Error => Verdict::Final,
-            SendDigitsState::Other(_) => Verdict::Progress,
+            SendDigitsState::Finished | SendDigitsState::Error => Meaning::Final,
+            SendDigitsState::Other(_) => Meaning::Progress,
         }
     }
 

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::operation::sealed::Sealed;
-use super::{Action, Call, Operation, Stoppable, Verdict};
+use super::{Action, Call, Meaning, Operation, Stoppable};
 use crate::error::Result;
 use crate::protocol::event::FaxEvent;
 use crate::protocol::fields::Fields;
@@ -61,8 +61,8 @@ impl From<String> for SendFax {
     }
 }
 
-fn judge(event: &FaxEvent) -> Verdict {
-    if event.is_end() { Verdict::Final } else { Verdict::Progress }
+fn judge(event: &FaxEvent) -> Meaning {
+    if event.is_end() { Meaning::Final } else { Meaning::Progress }
 }
 
 impl Sealed for SendFax {}
@@ -83,7 +83,7 @@ impl Operation for SendFax {
         Ok(event.clone())
     }
 
-    fn judge(event: &FaxEvent, _memo: &mut ()) -> Verdict {
+    fn judge(event: &FaxEvent, _memo: &mut ()) -> Meaning {
         judge(event)
     }
 }
@@ -109,7 +109,7 @@ impl Operation for ReceiveFax {
         Ok(event.clone())
     }
 
-    fn judge(event: &FaxEvent, _memo: &mut ()) -> Verdict {
+    fn judge(event: &FaxEvent, _memo: &mut ()) -> Meaning {
         judge(event)
     }
 }
@@ -206,15 +206,15 @@ mod tests {
     #[test]
     fn it_ends_by_its_type_or_by_the_state_of_older_servers() {
         for (payload, verdict) in [
-            (json!({"fax": {"type": "page", "params": {"number": 1}}}), Verdict::Progress),
-            (json!({"fax": {"type": "page"}, "state": "finished"}), Verdict::Progress),
-            (json!({"fax": {"type": "finished", "params": {"success": true}}}), Verdict::Final),
-            (json!({"fax": {"type": "error"}}), Verdict::Final),
-            (json!({"state": "finished"}), Verdict::Final),
-            (json!({"state": "error"}), Verdict::Final),
-            (json!({"state": "page"}), Verdict::Progress),
-            (json!({"state": "FINISHED"}), Verdict::Progress),
-            (json!({}), Verdict::Progress),
+            (json!({"fax": {"type": "page", "params": {"number": 1}}}), Meaning::Progress),
+            (json!({"fax": {"type": "page"}, "state": "finished"}), Meaning::Progress),
+            (json!({"fax": {"type": "finished", "params": {"success": true}}}), Meaning::Final),
+            (json!({"fax": {"type": "error"}}), Meaning::Final),
+            (json!({"state": "finished"}), Meaning::Final),
+            (json!({"state": "error"}), Meaning::Final),
+            (json!({"state": "page"}), Meaning::Progress),
+            (json!({"state": "FINISHED"}), Meaning::Progress),
+            (json!({}), Meaning::Progress),
         ] {
             let event = parse_event(&json!({"event_type": "calling.call.fax", "params": payload}));
             let Event::Fax(event) = event else { panic!("a fax") };

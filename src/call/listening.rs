@@ -22,7 +22,7 @@ impl Call {
     ///
     /// Listeners of one call run in order, one at a time, on a worker thread: they may block and use any method. If one
     /// returns an error or panics, the call is ended, see [`CallbackResult`]. Events that are queued for slow listeners
-    /// count against [`Tuning::notice_bytes`](crate::connection::Tuning::notice_bytes); beyond that they are dropped
+    /// count against [`Tuning::max_listener_backlog_bytes`](crate::connection::Tuning::max_listener_backlog_bytes); beyond that they are dropped
     /// and counted, except the end of the call.
     ///
     /// ```no_run
@@ -125,7 +125,7 @@ impl Call {
 
 /// A waiter for events of one kind of a call. Made by [`Call::waiter`].
 ///
-/// Queued events count against [`Tuning::notice_bytes`](crate::connection::Tuning::notice_bytes). Dropping the waiter
+/// Queued events count against [`Tuning::max_listener_backlog_bytes`](crate::connection::Tuning::max_listener_backlog_bytes). Dropping the waiter
 /// ends its subscription.
 #[must_use = "an event is only waited for by `wait` or `wait_until`"]
 pub struct EventWaiter {

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::operation::sealed::Sealed;
-use super::{Action, Call, Operation, Stoppable, Verdict};
+use super::{Action, Call, Meaning, Operation, Stoppable};
 use crate::error::Result;
 use crate::protocol::choices::{HttpMethod, Track};
 use crate::protocol::event::StreamEvent;
@@ -73,10 +73,10 @@ impl Operation for Stream {
         Ok(event.clone())
     }
 
-    fn judge(event: &StreamEvent, _memo: &mut ()) -> Verdict {
+    fn judge(event: &StreamEvent, _memo: &mut ()) -> Meaning {
         match event.state {
-            StreamState::Finished | StreamState::Error => Verdict::Final,
-            _ => Verdict::Progress,
+            StreamState::Finished | StreamState::Error => Meaning::Final,
+            _ => Meaning::Progress,
         }
     }
 
@@ -158,10 +158,10 @@ mod tests {
     #[test]
     fn it_ends_when_finished_or_failed_and_well_with_its_call() {
         for (state, verdict) in [
-            ("streaming", Verdict::Progress),
-            ("", Verdict::Progress),
-            ("finished", Verdict::Final),
-            ("error", Verdict::Final),
+            ("streaming", Meaning::Progress),
+            ("", Meaning::Progress),
+            ("finished", Meaning::Final),
+            ("error", Meaning::Final),
         ] {
             let event = parse_event(&json!({"event_type": "calling.call.stream", "params": {"state": state}}));
             let Event::Stream(event) = event else { panic!("a stream") };

@@ -8,8 +8,8 @@ use parking_lot::Mutex;
 
 use super::core::CallCore;
 use super::legs::News;
-use super::operation::{Operation, Verdict};
-use super::over::Over;
+use super::operation::{Meaning, Operation};
+use super::over::CallFate;
 use super::running::{Claim, Fed, Running};
 use crate::clock::{Clock, Deadline};
 use crate::error::{self, Result};
@@ -18,7 +18,7 @@ use crate::mailbox::Mailbox;
 use crate::protocol::event::{Event, TypedEvent};
 use crate::protocol::frame::Reply;
 use crate::session::{Charge, Session, end_wait};
-use crate::stream::{EventStream, Feed};
+use crate::stream::{EventStream, StreamSender};
 
 pub(super) type Callback<T> = Box<dyn FnOnce(&Result<T>) + Send>;
 
@@ -42,7 +42,7 @@ struct OpInner<O: Operation> {
     callbacks: Vec<(Arc<Mailbox>, Callback<O::Outcome>)>,
     /// Whether a thread is posting the callbacks, and posts what is added meanwhile too.
     calling_back: bool,
-    streams: Vec<Feed<O::Event>>,
+    streams: Vec<StreamSender<O::Event>>,
     /// Given back when nothing more comes.
     held: Option<Box<dyn Send>>,
     /// The room that the operation's response and outcome take.
@@ -149,7 +149,7 @@ impl<O: Operation> OpCore<O> {
         if inner.over {
             return EventStream::ended();
         }
-        let (feed, stream) = Feed::new(session);
+        let (feed, stream) = StreamSender::new(session);
         inner.streams.push(feed);
         stream
     }
@@ -300,38 +300,38 @@ impl<O: Operation> Running<CallCore> for OpCore<O> {
             inner.started = true;
             inner.in_doubt = false;
             let verdict = O::judge(typed, &mut inner.memo);
-            let outcome = (verdict != Verdict::Progress).then(|| O::outcome(typed, &inner.memo));
+            let outcome = (verdict != Meaning::Progress).then(|| O::outcome(typed, &inner.memo));
             (verdict, O::ready(typed, &inner.memo), outcome)
         };
-        self.feed_streams(session, event, typed, verdict == Verdict::Final);
+        self.feed_streams(session, event, typed, verdict == Meaning::Final);
         if let Some(ready) = ready.filter(|_| !self.ready.is_set()) {
             self.ready.set(&session.clock, self.keep(session, event, true, Ok(ready)));
         }
         let Some(outcome) = outcome else { return Fed::Taken };
-        let outcome = self.keep(session, event, verdict == Verdict::Final, outcome);
+        let outcome = self.keep(session, event, verdict == Meaning::Final, outcome);
         match verdict {
-            Verdict::Within(span) => {
+            Meaning::Within(span) => {
                 let call = Arc::downgrade(call);
                 session.later(span, move |session| self.end_late(session, &call, outcome));
                 Fed::Taken
             }
-            Verdict::Final => {
+            Meaning::Final => {
                 self.settle(session, &outcome);
                 self.close(session, outcome);
                 Fed::Over
             }
-            Verdict::Progress | Verdict::Outcome => {
+            Meaning::Progress | Meaning::Outcome => {
                 self.settle(session, &outcome);
                 Fed::Taken
             }
         }
     }
 
-    fn end(&self, session: &Arc<Session>, over: &Over, call_id: &str) {
+    fn end(&self, session: &Arc<Session>, over: &CallFate, call_id: &str) {
         // What never started did not end with the call either.
         let outcome = {
             let inner = self.inner.lock();
-            let with_call = matches!(over, Over::Ended(_) | Over::Gone) && inner.started;
+            let with_call = matches!(over, CallFate::Ended(_) | CallFate::Gone) && inner.started;
             if with_call { O::ended_by_call(call_id, &self.control_id, &inner.memo) } else { None }
         };
         let outcome = outcome.ok_or_else(|| over.error(O::METHOD, &session.clean(call_id)));

@@ -13,7 +13,7 @@ use crate::protocol::states::EventName;
 /// Meaning of an event for its operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[doc(hidden)]
-pub enum Verdict {
+pub enum Meaning {
     /// The operation continues.
     Progress,
     /// The event is what `wait` returns; more events may follow.
@@ -94,7 +94,7 @@ pub trait Operation: Sealed + Sized + 'static {
 
     /// Judges an event of the operation.
     #[doc(hidden)]
-    fn judge(event: &Self::Event, memo: &mut Self::Memo) -> Verdict;
+    fn judge(event: &Self::Event, memo: &mut Self::Memo) -> Meaning;
 
     /// The outcome that an event stands for, after [`judge`](Self::judge) has called it one.
     #[doc(hidden)]

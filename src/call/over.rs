@@ -73,7 +73,7 @@ impl CallEnd {
 
 /// Why nothing more will come from a call.
 #[derive(Clone, Debug)]
-pub(crate) enum Over {
+pub(crate) enum CallFate {
     Ended(Arc<CallEnd>),
     /// The service does not know it.
     Gone,
@@ -81,7 +81,7 @@ pub(crate) enum Over {
     Closed,
 }
 
-impl Over {
+impl CallFate {
     /// What `what` on this call gets to hear.
     pub(crate) fn error(&self, what: &str, call_id: &str) -> Error {
         match self {
@@ -116,7 +116,7 @@ impl Leaving {
 
 /// Why an operation could not be entered.
 pub(crate) enum Refusal {
-    Over(Over),
+    Over(CallFate),
     InUse,
 }
 

@@ -41,7 +41,7 @@ impl Duty {
 }
 
 /// A request about a call that is repeated until the service has responded, or until
-/// [`late_winner`](crate::connection::Tuning::late_winner) has passed.
+/// [`late_answer_window`](crate::connection::Tuning::late_answer_window) has passed.
 ///
 /// Nothing bounds how many there are but the calls: each has at most one of each kind.
 pub(crate) struct Debt {
@@ -56,7 +56,7 @@ pub(crate) struct Debt {
 
 impl Debt {
     pub(crate) fn new(session: &Session, duty: Duty, call_id: &str, params: String) -> Self {
-        let limit = session.clock.after(session.settings.late_winner);
+        let limit = session.clock.after(session.settings.late_answer_window);
         Self { duty, call_id: call_id.into(), params, limit, pause: PAUSES.0, held: None }
     }
 

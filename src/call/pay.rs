@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::operation::sealed::Sealed;
-use super::{Action, Call, Operation, Stoppable, Verdict};
+use super::{Action, Call, Meaning, Operation, Stoppable};
 use crate::error::Result;
 use crate::protocol::choices::{BankAccountType, CardType, PayInput, PaymentMethod, TokenType};
 use crate::protocol::event::PayEvent;
@@ -217,8 +217,8 @@ impl Operation for Pay {
         Ok(event.clone())
     }
 
-    fn judge(event: &PayEvent, _memo: &mut ()) -> Verdict {
-        if event.is_end() { Verdict::Final } else { Verdict::Progress }
+    fn judge(event: &PayEvent, _memo: &mut ()) -> Meaning {
+        if event.is_end() { Meaning::Final } else { Meaning::Progress }
     }
 }
 
@@ -336,20 +336,20 @@ mod tests {
     #[test]
     fn it_ends_by_its_result_or_by_the_state_of_older_servers() {
         for (payload, verdict, success) in [
-            (json!({"for": "payment-card-number", "attempt": "1"}), Verdict::Progress, false),
-            (json!({"for": "payment-completed"}), Verdict::Progress, false),
-            (json!({"result": "success"}), Verdict::Final, true),
-            (json!({"result": "caller-hung-up"}), Verdict::Final, false),
-            (json!({"result": "something-new"}), Verdict::Final, false),
-            (json!({"result": {"code": "ok"}}), Verdict::Final, false),
-            (json!({"result": ""}), Verdict::Progress, false),
-            (json!({"result": null}), Verdict::Progress, false),
-            (json!({"state": "finished"}), Verdict::Final, false),
-            (json!({"state": "completed"}), Verdict::Final, true),
-            (json!({"state": "failed"}), Verdict::Final, false),
-            (json!({"state": "canceled"}), Verdict::Final, false),
-            (json!({"state": "error"}), Verdict::Final, false),
-            (json!({"state": "processing"}), Verdict::Progress, false),
+            (json!({"for": "payment-card-number", "attempt": "1"}), Meaning::Progress, false),
+            (json!({"for": "payment-completed"}), Meaning::Progress, false),
+            (json!({"result": "success"}), Meaning::Final, true),
+            (json!({"result": "caller-hung-up"}), Meaning::Final, false),
+            (json!({"result": "something-new"}), Meaning::Final, false),
+            (json!({"result": {"code": "ok"}}), Meaning::Final, false),
+            (json!({"result": ""}), Meaning::Progress, false),
+            (json!({"result": null}), Meaning::Progress, false),
+            (json!({"state": "finished"}), Meaning::Final, false),
+            (json!({"state": "completed"}), Meaning::Final, true),
+            (json!({"state": "failed"}), Meaning::Final, false),
+            (json!({"state": "canceled"}), Meaning::Final, false),
+            (json!({"state": "error"}), Meaning::Final, false),
+            (json!({"state": "processing"}), Meaning::Progress, false),
         ] {
             let event = parse_event(&json!({"event_type": "calling.call.pay", "params": payload}));
             let Event::Pay(event) = event else { panic!("a payment") };

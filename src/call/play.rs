@@ -1,7 +1,7 @@
 //! Playing to a call.
 
 use super::operation::sealed::Sealed;
-use super::{Action, Call, HasVolume, Operation, Pausable, Stoppable, Verdict};
+use super::{Action, Call, HasVolume, Meaning, Operation, Pausable, Stoppable};
 use crate::error::Result;
 use crate::protocol::event::PlayEvent;
 use crate::protocol::fields::Fields;
@@ -65,10 +65,10 @@ impl Operation for Play {
         Ok(event.clone())
     }
 
-    fn judge(event: &PlayEvent, _memo: &mut ()) -> Verdict {
+    fn judge(event: &PlayEvent, _memo: &mut ()) -> Meaning {
         match event.state {
-            PlayState::Finished | PlayState::Error => Verdict::Final,
-            _ => Verdict::Progress,
+            PlayState::Finished | PlayState::Error => Meaning::Final,
+            _ => Meaning::Progress,
         }
     }
 }
@@ -226,12 +226,12 @@ mod tests {
     #[test]
     fn it_ends_when_finished_or_failed() {
         for (state, verdict) in [
-            ("playing", Verdict::Progress),
-            ("paused", Verdict::Progress),
-            ("new", Verdict::Progress),
-            ("", Verdict::Progress),
-            ("finished", Verdict::Final),
-            ("error", Verdict::Final),
+            ("playing", Meaning::Progress),
+            ("paused", Meaning::Progress),
+            ("new", Meaning::Progress),
+            ("", Meaning::Progress),
+            ("finished", Meaning::Final),
+            ("error", Meaning::Final),
         ] {
             let event = parse_event(&json!({"event_type": "calling.call.play", "params": {"state": state}}));
             let Event::Play(event) = event else { panic!("a play") };

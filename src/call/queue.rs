@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::operation::sealed::Sealed;
 use super::stays::MOMENT;
-use super::{Action, Call, Operation, Verdict};
+use super::{Action, Call, Meaning, Operation};
 use crate::error::Result;
 use crate::protocol::event::{Event, Peer, QueueEvent};
 use crate::protocol::fields::Fields;
@@ -162,19 +162,19 @@ impl Operation for QueueEnter {
         &self.fields
     }
 
-    fn judge(event: &QueueEvent, memo: &mut QueueMemo) -> Verdict {
+    fn judge(event: &QueueEvent, memo: &mut QueueMemo) -> Meaning {
         if event.raw.bytes() <= SMALL {
             memo.last = Some(event.clone());
         }
         match event.status {
             QueueStatus::Dequeue => {
                 memo.taken = true;
-                if memo.peer.is_some() { Verdict::Final } else { Verdict::Within(BRIDGING) }
+                if memo.peer.is_some() { Meaning::Final } else { Meaning::Within(BRIDGING) }
             }
-            QueueStatus::Leave if memo.leaving => Verdict::Final,
+            QueueStatus::Leave if memo.leaving => Meaning::Final,
             // The end of the call may follow, and says more.
-            QueueStatus::Leave => Verdict::Within(MOMENT),
-            _ => Verdict::Progress,
+            QueueStatus::Leave => Meaning::Within(MOMENT),
+            _ => Meaning::Progress,
         }
     }
 

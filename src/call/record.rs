@@ -1,7 +1,7 @@
 //! Recording a call.
 
 use super::operation::sealed::Sealed;
-use super::{Action, Call, Operation, Pausable, Stoppable, Verdict};
+use super::{Action, Call, Meaning, Operation, Pausable, Stoppable};
 use crate::error::Result;
 use crate::protocol::event::RecordEvent;
 use crate::protocol::fields::Fields;
@@ -58,10 +58,10 @@ impl Operation for Record {
         Ok(event.clone())
     }
 
-    fn judge(event: &RecordEvent, _memo: &mut ()) -> Verdict {
+    fn judge(event: &RecordEvent, _memo: &mut ()) -> Meaning {
         match event.state {
-            RecordState::Finished | RecordState::NoInput | RecordState::Error => Verdict::Final,
-            _ => Verdict::Progress,
+            RecordState::Finished | RecordState::NoInput | RecordState::Error => Meaning::Final,
+            _ => Meaning::Progress,
         }
     }
 }
@@ -81,7 +81,7 @@ impl Call {
     ///
     /// [`wait`](Action::wait) on the returned action blocks until the recording is stored. The result has its URL, its
     /// duration in seconds and its size in bytes. If the call ends first, the wait continues for at most
-    /// [`Tuning::end_grace`](crate::connection::Tuning::end_grace), because the URL is often reported after the end of
+    /// [`Tuning::final_event_grace`](crate::connection::Tuning::final_event_grace), because the URL is often reported after the end of
     /// the call. Several recordings may run at the same time. Dropping the action changes nothing.
     ///
     /// ```no_run
@@ -148,12 +148,12 @@ mod tests {
     #[test]
     fn it_ends_when_finished_silent_or_failed() {
         for (state, verdict) in [
-            ("recording", Verdict::Progress),
-            ("paused", Verdict::Progress),
-            ("", Verdict::Progress),
-            ("finished", Verdict::Final),
-            ("no_input", Verdict::Final),
-            ("error", Verdict::Final),
+            ("recording", Meaning::Progress),
+            ("paused", Meaning::Progress),
+            ("", Meaning::Progress),
+            ("finished", Meaning::Final),
+            ("no_input", Meaning::Final),
+            ("error", Meaning::Final),
         ] {
             let event = parse_event(&json!({"event_type": "calling.call.record", "params": {"state": state}}));
             let Event::Record(event) = event else { panic!("a record") };

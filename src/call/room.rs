@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::operation::sealed::Sealed;
 use super::queue::StayEnd;
 use super::stays::{MOMENT, wait_joined};
-use super::{Action, Call, Operation, Verdict};
+use super::{Action, Call, Meaning, Operation};
 use crate::error::{self, Result};
 use crate::protocol::event::RoomEvent;
 use crate::protocol::fields::Fields;
@@ -98,16 +98,16 @@ impl Operation for JoinRoom {
         event.room_name == memo.name
     }
 
-    fn judge(event: &RoomEvent, memo: &mut RoomMemo) -> Verdict {
+    fn judge(event: &RoomEvent, memo: &mut RoomMemo) -> Meaning {
         match event.status {
             RoomStatus::Joined => {
                 memo.joined = true;
-                Verdict::Progress
+                Meaning::Progress
             }
             // The end of the call may follow, and says more.
-            RoomStatus::Leave if !memo.leaving => Verdict::Within(MOMENT),
-            RoomStatus::Leave | RoomStatus::Failed | RoomStatus::Cancel | RoomStatus::Locked => Verdict::Final,
-            RoomStatus::Other(_) => Verdict::Progress,
+            RoomStatus::Leave if !memo.leaving => Meaning::Within(MOMENT),
+            RoomStatus::Leave | RoomStatus::Failed | RoomStatus::Cancel | RoomStatus::Locked => Meaning::Final,
+            RoomStatus::Other(_) => Meaning::Progress,
         }
     }
 

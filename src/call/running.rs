@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::legs::News;
-use super::over::Over;
+use super::over::CallFate;
 use crate::clock::{Clock, Deadline};
 use crate::protocol::event::Event;
 use crate::session::Session;
@@ -41,7 +41,7 @@ pub(crate) trait Running<C>: Send + Sync {
     /// Takes an event, on the reader.
     fn feed(self: Arc<Self>, session: &Arc<Session>, call: &Arc<C>, event: &Event) -> Fed;
     /// Its call is over.
-    fn end(&self, session: &Arc<Session>, over: &Over, call_id: &str);
+    fn end(&self, session: &Arc<Session>, over: &CallFate, call_id: &str);
     /// Waits until nothing more comes from it; false when the time is up.
     fn wait_over(&self, clock: &Clock, until: Deadline) -> bool;
     /// The session goes on after a gap, in which its news may have been missed.

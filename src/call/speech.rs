@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::connect::CONFIRMATION;
 use super::operation::sealed::Sealed;
-use super::{Action, Call, Operation, Stoppable, Verdict};
+use super::{Action, Call, Meaning, Operation, Stoppable};
 use crate::error::Result;
 use crate::protocol::choices::{CallSide, TranslationMode};
 use crate::protocol::event::{LiveEvent, LiveReport, TranscribeEvent};
@@ -44,10 +44,10 @@ impl Operation for Transcribe {
         Ok(event.clone())
     }
 
-    fn judge(event: &TranscribeEvent, _memo: &mut ()) -> Verdict {
+    fn judge(event: &TranscribeEvent, _memo: &mut ()) -> Meaning {
         match event.state {
-            TranscribeState::Finished | TranscribeState::Error => Verdict::Final,
-            _ => Verdict::Progress,
+            TranscribeState::Finished | TranscribeState::Error => Meaning::Final,
+            _ => Meaning::Progress,
         }
     }
 }
@@ -232,10 +232,10 @@ impl LiveMemo {
         Self { ends, stops: verb == "stop" }
     }
 
-    fn judge(&self, event: &LiveEvent) -> Verdict {
+    fn judge(&self, event: &LiveEvent) -> Meaning {
         match (event.report, self.ends) {
-            (LiveReport::Log, _) | (LiveReport::Summary, Ends::Summary) => Verdict::Final,
-            _ => Verdict::Progress,
+            (LiveReport::Log, _) | (LiveReport::Summary, Ends::Summary) => Meaning::Final,
+            _ => Meaning::Progress,
         }
     }
 
@@ -274,7 +274,7 @@ macro_rules! live {
                 LiveMemo::of(&self.fields)
             }
 
-            fn judge(event: &LiveEvent, memo: &mut LiveMemo) -> Verdict {
+            fn judge(event: &LiveEvent, memo: &mut LiveMemo) -> Meaning {
                 memo.judge(event)
             }
 
@@ -491,11 +491,11 @@ mod tests {
     #[test]
     fn it_ends_when_finished_or_failed() {
         for (state, verdict) in [
-            (json!("transcribing"), Verdict::Progress),
-            (json!(5), Verdict::Progress),
-            (json!("FINISHED"), Verdict::Progress),
-            (json!("finished"), Verdict::Final),
-            (json!("error"), Verdict::Final),
+            (json!("transcribing"), Meaning::Progress),
+            (json!(5), Meaning::Progress),
+            (json!("FINISHED"), Meaning::Progress),
+            (json!("finished"), Meaning::Final),
+            (json!("error"), Meaning::Final),
         ] {
             let event = parse_event(&json!({"event_type": "calling.call.transcribe", "params": {"state": state}}));
             let Event::Transcribe(event) = event else { panic!("a transcription") };

@@ -7,7 +7,7 @@ use super::action::Action;
 use super::core::CallCore;
 use super::op_core::OpCore;
 use super::operation::Operation;
-use super::over::{Over, Refusal};
+use super::over::{CallFate, Refusal};
 use super::running::Running;
 use crate::error::{self, Error, ErrorKind, Result};
 use crate::protocol::limits::LONGEST_NAME;
@@ -25,7 +25,7 @@ impl Call {
         operation.fields().check(O::METHOD)?;
         let call = &self.core;
         let Some(session) = call.session() else {
-            return Err(call.over().unwrap_or(Over::Closed).error(O::METHOD, &call.shown_id()));
+            return Err(call.over().unwrap_or(CallFate::Closed).error(O::METHOD, &call.shown_id()));
         };
         let given = operation.control_id().map(Box::from).filter(|_| !O::BY_KIND);
         let control_id: Box<str> = given.unwrap_or_else(|| session.new_id().into());
@@ -41,7 +41,7 @@ impl Call {
                 let why = format!("control id {:?} is in use on this call: choose another", core.control_id());
                 return Err(error::refused(O::METHOD, &why));
             }
-            Err(Refusal::Over(over @ (Over::SessionLost | Over::Closed))) => {
+            Err(Refusal::Over(over @ (CallFate::SessionLost | CallFate::Closed))) => {
                 return Err(over.error(O::METHOD, &call.shown_id()));
             }
             Err(Refusal::Over(over)) => {
@@ -91,7 +91,9 @@ impl Call {
         }
         self.core.not_started(session, O::METHOD, &error);
         // On a call that has ended the operation ends with it, though it may still wait for its last event.
-        if let Some(over @ (Over::Ended(_) | Over::Gone)) = self.core.over().filter(|_| error.may_have_been_sent()) {
+        if let Some(over @ (CallFate::Ended(_) | CallFate::Gone)) =
+            self.core.over().filter(|_| error.may_have_been_sent())
+        {
             core.end(session, &over, self.id());
             return Ok(action);
         }

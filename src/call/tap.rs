@@ -5,7 +5,7 @@ use std::fmt;
 use serde_json::{Value, json};
 
 use super::operation::sealed::Sealed;
-use super::{Action, Call, Operation, Stoppable, Verdict};
+use super::{Action, Call, Meaning, Operation, Stoppable};
 use crate::error::Result;
 use crate::protocol::event::TapEvent;
 use crate::protocol::fields::Fields;
@@ -126,10 +126,10 @@ impl Operation for Tap {
         Ok(event.clone())
     }
 
-    fn judge(event: &TapEvent, _memo: &mut ()) -> Verdict {
+    fn judge(event: &TapEvent, _memo: &mut ()) -> Meaning {
         match event.state {
-            TapState::Finished | TapState::Error => Verdict::Final,
-            _ => Verdict::Progress,
+            TapState::Finished | TapState::Error => Meaning::Final,
+            _ => Meaning::Progress,
         }
     }
 
@@ -207,11 +207,11 @@ mod tests {
     #[test]
     fn it_ends_when_finished_or_failed_and_well_with_its_call() {
         for (state, verdict) in [
-            (json!("tapping"), Verdict::Progress),
-            (json!("FINISHED"), Verdict::Progress),
-            (json!(["finished"]), Verdict::Progress),
-            (json!("finished"), Verdict::Final),
-            (json!("error"), Verdict::Final),
+            (json!("tapping"), Meaning::Progress),
+            (json!("FINISHED"), Meaning::Progress),
+            (json!(["finished"]), Meaning::Progress),
+            (json!("finished"), Meaning::Final),
+            (json!("error"), Meaning::Final),
         ] {
             let event = parse_event(&json!({"event_type": "calling.call.tap", "params": {"state": state}}));
             let Event::Tap(event) = event else { panic!("a tap") };

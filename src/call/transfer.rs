@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::confirmed::confirmed;
 use super::operation::sealed::Sealed;
-use super::{Action, Call, Operation, Verdict};
+use super::{Action, Call, Meaning, Operation};
 use crate::error::{self, Result};
 use crate::protocol::device::{Device, address_fault};
 use crate::protocol::event::{HoldEvent, ReferEvent};
@@ -106,10 +106,10 @@ impl Operation for Refer {
         }
     }
 
-    fn judge(event: &ReferEvent, _memo: &mut ()) -> Verdict {
+    fn judge(event: &ReferEvent, _memo: &mut ()) -> Meaning {
         match event.state {
-            ReferState::InProgress | ReferState::Other(_) => Verdict::Progress,
-            _ => Verdict::Final,
+            ReferState::InProgress | ReferState::Other(_) => Meaning::Progress,
+            _ => Meaning::Final,
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::core::{Over, Reached};
+use super::core::{CallFate, Reached};
 use super::{Call, CallEnd};
 use crate::error::{Error, Result};
 use crate::protocol::states::CallState;
@@ -77,8 +77,8 @@ impl Call {
     pub fn wait_for_ended(&self, timeout: impl Into<Option<Duration>>) -> Result<CallEnd> {
         let what = "waiting for the call to end";
         match self.core.wait_for_state(CallState::Ended, self.deadline(timeout.into()), what)? {
-            Reached::State(_) | Reached::Over(Over::Gone) => Ok(CallEnd::default()),
-            Reached::Over(Over::Ended(end)) => Ok((*end).clone()),
+            Reached::State(_) | Reached::Over(CallFate::Gone) => Ok(CallEnd::default()),
+            Reached::Over(CallFate::Ended(end)) => Ok((*end).clone()),
             Reached::Over(over) => Err(over.error(what, &self.core.shown_id())),
         }
     }
@@ -87,7 +87,7 @@ impl Call {
         let passed = target.rank();
         match self.core.wait_for_state(target, self.deadline(timeout), what)? {
             Reached::State(state) => Ok(state),
-            Reached::Over(over @ (Over::Ended(_) | Over::Gone)) => {
+            Reached::Over(over @ (CallFate::Ended(_) | CallFate::Gone)) => {
                 // Past the state is as good as there, but an answer is not something that a call passes by ending.
                 if passed != CallState::Answered.rank() || self.core.was_answered() {
                     Ok(CallState::Ended)
@@ -104,6 +104,6 @@ impl Call {
     }
 
     pub(super) fn over_error(&self, what: &str) -> Error {
-        self.core.over().unwrap_or(Over::Closed).error(what, &self.core.shown_id())
+        self.core.over().unwrap_or(CallFate::Closed).error(what, &self.core.shown_id())
     }
 }

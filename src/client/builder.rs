@@ -229,7 +229,7 @@ impl Builder {
     /// # use std::time::Duration;
     /// # use signalwire_relay::Client;
     /// # fn main() -> signalwire_relay::Result<()> {
-    /// let client = Client::builder().tuning(|tuning| tuning.offer_wait(Duration::from_secs(10))).connect()?;
+    /// let client = Client::builder().tuning(|tuning| tuning.claim_timeout(Duration::from_secs(10))).connect()?;
     /// # Ok(()) }
     /// ```
     pub fn tuning(mut self, set: impl FnOnce(Tuning) -> Tuning) -> Self {
@@ -450,7 +450,7 @@ impl Builder {
             settings.max_active_calls = calls.max(1);
         }
         settings.offline_queue = self.fitting_offline_queue(settings.max_active_calls);
-        settings.offer_queue = self.fitting_offer_queue(settings.max_active_calls);
+        settings.max_unclaimed = self.fitting_offer_queue(settings.max_active_calls);
         settings.worker_stack = match self.tuning.worker_stack {
             None if env::var_os("RUST_MIN_STACK").is_some() => None,
             set => Some(set.unwrap_or(WORKER_STACK)),
@@ -505,10 +505,10 @@ impl Builder {
 
     /// How many calls may wait for a thread that pulls them: all of them may come at once.
     fn fitting_offer_queue(&self, calls: usize) -> usize {
-        let Some(set) = self.tuning.offer_queue else { return calls };
+        let Some(set) = self.tuning.max_unclaimed else { return calls };
         if set < calls {
             log::warn!(
-                "Tuning::offer_queue is {set}, which is less than Builder::max_active_calls ({calls}): calls that come \
+                "Tuning::max_unclaimed is {set}, which is less than Builder::max_active_calls ({calls}): calls that come \
                  faster than the program takes them are passed back although there is room for them; set it to {calls}"
             );
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::Client;
 use super::router::Router;
-use crate::call::core::{CallCore, Over};
+use crate::call::core::{CallCore, CallFate};
 use crate::call::{Call, ConnectAction};
 use crate::error::{self, Result};
 use crate::message::{Message, Sms, sms};
@@ -134,7 +134,7 @@ fn known_call(
     call.doubt(session, now);
     if router.is_tombstone(call_id) {
         // It ended while this client had it.
-        call.finish(session, Over::Gone, None);
+        call.finish(session, CallFate::Gone, None);
         return Call::new(call);
     }
     let call = router.enter_known(session, call);

@@ -428,7 +428,7 @@ fn run(mut builder: Builder, report: &Arc<Report>, stop: &Stop) {
     builder.tuning.settings.first_retries = 0;
     builder.tuning.settings.retry_first_connect = false;
     // A call that is offered here belongs to another client.
-    builder.tuning.settings.offer_wait = Duration::ZERO;
+    builder.tuning.settings.claim_timeout = Duration::ZERO;
     if let Err(error) = check(builder, report, stop) {
         report.step(Check::Settings, None, Verdict::Failed(error), json!({}));
         report.finish("because the settings cannot be used");

@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 
 use super::ordered::Ordered;
 use super::over::HowOver;
-use crate::call::core::{CallCore, Over};
+use crate::call::core::{CallCore, CallFate};
 use crate::call::legs::{Legs, Moment, News};
 use crate::call::owed::{Debt, Duty};
 use crate::call::{Call, Leg};
@@ -20,7 +20,7 @@ use crate::mailbox::Mailbox;
 use crate::protocol::frame::{self, Envelope};
 use crate::protocol::states::EndReason;
 use crate::session::{Alarm, Answer, Session, TimerId, end_wait};
-use crate::stream::{EventStream, Feed};
+use crate::stream::{EventStream, StreamSender};
 use crate::workers::run_each;
 
 /// A dial in progress.
@@ -91,7 +91,7 @@ struct Log {
     legs: Legs,
     /// Why the last leg ended that did.
     reason: Option<EndReason>,
-    streams: Vec<Feed<Leg>>,
+    streams: Vec<StreamSender<Leg>>,
     handlers: Vec<LegHandler>,
     callbacks: Vec<Callback>,
     mailbox: Option<Arc<Mailbox>>,
@@ -141,7 +141,7 @@ impl Log {
     }
 }
 
-fn push(stream: &Feed<Leg>, session: &Arc<Session>, leg: &Leg) -> bool {
+fn push(stream: &StreamSender<Leg>, session: &Arc<Session>, leg: &Leg) -> bool {
     stream.push(session, leg.clone(), leg.bytes(), leg.is_last_step())
 }
 
@@ -180,7 +180,7 @@ impl Dialing {
     /// Nothing is reported while the connection is down. After the session has resumed, a step that was missed is not
     /// repeated: the next step of the leg is reported, and the outcome ends the stream.
     pub fn progress(&self) -> EventStream<Leg> {
-        let (stream, events) = Feed::new(&self.session);
+        let (stream, events) = StreamSender::new(&self.session);
         let mut log = self.core.log.lock();
         for leg in log.legs.all(self.core.now(&self.session)) {
             push(&stream, &self.session, &leg);
@@ -385,7 +385,7 @@ impl DialCore {
             return;
         }
         let end_reason = match leg.over() {
-            Some(Over::Ended(end)) => end.reason.clone(),
+            Some(CallFate::Ended(end)) => end.reason.clone(),
             _ => None,
         };
         let at = Moment { arrived: Some(session.clock.now()), told };
@@ -413,7 +413,7 @@ impl DialCore {
                 legs.remove(leg.id());
             }
         }
-        let Some(Over::Ended(end)) = leg.over() else { return };
+        let Some(CallFate::Ended(end)) = leg.over() else { return };
         let Some(reason) = end.reason.clone() else { return };
         let last = &mut self.log.lock().reason;
         // That a leg was cancelled follows from what became of another one.
@@ -628,9 +628,9 @@ impl DialCore {
             return;
         }
         registry.discount(&losers);
-        session.later(session.settings.loser_wait, move |session| {
+        session.later(session.settings.losing_leg_timeout, move |session| {
             for leg in losers {
-                leg.finish(session, Over::Gone, None);
+                leg.finish(session, CallFate::Gone, None);
                 session.call_over(leg.id());
             }
         });

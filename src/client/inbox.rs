@@ -122,14 +122,14 @@ impl<T: Offered> Inbox<T> {
         }
         let settings = &session.settings;
         let bytes = offer.bytes();
-        let until = session.clock.after(settings.offer_wait);
-        let room = || Charge::take(&self.bytes, settings.offer_bytes, bytes);
+        let until = session.clock.after(settings.claim_timeout);
+        let room = || Charge::take(&self.bytes, settings.max_unclaimed_bytes, bytes);
         let mut sweep = None;
         let to = {
             let mut inner = self.inner.lock();
             let is_handled = inner.handler.is_some();
             let puller = if is_handled { None } else { inner.pullers.pop_first() };
-            let is_full = inner.closed || (!is_handled && inner.waiting.len() >= settings.offer_queue);
+            let is_full = inner.closed || (!is_handled && inner.waiting.len() >= settings.max_unclaimed);
             if let Some((_, puller)) = puller {
                 To::Puller(puller)
             } else if let Some(waiting) = Waiting::new(&offer, until, is_handled, room).filter(|_| !is_full) {

@@ -5,7 +5,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use super::router::Router;
-use super::{Client, strays};
+use super::{Client, unmatched};
 use crate::call::core::Listened;
 use crate::call::{Call, Listener};
 use crate::error::{CallbackResult, HandlerResult, Result};
@@ -21,7 +21,7 @@ impl Client {
     ///
     /// The handler runs on a thread of its own for each call: it may block and use any method. At most
     /// [`Tuning::max_workers`](crate::connection::Tuning::max_workers) handlers run at the same time. Further calls
-    /// wait for a thread, at most [`Tuning::offer_wait`](crate::connection::Tuning::offer_wait), and are then passed
+    /// wait for a thread, at most [`Tuning::claim_timeout`](crate::connection::Tuning::claim_timeout), and are then passed
     /// back to the service.
     ///
     /// If the caller hangs up, the methods of the call return an error that the handler passes on with `?`: this is the
@@ -30,8 +30,8 @@ impl Client {
     /// unanswered is passed back.
     ///
     /// Without a handler, calls are queued for [`next_call`](Self::next_call) and [`calls`](Self::calls): each for at
-    /// most [`Tuning::offer_wait`](crate::connection::Tuning::offer_wait), and at most
-    /// [`Tuning::offer_queue`](crate::connection::Tuning::offer_queue) of them. Further calls are passed back.
+    /// most [`Tuning::claim_timeout`](crate::connection::Tuning::claim_timeout), and at most
+    /// [`Tuning::max_unclaimed`](crate::connection::Tuning::max_unclaimed) of them. Further calls are passed back.
     ///
     /// ```no_run
     /// use signalwire_relay::{Client, tts};
@@ -94,7 +94,7 @@ impl Client {
             log::info!(
                 "Tuning::max_workers is {threads}, which is less than Builder::max_active_calls ({calls}): a handler \
                  that lasts as long as its call keeps others waiting, and calls are passed back after {:?}",
-                settings.offer_wait
+                settings.claim_timeout
             );
         }
         self.handle.router.calls.handle(&self.handle.session, handler);
@@ -133,7 +133,7 @@ impl Client {
     ///
     /// The handler runs on a thread of its own for each message, as that of [`on_call`](Self::on_call). Without a
     /// handler, messages are queued for [`next_message`](Self::next_message) and [`messages`](Self::messages). A
-    /// message that is not claimed within [`Tuning::offer_wait`](crate::connection::Tuning::offer_wait) is dropped and
+    /// message that is not claimed within [`Tuning::claim_timeout`](crate::connection::Tuning::claim_timeout) is dropped and
     /// counted.
     pub fn on_message(&self, handler: impl Fn(Message) -> HandlerResult + Send + Sync + 'static) {
         self.may_be_offered("Client::on_message");
@@ -206,7 +206,7 @@ impl Client {
     /// reports about a call after its end, tasks sent to a context.
     ///
     /// Listeners run in order, one event at a time, on a worker thread: they may block and use any method. Events that
-    /// are queued for slow listeners count against [`Tuning::notice_bytes`](crate::connection::Tuning::notice_bytes);
+    /// are queued for slow listeners count against [`Tuning::max_listener_backlog_bytes`](crate::connection::Tuning::max_listener_backlog_bytes);
     /// beyond that they are dropped and counted. An event with an unknown ID waits up to 2 s for a call with that ID,
     /// and is then delivered here. The listener is removed when the client is closed.
     ///
@@ -225,9 +225,9 @@ impl Client {
     /// # Ok(()) }
     /// ```
     pub fn on_event<R: CallbackResult>(&self, handler: impl Fn(&Event) -> R + Send + Sync + 'static) -> Listener {
-        let strays = &self.handle.router.strays;
-        let entry = strays.listen(Box::new(move |event| handler(event).into_result()));
-        let of: Weak<dyn Listened> = Arc::<strays::Strays>::downgrade(strays);
+        let unmatched = &self.handle.router.unmatched;
+        let entry = unmatched.listen(Box::new(move |event| handler(event).into_result()));
+        let of: Weak<dyn Listened> = Arc::<unmatched::UnmatchedEvents>::downgrade(unmatched);
         Listener::new(of, &entry)
     }
 

@@ -13,8 +13,8 @@ mod over;
 mod router;
 #[cfg(all(feature = "signals", any(unix, windows)))]
 mod signals;
-mod strays;
 mod tuning;
+mod unmatched;
 
 // The page of `Client` has its methods in the order of these lines, a title for each: the blank lines keep the order.
 mod opening;

@@ -16,8 +16,8 @@ use super::early::EarlyEvents;
 use super::inbox::{Inbox, Offered};
 use super::ordered::Ordered;
 use super::over::{HowOver, OverDials, Tombstones};
-use super::strays::Strays;
-use crate::call::core::{ById, CallCore, Delivered, Over};
+use super::unmatched::UnmatchedEvents;
+use crate::call::core::{ById, CallCore, CallFate, Delivered};
 use crate::call::legs::{Moment, News};
 use crate::call::{Call, CallEnd};
 use crate::error::{self, Error};
@@ -37,7 +37,7 @@ pub(crate) struct Router {
     tables: Mutex<Tables>,
     pub(super) calls: Arc<Inbox<Call>>,
     pub(super) messages: Arc<Inbox<Message>>,
-    pub(super) strays: Arc<Strays>,
+    pub(super) unmatched: Arc<UnmatchedEvents>,
     draining: AtomicBool,
     /// Whether the program was warned that it subscribes to no context.
     warned: AtomicBool,
@@ -153,7 +153,7 @@ impl Router {
             tables: Mutex::default(),
             calls: Arc::new(Inbox::new()),
             messages: Arc::new(Inbox::new()),
-            strays: Strays::new(),
+            unmatched: UnmatchedEvents::new(),
             draining: AtomicBool::new(false),
             warned: AtomicBool::new(false),
             remembered,
@@ -199,12 +199,12 @@ impl Router {
             stats.messages = tables.messages.len();
             stats.dials = tables.dials.len();
             stats.dials_given_up = tables.given_up.len();
-            stats.early_events = tables.early.len();
-            stats.early_bytes = tables.early.bytes();
+            stats.unmatched_events = tables.early.len();
+            stats.unmatched_bytes = tables.early.bytes();
             stats.remembered_ids = tables.tombstones.len() + tables.over_dials.len() + tables.received.len();
         }
-        stats.offers = self.calls.len() + self.messages.len();
-        stats.offer_bytes = self.calls.bytes() + self.messages.bytes();
+        stats.unclaimed = self.calls.len() + self.messages.len();
+        stats.unclaimed_bytes = self.calls.bytes() + self.messages.bytes();
     }
 
     /// How many conferences have calls of this client in them.
@@ -421,7 +421,7 @@ impl Router {
             }
         };
         let Some(early) = early else {
-            call.finish(session, Over::Closed, None);
+            call.finish(session, CallFate::Closed, None);
             return;
         };
         for event in early {
@@ -521,7 +521,7 @@ impl Router {
             if state == CallState::Ended {
                 self.delivered(
                     &known,
-                    known.finish(session, Over::Ended(Arc::new(CallEnd::of(head, envelope.params))), None),
+                    known.finish(session, CallFate::Ended(Arc::new(CallEnd::of(head, envelope.params))), None),
                 );
             }
             return;
@@ -621,7 +621,7 @@ impl Router {
             Some(call) => {
                 // The listeners of a call that ended are gone, though an operation of it still waits.
                 if late {
-                    self.strays.tell(session, envelope);
+                    self.unmatched.tell(session, envelope);
                 }
                 let outcome = self.told(session, &call, envelope, head);
                 if is_state && outcome == Delivered::Live && answered {
@@ -687,7 +687,7 @@ impl Router {
             }
         };
         let Some(early) = early else {
-            message.end(session, &Over::Closed);
+            message.end(session, &CallFate::Closed);
             return;
         };
         if let Some((_, surplus)) = surplus {
@@ -752,13 +752,13 @@ impl Router {
 
     /// Nobody knows whom it concerns: the client's own listeners get it.
     fn stray(&self, session: &Arc<Session>, envelope: &Envelope<'_>) {
-        if !self.strays.tell(session, envelope) {
+        if !self.unmatched.tell(session, envelope) {
             session.counters.events_unclaimed.add(1);
         }
     }
 
     fn keep_early(&self, session: &Arc<Session>, id: &str, envelope: &Envelope<'_>) {
-        let Some(until) = session.clock.after(session.settings.early_wait) else { return };
+        let Some(until) = session.clock.after(session.settings.unmatched_event_ttl) else { return };
         let (dropped, first) = {
             let mut tables = self.tables.lock();
             if tables.closed {
@@ -768,8 +768,8 @@ impl Router {
             }
             tables.early.push(id, envelope, until);
             let mut dropped = Vec::new();
-            while tables.early.len() > session.settings.early_events
-                || tables.early.bytes() > session.settings.early_bytes
+            while tables.early.len() > session.settings.max_unmatched_events
+                || tables.early.bytes() > session.settings.max_unmatched_bytes
             {
                 dropped.extend(tables.early.pop_oldest());
             }
@@ -789,7 +789,7 @@ impl Registry for Router {
     /// Gives a dial up: its legs are ended, and a late winner will be.
     fn give_up(&self, session: &Arc<Session>, dial: &Arc<DialCore>, why: Error) {
         // What was never sent cannot be answered late.
-        let until = if dial.retract(session) { None } else { session.clock.after(session.settings.late_winner) };
+        let until = if dial.retract(session) { None } else { session.clock.after(session.settings.late_answer_window) };
         let sweep = {
             let mut tables = self.tables.lock();
             if !tables.take_dial(dial) {
@@ -811,7 +811,7 @@ impl Registry for Router {
 
     /// A dial is over by what the service said of it. A leg that answers all the same will be ended.
     fn end_dial(&self, session: &Session, dial: &DialCore, how: HowOver) {
-        let until = session.clock.after(session.settings.late_winner);
+        let until = session.clock.after(session.settings.late_answer_window);
         let mut tables = self.tables.lock();
         if tables.take_dial(dial) {
             tables.over_dials.insert(dial.tag(), how, until, self.remembered);
@@ -912,8 +912,9 @@ impl EventSink for Router {
             let sending = tables.sending > 0;
             let dropped = tables.early.expire(now, sending);
             let next = tables.early.next(now);
-            let next =
-                next.or_else(|| session.clock.after(session.settings.early_wait).filter(|_| tables.early.len() > 0));
+            let next = next.or_else(|| {
+                session.clock.after(session.settings.unmatched_event_ttl).filter(|_| tables.early.len() > 0)
+            });
             tables.sweeping = next.is_some();
             (dropped, next)
         };
@@ -980,14 +981,14 @@ impl EventSink for Router {
         for call in self.live_calls() {
             if call.in_doubt_since(since) {
                 log::warn!("call {} was not heard of for too long and is given up", call.shown_id());
-                call.finish(session, Over::SessionLost, None);
+                call.finish(session, CallFate::SessionLost, None);
                 self.settle(call.id());
             }
         }
     }
 
     fn session_lost(&self, session: &Arc<Session>) {
-        self.end_all(session, &Over::SessionLost);
+        self.end_all(session, &CallFate::SessionLost);
         self.calls.clear();
     }
 
@@ -999,19 +1000,19 @@ impl EventSink for Router {
 
     fn closed(&self, session: &Arc<Session>) {
         self.tables.lock().closed = true;
-        self.end_all(session, &Over::Closed);
+        self.end_all(session, &CallFate::Closed);
         self.calls.close(session);
         self.messages.close(session);
-        self.strays.close(session);
+        self.unmatched.close(session);
     }
 }
 
 impl Router {
     /// Ends everything that belongs to the session.
-    fn end_all(&self, session: &Arc<Session>, over: &Over) {
+    fn end_all(&self, session: &Arc<Session>, over: &CallFate) {
         // A dial that waits for the link belongs to no session yet, and goes out in the next. One that comes while
         // this looks is such a one: there is no link.
-        let closed = matches!(over, Over::Closed);
+        let closed = matches!(over, CallFate::Closed);
         let mut ending = self.running_dials();
         ending.retain(|dial| !dial.is_queued(session));
         let (calls, lingering, dials, messages) = {

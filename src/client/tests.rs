@@ -13,7 +13,7 @@ use super::over::HowOver;
 use super::router::Router;
 use super::{Client, Dial, Dialing};
 use crate::call::Call;
-use crate::call::core::{CallCore, Leaving, Over};
+use crate::call::core::{CallCore, CallFate, Leaving};
 use crate::call::legs::News;
 use crate::call::owed::Duty;
 use crate::call::running::{Claim, Fed, Running};
@@ -191,7 +191,7 @@ fn dials_that_were_given_up_take_steps_in_proportion() {
     grows_with_its_input("dials that are given up", |count| {
         let scene = Scene::new(|settings| {
             settings.remembered_ids = usize::MAX;
-            settings.late_winner = Duration::ZERO;
+            settings.late_answer_window = Duration::ZERO;
         });
         scene.sent();
         let steps = steps_of(&scene, count, |scene, n| drop(scene.dial(&format!("dial-{n}"))));
@@ -206,25 +206,25 @@ fn dials_that_were_given_up_take_steps_in_proportion() {
 fn early_events_take_steps_in_proportion() {
     let state = |id: &str| json!({"call_id": id, "call_state": "answered"});
     grows_with_its_input("early events of as many calls", |count| {
-        let scene = Scene::new(|settings| settings.early_wait = Duration::ZERO);
+        let scene = Scene::new(|settings| settings.unmatched_event_ttl = Duration::ZERO);
         let steps = steps_of(&scene, count, |scene, n| scene.event("calling.call.state", state(&format!("c-{n}"))));
-        assert_eq!(scene.stats().early_events, count);
+        assert_eq!(scene.stats().unmatched_events, count);
         steps + steps::of(|| scene.tick())
     });
     grows_with_its_input("early events of one call, beyond their bound", |count| {
-        let scene = Scene::new(|settings| settings.early_events = 100);
+        let scene = Scene::new(|settings| settings.max_unmatched_events = 100);
         let steps = steps_of(&scene, count, |scene, _| scene.event("calling.call.state", state("c")));
-        assert_eq!((scene.stats().early_events, scene.stats().events_unclaimed), (100, count as u64 - 100));
+        assert_eq!((scene.stats().unmatched_events, scene.stats().events_unclaimed), (100, count as u64 - 100));
         steps
     });
     grows_with_its_input("calls that are offered while events of others wait", |count| {
         let scene = Scene::new(|settings| {
-            settings.early_events = usize::MAX;
-            settings.offer_queue = usize::MAX;
+            settings.max_unmatched_events = usize::MAX;
+            settings.max_unclaimed = usize::MAX;
         });
         (0..count).for_each(|n| scene.event("calling.call.state", state(&format!("nobody-{n}"))));
         let steps = steps_of(&scene, count, Scene::offer);
-        assert_eq!((scene.stats().early_events, scene.stats().calls), (count, count));
+        assert_eq!((scene.stats().unmatched_events, scene.stats().calls), (count, count));
         steps
     });
 }
@@ -240,22 +240,22 @@ impl Scene {
 fn offers_take_steps_in_proportion() {
     grows_with_its_input("calls that nobody claims", |count| {
         let scene = Scene::new(|settings| {
-            settings.offer_queue = usize::MAX;
-            settings.offer_wait = Duration::ZERO;
+            settings.max_unclaimed = usize::MAX;
+            settings.claim_timeout = Duration::ZERO;
         });
         scene.sent();
         let steps = steps_of(&scene, count, Scene::offer);
         let stats = scene.stats();
-        assert_eq!((stats.offers, stats.calls, stats.timers), (count, count, 1));
-        assert!(stats.offer_bytes >= count * 600, "{stats:?}");
+        assert_eq!((stats.unclaimed, stats.calls, stats.timers), (count, count, 1));
+        assert!(stats.unclaimed_bytes >= count * 600, "{stats:?}");
         let swept = steps::of(|| scene.tick());
         let stats = scene.stats();
-        assert_eq!((stats.offers, stats.offer_bytes, stats.calls_passed), (0, 0, count as u64));
+        assert_eq!((stats.unclaimed, stats.unclaimed_bytes, stats.calls_passed), (0, 0, count as u64));
         steps + swept
     });
     grows_with_its_input("calls that come back after a transfer", |count| {
         let scene = Scene::new(|settings| {
-            settings.offer_queue = usize::MAX;
+            settings.max_unclaimed = usize::MAX;
             settings.remembered_ids = usize::MAX;
         });
         for n in 0..count {
@@ -278,7 +278,7 @@ fn calls_beyond_what_may_be_unanswered_are_dropped_and_those_that_were_taken_are
     let scene = Scene::new(|settings| {
         settings.posted_requests = 10;
         settings.max_active_calls = 5;
-        settings.offer_queue = 5;
+        settings.max_unclaimed = 5;
     });
     scene.sent();
     (0..100).for_each(|n| scene.offer(n));
@@ -297,7 +297,7 @@ fn calls_beyond_what_may_be_unanswered_are_dropped_and_those_that_were_taken_are
 fn a_call_owes_one_end_and_one_pass_whatever_waits_for_the_link() {
     let scene = Scene::new(|settings| {
         settings.offline_queue = 0;
-        settings.offer_queue = 10;
+        settings.max_unclaimed = 10;
     });
     (0..3).for_each(|n| scene.offer(n));
     for call in scene.router.live_calls() {
@@ -330,11 +330,11 @@ fn messages_take_steps_in_proportion() {
         steps + swept
     });
     grows_with_its_input("messages that come in", |count| {
-        let scene = Scene::new(|settings| settings.offer_queue = usize::MAX);
+        let scene = Scene::new(|settings| settings.max_unclaimed = usize::MAX);
         let steps = steps_of(&scene, count, |scene, n| {
             scene.event("messaging.receive", json!({"message_id": format!("m-{n}"), "body": "x"}));
         });
-        assert_eq!(scene.stats().offers, count);
+        assert_eq!(scene.stats().unclaimed, count);
         steps
     });
 }
@@ -420,10 +420,10 @@ fn events_that_came_before_their_call_leave_nothing() {
     let scene = Scene::new(|_| {});
     (1..=3).for_each(|n| scene.answered(n));
     let stats = scene.stats();
-    assert!(stats.early_events == 3 && stats.early_bytes > 0, "{stats:?}");
+    assert!(stats.unmatched_events == 3 && stats.unmatched_bytes > 0, "{stats:?}");
     (1..=3).for_each(|n| scene.offer(n));
     let stats = scene.stats();
-    assert_eq!((stats.calls, stats.early_events, stats.early_bytes), (3, 0, 0));
+    assert_eq!((stats.calls, stats.unmatched_events, stats.unmatched_bytes), (3, 0, 0));
 }
 
 #[test]
@@ -448,7 +448,7 @@ fn a_conference_is_forgotten_with_the_last_call_that_takes_part_in_it() {
 
 #[test]
 fn a_dial_that_failed_keeps_none_of_its_legs() {
-    let scene = Scene::new(|settings| settings.loser_wait = Duration::ZERO);
+    let scene = Scene::new(|settings| settings.losing_leg_timeout = Duration::ZERO);
     let dial = scene.dial("t");
     scene.sent();
     scene.leg("t", 1, "created");
@@ -558,7 +558,7 @@ impl Running<CallCore> for Taker {
         self.taken.fetch_add(1, Ordering::Relaxed);
         Fed::Over
     }
-    fn end(&self, _: &Arc<Session>, _: &Over, _: &str) {}
+    fn end(&self, _: &Arc<Session>, _: &CallFate, _: &str) {}
     fn wait_over(&self, _: &Clock, _: Deadline) -> bool {
         true
     }

@@ -14,7 +14,7 @@ use crate::session::Settings;
 /// # fn main() -> signalwire_relay::Result<()> {
 /// let client = Client::builder()
 ///     .contexts(["default"])
-///     .tuning(|tuning| tuning.late_winner(Duration::from_secs(60)).offer_queue(256))
+///     .tuning(|tuning| tuning.late_answer_window(Duration::from_secs(60)).max_unclaimed(256))
 ///     .connect()?;
 /// # Ok(()) }
 /// ```
@@ -31,7 +31,7 @@ pub struct Tuning {
     /// None: what fits the number of calls.
     pub(super) offline_queue: Option<usize>,
     /// None: as many as calls.
-    pub(super) offer_queue: Option<usize>,
+    pub(super) max_unclaimed: Option<usize>,
     /// None: what the environment says.
     pub(super) worker_stack: Option<usize>,
 }
@@ -55,8 +55,8 @@ impl Tuning {
 
     /// Sets the time after which a blocked request on a silent connection causes a ping; the service then has the same
     /// time again to respond. Default: 5 s.
-    pub fn suspect_after(mut self, silence: Duration) -> Self {
-        self.settings.suspect_after = silence;
+    pub fn probe_after(mut self, silence: Duration) -> Self {
+        self.settings.probe_after = silence;
         self
     }
 
@@ -72,16 +72,16 @@ impl Tuning {
 
     /// Sets the time after which a connection counts as stable: the next loss then starts with the shortest step.
     /// Default: 60 s.
-    pub fn stable_after(mut self, span: Duration) -> Self {
-        self.settings.stable_after = span;
+    pub fn backoff_reset_after(mut self, span: Duration) -> Self {
+        self.settings.backoff_reset_after = span;
         self
     }
 
     /// Sets the time for which the peer may accept no data before the connection is closed. Only the time during which
     /// writing is blocked counts. Acknowledgements that are queued meanwhile hold back the receiving of events.
     /// Default: 10 s.
-    pub fn write_stall(mut self, span: Duration) -> Self {
-        self.settings.write_stall = span;
+    pub fn write_timeout(mut self, span: Duration) -> Self {
+        self.settings.write_timeout = span;
         self
     }
 }
@@ -138,8 +138,8 @@ impl Tuning {
     /// Sets the time for which an inbound call waits for a handler thread, for
     /// [`Client::next_call`](crate::Client::next_call) or for [`Client::calls`](crate::Client::calls) before it is
     /// passed back, and an inbound message before it is dropped. Default: 5 s.
-    pub fn offer_wait(mut self, span: Duration) -> Self {
-        self.settings.offer_wait = span;
+    pub fn claim_timeout(mut self, span: Duration) -> Self {
+        self.settings.claim_timeout = span;
         self
     }
 
@@ -147,15 +147,15 @@ impl Tuning {
     /// [`Client::calls`](crate::Client::calls), and how many messages. Further calls are passed back, further messages
     /// dropped. Default: as many as [`max_active_calls`](crate::Builder::max_active_calls). With less than that,
     /// `connect` logs a warning.
-    pub fn offer_queue(mut self, offers: usize) -> Self {
-        self.offer_queue = Some(offers);
+    pub fn max_unclaimed(mut self, offers: usize) -> Self {
+        self.max_unclaimed = Some(offers);
         self
     }
 
     /// Sets the number of bytes of inbound calls and messages that may wait to be claimed, and of inbound messages
     /// whose handlers run. What has no room is passed back or dropped, and counted. Default: 16 MiB.
-    pub fn offer_bytes(mut self, bytes: usize) -> Self {
-        self.settings.offer_bytes = bytes;
+    pub fn max_unclaimed_bytes(mut self, bytes: usize) -> Self {
+        self.settings.max_unclaimed_bytes = bytes;
         self
     }
 
@@ -169,21 +169,21 @@ impl Tuning {
     /// ended: the event with the URL of a recording often follows the end of the call by some seconds. A wait on them
     /// ends as soon as the event arrives. A later event reaches [`Client::on_event`](crate::Client::on_event) only.
     /// Default: 15 s.
-    pub fn end_grace(mut self, span: Duration) -> Self {
-        self.settings.end_grace = span;
+    pub fn final_event_grace(mut self, span: Duration) -> Self {
+        self.settings.final_event_grace = span;
         self
     }
 
     /// Sets the time for which a late answer to a dial that was given up is hung up, and for which a hang-up or a pass
     /// that the client owes is repeated until the service responds. Default: 5 min.
-    pub fn late_winner(mut self, span: Duration) -> Self {
-        self.settings.late_winner = span;
+    pub fn late_answer_window(mut self, span: Duration) -> Self {
+        self.settings.late_answer_window = span;
         self
     }
 
     /// Sets the time that a leg that lost a dial has to report its end before it is dropped. Default: 5 s.
-    pub fn loser_wait(mut self, span: Duration) -> Self {
-        self.settings.loser_wait = span;
+    pub fn losing_leg_timeout(mut self, span: Duration) -> Self {
+        self.settings.losing_leg_timeout = span;
         self
     }
 
@@ -213,27 +213,27 @@ impl Tuning {
 /// # What is remembered
 impl Tuning {
     /// Sets the time for which an event with an unknown ID waits for its call or message. Default: 2 s.
-    pub fn early_wait(mut self, span: Duration) -> Self {
-        self.settings.early_wait = span;
+    pub fn unmatched_event_ttl(mut self, span: Duration) -> Self {
+        self.settings.unmatched_event_ttl = span;
         self
     }
 
     /// Sets the number of events with an unknown ID that may wait for their calls and messages. Default: 1,024.
-    pub fn early_events(mut self, events: usize) -> Self {
-        self.settings.early_events = events;
+    pub fn max_unmatched_events(mut self, events: usize) -> Self {
+        self.settings.max_unmatched_events = events;
         self
     }
 
     /// Sets the number of bytes of events with an unknown ID that may wait, everything that they own included. Default:
     /// 4 MiB.
-    pub fn early_bytes(mut self, bytes: usize) -> Self {
-        self.settings.early_bytes = bytes;
+    pub fn max_unmatched_bytes(mut self, bytes: usize) -> Self {
+        self.settings.max_unmatched_bytes = bytes;
         self
     }
 
     /// Sets the number of events that are remembered in order to recognize one that is delivered again. Default: 4,096.
-    pub fn seen_events(mut self, events: usize) -> Self {
-        self.settings.seen_events = events.max(1);
+    pub fn dedup_window(mut self, events: usize) -> Self {
+        self.settings.dedup_window = events.max(1);
         self
     }
 
@@ -249,8 +249,8 @@ impl Tuning {
 /// # Handlers, listeners and callbacks
 impl Tuning {
     /// Sets the number of bytes of events that may be queued for slow listeners and streams. Default: 64 MiB.
-    pub fn notice_bytes(mut self, bytes: usize) -> Self {
-        self.settings.notice_bytes = bytes;
+    pub fn max_listener_backlog_bytes(mut self, bytes: usize) -> Self {
+        self.settings.max_listener_backlog_bytes = bytes;
         self
     }
 
@@ -267,7 +267,7 @@ impl Tuning {
     /// messages, and as many listeners and callbacks: handlers that block do not keep callbacks from running. Default:
     /// 4,000 of each.
     ///
-    /// At the limit, a call waits for a thread for at most [`offer_wait`](Self::offer_wait). Then it is passed back,
+    /// At the limit, a call waits for a thread for at most [`claim_timeout`](Self::claim_timeout). Then it is passed back,
     /// counted ([`Stats::handlers_late`](crate::connection::Stats::handlers_late)) and logged at WARN. The same happens when the system
     /// refuses threads. Messages and callbacks wait for as long as it takes.
     ///

@@ -6,7 +6,7 @@
 
 mod channel;
 mod deadline;
-mod dice;
+mod rng;
 mod socket;
 mod tcp;
 mod threads;
@@ -22,7 +22,7 @@ use parking_lot::{Condvar, MutexGuard};
 
 pub(crate) use self::channel::{Receiver, Sender};
 pub(crate) use self::deadline::{Deadline, Whose};
-pub(crate) use self::dice::Dice;
+pub(crate) use self::rng::Rng;
 pub(crate) use self::tcp::{Tcp, uninterrupted};
 use self::threads::Counted;
 pub(crate) use self::threads::Share;
@@ -33,10 +33,10 @@ use self::virtual_time::{Key, Virtual};
 
 /// A cheap handle on the time that one client, and the simulator beside it, live in.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Clock(Kind);
+pub(crate) struct Clock(ClockKind);
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-enum Kind {
+enum ClockKind {
     #[default]
     Real,
     #[cfg(feature = "simulator")]
@@ -52,23 +52,23 @@ impl Clock {
     /// A time of its own, which passes when nobody has anything to do; `by_hand`, only while somebody lets it.
     #[cfg(feature = "simulator")]
     pub(crate) fn virtual_time(seed: u64, by_hand: bool) -> Self {
-        Self(Kind::Virtual(Virtual::new(seed, by_hand)))
+        Self(ClockKind::Virtual(Virtual::new(seed, by_hand)))
     }
 
     pub(crate) fn now(&self) -> Instant {
         match &self.0 {
-            Kind::Real => Instant::now(),
+            ClockKind::Real => Instant::now(),
             #[cfg(feature = "simulator")]
-            Kind::Virtual(time) => time.now(),
+            ClockKind::Virtual(time) => time.now(),
         }
     }
 
     /// The wall clock, for what people read; never for a timer.
     pub(crate) fn wall(&self) -> SystemTime {
         match &self.0 {
-            Kind::Real => SystemTime::now(),
+            ClockKind::Real => SystemTime::now(),
             #[cfg(feature = "simulator")]
-            Kind::Virtual(time) => {
+            ClockKind::Virtual(time) => {
                 let since = Duration::try_from_secs_f64(time.unix()).unwrap_or_default();
                 SystemTime::UNIX_EPOCH + since
             }
@@ -79,8 +79,10 @@ impl Clock {
     #[cfg(feature = "simulator")]
     pub(crate) fn unix(&self) -> f64 {
         match &self.0 {
-            Kind::Real => self.wall().duration_since(SystemTime::UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64()),
-            Kind::Virtual(time) => time.unix(),
+            ClockKind::Real => {
+                self.wall().duration_since(SystemTime::UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64())
+            }
+            ClockKind::Virtual(time) => time.unix(),
         }
     }
 
@@ -106,13 +108,13 @@ impl Clock {
     /// A number that nobody foresees; on the virtual clock the next one of its seed.
     pub(crate) fn random(&self) -> u64 {
         match &self.0 {
-            Kind::Real => {
+            ClockKind::Real => {
                 use std::hash::{BuildHasher, RandomState};
                 // Its keys are the standard library's own source of randomness.
                 RandomState::new().hash_one(0u8)
             }
             #[cfg(feature = "simulator")]
-            Kind::Virtual(time) => time.random(),
+            ClockKind::Virtual(time) => time.random(),
         }
     }
 
@@ -122,13 +124,13 @@ impl Clock {
     /// what is about to happen at this moment happens first.
     pub(crate) fn wait<T>(&self, bell: &Condvar, guard: &mut MutexGuard<'_, T>, until: Deadline) -> bool {
         match (&self.0, until) {
-            (Kind::Real, None) => {
+            (ClockKind::Real, None) => {
                 bell.wait(guard);
                 true
             }
-            (Kind::Real, Some(at)) => !bell.wait_until(guard, at).timed_out(),
+            (ClockKind::Real, Some(at)) => !bell.wait_until(guard, at).timed_out(),
             #[cfg(feature = "simulator")]
-            (Kind::Virtual(time), until) => {
+            (ClockKind::Virtual(time), until) => {
                 let place = time.queue_up(Key::of(bell), until);
                 MutexGuard::unlocked(guard, || place.wait())
             }
@@ -137,17 +139,17 @@ impl Clock {
 
     pub(crate) fn wake_one(&self, bell: &Condvar) {
         match &self.0 {
-            Kind::Real => drop(bell.notify_one()),
+            ClockKind::Real => drop(bell.notify_one()),
             #[cfg(feature = "simulator")]
-            Kind::Virtual(time) => time.wake(Key::of(bell), 1),
+            ClockKind::Virtual(time) => time.wake(Key::of(bell), 1),
         }
     }
 
     pub(crate) fn wake_all(&self, bell: &Condvar) {
         match &self.0 {
-            Kind::Real => drop(bell.notify_all()),
+            ClockKind::Real => drop(bell.notify_all()),
             #[cfg(feature = "simulator")]
-            Kind::Virtual(time) => time.wake(Key::of(bell), usize::MAX),
+            ClockKind::Virtual(time) => time.wake(Key::of(bell), usize::MAX),
         }
     }
 
@@ -165,9 +167,9 @@ impl Clock {
     /// as it waits.
     pub(crate) fn for_this_thread<T>(&self) -> (Sender<T>, Receiver<T>) {
         match &self.0 {
-            Kind::Real => channel::woken(crossbeam_channel::bounded(1)),
+            ClockKind::Real => channel::woken(crossbeam_channel::bounded(1)),
             #[cfg(feature = "simulator")]
-            Kind::Virtual(_) => self.bounded(1),
+            ClockKind::Virtual(_) => self.bounded(1),
         }
     }
 
@@ -176,9 +178,9 @@ impl Clock {
         ends: (crossbeam_channel::Sender<T>, crossbeam_channel::Receiver<T>),
     ) -> (Sender<T>, Receiver<T>) {
         match &self.0 {
-            Kind::Real => channel::plain(ends),
+            ClockKind::Real => channel::plain(ends),
             #[cfg(feature = "simulator")]
-            Kind::Virtual(time) => channel::timed(ends, time),
+            ClockKind::Virtual(time) => channel::timed(ends, time),
         }
     }
 
@@ -211,8 +213,8 @@ impl Clock {
     pub(crate) fn stand_in(&self, whose: Whose, name: &str) -> impl Sized + use<> {
         #[cfg(feature = "simulator")]
         return match &self.0 {
-            Kind::Real => None,
-            Kind::Virtual(time) => Some(time.hold_for(whose, name).here()),
+            ClockKind::Real => None,
+            ClockKind::Virtual(time) => Some(time.hold_for(whose, name).here()),
         };
         #[cfg(not(feature = "simulator"))]
         {
@@ -254,12 +256,12 @@ impl Clock {
             body();
         };
         match &self.0 {
-            Kind::Real => {
+            ClockKind::Real => {
                 let _only_of_interest_to_virtual_time = whose;
                 thread.spawn(body)
             }
             #[cfg(feature = "simulator")]
-            Kind::Virtual(time) => {
+            ClockKind::Virtual(time) => {
                 if whose >= Whose::Client && time.refuses() {
                     return Err(io::Error::new(io::ErrorKind::WouldBlock, "refused as the simulator was told"));
                 }
@@ -275,17 +277,17 @@ impl Clock {
 
     /// Whether it is the time of the machine, which passes while threads are at work.
     pub(crate) fn is_real(&self) -> bool {
-        matches!(self.0, Kind::Real)
+        matches!(self.0, ClockKind::Real)
     }
 
     /// Lets `span` pass that a system call has blocked for; on the real clock it has passed.
     pub(crate) fn blocked_for(&self, span: Duration) {
         match &self.0 {
-            Kind::Real => {
+            ClockKind::Real => {
                 let _passed = span;
             }
             #[cfg(feature = "simulator")]
-            Kind::Virtual(time) => drop(time.queue_up(Key::nobody(), self.after(span)).wait()),
+            ClockKind::Virtual(time) => drop(time.queue_up(Key::nobody(), self.after(span)).wait()),
         }
     }
 }
@@ -300,48 +302,48 @@ impl Clock {
     /// The same for a thread that is going to be: it is held from now on.
     pub(crate) fn claim(&self, name: &str) -> Option<Claim> {
         match &self.0 {
-            Kind::Real => None,
-            Kind::Virtual(time) => Some(time.hold_for(Whose::User, name)),
+            ClockKind::Real => None,
+            ClockKind::Virtual(time) => Some(time.hold_for(Whose::User, name)),
         }
     }
 
     /// Runs something that blocks elsewhere: time passes meanwhile.
-    pub(crate) fn away<R>(&self, job: impl FnOnce() -> R) -> R {
+    pub(crate) fn blocking<R>(&self, job: impl FnOnce() -> R) -> R {
         match &self.0 {
-            Kind::Real => job(),
-            Kind::Virtual(time) => time.away(job),
+            ClockKind::Real => job(),
+            ClockKind::Virtual(time) => time.blocking(job),
         }
     }
 
     /// Lets so much time pass, with everything that happens in it.
     pub(crate) fn pass(&self, span: Duration) {
         match &self.0 {
-            Kind::Real => {
+            ClockKind::Real => {
                 let (never, bell) = (parking_lot::Mutex::new(()), Condvar::new());
                 let (until, mut guard) = (self.after(span), never.lock());
                 while self.wait(&bell, &mut guard, until) {}
             }
-            Kind::Virtual(time) => time.pass(span),
+            ClockKind::Virtual(time) => time.pass(span),
         }
     }
 
     /// The next threads of clients and programs are refused, so many of them; on the real clock it is the system's to do.
     pub(crate) fn refuse_threads(&self, count: usize) {
-        if let Kind::Virtual(time) = &self.0 {
+        if let ClockKind::Virtual(time) = &self.0 {
             time.refuse(count);
         }
     }
 
     /// Connections to this address have both of their ends in this time.
     pub(crate) fn serves(&self, address: std::net::SocketAddr) {
-        if let Kind::Virtual(time) = &self.0 {
+        if let ClockKind::Virtual(time) = &self.0 {
             time.serves(address);
         }
     }
 
     /// Nobody accepts at this address any more: what was on its way to it is lost.
     pub(crate) fn serves_no_more(&self, address: std::net::SocketAddr) {
-        if let Kind::Virtual(time) = &self.0 {
+        if let ClockKind::Virtual(time) = &self.0 {
             time.serves_no_more(address);
         }
     }

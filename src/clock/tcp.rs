@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 #[cfg(feature = "simulator")]
-use super::Kind;
+use super::ClockKind;
 use super::socket::Socket;
 #[cfg(feature = "simulator")]
 use super::virtual_time::{LineEnd, Side};
@@ -46,8 +46,8 @@ impl Tcp {
     fn new(socket: TcpStream, clock: &Clock, side: Side) -> Self {
         let socket = Arc::new(Socket::new(socket));
         let line = match &clock.0 {
-            Kind::Real => None,
-            Kind::Virtual(time) => time.attach(side, &socket),
+            ClockKind::Real => None,
+            ClockKind::Virtual(time) => time.attach(side, &socket),
         };
         Self { socket, write_limit: AtomicU64::new(0), line }
     }

@@ -26,7 +26,7 @@ pub(crate) use self::line::LineEnd;
 use self::ways::Line;
 pub(crate) use self::ways::Side;
 use super::socket::Socket;
-use super::{Deadline, Dice, Whose};
+use super::{Deadline, Rng, Whose};
 
 /// The first of January 2026, when every virtual time begins.
 const EPOCH: f64 = 1_767_225_600.0;
@@ -90,7 +90,7 @@ struct State {
     served: HashSet<SocketAddr>,
     /// Counts what happens, so that a standstill is seen.
     turns: u64,
-    dice: Dice,
+    rng: Rng,
     /// How many threads are still to be refused.
     refusals: usize,
 }
@@ -156,7 +156,7 @@ impl Virtual {
             pairs: HashMap::new(),
             served: HashSet::new(),
             turns: 0,
-            dice: Dice::new(seed),
+            rng: Rng::new(seed),
             refusals: 0,
         })))
     }
@@ -172,7 +172,7 @@ impl Virtual {
 
     /// The next number of the seed.
     pub(super) fn random(&self) -> u64 {
-        self.0.lock().dice.next()
+        self.0.lock().rng.next()
     }
 
     // Threads.
@@ -216,7 +216,7 @@ impl Virtual {
         }
     }
 
-    pub(super) fn away<R>(&self, job: impl FnOnce() -> R) -> R {
+    pub(super) fn blocking<R>(&self, job: impl FnOnce() -> R) -> R {
         /// Counts the thread again, also when the job panics.
         struct Back<'a>(&'a Virtual, (u64, Arc<str>));
         impl Drop for Back<'_> {

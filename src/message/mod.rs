@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use serde_json::Value;
 
 pub use self::sms::{Sms, sms};
-use crate::call::core::Over;
+use crate::call::core::CallFate;
 use crate::error::{self, CallbackResult, Error, HandlerResult, Result};
 use crate::latch::Latch;
 use crate::mailbox::Mailbox;
@@ -459,9 +459,10 @@ impl MessageCore {
     }
 
     /// What it belongs to is over.
-    pub(crate) fn end(&self, session: &Arc<Session>, over: &Over) {
+    pub(crate) fn end(&self, session: &Arc<Session>, over: &CallFate) {
         let what = self.what();
-        let error: Error = if matches!(over, Over::Closed) { error::closed(&what) } else { error::session_lost(&what) };
+        let error: Error =
+            if matches!(over, CallFate::Closed) { error::closed(&what) } else { error::session_lost(&what) };
         self.settle(session, Err(error));
     }
 }

@@ -209,7 +209,7 @@ impl<'a> Scan<'a> {
 mod tests {
     use super::super::frame::Incoming;
     use super::*;
-    use crate::clock::Dice;
+    use crate::clock::Rng;
 
     const PLAIN: [&str; 3] = [
         r#"{"jsonrpc":"2.0","id":"0b6f2a52-1","method":"signalwire.event","params":{"event_type":"calling.call.play","event_channel":"bench","timestamp":1700000000.125,"project_id":"p","space_id":"s","params":{"call_id":"c","node_id":"n","control_id":"k","state":"playing"}}}"#,
@@ -330,8 +330,8 @@ mod tests {
             "é",
             "\"a\":1,",
         ];
-        let mut dice = Dice::new(1);
-        let mut below = |limit: usize| usize::try_from(dice.next() % limit as u64).unwrap_or_default();
+        let mut rng = Rng::new(1);
+        let mut below = |limit: usize| usize::try_from(rng.next() % limit as u64).unwrap_or_default();
         let mut quick = [0; 2];
         for _ in 0..60_000 {
             let mut text: Vec<char> = PLAIN[below(PLAIN.len())].chars().collect();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::clock::Dice;
+use crate::clock::Rng;
 use crate::protocol::constants::RECONNECT_BACKOFF_FACTOR;
 
 /// Steps double from the shortest to the longest; each wait is drawn between a quarter and the whole of its step, so
@@ -12,21 +12,21 @@ pub(crate) struct Backoff {
     shortest: Duration,
     longest: Duration,
     step: Duration,
-    dice: Dice,
+    rng: Rng,
 }
 
 impl Backoff {
     /// `random` is what the waits are drawn from.
     pub(crate) fn new(shortest: Duration, longest: Duration, random: u64) -> Self {
         let longest = longest.max(shortest);
-        Self { shortest, longest, step: shortest, dice: Dice::new(random) }
+        Self { shortest, longest, step: shortest, rng: Rng::new(random) }
     }
 
     /// The wait before the next attempt.
     pub(crate) fn next(&mut self) -> Duration {
         let step = self.step;
         self.step = step.saturating_mul(RECONNECT_BACKOFF_FACTOR).min(self.longest);
-        step.mul_f64(0.25 + 0.75 * self.dice.part())
+        step.mul_f64(0.25 + 0.75 * self.rng.part())
     }
 
     /// Starts again with the shortest step, after the connection has proved stable.

@@ -25,7 +25,7 @@ const KEPT: usize = 64 << 10;
 
 /// What the service wants to happen to the link.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Wish {
+pub(super) enum Directive {
     GoOn,
     /// `signalwire.disconnect`: it is about to close the socket.
     Leave {
@@ -83,17 +83,17 @@ impl Dispatch {
     }
 
     /// A frame that came before the verdict.
-    pub(super) fn early(&mut self, text: &str, acknowledged: bool) -> Wish {
+    pub(super) fn early(&mut self, text: &str, acknowledged: bool) -> Directive {
         self.acknowledged = acknowledged;
         self.handle(text)
     }
 
-    pub(super) fn text(&mut self, text: &str) -> Wish {
+    pub(super) fn text(&mut self, text: &str) -> Directive {
         self.acknowledged = false;
         self.handle(text)
     }
 
-    fn handle(&mut self, text: &str) -> Wish {
+    fn handle(&mut self, text: &str) -> Directive {
         let session = &self.session;
         session.counters.frames_received.add(1);
         if let Some(pulse) = &self.pulse {
@@ -125,7 +125,7 @@ impl Dispatch {
                         session.writer.post_last(self.generation, Out::Text(answer));
                     }
                     self.leaving = true;
-                    return Wish::Leave { restart: params.is_some_and(wants_restart) };
+                    return Directive::Leave { restart: params.is_some_and(wants_restart) };
                 }
                 other => {
                     log::debug!("the service asked for {:.60}, which is not known here", session.clean(other));
@@ -142,7 +142,7 @@ impl Dispatch {
                     .warn(Alarm::FrameDropped, || format!("a frame of {} bytes was not understood: {why}", text.len()));
             }
         }
-        Wish::GoOn
+        Directive::GoOn
     }
 
     /// Sends a frame, at the next pause at the latest.
@@ -211,7 +211,7 @@ impl Dispatch {
             });
             return;
         }
-        let (seen, window) = (&mut self.seen, session.settings.seen_events);
+        let (seen, window) = (&mut self.seen, session.settings.dedup_window);
         let is_repeat = id.is_some_and(|id| !seen.is_new(id, envelope, window));
         session.seen.store(seen.order.len(), Ordering::Relaxed);
         if is_repeat {

@@ -31,7 +31,7 @@ use uuid::Uuid;
 pub(crate) use self::alarms::Alarm;
 use self::alarms::Alarms;
 pub(crate) use self::lines::TARGET;
-use self::pending::{Again, Lost, Owed, Pending, Registered, Request, Slot, Withdrawn};
+use self::pending::{Again, CancelOutcome, DeferredCompletion, Lost, Pending, Registered, Request, Slot};
 pub(crate) use self::pending::{Answer, Effect};
 pub(crate) use self::refusals::may_pass;
 pub use self::settings::HandlerFailure;
@@ -234,7 +234,7 @@ impl Session {
     ) -> Arc<Self> {
         let writer = WriterSettings {
             queue_bytes: settings.write_queue,
-            stall: settings.write_stall,
+            stall: settings.write_timeout,
             hand_over: WRITE_SLICE,
             control_bytes: 4 << 20,
         };
@@ -594,11 +594,11 @@ impl Session {
                 },
                 Err(NotSent::Full) => {
                     return match self.pending.withdraw(id) {
-                        Withdrawn::Unsent(owed) | Withdrawn::Handed(_, owed) => {
+                        CancelOutcome::Unsent(owed) | CancelOutcome::Handed(_, owed) => {
                             owed.complete_here(&Answer::Unsent);
                             Some(Answer::Unsent)
                         }
-                        Withdrawn::Answered => None,
+                        CancelOutcome::Answered => None,
                     };
                 }
             }
@@ -606,7 +606,7 @@ impl Session {
     }
 
     fn wait_for_answer(&self, slot: &Slot, id: u128, until: Deadline) -> Answer {
-        let suspicious = self.clock.after(self.settings.suspect_after);
+        let suspicious = self.clock.after(self.settings.probe_after);
         let first = match (suspicious, until) {
             (Some(suspicious), Some(until)) => Some(suspicious.min(until)),
             (suspicious, until) => suspicious.or(until),
@@ -622,9 +622,9 @@ impl Session {
         }
         let (answer, owed) = match self.pending.withdraw(id) {
             // Whoever took it completes it: the answer is on its way.
-            Withdrawn::Answered => return slot.wait(&self.clock, id, 0, None).unwrap_or(Answer::Closed),
-            Withdrawn::Unsent(owed) => (Answer::Unsent, owed),
-            Withdrawn::Handed(generation, owed) => {
+            CancelOutcome::Answered => return slot.wait(&self.clock, id, 0, None).unwrap_or(Answer::Closed),
+            CancelOutcome::Unsent(owed) => (Answer::Unsent, owed),
+            CancelOutcome::Handed(generation, owed) => {
                 let unsent = self.writer.withdraw(generation, id);
                 (if unsent { Answer::Unsent } else { Answer::Late }, owed)
             }
@@ -639,7 +639,7 @@ impl Session {
         self.writer.wake();
     }
 
-    fn complete(&self, owed: Vec<Owed>, answer: &Answer) {
+    fn complete(&self, owed: Vec<DeferredCompletion>, answer: &Answer) {
         for owed in owed {
             owed.complete(answer.clone());
         }
@@ -682,7 +682,7 @@ impl Session {
     /// Takes room for a notice that owns this many bytes. Without any more, a notice that has to be told all the same
     /// (`always`) takes it beyond the bound, and one that has not is to be dropped, which is counted.
     pub(crate) fn charge(&self, bytes: usize, always: bool) -> Option<Charge> {
-        let limit = if always { usize::MAX } else { self.settings.notice_bytes };
+        let limit = if always { usize::MAX } else { self.settings.max_listener_backlog_bytes };
         let charge = Charge::take(&self.notices, limit, bytes);
         if charge.is_none() {
             self.notice_dropped();
@@ -692,7 +692,7 @@ impl Session {
 
     /// The same for a notice that keeps no guard, and tells with [`give_back`](Self::give_back) that it waits no more.
     pub(crate) fn take_room(&self, bytes: usize, always: bool) -> bool {
-        let limit = if always { usize::MAX } else { self.settings.notice_bytes };
+        let limit = if always { usize::MAX } else { self.settings.max_listener_backlog_bytes };
         let taken = Charge::add(&self.notices, limit, bytes);
         if !taken {
             self.notice_dropped();
@@ -706,14 +706,14 @@ impl Session {
     }
 
     fn notice_dropped(&self) {
-        self.counters.notices_dropped.add(1);
+        self.counters.listener_events_dropped.add(1);
         if let Some(tracer) = &self.tracer {
             tracer.note("dropped", None, serde_json::json!({"what": "notice", "count": 1}));
         }
         self.warn(Alarm::NoticeDropped, || {
-            let limit = self.settings.notice_bytes;
+            let limit = self.settings.max_listener_backlog_bytes;
             format!(
-                "an event was dropped: {limit} bytes wait for slow listeners and streams already (Tuning::notice_bytes)"
+                "an event was dropped: {limit} bytes wait for slow listeners and streams already (Tuning::max_listener_backlog_bytes)"
             )
         });
     }
@@ -879,9 +879,9 @@ impl Session {
         stats.offline_requests = self.pending.queued();
         stats.posted_requests = self.pending.posted();
         stats.write_queue_bytes = self.writer.queued_bytes();
-        stats.notice_bytes = self.notices.load(Ordering::Relaxed);
+        stats.listener_backlog_bytes = self.notices.load(Ordering::Relaxed);
         stats.outcome_bytes = self.outcomes.load(Ordering::Relaxed);
-        stats.seen_events = self.seen.load(Ordering::Relaxed);
+        stats.remembered_events = self.seen.load(Ordering::Relaxed);
         stats.timers = self.timers.len();
         for pool in self.pools() {
             stats.workers += pool.threads();

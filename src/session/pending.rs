@@ -69,9 +69,9 @@ pub(crate) enum Again {
     /// It waits for the link, or was completed meanwhile.
     Settled,
     /// As many requests as allowed wait for the link already.
-    Full(Owed),
+    Full(DeferredCompletion),
     /// It waits for the link, in place of this one, for which no thread waits.
-    InPlaceOf(Owed),
+    InPlaceOf(DeferredCompletion),
 }
 
 struct Entry {
@@ -87,7 +87,7 @@ struct Entry {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Worth {
     /// It is queued all the same.
-    Owed,
+    DeferredCompletion,
     /// A thread waits for it.
     Awaited,
     /// No thread waits for it.
@@ -97,7 +97,7 @@ enum Worth {
 impl Worth {
     fn of(owed: bool, is_awaited: bool) -> Self {
         match (owed, is_awaited) {
-            (true, _) => Self::Owed,
+            (true, _) => Self::DeferredCompletion,
             (false, true) => Self::Awaited,
             (false, false) => Self::Spare,
         }
@@ -144,7 +144,7 @@ impl Table {
         let ends = if in_front { self.queue.first_key_value() } else { self.queue.last_key_value() };
         let place = ends.map_or(0, |(at, _)| if in_front { at - 1 } else { at + 1 });
         self.queue.insert(place, id);
-        self.counted += usize::from(worth != Worth::Owed);
+        self.counted += usize::from(worth != Worth::DeferredCompletion);
         if worth == Worth::Spare {
             self.spare.insert(place);
         }
@@ -171,20 +171,20 @@ pub(crate) struct Pending {
 /// What the loss of a link leaves to be completed.
 pub(crate) struct Lost {
     /// Sent, and without an answer.
-    pub(crate) sent: Vec<Owed>,
+    pub(crate) sent: Vec<DeferredCompletion>,
     /// Not sent, and beyond the bound on what may be queued.
-    pub(crate) unsent: Vec<Owed>,
+    pub(crate) unsent: Vec<DeferredCompletion>,
 }
 
 /// A removed entry: completing it is the remover's duty.
 #[must_use]
-pub(crate) struct Owed {
+pub(crate) struct DeferredCompletion {
     id: u128,
     waiter: Option<Sender<(u128, Answer)>>,
     effect: Option<Effect>,
 }
 
-impl Owed {
+impl DeferredCompletion {
     pub(crate) fn complete(self, answer: Answer) {
         if let Some(effect) = self.effect {
             // A defect in an effect must not cost the caller its answer.
@@ -199,7 +199,7 @@ impl Owed {
     }
 }
 
-impl Owed {
+impl DeferredCompletion {
     /// The same on the waiting thread itself, which has its answer already.
     pub(crate) fn complete_here(self, answer: &Answer) {
         if let Some(effect) = self.effect {
@@ -209,11 +209,11 @@ impl Owed {
 }
 
 /// What was found when a caller's time was up.
-pub(crate) enum Withdrawn {
+pub(crate) enum CancelOutcome {
     /// Removed before it was handed to a writer.
-    Unsent(Owed),
+    Unsent(DeferredCompletion),
     /// Removed after it was handed to the writer of this generation.
-    Handed(u64, Owed),
+    Handed(u64, DeferredCompletion),
     /// Somebody else removed it: the answer is on its way.
     Answered,
 }
@@ -319,7 +319,7 @@ impl Pending {
     }
 
     /// Removes the first posted request whose deadline has passed, with what it ends with.
-    pub(crate) fn overdue(&self, now: Instant) -> Option<(Owed, Answer)> {
+    pub(crate) fn overdue(&self, now: Instant) -> Option<(DeferredCompletion, Answer)> {
         let mut table = self.table.lock();
         let (_, id) = *table.deadlines.first().filter(|(until, _)| *until <= now)?;
         let (owed, place) = self.remove(&mut table, id)?;
@@ -347,7 +347,7 @@ impl Pending {
         }
         let worth = entry.worth();
         let mut again = Again::Settled;
-        if full && worth != Worth::Owed {
+        if full && worth != Worth::DeferredCompletion {
             let spare = table.spare.last().filter(|_| worth == Worth::Awaited);
             let spare = spare.and_then(|at| table.queue.get(at)).copied();
             let Some((owed, _)) = self.remove(&mut table, spare.unwrap_or(id)) else { return Again::Settled };
@@ -364,16 +364,16 @@ impl Pending {
     }
 
     /// The reply to a request has come.
-    pub(crate) fn answered(&self, id: u128) -> Option<Owed> {
+    pub(crate) fn answered(&self, id: u128) -> Option<DeferredCompletion> {
         self.remove(&mut self.table.lock(), id).map(|(owed, _)| owed)
     }
 
     /// Time is up for a request.
-    pub(crate) fn withdraw(&self, id: u128) -> Withdrawn {
+    pub(crate) fn withdraw(&self, id: u128) -> CancelOutcome {
         match self.remove(&mut self.table.lock(), id) {
-            None => Withdrawn::Answered,
-            Some((owed, Place::Queued(..))) => Withdrawn::Unsent(owed),
-            Some((owed, Place::Handed(generation))) => Withdrawn::Handed(generation, owed),
+            None => CancelOutcome::Answered,
+            Some((owed, Place::Queued(..))) => CancelOutcome::Unsent(owed),
+            Some((owed, Place::Handed(generation))) => CancelOutcome::Handed(generation, owed),
         }
     }
 
@@ -383,7 +383,7 @@ impl Pending {
     }
 
     /// Takes a request back that still waits for the link; none when it was sent or answered.
-    pub(crate) fn retract(&self, id: u128) -> Option<Owed> {
+    pub(crate) fn retract(&self, id: u128) -> Option<DeferredCompletion> {
         let mut table = self.table.lock();
         let queued = table.entries.get(&id).is_some_and(|entry| matches!(entry.place, Place::Queued(..)));
         if queued { self.remove(&mut table, id).map(|(owed, _)| owed) } else { None }
@@ -446,7 +446,7 @@ impl Pending {
     }
 
     /// The session is gone: what was queued for it makes no sense in another.
-    pub(crate) fn session_lost(&self) -> Vec<Owed> {
+    pub(crate) fn session_lost(&self) -> Vec<DeferredCompletion> {
         let mut table = self.table.lock();
         table.sessions_lost += 1;
         self.ring(&table, true);
@@ -455,7 +455,7 @@ impl Pending {
 
     /// The client is closed: everything is owed an answer, and nothing comes in any more. Gives what was sent, and what
     /// was not.
-    pub(crate) fn close(&self) -> (Vec<Owed>, Vec<Owed>) {
+    pub(crate) fn close(&self) -> (Vec<DeferredCompletion>, Vec<DeferredCompletion>) {
         let mut table = self.table.lock();
         table.closed = true;
         table.generation = None;
@@ -464,7 +464,7 @@ impl Pending {
         (self.drain(&mut table, |_| true), unsent)
     }
 
-    fn remove(&self, table: &mut Table, id: u128) -> Option<(Owed, Place)> {
+    fn remove(&self, table: &mut Table, id: u128) -> Option<(DeferredCompletion, Place)> {
         step();
         let Entry { place, until, owed, waiter, effect, .. } = table.entries.remove(&id)?;
         if waiter.is_none() {
@@ -482,7 +482,7 @@ impl Pending {
             }
         }
         self.publish(table);
-        Some((Owed { id, waiter, effect }, place))
+        Some((DeferredCompletion { id, waiter, effect }, place))
     }
 
     fn publish(&self, table: &Table) {
@@ -490,7 +490,7 @@ impl Pending {
         self.posted.store(table.posted, Ordering::Relaxed);
     }
 
-    fn drain(&self, table: &mut Table, which: impl Fn(&Entry) -> bool) -> Vec<Owed> {
+    fn drain(&self, table: &mut Table, which: impl Fn(&Entry) -> bool) -> Vec<DeferredCompletion> {
         let is_one = |(_, entry): &(&u128, &Entry)| {
             step();
             which(entry)
@@ -597,7 +597,7 @@ mod tests {
             }),
             ("their session is lost", false, |pending, count| assert_eq!(pending.session_lost().len(), count)),
             ("withdrawn", false, |pending, count| {
-                (0..count as u128).for_each(|id| assert!(matches!(pending.withdraw(id), Withdrawn::Unsent(_))));
+                (0..count as u128).for_each(|id| assert!(matches!(pending.withdraw(id), CancelOutcome::Unsent(_))));
             }),
             ("answered", true, |pending, count| {
                 (0..count as u128).for_each(|id| assert!(pending.answered(id).is_some()));
@@ -641,7 +641,7 @@ mod tests {
         }
         let unsent = (22..30).map(|id| (id, id.to_string())).collect();
         let lost = pending.lost(1, unsent);
-        let ids = |owed: &[Owed]| {
+        let ids = |owed: &[DeferredCompletion]| {
             let mut ids: Vec<u128> = owed.iter().map(|owed| owed.id).collect();
             ids.sort_unstable();
             ids
@@ -659,7 +659,7 @@ mod tests {
 
     #[test]
     fn without_room_what_no_thread_waits_for_goes_first() {
-        let ids = |owed: &[Owed]| owed.iter().map(|owed| owed.id).collect::<Vec<_>>();
+        let ids = |owed: &[DeferredCompletion]| owed.iter().map(|owed| owed.id).collect::<Vec<_>>();
         let pending = Pending::new(Clock::real(), LIMIT);
         pending.online(Prepared::pretended(1), Instant::now());
         // Those with odd IDs are waited for.
@@ -737,7 +737,7 @@ mod tests {
         let woken = Arc::new(AtomicBool::new(false));
         let (its_slot, was_woken) = (slot.receiver.clone(), Arc::clone(&woken));
         let effect: Effect = Box::new(move |_| was_woken.store(its_slot.try_recv().is_ok(), Ordering::Relaxed));
-        Owed { id: 1, waiter: Some(slot.sender.clone()), effect: Some(effect) }.complete(Answer::Closed);
+        DeferredCompletion { id: 1, waiter: Some(slot.sender.clone()), effect: Some(effect) }.complete(Answer::Closed);
         assert!(!woken.load(Ordering::Relaxed), "the effect found its caller woken");
         assert!(matches!(slot.wait(&clock, 1, 1, None), Some(Answer::Closed)));
     }
@@ -771,8 +771,8 @@ mod tests {
         }
         let released = pending.online(Prepared::pretended(1), now);
         assert_eq!(released, [(2, "2".to_owned())]);
-        assert!(matches!(pending.withdraw(1), Withdrawn::Unsent(_)), "its caller is told so");
-        assert!(matches!(pending.withdraw(2), Withdrawn::Handed(1, _)));
+        assert!(matches!(pending.withdraw(1), CancelOutcome::Unsent(_)), "its caller is told so");
+        assert!(matches!(pending.withdraw(2), CancelOutcome::Handed(1, _)));
     }
 
     /// What becomes of so many requests that wait for room while something happens.
@@ -800,7 +800,7 @@ mod tests {
     fn a_thread_that_waits_for_room_is_woken_by_whatever_makes_it_or_ends_the_wait() {
         let of = |registered: Vec<Registered>, fits: fn(&Registered) -> bool| registered.iter().all(fits);
         let withdrawn =
-            waiting_for_room(true, 1, |pending| assert!(matches!(pending.withdraw(0), Withdrawn::Unsent(_))));
+            waiting_for_room(true, 1, |pending| assert!(matches!(pending.withdraw(0), CancelOutcome::Unsent(_))));
         assert!(of(withdrawn, |one| matches!(one, Registered::Queued)));
         let online = waiting_for_room(true, 3, |pending| {
             assert_eq!(pending.online(Prepared::pretended(1), Instant::now()).len(), LIMIT);

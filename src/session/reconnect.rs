@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::auth::{Accepted, Backlog, Failure};
 use super::backoff::Backoff;
-use super::dispatch::{Dispatch, Wish};
+use super::dispatch::{Directive, Dispatch};
 use super::release::release;
 use super::state::LinkState;
 use super::{Alarm, Answer, Session, Watch, Watched};
@@ -105,7 +105,7 @@ impl Reader {
             if session.is_closing() {
                 return None;
             }
-            let stable = session.clock.now().saturating_duration_since(online) >= session.settings.stable_after;
+            let stable = session.clock.now().saturating_duration_since(online) >= session.settings.backoff_reset_after;
             if stable {
                 self.backoff.reset();
             }
@@ -294,14 +294,14 @@ impl Reader {
         End { error, oversize }
     }
 
-    fn frame(&mut self, text: &str, job: impl FnOnce(&mut Dispatch, &str) -> Wish) {
+    fn frame(&mut self, text: &str, job: impl FnOnce(&mut Dispatch, &str) -> Directive) {
         // One frame that trips us up costs that frame, not the link.
         let wish = catch_unwind(AssertUnwindSafe(|| job(&mut self.dispatch, text))).unwrap_or_else(|panic| {
             self.session.counters.frames_malformed.add(1);
             log::error!("a frame was dropped by a defect of this crate: {}", self.session.clean(panic_text(&*panic)));
-            Wish::GoOn
+            Directive::GoOn
         });
-        if let Wish::Leave { restart } = wish {
+        if let Directive::Leave { restart } = wish {
             let generation = self.dispatch.generation;
             log::info!("the service asks to reconnect{}", if restart { " with a new session" } else { "" });
             if restart {

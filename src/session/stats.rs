@@ -50,10 +50,10 @@ stats! {
         /// was registered.
         events_unclaimed,
         /// Notices to listeners and streams that were dropped because slow ones hold too many.
-        notices_dropped,
+        listener_events_dropped,
         /// Inbound calls passed back because they were not claimed in time or there were too many.
         calls_passed,
-        /// Of those, the calls whose handler got no thread within [`Tuning::offer_wait`](crate::connection::Tuning::offer_wait): all
+        /// Of those, the calls whose handler got no thread within [`Tuning::claim_timeout`](crate::connection::Tuning::claim_timeout): all
         /// threads for handlers were busy ([`Tuning::max_workers`](crate::connection::Tuning::max_workers)), or the system refused one.
         handlers_late,
         /// Inbound calls dropped without being passed back, because too many requests are unanswered.
@@ -86,16 +86,16 @@ stats! {
         /// Tags of dials that were given up, kept to hang up a late answer.
         dials_given_up,
         /// Inbound calls and messages that wait to be claimed.
-        offers,
+        unclaimed,
         /// Bytes of those, and of inbound messages whose handlers run.
-        offer_bytes,
+        unclaimed_bytes,
         /// Events that wait for their call or message.
-        early_events,
+        unmatched_events,
         /// Bytes of those events: everything that they own.
-        early_bytes,
-        /// Events remembered to recognise a repeat: at most [`Tuning::seen_events`](crate::connection::Tuning::seen_events), until the
+        unmatched_bytes,
+        /// Events remembered to recognise a repeat: at most [`Tuning::dedup_window`](crate::connection::Tuning::dedup_window), until the
         /// session ends.
-        seen_events,
+        remembered_events,
         /// Ended calls, finished dials and received messages remembered to recognise what comes late or again: of each at most
         /// [`Tuning::remembered_ids`](crate::connection::Tuning::remembered_ids), until the client is closed.
         remembered_ids,
@@ -109,7 +109,7 @@ stats! {
         /// Bytes in the outgoing queue.
         write_queue_bytes,
         /// Bytes of notices that wait for slow listeners and streams.
-        notice_bytes,
+        listener_backlog_bytes,
         /// Bytes of replies and outcomes of more than 64 KiB each that actions and messages hold.
         outcome_bytes,
         /// Timers set.
@@ -189,7 +189,7 @@ pub(crate) struct Counters {
     pub(crate) events_repeated: Counter,
     pub(crate) frames_malformed: Counter,
     pub(crate) events_unclaimed: Counter,
-    pub(crate) notices_dropped: Counter,
+    pub(crate) listener_events_dropped: Counter,
     pub(crate) calls_passed: Counter,
     pub(crate) handlers_late: Counter,
     pub(crate) calls_dropped: Counter,
@@ -209,7 +209,7 @@ impl Counters {
             events_repeated: self.events_repeated.get(),
             frames_malformed: self.frames_malformed.get(),
             events_unclaimed: self.events_unclaimed.get(),
-            notices_dropped: self.notices_dropped.get(),
+            listener_events_dropped: self.listener_events_dropped.get(),
             calls_passed: self.calls_passed.get(),
             handlers_late: self.handlers_late.get(),
             calls_dropped: self.calls_dropped.get(),

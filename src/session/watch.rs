@@ -159,8 +159,8 @@ impl Watched {
         let since = |news: Instant| self.pinged.map_or(news, |pinged| news.max(pinged));
         let silent = since(self.pulse.last_text()).checked_add(settings.ping_after);
         let silent = silent.map(|at| (at, settings.ping_timeout));
-        let doubted = since(self.pulse.last_reply()).checked_add(settings.suspect_after).filter(|_| self.suspected);
-        match (silent, doubted.map(|at| (at, settings.suspect_after))) {
+        let doubted = since(self.pulse.last_reply()).checked_add(settings.probe_after).filter(|_| self.suspected);
+        match (silent, doubted.map(|at| (at, settings.probe_after))) {
             (Some(silent), Some(doubted)) => Some(if doubted.0 < silent.0 { doubted } else { silent }),
             (silent, doubted) => silent.or(doubted),
         }

@@ -17,7 +17,7 @@ use crate::simulator::line::server::Server;
 use crate::simulator::line::tls;
 use crate::simulator::record::journal::KEPT;
 use crate::simulator::service::methods;
-use crate::simulator::world::over::KNOWN_FOR;
+use crate::simulator::world::ended::KNOWN_FOR;
 use crate::simulator::world::settings::Settings;
 use crate::simulator::world::shared::Shared;
 

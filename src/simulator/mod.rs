@@ -70,7 +70,7 @@
 //!
 //! # Expectations
 //!
-//! What a program does is kept as [`deeds`]; these can be [asked for](Simulator::deeds) and
+//! What a program does is kept as [`interactions`]; these can be [asked for](Simulator::interactions) and
 //! [expected](Simulator::expect). Expectations are judged when the simulator is dropped: what is unmet fails the test.
 //!
 //! # How far it goes
@@ -102,7 +102,7 @@
 //! `wss`, for clients in any language: people and faults come from a JSON script and from commands on its stdin, in
 //! the words of this module. `relay sim --web` serves a page with phones that are answered, keyed and talked into by
 //! hand. It is made of what is public here: [`Builder::listen`],
-//! [`Simulator::on_transcript`], [`Simulator::on_frame`], [`Simulator::on_deed`], [`Simulator::calls`] and
+//! [`Simulator::on_transcript`], [`Simulator::on_frame`], [`Simulator::on_interaction`], [`Simulator::calls`] and
 //! [`Simulator::person_on`].
 #![doc = ""]
 #![doc = include_str!("methods.md")]
@@ -137,11 +137,11 @@ pub use self::handles::people::{Callee, CalleeRole, Caller, CallerRole, Persona,
 pub use self::handles::person_on_call::PersonOnCall;
 pub use self::handles::rehearsal::{rehearse, rehearse_with};
 pub use self::handles::replay::Replay;
-pub use self::handles::texts::Number;
+pub use self::handles::texts::TextDestination;
 pub use self::handles::watch::CallSnapshot;
 pub use self::record::journal::{Direction, FrameKind, FrameRecord, Journal, WaitTimeout};
 pub use self::replay::differences::{Difference, Differences};
 pub use self::time::{Hold, VirtualThread};
-pub use self::verdict::deeds;
+pub use self::verdict::interactions;
 pub use self::verdict::unmet::VerificationError;
 pub use self::world::numbers::Text;

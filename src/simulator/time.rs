@@ -50,7 +50,7 @@ impl Simulator {
     /// Runs something that blocks outside the crate, such as a channel of the program's own: virtual time passes
     /// meanwhile, and does not wait for the calling thread.
     pub fn blocking<R>(&self, job: impl FnOnce() -> R) -> R {
-        self.shared.clock.away(job)
+        self.shared.clock.blocking(job)
     }
 
     /// Starts a thread that virtual time waits for from the beginning, and whose end can be waited for in it.

@@ -22,7 +22,7 @@ const HEAD: usize = 16 << 10;
 const SHOWN: usize = 80;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+enum ProxyKind {
     Http,
     Socks5,
 }
@@ -32,7 +32,7 @@ enum Kind {
 pub(crate) struct Proxy {
     /// The name of the setting or variable that the URL came by.
     setting: &'static str,
-    kind: Kind,
+    kind: ProxyKind,
     /// Without brackets, also for IPv6.
     host: Box<str>,
     port: u16,
@@ -74,10 +74,10 @@ impl Proxy {
     pub(crate) fn parse(setting: &'static str, url: &str) -> Result<Self> {
         let bad = |why: &str| error::config(format!("{setting}: {why}"));
         let (kind, rest) = match url.split_once("://") {
-            None => (Kind::Http, url),
+            None => (ProxyKind::Http, url),
             Some((scheme, rest)) => match &*scheme.to_ascii_lowercase() {
-                "http" => (Kind::Http, rest),
-                "socks5" | "socks5h" => (Kind::Socks5, rest),
+                "http" => (ProxyKind::Http, rest),
+                "socks5" | "socks5h" => (ProxyKind::Socks5, rest),
                 other => {
                     let named = if matches!(other, "https" | "socks4" | "socks4a") { other } else { "its scheme" };
                     return Err(bad(&format!(
@@ -151,8 +151,8 @@ impl Proxy {
     /// Has the proxy connect to the endpoint. Reads nothing beyond its answer.
     pub(super) fn open(&self, endpoint: &Endpoint, wire: &mut Wire) -> std::result::Result<(), Fault> {
         match self.kind {
-            Kind::Http => self.open_http(endpoint, wire),
-            Kind::Socks5 => self.open_socks5(endpoint, wire),
+            ProxyKind::Http => self.open_http(endpoint, wire),
+            ProxyKind::Socks5 => self.open_socks5(endpoint, wire),
         }
     }
 
@@ -286,7 +286,7 @@ impl Proxy {
 }
 
 impl Login {
-    fn parse(text: &str, kind: Kind) -> std::result::Result<Self, &'static str> {
+    fn parse(text: &str, kind: ProxyKind) -> std::result::Result<Self, &'static str> {
         let (user, password) = text.split_once(':').unwrap_or((text, ""));
         let [user, password] = [user, password].map(decoded);
         let broken = "a % in the user or password is not followed by two digits; write a % itself as %25";
@@ -297,10 +297,10 @@ impl Login {
         if [&user, &password].iter().any(|part| part.chars().any(char::is_control)) {
             return Err("the user or password has control characters in it; remove them");
         }
-        if kind == Kind::Http && user.contains(':') {
+        if kind == ProxyKind::Http && user.contains(':') {
             return Err("the user has a colon in it, which HTTP cannot send");
         }
-        if kind == Kind::Socks5 && [&user, &password].iter().any(|part| part.len() > 255) {
+        if kind == ProxyKind::Socks5 && [&user, &password].iter().any(|part| part.len() > 255) {
             return Err("the user or password is longer than 255 bytes, which SOCKS5 cannot send");
         }
         Ok(Self { user: Secret::new(user), password: Secret::new(password) })
@@ -442,17 +442,17 @@ mod tests {
     #[test]
     fn urls_are_taken_apart() {
         for (url, kind, shown, login) in [
-            ("http://proxy.example:3128", Kind::Http, "proxy.example:3128", None),
-            ("HTTP://proxy.example:3128/", Kind::Http, "proxy.example:3128", None),
-            ("proxy.example:3128", Kind::Http, "proxy.example:3128", None),
-            ("proxy.example", Kind::Http, "proxy.example:1080", None),
-            ("http://[::1]:3128", Kind::Http, "[::1]:3128", None),
-            ("socks5://10.0.0.1", Kind::Socks5, "10.0.0.1:1080", None),
-            ("socks5h://ann:pw@10.0.0.1:9050", Kind::Socks5, "10.0.0.1:9050", Some(("ann", "pw"))),
-            ("http://ann:p%40s%3as%25@proxy.example:1", Kind::Http, "proxy.example:1", Some(("ann", "p@s:s%"))),
-            ("ann:p@ss@proxy.example:1", Kind::Http, "proxy.example:1", Some(("ann", "p@ss"))),
-            ("http://ann@proxy.example:1", Kind::Http, "proxy.example:1", Some(("ann", ""))),
-            ("http://ann:a:b@proxy.example:1", Kind::Http, "proxy.example:1", Some(("ann", "a:b"))),
+            ("http://proxy.example:3128", ProxyKind::Http, "proxy.example:3128", None),
+            ("HTTP://proxy.example:3128/", ProxyKind::Http, "proxy.example:3128", None),
+            ("proxy.example:3128", ProxyKind::Http, "proxy.example:3128", None),
+            ("proxy.example", ProxyKind::Http, "proxy.example:1080", None),
+            ("http://[::1]:3128", ProxyKind::Http, "[::1]:3128", None),
+            ("socks5://10.0.0.1", ProxyKind::Socks5, "10.0.0.1:1080", None),
+            ("socks5h://ann:pw@10.0.0.1:9050", ProxyKind::Socks5, "10.0.0.1:9050", Some(("ann", "pw"))),
+            ("http://ann:p%40s%3as%25@proxy.example:1", ProxyKind::Http, "proxy.example:1", Some(("ann", "p@s:s%"))),
+            ("ann:p@ss@proxy.example:1", ProxyKind::Http, "proxy.example:1", Some(("ann", "p@ss"))),
+            ("http://ann@proxy.example:1", ProxyKind::Http, "proxy.example:1", Some(("ann", ""))),
+            ("http://ann:a:b@proxy.example:1", ProxyKind::Http, "proxy.example:1", Some(("ann", "a:b"))),
         ] {
             let proxy = parse(url).unwrap_or_else(|e| panic!("{url}: {e}"));
             assert_eq!((proxy.kind, &*proxy.to_string()), (kind, shown), "{url}");

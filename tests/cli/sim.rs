@@ -276,7 +276,8 @@ fn texts_go_both_ways_and_fail_where_the_script_says_so() {
 
 #[test]
 fn faults_take_effect_and_the_link_comes_back() {
-    let script = json!({"faults": [{"fail": {"method": "messaging.send", "code": 503, "message": "try later"}}]});
+    let script =
+        json!({"faults": [{"refuse_next": {"method": "messaging.send", "code": 503, "message": "try later"}}]});
     let script = TempFile::with("faults.json", &script.to_string());
     let mut alone = Alone::start(&["--script", script.name()]);
     let client = alone.client();
@@ -355,8 +356,8 @@ fn every_fault_of_the_library_is_a_command_and_in_the_help() {
         json!({"freeze_link": false}),
         json!({"refuse_credentials": 1}),
         json!({"ask_to_reconnect": {"restart": true}}),
-        json!({"fail_always": {"method": "calling.play", "code": -32602, "message": "no"}}),
-        json!({"fail_no_more": "calling.play"}),
+        json!({"refuse_always": {"method": "calling.play", "code": -32602, "message": "no"}}),
+        json!({"stop_refusing": "calling.play"}),
         json!({"push_event": {"event_type": "calling.call.state", "params": {"call_id": "x"}}}),
         json!({"push_raw": "{"}),
         json!({"push_binary": [0, 255]}),

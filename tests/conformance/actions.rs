@@ -120,7 +120,8 @@ fn look(action: &dyn Started, callbacks: &Count, recorded: &Value, broken: &mut 
 
 fn observe(wire: &Wire, row: &Value) -> Observed {
     // What waits past the end of its call does not wait for long here.
-    let (client, link) = wire.connect(wire.builder().tuning(|t| t.end_grace(std::time::Duration::from_millis(50))));
+    let (client, link) =
+        wire.connect(wire.builder().tuning(|t| t.final_event_grace(std::time::Duration::from_millis(50))));
     let observed = play(&client, &link, row);
     client.disconnect();
     observed

@@ -249,7 +249,7 @@ fn concerns_what_lives(text: &str) -> bool {
 fn any_frame_harms_neither_the_link_nor_what_runs() {
     let mut dice = Dice::new("any_frame_harms_neither_the_link_nor_what_runs");
     let wire = Wire::new();
-    let (client, link) = wire.connect(wire.builder().tuning(|t| t.offer_queue(8)));
+    let (client, link) = wire.connect(wire.builder().tuning(|t| t.max_unclaimed(8)));
     let call = link.offer(&client, "c-live", "n-live", "answered");
     let heard = super::wire::Count::default();
     {
@@ -294,7 +294,7 @@ fn any_event_of_what_runs_ends_it_at_most() {
     let mut dice = Dice::new("any_event_of_what_runs_ends_it_at_most");
     let wire = Wire::new();
     // A recording is not waited for any longer, once its call has ended.
-    let (client, link) = wire.connect(wire.builder().tuning(|t| t.end_grace(Duration::from_millis(5))));
+    let (client, link) = wire.connect(wire.builder().tuning(|t| t.final_event_grace(Duration::from_millis(5))));
     for round in 0..100 {
         let (call_id, tag) = (format!("c-{round}"), format!("t-{round}"));
         let call = link.offer(&client, &call_id, "n-1", "answered");

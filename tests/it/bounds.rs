@@ -20,7 +20,7 @@ const COUNTERS: [&str; 16] = [
     "events_repeated",
     "frames_malformed",
     "events_unclaimed",
-    "notices_dropped",
+    "listener_events_dropped",
     "calls_passed",
     "handlers_late",
     "calls_dropped",
@@ -34,7 +34,7 @@ const COUNTERS: [&str; 16] = [
 ];
 
 /// What is remembered on purpose until the session or the client ends.
-const WINDOWS: [&str; 2] = ["seen_events", "remembered_ids"];
+const WINDOWS: [&str; 2] = ["remembered_events", "remembered_ids"];
 
 /// Everything that goes up and down, by name: also what is added to [`Stats`] after this was written.
 fn gauges(stats: &Stats) -> BTreeMap<String, usize> {
@@ -67,11 +67,11 @@ fn short(builder: Builder) -> Builder {
         .request_timeout(Duration::from_secs(2))
         .tuning(|t| {
             t.worker_idle(short)
-                .early_wait(short)
-                .late_winner(short)
-                .loser_wait(short)
-                .end_grace(short)
-                .offer_wait(short)
+                .unmatched_event_ttl(short)
+                .late_answer_window(short)
+                .losing_leg_timeout(short)
+                .final_event_grace(short)
+                .claim_timeout(short)
         })
         .on_handler_failure(HandlerFailure::EndCall)
 }
@@ -117,7 +117,7 @@ fn every_gauge_is_back_at_zero_when_a_scene_is_over() {
 
         let text = || sms("+15552222222").from("+15551111111").body("hello");
         client.send_message(text()).unwrap().wait(LONG).unwrap();
-        sim.fail("messaging.send", 500, "no");
+        sim.refuse_next("messaging.send", 500, "no");
         client.send_message(text()).unwrap_err();
         empties(&sim, &client, "two messages");
 
@@ -154,7 +154,7 @@ fn every_gauge_is_back_at_zero_when_a_scene_is_over() {
 fn what_is_remembered_of_events_and_calls_has_the_bounds_that_were_set() {
     watched(|| {
         let sim = sim();
-        let client = short(builder(&sim)).tuning(|t| t.seen_events(8).remembered_ids(4)).connect().unwrap();
+        let client = short(builder(&sim)).tuning(|t| t.dedup_window(8).remembered_ids(4)).connect().unwrap();
         let (told, seen) = std::sync::mpsc::channel();
         client.on_event(move |event| told.send(event.raw().get("n")).unwrap());
         let tell = |n: usize| sim.push_raw(&event(&format!("e{n}"), "some.event", json!({"n": n})).to_string());
@@ -169,7 +169,7 @@ fn what_is_remembered_of_events_and_calls_has_the_bounds_that_were_set() {
         let all: Vec<Option<Value>> = (0..21).map(|_| seen.recv_timeout(LONG).unwrap()).collect();
         assert_eq!(all[20], Some(json!(0)));
         let stats = client.stats();
-        assert_eq!((stats.events_repeated, stats.seen_events), (3, 8));
+        assert_eq!((stats.events_repeated, stats.remembered_events), (3, 8));
         for _ in 0..7 {
             let call = answered_call(&sim, &client);
             call.hangup().unwrap();
@@ -184,14 +184,15 @@ fn what_is_remembered_of_events_and_calls_has_the_bounds_that_were_set() {
 fn bytes_of_early_events_are_bounded() {
     watched(|| {
         let sim = sim();
-        let client = builder(&sim).tuning(|t| t.early_bytes(10_000).early_wait(LONG * 10)).connect().unwrap();
+        let client =
+            builder(&sim).tuning(|t| t.max_unmatched_bytes(10_000).unmatched_event_ttl(LONG * 10)).connect().unwrap();
         for n in 0..10 {
             let told = json!({"call_id": format!("nobody-{n}"), "call_state": "answered", "text": "x".repeat(2_500)});
             sim.push_event("calling.call.state", told);
         }
         caught_up(&sim);
         let stats = client.stats();
-        assert!((6_000..=10_000).contains(&stats.early_bytes) && stats.early_events == 3, "{stats:?}");
+        assert!((6_000..=10_000).contains(&stats.unmatched_bytes) && stats.unmatched_events == 3, "{stats:?}");
         assert_eq!(stats.events_unclaimed, 7);
     });
 }
@@ -284,11 +285,15 @@ struct Flood {
 impl Flood {
     fn new() -> Self {
         let peer = crate::support::Peer::new();
-        let builder = peer
-            .builder()
-            .tuning(|t| t.offer_queue(5000).offer_wait(LONG * 10))
-            .max_active_calls(200)
-            .tuning(|t| t.remembered_ids(200).notice_bytes(16 << 20).early_bytes(2 << 20).offer_bytes(12 << 20));
+        let builder =
+            peer.builder().tuning(|t| t.max_unclaimed(5000).claim_timeout(LONG * 10)).max_active_calls(200).tuning(
+                |t| {
+                    t.remembered_ids(200)
+                        .max_listener_backlog_bytes(16 << 20)
+                        .max_unmatched_bytes(2 << 20)
+                        .max_unclaimed_bytes(12 << 20)
+                },
+            );
         let connecting = std::thread::spawn(move || builder.connect().unwrap());
         let (service, _) = peer.welcome("p");
         Self { client: connecting.join().unwrap(), service, sent: 0, long: "x".repeat(9_961_472) }
@@ -346,7 +351,13 @@ fn frames_with_a_name_of_nine_mebibytes_leave_nothing() {
         until("all are counted", || flood.client.stats().events_received == frames);
         let stats = flood.client.stats();
         assert_eq!((stats.frames_malformed, stats.events_received), (frames, frames));
-        let kept = (stats.early_bytes, stats.offer_bytes, stats.notice_bytes, stats.calls, stats.remembered_ids);
+        let kept = (
+            stats.unmatched_bytes,
+            stats.unclaimed_bytes,
+            stats.listener_backlog_bytes,
+            stats.calls,
+            stats.remembered_ids,
+        );
         assert_eq!(kept, (0, 0, 0, 0, 0));
         let (after, peak) = resident();
         println!("{before} MiB before {frames} frames, {after} MiB after them, {peak} MiB at most");
@@ -406,13 +417,13 @@ fn every_table_filled_with_the_largest_frames_stays_within_its_bound() {
         let stats = flood.client.stats();
         let (after, peak) = resident();
         println!("{before} MiB before, {after} MiB after, {peak} MiB at most: {stats:?}");
-        assert!(stats.notice_bytes > 9 * MIB && stats.notice_bytes <= 16 * MIB, "{stats:?}");
-        assert!(stats.early_bytes <= 2 * MIB && stats.early_events <= 1, "{stats:?}");
-        assert!(stats.offer_bytes <= 2 * 12 * MIB && stats.offers > 200, "{stats:?}");
+        assert!(stats.listener_backlog_bytes > 9 * MIB && stats.listener_backlog_bytes <= 16 * MIB, "{stats:?}");
+        assert!(stats.unmatched_bytes <= 2 * MIB && stats.unmatched_events <= 1, "{stats:?}");
+        assert!(stats.unclaimed_bytes <= 2 * 12 * MIB && stats.unclaimed > 200, "{stats:?}");
         assert!(stats.calls == 200 && stats.remembered_ids <= 400, "{stats:?}");
-        assert!(stats.notices_dropped >= 2 && stats.messages_dropped >= 3, "{stats:?}");
+        assert!(stats.listener_events_dropped >= 2 && stats.messages_dropped >= 3, "{stats:?}");
         // What was counted, 17 KiB for each call, 1 KiB twice for each ID, and what a frame takes on its way.
-        let counted = (stats.notice_bytes + stats.early_bytes + stats.offer_bytes) / MIB;
+        let counted = (stats.listener_backlog_bytes + stats.unmatched_bytes + stats.unclaimed_bytes) / MIB;
         let kept = counted + (stats.calls * 17 + stats.remembered_ids * 2) / 1024;
         assert!(after < before + kept + 96, "{before} MiB before, {after} after, {kept} are accounted for: {stats:?}");
         assert!(peak < before + kept + 192, "{before} MiB before, {peak} at most, {kept} are accounted for");

@@ -459,7 +459,7 @@ fn extra_fields_are_sent_and_win() {
         call.answer_with(Answer::new().max_duration(Duration::from_secs(5)).extra("max_duration", 7).extra("x", "y"))
             .unwrap();
         assert_eq!(sent(&sim, "calling.answer"), json!({"max_duration": 7, "x": "y"}));
-        sim.fail("calling.end", 404, "gone");
+        sim.refuse_next("calling.end", 404, "gone");
         call.hangup_with(Hangup::new().extra("node_id", "elsewhere")).unwrap();
         assert_eq!(sim.journal().requests("calling.end")[0].params()["node_id"], "elsewhere");
     });
@@ -633,7 +633,7 @@ fn a_call_that_the_service_does_not_know_is_over_and_no_error() {
         for (method, family, ask) in verbs() {
             for code in [404, 410] {
                 let (caller, call) = offered(&sim, &client);
-                sim.fail(method, code, "no such thing");
+                sim.refuse_next(method, code, "no such thing");
                 assert!(ask(&call).unwrap(), "{method} with {code}");
                 let over = family != Family::Other || code == 410;
                 assert_eq!(call.end().is_some(), over, "{method} with {code}");
@@ -662,7 +662,7 @@ fn what_runs_on_a_call_ends_when_the_service_does_not_know_it() {
         let play = call.play(tts("for ever").then(silence(Duration::from_secs(36_000)))).unwrap();
         let same = call.clone();
         let waiting = thread::spawn(move || same.wait_for("calling.x", |_| true, LONG));
-        sim.fail("calling.send_digits", 410, "gone");
+        sim.refuse_next("calling.send_digits", 410, "gone");
         call.send_digits("1").unwrap();
         assert_eq!(refusal(play.wait(LONG)).kind(), ErrorKind::CallGone);
         let error = refusal(waiting.join().unwrap());
@@ -686,7 +686,7 @@ fn every_other_refusal_is_an_error_that_says_what_was_refused() {
             for (code, retry) in
                 [(400, false), (409, false), (500, false), (-32603, false), (503, true), (-32005, true)]
             {
-                sim.fail(method, code, "not like this");
+                sim.refuse_next(method, code, "not like this");
                 let error = refusal(ask(&call));
                 // Another phone may ring although the service was in trouble.
                 let is_open = method == "calling.connect" && [500, 503, -32603].contains(&code);

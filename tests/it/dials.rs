@@ -79,7 +79,7 @@ fn a_dial_gives_a_call_that_is_answered_and_can_be_spoken_to() {
         call.wait_for_ended(LONG).unwrap();
         until("nothing is left", || client.stats().calls == 0);
         let stats = client.stats();
-        assert_eq!((stats.dials, stats.dials_given_up, stats.early_events, stats.pending_requests), (0, 0, 0, 0));
+        assert_eq!((stats.dials, stats.dials_given_up, stats.unmatched_events, stats.pending_requests), (0, 0, 0, 0));
         assert_eq!(count(&sim, "calling.dial"), 1);
         assert_accepted(&sim);
     });
@@ -144,7 +144,7 @@ fn a_dial_that_nobody_answers_says_why() {
         }
         fence(&client);
         let stats = client.stats();
-        assert_eq!((stats.calls, stats.dials, stats.dials_given_up, stats.early_events), (0, 0, 0, 0));
+        assert_eq!((stats.calls, stats.dials, stats.dials_given_up, stats.unmatched_events), (0, 0, 0, 0));
         assert_eq!(count(&sim, "calling.end"), 0);
         assert_accepted(&sim);
     });
@@ -205,7 +205,7 @@ fn a_loser_whose_end_is_never_told_leaves_the_tables() {
         // What comes for it now is not kept for anybody.
         push_leg(&sim, "t", "loser", "ended");
         fence(&client);
-        assert_eq!((client.stats().early_events, client.stats().calls), (0, 1));
+        assert_eq!((client.stats().unmatched_events, client.stats().calls), (0, 1));
     });
 }
 
@@ -266,7 +266,7 @@ fn in_whatever_order_reply_dial_and_states_come_the_call_is_the_same() {
             assert_eq!(call.wait_for_answered(Duration::ZERO).unwrap(), CallState::Answered);
             let stats = client.stats();
             assert_eq!(
-                (stats.calls, stats.dials, stats.pending_requests, stats.early_events),
+                (stats.calls, stats.dials, stats.pending_requests, stats.unmatched_events),
                 (1, 0, 0, 0),
                 "{order:?}"
             );
@@ -404,7 +404,7 @@ fn a_late_winner_is_hung_up_once() {
 fn a_dial_that_was_given_up_is_forgotten_after_a_while() {
     watched(|| {
         let sim = virtual_sim();
-        let client = builder(&sim).tuning(|t| t.late_winner(Duration::from_secs(5))).connect().unwrap();
+        let client = builder(&sim).tuning(|t| t.late_answer_window(Duration::from_secs(5))).connect().unwrap();
         sim.never_answer("calling.dial");
         let dialing = client.start_dial(Dial::new(bob()).tag("t")).unwrap();
         dialing.cancel();
@@ -569,7 +569,7 @@ fn a_dial_that_the_service_refuses_fails_with_its_words() {
         let sim = sim();
         let client = client(&sim);
         for (code, retry) in [(402, false), (404, false), (-32602, false), (429, true), (-32005, true)] {
-            sim.fail("calling.dial", code, "no credit");
+            sim.refuse_next("calling.dial", code, "no credit");
             let error = refusal(client.dial(bob()));
             assert_eq!((error.kind(), error.code(), error.is_retryable()), (ErrorKind::Rejected, Some(code), retry));
             assert_eq!((error.method(), error.server_message()), (Some("calling.dial"), Some("no credit")));

@@ -156,7 +156,7 @@ fn the_grace_for_last_events_is_a_setting() {
         let client = Client::builder()
             .simulator(&sim)
             .contexts(["default"])
-            .tuning(|t| t.end_grace(2 * MINUTE))
+            .tuning(|t| t.final_event_grace(2 * MINUTE))
             .connect()
             .unwrap();
         let (call, caller) = silent_call(&sim, &client);

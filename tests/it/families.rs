@@ -128,7 +128,7 @@ fn a_fax_ends_although_its_call_ends_in_the_middle() {
             let sim = virtual_sim();
             sim.end_calls_abruptly(abruptly);
             sim.finish_recordings_before_ended(before);
-            let client = builder(&sim).tuning(|t| t.end_grace(LONG / 4)).connect().unwrap();
+            let client = builder(&sim).tuning(|t| t.final_event_grace(LONG / 4)).connect().unwrap();
             let (machine, call) = fax_machine(&sim, &client);
             let mut pages = call.waiter("calling.call.fax");
             let fax = call.send_fax(DOCUMENT).unwrap();
@@ -290,7 +290,7 @@ fn a_payment_ends_by_a_stop_a_star_or_the_end_of_the_call() {
 fn a_transcription_has_its_file_also_when_the_call_ends_first() {
     watched(|| {
         let sim = sim();
-        let client = builder(&sim).tuning(|t| t.end_grace(LONG)).connect().unwrap();
+        let client = builder(&sim).tuning(|t| t.final_event_grace(LONG)).connect().unwrap();
         let (person, call) = answered(&sim, &client);
         let status = "https://example.com/tr";
         let stopped = call.transcribe(Transcribe::new().status_url(status)).unwrap();
@@ -650,7 +650,7 @@ fn a_call_that_is_transferred_to_an_address_is_over_here() {
         // Its offer may come again, and is none.
         assert!(sim.redeliver_last_event("calling.call.receive"));
         fence(&client);
-        assert_eq!((client.stats().calls, client.stats().offers), (0, 0));
+        assert_eq!((client.stats().calls, client.stats().unclaimed), (0, 0));
         assert_accepted(&sim);
     });
 }
@@ -674,7 +674,7 @@ fn a_call_that_is_transferred_to_a_context_of_this_client_is_offered_anew() {
         // The offer comes again while the call goes on, and when it has ended.
         assert!(sim.redeliver_last_event("calling.call.receive"));
         fence(&client);
-        assert_eq!((client.stats().calls, client.stats().offers), (1, 0));
+        assert_eq!((client.stats().calls, client.stats().unclaimed), (1, 0));
         let events = all_of(&call);
         call.user_event("still here").unwrap();
         next(&events, "calling.user_event");
@@ -683,7 +683,7 @@ fn a_call_that_is_transferred_to_a_context_of_this_client_is_offered_anew() {
         assert!(person.was_hung_up_on());
         assert!(sim.redeliver_last_event("calling.call.receive"));
         fence(&client);
-        assert_eq!((client.stats().calls, client.stats().offers, count(&sim, "calling.pass")), (0, 0, 0));
+        assert_eq!((client.stats().calls, client.stats().unclaimed, count(&sim, "calling.pass")), (0, 0, 0));
         assert_accepted(&sim);
     });
 }
@@ -695,7 +695,7 @@ fn a_transfer_that_the_client_sends_by_hand_lets_the_call_come_back_too() {
         let client = client(&sim);
         let (person, call) = answered(&sim, &client);
         let by_hand = json!({"node_id": call.node_id(), "call_id": call.id(), "dest": "context:default"});
-        sim.fail("calling.transfer", 500, "Not now");
+        sim.refuse_next("calling.transfer", 500, "Not now");
         assert_eq!(refusal(client.execute("calling.transfer", by_hand.clone())).code(), Some(500));
         client.execute("calling.transfer", by_hand).unwrap();
         call.wait_for_ended(LONG).unwrap();
@@ -713,7 +713,7 @@ fn a_refused_transfer_does_not_let_a_call_come_back() {
         let sim = sim();
         let client = client(&sim);
         let (person, call) = answered(&sim, &client);
-        sim.fail("calling.transfer", 403, "Not now");
+        sim.refuse_next("calling.transfer", 403, "Not now");
         assert_eq!(refusal(call.transfer(Transfer::to_context("default"))).code(), Some(403));
         person.hang_up();
         call.wait_for_ended(LONG).unwrap();
@@ -722,7 +722,7 @@ fn a_refused_transfer_does_not_let_a_call_come_back() {
             of_call(&call, json!({"call_state": "answered", "direction": "inbound", "context": "default"})),
         );
         fence(&client);
-        assert_eq!((client.stats().calls, client.stats().offers), (0, 0));
+        assert_eq!((client.stats().calls, client.stats().unclaimed), (0, 0));
         assert_accepted(&sim);
     });
 }
@@ -731,7 +731,7 @@ fn a_refused_transfer_does_not_let_a_call_come_back() {
 fn an_operation_that_waits_for_its_file_does_not_stand_in_the_way_of_a_call_that_comes_back() {
     watched(|| {
         let sim = virtual_sim();
-        let client = builder(&sim).tuning(|t| t.end_grace(LONG / 4)).connect().unwrap();
+        let client = builder(&sim).tuning(|t| t.final_event_grace(LONG / 4)).connect().unwrap();
         let (_person, call) = answered(&sim, &client);
         sim.never_answer("calling.transfer");
         // The service does not tell its end, as the events of the call are made up here.

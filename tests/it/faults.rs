@@ -183,7 +183,7 @@ fn a_service_that_stops_reading_is_given_up_and_nothing_is_sent_twice() {
         let client = builder(&sim)
             .tuning(|t| {
                 t.reconnect_delay(ms(100), SECOND)
-                    .write_stall(2 * SECOND)
+                    .write_timeout(2 * SECOND)
                     .ping_after(2 * SECOND)
                     .ping_timeout(2 * SECOND)
             })
@@ -808,7 +808,7 @@ fn events_of_a_call_that_nobody_knows_are_acknowledged_and_dropped() {
         is_well(&client);
         sim.advance(MINUTE);
         let stats = client.stats();
-        assert_eq!((stats.calls, stats.early_events), (0, 0), "{stats:?}");
+        assert_eq!((stats.calls, stats.unmatched_events), (0, 0), "{stats:?}");
         assert_eq!(sim.violations(), [""; 0]);
     });
 }
@@ -1009,7 +1009,7 @@ fn a_service_that_stops_reading_is_given_up_in_real_time_too() {
     watchdog("stall in real time", || {
         let sim = Simulator::start().unwrap();
         let client = builder(&sim)
-            .tuning(|t| t.write_stall(SECOND).ping_after(SECOND).ping_timeout(SECOND))
+            .tuning(|t| t.write_timeout(SECOND).ping_after(SECOND).ping_timeout(SECOND))
             .request_timeout(4 * SECOND)
             .tuning(|t| t.reconnect_delay(ms(5), ms(40)))
             .connect()

@@ -471,8 +471,8 @@ fn refusals_of_the_simulator_come_as_it_was_told() {
     watched(|| {
         let sim = sim();
         let client = builder(&sim).connect().unwrap();
-        sim.fail("signalwire.receive", -32603, "broken");
-        sim.fail("signalwire.receive", 500, "broken too");
+        sim.refuse_next("signalwire.receive", -32603, "broken");
+        sim.refuse_next("signalwire.receive", 500, "broken too");
         for (code, message) in [(-32603, "broken"), (500, "broken too")] {
             let error = client.receive(["more"]).unwrap_err();
             assert_eq!((error.kind(), error.code()), (ErrorKind::Rejected, Some(code)));

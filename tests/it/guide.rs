@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use signalwire_relay::simulator::Simulator;
-use signalwire_relay::simulator::deeds::{asked_for_digits, hung_up, said};
+use signalwire_relay::simulator::interactions::{asked_for_digits, hung_up, said};
 use signalwire_relay::{Call, Client, Collect, HandlerResult, Heard, MessageState, Result, machine, phone, sms, tts};
 
 use crate::support::{LONG, watched};

@@ -481,7 +481,7 @@ fn in_doubt(stage: &Stage) -> (PersonOnCall, Call, signalwire_relay::actions::Co
 fn a_second_connect_that_is_refused_proves_the_first() {
     let stage = Stage::new();
     let (_caller, call, bridge) = in_doubt(&stage);
-    stage.sim.fail("calling.connect", 409, "A connect is in progress");
+    stage.sim.refuse_next("calling.connect", 409, "A connect is in progress");
     let refused = call.connect(agent(OTHER)).unwrap_err();
     assert_eq!(refused.code(), Some(409));
     let connected = bridge.wait(Duration::ZERO).unwrap();
@@ -557,7 +557,7 @@ fn a_command_that_finds_an_operation_gone_after_a_gap_ends_its_wait() {
     stage.gap();
     let waited = play.wait(SECOND).unwrap_err();
     assert_eq!((waited.kind(), waited.is_timeout()), (ErrorKind::OutcomeUnknown, true));
-    stage.sim.fail("calling.play.stop", 404, "no such operation");
+    stage.sim.refuse_next("calling.play.stop", 404, "no such operation");
     play.stop().unwrap();
     let error = play.wait(None).unwrap_err();
     assert_eq!((error.kind(), error.is_timeout()), (ErrorKind::OutcomeUnknown, false));
@@ -569,7 +569,7 @@ fn what_never_began_is_sent_no_commands() {
     let stage = Stage::new();
     let (_caller, call) = stage.answered();
     // The service does not know the call any more: the first play says so, the second one is not even asked for.
-    stage.sim.fail("calling.play", 410, "Call does not exist");
+    stage.sim.refuse_next("calling.play", 410, "Call does not exist");
     for play in [call.play(silence(NEVER)).unwrap(), call.play(silence(NEVER)).unwrap()] {
         assert_eq!(play.wait(None).unwrap_err().kind(), ErrorKind::CallGone);
         play.pause().unwrap();
@@ -672,7 +672,7 @@ fn a_jwt_given_later_is_the_one_that_a_reconnect_sends() {
     assert!(connects[0].params()["authentication"].get("project").is_some());
     assert!(connects[1].params()["authentication"].get("jwt_token").is_some());
     // One that is refused is not used.
-    sim.fail("signalwire.reauthenticate", -32002, "expired");
+    sim.refuse_next("signalwire.reauthenticate", -32002, "expired");
     assert_eq!(client.reauthenticate("another").unwrap_err().kind(), ErrorKind::Rejected);
     sim.drop_link();
     while client.stats().connections < 3 {

@@ -124,14 +124,14 @@ fn a_pull_that_timed_out_takes_nothing_away() {
 fn a_call_that_nobody_claims_is_passed_back_after_its_time_and_counted() {
     watched(|| {
         let sim = virtual_sim();
-        let client = builder(&sim).tuning(|t| t.offer_wait(Duration::from_secs(5))).connect().unwrap();
+        let client = builder(&sim).tuning(|t| t.claim_timeout(Duration::from_secs(5))).connect().unwrap();
         let caller = sim.caller("+15551230000").dials();
         assert_eq!(sim.wait_for_request("calling.pass", LONG).unwrap().call_id(), Some(caller.call_id()));
         assert_eq!(caller.wait_ended(LONG).unwrap(), "noAnswer");
         assert!(caller.was_passed());
         fence(&client);
         let stats = client.stats();
-        assert_eq!((stats.calls_passed, stats.calls, stats.offers, stats.early_events), (1, 0, 0, 0));
+        assert_eq!((stats.calls_passed, stats.calls, stats.unclaimed, stats.unmatched_events), (1, 0, 0, 0));
         assert_eq!(refusal(client.next_call(Duration::ZERO)).kind(), ErrorKind::Timeout);
         assert_accepted(&sim);
     });
@@ -142,7 +142,7 @@ fn a_call_that_is_claimed_in_time_is_not_passed_back_later() {
     watched(|| {
         let sim = virtual_sim();
         let wait = Duration::from_secs(5);
-        let client = builder(&sim).tuning(|t| t.offer_wait(wait)).connect().unwrap();
+        let client = builder(&sim).tuning(|t| t.claim_timeout(wait)).connect().unwrap();
         let (_one, call) = offered(&sim, &client);
         // This one's time is up after that of the first.
         let other = sim.caller("+15551230001").dials();
@@ -157,11 +157,11 @@ fn a_call_that_is_claimed_in_time_is_not_passed_back_later() {
 fn the_sixty_fifth_call_that_waits_is_passed_back_at_once() {
     watched(|| {
         let sim = sim();
-        let client = builder(&sim).tuning(|t| t.offer_wait(HOURS).offer_queue(64)).connect().unwrap();
+        let client = builder(&sim).tuning(|t| t.claim_timeout(HOURS).max_unclaimed(64)).connect().unwrap();
         let callers: Vec<_> = (0..65).map(|n| sim.caller(format!("+155512300{n:02}")).dials()).collect();
         assert_eq!(callers[64].wait_ended(LONG).unwrap(), "noAnswer");
         fence(&client);
-        assert_eq!((passed(&sim), client.stats().offers, client.stats().calls_passed), (1, 64, 1));
+        assert_eq!((passed(&sim), client.stats().unclaimed, client.stats().calls_passed), (1, 64, 1));
         // The others still wait, in their order.
         for caller in &callers[..64] {
             assert_eq!(client.next_call(LONG).unwrap().id(), caller.call_id());
@@ -174,7 +174,7 @@ fn the_sixty_fifth_call_that_waits_is_passed_back_at_once() {
 fn calls_beyond_the_limit_are_passed_back_and_counted_exactly() {
     watched(|| {
         let sim = sim();
-        let client = builder(&sim).tuning(|t| t.offer_wait(HOURS)).connect().unwrap();
+        let client = builder(&sim).tuning(|t| t.claim_timeout(HOURS)).connect().unwrap();
         let kept: Arc<parking_lot::Mutex<Vec<Call>>> = Arc::default();
         let keeper = Arc::clone(&kept);
         client.on_call(move |call| {
@@ -188,7 +188,7 @@ fn calls_beyond_the_limit_are_passed_back_and_counted_exactly() {
         fence(&client);
         until("all handlers ran", || kept.lock().len() == 1000);
         let stats = client.stats();
-        assert_eq!((stats.calls, stats.calls_passed, stats.early_events), (1000, 3, 0));
+        assert_eq!((stats.calls, stats.calls_passed, stats.unmatched_events), (1000, 3, 0));
         assert_eq!(callers.iter().filter(|caller| caller.was_passed()).count(), 3);
         // One goes, and there is room for one more.
         callers[0].hang_up();
@@ -213,7 +213,7 @@ fn a_surplus_call_that_is_offered_again_is_passed_back_and_counted_once() {
         fence(&client);
         fence(&client);
         let stats = client.stats();
-        assert_eq!((passed(&sim), stats.calls_passed, stats.early_events), (1, 1, 0));
+        assert_eq!((passed(&sim), stats.calls_passed, stats.unmatched_events), (1, 1, 0));
     });
 }
 
@@ -280,7 +280,7 @@ fn an_offer_whose_answer_was_refused_is_still_an_offer() {
     watched(|| {
         let sim = sim();
         let client = client(&sim);
-        sim.fail("calling.answer", 500, "not now");
+        sim.refuse_next("calling.answer", 500, "not now");
         let (caller, call) = offered(&sim, &client);
         assert_eq!(refusal(call.answer()).code(), Some(500));
         drop(call);
@@ -289,7 +289,7 @@ fn an_offer_whose_answer_was_refused_is_still_an_offer() {
         assert!(caller.was_passed());
 
         // A handler that fails so has its call passed back, too.
-        sim.fail("calling.answer", -32603, "not now either");
+        sim.refuse_next("calling.answer", -32603, "not now either");
         client.on_call(|call| Ok(call.answer()?));
         let caller = sim.caller("+15551230001").dials();
         caller.wait_ended(LONG).unwrap();
@@ -317,7 +317,7 @@ fn an_offer_that_comes_again_refreshes_the_call_and_starts_nothing() {
         assert_eq!((call.state(), call.node_id().as_str()), (CallState::Answered, "another node"));
         assert_eq!((call.segment_id().as_str(), call.from_number().as_str()), ("another segment", "+15551230000"));
         assert!(calls.recv_timeout(SHORT).is_err(), "the handler ran again");
-        assert_eq!((client.stats().calls, client.stats().offers), (1, 0));
+        assert_eq!((client.stats().calls, client.stats().unclaimed), (1, 0));
         assert_eq!(client.stats().events_repeated, 1);
         assert_eq!(passed(&sim), 0);
     });
@@ -333,7 +333,7 @@ fn an_offer_of_a_call_that_has_ended_starts_nothing() {
         call.wait_for_ended(LONG).unwrap();
         assert!(sim.redeliver_last_event("calling.call.receive"));
         fence(&client);
-        assert_eq!((client.stats().calls, client.stats().offers, passed(&sim)), (0, 0, 0));
+        assert_eq!((client.stats().calls, client.stats().unclaimed, passed(&sim)), (0, 0, 0));
     });
 }
 
@@ -351,12 +351,12 @@ fn an_event_that_overtakes_its_offer_is_not_lost() {
         sim.push_event("calling.call.state", with("call_state", "ringing"));
         sim.push_event("calling.call.state", with("call_state", "answered"));
         fence(&client);
-        assert_eq!(client.stats().early_events, 2);
+        assert_eq!(client.stats().unmatched_events, 2);
         sim.push_event("calling.call.receive", with("call_state", "created"));
         let call = client.next_call(LONG).unwrap();
         assert_eq!((call.id(), call.state()), ("early", CallState::Answered));
         assert_eq!(call.wait_for_answered(Duration::ZERO).unwrap(), CallState::Answered);
-        assert_eq!((client.stats().early_events, client.stats().events_unclaimed), (0, 0));
+        assert_eq!((client.stats().unmatched_events, client.stats().events_unclaimed), (0, 0));
     });
 }
 
@@ -368,9 +368,9 @@ fn an_event_that_no_offer_follows_is_dropped_and_counted() {
         sim.push_event("calling.call.play", json!({"call_id": "nobody", "state": "playing"}));
         sim.push_event("messaging.state", json!({"message_id": "nothing", "message_state": "sent"}));
         fence(&client);
-        assert_eq!(client.stats().early_events, 2);
+        assert_eq!(client.stats().unmatched_events, 2);
         until("both are dropped", || client.stats().events_unclaimed == 2);
-        assert_eq!(client.stats().early_events, 0);
+        assert_eq!(client.stats().unmatched_events, 0);
     });
 }
 
@@ -466,9 +466,9 @@ fn a_caller_who_hangs_up_makes_no_failure_of_the_handler() {
 fn a_handler_that_is_set_later_gets_what_waits_and_all_that_follows() {
     watched(|| {
         let (sim, (to, calls)) = (sim(), mpsc::channel());
-        let client = builder(&sim).tuning(|t| t.offer_wait(HOURS)).connect().unwrap();
+        let client = builder(&sim).tuning(|t| t.claim_timeout(HOURS)).connect().unwrap();
         let before: Vec<_> = (0..3).map(|n| sim.caller(format!("+1555123000{n}")).dials()).collect();
-        until("they wait", || client.stats().offers == 3);
+        until("they wait", || client.stats().unclaimed == 3);
         let first = to.clone();
         client.on_call(move |call| Ok(first.send(("first", call))?));
         let mut seen: Vec<_> = (0..3).map(|_| calls.recv_timeout(LONG).unwrap()).collect();
@@ -517,7 +517,7 @@ fn offers_of_unsubscribed_contexts_do_not_come_and_those_added_later_do() {
         let client = client(&sim);
         let caller = sim.caller("+15551230000").context("office").dials();
         fence(&client);
-        assert_eq!(client.stats().offers, 0);
+        assert_eq!(client.stats().unclaimed, 0);
         client.receive(["office"]).unwrap();
         let call = client.next_call(LONG).unwrap();
         assert_eq!((call.id(), call.context().as_str()), (caller.call_id(), "office"));
@@ -528,9 +528,9 @@ fn offers_of_unsubscribed_contexts_do_not_come_and_those_added_later_do() {
 fn a_closed_client_passes_nothing_back_and_lets_its_handler_go() {
     watched(|| {
         let sim = sim();
-        let client = builder(&sim).tuning(|t| t.offer_wait(HOURS)).connect().unwrap();
+        let client = builder(&sim).tuning(|t| t.claim_timeout(HOURS)).connect().unwrap();
         let _caller = sim.caller("+15551230000").dials();
-        until("it waits", || client.stats().offers == 1);
+        until("it waits", || client.stats().unclaimed == 1);
         let kept = Arc::new(());
         client.disconnect();
         let captured = Arc::clone(&kept);
@@ -646,12 +646,13 @@ fn texts_are_pulled_and_those_that_come_again_are_not() {
 fn texts_that_nobody_claims_are_dropped_and_counted() {
     watched(|| {
         let sim = virtual_sim();
-        let client = builder(&sim).tuning(|t| t.offer_wait(Duration::from_secs(5)).offer_queue(2)).connect().unwrap();
+        let client =
+            builder(&sim).tuning(|t| t.claim_timeout(Duration::from_secs(5)).max_unclaimed(2)).connect().unwrap();
         for n in 0..3 {
             sim.texts("+15551230000", "+15559990000", &format!("text {n}"));
         }
         until_in(&sim, "all are dropped", || client.stats().messages_dropped == 3);
-        assert_eq!((client.stats().offers, client.stats().calls_passed), (0, 0));
+        assert_eq!((client.stats().unclaimed, client.stats().calls_passed), (0, 0));
         assert_eq!(refusal(client.next_message(Duration::ZERO)).kind(), ErrorKind::Timeout);
     });
 }

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use signalwire_relay::errors::Phase;
-use signalwire_relay::simulator::deeds::DeedKind;
+use signalwire_relay::simulator::interactions::InteractionKind;
 use signalwire_relay::simulator::{Callee, Caller, Fault, Malformed, PersonOnCall, Simulator};
 use signalwire_relay::{Call, Client, HandlerResult};
 
@@ -116,10 +116,11 @@ impl Scene {
             let _infallible = writeln!(story, "{}", without_file(&line));
         }
         // What people press and say is in the transcript.
-        let by_people = |kind: DeedKind| matches!(kind, DeedKind::Pressed | DeedKind::Spoke);
-        for deed in self.sim.deeds().iter().filter(|deed| !by_people(deed.kind())) {
-            let words = without_file(deed.words());
-            let _infallible = writeln!(story, "{:?} {} {words} {:?}", deed.kind(), deed.with(), deed.lasted());
+        let by_people = |kind: InteractionKind| matches!(kind, InteractionKind::Pressed | InteractionKind::Spoke);
+        for interaction in self.sim.interactions().iter().filter(|interaction| !by_people(interaction.kind())) {
+            let words = without_file(interaction.words());
+            let _infallible =
+                writeln!(story, "{:?} {} {words} {:?}", interaction.kind(), interaction.with(), interaction.lasted());
         }
         story + &self.sim.violations().len().to_string()
     }

@@ -319,7 +319,7 @@ fn no_closure_is_kept_after_the_end_of_a_call_or_of_the_client() {
         match by {
             By::End => caller.hang_up(),
             By::Gone => {
-                sim.fail("calling.end", 404, "gone");
+                sim.refuse_next("calling.end", 404, "gone");
                 call.hangup().unwrap();
             }
             By::Lost => {
@@ -592,7 +592,7 @@ fn every_method_may_be_called_from_every_kind_of_callback() {
 fn shutdown_lets_calls_finish_and_starts_nothing_new() {
     let sim = simulator_at(20.0);
     // Nobody takes calls here: without the shutdown one would wait for somebody.
-    let client = builder(&sim).tuning(|t| t.offer_wait(NEVER)).connect().unwrap();
+    let client = builder(&sim).tuning(|t| t.claim_timeout(NEVER)).connect().unwrap();
     let (first, one) = answered(&sim, &client);
     let (second, other) = answered(&sim, &client);
     let (going, done) = (client.clone(), mpsc::channel());
@@ -608,7 +608,7 @@ fn shutdown_lets_calls_finish_and_starts_nothing_new() {
     assert_eq!(client.send_message(text()).map(drop).unwrap_err().kind(), ErrorKind::Draining);
     // A new call goes to another member of the context.
     sim.wait_for_request("signalwire.unreceive", LONG).unwrap();
-    let other_member = builder(&sim).tuning(|t| t.offer_wait(NEVER)).connect().unwrap();
+    let other_member = builder(&sim).tuning(|t| t.claim_timeout(NEVER)).connect().unwrap();
     let late = sim.caller("+15551230009").is_silent().dials();
     let elsewhere = other_member.next_call(LONG).unwrap();
     assert_eq!(elsewhere.id(), late.call_id());
@@ -662,7 +662,10 @@ fn the_tables_are_empty_when_everything_is_over() {
     sim.callee("+15552220001").is_busy();
     sim.callee("+15552220002").answers_after(NEVER);
     let limit = Duration::from_secs(5);
-    let client = builder(&sim).tuning(|t| t.late_winner(limit).end_grace(limit).offer_wait(limit)).connect().unwrap();
+    let client = builder(&sim)
+        .tuning(|t| t.late_answer_window(limit).final_event_grace(limit).claim_timeout(limit))
+        .connect()
+        .unwrap();
     // A call that is passed because nobody wants it, and a message likewise.
     sim.caller("+15551230001").dials().wait_ended(LONG).unwrap();
     sim.texts("+15553330000", "+15559990000", "hello");
@@ -691,12 +694,12 @@ fn the_tables_are_empty_when_everything_is_over() {
             stats.messages,
             stats.dials,
             stats.dials_given_up,
-            stats.offers,
-            stats.early_events,
+            stats.unclaimed,
+            stats.unmatched_events,
             stats.pending_requests,
             stats.offline_requests,
             stats.write_queue_bytes,
-            stats.notice_bytes,
+            stats.listener_backlog_bytes,
             stats.jobs_waiting,
         ];
         if left.iter().all(|count| *count == 0) { Ok(()) } else { Err(Box::new(stats)) }

@@ -92,7 +92,7 @@ fn the_next_connect_asks_for_the_contexts_that_are_wanted_by_then() {
         assert_eq!(sim.journal().requests("signalwire.receive").len(), 1);
         assert_eq!(sim.journal().requests("signalwire.unreceive").len(), 1);
         // What is refused, or wanted while there is no link, is wanted all the same.
-        sim.fail("signalwire.receive", 402, "Payment required");
+        sim.refuse_next("signalwire.receive", 402, "Payment required");
         assert_eq!(client.receive(["four"]).unwrap_err().code(), Some(402));
         go_offline(&sim, &client);
         let offline = client.clone();
@@ -523,14 +523,14 @@ fn times_without_end_are_taken() {
             .tuning(|t| {
                 t.ping_after(ever)
                     .ping_timeout(ever)
-                    .stable_after(ever)
-                    .write_stall(ever)
-                    .offer_wait(ever)
+                    .backoff_reset_after(ever)
+                    .write_timeout(ever)
+                    .claim_timeout(ever)
                     .unconfirmed_limit(ever)
-                    .end_grace(ever)
+                    .final_event_grace(ever)
             })
             .dial_timeout(ever)
-            .tuning(|t| t.late_winner(ever))
+            .tuning(|t| t.late_answer_window(ever))
             .drain_limit(ever)
             .connect()
             .unwrap();
@@ -558,11 +558,11 @@ fn times_without_end_are_taken() {
         // So is none at all: what cannot be done in no time may fail, and nothing panics.
         let none = Duration::ZERO;
         let client =
-            builder(&sim).tuning(|t| t.ping_after(Duration::from_secs(5)).ping_timeout(none).suspect_after(none));
+            builder(&sim).tuning(|t| t.ping_after(Duration::from_secs(5)).ping_timeout(none).probe_after(none));
         let client = client
-            .tuning(|t| t.stable_after(none).offer_wait(none))
+            .tuning(|t| t.backoff_reset_after(none).claim_timeout(none))
             .request_timeout(none)
-            .tuning(|t| t.end_grace(none))
+            .tuning(|t| t.final_event_grace(none))
             .connect()
             .unwrap();
         if let Err(error) = receive(&client, "more") {
@@ -712,10 +712,10 @@ fn the_waits_between_attempts_grow_and_are_announced() {
 #[test]
 fn a_link_that_was_not_stable_goes_on_with_longer_waits() {
     watched(|| {
-        for (stable_after, longer) in [(Duration::from_secs(3600), true), (Duration::ZERO, false)] {
+        for (backoff_reset_after, longer) in [(Duration::from_secs(3600), true), (Duration::ZERO, false)] {
             let sim = sim();
             let delays = builder(&sim).tuning(|t| t.reconnect_delay(millis(1), Duration::from_secs(1)));
-            let client = delays.tuning(|t| t.stable_after(stable_after)).connect().unwrap();
+            let client = delays.tuning(|t| t.backoff_reset_after(backoff_reset_after)).connect().unwrap();
             let mut states = client.states();
             online(&mut states);
             let mut last = Duration::ZERO;
@@ -731,7 +731,7 @@ fn a_link_that_was_not_stable_goes_on_with_longer_waits() {
                 online(&mut states);
             }
             // The seventh step is 64 ms, of which at least a quarter is waited.
-            assert_eq!(last > millis(1), longer, "{last:?} with {stable_after:?}");
+            assert_eq!(last > millis(1), longer, "{last:?} with {backoff_reset_after:?}");
         }
     });
 }
@@ -888,7 +888,7 @@ fn a_peer_that_takes_nothing_holds_no_caller_beyond_its_deadline() {
         let (client, _service) = connect(&peer, |builder| {
             builder
                 .request_timeout(Duration::from_secs(1))
-                .tuning(|t| t.write_queue(64 << 10).write_stall(Duration::from_secs(3600)))
+                .tuning(|t| t.write_queue(64 << 10).write_timeout(Duration::from_secs(3600)))
         });
         // Nobody reads: the socket's buffers fill, then the queue, and callers have to wait.
         let started = Instant::now();
@@ -924,7 +924,7 @@ fn a_peer_that_takes_nothing_is_given_up() {
     watched(|| {
         let peer = Peer::new();
         let (client, service) = connect(&peer, |builder| {
-            builder.request_timeout(LONG).tuning(|t| t.write_stall(Duration::from_secs(2)).write_queue(64 << 10))
+            builder.request_timeout(LONG).tuning(|t| t.write_timeout(Duration::from_secs(2)).write_queue(64 << 10))
         });
         let mut states = client.states();
         online(&mut states);

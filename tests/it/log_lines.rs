@@ -83,7 +83,7 @@ fn of_calls(lines: &Lines) {
     let call = client.dial(phone(NUMBER).from("+15551111111")).unwrap();
     let playing = call.play(silence(std::time::Duration::from_millis(10))).unwrap();
     playing.wait(LONG).unwrap();
-    sim.fail("calling.denoise", 409, &format!("busy with {NUMBER}"));
+    sim.refuse_next("calling.denoise", 409, &format!("busy with {NUMBER}"));
     call.denoise().unwrap_err();
     call.hangup().unwrap();
     call.wait_for_ended(LONG).unwrap();
@@ -185,8 +185,8 @@ fn silences(lines: &Lines) {
 
     // A number that is none is left to the service, and said; further ones are counted.
     let odd = "not%20a%20number";
-    sim.fail("calling.dial", 400, "no");
-    sim.fail("calling.connect", 400, "no");
+    sim.refuse_next("calling.dial", 400, "no");
+    sim.refuse_next("calling.connect", 400, "no");
     assert_eq!(client.dial(phone(odd).from("+15551111111")).unwrap_err().kind(), ErrorKind::Rejected);
     let said = warned(&client);
     let wanted = format!("calling.dial: {odd:?} does not look like a phone number, and is sent as it is");
@@ -194,7 +194,7 @@ fn silences(lines: &Lines) {
     call.connect(Connect::new(phone(odd))).unwrap_err();
     let _refused = client.send_message(sms(odd).from("+15551111111").body("x"));
     for fine in ["+15552223333", "911", "*67", "(555)222-3333"] {
-        sim.fail("calling.dial", 400, "no");
+        sim.refuse_next("calling.dial", 400, "no");
         client.dial(phone(fine).from("+15551111111")).unwrap_err();
     }
     client.disconnect();

@@ -130,7 +130,7 @@ const fn in_grace(kind: K) -> Want {
 /// So long the end of a call or a conference may follow the end of a stay in it.
 const MOMENT: Duration = Duration::from_secs(1);
 
-/// The default of `Tuning::end_grace`.
+/// The default of `Tuning::final_event_grace`.
 const END_GRACE: Duration = Duration::from_secs(15);
 
 const OK: Want = now(Got::Ok);
@@ -331,7 +331,7 @@ impl Scene {
             (Cause::Gone, _, Needs::Callee) => self.reply("calling.dial", json!({"code": "404", "message": "gone"})),
             (Cause::Gone, Some(request), _) => self.reply(request, json!({"code": "404", "message": "gone"})),
             (Cause::Gone, None, _) => {
-                self.sim.fail("calling.end", 404, "gone");
+                self.sim.refuse_next("calling.end", 404, "gone");
                 self.call().hangup().unwrap();
             }
             (Cause::Resumed, ..) => self.sim.drop_link(),

@@ -366,7 +366,7 @@ fn a_recording_that_the_caller_cuts_short_keeps_its_address() {
 fn a_recording_whose_last_event_never_comes_ends_with_its_call_after_a_moment() {
     watched(|| {
         let sim = virtual_sim();
-        let client = builder(&sim).tuning(|t| t.end_grace(Duration::from_secs(5))).connect().unwrap();
+        let client = builder(&sim).tuning(|t| t.final_event_grace(Duration::from_secs(5))).connect().unwrap();
         let (caller, call) = answered(&sim, &client);
         sim.end_calls_abruptly(true);
         let record = call.record(Record::new()).unwrap();
@@ -388,7 +388,7 @@ fn a_recording_whose_last_event_never_comes_ends_with_its_call_after_a_moment() 
 fn a_recording_that_waits_for_its_last_event_ends_when_the_client_is_closed() {
     watched(|| {
         let sim = sim();
-        let client = builder(&sim).tuning(|t| t.end_grace(EVER)).connect().unwrap();
+        let client = builder(&sim).tuning(|t| t.final_event_grace(EVER)).connect().unwrap();
         let (caller, call) = answered(&sim, &client);
         sim.end_calls_abruptly(true);
         let record = call.record(Record::new()).unwrap();
@@ -853,7 +853,7 @@ fn a_refused_start_leaves_nothing_behind() {
     watched(|| {
         let (sim, client, _caller, call) = scene();
         for code in [400, 409, -32602] {
-            sim.fail("calling.play", code, "no");
+            sim.refuse_next("calling.play", code, "no");
             let error = refusal(call.play(Play::new(tts("x")).control_id("again")));
             assert_eq!((error.kind(), error.code()), (ErrorKind::Rejected, Some(code)));
         }
@@ -904,7 +904,7 @@ fn a_success_that_says_nothing_is_a_success() {
 fn a_call_that_ends_abruptly_ends_all_that_runs_on_it() {
     watched(|| {
         let sim = virtual_sim();
-        let client = builder(&sim).tuning(|t| t.end_grace(Duration::from_secs(5))).connect().unwrap();
+        let client = builder(&sim).tuning(|t| t.final_event_grace(Duration::from_secs(5))).connect().unwrap();
         let (caller, call) = answered(&sim, &client);
         let play = for_ever(&call);
         let record = call.record(Record::new()).unwrap();

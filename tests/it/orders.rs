@@ -104,9 +104,10 @@ fn cases(what: &'static str, case: fn(&Simulator, &Client, &mut Dice, u64)) {
             // Longer than anything is kept that might still come.
             sim.advance(10 * MINUTE);
             let stats = client.stats();
-            let left = [stats.calls, stats.messages, stats.dials, stats.dials_given_up, stats.offers];
+            let left = [stats.calls, stats.messages, stats.dials, stats.dials_given_up, stats.unclaimed];
             assert_eq!(left, [0; 5], "{stats:?}");
-            let left = [stats.early_events, stats.pending_requests, stats.notice_bytes, stats.jobs_waiting];
+            let left =
+                [stats.unmatched_events, stats.pending_requests, stats.listener_backlog_bytes, stats.jobs_waiting];
             assert_eq!(left, [0; 4], "{stats:?}");
             assert_eq!((stats.connections, stats.panics, stats.frames_malformed), (1, 0, 0));
         });

@@ -159,7 +159,7 @@ enum Fate {
 
 /// So that a handler fails which speaks.
 fn fail_the_handler(sim: &Simulator) {
-    sim.fail_always("calling.play", 400, "no");
+    sim.refuse_always("calling.play", 400, "no");
 }
 
 /// The program has one call, for which the client is about to send something by itself; then `fate`, then the post.
@@ -180,7 +180,7 @@ fn is_sent_until_the_service_has_responded(post: Post, fate: Fate) {
         }
         Post::Pass => {
             caller = Some(dials_in(&sim));
-            until_in(&sim, "the offer", || client.stats().offers == 1);
+            until_in(&sim, "the offer", || client.stats().unclaimed == 1);
         }
         Post::Cancel => {
             dialing = Some(dial());
@@ -264,7 +264,7 @@ fn a_pass_without_a_response_is_not_repeated_for_a_call_that_routing_has_offered
 fn a_hang_up_that_a_service_in_trouble_refuses_is_repeated_after_growing_pauses_and_given_up() {
     watched(|| {
         let sim = virtual_sim();
-        let (client, _states) = online_client(plain(&sim).tuning(|t| t.late_winner(300 * SECOND)));
+        let (client, _states) = online_client(plain(&sim).tuning(|t| t.late_answer_window(300 * SECOND)));
         client.on_call(|call| {
             call.answer()?;
             Err("a mistake of the program".into())
@@ -290,7 +290,7 @@ fn a_call_whose_hang_up_was_refused_is_hung_up_again_by_a_shutdown() {
             call.answer()?;
             Err("a mistake of the program".into())
         });
-        sim.fail("calling.end", 400, "not like this");
+        sim.refuse_next("calling.end", 400, "not like this");
         let caller = dials_in(&sim);
         sim.wait_for_request("calling.end", LONG).unwrap();
         sim.advance(SECOND);
@@ -327,13 +327,13 @@ fn what_could_not_be_cleaned_up_is_a_warning_with_the_id_of_the_call() {
         return watched(move || {
             log_to(&Warnings);
             let sim = virtual_sim();
-            let (client, mut states) = online_client(plain(&sim).tuning(|t| t.late_winner(60 * SECOND)));
+            let (client, mut states) = online_client(plain(&sim).tuning(|t| t.late_answer_window(60 * SECOND)));
             speaks(&client, usize::MAX);
             let caller = dials_in(&sim);
             caller.wait_answered(LONG).unwrap();
             report(format!("call {}", caller.call_id()));
             if role == "refused" || role == "gone" {
-                sim.fail("calling.end", if role == "gone" { 404 } else { 403 }, "not allowed");
+                sim.refuse_next("calling.end", if role == "gone" { 404 } else { 403 }, "not allowed");
                 fail_the_handler(&sim);
             } else {
                 take_away(&sim, &mut states);
@@ -437,9 +437,9 @@ fn each_passed_call_is_one_warning_and_many_are_two_lines() {
         return watched(|| {
             log_to(&Warnings);
             let sim = virtual_sim();
-            let client = plain(&sim).max_active_calls(1).tuning(|t| t.offer_queue(1)).connect().unwrap();
+            let client = plain(&sim).max_active_calls(1).tuning(|t| t.max_unclaimed(1)).connect().unwrap();
             let first = dials_in(&sim);
-            until_in(&sim, "the first offer", || client.stats().offers == 1);
+            until_in(&sim, "the first offer", || client.stats().unclaimed == 1);
             report(format!("first {}", first.call_id()));
             // There may be one call, and it is there.
             let others: Vec<PersonOnCall> = (0..200).map(|_| dials_in(&sim)).collect();

@@ -228,10 +228,10 @@ fn a_command_whose_operation_is_gone_leaves_the_call_and_one_whose_call_is_gone_
         let (sim, client) = pair();
         let (_caller, call) = answered(&sim, &client, "+15551230001");
         let play = call.play(forever()).unwrap();
-        sim.fail("calling.play.pause", 404, "no such playback");
+        sim.refuse_next("calling.play.pause", 404, "no such playback");
         play.pause().unwrap();
         assert!(call.end().is_none() && !play.is_done());
-        sim.fail("calling.play.pause", 410, "the call is gone");
+        sim.refuse_next("calling.play.pause", 410, "the call is gone");
         play.pause().unwrap();
         assert!(call.end().is_some());
         assert_eq!(refusal(play.wait(None)).kind(), ErrorKind::CallGone);
@@ -605,7 +605,7 @@ fn a_listener_that_is_too_slow_loses_notices_that_are_counted_and_never_the_end(
         let client = Client::builder()
             .simulator(&sim)
             .contexts(["default"])
-            .tuning(|t| t.notice_bytes(20 * SIZE))
+            .tuning(|t| t.max_listener_backlog_bytes(20 * SIZE))
             .connect()
             .unwrap();
         let (caller, call) = answered(&sim, &client, "+15551230001");
@@ -623,8 +623,8 @@ fn a_listener_that_is_too_slow_loses_notices_that_are_counted_and_never_the_end(
         }
         fence(&client);
         let stats = client.stats();
-        assert!(stats.notice_bytes <= 20 * SIZE, "{stats:?}");
-        let dropped = stats.notices_dropped;
+        assert!(stats.listener_backlog_bytes <= 20 * SIZE, "{stats:?}");
+        let dropped = stats.listener_events_dropped;
         assert!((80..100).contains(&dropped), "{dropped}");
         caller.hang_up();
         call.wait_for_ended(MINUTE).unwrap();
@@ -632,7 +632,7 @@ fn a_listener_that_is_too_slow_loses_notices_that_are_counted_and_never_the_end(
         let heard = heard.lock().clone();
         assert_eq!(heard.len() as u64, 100 - dropped + 1, "what was not dropped was delivered");
         assert_eq!(heard.last().map(String::as_str), Some("calling.call.state"));
-        assert_eq!((client.stats().notice_bytes, client.stats().notices_dropped), (0, dropped));
+        assert_eq!((client.stats().listener_backlog_bytes, client.stats().listener_events_dropped), (0, dropped));
     });
 }
 

@@ -165,7 +165,7 @@ fn the_end_of_a_call_says_why_who_ended_it_and_how_long_it_lasted() {
     assert_eq!((end.answered_at, end.duration), (None, None));
     // The service does not know the call any more: nothing is known.
     let (_caller, call) = answered(&sim, &client);
-    sim.fail("calling.end", 404, "gone");
+    sim.refuse_next("calling.end", 404, "gone");
     call.hangup().unwrap();
     assert_eq!(call.wait_for_ended(None).unwrap(), call.end().unwrap());
     assert_eq!(call.end().unwrap().reason, None);

@@ -84,7 +84,7 @@ fn a_peer_that_reads_late_slows_the_client_down_and_does_not_lose_it() {
         let peer = Peer::new();
         // However busy the machine is: the peer reads as soon as enough waits.
         let (client, mut states, mut service) =
-            in_session(&peer, |builder| builder.tuning(|t| t.write_stall(Duration::from_secs(3600))));
+            in_session(&peer, |builder| builder.tuning(|t| t.write_timeout(Duration::from_secs(3600))));
         let mut sender =
             tungstenite::WebSocket::from_raw_socket(service.0.get_ref().try_clone().unwrap(), Role::Server, None);
         // Long ids make long acknowledgements: more than the sockets and the client's queue hold together.

@@ -125,7 +125,7 @@ fn on_the_simulator(shown: &mut Shown) {
     shown.told(&call);
     let mut events = call.events();
     // A password that only the request had, repeated under a name that says nothing.
-    sim.fail("calling.play", 400, &format!("the endpoint's {PASSWORD} is wrong"));
+    sim.refuse_next("calling.play", 400, &format!("the endpoint's {PASSWORD} is wrong"));
     shown.error(&call.play(silence(LONG)).unwrap_err());
     sim.push_event("some.event", json!({"said": PASSWORD}));
     // User code whose panic or failure says more than it should.
@@ -161,7 +161,7 @@ fn on_the_simulator(shown: &mut Shown) {
     // A service that repeats what it should not.
     let echo = format!("project {PROJECT} with token {TOKEN} may not");
     for method in ["signalwire.receive", "messaging.send", "calling.play", "calling.end", "calling.dial"] {
-        sim.fail(method, 500, &echo);
+        sim.refuse_next(method, 500, &echo);
     }
     shown.error(&client.receive(["more"]).unwrap_err());
     shown.error(&client.send_message(sms("+15552222222").from("+15551111111").body("hello")).unwrap_err());
@@ -505,11 +505,11 @@ fn every_method(sim: &Simulator, client: &Client, call: &Call, hostile: &str, sh
     assert!(methods.len() > 50, "{methods:?}");
     for method in &methods {
         for code in [400, 404, -32603] {
-            sim.fail(method, code, hostile);
+            sim.refuse_next(method, code, hostile);
             shown.error(&client.execute(method, json!({})).unwrap_err());
         }
         if method.starts_with("calling.") {
-            sim.fail(method, 409, hostile);
+            sim.refuse_next(method, 409, hostile);
             shown.error(&call.execute(method, json!({})).unwrap_err());
         }
     }
@@ -524,7 +524,7 @@ fn with_a_hostile_service() {
     let mut shown = Shown::default();
     let dialled = client.dial(phone("+15552222222").from("+15551111111")).unwrap();
     for method in ["calling.play", "calling.send_digits", "messaging.send", "signalwire.receive", "calling.dial"] {
-        sim.fail(method, 400, &hostile);
+        sim.refuse_next(method, 400, &hostile);
     }
     let texted = || client.send_message(sms("+15552222222").from("+15551111111").body("hello"));
     shown.error(&dialled.play(silence(LONG)).unwrap_err());
@@ -532,7 +532,7 @@ fn with_a_hostile_service() {
     shown.error(&texted().unwrap_err());
     shown.error(&client.receive(["more"]).unwrap_err());
     shown.error(&client.dial(phone("+15552222222").from("+15551111111")).unwrap_err());
-    sim.fail("some.method", 400, &format!("{}{TOKEN}", "\\u{".repeat(40_000)));
+    sim.refuse_next("some.method", 400, &format!("{}{TOKEN}", "\\u{".repeat(40_000)));
     let long = client.execute("some.method", json!({})).unwrap_err();
     assert!(long.to_string().len() < 1200 && long.server_message().is_some_and(|said| said.len() < 1100), "{long}");
 

@@ -58,7 +58,7 @@ fn a_text_is_delivered() {
         assert_eq!(text.result().unwrap().unwrap().state, MessageState::Delivered);
         assert_eq!(text.clone().wait(Duration::ZERO).unwrap().state, MessageState::Delivered);
         fence(&client);
-        assert_eq!((client.stats().messages, client.stats().early_events), (0, 0));
+        assert_eq!((client.stats().messages, client.stats().unmatched_events), (0, 0));
         assert_eq!(sim.texts_sent().len(), 1);
         assert_accepted(&sim);
     });
@@ -123,7 +123,7 @@ fn a_state_that_overtakes_the_reply_is_not_lost() {
         let (to, told) = mpsc::channel();
         text.on_completed(move |verdict| to.send(verdict.as_ref().unwrap().state.clone()).unwrap());
         assert_eq!(told.recv_timeout(LONG).unwrap(), MessageState::Delivered);
-        assert_eq!((client.stats().messages, client.stats().early_events), (0, 0));
+        assert_eq!((client.stats().messages, client.stats().unmatched_events), (0, 0));
     });
 }
 
@@ -150,7 +150,7 @@ fn in_whatever_order_reply_and_states_come_the_verdict_is_the_same() {
             assert_eq!(text.wait(LONG).unwrap().state, MessageState::Delivered, "after {reply_after}");
             assert_eq!((text.id(), text.segments()), (id, 3));
         }
-        assert_eq!((client.stats().messages, client.stats().early_events), (0, 0));
+        assert_eq!((client.stats().messages, client.stats().unmatched_events), (0, 0));
     });
 }
 
@@ -171,7 +171,7 @@ fn a_state_is_kept_for_as_long_as_the_reply_may_come() {
         sim.release_replies("messaging.send");
         let text = sending.join().unwrap().unwrap();
         assert_eq!(text.wait(LONG).unwrap().state, MessageState::Delivered);
-        assert_eq!((client.stats().events_unclaimed, client.stats().early_events), (5, 0));
+        assert_eq!((client.stats().events_unclaimed, client.stats().unmatched_events), (5, 0));
         // With nothing on its way, a state that is for nobody is not kept either.
         push_state(&sim, "unknown", "sent", json!({}));
         until("it is dropped", || client.stats().events_unclaimed == 6);
@@ -296,7 +296,7 @@ fn a_refused_text_is_an_error_with_the_words_of_the_service() {
         let sim = sim();
         let client = client(&sim);
         for (code, retry) in [(402, false), (-32003, false), (429, true), (404, false)] {
-            sim.fail("messaging.send", code, "not today");
+            sim.refuse_next("messaging.send", code, "not today");
             let error = refusal(client.send_message(hello()));
             assert_eq!((error.kind(), error.code(), error.is_retryable()), (ErrorKind::Rejected, Some(code), retry));
             assert_eq!((error.method(), error.server_message()), (Some("messaging.send"), Some("not today")));

@@ -33,7 +33,7 @@ fn answers_and_stays(client: &Client) {
 }
 
 fn passed(stats: &Stats) -> (u64, u64, usize) {
-    (stats.calls_passed, stats.handlers_late, stats.offers)
+    (stats.calls_passed, stats.handlers_late, stats.unclaimed)
 }
 
 #[test]
@@ -45,7 +45,7 @@ fn a_call_whose_handler_gets_no_thread_in_time_is_passed_back_and_counted() {
         let callers: Vec<_> = (0..5).map(|_| dials_in(&sim)).collect();
         until_in(&sim, "two calls that are answered", || callers[..2].iter().all(PersonOnCall::was_answered));
         // Two answered calls do not show that the last of the five has reached the client.
-        let stats = || (client.stats().offers, client.stats().jobs_waiting, client.stats().workers);
+        let stats = || (client.stats().unclaimed, client.stats().jobs_waiting, client.stats().workers);
         until("three offers that wait", || stats() == (3, 3, 2));
         let begun = sim.elapsed();
         until_in(&sim, "the calls to be passed back", || callers[2..].iter().all(PersonOnCall::was_passed));
@@ -132,7 +132,7 @@ fn messages_wait_for_a_thread_for_as_long_as_it_takes_also_when_the_client_is_cl
         until_in(&sim, "the first text", || texts.load(Ordering::SeqCst) >= 1);
         client.disconnect();
         until_in(&sim, "the other texts", || texts.load(Ordering::SeqCst) == 4 && drops.count() == 1);
-        assert_eq!((client.stats().messages_dropped, client.stats().offer_bytes), (0, 0));
+        assert_eq!((client.stats().messages_dropped, client.stats().unclaimed_bytes), (0, 0));
     });
 }
 
@@ -203,7 +203,7 @@ fn of_many_offers_at_once_those_without_a_thread_are_passed_back_within_the_clai
 fn calls_that_wait_for_a_thread_outlive_a_shutdown_no_longer_than_its_limit() {
     watched(|| {
         let sim = virtual_sim();
-        let client = plain(&sim).tuning(|t| t.max_workers(1).offer_wait(LONG)).connect().unwrap();
+        let client = plain(&sim).tuning(|t| t.max_workers(1).claim_timeout(LONG)).connect().unwrap();
         answers_and_stays(&client);
         let callers: Vec<_> = (0..3).map(|_| dials_in(&sim)).collect();
         callers[0].wait_answered(LONG).unwrap();
@@ -279,13 +279,13 @@ fn an_offer_queue_that_does_not_fit_the_calls_is_a_warning() {
             log_to(&Warnings);
             let sim = virtual_sim();
             drop(plain(&sim).max_active_calls(10_000).connect().unwrap());
-            drop(plain(&sim).max_active_calls(10).tuning(|t| t.offer_queue(10)).connect().unwrap());
-            drop(plain(&sim).max_active_calls(10).tuning(|t| t.offer_queue(9)).connect().unwrap());
+            drop(plain(&sim).max_active_calls(10).tuning(|t| t.max_unclaimed(10)).connect().unwrap());
+            drop(plain(&sim).max_active_calls(10).tuning(|t| t.max_unclaimed(9)).connect().unwrap());
         });
     }
     let said = reports_of_child(NAME, "builder", &[]);
     assert_eq!(said.len(), 1, "{said:?}");
-    assert!(said[0].contains("offer_queue is 9,") && said[0].ends_with("set it to 10"), "{said:?}");
+    assert!(said[0].contains("max_unclaimed is 9,") && said[0].ends_with("set it to 10"), "{said:?}");
 }
 
 #[test]

@@ -590,7 +590,10 @@ fn a_thousand_handlers_that_panic_harm_none_of_the_thousand_beside_them() {
         assert_eq!(finished.load(Ordering::SeqCst), 1000);
         let stats = client.stats();
         assert_eq!((stats.panics, stats.calls_passed, stats.handler_failures), (1000, 500, 0));
-        assert_eq!((stats.calls, stats.pending_requests, stats.jobs_waiting, stats.notice_bytes), (0, 0, 0, 0));
+        assert_eq!(
+            (stats.calls, stats.pending_requests, stats.jobs_waiting, stats.listener_backlog_bytes),
+            (0, 0, 0, 0)
+        );
         assert_eq!((stats.workers, stats.connections), (0, 1), "the panics cost threads, or the link");
         assert_eq!(sim.violations(), [""; 0]);
     });
@@ -681,7 +684,7 @@ fn what_panicked_works_the_next_time_in_every_kind_of_callback() {
         sim.advance(MINUTE);
         let stats = client.stats();
         assert_eq!((stats.panics, stats.connections, stats.calls), (8, 1, 0));
-        assert_eq!((stats.jobs_waiting, stats.notice_bytes, stats.workers), (0, 0, 0));
+        assert_eq!((stats.jobs_waiting, stats.listener_backlog_bytes, stats.workers), (0, 0, 0));
     });
 }
 
@@ -758,7 +761,7 @@ fn code_that_sleeps_for_minutes_delays_nobody_by_a_moment() {
 fn notices_beyond_the_bound_are_counted_exactly_and_the_end_is_never_dropped() {
     watchdog("a listener that is too slow", || {
         let sim = simulator();
-        let client = builder(&sim).tuning(|t| t.notice_bytes(20_000)).connect().unwrap();
+        let client = builder(&sim).tuning(|t| t.max_listener_backlog_bytes(20_000)).connect().unwrap();
         let (call, caller) = answered(&sim, &client);
         let (other, _other_caller) = answered(&sim, &client);
         let heard: Arc<Mutex<Vec<String>>> = Arc::default();
@@ -775,12 +778,12 @@ fn notices_beyond_the_bound_are_counted_exactly_and_the_end_is_never_dropped() {
         }
         sim.advance(MINUTE);
         let stats = client.stats();
-        assert!(stats.notice_bytes <= 20_000, "{stats:?}");
-        assert!((500..2000).contains(&stats.notices_dropped), "{stats:?}");
+        assert!(stats.listener_backlog_bytes <= 20_000, "{stats:?}");
+        assert!((500..2000).contains(&stats.listener_events_dropped), "{stats:?}");
         // What is dropped for one is not dropped for what needs no room: states, waits, completions.
         let play = other.play(silence(SECOND)).unwrap();
         assert_eq!(play.wait(MINUTE).unwrap().state, PlayState::Finished);
-        let dropped = client.stats().notices_dropped;
+        let dropped = client.stats().listener_events_dropped;
         caller.hang_up();
         call.wait_for_ended(MINUTE).unwrap();
         sim.advance(20 * MINUTE);
@@ -793,7 +796,7 @@ fn notices_beyond_the_bound_are_counted_exactly_and_the_end_is_never_dropped() {
         let told = heard.iter().chain(&pulled).filter(|name| *name == "calling.error").count() as u64;
         assert_eq!(told + dropped, 2000, "told {told}, dropped {dropped}");
         sim.advance(MINUTE);
-        assert_eq!(client.stats().notice_bytes, 0);
+        assert_eq!(client.stats().listener_backlog_bytes, 0);
     });
 }
 

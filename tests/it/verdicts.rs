@@ -191,12 +191,12 @@ fn what_acts_outside_of_its_call_has_an_unknown_outcome_when_the_service_is_in_t
         for (method, ask) in outside() {
             for code in TROUBLE {
                 let before = count(&sim, method);
-                sim.fail(method, code, "Service Timeout");
+                sim.refuse_next(method, code, "Service Timeout");
                 assert_open(&refusal(ask(&client, &call)), method, code);
                 assert_eq!(count(&sim, method), before + 1, "{method} is not sent again");
             }
             for code in VERDICTS {
-                sim.fail(method, code, "no");
+                sim.refuse_next(method, code, "no");
                 let error = refusal(ask(&client, &call));
                 assert_eq!((error.kind(), error.code()), (ErrorKind::Rejected, Some(code)), "{method}");
                 assert!(!error.may_have_been_sent(), "{method}");
@@ -222,7 +222,7 @@ fn what_acts_on_its_call_alone_is_refused_whatever_the_code_is() {
         ];
         for (method, ask) in inside {
             for code in TROUBLE.into_iter().chain(VERDICTS) {
-                sim.fail(method, code, "no");
+                sim.refuse_next(method, code, "no");
                 let error = refusal(ask(&client, &call));
                 assert_eq!((error.kind(), error.code()), (ErrorKind::Rejected, Some(code)), "{method}");
                 assert!(!error.may_have_been_sent(), "{method}");
@@ -260,9 +260,9 @@ fn a_stay_that_may_have_begun_is_left_under_its_own_id() {
         let sim = sim();
         let client = client(&sim);
         let (_caller, call) = answered(&sim, &client);
-        sim.fail("calling.queue.enter", 504, "Service Timeout");
+        sim.refuse_next("calling.queue.enter", 504, "Service Timeout");
         assert!(refusal(call.queue_enter("support")).may_have_been_sent());
-        sim.fail("calling.queue.leave", 404, "not in the queue");
+        sim.refuse_next("calling.queue.leave", 404, "not in the queue");
         call.queue_leave("support").unwrap();
         let id = |method: &str| sent(&sim, method)["control_id"].clone();
         assert_eq!(id("calling.queue.enter"), id("calling.queue.leave"));
@@ -275,7 +275,7 @@ fn a_call_whose_transfer_may_have_begun_comes_back() {
         let sim = sim();
         let client = client(&sim);
         let (caller, call) = answered(&sim, &client);
-        sim.fail("calling.transfer", -32000, "Service Timeout");
+        sim.refuse_next("calling.transfer", -32000, "Service Timeout");
         assert!(refusal(call.transfer(Transfer::to_context("default"))).may_have_been_sent());
         caller.hang_up();
         call.wait_for_ended(LONG).unwrap();
@@ -297,7 +297,7 @@ fn a_hang_up_of_a_leg_that_a_service_in_trouble_refuses_is_asked_for_again() {
             sim.advance(SECOND);
             assert_eq!(sim.calls().len(), 1);
             for _ in 0..3 {
-                sim.fail("calling.end", code, "not now");
+                sim.refuse_next("calling.end", code, "not now");
             }
             dialing.cancel();
             sim.advance(SECOND / 2);
@@ -310,7 +310,7 @@ fn a_hang_up_of_a_leg_that_a_service_in_trouble_refuses_is_asked_for_again() {
         let before = count(&sim, "calling.end");
         let dialing = client.start_dial(Dial::new(bob().timeout(HOURS))).unwrap();
         sim.advance(SECOND);
-        sim.fail("calling.end", 403, "never");
+        sim.refuse_next("calling.end", 403, "never");
         drop(dialing);
         sim.advance(400 * SECOND);
         assert_eq!((count(&sim, "calling.end") - before, sim.calls().len()), (1, 1));
@@ -378,7 +378,7 @@ fn a_second_answered_leg_of_a_dial_is_ended_and_the_winner_stays() {
 fn a_loser_that_was_dropped_and_answers_all_the_same_is_ended() {
     watched(|| {
         let sim = sim();
-        let client = builder(&sim).tuning(|t| t.loser_wait(Duration::from_secs(1))).connect().unwrap();
+        let client = builder(&sim).tuning(|t| t.losing_leg_timeout(Duration::from_secs(1))).connect().unwrap();
         let dialing = by_hand(&sim, &client, "t");
         push_leg(&sim, "t", "loser", "ringing");
         push_winner(&sim, "t", "winner");
@@ -549,7 +549,7 @@ fn a_dial_lasts_as_long_as_the_ringing_that_it_asks_for() {
 fn legs_of_a_dial_that_is_over_take_nobody_s_place() {
     watched(|| {
         let sim = sim();
-        let client = builder(&sim).max_active_calls(3).tuning(|t| t.loser_wait(HOURS)).connect().unwrap();
+        let client = builder(&sim).max_active_calls(3).tuning(|t| t.losing_leg_timeout(HOURS)).connect().unwrap();
         let dialing = by_hand(&sim, &client, "won");
         for leg in ["winner", "loser", "another"] {
             push_leg(&sim, "won", leg, "ringing");
@@ -601,7 +601,7 @@ fn push_offer(sim: &Simulator, call_id: &str, state: &str, timestamp: f64) {
 
 /// A client of short patience with what nobody claims.
 fn impatient(sim: &Simulator) -> Builder {
-    builder(sim).tuning(|t| t.offer_wait(Duration::from_secs(1)))
+    builder(sim).tuning(|t| t.claim_timeout(Duration::from_secs(1)))
 }
 
 #[test]
@@ -690,7 +690,7 @@ fn a_call_whose_end_was_told_when_it_was_passed_back_is_handed_out_when_it_is_of
         fence(&client);
         assert!(sim.redeliver_last_event("calling.call.receive"));
         fence(&client);
-        assert_eq!((client.stats().calls, client.stats().offers), (0, 0));
+        assert_eq!((client.stats().calls, client.stats().unclaimed), (0, 0));
         push_offer(&sim, caller.call_id(), "ringing", 2.0);
         assert_eq!(client.next_call(LONG).unwrap().state(), CallState::Ringing);
     });
@@ -710,7 +710,7 @@ fn an_offer_anew_may_overtake_the_reply_to_the_pass() {
         // The offer that it came with is a repeat still.
         push_envelope(&sim, Some("again".into()), offer_of("call", "created", 1.0));
         fence(&client);
-        assert_eq!((client.stats().calls, client.stats().offers, call.end()), (1, 0, None));
+        assert_eq!((client.stats().calls, client.stats().unclaimed, call.end()), (1, 0, None));
         push_offer(&sim, "call", "created", 2.0);
         let anew = client.next_call(LONG).unwrap();
         call.wait_for_ended(LONG).unwrap();
@@ -741,21 +741,21 @@ fn an_answered_call_is_not_taken_for_one_that_is_offered_anew() {
                 assert_eq!(refusal(passing.join().unwrap()).code(), Some(409));
                 push_offer(&sim, id, "created", 2.0);
                 fence(&client);
-                assert_eq!((call.end(), client.stats().offers), (None, 0));
+                assert_eq!((call.end(), client.stats().unclaimed), (None, 0));
                 push_leg(&sim, "", id, "answered");
             } else {
                 push_leg(&sim, "", id, "answered");
                 fence(&client);
                 push_offer(&sim, id, "created", 3.0);
                 fence(&client);
-                assert_eq!((call.state(), call.end(), client.stats().offers), (CallState::Answered, None, 0));
+                assert_eq!((call.state(), call.end(), client.stats().unclaimed), (CallState::Answered, None, 0));
                 let done = json!({"jsonrpc": "2.0", "id": pass.id(), "error": {"code": 409}});
                 sim.push_raw(&done.to_string());
                 assert_eq!(refusal(passing.join().unwrap()).code(), Some(409));
             }
             push_offer(&sim, id, "created", 4.0);
             fence(&client);
-            assert_eq!((call.state(), call.end(), client.stats().offers), (CallState::Answered, None, 0), "{id}");
+            assert_eq!((call.state(), call.end(), client.stats().unclaimed), (CallState::Answered, None, 0), "{id}");
         }
         assert_eq!(client.stats().calls, 2);
     });
@@ -777,7 +777,7 @@ fn an_offer_of_a_caller_who_is_gone_already_is_nothing() {
         push_offer(&sim, "overtaken", "created", 1.0);
         fence(&client);
         let stats = client.stats();
-        assert_eq!((stats.calls, stats.offers, stats.early_events, stats.calls_passed), (0, 0, 0, 0));
+        assert_eq!((stats.calls, stats.unclaimed, stats.unmatched_events, stats.calls_passed), (0, 0, 0, 0));
         // An offer of a call that goes on is delivered again, and says that it has ended.
         push_offer(&sim, "known", "created", 1.0);
         assert_eq!(calls.recv_timeout(LONG).as_deref(), Ok("known"));

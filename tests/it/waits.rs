@@ -71,7 +71,7 @@ const TAG: &str = "a-tag";
 impl Scene {
     fn new() -> Self {
         let sim = simulator_at(20.0);
-        let client = builder(&sim).tuning(|t| t.end_grace(Duration::from_secs(1))).connect().unwrap();
+        let client = builder(&sim).tuning(|t| t.final_event_grace(Duration::from_secs(1))).connect().unwrap();
         let caller = sim.caller("+15551230000").is_silent().dials();
         let call = client.next_call(LONG).unwrap();
         let weak = client.downgrade();
@@ -349,7 +349,7 @@ fn a_wait_on_something_that_is_over_returns_at_once() {
         match cause {
             Cause::End => scene.hang_up(),
             Cause::Gone => {
-                scene.sim.fail("calling.end", 404, "gone");
+                scene.sim.refuse_next("calling.end", 404, "gone");
                 call.hangup().unwrap();
             }
             Cause::Lost => {
@@ -454,7 +454,7 @@ fn on_completed_is_called_once_in_every_ending_and_never_inline() {
                 caller.hang_up();
             }
             Gone => {
-                sim.fail("calling.end", 410, "gone");
+                sim.refuse_next("calling.end", 410, "gone");
                 call.hangup().unwrap();
             }
             Lost => {
@@ -582,10 +582,10 @@ fn a_410_ends_the_call_whatever_was_asked() {
     let call = client.next_call(LONG).unwrap();
     call.answer().unwrap();
     call.wait_for_answered(LONG).unwrap();
-    sim.fail("calling.echo", 404, "no such thing");
+    sim.refuse_next("calling.echo", 404, "no such thing");
     assert_eq!(call.execute("calling.echo", json!({})).unwrap_err().code(), Some(404));
     assert!(call.end().is_none(), "a 404 may mean something else than the call");
-    sim.fail("calling.echo", 410, "gone");
+    sim.refuse_next("calling.echo", 410, "gone");
     assert_eq!(call.execute("calling.echo", json!({})).unwrap_err().kind(), K::CallGone);
     assert!(call.end().is_some(), "the call goes on after a 410");
     assert_eq!(client.stats().calls, 0);

@@ -36,8 +36,11 @@ fn a_trace_has_every_frame_and_what_no_frame_shows() {
     let sim = virtual_sim();
     let memory = Memory::default();
     let trace = Trace::to_writer(memory.clone()).content(true).numbers(true);
-    let client =
-        builder(&sim, trace).request_timeout(5 * SECOND).tuning(|tuning| tuning.notice_bytes(2000)).connect().unwrap();
+    let client = builder(&sim, trace)
+        .request_timeout(5 * SECOND)
+        .tuning(|tuning| tuning.max_listener_backlog_bytes(2000))
+        .connect()
+        .unwrap();
     client.on_call(|call| match &*call.from_number() {
         "+15550000001" => {
             call.answer()?;
@@ -60,7 +63,7 @@ fn a_trace_has_every_frame_and_what_no_frame_shows() {
         sim.push_event("calling.call.play", params);
     }
     sim.advance(SECOND);
-    assert!(client.stats().notices_dropped > 0);
+    assert!(client.stats().listener_events_dropped > 0);
     assert_eq!(call.wait_for_ended(SECOND).unwrap_err().kind(), ErrorKind::Timeout);
 
     let mut states = client.states();
@@ -135,7 +138,7 @@ fn no_secret_stands_in_a_trace() {
     // What a request brings is looked for from then on, however many come before the line is written.
     for n in 0..200 {
         let url = format!("https://user{n}:{PASSWORD}-{n}@example.com/");
-        sim.fail("calling.user_event", 500, &format!("{TOKEN}: cannot reach {url}, {PASSWORD}-{n}"));
+        sim.refuse_next("calling.user_event", 500, &format!("{TOKEN}: cannot reach {url}, {PASSWORD}-{n}"));
         call.execute("calling.user_event", json!({"event": {"url": url}})).unwrap_err();
     }
     sim.push_raw(&format!("not JSON {TOKEN}"));

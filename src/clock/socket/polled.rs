@@ -27,7 +27,7 @@ pub(crate) struct Socket {
 
 /// What a caller waits for.
 #[derive(Clone, Copy)]
-enum Wish {
+enum Readiness {
     Read,
     Write,
 }
@@ -67,7 +67,7 @@ impl Socket {
                 Err(_) if self.read_cut.load(Ordering::Acquire) => return Ok(0),
                 result => return result,
             }
-            if !self.wait(Wish::Read, until)? {
+            if !self.wait(Readiness::Read, until)? {
                 return Ok(0);
             }
         }
@@ -91,7 +91,7 @@ impl Socket {
                     limit => Instant::now().checked_add(Duration::from_nanos(limit)),
                 };
             }
-            if !self.wait(Wish::Write, until)? {
+            if !self.wait(Readiness::Write, until)? {
                 return Err(ErrorKind::BrokenPipe.into());
             }
         }
@@ -99,7 +99,7 @@ impl Socket {
 
     /// Whether something lies here to be read, the end included.
     pub(crate) fn has_arrived(&self) -> bool {
-        self.is_ready(Wish::Read, Duration::ZERO).unwrap_or(false)
+        self.is_ready(Readiness::Read, Duration::ZERO).unwrap_or(false)
     }
 
     pub(crate) fn shutdown(&self, how: Shutdown) -> io::Result<()> {
@@ -128,10 +128,10 @@ impl Socket {
     /// # Errors
     ///
     /// `TimedOut` when `until` has passed.
-    fn wait(&self, wish: Wish, until: Deadline) -> io::Result<bool> {
+    fn wait(&self, wish: Readiness, until: Deadline) -> io::Result<bool> {
         let cut = match wish {
-            Wish::Read => &self.read_cut,
-            Wish::Write => &self.write_cut,
+            Readiness::Read => &self.read_cut,
+            Readiness::Write => &self.write_cut,
         };
         while !cut.load(Ordering::Acquire) {
             let left = until.map(|until| until.saturating_duration_since(Instant::now()));
@@ -146,10 +146,10 @@ impl Socket {
     }
 
     /// Whether reading or writing gives something, if only an error, now or within `span`.
-    fn is_ready(&self, wish: Wish, span: Duration) -> io::Result<bool> {
+    fn is_ready(&self, wish: Readiness, span: Duration) -> io::Result<bool> {
         let flags = match wish {
-            Wish::Read => PollFlags::IN,
-            Wish::Write => PollFlags::OUT,
+            Readiness::Read => PollFlags::IN,
+            Readiness::Write => PollFlags::OUT,
         };
         // Whole milliseconds are what every system takes; none of them would be no wait at all.
         let millis = if span.is_zero() { 0 } else { span.as_millis().clamp(1, STEP.as_millis()) };

@@ -4,9 +4,9 @@ use std::collections::{HashMap, HashSet};
 
 use serde_json::Value;
 
-use crate::clock::Dice;
+use crate::clock::Rng;
 use crate::simulator::faults::cut::Cutting;
-use crate::simulator::faults::fault::{Fault, Kind, Ways};
+use crate::simulator::faults::fault::{Fault, FaultKind, Ways};
 use crate::simulator::line::link::{Flow, Shape};
 use crate::simulator::record::journal::FrameKind;
 
@@ -62,7 +62,7 @@ pub(crate) struct Faults {
     pub(crate) took: HashMap<u64, u64>,
     /// The flaps that are down.
     pub(crate) down: HashSet<u64>,
-    pub(crate) behind: Vec<Behind>,
+    pub(crate) behind: Vec<HeldFrame>,
     /// The cuts that are counted out.
     pub(crate) cutting: Cutting,
 }
@@ -96,11 +96,11 @@ pub(crate) struct Active {
     pub(crate) fault: Fault,
     pub(crate) left: Option<usize>,
     pub(crate) begun: bool,
-    pub(crate) dice: Dice,
+    pub(crate) rng: Rng,
 }
 
 /// A frame that others are to overtake.
-pub(crate) struct Behind {
+pub(crate) struct HeldFrame {
     pub(crate) id: u64,
     pub(crate) conn: u64,
     pub(crate) left: usize,
@@ -110,7 +110,7 @@ pub(crate) struct Behind {
 }
 
 /// A fault that has its turn, and a number from 0 to below 1 for what is drawn in it.
-pub(crate) type Turn = (Kind, f64);
+pub(crate) type Draw = (FaultKind, f64);
 
 impl Faults {
     /// How bytes go now; notes whether everything is swallowed, and whether pings are answered.
@@ -127,22 +127,22 @@ impl Faults {
                 flows.push(&mut shape.from_client);
             }
             match &fault.kind {
-                Kind::Bandwidth { rate } => {
+                FaultKind::Bandwidth { rate } => {
                     flows.into_iter().for_each(|flow| flow.rate = Some(flow.rate.unwrap_or(u64::MAX).min(*rate)));
                 }
-                Kind::Slices { bytes, every } => {
+                FaultKind::Slices { bytes, every } => {
                     for flow in flows {
                         flow.slice = Some(flow.slice.unwrap_or(usize::MAX).min(*bytes));
                         flow.pause = flow.pause.max(*every);
                     }
                 }
-                Kind::Latency { by, .. } => {
+                FaultKind::Latency { by, .. } => {
                     let ways = u32::try_from(flows.len()).unwrap_or(2);
                     shape.round_trip += by.saturating_mul(ways);
                 }
-                Kind::Stall => shape.stalled = true,
-                Kind::Freeze => frozen = true,
-                Kind::UnansweredPings => deaf = true,
+                FaultKind::Stall => shape.stalled = true,
+                FaultKind::Freeze => frozen = true,
+                FaultKind::UnansweredPings => deaf = true,
                 _ => {}
             }
         }
@@ -151,15 +151,15 @@ impl Faults {
     }
 
     /// The faults that have their turn; those that are used up go.
-    pub(crate) fn turns(&mut self, fits: impl Fn(&Fault) -> bool) -> Vec<Turn> {
+    pub(crate) fn turns(&mut self, fits: impl Fn(&Fault) -> bool) -> Vec<Draw> {
         let mut turns = Vec::new();
         for active in self.active.iter_mut().filter(|active| active.begun && fits(&active.fault)) {
-            if active.left == Some(0) || (active.fault.chance < 1.0 && active.dice.part() >= active.fault.chance) {
+            if active.left == Some(0) || (active.fault.chance < 1.0 && active.rng.part() >= active.fault.chance) {
                 continue;
             }
             active.left = active.left.map(|left| left - 1);
             *self.took.entry(active.id).or_default() += 1;
-            turns.push((active.fault.kind.clone(), active.dice.part()));
+            turns.push((active.fault.kind.clone(), active.rng.part()));
         }
         if !turns.is_empty() {
             self.active.retain(|active| active.left != Some(0));

@@ -22,7 +22,7 @@ use crate::simulator::line::handshake::{HandshakeFault, Trouble};
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Fault {
-    pub(crate) kind: Kind,
+    pub(crate) kind: FaultKind,
     pub(crate) on: Option<String>,
     pub(crate) only: Only,
     pub(crate) way: Ways,
@@ -33,7 +33,7 @@ pub struct Fault {
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Kind {
+pub(crate) enum FaultKind {
     // The line.
     Latency { by: Duration, jitter: Duration },
     Bandwidth { rate: u64 },
@@ -91,17 +91,17 @@ pub(crate) enum Ways {
 }
 
 impl Fault {
-    fn new(kind: Kind) -> Self {
+    fn new(kind: FaultKind) -> Self {
         let (only, way) = (Only::Any, Ways::Both);
         Self { kind, on: None, only, way, times: None, chance: 1.0, after: Duration::ZERO, lasting: None }
     }
 
     fn at(phase: Phase, what: HandshakeFault) -> Self {
-        Self::new(Kind::Connecting(Trouble { phase, what }))
+        Self::new(FaultKind::Connecting(Trouble { phase, what }))
     }
 
     fn act(act: Act) -> Self {
-        Self::new(Kind::Act(act))
+        Self::new(FaultKind::Act(act))
     }
 }
 
@@ -110,51 +110,51 @@ impl Fault {
     /// Frames arrive so much later, in each direction, and in order; [`jitter`](Self::jitter) is added.
     #[must_use]
     pub fn latency(by: Duration) -> Self {
-        Self::new(Kind::Latency { by, jitter: Duration::ZERO })
+        Self::new(FaultKind::Latency { by, jitter: Duration::ZERO })
     }
 
     /// So many bytes go in a second, in each direction.
     #[must_use]
     pub fn bandwidth(bytes_per_second: u64) -> Self {
-        Self::new(Kind::Bandwidth { rate: bytes_per_second.max(1) })
+        Self::new(FaultKind::Bandwidth { rate: bytes_per_second.max(1) })
     }
 
     /// Bytes go in pieces of at most so many, whatever they belong to: handshakes and TLS records too. In virtual time
     /// the client reads each piece by itself; in real time [`every`](Self::every) makes that likely.
     #[must_use]
     pub fn slices(bytes: usize) -> Self {
-        Self::new(Kind::Slices { bytes: bytes.max(1), every: Duration::ZERO })
+        Self::new(FaultKind::Slices { bytes: bytes.max(1), every: Duration::ZERO })
     }
 
     /// The service stops reading, so that the client's writes come to a halt once the system's buffers are full.
     #[must_use]
     pub fn stall() -> Self {
-        Self::new(Kind::Stall)
+        Self::new(FaultKind::Stall)
     }
 
     /// Everything is swallowed in both directions, as on a half-open link.
     #[must_use]
     pub fn freeze() -> Self {
-        Self::new(Kind::Freeze)
+        Self::new(FaultKind::Freeze)
     }
 
     /// Pings of clients are not answered.
     #[must_use]
     pub fn unanswered_pings() -> Self {
-        Self::new(Kind::UnansweredPings)
+        Self::new(FaultKind::UnansweredPings)
     }
 
     /// New connections are closed as soon as they are accepted.
     #[must_use]
     pub fn refuse_connections() -> Self {
-        Self::new(Kind::RefuseConnections)
+        Self::new(FaultKind::RefuseConnections)
     }
 
     /// The link is up for a while, then down for a while, and so on; each time is drawn between a half and one and a
     /// half of what is given.
     #[must_use]
     pub fn flap(up: Duration, down: Duration) -> Self {
-        Self::new(Kind::Flap { up, down })
+        Self::new(FaultKind::Flap { up, down })
     }
 }
 
@@ -164,31 +164,31 @@ impl Fault {
     /// Loses the frames.
     #[must_use]
     pub fn lose() -> Self {
-        Self::new(Kind::Lose)
+        Self::new(FaultKind::Lose)
     }
 
     /// Delays the frames, so that others overtake them.
     #[must_use]
     pub fn delay(by: Duration) -> Self {
-        Self::new(Kind::Delay { by, jitter: Duration::ZERO })
+        Self::new(FaultKind::Delay { by, jitter: Duration::ZERO })
     }
 
     /// Sends the frames again, `copies` times, unchanged.
     #[must_use]
     pub fn repeat(copies: usize) -> Self {
-        Self::new(Kind::Repeat { copies })
+        Self::new(FaultKind::Repeat { copies })
     }
 
     /// Events are sent again under a new id.
     #[must_use]
     pub fn redeliver() -> Self {
-        Self { only: Only::Events, ..Self::new(Kind::Redeliver) }
+        Self { only: Only::Events, ..Self::new(FaultKind::Redeliver) }
     }
 
     /// Sends the frames after `behind` of the frames that follow; after 1 s, if none follow.
     #[must_use]
     pub fn reorder(behind: usize) -> Self {
-        Self::new(Kind::Reorder { behind: behind.max(1) })
+        Self::new(FaultKind::Reorder { behind: behind.max(1) })
     }
 }
 
@@ -234,20 +234,20 @@ impl Fault {
     /// Credentials are refused.
     #[must_use]
     pub fn refuse_credentials() -> Self {
-        Self::new(Kind::RefuseCredentials { resumed_only: false })
+        Self::new(FaultKind::RefuseCredentials { resumed_only: false })
     }
 
     /// Credentials are refused when they come with the keys of a session, and let in without.
     #[must_use]
     pub fn refuse_resume() -> Self {
-        Self::new(Kind::RefuseCredentials { resumed_only: true })
+        Self::new(FaultKind::RefuseCredentials { resumed_only: true })
     }
 
     /// Requests are refused: a negative code becomes a JSON-RPC error, another one the `code` of the result. For one
     /// method with [`on`](Self::on).
     #[must_use]
     pub fn refuse(code: i64, message: impl Into<String>) -> Self {
-        Self { only: Only::Requests, ..Self::new(Kind::Refuse { code, message: message.into() }) }
+        Self { only: Only::Requests, ..Self::new(FaultKind::Refuse { code, message: message.into() }) }
     }
 }
 
@@ -371,7 +371,7 @@ impl Fault {
     /// Up to so much is added to each latency or delay.
     #[must_use]
     pub fn jitter(mut self, up_to: Duration) -> Self {
-        if let Kind::Latency { jitter, .. } | Kind::Delay { jitter, .. } = &mut self.kind {
+        if let FaultKind::Latency { jitter, .. } | FaultKind::Delay { jitter, .. } = &mut self.kind {
             *jitter = up_to;
         }
         self
@@ -380,7 +380,7 @@ impl Fault {
     /// So much passes after each slice.
     #[must_use]
     pub fn every(mut self, pause: Duration) -> Self {
-        if let Kind::Slices { every, .. } = &mut self.kind {
+        if let FaultKind::Slices { every, .. } = &mut self.kind {
             *every = pause;
         }
         self

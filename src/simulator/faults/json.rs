@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use crate::error::{self, Error, Phase, Result};
-use crate::simulator::faults::fault::{Act, Fault, Kind, Only, Ways};
+use crate::simulator::faults::fault::{Act, Fault, FaultKind, Only, Ways};
 use crate::simulator::faults::malformed::Malformed;
 use crate::simulator::line::handshake::{HandshakeFault, Trouble};
 
@@ -23,7 +23,7 @@ struct Row {
     says: &'static str,
     read: fn(&mut Fields<'_>) -> Result<Fault>,
     /// Its keys with their values; nothing for a fault of another row.
-    write: fn(&Kind) -> Option<Value>,
+    write: fn(&FaultKind) -> Option<Value>,
 }
 
 /// What is written of a kind of fault, and nothing of others.
@@ -44,126 +44,126 @@ const ROWS: &[Row] = &[
         keys: "`ms`, `jitter_ms`",
         says: "frames arrive later, each direction by itself and in order; handshakes take a round trip more",
         read: |f| Ok(Fault::latency(f.ms("ms")?).jitter(f.ms_or_none("jitter_ms")?.unwrap_or_default())),
-        write: told!(Kind::Latency { by, jitter } => {"ms": ms(*by), "jitter_ms": ms(*jitter)}),
+        write: told!(FaultKind::Latency { by, jitter } => {"ms": ms(*by), "jitter_ms": ms(*jitter)}),
     },
     Row {
         name: "bandwidth",
         keys: "`bytes_per_second`",
         says: "bytes go no faster",
         read: |f| Ok(Fault::bandwidth(f.whole("bytes_per_second")?)),
-        write: told!(Kind::Bandwidth { rate } => {"bytes_per_second": rate}),
+        write: told!(FaultKind::Bandwidth { rate } => {"bytes_per_second": rate}),
     },
     Row {
         name: "slices",
         keys: "`bytes`, `every_ms`",
         says: "bytes go in pieces of at most so many, also in handshakes and within TLS records",
         read: |f| Ok(Fault::slices(f.whole("bytes")?).every(f.ms_or_none("every_ms")?.unwrap_or_default())),
-        write: told!(Kind::Slices { bytes, every } => {"bytes": bytes, "every_ms": ms(*every)}),
+        write: told!(FaultKind::Slices { bytes, every } => {"bytes": bytes, "every_ms": ms(*every)}),
     },
     Row {
         name: "stall",
         keys: "",
         says: "the service reads nothing, so that the client's writes come to a halt",
         read: |_| Ok(Fault::stall()),
-        write: told!(Kind::Stall => {}),
+        write: told!(FaultKind::Stall => {}),
     },
     Row {
         name: "freeze",
         keys: "",
         says: "a half-open link: everything is swallowed in both directions",
         read: |_| Ok(Fault::freeze()),
-        write: told!(Kind::Freeze => {}),
+        write: told!(FaultKind::Freeze => {}),
     },
     Row {
         name: "unanswered_pings",
         keys: "",
         says: "pings of clients are not answered",
         read: |_| Ok(Fault::unanswered_pings()),
-        write: told!(Kind::UnansweredPings => {}),
+        write: told!(FaultKind::UnansweredPings => {}),
     },
     Row {
         name: "refuse_connections",
         keys: "",
         says: "new connections are closed as soon as they are accepted",
         read: |_| Ok(Fault::refuse_connections()),
-        write: told!(Kind::RefuseConnections => {}),
+        write: told!(FaultKind::RefuseConnections => {}),
     },
     Row {
         name: "flap",
         keys: "`up_ms`, `down_ms`",
         says: "the link is up, then down, and so on; each time is drawn between half and one and a half of that",
         read: |f| Ok(Fault::flap(f.ms("up_ms")?, f.ms("down_ms")?)),
-        write: told!(Kind::Flap { up, down } => {"up_ms": ms(*up), "down_ms": ms(*down)}),
+        write: told!(FaultKind::Flap { up, down } => {"up_ms": ms(*up), "down_ms": ms(*down)}),
     },
     Row {
         name: "lose",
         keys: "",
         says: "replies and events do not come; with `only: requests`, requests have no effect",
         read: |_| Ok(Fault::lose()),
-        write: told!(Kind::Lose => {}),
+        write: told!(FaultKind::Lose => {}),
     },
     Row {
         name: "delay",
         keys: "`ms`, `jitter_ms`",
         says: "replies and events come later, and others overtake them",
         read: |f| Ok(Fault::delay(f.ms("ms")?).jitter(f.ms_or_none("jitter_ms")?.unwrap_or_default())),
-        write: told!(Kind::Delay { by, jitter } => {"ms": ms(*by), "jitter_ms": ms(*jitter)}),
+        write: told!(FaultKind::Delay { by, jitter } => {"ms": ms(*by), "jitter_ms": ms(*jitter)}),
     },
     Row {
         name: "repeat",
         keys: "`copies`",
         says: "replies and events come again as they are",
         read: |f| Ok(Fault::repeat(f.whole_or("copies", 1)?)),
-        write: told!(Kind::Repeat { copies } => {"copies": copies}),
+        write: told!(FaultKind::Repeat { copies } => {"copies": copies}),
     },
     Row {
         name: "redeliver",
         keys: "",
         says: "events come again under a new id",
         read: |_| Ok(Fault::redeliver()),
-        write: told!(Kind::Redeliver => {}),
+        write: told!(FaultKind::Redeliver => {}),
     },
     Row {
         name: "reorder",
         keys: "`behind`",
         says: "replies and events come after so many of those that follow, after a second at most",
         read: |f| Ok(Fault::reorder(f.whole_or("behind", 1)?)),
-        write: told!(Kind::Reorder { behind } => {"behind": behind}),
+        write: told!(FaultKind::Reorder { behind } => {"behind": behind}),
     },
     Row {
         name: "silence",
         keys: "`phase`",
         says: "what the client says in this phase of connecting is never answered",
         read: |f| Ok(Fault::silence(f.phase()?)),
-        write: told!(Kind::Connecting(Trouble { phase, what: HandshakeFault::Silence }) => {"phase": phase_name(*phase)}),
+        write: told!(FaultKind::Connecting(Trouble { phase, what: HandshakeFault::Silence }) => {"phase": phase_name(*phase)}),
     },
     Row {
         name: "garbage",
         keys: "`phase`, `bytes`",
         says: "this (a text, or a list of numbers) comes in place of the answer",
         read: |f| Ok(Fault::garbage(f.phase()?, f.bytes()?)),
-        write: told!(Kind::Connecting(Trouble { phase, what: HandshakeFault::Garbage(bytes) }) => {"phase": phase_name(*phase), "bytes": bytes}),
+        write: told!(FaultKind::Connecting(Trouble { phase, what: HandshakeFault::Garbage(bytes) }) => {"phase": phase_name(*phase), "bytes": bytes}),
     },
     Row {
         name: "cut_at",
         keys: "`phase`",
         says: "the connection ends in this phase",
         read: |f| Ok(Fault::cut_at(f.phase()?)),
-        write: told!(Kind::Connecting(Trouble { phase, what: HandshakeFault::Cut }) => {"phase": phase_name(*phase)}),
+        write: told!(FaultKind::Connecting(Trouble { phase, what: HandshakeFault::Cut }) => {"phase": phase_name(*phase)}),
     },
     Row {
         name: "reset_at",
         keys: "`phase`",
         says: "the connection is reset in this phase",
         read: |f| Ok(Fault::reset_at(f.phase()?)),
-        write: told!(Kind::Connecting(Trouble { phase, what: HandshakeFault::Reset }) => {"phase": phase_name(*phase)}),
+        write: told!(FaultKind::Connecting(Trouble { phase, what: HandshakeFault::Reset }) => {"phase": phase_name(*phase)}),
     },
     Row {
         name: "drip",
         keys: "`phase`, `every_ms`",
         says: "the answer comes byte by byte; `tls` or `upgrade`",
         read: |f| Ok(Fault::drip(f.phase()?, f.ms("every_ms")?)),
-        write: told!(Kind::Connecting(Trouble { phase, what: HandshakeFault::Drip(every) }) => {"phase": phase_name(*phase), "every_ms": ms(*every)}),
+        write: told!(FaultKind::Connecting(Trouble { phase, what: HandshakeFault::Drip(every) }) => {"phase": phase_name(*phase), "every_ms": ms(*every)}),
     },
     Row {
         name: "http",
@@ -175,21 +175,21 @@ const ROWS: &[Row] = &[
             }
             Ok(Fault::http(f.whole("status")?, f.text_or("body", "")?))
         },
-        write: told!(Kind::Connecting(Trouble { phase, what: HandshakeFault::Http(status, body) }) => {"phase": phase_name(*phase), "status": status, "body": body}),
+        write: told!(FaultKind::Connecting(Trouble { phase, what: HandshakeFault::Http(status, body) }) => {"phase": phase_name(*phase), "status": status, "body": body}),
     },
     Row {
         name: "refuse_credentials",
         keys: "",
         says: "they are refused; the next two with `next: 2`, later ones with `after_ms`",
         read: |_| Ok(Fault::refuse_credentials()),
-        write: told!(Kind::RefuseCredentials { resumed_only: false } => {}),
+        write: told!(FaultKind::RefuseCredentials { resumed_only: false } => {}),
     },
     Row {
         name: "refuse_resume",
         keys: "",
         says: "they are refused when they come with the keys of a session",
         read: |_| Ok(Fault::refuse_resume()),
-        write: told!(Kind::RefuseCredentials { resumed_only: true } => {}),
+        write: told!(FaultKind::RefuseCredentials { resumed_only: true } => {}),
     },
     Row {
         name: "refuse",
@@ -200,49 +200,49 @@ const ROWS: &[Row] = &[
             let code = code.ok_or_else(|| f.wrong("code", "a whole number, such as 404 or -32602"))?;
             Ok(Fault::refuse(code, f.text_or("message", "Refused")?))
         },
-        write: told!(Kind::Refuse { code, message } => {"code": code, "message": message}),
+        write: told!(FaultKind::Refuse { code, message } => {"code": code, "message": message}),
     },
     Row {
         name: "reset",
         keys: "",
         says: "connections are reset",
         read: |_| Ok(Fault::reset()),
-        write: told!(Kind::Act(Act::Reset) => {}),
+        write: told!(FaultKind::Act(Act::Reset) => {}),
     },
     Row {
         name: "cut",
         keys: "",
         says: "connections end",
         read: |_| Ok(Fault::cut()),
-        write: told!(Kind::Act(Act::Cut) => {}),
+        write: told!(FaultKind::Act(Act::Cut) => {}),
     },
     Row {
         name: "close",
         keys: "`code`, `reason`",
         says: "connections are closed with a WebSocket code",
         read: |f| Ok(Fault::close(f.whole_or("code", 1000)?, f.text_or("reason", "")?)),
-        write: told!(Kind::Act(Act::Close { code, reason }) => {"code": code, "reason": reason}),
+        write: told!(FaultKind::Act(Act::Close { code, reason }) => {"code": code, "reason": reason}),
     },
     Row {
         name: "disconnect",
         keys: "`restart`, `closes`",
         says: "`signalwire.disconnect`; with `restart`, sessions are forgotten",
         read: |f| Ok(Fault::disconnect(f.flag_or("restart", false)?, f.flag_or("closes", true)?)),
-        write: told!(Kind::Act(Act::Disconnect { restart, closes }) => {"restart": restart, "closes": closes}),
+        write: told!(FaultKind::Act(Act::Disconnect { restart, closes }) => {"restart": restart, "closes": closes}),
     },
     Row {
         name: "forget_sessions",
         keys: "",
         says: "the next reconnect is not a resume",
         read: |_| Ok(Fault::forget_sessions()),
-        write: told!(Kind::Act(Act::ForgetSessions) => {}),
+        write: told!(FaultKind::Act(Act::ForgetSessions) => {}),
     },
     Row {
         name: "pings",
         keys: "`count`",
         says: "so many pings at once, of RELAY and of WebSocket each",
         read: |f| Ok(Fault::pings(f.whole_or("count", 100)?)),
-        write: told!(Kind::Act(Act::Pings { count }) => {"count": count}),
+        write: told!(FaultKind::Act(Act::Pings { count }) => {"count": count}),
     },
     Row {
         name: "malformed",
@@ -253,48 +253,48 @@ const ROWS: &[Row] = &[
             let names: Vec<&str> = Malformed::all().map(Malformed::name).collect();
             Ok(Fault::malformed(kind.ok_or_else(|| f.wrong("kind", &format!("one of {}", names.join(", "))))?))
         },
-        write: told!(Kind::Act(Act::Malformed(kind)) => {"kind": kind.name()}),
+        write: told!(FaultKind::Act(Act::Malformed(kind)) => {"kind": kind.name()}),
     },
     Row {
         name: "large_frame",
         keys: "`bytes`",
         says: "an event of that length",
         read: |f| Ok(Fault::large_frame(f.whole("bytes")?)),
-        write: told!(Kind::Act(Act::LargeFrame { bytes }) => {"bytes": bytes}),
+        write: told!(FaultKind::Act(Act::LargeFrame { bytes }) => {"bytes": bytes}),
     },
     Row {
         name: "fragments",
         keys: "`pieces`",
         says: "an event in pieces, with WebSocket pings between them",
         read: |f| Ok(Fault::fragments(f.whole_or("pieces", 3)?)),
-        write: told!(Kind::Act(Act::Fragments { pieces }) => {"pieces": pieces}),
+        write: told!(FaultKind::Act(Act::Fragments { pieces }) => {"pieces": pieces}),
     },
     Row {
         name: "unknown_call",
         keys: "",
         says: "events of a call that nobody knows",
         read: |_| Ok(Fault::unknown_call()),
-        write: told!(Kind::Act(Act::UnknownCall) => {}),
+        write: told!(FaultKind::Act(Act::UnknownCall) => {}),
     },
     Row {
         name: "again",
         keys: "`event`",
         says: "the last event of this type once more, under a new id",
         read: |f| Ok(Fault::again(f.text("event")?)),
-        write: told!(Kind::Act(Act::Again { event }) => {"event": event}),
+        write: told!(FaultKind::Act(Act::Again { event }) => {"event": event}),
     },
 ];
 
 static NAMES: LazyLock<Vec<&'static str>> = LazyLock::new(|| ROWS.iter().map(|row| row.name).collect());
 
 /// The row of a kind of fault, and its keys with their values.
-fn row(kind: &Kind) -> Option<(&'static Row, Value)> {
+fn row(kind: &FaultKind) -> Option<(&'static Row, Value)> {
     ROWS.iter().find_map(|row| Some((row, (row.write)(kind)?)))
 }
 
 /// What something that happens once is called.
 pub(crate) fn name_of(act: &Act) -> &'static str {
-    row(&Kind::Act(act.clone())).map_or("", |(row, _)| row.name)
+    row(&FaultKind::Act(act.clone())).map_or("", |(row, _)| row.name)
 }
 
 /// Names and JSON.

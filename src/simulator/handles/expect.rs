@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use crate::simulator::handles::instance::Simulator;
 use crate::simulator::handles::watch::ACK_LIMIT;
-use crate::simulator::verdict::deeds::{self, Deed, DeedKind, Matcher, Scene};
 use crate::simulator::verdict::expected::{Count, Expected};
+use crate::simulator::verdict::interactions::{self, Interaction, InteractionKind, Matcher, Scene};
 use crate::simulator::verdict::unmet::{SHOWN, VerificationError};
 use crate::simulator::world::shared::Shared;
 use crate::simulator::world::state::World;
@@ -68,7 +68,7 @@ impl Expectation<'_> {
 
     fn change(self, change: impl FnOnce(&mut Matcher, &mut Count)) {
         // It is gone when it has been judged by hand already.
-        if let Some(Expected::Deed(wanted, count)) = self.shared.expected.lock().get(self.id) {
+        if let Some(Expected::Interaction(wanted, count)) = self.shared.expected.lock().get(self.id) {
             change(wanted, count);
         }
     }
@@ -86,7 +86,7 @@ impl fmt::Debug for Expectation<'_> {
 ///
 /// ```
 /// use signalwire_relay::simulator::Simulator;
-/// use signalwire_relay::simulator::deeds::{asked_for_digits, hung_up, said};
+/// use signalwire_relay::simulator::interactions::{asked_for_digits, hung_up, said};
 ///
 /// let sim = Simulator::start()?;
 /// sim.expect_said("welcome").with("+15551230000").once();
@@ -100,13 +100,13 @@ impl fmt::Debug for Expectation<'_> {
 /// # Ok::<(), signalwire_relay::Error>(())
 /// ```
 impl Simulator {
-    /// Expects a deed, at least once when nothing else is said.
+    /// Expects an interaction, at least once when nothing else is said.
     pub fn expect(&self, wanted: Matcher) -> Expectation<'_> {
         let id = self.shared.expected.lock().add(Expected::at_least_once(wanted));
         Expectation { shared: &self.shared, id }
     }
 
-    /// Expects deeds in this order; others may come between them.
+    /// Expects interactions in this order; others may come between them.
     pub fn expect_in_order(&self, wanted: impl IntoIterator<Item = Matcher>) {
         let all = wanted.into_iter().collect();
         self.shared.expected.lock().add(Expected::Order(all));
@@ -114,47 +114,47 @@ impl Simulator {
 
     /// Expects something that contains `text` to be spoken.
     pub fn expect_said(&self, text: impl Into<String>) -> Expectation<'_> {
-        self.expect(deeds::said(text))
+        self.expect(interactions::said(text))
     }
 
     /// Expects the program to ask a person for digits.
     pub fn expect_asked_for_digits(&self) -> Expectation<'_> {
-        self.expect(deeds::asked_for_digits())
+        self.expect(interactions::asked_for_digits())
     }
 
     /// Expects a number to be called.
     pub fn expect_dialled(&self, number: impl Into<String>) -> Expectation<'_> {
-        self.expect(deeds::dialled(number))
+        self.expect(interactions::dialled(number))
     }
 
     /// Expects two people to be put through to each other.
     pub fn expect_connected(&self, one: impl Into<String>, other: impl Into<String>) -> Expectation<'_> {
-        self.expect(deeds::connected(one, other))
+        self.expect(interactions::connected(one, other))
     }
 
     /// Expects a recording.
     pub fn expect_recorded(&self) -> Expectation<'_> {
-        self.expect(deeds::recorded())
+        self.expect(interactions::recorded())
     }
 
     /// Expects a text to a number.
     pub fn expect_texted(&self, number: impl Into<String>) -> Expectation<'_> {
-        self.expect(deeds::texted(number))
+        self.expect(interactions::texted(number))
     }
 
     /// Expects a call to be answered by the program.
     pub fn expect_answered(&self) -> Expectation<'_> {
-        self.expect(deeds::answered())
+        self.expect(interactions::answered())
     }
 
     /// Expects a call to be ended by the program.
     pub fn expect_hung_up(&self) -> Expectation<'_> {
-        self.expect(deeds::hung_up())
+        self.expect(interactions::hung_up())
     }
 
     /// Expects a request of this method.
     pub fn expect_request(&self, method: impl Into<String>) -> Expectation<'_> {
-        self.expect(deeds::requested(method))
+        self.expect(interactions::requested(method))
     }
 
     /// Judges now what is expected so far, and the violations so far; the drop of the simulator judges neither again.
@@ -198,11 +198,11 @@ impl Simulator {
 impl Simulator {
     /// Everything that the program did so far, with what people heard, pressed and said (the last 50,000 of it).
     #[must_use]
-    pub fn deeds(&self) -> Vec<Deed> {
-        self.shared.with(|world| world.record.deeds().cloned().collect())
+    pub fn interactions(&self) -> Vec<Interaction> {
+        self.shared.with(|world| world.record.interactions().cloned().collect())
     }
 
-    /// The number of deeds so far that match.
+    /// The number of interactions so far that match.
     #[must_use]
     pub fn count_of(&self, wanted: &Matcher) -> usize {
         let scene = self.shared.with(|world| scene(world));
@@ -212,58 +212,63 @@ impl Simulator {
     /// Returns what the program said, to any person, and the URLs of the files that it played.
     #[must_use]
     pub fn said(&self) -> Vec<String> {
-        self.pick(DeedKind::Said, Deed::words)
+        self.pick(InteractionKind::Said, Interaction::words)
     }
 
     /// The prompts with which it asked for digits; an empty text where it asked without one.
     #[must_use]
     pub fn asked_for_digits(&self) -> Vec<String> {
-        self.pick(DeedKind::AskedForDigits, Deed::words)
+        self.pick(InteractionKind::AskedForDigits, Interaction::words)
     }
 
     /// The numbers it called.
     #[must_use]
     pub fn dialled(&self) -> Vec<String> {
-        self.pick(DeedKind::Dialled, Deed::with)
+        self.pick(InteractionKind::Dialled, Interaction::with)
     }
 
     /// Returns the pairs of numbers that the program connected.
     #[must_use]
     pub fn connected(&self) -> Vec<(String, String)> {
-        let both = |deed: &Deed| (deed.with().to_owned(), deed.words().to_owned());
-        self.of(DeedKind::Connected).iter().map(both).collect()
+        let both = |interaction: &Interaction| (interaction.with().to_owned(), interaction.words().to_owned());
+        self.of(InteractionKind::Connected).iter().map(both).collect()
     }
 
     /// Returns the complete recordings of the program: of whom, what was said meanwhile, and how long they are.
     #[must_use]
-    pub fn recordings(&self) -> Vec<Deed> {
-        self.of(DeedKind::Recorded)
+    pub fn recordings(&self) -> Vec<Interaction> {
+        self.of(InteractionKind::Recorded)
     }
 
     /// Whose calls it answered.
     #[must_use]
     pub fn answered(&self) -> Vec<String> {
-        self.pick(DeedKind::Answered, Deed::with)
+        self.pick(InteractionKind::Answered, Interaction::with)
     }
 
     /// Whose calls it ended.
     #[must_use]
     pub fn hung_up(&self) -> Vec<String> {
-        self.pick(DeedKind::HungUp, Deed::with)
+        self.pick(InteractionKind::HungUp, Interaction::with)
     }
 
-    fn of(&self, kind: DeedKind) -> Vec<Deed> {
-        self.shared.with(|world| world.record.deeds().filter(|deed| deed.kind() == kind).cloned().collect())
+    fn of(&self, kind: InteractionKind) -> Vec<Interaction> {
+        self.shared.with(|world| {
+            world.record.interactions().filter(|interaction| interaction.kind() == kind).cloned().collect()
+        })
     }
 
-    fn pick(&self, kind: DeedKind, part: fn(&Deed) -> &str) -> Vec<String> {
-        self.of(kind).iter().map(|deed| part(deed).to_owned()).collect()
+    fn pick(&self, kind: InteractionKind, part: fn(&Interaction) -> &str) -> Vec<String> {
+        self.of(kind).iter().map(|interaction| part(interaction).to_owned()).collect()
     }
 }
 
 /// All that has happened so far.
 fn scene(world: &World) -> Scene {
-    Scene { deeds: world.record.deeds().cloned().collect(), entries: world.record.journal().entries().to_vec() }
+    Scene {
+        interactions: world.record.interactions().cloned().collect(),
+        entries: world.record.journal().entries().to_vec(),
+    }
 }
 
 impl Drop for Simulator {

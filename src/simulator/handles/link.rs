@@ -116,17 +116,17 @@ impl Simulator {
 
     /// Refuses the next request of a method: a negative code becomes a JSON-RPC error, another one the `code` of the
     /// result. Several of these are used up in order.
-    pub fn fail(&self, method: &str, code: i64, message: &str) {
+    pub fn refuse_next(&self, method: &str, code: i64, message: &str) {
         self.add_failure(method, Times::Next(1), code, message);
     }
 
-    /// Refuses every request of a method, until [`fail_no_more`](Self::fail_no_more).
-    pub fn fail_always(&self, method: &str, code: i64, message: &str) {
+    /// Refuses every request of a method, until [`stop_refusing`](Self::stop_refusing).
+    pub fn refuse_always(&self, method: &str, code: i64, message: &str) {
         self.add_failure(method, Times::Always, code, message);
     }
 
     /// Ends the refusals of a method.
-    pub fn fail_no_more(&self, method: &str) {
+    pub fn stop_refusing(&self, method: &str) {
         self.shared.with(|world| world.faults.failures.remove(method));
     }
 

@@ -7,11 +7,11 @@ use std::time::Duration;
 use crate::simulator::handles::instance::Simulator;
 use crate::simulator::handles::person_on_call::{self, PersonOnCall};
 use crate::simulator::people::person::Person;
-use crate::simulator::people::plan::{FaxManner, Kind, Machine, Manner, NumberPlan};
+use crate::simulator::people::plan::{FaxManner, Machine, Manner, NumberPlan, PersonKind};
 use crate::simulator::people::script::{Occasion, Step};
 use crate::simulator::record::journal::WaitTimeout;
-use crate::simulator::verdict::deeds::{self, Matcher};
 use crate::simulator::verdict::expected::Expected;
+use crate::simulator::verdict::interactions::{self, Matcher};
 use crate::simulator::world::shared::Shared;
 
 /// The time before each key of somebody who is neither slow nor fast.
@@ -75,7 +75,7 @@ pub trait Role: private::Sealed + Sized {}
 pub struct CallerRole {
     to: String,
     context: String,
-    kind: Kind,
+    kind: PersonKind,
     script: Vec<Step>,
     patience: Option<Duration>,
     expected: Vec<Expected>,
@@ -92,7 +92,7 @@ impl Role for CallerRole {}
 impl Role for CalleeRole {}
 
 mod private {
-    use super::{CalleeRole, CallerRole, Expected, Kind, Persona, Step};
+    use super::{CalleeRole, CallerRole, Expected, PersonKind, Persona, Step};
 
     /// Where a script is kept.
     pub trait Sealed {
@@ -101,7 +101,7 @@ mod private {
             Self: super::Role;
 
         /// Changes what is at the other end of the line.
-        fn kind(person: &mut Persona<Self>, change: impl FnOnce(&mut Kind))
+        fn kind(person: &mut Persona<Self>, change: impl FnOnce(&mut PersonKind))
         where
             Self: super::Role;
 
@@ -115,7 +115,7 @@ mod private {
             person.role.script.push(step);
         }
 
-        fn kind(person: &mut Persona<Self>, change: impl FnOnce(&mut Kind)) {
+        fn kind(person: &mut Persona<Self>, change: impl FnOnce(&mut PersonKind)) {
             change(&mut person.role.kind);
         }
 
@@ -129,7 +129,7 @@ mod private {
             person.plan(|plan| plan.script.push(step));
         }
 
-        fn kind(person: &mut Persona<Self>, change: impl FnOnce(&mut Kind)) {
+        fn kind(person: &mut Persona<Self>, change: impl FnOnce(&mut PersonKind)) {
             person.plan(|plan| change(&mut plan.kind));
         }
 
@@ -284,7 +284,7 @@ impl<R: Role> Persona<R> {
 
     fn fax_manner(mut self, change: impl FnOnce(&mut FaxManner)) -> Self {
         R::kind(&mut self, |kind| {
-            if let Kind::Fax(fax) = kind {
+            if let PersonKind::Fax(fax) = kind {
                 change(fax);
             }
         });
@@ -306,7 +306,7 @@ impl<R: Role> Persona<R> {
 
     /// Expects to hear something that contains `text`. What is said over the greeting of a machine is not heard.
     pub fn expects_to_hear(self, text: impl Into<String>) -> Self {
-        self.expects(deeds::heard(text))
+        self.expects(interactions::heard(text))
     }
 
     fn step(mut self, step: Step) -> Self {
@@ -327,7 +327,7 @@ impl Caller {
         let role = CallerRole {
             to: "+15559990000".into(),
             context: "default".into(),
-            kind: Kind::Person,
+            kind: PersonKind::Person,
             script: Vec::new(),
             patience: None,
             expected: Vec::new(),
@@ -359,14 +359,14 @@ impl Caller {
     /// Does not say a word, not even to a detector.
     #[must_use = "nobody calls before `dials()`"]
     pub fn is_silent(mut self) -> Self {
-        self.role.kind = Kind::Silent;
+        self.role.kind = PersonKind::Silent;
         self
     }
 
     /// Is a fax machine: it sends what a `calling.receive_fax` receives, and takes what is sent to it.
     #[must_use = "nobody calls before `dials()`"]
     pub fn is_fax(mut self) -> Self {
-        self.role.kind = Kind::Fax(FaxManner::default());
+        self.role.kind = PersonKind::Fax(FaxManner::default());
         self
     }
 
@@ -411,7 +411,7 @@ impl Callee {
         self
     }
 
-    fn kind(self, kind: Kind) -> Self {
+    fn kind(self, kind: PersonKind) -> Self {
         self.plan(|plan| plan.kind = kind);
         self
     }
@@ -475,7 +475,7 @@ impl Callee {
 
     /// A person, as by default: says hello when answering, which a detector hears.
     pub fn is_person(self) -> Self {
-        self.kind(Kind::Person)
+        self.kind(PersonKind::Person)
     }
 
     /// An answering machine: it plays its greeting, a second for every twelve characters, then beeps or does not.
@@ -485,7 +485,7 @@ impl Callee {
     ///
     /// What the program says before the greeting is over is in [`said_over_greeting`](Self::said_over_greeting).
     pub fn is_machine(self, greeting: impl Into<String>, beep: bool) -> Self {
-        self.kind(Kind::Machine(Machine::new(greeting.into(), beep)))
+        self.kind(PersonKind::Machine(Machine::new(greeting.into(), beep)))
     }
 
     /// Sets the length of an answering machine's greeting, in simulated time. Default: by its text. Without effect for
@@ -510,7 +510,7 @@ impl Callee {
 
     fn machine(self, change: impl FnOnce(&mut Machine)) -> Self {
         self.plan(|plan| {
-            if let Kind::Machine(machine) = &mut plan.kind {
+            if let PersonKind::Machine(machine) = &mut plan.kind {
                 change(machine);
             }
         });
@@ -519,12 +519,12 @@ impl Callee {
 
     /// A fax machine.
     pub fn is_fax(self) -> Self {
-        self.kind(Kind::Fax(FaxManner::default()))
+        self.kind(PersonKind::Fax(FaxManner::default()))
     }
 
     /// Answers, and says nothing.
     pub fn is_silent(self) -> Self {
-        self.kind(Kind::Silent)
+        self.kind(PersonKind::Silent)
     }
 
     /// Returns what the program began to say during an answering machine's greeting, on all calls so far: it is not on

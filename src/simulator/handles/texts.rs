@@ -6,8 +6,8 @@ use crate::simulator::world::numbers::{Outlook, Outlooks, Text};
 /// # Text messages
 impl Simulator {
     /// Returns the settings for text messages to a number. Default: they are delivered.
-    pub fn number(&self, number: impl Into<String>) -> Number<'_> {
-        Number { sim: self, number: number.into(), more: false }
+    pub fn number(&self, number: impl Into<String>) -> TextDestination<'_> {
+        TextDestination { sim: self, number: number.into(), more: false }
     }
 
     /// Sends the program a text message in the context `default`, and returns the message's ID. The message waits while
@@ -61,13 +61,13 @@ impl Simulator {
 /// # Ok::<(), signalwire_relay::Error>(())
 /// ```
 #[derive(Clone, Debug)]
-pub struct Number<'a> {
+pub struct TextDestination<'a> {
     sim: &'a Simulator,
     number: String,
     more: bool,
 }
 
-impl Number<'_> {
+impl TextDestination<'_> {
     /// Texts arrive.
     pub fn delivers(self) -> Self {
         self.set(Outlook::Delivered)

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::clock::{Sender, Whose};
 use crate::simulator::handles::instance::Simulator;
 use crate::simulator::handles::person_on_call::{PersonOnCall, wait};
-use crate::simulator::record::deed::Deed;
+use crate::simulator::record::interaction::Interaction;
 use crate::simulator::record::journal::{FrameKind, FrameRecord, Journal, WaitTimeout};
 use crate::simulator::service::methods;
 use crate::simulator::wire::schema;
@@ -180,17 +180,19 @@ impl Simulator {
         }
     }
 
-    /// Calls `listener` with every [`Deed`], from the first, on a thread of its own: what the program does, and what
+    /// Calls `listener` with every [`Interaction`], from the first, on a thread of its own: what the program does, and what
     /// people hear, press and say.
     ///
     /// ```
     /// # let sim = signalwire_relay::simulator::Simulator::start()?;
-    /// sim.on_deed(|deed| println!("{deed}"));
+    /// sim.on_interaction(|interaction| println!("{interaction}"));
     /// # Ok::<(), signalwire_relay::Error>(())
     /// ```
-    pub fn on_deed(&self, mut listener: impl FnMut(&Deed) + Send + 'static) {
-        if let Some(sender) = self.listener("simulator-deeds", move |deed: Deed| listener(&deed)) {
-            self.shared.with(|world| world.record.on_deed(sender));
+    pub fn on_interaction(&self, mut listener: impl FnMut(&Interaction) + Send + 'static) {
+        if let Some(sender) =
+            self.listener("simulator-interactions", move |interaction: Interaction| listener(&interaction))
+        {
+            self.shared.with(|world| world.record.on_interaction(sender));
         }
     }
 

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
-use crate::simulator::people::plan::Kind;
+use crate::simulator::people::plan::PersonKind;
 use crate::simulator::people::script::{Act, Occasion, Step};
 
 /// Why and by whom a person's call was ended.
@@ -36,7 +36,7 @@ pub(crate) struct Open {
 pub(crate) struct Person {
     pub(crate) name: String,
     pub(crate) call: String,
-    pub(crate) kind: Kind,
+    pub(crate) kind: PersonKind,
     script: Vec<Step>,
     at: usize,
     /// A step is under way.
@@ -57,7 +57,7 @@ pub(crate) struct Person {
 }
 
 impl Person {
-    pub(crate) fn new(name: &str, kind: Kind, script: Vec<Step>) -> Self {
+    pub(crate) fn new(name: &str, kind: PersonKind, script: Vec<Step>) -> Self {
         Self {
             name: name.to_owned(),
             call: String::new(),
@@ -157,7 +157,7 @@ mod tests {
         let asked = Step::When(Occasion::AskedForDigits);
         let script =
             vec![asked.clone(), Step::Says("one".into()), asked, Step::AfterHearing("bye".into()), Step::HangsUp];
-        let mut ann = Person::new("+1555", Kind::Person, script);
+        let mut ann = Person::new("+1555", PersonKind::Person, script);
         let mut open = Open { occasions: vec![(Occasion::AskedForDigits, (1, 0))], put_through: false };
         assert_eq!(ann.next(&open), None, "before the answer nobody does anything");
         ann.answered = true;

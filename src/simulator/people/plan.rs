@@ -7,7 +7,7 @@ use crate::simulator::people::speech::{span, speaking_seconds};
 
 /// Kind of what is at the far end of a line.
 #[derive(Clone, Debug, Default)]
-pub enum Kind {
+pub enum PersonKind {
     #[default]
     Person,
     Machine(Machine),
@@ -68,7 +68,7 @@ pub(crate) enum Manner {
 #[derive(Debug)]
 pub(crate) struct NumberPlan {
     pub(crate) manner: Manner,
-    pub(crate) kind: Kind,
+    pub(crate) kind: PersonKind,
     pub(crate) script: Vec<Step>,
     pub(crate) times_called: usize,
     pub(crate) said_over_greeting: Vec<String>,
@@ -89,7 +89,7 @@ impl Default for NumberPlan {
     fn default() -> Self {
         Self {
             manner: Manner::Answers(Duration::from_secs(2)),
-            kind: Kind::Person,
+            kind: PersonKind::Person,
             script: Vec::new(),
             times_called: 0,
             said_over_greeting: Vec::new(),

@@ -1,18 +1,18 @@
-//! What happened: frames, lines of the transcript, deeds, violations.
+//! What happened: frames, lines of the transcript, interactions, violations.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use crate::clock::Sender;
-use crate::simulator::record::deed::{Deed, DeedKind};
+use crate::simulator::record::interaction::{Interaction, InteractionKind};
 use crate::simulator::record::journal::{Direction, Frame, FrameKind, FrameRecord, Journal, WaitTimeout};
 use crate::simulator::record::log::Log;
 
 /// How many lines the transcript keeps, and how many violations are kept.
 const LINES_KEPT: usize = 10_000;
 
-/// How many deeds are kept; the oldest go first.
-const DEEDS_KEPT: usize = 50_000;
+/// How many interactions are kept; the oldest go first.
+const INTERACTIONS_KEPT: usize = 50_000;
 
 /// What happened.
 pub(crate) struct History {
@@ -21,9 +21,9 @@ pub(crate) struct History {
     claimed: HashMap<(FrameKind, String), u64>,
     lines: VecDeque<String>,
     listeners: Vec<Sender<String>>,
-    deed_listeners: Vec<Sender<Deed>>,
+    interaction_listeners: Vec<Sender<Interaction>>,
     violations: Vec<String>,
-    deeds: VecDeque<Deed>,
+    interactions: VecDeque<Interaction>,
     told: u64,
     slowest_ack: Duration,
 }
@@ -35,9 +35,9 @@ impl History {
             claimed: HashMap::new(),
             lines: VecDeque::new(),
             listeners: Vec::new(),
-            deed_listeners: Vec::new(),
+            interaction_listeners: Vec::new(),
             violations: Vec::new(),
-            deeds: VecDeque::new(),
+            interactions: VecDeque::new(),
             told: 0,
             slowest_ack: Duration::ZERO,
         }
@@ -117,16 +117,16 @@ impl History {
         self.log.listen(listener);
     }
 
-    /// The same for deeds.
-    pub(crate) fn on_deed(&mut self, listener: Sender<Deed>) {
-        self.deeds.iter().for_each(|deed| drop(listener.send(deed.clone())));
-        self.deed_listeners.push(listener);
+    /// The same for interactions.
+    pub(crate) fn on_interaction(&mut self, listener: Sender<Interaction>) {
+        self.interactions.iter().for_each(|interaction| drop(listener.send(interaction.clone())));
+        self.interaction_listeners.push(listener);
     }
 
     /// Lets the listeners end once they have had what was handed over.
     pub(crate) fn end_listening(&mut self) {
         self.listeners.clear();
-        self.deed_listeners.clear();
+        self.interaction_listeners.clear();
         self.log.end_listening();
     }
 
@@ -146,30 +146,30 @@ impl History {
         self.violations.clear();
     }
 
-    // Deeds.
+    // Interactions.
 
     /// The program did something to somebody.
     pub(crate) fn did(
         &mut self,
         at: Duration,
-        kind: DeedKind,
+        kind: InteractionKind,
         who: &str,
         call_id: Option<&str>,
         words: &str,
         lasted: Duration,
     ) {
-        if self.deeds.len() == DEEDS_KEPT {
-            self.deeds.pop_front();
+        if self.interactions.len() == INTERACTIONS_KEPT {
+            self.interactions.pop_front();
         }
         self.told += 1;
         let place = (self.log.last_sequence(), self.told);
-        let deed = Deed::new(kind, who, words, call_id, at, lasted, place);
-        self.deed_listeners.retain(|listener| listener.send(deed.clone()).is_ok());
-        self.deeds.push_back(deed);
+        let interaction = Interaction::new(kind, who, words, call_id, at, lasted, place);
+        self.interaction_listeners.retain(|listener| listener.send(interaction.clone()).is_ok());
+        self.interactions.push_back(interaction);
     }
 
-    pub(crate) fn deeds(&self) -> impl Iterator<Item = &Deed> {
-        self.deeds.iter()
+    pub(crate) fn interactions(&self) -> impl Iterator<Item = &Interaction> {
+        self.interactions.iter()
     }
 
     // Acknowledgements.

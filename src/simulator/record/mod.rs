@@ -1,8 +1,8 @@
 //! What happened, as it is kept: frames in order.
 
 pub(crate) mod canonical;
-pub(crate) mod deed;
 pub(crate) mod history;
+pub(crate) mod interaction;
 pub(crate) mod journal;
 pub(crate) mod ladder;
 pub(crate) mod log;

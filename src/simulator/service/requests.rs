@@ -99,7 +99,7 @@ impl World {
         if self.faults.drop_before.remove(method) {
             return self.cut(conn);
         }
-        if !self.faults.is_quiet() && self.goes_amiss(conn, id, method) {
+        if !self.faults.is_quiet() && self.apply_request_faults(conn, id, method) {
             return;
         }
         if method == "signalwire.connect" && self.authentication_amiss(conn) {

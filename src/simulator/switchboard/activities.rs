@@ -10,7 +10,7 @@
 
 use serde_json::{Value, json};
 
-use crate::simulator::people::plan::Kind;
+use crate::simulator::people::plan::PersonKind;
 use crate::simulator::switchboard::dispatch;
 use crate::simulator::verbs::activity::{Activity, Begun, Ends, Role, Step, Steps, Turn, Verb, View};
 use crate::simulator::verbs::bindings::KEYS_KEPT;
@@ -20,7 +20,7 @@ use crate::simulator::world::calls::{Leg, Running, State};
 use crate::simulator::world::state::World;
 
 /// What is at the end of a line of which nothing is known.
-static NOBODY: Kind = Kind::Person;
+static NOBODY: PersonKind = PersonKind::Person;
 
 impl World {
     // Beginning, and requests for what runs.

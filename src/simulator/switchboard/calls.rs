@@ -6,7 +6,7 @@
 //! first call up; a second `calling.answer` is refused with 409.
 
 use crate::simulator::people::person::{Ending, Person};
-use crate::simulator::record::deed::DeedKind;
+use crate::simulator::record::interaction::InteractionKind;
 use crate::simulator::verbs::activity::Turn;
 use crate::simulator::wire::frame::{seconds, text};
 use crate::simulator::wire::reply::{Params, Reply, refuse, reply};
@@ -127,7 +127,7 @@ impl World {
         if inbound {
             let name = self.person_name(person);
             self.tell(format!("{name} was answered"));
-            self.did(DeedKind::Answered, &name, Some(call_id), "");
+            self.did(InteractionKind::Answered, &name, Some(call_id), "");
         }
         self.person_answered(person);
     }
@@ -145,7 +145,7 @@ impl World {
         }
         let name = self.person_name(person);
         self.tell(format!("{name} was passed on"));
-        self.did(DeedKind::Passed, &name, Some(call_id), "");
+        self.did(InteractionKind::Passed, &name, Some(call_id), "");
         let call_id = call_id.to_owned();
         let elsewhere = self.sessions.any_for(&context, &passed);
         if elsewhere {
@@ -218,7 +218,7 @@ impl World {
         recordings.into_iter().for_each(|running| self.cut_off(&leg, running));
         if source == "outbound" {
             let name = self.person_name(leg.person);
-            self.did(DeedKind::HungUp, &name, Some(call_id), reason);
+            self.did(InteractionKind::HungUp, &name, Some(call_id), reason);
         }
         self.person_left(leg.person, Ending { reason: reason.to_owned(), by_program: source == "outbound" });
         self.unbridge_ended(&leg);

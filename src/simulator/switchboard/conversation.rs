@@ -1,10 +1,10 @@
 //! How people act out their scripts.
 
 use crate::simulator::people::person::{Ending, Greeting, Open};
-use crate::simulator::people::plan::Kind;
+use crate::simulator::people::plan::PersonKind;
 use crate::simulator::people::script::{Act, Occasion};
 use crate::simulator::people::speech::{span, speaking_seconds};
-use crate::simulator::record::deed::DeedKind;
+use crate::simulator::record::interaction::InteractionKind;
 use crate::simulator::world::calls::State;
 use crate::simulator::world::state::World;
 use std::time::Duration;
@@ -138,7 +138,7 @@ impl World {
         let Some(person) = self.numbers.person(id) else { return };
         let (name, call) = (person.name.clone(), person.call.clone());
         self.tell(format!("{name} pressed {shown}"));
-        self.did(DeedKind::Pressed, &name, Some(&call), shown);
+        self.did(InteractionKind::Pressed, &name, Some(&call), shown);
     }
 
     /// Begins to speak, so that it can be understood or not; gives how long it will take.
@@ -151,7 +151,7 @@ impl World {
         };
         let name = self.person_name(id);
         self.tell(format!("{name} {}: {text}", if clearly { "says" } else { "mumbles" }));
-        self.did(DeedKind::Spoke, &name, Some(&call), &text);
+        self.did(InteractionKind::Spoke, &name, Some(&call), &text);
         self.speech_begins(&call, &text);
         self.after(lasts, move |world| world.speech_ends(&call, &text, clearly));
         lasts
@@ -180,7 +180,7 @@ impl World {
     pub(crate) fn person_answered(&mut self, id: u64) {
         let Some(person) = self.numbers.person_mut(id) else { return };
         person.answered = true;
-        if let Kind::Machine(machine) = &person.kind {
+        if let PersonKind::Machine(machine) = &person.kind {
             let deaf = machine.deaf();
             let lasts = self.time.real(deaf);
             if let Some(person) = self.numbers.person_mut(id) {
@@ -196,7 +196,7 @@ impl World {
         let Some(person) = self.numbers.person_mut(id) else { return };
         if let Greeting::Due(lasts) = person.greeting {
             person.greeting = Greeting::Ends(self.time.after(lasts));
-            let Kind::Machine(machine) = &person.kind else { return };
+            let PersonKind::Machine(machine) = &person.kind else { return };
             let (name, greeting, beep, listens) =
                 (person.name.clone(), machine.greeting.clone(), machine.beep, machine.listens);
             self.tell(format!("{name} plays the greeting: {greeting}"));
@@ -220,7 +220,7 @@ impl World {
         if !over_greeting {
             person.heard.push(text.to_owned());
             let call = person.call.clone();
-            self.did(DeedKind::Heard, &name, Some(&call), text);
+            self.did(InteractionKind::Heard, &name, Some(&call), text);
         }
         if let Some(plan) = self.numbers.plan_mut(&name) {
             let list = if over_greeting { &mut plan.said_over_greeting } else { &mut plan.heard };

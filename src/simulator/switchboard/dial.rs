@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use crate::simulator::people::person::Person;
 use crate::simulator::people::plan::Manner;
 use crate::simulator::people::speech::audible;
-use crate::simulator::record::deed::DeedKind;
+use crate::simulator::record::interaction::InteractionKind;
 use crate::simulator::wire::frame::{list, seconds, text};
 use crate::simulator::wire::reply::{Params, Refusal, Reply, refuse, reply};
 use crate::simulator::world::calls::{Attempt, CallId, Leg, State};
@@ -101,7 +101,7 @@ impl World {
         }
         for (call_id, number, ..) in &legs {
             self.tell(format!("{number} is being called"));
-            self.did(DeedKind::Dialled, number, Some(call_id), "");
+            self.did(InteractionKind::Dialled, number, Some(call_id), "");
             self.emit_state(call_id);
         }
         if parent.is_none() {
@@ -270,7 +270,7 @@ impl World {
         let id = self.attempt(&session, Some(call_id.to_owned()), tag, params)?;
         let ringback: Vec<String> = list(params, "ringback").iter().filter_map(audible).collect();
         for heard in &ringback {
-            self.did_on(call_id, DeedKind::Said, heard);
+            self.record_interaction(call_id, InteractionKind::Said, heard);
             self.hears(person, heard);
         }
         self.emit_on(call_id, "calling.call.connect", json!({"connect_state": "connecting"}));
@@ -312,7 +312,7 @@ impl World {
             .collect();
         self.tell(format!("{} are connected", names.join(" and ")));
         if let [one, other] = names.as_slice() {
-            self.did(DeedKind::Connected, one, Some(parent), other);
+            self.did(InteractionKind::Connected, one, Some(parent), other);
         }
         self.act_at(parent);
         self.act_at(child);

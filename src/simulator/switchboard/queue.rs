@@ -9,7 +9,7 @@
 
 use crate::simulator::wire::frame::{seconds, text};
 use crate::simulator::wire::reply::{Params, Reply, refuse, started};
-use crate::simulator::world::calls::{CallId, Stay};
+use crate::simulator::world::calls::{CallId, QueueEntry};
 use crate::simulator::world::state::World;
 use serde_json::{Value, json};
 
@@ -35,7 +35,7 @@ impl World {
             queue.id = id;
         }
         queue.waiting.push(call_id.to_owned());
-        let stay = Stay { control_id, queue: name.clone(), status_url: own("status_url"), entered, mark };
+        let stay = QueueEntry { control_id, queue: name.clone(), status_url: own("status_url"), entered, mark };
         if let Some(leg) = self.calls.get_mut(call_id) {
             leg.stay = Some(stay);
         }

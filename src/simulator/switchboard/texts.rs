@@ -1,6 +1,6 @@
 //! Texts, in and out.
 
-use crate::simulator::record::deed::DeedKind;
+use crate::simulator::record::interaction::InteractionKind;
 use crate::simulator::wire::frame::{list, text};
 use crate::simulator::wire::reply::{Params, Reply, refuse, reply};
 use crate::simulator::world::numbers::{Outlook, Text};
@@ -34,7 +34,7 @@ impl World {
         };
         let message_id = format!("msg-{}", self.ids.fresh(0x3e55));
         self.tell(format!("{to} is sent: {body}"));
-        self.did(DeedKind::Texted, &to, None, &body);
+        self.did(InteractionKind::Texted, &to, None, &body);
         let base = json!({
             "message_id": message_id,
             "context": context,

@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use serde_json::{Value, json};
 
 use super::{Bare, LONG, fast, no_violations, phone, with};
-use crate::simulator::deeds::{Deed, DeedKind, pressed, spoke};
+use crate::simulator::interactions::{Interaction, InteractionKind, pressed, spoke};
 use crate::simulator::{PersonOnCall, Simulator};
 
 /// A phone that rings for so many simulated seconds.
@@ -95,23 +95,23 @@ fn every_number_of_which_nothing_is_said_does_what_unlisted_callees_do() {
 }
 
 #[test]
-fn a_watcher_is_handed_each_deed_and_sees_who_is_connected_with_whom() {
+fn a_watcher_is_handed_each_interaction_and_sees_who_is_connected_with_whom() {
     let sim = fast();
     sim.callee("+15552222222").rings();
     let ann = sim.caller("+15551110000").dials();
     let mut client = Bare::connected(&sim);
     let call = client.answered();
-    let (sender, deeds) = std::sync::mpsc::channel();
-    sim.on_deed(move |deed| drop(sender.send(deed.clone())));
-    let is = |kind: DeedKind| move |deed: &Deed| deed.kind() == kind;
-    let next = |fits: &dyn Fn(&Deed) -> bool| loop {
-        let deed = deeds.recv_timeout(LONG).expect("a deed");
-        if fits(&deed) {
-            return deed;
+    let (sender, interactions) = std::sync::mpsc::channel();
+    sim.on_interaction(move |interaction| drop(sender.send(interaction.clone())));
+    let is = |kind: InteractionKind| move |interaction: &Interaction| interaction.kind() == kind;
+    let next = |fits: &dyn Fn(&Interaction) -> bool| loop {
+        let interaction = interactions.recv_timeout(LONG).expect("an interaction");
+        if fits(&interaction) {
+            return interaction;
         }
     };
     // What was done before it listened is handed over, too.
-    assert_eq!(next(&is(DeedKind::Answered)).call_id(), Some(ann.call_id()));
+    assert_eq!(next(&is(InteractionKind::Answered)).call_id(), Some(ann.call_id()));
 
     let device = patient("+15552222222", AN_AGE);
     client.ask("calling.connect", with(&call, json!({"devices": [[device]]})));
@@ -122,13 +122,13 @@ fn a_watcher_is_handed_each_deed_and_sees_who_is_connected_with_whom() {
     assert!(bob.answer());
     assert_eq!(peers(), [Some(bob.call_id().to_owned()), Some(ann.call_id().to_owned())]);
     ann.say("is that you?");
-    let said = next(&is(DeedKind::Spoke));
+    let said = next(&is(InteractionKind::Spoke));
     assert_eq!((said.with(), said.words(), said.call_id()), ("+15551110000", "is that you?", Some(ann.call_id())));
-    let heard = next(&is(DeedKind::Heard));
+    let heard = next(&is(InteractionKind::Heard));
     assert_eq!((heard.with(), heard.words(), heard.call_id()), ("+15552222222", "is that you?", Some(bob.call_id())));
 
     bob.press("12");
-    assert_eq!(next(&is(DeedKind::Pressed)).words(), "12");
+    assert_eq!(next(&is(InteractionKind::Pressed)).words(), "12");
     assert_eq!(sim.count_of(&pressed("2").with("+15552222222")), 1);
     assert_eq!(sim.count_of(&spoke("that you").with("+15551110000")), 1);
 

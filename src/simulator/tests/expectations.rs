@@ -7,8 +7,8 @@ use serde_json::json;
 
 use super::{Bare, LONG, fast, on_the_phone, phone, tts, with};
 use crate::simulator::Simulator;
-use crate::simulator::deeds::{
-    DeedKind, answered, asked_for_digits, asked_to_speak, connected, dialled, heard, hung_up, passed, recorded,
+use crate::simulator::interactions::{
+    InteractionKind, answered, asked_for_digits, asked_to_speak, connected, dialled, heard, hung_up, passed, recorded,
     requested, said, sent_digits, texted,
 };
 
@@ -52,8 +52,8 @@ fn what_is_expected_and_done_lets_the_drop_pass() {
     assert_eq!(sim.asked_for_digits(), ["Press one"]);
     assert_eq!((sim.answered(), sim.hung_up()), (vec!["+15551230000".to_owned()], vec!["+15551230000".to_owned()]));
     assert_eq!((sim.count_of(&texted("+15552222222")), sim.count_of(&said("press").with("+1"))), (2, 0));
-    let deed = &sim.deeds()[0];
-    assert_eq!((deed.kind(), deed.call_id()), (DeedKind::Answered, Some(ann.call_id())));
+    let interaction = &sim.interactions()[0];
+    assert_eq!((interaction.kind(), interaction.call_id()), (InteractionKind::Answered, Some(ann.call_id())));
     drop(client);
     assert_eq!(verdict(sim), None);
 }
@@ -265,7 +265,7 @@ fn a_fax_has_as_many_pages_as_its_machine_says_and_may_fail_between_them() {
     client.on(&call, "calling.receive_fax", json!({"control_id": "r"}));
     let last = client.event("calling.call.fax", |event| event["fax"]["type"] == "finished");
     assert_eq!((&last["fax"]["params"]["pages"], &last["fax"]["params"]["success"]), (&json!(3), &json!(true)));
-    assert_eq!(sim.deeds().iter().filter(|deed| deed.kind() == DeedKind::Faxed).count(), 1);
+    assert_eq!(sim.interactions().iter().filter(|interaction| interaction.kind() == InteractionKind::Faxed).count(), 1);
 
     let broken = |sim: &Simulator| sim.caller("+15551230000").is_fax().fax_fails_after(1, "Line lost");
     let (sim, _fax, mut client, call) = on_the_phone(broken);
@@ -274,7 +274,7 @@ fn a_fax_has_as_many_pages_as_its_machine_says_and_may_fail_between_them() {
     let params = &last["fax"]["params"];
     assert_eq!((&params["pages"], &params["result_text"]), (&json!(1), &json!("Line lost")));
     assert_eq!(params["success"], false);
-    assert_eq!(sim.deeds().iter().filter(|deed| deed.kind() == DeedKind::Faxed).count(), 0);
+    assert_eq!(sim.interactions().iter().filter(|interaction| interaction.kind() == InteractionKind::Faxed).count(), 0);
 }
 
 #[test]

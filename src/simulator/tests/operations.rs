@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::{Bare, fast, no_violations, on_the_phone, phone, tts, with};
 use crate::simulator::Simulator;
-use crate::simulator::deeds::charged;
+use crate::simulator::interactions::charged;
 
 #[test]
 fn a_fax_machine_takes_a_fax_and_a_person_does_not() {

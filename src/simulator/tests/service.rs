@@ -473,8 +473,8 @@ fn replies_are_late_missing_refused_or_lost_on_demand() {
     let _ann = sim.caller("+15551230000").dials();
     let mut client = Bare::connected(&sim);
     let call = client.answered();
-    sim.fail("calling.play", 404, "no such call");
-    sim.fail("calling.play", -32603, "out of order");
+    sim.refuse_next("calling.play", 404, "no such call");
+    sim.refuse_next("calling.play", -32603, "out of order");
     let play = |id: &str| with(&call, json!({"control_id": id, "play": tts("x")}));
     assert_eq!(client.ask("calling.play", play("a"))["result"]["code"], "404");
     assert_eq!(client.ask("calling.play", play("b"))["error"]["code"], -32603);

@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value};
 
-use crate::simulator::people::plan::Kind;
+use crate::simulator::people::plan::PersonKind;
 use crate::simulator::people::script::Occasion;
-use crate::simulator::record::deed::DeedKind;
+use crate::simulator::record::interaction::InteractionKind;
 use crate::simulator::wire::ids::Ids;
 use crate::simulator::wire::reply::{Params, Refusal, Reply, refuse, started};
 use crate::simulator::wire::schema::Methods;
@@ -183,7 +183,7 @@ pub(crate) struct View<'a> {
     pub(crate) own_address: &'a str,
     /// The number or address of the person.
     pub(crate) person: &'a str,
-    pub(crate) kind: &'a Kind,
+    pub(crate) kind: &'a PersonKind,
     /// How much of a machine's greeting is still to come, in simulated seconds.
     pub(crate) greeting_left: f64,
     /// What the person is saying.
@@ -238,7 +238,7 @@ pub(crate) enum Step {
     Alarm(&'static str, u64, f64),
     Disarm(&'static str, u64),
     /// The program did something to the person, in these words.
-    Did(DeedKind, String, Duration),
+    Did(InteractionKind, String, Duration),
     /// A line of the transcript.
     Tell(String),
     /// Somebody begins to hear something.
@@ -293,11 +293,11 @@ impl Steps {
         self.0.push(Step::Disarm(name, 0));
     }
 
-    pub(crate) fn did(&mut self, kind: DeedKind, words: impl Into<String>) {
+    pub(crate) fn did(&mut self, kind: InteractionKind, words: impl Into<String>) {
         self.did_for(kind, words, Duration::ZERO);
     }
 
-    pub(crate) fn did_for(&mut self, kind: DeedKind, words: impl Into<String>, lasted: Duration) {
+    pub(crate) fn did_for(&mut self, kind: InteractionKind, words: impl Into<String>, lasted: Duration) {
         self.0.push(Step::Did(kind, words.into(), lasted));
     }
 

@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use crate::simulator::people::speech::speaking_seconds;
-use crate::simulator::record::deed::DeedKind;
+use crate::simulator::record::interaction::InteractionKind;
 use crate::simulator::verbs::activity::{
     Activity, AgentScript, Begun, Ends, Last, Role, Steps, Turn, Verb, View, by_default,
 };
@@ -160,7 +160,7 @@ impl Agent {
         out.announce("calling.ai.response_utterance", json!({"utterance": words}));
         let number = self.number(words.to_owned());
         out.nth_alarm("said", number, speaking_seconds(words));
-        out.did(DeedKind::Said, words);
+        out.did(InteractionKind::Said, words);
         out.hears(Role::Remote, words);
     }
 

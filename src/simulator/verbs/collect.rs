@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::simulator::people::script::Occasion;
 use crate::simulator::people::speech::audible;
-use crate::simulator::record::deed::DeedKind;
+use crate::simulator::record::interaction::InteractionKind;
 use crate::simulator::verbs::activity::{Activity, Begun, Ends, Role, Steps, Verb, View, by_default};
 use crate::simulator::verbs::play::{ITEM, Playback, check_volume};
 use crate::simulator::wire::frame::{flag, list, object, seconds, text};
@@ -131,9 +131,9 @@ impl Collecting {
     }
 
     /// What the person is asked for.
-    fn asks(&self) -> Vec<DeedKind> {
-        let digits = self.digits.as_ref().map(|_| DeedKind::AskedForDigits);
-        digits.into_iter().chain(self.speech.map(|_| DeedKind::AskedToSpeak)).collect()
+    fn asks(&self) -> Vec<InteractionKind> {
+        let digits = self.digits.as_ref().map(|_| InteractionKind::AskedForDigits);
+        digits.into_iter().chain(self.speech.map(|_| InteractionKind::AskedToSpeak)).collect()
     }
 
     fn await_input(&mut self, awaits: Awaits, seconds: f64, out: &mut Steps) {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::simulator::people::plan::Kind;
+use crate::simulator::people::plan::PersonKind;
 use crate::simulator::verbs::activity::{Activity, Begun, Ends, Steps, Verb, View};
 use crate::simulator::wire::frame::{flag, inner, object, seconds, text};
 use crate::simulator::wire::reply::{Params, Refusal, started};
@@ -34,7 +34,7 @@ fn begin(params: &Params, call: &View<'_>, out: &mut Steps) -> Result<Begun, Ref
             let tone = text(&tuning, "tone").unwrap_or("CED");
             // A machine that is called answers with CED; one that calls sends CNG.
             let sent = if call.inbound { "CNG" } else { "CED" };
-            if tone == sent && matches!(call.kind, Kind::Fax(_)) {
+            if tone == sent && matches!(call.kind, PersonKind::Fax(_)) {
                 detect.finds_after(1.5, sent, None, out);
                 out.alarm("finish", 2.0);
             }
@@ -53,11 +53,11 @@ impl Detecting {
         let message_end = tuning.get("detect_message_end").and_then(Value::as_bool).unwrap_or(true);
         match call.kind {
             // What is as short as a hello, and has no beep behind it, is taken for one.
-            Kind::Machine(machine) if !machine.beep && machine.lasts.as_secs_f64() < voice => {
+            PersonKind::Machine(machine) if !machine.beep && machine.lasts.as_secs_f64() < voice => {
                 self.finds_after(1.0, "HUMAN", None, out);
                 out.alarm("finish", 1.0 + silence);
             }
-            Kind::Machine(machine) => {
+            PersonKind::Machine(machine) => {
                 let beep = machine.beep;
                 let verdict = voice + 0.25;
                 self.finds_after(verdict, "MACHINE", None, out);
@@ -74,12 +74,12 @@ impl Detecting {
                     out.alarm("finish", ready);
                 }
             }
-            Kind::Silent => out.alarm("finish", initial),
-            Kind::Fax(_) => {
+            PersonKind::Silent => out.alarm("finish", initial),
+            PersonKind::Fax(_) => {
                 self.finds_after(initial, "UNKNOWN", None, out);
                 out.alarm("finish", initial);
             }
-            Kind::Person => {
+            PersonKind::Person => {
                 self.finds_after(1.0, "HUMAN", None, out);
                 out.alarm("finish", 1.0 + silence);
             }

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::simulator::record::deed::DeedKind;
+use crate::simulator::record::interaction::InteractionKind;
 use crate::simulator::verbs::activity::{Activity, Begun, Ends, Steps, Verb, View};
 use crate::simulator::wire::frame::text;
 use crate::simulator::wire::reply::{Params, Refusal, refuse, started};
@@ -36,7 +36,7 @@ impl Activity for Sending {
 
     fn alarm(&mut self, _: &'static str, _: u64, _: &View<'_>, out: &mut Steps) {
         out.hears_digits(self.0.clone());
-        out.did(DeedKind::SentDigits, &self.0);
+        out.did(InteractionKind::SentDigits, &self.0);
         out.end(EVENT, json!({"state": "finished"}));
     }
 
@@ -56,7 +56,7 @@ mod tests {
         rig.pass(1.9);
         assert!(!rig.is_over());
         rig.pass(0.2);
-        assert_eq!(rig.deeds(), [(DeedKind::SentDigits, "12".to_owned())]);
+        assert_eq!(rig.interactions(), [(InteractionKind::SentDigits, "12".to_owned())]);
         assert_eq!(rig.told(), [(EVENT, json!({"state": "finished"}))]);
     }
 }

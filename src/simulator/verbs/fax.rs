@@ -8,8 +8,8 @@
 
 use serde_json::{Value, json};
 
-use crate::simulator::people::plan::{FaxManner, Kind};
-use crate::simulator::record::deed::DeedKind;
+use crate::simulator::people::plan::{FaxManner, PersonKind};
+use crate::simulator::record::interaction::InteractionKind;
 use crate::simulator::verbs::activity::{Activity, Begun, Ends, Steps, Turn, Verb, View};
 use crate::simulator::wire::frame::text;
 use crate::simulator::wire::reply::{Params, Refusal, refuse, started};
@@ -59,7 +59,7 @@ fn begin(params: &Params, call: &View<'_>, out: &mut Steps, sends: bool) -> Resu
     let document =
         if sends { document } else { format!("https://files.simulator.invalid/{}.pdf", call.ids.fresh(0xfa00)) };
     let manner = match call.kind {
-        Kind::Fax(manner) => {
+        PersonKind::Fax(manner) => {
             out.alarm("page", AGREEING_SECONDS + PAGE_SECONDS);
             manner.clone()
         }
@@ -96,7 +96,7 @@ impl Fax {
         match outcome {
             Ok(()) => {
                 out.tell(format!("{} pages were faxed from {from} to {to}: {}", self.pages, self.document));
-                out.did(DeedKind::Faxed, &self.document);
+                out.did(InteractionKind::Faxed, &self.document);
             }
             Err(why) => out.tell(format!("the fax from {from} to {to} failed: {why}")),
         }
@@ -155,7 +155,7 @@ mod tests {
 
     #[test]
     fn a_fax_to_a_machine_has_its_pages_and_one_to_a_person_fails() {
-        let machine = Kind::Fax(FaxManner { pages: 2, fails: None });
+        let machine = PersonKind::Fax(FaxManner { pages: 2, fails: None });
         let document = json!({"document": "https://x.example/d.pdf"});
         let mut rig = Rig::begin_with(machine, &SEND_FAX, document.clone()).expect("it runs");
         rig.pass(9.1);

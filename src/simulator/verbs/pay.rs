@@ -11,7 +11,7 @@
 use serde_json::{Value, json};
 
 use crate::simulator::people::script::Occasion;
-use crate::simulator::record::deed::DeedKind;
+use crate::simulator::record::interaction::InteractionKind;
 use crate::simulator::verbs::activity::{Activity, Begun, Ends, Role, Steps, Verb, View};
 use crate::simulator::wire::frame::{list, text};
 use crate::simulator::wire::reply::{Params, Refusal, one_of, refuse, started};
@@ -194,7 +194,7 @@ impl Payment {
         let question = self.question(field, error);
         out.emit(EVENT, event);
         out.alarm("key", self.timeout);
-        out.did(DeedKind::Said, &question);
+        out.did(InteractionKind::Said, &question);
         out.hears(Role::Remote, &question);
         out.heard_out(Role::Remote, Some(question));
     }
@@ -239,7 +239,7 @@ impl Payment {
         }
         out.end(EVENT, event);
         out.tell(format!("the payment of {}: {result}", call.person));
-        out.did(DeedKind::Charged, result);
+        out.did(InteractionKind::Charged, result);
     }
 
     fn last_event(&self, result: &str, error: Option<&str>) -> Value {
@@ -399,7 +399,7 @@ mod tests {
         rig.presses("123");
         assert!(!rig.is_over());
         rig.pass(1.1);
-        assert_eq!(rig.deeds().pop(), Some((DeedKind::Charged, "success".to_owned())));
+        assert_eq!(rig.interactions().pop(), Some((InteractionKind::Charged, "success".to_owned())));
         assert_eq!(rig.told().pop().expect("it runs").1["payment_card_number"], "************4242");
     }
 

@@ -5,7 +5,7 @@ use std::time::Instant;
 use serde_json::{Value, json};
 
 use crate::simulator::people::speech::{audible, speaking_seconds};
-use crate::simulator::record::deed::DeedKind;
+use crate::simulator::record::interaction::InteractionKind;
 use crate::simulator::verbs::activity::{Activity, Begun, Ends, Role, Steps, Verb, View, by_default};
 use crate::simulator::wire::frame::list;
 use crate::simulator::wire::reply::{Params, Refusal, Reply, refuse, started};
@@ -80,7 +80,7 @@ impl Playback {
         let (heard, lasts) = (item.heard.clone(), item.seconds);
         self.run(lasts, call, out);
         if let Some(heard) = heard {
-            out.did(DeedKind::Said, &heard);
+            out.did(InteractionKind::Said, &heard);
             out.hears(Role::Remote, heard);
         }
     }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::simulator::people::script::Occasion;
 use crate::simulator::people::speech::span;
-use crate::simulator::record::deed::DeedKind;
+use crate::simulator::record::interaction::InteractionKind;
 use crate::simulator::verbs::activity::{Activity, Begun, Ends, Steps, Turn, Verb, View, by_default};
 use crate::simulator::wire::frame::{inner, seconds, text};
 use crate::simulator::wire::reply::{Params, Refusal, Reply, refuse, started};
@@ -98,7 +98,7 @@ impl Recording {
         out.end(EVENT, self.last_event(state, call));
         let lasts = self.seconds(call);
         out.tell(format!("{lasts:.1} s of {} were recorded", call.person));
-        out.did_for(DeedKind::Recorded, self.words.join(" "), span(lasts));
+        out.did_for(InteractionKind::Recorded, self.words.join(" "), span(lasts));
     }
 }
 
@@ -178,7 +178,7 @@ mod tests {
         rig.says("again");
         rig.pass(1.1);
         assert!(rig.is_over());
-        assert_eq!(rig.deeds(), [(DeedKind::Recorded, "Hello there again".to_owned())]);
+        assert_eq!(rig.interactions(), [(InteractionKind::Recorded, "Hello there again".to_owned())]);
         assert_eq!(rig.told().last().expect("it runs").1["state"], "finished");
     }
 

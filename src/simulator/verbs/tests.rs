@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::simulator::people::plan::Kind;
-use crate::simulator::record::deed::DeedKind;
+use crate::simulator::people::plan::PersonKind;
+use crate::simulator::record::interaction::InteractionKind;
 use crate::simulator::verbs::ALL;
 use crate::simulator::verbs::activity::{Activity, AgentScript, Begun, Ends, Role, Step, Steps, Verb, View};
 use crate::simulator::wire::ids::Ids;
@@ -17,7 +17,7 @@ use crate::simulator::wire::schema::Methods;
 /// A verb at work, and all that it has decided.
 pub(crate) struct Rig {
     activity: Option<Box<dyn Activity>>,
-    kind: Kind,
+    kind: PersonKind,
     began: Instant,
     seconds: f64,
     alarms: Vec<(f64, &'static str, u64)>,
@@ -30,10 +30,10 @@ pub(crate) struct Rig {
 
 impl Rig {
     pub(crate) fn begin(verb: &Verb, params: Value) -> Result<Self, Refusal> {
-        Self::begin_with(Kind::Person, verb, params)
+        Self::begin_with(PersonKind::Person, verb, params)
     }
 
-    pub(crate) fn begin_with(kind: Kind, verb: &Verb, params: Value) -> Result<Self, Refusal> {
+    pub(crate) fn begin_with(kind: PersonKind, verb: &Verb, params: Value) -> Result<Self, Refusal> {
         let mut rig = Self {
             activity: None,
             kind,
@@ -176,12 +176,12 @@ impl Rig {
     }
 
     /// What the program did in the end, apart from what it said.
-    pub(crate) fn deeds(&self) -> Vec<(DeedKind, String)> {
-        let deed = |step: &Step| match step {
-            Step::Did(kind, words, _) if *kind != DeedKind::Said => Some((*kind, words.clone())),
+    pub(crate) fn interactions(&self) -> Vec<(InteractionKind, String)> {
+        let interaction = |step: &Step| match step {
+            Step::Did(kind, words, _) if *kind != InteractionKind::Said => Some((*kind, words.clone())),
             _ => None,
         };
-        self.done.iter().filter_map(deed).collect()
+        self.done.iter().filter_map(interaction).collect()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::simulator::verdict::deeds::{Matcher, Scene};
+use crate::simulator::verdict::interactions::{Matcher, Scene};
 
 /// Expected number of times.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,17 +35,17 @@ impl fmt::Display for Count {
 /// One thing that is expected, or several in their order.
 #[derive(Debug)]
 pub enum Expected {
-    Deed(Matcher, Count),
+    Interaction(Matcher, Count),
     Order(Vec<Matcher>),
 }
 
 impl Expected {
     pub(crate) fn at_least_once(wanted: Matcher) -> Self {
-        Self::Deed(wanted, Count::AtLeast(1))
+        Self::Interaction(wanted, Count::AtLeast(1))
     }
 
     pub(crate) fn never(wanted: Matcher) -> Self {
-        Self::Deed(wanted, Count::Exactly(0))
+        Self::Interaction(wanted, Count::Exactly(0))
     }
 
     /// The same, for this person alone.
@@ -60,7 +60,7 @@ impl Expected {
 
     fn narrowed(self, narrow: impl Fn(Matcher) -> Matcher) -> Self {
         match self {
-            Self::Deed(wanted, count) => Self::Deed(narrow(wanted), count),
+            Self::Interaction(wanted, count) => Self::Interaction(narrow(wanted), count),
             Self::Order(all) => Self::Order(all.into_iter().map(narrow).collect()),
         }
     }
@@ -68,7 +68,7 @@ impl Expected {
     /// Why it is not met, when it is not.
     pub(crate) fn unmet(&self, scene: &Scene) -> Option<String> {
         match self {
-            Self::Deed(wanted, count) => {
+            Self::Interaction(wanted, count) => {
                 let times = wanted.places(scene).len();
                 if count.fits(times) {
                     return None;

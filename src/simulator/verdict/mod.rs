@@ -1,5 +1,5 @@
 //! What a program did, and the judgement of it.
 
-pub mod deeds;
 pub(crate) mod expected;
+pub mod interactions;
 pub(crate) mod unmet;

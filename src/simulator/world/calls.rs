@@ -44,14 +44,14 @@ pub(crate) struct Leg {
     pub(crate) held: bool,
     /// The name of the conference that it is in.
     pub(crate) conference: Option<String>,
-    pub(crate) stay: Option<Stay>,
+    pub(crate) stay: Option<QueueEntry>,
     pub(crate) referring: bool,
     /// Another application has handed the call over, and it has not been answered since.
     pub(crate) handed_over: bool,
 }
 
 /// A call's stay in a queue.
-pub(crate) struct Stay {
+pub(crate) struct QueueEntry {
     pub(crate) control_id: String,
     pub(crate) queue: String,
     pub(crate) status_url: String,

@@ -11,7 +11,7 @@ use crate::simulator::line::host::Line;
 use crate::simulator::line::link::Link;
 use crate::simulator::line::out::Out;
 use crate::simulator::world::calls::SessionId;
-use crate::simulator::world::over::Unacked;
+use crate::simulator::world::ended::Unacked;
 
 /// How many ids of requests are remembered for each connection, to find repeated ones.
 pub(crate) const IDS_KEPT: usize = 65_536;

@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::clock::Dice;
-use crate::simulator::faults::active::{Active, Behind};
-use crate::simulator::faults::fault::{Act, Fault, Kind, Only, Ways};
+use crate::clock::Rng;
+use crate::simulator::faults::active::{Active, HeldFrame};
+use crate::simulator::faults::fault::{Act, Fault, FaultKind, Only, Ways};
 use crate::simulator::faults::json;
 use crate::simulator::faults::malformed::{self, Sent};
 use crate::simulator::line::handshake::{HandshakeFault, Trouble};
@@ -28,9 +28,9 @@ impl World {
     pub(crate) fn inject(&mut self, fault: Fault) -> u64 {
         self.faults.injected += 1;
         let id = self.faults.injected;
-        let dice = Dice::new(self.ids.seed_of_fault(id));
+        let rng = Rng::new(self.ids.seed_of_fault(id));
         let (after, lasting, left) = (fault.after, fault.lasting, fault.times);
-        self.faults.active.push(Active { id, fault, left, begun: false, dice });
+        self.faults.active.push(Active { id, fault, left, begun: false, rng });
         if let Some(span) = lasting {
             self.after_real(after.saturating_add(span), move |world| world.remove_fault(id));
         }
@@ -53,8 +53,8 @@ impl World {
         active.begun = true;
         let kind = active.fault.kind.clone();
         match kind {
-            Kind::Act(act) if active.fault.on.is_none() => {
-                let happens = active.dice.part() < active.fault.chance;
+            FaultKind::Act(act) if active.fault.on.is_none() => {
+                let happens = active.rng.part() < active.fault.chance;
                 self.faults.active.retain(|active| active.id != id);
                 if happens {
                     *self.faults.took.entry(id).or_default() += 1;
@@ -62,8 +62,8 @@ impl World {
                     self.perform(&act, conns);
                 }
             }
-            Kind::Flap { up, .. } => {
-                let span = up.mul_f64(0.5 + active.dice.part());
+            FaultKind::Flap { up, .. } => {
+                let span = up.mul_f64(0.5 + active.rng.part());
                 self.after_real(span, move |world| world.flap(id, true));
             }
             _ => {}
@@ -73,8 +73,8 @@ impl World {
 
     fn flap(&mut self, id: u64, goes_down: bool) {
         let Some(active) = self.faults.active.iter_mut().find(|active| active.id == id) else { return };
-        let Kind::Flap { up, down } = active.fault.kind else { return };
-        let span = if goes_down { down } else { up }.mul_f64(0.5 + active.dice.part());
+        let FaultKind::Flap { up, down } = active.fault.kind else { return };
+        let span = if goes_down { down } else { up }.mul_f64(0.5 + active.rng.part());
         if goes_down {
             self.faults.down.insert(id);
             *self.faults.took.entry(id).or_default() += 1;
@@ -101,9 +101,9 @@ impl World {
         let mut delay = Duration::ZERO;
         if !self.faults.is_quiet() {
             for (kind, part) in
-                self.faults.turns(|fault| matches!(fault.kind, Kind::Latency { .. }) && fault.way != other)
+                self.faults.turns(|fault| matches!(fault.kind, FaultKind::Latency { .. }) && fault.way != other)
             {
-                if let Kind::Latency { by, jitter } = kind {
+                if let FaultKind::Latency { by, jitter } = kind {
                     delay += by + jitter.mul_f64(part);
                 }
             }
@@ -140,9 +140,9 @@ impl World {
 
     /// What goes wrong with the handshakes of a new connection.
     pub(crate) fn troubles(&mut self) -> Vec<Trouble> {
-        let turns = self.faults.turns(|fault| matches!(fault.kind, Kind::Connecting(_)));
+        let turns = self.faults.turns(|fault| matches!(fault.kind, FaultKind::Connecting(_)));
         let troubles = turns.into_iter().filter_map(|(kind, _)| match kind {
-            Kind::Connecting(trouble) => Some(trouble),
+            FaultKind::Connecting(trouble) => Some(trouble),
             _ => None,
         });
         troubles.collect()
@@ -150,23 +150,24 @@ impl World {
 
     /// Whether a new connection is closed at once.
     pub(crate) fn refuses_connections(&mut self) -> bool {
-        !self.faults.down.is_empty() || !self.faults.turns(|fault| fault.kind == Kind::RefuseConnections).is_empty()
+        !self.faults.down.is_empty()
+            || !self.faults.turns(|fault| fault.kind == FaultKind::RefuseConnections).is_empty()
     }
 
     pub(crate) fn credentials_amiss(&mut self, resumes: bool) -> bool {
-        let turns = self
-            .faults
-            .turns(|fault| matches!(fault.kind, Kind::RefuseCredentials { resumed_only } if resumes || !resumed_only));
+        let turns = self.faults.turns(
+            |fault| matches!(fault.kind, FaultKind::RefuseCredentials { resumed_only } if resumes || !resumed_only),
+        );
         !turns.is_empty()
     }
 
     // Requests.
 
     /// Lets go wrong with a request what is to go wrong; true when nothing more becomes of it.
-    pub(crate) fn goes_amiss(&mut self, conn: u64, id: &Value, method: &str) -> bool {
+    pub(crate) fn apply_request_faults(&mut self, conn: u64, id: &Value, method: &str) -> bool {
         let fits = |fault: &Fault| fault.on.as_deref() == Some(method) && fault.only != Only::Events;
-        for (kind, _) in self.faults.turns(|fault| matches!(fault.kind, Kind::Act(_)) && fits(fault)) {
-            if let Kind::Act(act) = kind {
+        for (kind, _) in self.faults.turns(|fault| matches!(fault.kind, FaultKind::Act(_)) && fits(fault)) {
+            if let FaultKind::Act(act) = kind {
                 self.perform(&act, vec![conn]);
             }
         }
@@ -174,12 +175,12 @@ impl World {
             return true;
         }
         let named = |fault: &Fault| fault.on.is_none() || fault.on.as_deref() == Some(method);
-        let lost = |fault: &Fault| fault.kind == Kind::Lose && fault.only == Only::Requests && named(fault);
+        let lost = |fault: &Fault| fault.kind == FaultKind::Lose && fault.only == Only::Requests && named(fault);
         if !self.faults.turns(lost).is_empty() {
             return true;
         }
-        let refusals = self.faults.turns(|fault| matches!(fault.kind, Kind::Refuse { .. }) && named(fault));
-        if let Some((Kind::Refuse { code, message }, _)) = refusals.into_iter().next() {
+        let refusals = self.faults.turns(|fault| matches!(fault.kind, FaultKind::Refuse { .. }) && named(fault));
+        if let Some((FaultKind::Refuse { code, message }, _)) = refusals.into_iter().next() {
             self.refuse_request(conn, id, method, &Refusal { code, message });
             return true;
         }
@@ -207,7 +208,7 @@ impl World {
     // Frames.
 
     /// Sends a frame, and lets go wrong with it what is to go wrong.
-    pub(crate) fn send_amiss(&mut self, conn: u64, kind: FrameKind, method: &str, frame: Value) {
+    pub(crate) fn send_with_faults(&mut self, conn: u64, kind: FrameKind, method: &str, frame: Value) {
         let sort = match kind {
             FrameKind::Reply | FrameKind::ErrorReply => Only::Replies,
             FrameKind::Event => Only::Events,
@@ -217,7 +218,11 @@ impl World {
         let turns = self.faults.turns(|fault| {
             matches!(
                 fault.kind,
-                Kind::Lose | Kind::Delay { .. } | Kind::Repeat { .. } | Kind::Redeliver | Kind::Reorder { .. }
+                FaultKind::Lose
+                    | FaultKind::Delay { .. }
+                    | FaultKind::Repeat { .. }
+                    | FaultKind::Redeliver
+                    | FaultKind::Reorder { .. }
             ) && (fault.only == Only::Any || fault.only == sort)
                 && (fault.on.is_none() || fault.on.as_deref() == Some(method))
         });
@@ -225,18 +230,18 @@ impl World {
         let mut frames = vec![frame.clone()];
         for (turn, part) in turns {
             match turn {
-                Kind::Lose => lost = true,
-                Kind::Delay { by, jitter } => delay += by + jitter.mul_f64(part),
-                Kind::Repeat { copies } => {
+                FaultKind::Lose => lost = true,
+                FaultKind::Delay { by, jitter } => delay += by + jitter.mul_f64(part),
+                FaultKind::Repeat { copies } => {
                     self.outbox.by_hand(frame["id"].to_string());
                     frames.extend(std::iter::repeat_n(frame.clone(), copies));
                 }
-                Kind::Redeliver => {
+                FaultKind::Redeliver => {
                     let mut again = frame.clone();
                     again["id"] = self.ids.fresh(0xe7e7).into();
                     frames.push(again);
                 }
-                Kind::Reorder { behind: more } => behind += more,
+                FaultKind::Reorder { behind: more } => behind += more,
                 _ => {}
             }
         }
@@ -245,7 +250,7 @@ impl World {
         } else if behind > 0 {
             let id = self.ids.number();
             let (left, method) = (behind, method.to_owned());
-            self.faults.behind.push(Behind { id, conn, left, kind, method, frames });
+            self.faults.behind.push(HeldFrame { id, conn, left, kind, method, frames });
             self.after_real(REORDER_LIMIT, move |world| world.release(|frame| frame.id == id));
         } else if delay.is_zero() {
             frames.into_iter().for_each(|frame| self.put(conn, kind, method, frame));
@@ -259,8 +264,8 @@ impl World {
         }
         if kind == FrameKind::Event {
             let fits = |fault: &Fault| fault.on.as_deref() == Some(method) && fault.only != Only::Requests;
-            for (turn, _) in self.faults.turns(|fault| matches!(fault.kind, Kind::Act(_)) && fits(fault)) {
-                if let Kind::Act(act) = turn {
+            for (turn, _) in self.faults.turns(|fault| matches!(fault.kind, FaultKind::Act(_)) && fits(fault)) {
+                if let FaultKind::Act(act) = turn {
                     self.perform(&act, vec![conn]);
                 }
             }
@@ -273,10 +278,10 @@ impl World {
         self.release(|frame| frame.left == 0);
     }
 
-    fn release(&mut self, due: impl Fn(&Behind) -> bool) {
+    fn release(&mut self, due: impl Fn(&HeldFrame) -> bool) {
         let (ready, kept): (Vec<_>, Vec<_>) = std::mem::take(&mut self.faults.behind).into_iter().partition(due);
         self.faults.behind = kept;
-        for Behind { conn, kind, method, frames, .. } in ready {
+        for HeldFrame { conn, kind, method, frames, .. } in ready {
             frames.into_iter().for_each(|frame| self.put(conn, kind, &method, frame));
         }
     }

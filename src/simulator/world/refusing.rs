@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::simulator::wire::reply::{Refusal, refuse};
-use crate::simulator::world::over::Ended;
+use crate::simulator::world::ended::Ended;
 use crate::simulator::world::state::{CALL, World};
 
 impl World {

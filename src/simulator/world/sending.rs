@@ -7,12 +7,12 @@ use serde_json::{Value, json};
 
 use crate::simulator::line::link::Way;
 use crate::simulator::line::out::Out;
-use crate::simulator::record::deed::DeedKind;
+use crate::simulator::record::interaction::InteractionKind;
 use crate::simulator::record::journal::{Direction, Frame, FrameKind};
 use crate::simulator::wire::frame;
 use crate::simulator::world::connections::IDS_KEPT;
+use crate::simulator::world::ended::Unacked;
 use crate::simulator::world::outbox::PendingEvent;
-use crate::simulator::world::over::Unacked;
 use crate::simulator::world::state::World;
 
 /// A client that does not read is cut when this much waits for it.
@@ -27,7 +27,7 @@ impl World {
         if self.faults.is_quiet() {
             self.put(conn, kind, method, frame);
         } else {
-            self.send_amiss(conn, kind, method, frame);
+            self.send_with_faults(conn, kind, method, frame);
         }
     }
 
@@ -173,17 +173,24 @@ impl World {
     // What the program did.
 
     /// The program did something to the person of a call.
-    pub(crate) fn did_on(&mut self, call_id: &str, kind: DeedKind, words: &str) {
+    pub(crate) fn record_interaction(&mut self, call_id: &str, kind: InteractionKind, words: &str) {
         let Some(person) = self.calls.get(call_id).map(|leg| leg.person) else { return };
         let who = self.person_name(person);
         self.did(kind, &who, Some(call_id), words);
     }
 
-    pub(crate) fn did(&mut self, kind: DeedKind, who: &str, call_id: Option<&str>, words: &str) {
+    pub(crate) fn did(&mut self, kind: InteractionKind, who: &str, call_id: Option<&str>, words: &str) {
         self.did_for(kind, who, call_id, words, Duration::ZERO);
     }
 
-    pub(crate) fn did_for(&mut self, kind: DeedKind, who: &str, call_id: Option<&str>, words: &str, lasted: Duration) {
+    pub(crate) fn did_for(
+        &mut self,
+        kind: InteractionKind,
+        who: &str,
+        call_id: Option<&str>,
+        words: &str,
+        lasted: Duration,
+    ) {
         self.record.did(self.time.elapsed(), kind, who, call_id, words, lasted);
     }
 }

@@ -15,10 +15,10 @@ use crate::simulator::replay::engine::Engine;
 use crate::simulator::wire::ids::Ids;
 use crate::simulator::world::calls::Calls;
 use crate::simulator::world::connections::Connections;
+use crate::simulator::world::ended::EndedIndex;
 use crate::simulator::world::meetings::Meetings;
 use crate::simulator::world::numbers::Numbers;
 use crate::simulator::world::outbox::Outbox;
-use crate::simulator::world::over::Over;
 use crate::simulator::world::sessions::Sessions;
 use crate::simulator::world::settings::Settings;
 use crate::simulator::world::time::Time;
@@ -39,7 +39,7 @@ pub(crate) struct World {
     pub(crate) numbers: Numbers,
     pub(crate) faults: Faults,
     /// What clients know to be over: calls, and operations by their control ID.
-    pub(crate) over: Over,
+    pub(crate) over: EndedIndex,
     pub(crate) record: History,
     pub(crate) outbox: Outbox,
     /// A recording that is played in place of the service.
@@ -66,7 +66,7 @@ impl World {
             meetings: Meetings::default(),
             numbers: Numbers::default(),
             faults: Faults::default(),
-            over: Over::default(),
+            over: EndedIndex::default(),
             record: History::new(settings.journal_limit),
             outbox: Outbox::default(),
             replay: None,

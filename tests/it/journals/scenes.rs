@@ -741,10 +741,10 @@ const BY_HAND: Play = |scene| {
     let (ann, call) = scene.answered(scene.caller());
     let sim = &scene.sim;
     let play = |id: &str| ("play", json!({"control_id": id, "play": spoken("Hello")}));
-    sim.fail("calling.play", 500, "no");
-    sim.fail_always("calling.play", -32603, "never");
+    sim.refuse_next("calling.play", 500, "no");
+    sim.refuse_always("calling.play", -32603, "never");
     scene.on(&call, &[play("a"), play("b")]);
-    sim.fail_no_more("calling.play");
+    sim.stop_refusing("calling.play");
     sim.hold_replies("calling.play");
     scene.on(&call, &[play("c")]);
     sim.release_replies("calling.play");

@@ -104,12 +104,12 @@ pub fn left(client: &Client) -> String {
         ("messages", stats.messages),
         ("dials", stats.dials),
         ("dials given up", stats.dials_given_up),
-        ("offers", stats.offers),
-        ("early events", stats.early_events),
+        ("offers", stats.unclaimed),
+        ("early events", stats.unmatched_events),
         ("requests", stats.pending_requests),
         ("offline requests", stats.offline_requests),
         ("bytes to write", stats.write_queue_bytes),
-        ("bytes of notices", stats.notice_bytes),
+        ("bytes of notices", stats.listener_backlog_bytes),
         ("jobs", stats.jobs_waiting),
     ];
     let left = counts.iter().filter(|(_, count)| *count > 0);

@@ -9,7 +9,7 @@ use signalwire_relay::simulator::{self, Simulator};
 #[derive(Debug)]
 pub enum Fault {
     Injected(simulator::Fault),
-    Done(Deed),
+    Done(Command),
 }
 
 impl<'de> Deserialize<'de> for Fault {
@@ -36,14 +36,14 @@ impl Fault {
                 let _stays = simulator.inject(fault.clone());
                 Ok(())
             }
-            Self::Done(deed) => deed.inject(simulator),
+            Self::Done(command) => command.inject(simulator),
         }
     }
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub enum Deed {
+pub enum Command {
     // Faults that were injected.
     RemoveFaults,
 
@@ -64,9 +64,9 @@ pub enum Deed {
     AskToReconnect { restart: bool },
 
     // Replies.
-    Fail { method: String, code: i64, message: String },
-    FailAlways { method: String, code: i64, message: String },
-    FailNoMore(String),
+    RefuseNext { method: String, code: i64, message: String },
+    RefuseAlways { method: String, code: i64, message: String },
+    StopRefusing(String),
     HoldReplies(String),
     ReleaseReplies(String),
     NeverAnswer(String),
@@ -83,14 +83,14 @@ pub enum Deed {
     RedeliverLastEvent(String),
 }
 
-impl Deed {
+impl Command {
     /// The method that it is about.
     fn method(&self) -> Option<&str> {
         match self {
-            Self::Fail { method, .. } | Self::FailAlways { method, .. } => Some(method),
+            Self::RefuseNext { method, .. } | Self::RefuseAlways { method, .. } => Some(method),
             Self::DropLinkAfterRequest(method)
             | Self::DropLinkBeforeRequest(method)
-            | Self::FailNoMore(method)
+            | Self::StopRefusing(method)
             | Self::HoldReplies(method)
             | Self::ReleaseReplies(method)
             | Self::NeverAnswer(method)
@@ -118,9 +118,9 @@ impl Deed {
             Self::RefuseAllCredentials => simulator.refuse_all_credentials(),
             Self::AcceptCredentials => simulator.accept_credentials(),
             Self::AskToReconnect { restart } => simulator.ask_to_reconnect(*restart),
-            Self::Fail { method, code, message } => simulator.fail(method, *code, message),
-            Self::FailAlways { method, code, message } => simulator.fail_always(method, *code, message),
-            Self::FailNoMore(method) => simulator.fail_no_more(method),
+            Self::RefuseNext { method, code, message } => simulator.refuse_next(method, *code, message),
+            Self::RefuseAlways { method, code, message } => simulator.refuse_always(method, *code, message),
+            Self::StopRefusing(method) => simulator.stop_refusing(method),
             Self::HoldReplies(method) => simulator.hold_replies(method),
             Self::ReleaseReplies(method) => simulator.release_replies(method),
             Self::NeverAnswer(method) => simulator.never_answer(method),

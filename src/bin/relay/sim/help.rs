@@ -34,7 +34,7 @@ Script:
     ],
     "texts": [{"from": "+15551230000", "to": "+15559990000", "body": "Hello",
                "context": "office", "media": ["https://example.com/photo.jpg"]}],
-    "faults": [{"fail": {"method": "calling.play", "code": 500, "message": "try later"}}],
+    "faults": [{"refuse_next": {"method": "calling.play", "code": 500, "message": "try later"}}],
     "credentials": {"project": "p", "token": "t"}
   }
   Callers call at once, and wait while no client has subscribed to their context (default:
@@ -71,10 +71,10 @@ Faults:
   accept_credentials
   with true or false: freeze_link  ignore_pings  end_calls_abruptly
     finish_recordings_before_ended
-  with a method: drop_link_after_request  drop_link_before_request  fail_no_more  hold_replies
+  with a method: drop_link_after_request  drop_link_before_request  stop_refusing  hold_replies
     release_replies  never_answer  answer_again  events_before_reply
   with an event type: resend_last_event  redeliver_last_event
-  {"fail": {"method": M, "code": 500, "message": T}}  {"fail_always": {...}}
+  {"refuse_next": {"method": M, "code": 500, "message": T}}  {"refuse_always": {...}}
   {"refuse_credentials": TIMES}  {"ask_to_reconnect": {"restart": false}}
   {"push_event": {"event_type": T, "params": {...}}}  {"push_raw": "text"}
   {"push_binary": [1, 2]}

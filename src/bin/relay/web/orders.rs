@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 use signalwire_relay::simulator::Simulator;
-use signalwire_relay::simulator::deeds::{self, Matcher};
+use signalwire_relay::simulator::interactions::{self, Matcher};
 
 /// The greeting of an answering machine, when the page gives none.
 const GREETING: &str = "You have reached an answering machine. Please leave a message after the tone.";
@@ -130,7 +130,7 @@ impl Phone {
 #[serde(deny_unknown_fields)]
 pub struct Expected {
     what: What,
-    /// The number, for a deed that is done to somebody.
+    /// The number, for an interaction that is done to somebody.
     with: Option<String>,
     /// The words that are spoken, the name of the method, or the other number.
     words: Option<String>,
@@ -173,19 +173,19 @@ impl Expected {
 
     fn matcher(&self) -> Matcher {
         let matcher = match self.what {
-            What::Request => return deeds::requested(self.words.as_deref().unwrap_or_default()),
-            What::Answered => deeds::answered(),
-            What::Said => deeds::said(""),
-            What::AskedForDigits => deeds::asked_for_digits(),
-            What::AskedToSpeak => deeds::asked_to_speak(),
-            What::Dialled => deeds::dialled(self.with.as_deref().unwrap_or_default()),
+            What::Request => return interactions::requested(self.words.as_deref().unwrap_or_default()),
+            What::Answered => interactions::answered(),
+            What::Said => interactions::said(""),
+            What::AskedForDigits => interactions::asked_for_digits(),
+            What::AskedToSpeak => interactions::asked_to_speak(),
+            What::Dialled => interactions::dialled(self.with.as_deref().unwrap_or_default()),
             What::Connected => {
                 let (one, other) = (self.with.as_deref(), self.words.as_deref());
-                return deeds::connected(one.unwrap_or_default(), other.unwrap_or_default());
+                return interactions::connected(one.unwrap_or_default(), other.unwrap_or_default());
             }
-            What::Recorded => deeds::recorded(),
-            What::Texted => deeds::texted(self.with.as_deref().unwrap_or_default()),
-            What::HungUp => deeds::hung_up(),
+            What::Recorded => interactions::recorded(),
+            What::Texted => interactions::texted(self.with.as_deref().unwrap_or_default()),
+            What::HungUp => interactions::hung_up(),
         };
         let matcher = self.with.iter().fold(matcher, Matcher::with);
         self.words.iter().fold(matcher, Matcher::saying)

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 use signalwire_relay::ladder::Ladder;
-use signalwire_relay::simulator::deeds::{Deed, DeedKind};
+use signalwire_relay::simulator::interactions::{Interaction, InteractionKind};
 use signalwire_relay::simulator::{ActiveFault, CallSnapshot, Fault, FrameKind, FrameRecord, PersonOnCall, Simulator};
 
 use super::feed::{Change, Feed};
@@ -29,7 +29,7 @@ const TEXTS_KNOWN: usize = 10_000;
 /// What comes to the scene's thread.
 pub enum Sight {
     Frame(FrameRecord),
-    Deed(Deed),
+    Interaction(Interaction),
     Line(String),
     /// A command of the page, and where the answer goes.
     Order(String, Sender<Value>),
@@ -40,8 +40,8 @@ pub enum Sight {
 pub fn watch(simulator: &Simulator, to: &Sender<Sight>) {
     let frames = to.clone();
     simulator.on_frame(move |frame| drop(frames.send(Sight::Frame(frame.clone()))));
-    let deeds = to.clone();
-    simulator.on_deed(move |deed| drop(deeds.send(Sight::Deed(deed.clone()))));
+    let interactions = to.clone();
+    simulator.on_interaction(move |interaction| drop(interactions.send(Sight::Interaction(interaction.clone()))));
     let lines = to.clone();
     simulator.on_transcript(move |line| drop(lines.send(Sight::Line(line.to_owned()))));
 }
@@ -117,7 +117,7 @@ impl Scene {
             while let Some(sight) = next {
                 match sight {
                     Sight::Frame(frame) => self.frame(&frame),
-                    Sight::Deed(deed) => self.deed(&deed),
+                    Sight::Interaction(interaction) => self.interaction(&interaction),
                     Sight::Line(line) => self.log("line", &line),
                     Sight::Order(line, to) => answers.push((to, self.order(&line))),
                     Sight::End => return,
@@ -288,40 +288,40 @@ impl Scene {
         self.talk(number, None, "texted", &with_media(body, media), Some(number));
     }
 
-    fn deed(&mut self, deed: &Deed) {
-        let (number, words, call) = (deed.with(), deed.words(), deed.call_id());
+    fn interaction(&mut self, interaction: &Interaction) {
+        let (number, words, call) = (interaction.with(), interaction.words(), interaction.call_id());
         let said = self.said.take();
-        match deed.kind() {
-            DeedKind::Said => self.said = Some(words.to_owned()),
-            DeedKind::Heard => {
+        match interaction.kind() {
+            InteractionKind::Said => self.said = Some(words.to_owned()),
+            InteractionKind::Heard => {
                 let by_program = said.as_deref() == Some(words);
                 let from = if by_program { None } else { Some(self.other_end(call).unwrap_or_default()) };
                 self.talk(number, call, "heard", words, from.as_deref());
             }
-            DeedKind::AskedForDigits => self.talk(number, call, "asked", "digits", None),
-            DeedKind::AskedToSpeak => self.talk(number, call, "asked", "words", None),
-            DeedKind::Pressed => self.talk(number, call, "pressed", words, Some(number)),
-            DeedKind::Spoke => self.talk(number, call, "spoke", words, Some(number)),
-            DeedKind::Answered => self.talk(number, call, "note", "The program has answered", None),
-            DeedKind::Dialled => {
+            InteractionKind::AskedForDigits => self.talk(number, call, "asked", "digits", None),
+            InteractionKind::AskedToSpeak => self.talk(number, call, "asked", "words", None),
+            InteractionKind::Pressed => self.talk(number, call, "pressed", words, Some(number)),
+            InteractionKind::Spoke => self.talk(number, call, "spoke", words, Some(number)),
+            InteractionKind::Answered => self.talk(number, call, "note", "The program has answered", None),
+            InteractionKind::Dialled => {
                 self.has_phone(number);
                 self.talk(number, call, "note", "The program is calling", None);
             }
-            DeedKind::Connected => {
+            InteractionKind::Connected => {
                 self.talk(number, call, "note", &format!("Connected with {words}"), None);
                 let other = self.calls_now().into_iter().find(|one| one.connected_to.as_deref() == call);
                 let other = other.map(|one| one.call_id);
                 self.talk(words, other.as_deref(), "note", &format!("Connected with {number}"), None);
             }
-            DeedKind::SentDigits => self.talk(number, call, "digits", words, None),
-            DeedKind::Recorded => {
-                let seconds = deed.lasted().as_secs_f64();
+            InteractionKind::SentDigits => self.talk(number, call, "digits", words, None),
+            InteractionKind::Recorded => {
+                let seconds = interaction.lasted().as_secs_f64();
                 self.talk(number, call, "note", &format!("Recorded {seconds:.1} s"), None);
             }
-            DeedKind::Charged => self.talk(number, call, "note", &format!("Payment: {words}"), None),
-            DeedKind::Faxed => self.talk(number, call, "note", &format!("Fax: {words}"), None),
-            DeedKind::Passed => self.talk(number, call, "note", "The program has passed the call on", None),
-            DeedKind::Texted => {
+            InteractionKind::Charged => self.talk(number, call, "note", &format!("Payment: {words}"), None),
+            InteractionKind::Faxed => self.talk(number, call, "note", &format!("Fax: {words}"), None),
+            InteractionKind::Passed => self.talk(number, call, "note", "The program has passed the call on", None),
+            InteractionKind::Texted => {
                 self.has_phone(number);
                 let sent = self.stage.simulator.texts_sent();
                 let media = sent.iter().rev().find(|text| text.to == number && text.body == words);

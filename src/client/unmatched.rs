@@ -11,7 +11,7 @@ use crate::protocol::frame::Envelope;
 use crate::session::Session;
 use crate::workers::run_each;
 
-pub(super) struct Strays {
+pub(super) struct UnmatchedEvents {
     inner: Mutex<Inner>,
     mailbox: Arc<Mailbox>,
 }
@@ -24,7 +24,7 @@ struct Inner {
     closed: bool,
 }
 
-impl Strays {
+impl UnmatchedEvents {
     pub(super) fn new() -> Arc<Self> {
         Arc::new(Self { inner: Mutex::default(), mailbox: Mailbox::new() })
     }
@@ -49,13 +49,13 @@ impl Strays {
             inner.posted += 1;
             inner.posted
         };
-        let (strays, its_session, event) = (Arc::clone(self), Arc::clone(session), Event::parse(envelope));
+        let (unmatched, its_session, event) = (Arc::clone(self), Arc::clone(session), Event::parse(envelope));
         let Some(room) = session.charge(event.bytes(), false) else { return true };
         self.mailbox.push(
             &session.workers,
             Box::new(move || {
                 let _room = room;
-                run_each(strays.listeners_since(number), |listener| {
+                run_each(unmatched.listeners_since(number), |listener| {
                     let what = || "a callback of Client::on_event".into();
                     its_session.run_user(&[], what, || listener.run(&event), || ());
                 });
@@ -77,11 +77,11 @@ impl Strays {
             !inner.listeners.is_empty()
         };
         if any {
-            let strays = Arc::clone(self);
+            let unmatched = Arc::clone(self);
             self.mailbox.post(
                 &session.workers,
                 Box::new(move || {
-                    let listeners = std::mem::take(&mut strays.inner.lock().listeners);
+                    let listeners = std::mem::take(&mut unmatched.inner.lock().listeners);
                     drop(listeners);
                 }),
             );
@@ -89,7 +89,7 @@ impl Strays {
     }
 }
 
-impl Listened for Strays {
+impl Listened for UnmatchedEvents {
     fn unlisten(&self, entry: &Arc<ListenerEntry>) {
         entry.retire();
         let removed = {

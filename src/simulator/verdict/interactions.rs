@@ -1,6 +1,6 @@
 //! What a program did, in the words of telephony, and how to say which of it is meant.
 //!
-//! The functions here name deeds: [`said`]`("Welcome")`, [`dialled`]`("+15552222222")`, [`hung_up`]`()`. A
+//! The functions here name interactions: [`said`]`("Welcome")`, [`dialled`]`("+15552222222")`, [`hung_up`]`()`. A
 //! [`Matcher`] goes to [`Simulator::expect`](crate::simulator::Simulator::expect),
 //! [`expect_in_order`](crate::simulator::Simulator::expect_in_order) and [`count_of`](crate::simulator::Simulator::count_of). Texts are
 //! found wherever they contain what is wanted; upper and lower case are the same.
@@ -8,14 +8,14 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::simulator::record::deed::Place;
-pub use crate::simulator::record::deed::{Deed, DeedKind};
+use crate::simulator::record::interaction::Place;
+pub use crate::simulator::record::interaction::{Interaction, InteractionKind};
 use crate::simulator::record::journal::{FrameKind, FrameRecord};
 use serde_json::Value;
 
 type Fits = Arc<dyn Fn(&Value) -> bool + Send + Sync>;
 
-/// Which deeds are meant; from the functions of this module.
+/// Which interactions are meant; from the functions of this module.
 #[derive(Clone)]
 pub struct Matcher {
     sought: Sought,
@@ -27,98 +27,98 @@ pub struct Matcher {
 
 #[derive(Clone, PartialEq, Eq)]
 enum Sought {
-    Deed(DeedKind),
+    Interaction(InteractionKind),
     Request(String),
 }
 
-fn wanted(kind: DeedKind) -> Matcher {
-    Matcher { sought: Sought::Deed(kind), who: None, words: None, fits: None, call: None }
+fn wanted(kind: InteractionKind) -> Matcher {
+    Matcher { sought: Sought::Interaction(kind), who: None, words: None, fits: None, call: None }
 }
 
 /// The program said something that contains `text`, or played the file at this address.
 pub fn said(text: impl Into<String>) -> Matcher {
-    wanted(DeedKind::Said).saying(text)
+    wanted(InteractionKind::Said).saying(text)
 }
 
 /// A person heard something that contains `text`.
 pub fn heard(text: impl Into<String>) -> Matcher {
-    wanted(DeedKind::Heard).saying(text)
+    wanted(InteractionKind::Heard).saying(text)
 }
 
 /// The program asked for digits.
 #[must_use]
 pub fn asked_for_digits() -> Matcher {
-    wanted(DeedKind::AskedForDigits)
+    wanted(InteractionKind::AskedForDigits)
 }
 
 /// The program asked for an answer in words.
 #[must_use]
 pub fn asked_to_speak() -> Matcher {
-    wanted(DeedKind::AskedToSpeak)
+    wanted(InteractionKind::AskedToSpeak)
 }
 
 /// The program asked for a card, and this came of it: `success`, `payment-connector-error` and so on.
 pub fn charged(result: impl Into<String>) -> Matcher {
-    wanted(DeedKind::Charged).saying(result)
+    wanted(InteractionKind::Charged).saying(result)
 }
 
 /// The program sent digits that contain these.
 pub fn sent_digits(digits: impl Into<String>) -> Matcher {
-    wanted(DeedKind::SentDigits).saying(digits)
+    wanted(InteractionKind::SentDigits).saying(digits)
 }
 
 /// The program made a recording; it counts when it is complete.
 #[must_use]
 pub fn recorded() -> Matcher {
-    wanted(DeedKind::Recorded)
+    wanted(InteractionKind::Recorded)
 }
 
 /// The program called this number, to dial it or to connect a call to it.
 pub fn dialled(number: impl Into<String>) -> Matcher {
-    wanted(DeedKind::Dialled).with(number)
+    wanted(InteractionKind::Dialled).with(number)
 }
 
 /// The program put these two through to each other.
 pub fn connected(one: impl Into<String>, other: impl Into<String>) -> Matcher {
-    wanted(DeedKind::Connected).with(one).saying(other)
+    wanted(InteractionKind::Connected).with(one).saying(other)
 }
 
 /// The program sent a text to this number, which the service took.
 pub fn texted(number: impl Into<String>) -> Matcher {
-    wanted(DeedKind::Texted).with(number)
+    wanted(InteractionKind::Texted).with(number)
 }
 
 /// The program sent or received the document at this address, to its last page.
 pub fn faxed(document: impl Into<String>) -> Matcher {
-    wanted(DeedKind::Faxed).saying(document)
+    wanted(InteractionKind::Faxed).saying(document)
 }
 
 /// A person pressed digits that contain these.
 pub fn pressed(digits: impl Into<String>) -> Matcher {
-    wanted(DeedKind::Pressed).saying(digits)
+    wanted(InteractionKind::Pressed).saying(digits)
 }
 
 /// A person said something that contains `text`.
 pub fn spoke(text: impl Into<String>) -> Matcher {
-    wanted(DeedKind::Spoke).saying(text)
+    wanted(InteractionKind::Spoke).saying(text)
 }
 
 /// The program answered a call.
 #[must_use]
 pub fn answered() -> Matcher {
-    wanted(DeedKind::Answered)
+    wanted(InteractionKind::Answered)
 }
 
 /// The program passed a call on.
 #[must_use]
 pub fn passed() -> Matcher {
-    wanted(DeedKind::Passed)
+    wanted(InteractionKind::Passed)
 }
 
 /// The program ended a call.
 #[must_use]
 pub fn hung_up() -> Matcher {
-    wanted(DeedKind::HungUp)
+    wanted(InteractionKind::HungUp)
 }
 
 /// The client sent a request of this method, whatever was answered.
@@ -161,7 +161,9 @@ impl Matcher {
     /// Where in the order of things it happened.
     pub(crate) fn places(&self, scene: &Scene) -> Vec<Place> {
         match &self.sought {
-            Sought::Deed(_) => scene.deeds.iter().filter(|deed| self.is(deed)).map(Deed::place).collect(),
+            Sought::Interaction(_) => {
+                scene.interactions.iter().filter(|interaction| self.is(interaction)).map(Interaction::place).collect()
+            }
             Sought::Request(_) => {
                 let requests = scene.requests().filter(|entry| self.is_request(entry));
                 requests.map(|entry| (entry.sequence(), 0)).collect()
@@ -169,20 +171,20 @@ impl Matcher {
         }
     }
 
-    fn is(&self, deed: &Deed) -> bool {
+    fn is(&self, interaction: &Interaction) -> bool {
         let who = self.who.as_deref();
-        let people = match deed.kind() {
+        let people = match interaction.kind() {
             // Either of the two may be named first.
-            DeedKind::Connected => {
-                let there = [deed.with(), deed.words()];
+            InteractionKind::Connected => {
+                let there = [interaction.with(), interaction.words()];
                 let mut asked = who.into_iter().chain(self.words.as_deref());
-                return self.sought == Sought::Deed(deed.kind()) && asked.all(|one| there.contains(&one));
+                return self.sought == Sought::Interaction(interaction.kind()) && asked.all(|one| there.contains(&one));
             }
-            _ => who.is_none_or(|who| who == deed.with()),
+            _ => who.is_none_or(|who| who == interaction.with()),
         };
-        let on_call = self.call.as_ref().is_none_or(|call| deed.call_id() == Some(call));
-        let spoken = self.words.as_ref().is_none_or(|words| contains(deed.words(), words));
-        self.sought == Sought::Deed(deed.kind()) && people && on_call && spoken
+        let on_call = self.call.as_ref().is_none_or(|call| interaction.call_id() == Some(call));
+        let spoken = self.words.as_ref().is_none_or(|words| contains(interaction.words(), words));
+        self.sought == Sought::Interaction(interaction.kind()) && people && on_call && spoken
     }
 
     fn is_request(&self, entry: &FrameRecord) -> bool {
@@ -198,9 +200,9 @@ impl Matcher {
                 let others = scene.requests().filter(|entry| !self.is_request(entry));
                 others.map(|entry| (alike(method, entry.method()), shortened(&entry.to_string()))).collect()
             }
-            Sought::Deed(kind) => {
-                let others = scene.deeds.iter().filter(|deed| !self.is(deed));
-                others.map(|deed| (self.nearness(*kind, deed), deed.to_string())).collect()
+            Sought::Interaction(kind) => {
+                let others = scene.interactions.iter().filter(|interaction| !self.is(interaction));
+                others.map(|interaction| (self.nearness(*kind, interaction), interaction.to_string())).collect()
             }
         };
         // The sort is stable, and of what is as near as something else the latest is told.
@@ -209,14 +211,14 @@ impl Matcher {
         near.into_iter().filter(|(nearness, _)| *nearness >= NEAR).take(SHOWN_NEAR).map(|(_, line)| line).collect()
     }
 
-    fn nearness(&self, kind: DeedKind, deed: &Deed) -> f64 {
-        let family = if deed.kind() == kind { 1.0 } else { 0.0 };
+    fn nearness(&self, kind: InteractionKind, interaction: &Interaction) -> f64 {
+        let family = if interaction.kind() == kind { 1.0 } else { 0.0 };
         let words = self.words.as_ref().map_or(0.0, |words| {
-            let whole = if contains(deed.words(), words) { 1.0 } else { alike(words, deed.words()) };
-            let related = family > 0.0 || matches!(deed.kind(), DeedKind::Said | DeedKind::Heard);
+            let whole = if contains(interaction.words(), words) { 1.0 } else { alike(words, interaction.words()) };
+            let related = family > 0.0 || matches!(interaction.kind(), InteractionKind::Said | InteractionKind::Heard);
             if related { whole } else { 0.0 }
         });
-        let who = if self.who.as_deref() == Some(deed.with()) { 0.25 } else { 0.0 };
+        let who = if self.who.as_deref() == Some(interaction.with()) { 0.25 } else { 0.0 };
         family * 0.75 + words + who
     }
 }
@@ -237,26 +239,26 @@ impl fmt::Display for Matcher {
                 }
                 return f.write_str(if self.fits.is_some() { " that fits" } else { "" });
             }
-            Sought::Deed(kind) => *kind,
+            Sought::Interaction(kind) => *kind,
         };
         let who = self.who.as_deref().unwrap_or("somebody");
         match kind {
-            DeedKind::Answered => write!(f, "{who} is answered"),
-            DeedKind::Passed => write!(f, "{who} is passed on"),
-            DeedKind::HungUp => write!(f, "{who} is hung up on"),
-            DeedKind::Said => write!(f, "{who} is told"),
-            DeedKind::Heard => write!(f, "{who} hears"),
-            DeedKind::AskedForDigits => write!(f, "{who} is asked for digits"),
-            DeedKind::AskedToSpeak => write!(f, "{who} is asked to speak"),
-            DeedKind::Charged => write!(f, "{who} is charged"),
-            DeedKind::SentDigits => write!(f, "{who} is sent digits"),
-            DeedKind::Recorded => write!(f, "{who} is recorded"),
-            DeedKind::Dialled => write!(f, "{who} is called"),
-            DeedKind::Connected => write!(f, "{who} is connected with"),
-            DeedKind::Texted => write!(f, "{who} is sent a text"),
-            DeedKind::Faxed => write!(f, "a fax passes to or from {who}"),
-            DeedKind::Pressed => write!(f, "{who} presses"),
-            DeedKind::Spoke => write!(f, "{who} says"),
+            InteractionKind::Answered => write!(f, "{who} is answered"),
+            InteractionKind::Passed => write!(f, "{who} is passed on"),
+            InteractionKind::HungUp => write!(f, "{who} is hung up on"),
+            InteractionKind::Said => write!(f, "{who} is told"),
+            InteractionKind::Heard => write!(f, "{who} hears"),
+            InteractionKind::AskedForDigits => write!(f, "{who} is asked for digits"),
+            InteractionKind::AskedToSpeak => write!(f, "{who} is asked to speak"),
+            InteractionKind::Charged => write!(f, "{who} is charged"),
+            InteractionKind::SentDigits => write!(f, "{who} is sent digits"),
+            InteractionKind::Recorded => write!(f, "{who} is recorded"),
+            InteractionKind::Dialled => write!(f, "{who} is called"),
+            InteractionKind::Connected => write!(f, "{who} is connected with"),
+            InteractionKind::Texted => write!(f, "{who} is sent a text"),
+            InteractionKind::Faxed => write!(f, "a fax passes to or from {who}"),
+            InteractionKind::Pressed => write!(f, "{who} presses"),
+            InteractionKind::Spoke => write!(f, "{who} says"),
         }?;
         self.words.as_ref().map_or(Ok(()), |words| write!(f, " {words:?}"))?;
         self.call.as_ref().map_or(Ok(()), |call| write!(f, " (call {call})"))
@@ -271,7 +273,7 @@ impl fmt::Debug for Matcher {
 
 /// All that has happened, at one moment.
 pub(crate) struct Scene {
-    pub(crate) deeds: Vec<Deed>,
+    pub(crate) interactions: Vec<Interaction>,
     pub(crate) entries: Vec<FrameRecord>,
 }
 
@@ -280,11 +282,13 @@ impl Scene {
         self.entries.iter().filter(|entry| entry.kind() == FrameKind::Request)
     }
 
-    /// The first thing that happened behind a place, as far as deeds go.
+    /// The first thing that happened behind a place, as far as interactions go.
     pub(crate) fn behind(&self, place: Option<Place>) -> Vec<String> {
-        let behind = self.deeds.iter().filter(|deed| place.is_none_or(|place| deed.place() > place));
+        let behind =
+            self.interactions.iter().filter(|interaction| place.is_none_or(|place| interaction.place() > place));
         // What people did is no answer to the question what the program did instead.
-        let behind = behind.filter(|deed| !matches!(deed.kind(), DeedKind::Pressed | DeedKind::Spoke));
+        let behind = behind
+            .filter(|interaction| !matches!(interaction.kind(), InteractionKind::Pressed | InteractionKind::Spoke));
         behind.take(SHOWN_NEAR).map(ToString::to_string).collect()
     }
 }

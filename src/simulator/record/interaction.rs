@@ -4,11 +4,11 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Kind of a deed. The program is the subject of all of them but [`Heard`](Self::Heard), [`Pressed`](Self::Pressed) and
+/// Kind of an interaction. The program is the subject of all of them but [`Heard`](Self::Heard), [`Pressed`](Self::Pressed) and
 /// [`Spoke`](Self::Spoke), of which a person is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum DeedKind {
+pub enum InteractionKind {
     /// The program answered a call.
     Answered,
     /// The program passed a call back, unanswered.
@@ -23,7 +23,7 @@ pub enum DeedKind {
     AskedForDigits,
     /// The program asked for speech. The words are those of the prompt.
     AskedToSpeak,
-    /// The program took a payment. The words are its result; the deed counts once that is known.
+    /// The program took a payment. The words are its result; the interaction counts once that is known.
     Charged,
     /// The program sent DTMF digits.
     SentDigits,
@@ -45,11 +45,11 @@ pub enum DeedKind {
 
 /// Something that the program did, or a person on one of its calls. Cheap to clone.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Deed(Arc<Inner>);
+pub struct Interaction(Arc<Inner>);
 
 #[derive(PartialEq, Eq)]
 struct Inner {
-    kind: DeedKind,
+    kind: InteractionKind,
     who: String,
     words: String,
     call_id: Option<String>,
@@ -58,12 +58,12 @@ struct Inner {
     place: Place,
 }
 
-/// A place in the order of all frames and deeds: the last frame before a deed, then the deeds behind that frame.
+/// A place in the order of all frames and interactions: the last frame before an interaction, then the interactions behind that frame.
 pub(crate) type Place = (u64, u64);
 
-impl Deed {
+impl Interaction {
     pub(crate) fn new(
-        kind: DeedKind,
+        kind: InteractionKind,
         who: &str,
         words: &str,
         call_id: Option<&str>,
@@ -80,9 +80,9 @@ impl Deed {
         self.0.place
     }
 
-    /// The kind of the deed.
+    /// The kind of the interaction.
     #[must_use]
-    pub fn kind(&self) -> DeedKind {
+    pub fn kind(&self) -> InteractionKind {
         self.0.kind
     }
 
@@ -92,7 +92,7 @@ impl Deed {
         &self.0.who
     }
 
-    /// The words that belong to it: those spoken, those of the prompt, of the text; [`DeedKind`] says which.
+    /// The words that belong to it: those spoken, those of the prompt, of the text; [`InteractionKind`] says which.
     #[must_use]
     pub fn words(&self) -> &str {
         &self.0.words
@@ -120,36 +120,36 @@ impl Deed {
         let Inner { kind, who, words, .. } = &*self.0;
         let prompt = if words.is_empty() { String::new() } else { format!(" by {words:?}") };
         match kind {
-            DeedKind::Answered => format!("{who} was answered"),
-            DeedKind::Passed => format!("{who} was passed on"),
-            DeedKind::HungUp => format!("{who} was hung up on ({words})"),
-            DeedKind::Said => format!("{who} was told {words:?}"),
-            DeedKind::Heard => format!("{who} heard {words:?}"),
-            DeedKind::AskedForDigits => format!("{who} was asked for digits{prompt}"),
-            DeedKind::AskedToSpeak => format!("{who} was asked to speak{prompt}"),
-            DeedKind::Charged => format!("{who} was charged ({words})"),
-            DeedKind::SentDigits => format!("{who} was sent the digits {words}"),
-            DeedKind::Recorded => {
+            InteractionKind::Answered => format!("{who} was answered"),
+            InteractionKind::Passed => format!("{who} was passed on"),
+            InteractionKind::HungUp => format!("{who} was hung up on ({words})"),
+            InteractionKind::Said => format!("{who} was told {words:?}"),
+            InteractionKind::Heard => format!("{who} heard {words:?}"),
+            InteractionKind::AskedForDigits => format!("{who} was asked for digits{prompt}"),
+            InteractionKind::AskedToSpeak => format!("{who} was asked to speak{prompt}"),
+            InteractionKind::Charged => format!("{who} was charged ({words})"),
+            InteractionKind::SentDigits => format!("{who} was sent the digits {words}"),
+            InteractionKind::Recorded => {
                 format!("{who} was recorded for {:.1} s saying {words:?}", self.0.lasted.as_secs_f64())
             }
-            DeedKind::Dialled => format!("{who} was called"),
-            DeedKind::Connected => format!("{who} was connected with {words}"),
-            DeedKind::Texted => format!("{who} was sent the text {words:?}"),
-            DeedKind::Faxed => format!("a fax passed to or from {who}: {words}"),
-            DeedKind::Pressed => format!("{who} pressed {words}"),
-            DeedKind::Spoke => format!("{who} said {words:?}"),
+            InteractionKind::Dialled => format!("{who} was called"),
+            InteractionKind::Connected => format!("{who} was connected with {words}"),
+            InteractionKind::Texted => format!("{who} was sent the text {words:?}"),
+            InteractionKind::Faxed => format!("a fax passed to or from {who}: {words}"),
+            InteractionKind::Pressed => format!("{who} pressed {words}"),
+            InteractionKind::Spoke => format!("{who} said {words:?}"),
         }
     }
 }
 
-impl fmt::Display for Deed {
+impl fmt::Display for Interaction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:.3} s: {}", self.0.at.as_secs_f64(), self.sentence())?;
         self.0.call_id.as_ref().map_or(Ok(()), |id| write!(f, " (call {id})"))
     }
 }
 
-impl fmt::Debug for Deed {
+impl fmt::Debug for Interaction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }

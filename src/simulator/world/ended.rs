@@ -29,12 +29,12 @@ pub(crate) struct Unacked {
 
 /// What clients know to be over.
 #[derive(Default)]
-pub(crate) struct Over {
+pub(crate) struct EndedIndex {
     since: HashMap<Ended, Instant>,
     order: VecDeque<Ended>,
 }
 
-impl Over {
+impl EndedIndex {
     pub(crate) fn add(&mut self, ended: Ended, now: Instant) {
         if self.since.insert(ended.clone(), now).is_none() {
             self.order.push_back(ended);
