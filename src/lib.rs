@@ -40,7 +40,7 @@
 //! | [Running in production](docs/production/index.html) | signals, restarts, health, metrics, logs, proxies, certificates |
 //! | [Testing](docs/testing/index.html) | tests against the simulator, in virtual time |
 //! | [From the Python SDK](docs/python_sdk/index.html) | programs side by side, and every name |
-//! | [Reliability](docs/reliability/index.html) | faults, what happens then, and the tests that show it |
+//! | [Reliability](docs/reliability/index.html) | faults, what the client does, and the tests that show it |
 //!
 //! # Handles
 //!

@@ -19,7 +19,7 @@
 //! For reference:
 //!
 //! 11. [From the Python SDK](python_sdk/index.html): programs side by side, and every name of that SDK.
-//! 12. [Reliability](reliability/index.html): faults, what happens then, and the tests that show it.
+//! 12. [Reliability](reliability/index.html): faults, what the client does, and the tests that show it.
 
 #[doc = include_str!("calls.md")]
 pub mod calls {}
