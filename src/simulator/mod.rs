@@ -1,8 +1,8 @@
 //! A RELAY service on a loopback port: phone programs without a phone, an account or money.
 //!
-//! A [`Simulator`] accepts real WebSocket connections, speaks the service's protocol, and has people who call in, are
-//! called, press keys, speak, text and hang up. Its journal keeps the frames; faults can be caused by name. The guide
-//! is [Testing](crate::docs::testing).
+//! A [`Simulator`] accepts real WebSocket connections and speaks the protocol of the service. People on the phone call,
+//! are called, press digits, speak, send text messages and hang up. A journal keeps every frame, and faults are injected
+//! by name. The chapter [Testing](crate::docs::testing) is the guide.
 //!
 //! ```
 //! use std::time::Duration;
@@ -32,13 +32,13 @@
 //!
 //! # Time
 //!
-//! What people and operations do takes its natural time, divided by [`speed`](Builder::speed): a phone rings after
-//! 0.3 s and is answered after 2 s, twelve characters are spoken in a second, an audio file lasts three. Timeouts of
-//! requests to the simulator are scaled too; the client's own are not, and neither are pings.
+//! People and operations take natural times, divided by [`speed`](Builder::speed): a phone rings after 0.3 s and is
+//! answered after 2 s, speech has 12 characters per second, an audio file lasts 3 s. Timeouts of requests to the simulator
+//! are scaled as well; the client's own timeouts and pings are not.
 //!
-//! In [virtual time](Time::Virtual) none of it takes any: simulator and clients share one clock, which jumps to the next
-//! thing that is due when nobody has anything to do. The program's own deadlines run in it too, and the same seed and
-//! script give the same [journal](Journal::canonical), byte for byte.
+//! In [virtual time](Time::Virtual) a test takes almost no real time: the simulator and its clients share one clock, which
+//! jumps to the next due event as soon as every thread waits. The program's own deadlines use the same clock. The same
+//! seed and script give the same [journal](Journal::canonical), byte for byte.
 //!
 //! ```
 //! use std::time::Duration;
@@ -56,54 +56,56 @@
 //! # }
 //! ```
 //!
-//! Time waits for the threads of both, for handlers and listeners, and for the thread that started the simulator. What
-//! blocks outside the crate there (a channel, the join of a thread) belongs into [`Simulator::blocking`]; threads of the
-//! program's own are started by [`Simulator::spawn`], or take [`Simulator::hold`]. A program that waits for what cannot
-//! come any more panics, and says who holds time up.
+//! Virtual time waits for the threads of the client and of the simulator, for handlers and listeners, and for the thread
+//! that started the simulator. Code on these threads that blocks outside the crate (on a channel, on the join of a
+//! thread) must run in [`Simulator::blocking`]. Start further threads with [`Simulator::spawn`], or let them take
+//! [`Simulator::hold`]. If a program waits for an event that can no longer occur, the wait panics and names the threads
+//! that hold time up.
 //!
-//! What two calls do at the same moment has no order, and what the program's own threads do to one call at the same
-//! moment has none either.
+//! Events of two calls at the same moment have no defined order, and neither have requests of several threads on one
+//! call at the same moment.
 //!
-//! A client that was not made with [`Builder::simulator`](crate::Builder::simulator), or that is in another process,
-//! is served in real time: virtual time does not wait for it, no matter whether the client reads what it is sent. The
-//! simulator sends it no pings and does not judge how fast it acknowledges.
+//! A client that was not created with [`Builder::simulator`](crate::Builder::simulator), or that is in another process,
+//! is served in real time: virtual time does not wait for the client, even if it does not read. The simulator sends it no
+//! pings and does not check how fast it acknowledges events.
 //!
 //! # Expectations
 //!
-//! What a program does is kept as [`interactions`]; these can be [asked for](Simulator::interactions) and
-//! [expected](Simulator::expect). Expectations are judged when the simulator is dropped: what is unmet fails the test.
+//! The simulator records what a program does as [`interactions`]. A test can [list](Simulator::interactions) and
+//! [expect](Simulator::expect) them. Expectations are checked when the simulator is dropped: an unmet expectation fails
+//! the test.
 //!
-//! # How far it goes
+//! # Coverage of the protocol
 //!
-//! Every method is answered, with the states and events that the service's published material tells of; the table of
-//! [methods](#methods) says how far each goes. Unknown methods, and those that the material calls legacy, are refused
-//! with -32601. Missing required fields and wrong types are refused as well; a request with a field that is not known is
-//! carried out. All of these, repeated ids, missing acknowledgements and commands for what the client knows to be over
-//! (to hang up is in order at any time) are recorded in [`violations`](Simulator::violations). They fail the test when the
-//! simulator is dropped, unless [`allow_violations`](Builder::allow_violations) lets them pass.
+//! Every method gets a response, with the states and events of the service's documentation; the table of
+//! [methods](#methods) says how completely each one is simulated. Unknown methods and legacy methods are rejected with
+//! -32601. Requests with missing required fields or wrong types are rejected as well; a request with an undocumented field
+//! is carried out. All of these are recorded as [`violations`](Simulator::violations), and so are repeated IDs, missing
+//! acknowledgements, and commands on a call or operation whose end the client has acknowledged (hanging up is allowed at
+//! any time). Violations fail the test when the simulator is dropped, unless
+//! [`allow_violations`](Builder::allow_violations) is set.
 //!
-//! Where the material is silent, this is what happens here:
+//! Where the documentation of the service does not say what happens, the simulator does this:
 //!
-//! * A call or text for a context that nobody is subscribed to waits until somebody is.
-//! * An inbound call is offered to the session that waits longest. One that is passed ends for that session, and is
-//!   offered to the next; when there is none, it ends with `noAnswer`.
-//! * `end_source` is `outbound` when the program ended a call, `inbound` when the person did.
-//! * When a call that was connected ends, the leg made for it ends too; the end of that leg leaves the call up.
-//! * A prompt stops at the first key or word. Keys that nothing waits for are lost.
-//! * `calling.answer` answers at once: `answered` follows its reply, before any other event of the call.
-//! * A call's end ends its operations before `ended` is sent, but recordings, faxes and transcriptions right after it
-//!   ([`finish_recordings_before_ended`](Simulator::finish_recordings_before_ended) turns that round).
-//! * A session is remembered until [`forget_sessions`](Simulator::forget_sessions); what it missed while it had no
-//!   connection is lost, unless [`replays_missed_events`](Builder::replays_missed_events) is set.
+//! * A call or text message for a context without a subscriber waits until a client subscribes.
+//! * An inbound call is offered to the session that has waited longest. A call that is passed ends for that session and
+//!   is offered to the next one. If there is none, the call ends with `noAnswer`.
+//! * `end_source` is `outbound` if the program ended the call, `inbound` if the person did.
+//! * If a connected call ends, the leg that was created for it ends as well. The end of that leg leaves the call up.
+//! * A prompt stops at the first digit or word. Digits that no operation waits for are lost.
+//! * `calling.answer` answers at once: `answered` follows the response, before any other event of the call.
+//! * The end of a call ends its operations before `ended` is sent, but recordings, faxes and transcriptions right after
+//!   it ([`finish_recordings_before_ended`](Simulator::finish_recordings_before_ended) reverses the order).
+//! * A session is kept until [`forget_sessions`](Simulator::forget_sessions). Events that it missed without a connection
+//!   are lost, unless [`replays_missed_events`](Builder::replays_missed_events) is set.
 //!
-//! # Alone, for any language
+//! # Stand-alone, for any language
 //!
 //! `relay sim` (`cargo install signalwire-relay --features cli`) is a simulator in a process of its own, over `ws` or
-//! `wss`, for clients in any language: people and faults come from a JSON script and from commands on its stdin, in
-//! the words of this module. `relay sim --web` serves a page with phones that are answered, keyed and talked into by
-//! hand. It is made of what is public here: [`Builder::listen`],
-//! [`Simulator::on_transcript`], [`Simulator::on_frame`], [`Simulator::on_interaction`], [`Simulator::calls`] and
-//! [`Simulator::person_on`].
+//! `wss`, for clients in any language. People and faults come from a JSON script and from commands on stdin, in the
+//! terms of this module. `relay sim --web` serves a page with phones that are used by hand. The command uses only public
+//! items: [`Builder::listen`], [`Simulator::on_transcript`], [`Simulator::on_frame`], [`Simulator::on_interaction`],
+//! [`Simulator::calls`] and [`Simulator::person_on`].
 #![doc = ""]
 #![doc = include_str!("methods.md")]
 #![doc = ""]

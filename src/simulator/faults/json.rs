@@ -42,35 +42,35 @@ const ROWS: &[Row] = &[
     Row {
         name: "latency",
         keys: "`ms`, `jitter_ms`",
-        says: "frames arrive later, each direction by itself and in order; handshakes take a round trip more",
+        says: "frames arrive later, in each direction separately and in order; handshakes take one more round trip",
         read: |f| Ok(Fault::latency(f.ms("ms")?).jitter(f.ms_or_none("jitter_ms")?.unwrap_or_default())),
         write: told!(FaultKind::Latency { by, jitter } => {"ms": ms(*by), "jitter_ms": ms(*jitter)}),
     },
     Row {
         name: "bandwidth",
         keys: "`bytes_per_second`",
-        says: "bytes go no faster",
+        says: "limits the rate of bytes",
         read: |f| Ok(Fault::bandwidth(f.whole("bytes_per_second")?)),
         write: told!(FaultKind::Bandwidth { rate } => {"bytes_per_second": rate}),
     },
     Row {
         name: "slices",
         keys: "`bytes`, `every_ms`",
-        says: "bytes go in pieces of at most so many, also in handshakes and within TLS records",
+        says: "bytes arrive in pieces of at most this size, also in handshakes and within TLS records",
         read: |f| Ok(Fault::slices(f.whole("bytes")?).every(f.ms_or_none("every_ms")?.unwrap_or_default())),
         write: told!(FaultKind::Slices { bytes, every } => {"bytes": bytes, "every_ms": ms(*every)}),
     },
     Row {
         name: "stall",
         keys: "",
-        says: "the service reads nothing, so that the client's writes come to a halt",
+        says: "the service reads nothing, so that the client's writes block",
         read: |_| Ok(Fault::stall()),
         write: told!(FaultKind::Stall => {}),
     },
     Row {
         name: "freeze",
         keys: "",
-        says: "a half-open link: everything is swallowed in both directions",
+        says: "a half-open connection: all bytes are lost in both directions",
         read: |_| Ok(Fault::freeze()),
         write: told!(FaultKind::Freeze => {}),
     },
@@ -91,56 +91,56 @@ const ROWS: &[Row] = &[
     Row {
         name: "flap",
         keys: "`up_ms`, `down_ms`",
-        says: "the link is up, then down, and so on; each time is drawn between half and one and a half of that",
+        says: "the connection alternates between up and down; each time is drawn from 0.5 to 1.5 times the value",
         read: |f| Ok(Fault::flap(f.ms("up_ms")?, f.ms("down_ms")?)),
         write: told!(FaultKind::Flap { up, down } => {"up_ms": ms(*up), "down_ms": ms(*down)}),
     },
     Row {
         name: "lose",
         keys: "",
-        says: "replies and events do not come; with `only: requests`, requests have no effect",
+        says: "responses and events are not sent; with `only: requests`, requests have no effect",
         read: |_| Ok(Fault::lose()),
         write: told!(FaultKind::Lose => {}),
     },
     Row {
         name: "delay",
         keys: "`ms`, `jitter_ms`",
-        says: "replies and events come later, and others overtake them",
+        says: "responses and events arrive later, and others overtake them",
         read: |f| Ok(Fault::delay(f.ms("ms")?).jitter(f.ms_or_none("jitter_ms")?.unwrap_or_default())),
         write: told!(FaultKind::Delay { by, jitter } => {"ms": ms(*by), "jitter_ms": ms(*jitter)}),
     },
     Row {
         name: "repeat",
         keys: "`copies`",
-        says: "replies and events come again as they are",
+        says: "responses and events are sent again without a change",
         read: |f| Ok(Fault::repeat(f.whole_or("copies", 1)?)),
         write: told!(FaultKind::Repeat { copies } => {"copies": copies}),
     },
     Row {
         name: "redeliver",
         keys: "",
-        says: "events come again under a new id",
+        says: "events are sent again under a new ID",
         read: |_| Ok(Fault::redeliver()),
         write: told!(FaultKind::Redeliver => {}),
     },
     Row {
         name: "reorder",
         keys: "`behind`",
-        says: "replies and events come after so many of those that follow, after a second at most",
+        says: "responses and events arrive behind this many of the following ones, after at most 1 s",
         read: |f| Ok(Fault::reorder(f.whole_or("behind", 1)?)),
         write: told!(FaultKind::Reorder { behind } => {"behind": behind}),
     },
     Row {
         name: "silence",
         keys: "`phase`",
-        says: "what the client says in this phase of connecting is never answered",
+        says: "the client's bytes in this phase of connecting get no response",
         read: |f| Ok(Fault::silence(f.phase()?)),
         write: told!(FaultKind::Connecting(Trouble { phase, what: HandshakeFault::Silence }) => {"phase": phase_name(*phase)}),
     },
     Row {
         name: "garbage",
         keys: "`phase`, `bytes`",
-        says: "this (a text, or a list of numbers) comes in place of the answer",
+        says: "these bytes (a string, or a list of numbers) are sent in place of the response",
         read: |f| Ok(Fault::garbage(f.phase()?, f.bytes()?)),
         write: told!(FaultKind::Connecting(Trouble { phase, what: HandshakeFault::Garbage(bytes) }) => {"phase": phase_name(*phase), "bytes": bytes}),
     },
@@ -161,14 +161,14 @@ const ROWS: &[Row] = &[
     Row {
         name: "drip",
         keys: "`phase`, `every_ms`",
-        says: "the answer comes byte by byte; `tls` or `upgrade`",
+        says: "the response arrives byte by byte; `tls` or `upgrade`",
         read: |f| Ok(Fault::drip(f.phase()?, f.ms("every_ms")?)),
         write: told!(FaultKind::Connecting(Trouble { phase, what: HandshakeFault::Drip(every) }) => {"phase": phase_name(*phase), "every_ms": ms(*every)}),
     },
     Row {
         name: "http",
         keys: "`status`, `body`",
-        says: "the upgrade is refused",
+        says: "the upgrade is rejected with this status",
         read: |f| {
             if f.get("phase").is_some_and(|phase| phase != "upgrade") {
                 return Err(f.wrong("phase", "\"upgrade\""));
@@ -180,21 +180,21 @@ const ROWS: &[Row] = &[
     Row {
         name: "refuse_credentials",
         keys: "",
-        says: "they are refused; the next two with `next: 2`, later ones with `after_ms`",
+        says: "credentials are rejected; the next two with `next: 2`, later ones with `after_ms`",
         read: |_| Ok(Fault::refuse_credentials()),
         write: told!(FaultKind::RefuseCredentials { resumed_only: false } => {}),
     },
     Row {
         name: "refuse_resume",
         keys: "",
-        says: "they are refused when they come with the keys of a session",
+        says: "credentials are rejected if they arrive with the resume keys of a session",
         read: |_| Ok(Fault::refuse_resume()),
         write: told!(FaultKind::RefuseCredentials { resumed_only: true } => {}),
     },
     Row {
         name: "refuse",
         keys: "`code`, `message`",
-        says: "requests are refused: below zero a JSON-RPC error, else the code of the result",
+        says: "requests are rejected: a negative code is a JSON-RPC error, any other is the code of the result",
         read: |f| {
             let code = f.get("code").and_then(Value::as_i64);
             let code = code.ok_or_else(|| f.wrong("code", "a whole number, such as 404 or -32602"))?;
@@ -226,7 +226,7 @@ const ROWS: &[Row] = &[
     Row {
         name: "disconnect",
         keys: "`restart`, `closes`",
-        says: "`signalwire.disconnect`; with `restart`, sessions are forgotten",
+        says: "sends `signalwire.disconnect`; with `restart`, sessions are forgotten",
         read: |f| Ok(Fault::disconnect(f.flag_or("restart", false)?, f.flag_or("closes", true)?)),
         write: told!(FaultKind::Act(Act::Disconnect { restart, closes }) => {"restart": restart, "closes": closes}),
     },
@@ -240,14 +240,14 @@ const ROWS: &[Row] = &[
     Row {
         name: "pings",
         keys: "`count`",
-        says: "so many pings at once, of RELAY and of WebSocket each",
+        says: "sends this many RELAY pings and this many WebSocket pings at once",
         read: |f| Ok(Fault::pings(f.whole_or("count", 100)?)),
         write: told!(FaultKind::Act(Act::Pings { count }) => {"count": count}),
     },
     Row {
         name: "malformed",
         keys: "`kind`",
-        says: "a frame that is wrong in the way that [`Malformed`] names",
+        says: "sends a malformed frame, of a kind of [`Malformed`]",
         read: |f| {
             let kind = f.get("kind").and_then(Value::as_str).and_then(Malformed::named);
             let names: Vec<&str> = Malformed::all().map(Malformed::name).collect();
@@ -258,28 +258,28 @@ const ROWS: &[Row] = &[
     Row {
         name: "large_frame",
         keys: "`bytes`",
-        says: "an event of that length",
+        says: "sends an event of this length",
         read: |f| Ok(Fault::large_frame(f.whole("bytes")?)),
         write: told!(FaultKind::Act(Act::LargeFrame { bytes }) => {"bytes": bytes}),
     },
     Row {
         name: "fragments",
         keys: "`pieces`",
-        says: "an event in pieces, with WebSocket pings between them",
+        says: "sends an event in pieces, with WebSocket pings between them",
         read: |f| Ok(Fault::fragments(f.whole_or("pieces", 3)?)),
         write: told!(FaultKind::Act(Act::Fragments { pieces }) => {"pieces": pieces}),
     },
     Row {
         name: "unknown_call",
         keys: "",
-        says: "events of a call that nobody knows",
+        says: "sends events of an unknown call",
         read: |_| Ok(Fault::unknown_call()),
         write: told!(FaultKind::Act(Act::UnknownCall) => {}),
     },
     Row {
         name: "again",
         keys: "`event`",
-        says: "the last event of this type once more, under a new id",
+        says: "sends the last event of this type again, under a new ID",
         read: |f| Ok(Fault::again(f.text("event")?)),
         write: told!(FaultKind::Act(Act::Again { event }) => {"event": event}),
     },
