@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::row::{Column, Row, RowKind};
 use super::words;
 
-/// What has been understood so far.
+/// The state of the story after the lines so far.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Story {
     pub(super) rows: Vec<Row>,
@@ -29,9 +29,9 @@ pub(super) struct Story {
 /// Calls that belong together, or one text message.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Section {
-    /// Such as `+15551230000 → +15559990000`.
+    /// The title, such as `+15551230000 → +15559990000`.
     pub(super) title: String,
-    /// Why the first call ended.
+    /// The end reason of the first call.
     pub(super) end: Option<String>,
     first: Option<Arc<str>>,
     columns: Vec<Arc<str>>,
@@ -57,9 +57,9 @@ struct Open {
     at: Duration,
     call: Option<Arc<str>>,
     section: Option<usize>,
-    /// What is spoken on the call once the request is accepted.
+    /// The text or media that the call hears once the request is accepted.
     spoken: Option<String>,
-    /// Where a text message goes.
+    /// The destination of a text message.
     message: Option<(Column, String)>,
 }
 
@@ -225,7 +225,7 @@ impl Story {
         }
     }
 
-    /// What happens between the service and the phone and is why the event is sent.
+    /// Draws the action between the service and the phone that causes the event.
     fn before_event(
         &mut self,
         line: &Line<'_>,
@@ -337,7 +337,7 @@ impl Story {
         }
     }
 
-    /// What no frame shows.
+    /// Draws a line of the trace that is not a frame.
     fn unseen(&mut self, line: &Line<'_>) {
         let all = line.all;
         let part = |key: &str| text(all, key).map(str::to_owned).or_else(|| Some(all.get(key)?.to_string()));
@@ -530,8 +530,8 @@ impl Story {
         }
     }
 
-    /// What is drawn one below the other: the connection, then the calls in the order of their first row. A lost connection
-    /// is also drawn in the calls that went on meanwhile.
+    /// The chapters in the order in which they are drawn: the connection, then the calls in the order of their first
+    /// row. A lost connection is also drawn in the calls that went on meanwhile.
     pub(super) fn chapters(&self) -> Vec<Chapter<'_>> {
         let mut found: HashMap<Option<usize>, Vec<(usize, &Row)>> = HashMap::new();
         let mut order: Vec<Option<usize>> = Vec::new();

@@ -15,7 +15,7 @@ const FIRST_LEG: usize = 260;
 const LEG: usize = 130;
 const ROW: usize = 26;
 const HEAD: usize = 74;
-/// What a character takes, on average, at the size of the text.
+/// Average width of a character at the size of the text.
 const CHARACTER: usize = 8;
 
 const STYLE: &str = "
@@ -136,7 +136,7 @@ fn draw_row(
     ));
 }
 
-/// Where the columns stand.
+/// The positions of the columns.
 fn places(columns: usize) -> Vec<usize> {
     let first = TIME + 50;
     let mut places = vec![first, first + WIDE];

@@ -3,7 +3,7 @@
 use super::row::{Row, RowKind, cut};
 use super::story::{Chapter, Story};
 
-/// Where the first column stands; the time is before it.
+/// Position of the first column; the time stands before it.
 const FIRST: usize = 11;
 
 /// Fewer characters than this show nothing.

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-/// How much of a text is shown in a row.
+/// Number of characters of a text that a row shows.
 const SHOWN: usize = 200;
 
 /// A request: its method, and what matters of its parameters.
@@ -28,7 +28,7 @@ pub(super) fn request(method: &str, params: &Value) -> String {
     }
 }
 
-/// What a request has spoken or played on its call.
+/// The text or media that a request plays on its call.
 pub(super) fn spoken(params: &Value) -> Option<String> {
     let media = params.get("play").or_else(|| params.get("media")).or_else(|| params.get("ringback"))?;
     let each: Vec<String> = items(media).filter_map(medium).collect();
@@ -115,7 +115,7 @@ pub(super) fn event(kind: &str, params: &Value) -> String {
     text
 }
 
-/// What a person on the call said or pressed, by an event: digits or not, and the words.
+/// The input of the person on the call, from an event: whether it is digits, and the words.
 pub(super) fn input(kind: &str, params: &Value) -> Option<(bool, String)> {
     match kind {
         "calling.call.collect" => {

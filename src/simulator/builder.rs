@@ -44,16 +44,16 @@ pub struct Builder {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Time {
-    /// The machine's, at the [`speed`](Builder::speed) of the simulator.
+    /// Real time, at the [`speed`](Builder::speed) of the simulator.
     #[default]
     Real,
     /// Virtual time, which advances when no thread has work: ringing for 30 s takes no real time, and the program's own
     /// deadlines run in virtual time too. The same seed and script give the same
     /// [journal](crate::simulator::Journal::canonical).
     ///
-    /// Time waits for the client's and the simulator's threads, for handlers and listeners, and for the thread that
-    /// started the simulator, which must block in the crate only, or in [`Simulator::blocking`]. Other threads of a
-    /// program take [`Simulator::hold`], or are started by [`Simulator::spawn`].
+    /// Virtual time waits for the threads of the client and of the simulator, for handlers and listeners, and for the
+    /// thread that started the simulator. That thread must block only in the crate, or in [`Simulator::blocking`].
+    /// Start other threads of a program with [`Simulator::spawn`], or let them take [`Simulator::hold`].
     Virtual,
     /// Virtual time that advances only in [`Simulator::advance`].
     ByHand,
@@ -61,7 +61,7 @@ pub enum Time {
 
 /// # Starting
 impl Simulator {
-    /// Starts one with `ws://`, in real time, for any credentials.
+    /// Starts a simulator with `ws://`, in real time, that accepts any credentials.
     ///
     /// ```
     /// let sim = signalwire_relay::simulator::Simulator::start()?;
@@ -102,17 +102,17 @@ impl Builder {
     /// Sets the address to listen on. Default: a free port of 127.0.0.1. Port 0 is any free port. The certificate of
     /// [`tls`](Self::tls) is valid for this address and for the loopback addresses.
     ///
-    /// Any client that reaches the address may connect: without [`project`](Self::project) and [`token`](Self::token)
-    /// with any credentials, and without TLS unencrypted.
+    /// Any client that reaches the address may connect: with any credentials unless [`project`](Self::project) and
+    /// [`token`](Self::token) are set, and unencrypted unless TLS is enabled.
     #[must_use]
     pub fn listen(mut self, address: SocketAddr) -> Self {
         self.listen = address;
         self
     }
 
-    /// Makes the ids of calls, sessions, messages and events the same in every run that does the same in the same
-    /// order, and has chance draw from it, also that of the clients in its virtual time. By default they differ from
-    /// run to run in real time, and the seed is 0 in virtual time.
+    /// Sets the seed of IDs and random choices, also of the clients in virtual time: two runs with the same acts in
+    /// the same order have the same IDs of calls, sessions, messages and events. Default: 0 in virtual time, random in
+    /// real time.
     #[must_use]
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = Some(seed);
@@ -132,7 +132,8 @@ impl Builder {
         self.time(Time::Virtual)
     }
 
-    /// Offers `wss://` with a certificate of its own authority, in [`Simulator::ca_file`]; plain `ws://` by default.
+    /// Serves `wss://` with a certificate of the simulator's own authority, whose file is [`Simulator::ca_file`].
+    /// Default: `ws://`.
     #[must_use]
     pub fn tls(mut self, tls: bool) -> Self {
         self.tls = tls;
@@ -146,30 +147,30 @@ impl Builder {
         self
     }
 
-    /// The only project that is let in. Without this and [`token`](Self::token), any credentials are accepted.
+    /// Sets the only project that is accepted. Without this and [`token`](Self::token), any credentials are accepted.
     #[must_use]
     pub fn project(mut self, project: impl Into<String>) -> Self {
         self.project = Some(project.into());
         self
     }
 
-    /// The only token, or JWT, that is let in.
+    /// Sets the only token, or JWT, that is accepted.
     #[must_use]
     pub fn token(mut self, token: impl Into<String>) -> Self {
         self.token = Some(Secret::new(token.into()));
         self
     }
 
-    /// Does not record fields that the service does not know as violations, for programs that try out what is new. Such
-    /// requests are carried out in any case.
+    /// Does not record undocumented fields as violations, for programs that try new features. Such requests are
+    /// carried out in any case.
     #[must_use]
     pub fn allow_unknown_fields(mut self) -> Self {
         self.allow_unknown_fields = true;
         self
     }
 
-    /// Lets clients do what the service would not accept: it is refused and recorded in
-    /// [`violations`](Simulator::violations) all the same, but does not fail the test when the simulator is dropped.
+    /// Lets clients do what the service would not accept. Such requests are still rejected and recorded as
+    /// [`violations`](Simulator::violations), but they do not fail the test when the simulator is dropped.
     #[must_use]
     pub fn allow_violations(mut self) -> Self {
         self.allow_violations = true;
@@ -184,24 +185,25 @@ impl Builder {
         self
     }
 
-    /// Sends what a session missed while it had no connection once it is resumed; by default that is lost.
+    /// Replays the events that a session missed without a connection when it is resumed. Default: these events are
+    /// lost.
     #[must_use]
     pub fn replays_missed_events(mut self) -> Self {
         self.replays_missed_events = true;
         self
     }
 
-    /// Puts the token into the reply to `signalwire.connect`, to find out who logs it.
+    /// Puts the token into the response to `signalwire.connect`, to find programs that log it.
     #[must_use]
     pub fn echoes_secrets(mut self) -> Self {
         self.echo_secrets = true;
         self
     }
 
-    /// Sets how many frames the [journal](Simulator::journal) keeps, at 1 to 2 KiB of memory each. Beyond the limit the
-    /// oldest frames are dropped and [counted](crate::simulator::Journal::dropped): waits and expectations do not find them any
-    /// more, and a canonical journal begins in the middle. [`Simulator::on_frame`] is given every frame in any case.
-    /// Default: 50,000.
+    /// Sets the number of frames that the [journal](Simulator::journal) keeps, at 1 to 2 KiB of memory each. Beyond
+    /// the limit the oldest frames are dropped and [counted](crate::simulator::Journal::dropped): waits and
+    /// expectations no longer find them, and a canonical journal begins in the middle. [`Simulator::on_frame`]
+    /// receives every frame in any case. Default: 50,000.
     ///
     /// ```
     /// use signalwire_relay::simulator::Simulator;
@@ -220,7 +222,8 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// [`Config`](crate::ErrorKind::Config) when the speed is not a positive number, or when the machine has no such address, port, thread or temporary file to give.
+    /// [`Config`](crate::ErrorKind::Config) if the speed is not a positive number, or if the system refuses the
+    /// address, the port, a thread or a temporary file.
     pub fn start(self) -> Result<Simulator> {
         if !(self.speed.is_finite() && self.speed > 0.0) {
             return Err(error::config("the speed of the simulator must be a number above zero, such as 20.0"));
@@ -263,16 +266,15 @@ impl Builder {
         Ok(Simulator { shared, server, project, token, listeners: Mutex::default(), ca, _starter: starter })
     }
 
-    /// Starts the simulator to play a recording; see [`Replay`]. In real time, programs of other processes can be replayed
-    /// against.
+    /// Starts the simulator to replay a recording; see [`Replay`]. In real time, it can replay to programs of other
+    /// processes.
     ///
-    /// What cannot be used of the file, such as a last line that is cut off, is left out;
-    /// [`Replay::problems`] names it.
+    /// Unusable parts of the file, such as a truncated last line, are left out; [`Replay::problems`] lists them.
     ///
     /// # Errors
     ///
-    /// `Config` when the file cannot be read, when it has no connection to play, and when the program was told something
-    /// that is masked in the file: the error names line and field. Otherwise as for [`start`](Self::start).
+    /// `Config` if the file cannot be read, if it has no connection to replay, or if content that the program would
+    /// receive is masked in the file; the error names line and field. Otherwise as for [`start`](Self::start).
     pub fn replay(self, path: impl AsRef<Path>) -> Result<Replay> {
         let recording = replay::read(path.as_ref())?;
         Ok(Replay::play(self.start()?, recording))

@@ -13,19 +13,19 @@ use crate::simulator::handles::instance::Simulator;
 
 /// # Time
 ///
-/// On [`Time::Real`](crate::simulator::Time::Real) no time has to be held, and `advance` sleeps.
+/// With [`Time::Real`](crate::simulator::Time::Real), time need not be held, and `advance` sleeps.
 impl Simulator {
     pub(crate) fn clock(&self) -> &Clock {
         &self.shared.clock
     }
 
-    /// The time that has passed since the simulator was started.
+    /// The time since the start of the simulator.
     #[must_use]
     pub fn elapsed(&self) -> Duration {
         self.shared.world.lock().time.elapsed()
     }
 
-    /// Lets so much time pass, with everything that happens in it, up to its very end.
+    /// Lets this much time pass, including all events that are due in it, also at its very end.
     ///
     /// ```
     /// use std::time::Duration;
@@ -47,13 +47,13 @@ impl Simulator {
         Hold { _held: self.shared.clock.hold() }
     }
 
-    /// Runs something that blocks outside the crate, such as a channel of the program's own: virtual time passes
-    /// meanwhile, and does not wait for the calling thread.
+    /// Runs code that blocks outside the crate, for example on a channel of the program. Virtual time passes meanwhile
+    /// and does not wait for the calling thread.
     pub fn blocking<R>(&self, job: impl FnOnce() -> R) -> R {
         self.shared.clock.blocking(job)
     }
 
-    /// Starts a thread that virtual time waits for from the beginning, and whose end can be waited for in it.
+    /// Starts a thread that virtual time waits for, and whose end can be waited for in virtual time.
     ///
     /// ```
     /// use signalwire_relay::simulator::Simulator;
@@ -68,7 +68,7 @@ impl Simulator {
     ///
     /// # Errors
     ///
-    /// [`Config`](crate::ErrorKind::Config) when the system refuses a thread.
+    /// [`Config`](crate::ErrorKind::Config) if the system refuses a thread.
     pub fn spawn<T: Send + 'static>(&self, job: impl FnOnce() -> T + Send + 'static) -> Result<VirtualThread<T>> {
         let clock = self.shared.clock.clone();
         let end = Arc::new(End { outcome: Mutex::new(None), bell: Condvar::new() });
@@ -84,7 +84,7 @@ impl Simulator {
     }
 }
 
-/// Virtual time waits for the thread that has this; from [`Simulator::hold`].
+/// A guard: virtual time waits for the thread that owns it. Made by [`Simulator::hold`].
 pub struct Hold {
     _held: Option<Held>,
 }
@@ -95,7 +95,8 @@ impl fmt::Debug for Hold {
     }
 }
 
-/// A thread of the program that virtual time knows; from [`Simulator::spawn`]. Dropping it lets the thread go on.
+/// A thread of the program that virtual time waits for. Made by [`Simulator::spawn`]. Dropping it does not end the
+/// thread.
 pub struct VirtualThread<T> {
     clock: Clock,
     end: Arc<End<T>>,
@@ -107,7 +108,7 @@ struct End<T> {
 }
 
 impl<T> VirtualThread<T> {
-    /// Waits until it is done; time passes meanwhile.
+    /// Blocks until the thread has ended. Virtual time passes meanwhile.
     ///
     /// # Panics
     ///

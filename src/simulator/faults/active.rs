@@ -10,7 +10,7 @@ use crate::simulator::faults::fault::{Fault, FaultKind, Ways};
 use crate::simulator::line::link::{Flow, Shape};
 use crate::simulator::record::journal::FrameKind;
 
-/// How many of the next requests something applies to.
+/// Number of next requests that a setting applies to.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Times {
     Next(usize),
@@ -18,7 +18,7 @@ pub(crate) enum Times {
 }
 
 impl Times {
-    /// Uses it once; false when it is used up.
+    /// Counts one use; returns `false` if none is left.
     pub(crate) fn take(&mut self) -> bool {
         match self {
             Self::Always => true,
@@ -50,14 +50,14 @@ pub(crate) struct Faults {
     pub(crate) drop_before: HashSet<String>,
     pub(crate) ignore_pings_by_hand: bool,
     pub(crate) frozen_by_hand: bool,
-    /// By hand, or by a fault that is injected; so with `frozen`.
+    /// `true` if set by hand or by an injected fault; likewise `frozen`.
     pub(crate) ignore_pings: bool,
     pub(crate) frozen: bool,
     pub(crate) abrupt_ends: bool,
     pub(crate) recordings_end_first: bool,
-    /// What is injected, in order.
+    /// The injected faults, in order.
     pub(crate) active: Vec<Active>,
-    /// How many ever were, and how often each had its turn.
+    /// Number of faults that were ever injected, and how often each was applied.
     pub(crate) injected: u64,
     pub(crate) took: HashMap<u64, u64>,
     /// The flaps that are down.
@@ -113,7 +113,7 @@ pub(crate) struct HeldFrame {
 pub(crate) type Draw = (FaultKind, f64);
 
 impl Faults {
-    /// How bytes go now; notes whether everything is swallowed, and whether pings are answered.
+    /// Returns the present shape of the lines; updates whether all bytes are lost, and whether pings are answered.
     pub(crate) fn shape(&mut self) -> Shape {
         let mut shape = Shape::default();
         let (mut frozen, mut deaf) = (self.frozen_by_hand, self.ignore_pings_by_hand);

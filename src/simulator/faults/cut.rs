@@ -2,26 +2,26 @@
 
 use crate::simulator::record::journal::Direction;
 
-/// On which side of a frame the link is cut.
+/// The side of a frame on which the connection is cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum CutPoint {
     /// The frame does not arrive any more.
     Before,
-    /// The frame arrives, and nothing after it, in either direction.
+    /// The frame arrives, and no frame after it, in either direction.
     After,
 }
 
-/// The cuts that are to come.
+/// The pending cuts.
 #[derive(Default)]
 pub(crate) struct Cutting {
     pub(crate) plans: Vec<Plan>,
-    /// Nothing is sent over this connection any more; it is cut in a moment.
+    /// `Some` if nothing is sent over this connection any more because it is cut in a moment.
     pub(crate) doomed: Option<u64>,
 }
 
 /// One cut.
 pub(crate) struct Plan {
-    /// How many frames it is until then.
+    /// Number of frames until then.
     pub(crate) left: usize,
     pub(crate) cut: CutPoint,
     pub(crate) direction: Direction,
@@ -29,7 +29,7 @@ pub(crate) struct Plan {
 }
 
 impl Cutting {
-    /// Counts a frame; gives the cut that is due with it, and whether sessions are forgotten then.
+    /// Counts a frame; returns the cut that is due with it, and whether sessions are forgotten afterwards.
     pub(crate) fn due(&mut self, direction: Direction) -> Option<(CutPoint, bool)> {
         let mut due = None;
         self.plans.retain_mut(|plan| {

@@ -6,8 +6,8 @@ use crate::error::Phase;
 use crate::simulator::faults::malformed::Malformed;
 use crate::simulator::line::handshake::{HandshakeFault, Trouble};
 
-/// Something that goes wrong while it is [injected](crate::simulator::Simulator::inject). The table of [faults](crate::simulator#faults)
-/// lists them all.
+/// A fault of the service or the connection, for [`Simulator::inject`](crate::simulator::Simulator::inject). The table
+/// of [faults](crate::simulator#faults) lists all of them.
 ///
 /// ```
 /// use std::time::Duration;
@@ -72,17 +72,17 @@ pub(crate) enum Act {
     Again { event: String },
 }
 
-/// Which frames.
+/// The kinds of frames that a fault affects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Only {
-    /// All that the service sends.
+    /// All frames of the service.
     Any,
     Requests,
     Replies,
     Events,
 }
 
-/// Which directions of a line.
+/// The directions of a line that a fault affects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ways {
     Both,
@@ -107,59 +107,58 @@ impl Fault {
 
 /// The line.
 impl Fault {
-    /// Frames arrive so much later, in each direction, and in order; [`jitter`](Self::jitter) is added.
+    /// Delays frames in each direction, in order. [`jitter`](Self::jitter) adds a random time.
     #[must_use]
     pub fn latency(by: Duration) -> Self {
         Self::new(FaultKind::Latency { by, jitter: Duration::ZERO })
     }
 
-    /// So many bytes go in a second, in each direction.
+    /// Limits the rate of bytes in each direction, in bytes per second.
     #[must_use]
     pub fn bandwidth(bytes_per_second: u64) -> Self {
         Self::new(FaultKind::Bandwidth { rate: bytes_per_second.max(1) })
     }
 
-    /// Bytes go in pieces of at most so many, whatever they belong to: handshakes and TLS records too. In virtual time
-    /// the client reads each piece by itself; in real time [`every`](Self::every) makes that likely.
+    /// Splits bytes into pieces of at most `bytes`, also in handshakes and TLS records. In virtual time the client
+    /// reads each piece separately; in real time [`every`](Self::every) makes that likely.
     #[must_use]
     pub fn slices(bytes: usize) -> Self {
         Self::new(FaultKind::Slices { bytes: bytes.max(1), every: Duration::ZERO })
     }
 
-    /// The service stops reading, so that the client's writes come to a halt once the system's buffers are full.
+    /// Stops reading, so that the client's writes block once the system's buffers are full.
     #[must_use]
     pub fn stall() -> Self {
         Self::new(FaultKind::Stall)
     }
 
-    /// Everything is swallowed in both directions, as on a half-open link.
+    /// Loses all bytes in both directions, as on a half-open connection.
     #[must_use]
     pub fn freeze() -> Self {
         Self::new(FaultKind::Freeze)
     }
 
-    /// Pings of clients are not answered.
+    /// Leaves the pings of clients without a response.
     #[must_use]
     pub fn unanswered_pings() -> Self {
         Self::new(FaultKind::UnansweredPings)
     }
 
-    /// New connections are closed as soon as they are accepted.
+    /// Closes new connections as soon as they are accepted.
     #[must_use]
     pub fn refuse_connections() -> Self {
         Self::new(FaultKind::RefuseConnections)
     }
 
-    /// The link is up for a while, then down for a while, and so on; each time is drawn between a half and one and a
-    /// half of what is given.
+    /// Alternates between a working and a dead connection. Each time is drawn from 0.5 to 1.5 times the given value.
     #[must_use]
     pub fn flap(up: Duration, down: Duration) -> Self {
         Self::new(FaultKind::Flap { up, down })
     }
 }
 
-/// Frames: replies and events, unless [`replies`](Self::replies), [`events`](Self::events) or
-/// [`requests`](Self::requests) says otherwise.
+/// Frames: responses and events, unless [`replies`](Self::replies), [`events`](Self::events) or
+/// [`requests`](Self::requests) restricts them.
 impl Fault {
     /// Loses the frames.
     #[must_use]
@@ -179,7 +178,7 @@ impl Fault {
         Self::new(FaultKind::Repeat { copies })
     }
 
-    /// Events are sent again under a new id.
+    /// Sends events again under a new ID.
     #[must_use]
     pub fn redeliver() -> Self {
         Self { only: Only::Events, ..Self::new(FaultKind::Redeliver) }
@@ -192,8 +191,8 @@ impl Fault {
     }
 }
 
-/// Connecting, and what is refused. Of [`Phase`], `Tcp` means: before anything is read; `Tls` exists on a port with
-/// TLS only; nothing goes wrong in `Lookup`.
+/// Faults while connecting, and rejections. Of [`Phase`], `Tcp` means before anything is read, `Tls` exists on a port
+/// with TLS only, and `Lookup` has no faults.
 impl Fault {
     /// Reads what the client sends in this phase of connecting, and never responds.
     #[must_use]
@@ -201,110 +200,110 @@ impl Fault {
         Self::at(phase, HandshakeFault::Silence)
     }
 
-    /// Something is sent in place of the answer of this phase.
+    /// Sends these bytes in place of the response of this phase.
     #[must_use]
     pub fn garbage(phase: Phase, bytes: impl Into<Vec<u8>>) -> Self {
         Self::at(phase, HandshakeFault::Garbage(bytes.into()))
     }
 
-    /// The connection is closed in this phase.
+    /// Closes the connection in this phase.
     #[must_use]
     pub fn cut_at(phase: Phase) -> Self {
         Self::at(phase, HandshakeFault::Cut)
     }
 
-    /// The connection is reset in this phase.
+    /// Resets the connection in this phase.
     #[must_use]
     pub fn reset_at(phase: Phase) -> Self {
         Self::at(phase, HandshakeFault::Reset)
     }
 
-    /// The answer of this phase comes byte by byte, with so much between two; `Tls` or `Upgrade`.
+    /// Sends the response of this phase byte by byte, with `every` between two bytes; `Tls` or `Upgrade`.
     #[must_use]
     pub fn drip(phase: Phase, every: Duration) -> Self {
         Self::at(phase, HandshakeFault::Drip(every))
     }
 
-    /// The upgrade is refused with an HTTP status and this body.
+    /// Rejects the upgrade with an HTTP status and this body.
     #[must_use]
     pub fn http(status: u16, body: impl Into<String>) -> Self {
         Self::at(Phase::Upgrade, HandshakeFault::Http(status, body.into()))
     }
 
-    /// Credentials are refused.
+    /// Rejects credentials.
     #[must_use]
     pub fn refuse_credentials() -> Self {
         Self::new(FaultKind::RefuseCredentials { resumed_only: false })
     }
 
-    /// Credentials are refused when they come with the keys of a session, and let in without.
+    /// Rejects credentials that arrive with the resume keys of a session, and accepts them without.
     #[must_use]
     pub fn refuse_resume() -> Self {
         Self::new(FaultKind::RefuseCredentials { resumed_only: true })
     }
 
-    /// Requests are refused: a negative code becomes a JSON-RPC error, another one the `code` of the result. For one
-    /// method with [`on`](Self::on).
+    /// Rejects requests. A negative code is sent as a JSON-RPC error, any other one as the `code` of the result.
+    /// [`on`](Self::on) selects one method.
     #[must_use]
     pub fn refuse(code: i64, message: impl Into<String>) -> Self {
         Self { only: Only::Requests, ..Self::new(FaultKind::Refuse { code, message: message.into() }) }
     }
 }
 
-/// What happens once: to every connection and at once, or with [`on`](Self::on) to the connection of such a request,
-/// before that takes effect, or of such an event, after it was sent.
+/// Faults that occur once: at once to every connection, or with [`on`](Self::on) to the connection of a request,
+/// before the request takes effect, or of an event, after the event was sent.
 impl Fault {
-    /// Connections are reset (TCP RST). A socket resets only what it has not read, so the client gets a WebSocket ping
-    /// first, whose answer stays unread; one that does not answer within a second is cut instead.
+    /// Resets connections (TCP RST). A socket sends a reset only if it has unread bytes, so the client first gets a
+    /// WebSocket ping, whose response stays unread. A client without a response within 1 s is cut instead.
     #[must_use]
     pub fn reset() -> Self {
         Self::act(Act::Reset)
     }
 
-    /// Connections end (TCP FIN); what waits to be sent is lost.
+    /// Ends connections (TCP FIN). Queued frames are lost.
     #[must_use]
     pub fn cut() -> Self {
         Self::act(Act::Cut)
     }
 
-    /// Connections are closed with this WebSocket code and reason, after what waits to be sent.
+    /// Closes connections with this WebSocket code and reason, after the queued frames.
     #[must_use]
     pub fn close(code: u16, reason: impl Into<String>) -> Self {
         Self::act(Act::Close { code, reason: reason.into() })
     }
 
-    /// Clients are asked to reconnect, with `signalwire.disconnect`. With `restart` their sessions are forgotten; with
-    /// `closes` the connection is closed 200 ms later, otherwise left to the client.
+    /// Requests a reconnect with `signalwire.disconnect`. With `restart` the sessions are forgotten. With `closes` the
+    /// connection is closed 200 ms later, otherwise the client has to close it.
     #[must_use]
     pub fn disconnect(restart: bool, closes: bool) -> Self {
         Self::act(Act::Disconnect { restart, closes })
     }
 
-    /// All sessions are forgotten: the next reconnect is not a resume.
+    /// Forgets all sessions: the next reconnect is not a resume.
     #[must_use]
     pub fn forget_sessions() -> Self {
         Self::act(Act::ForgetSessions)
     }
 
-    /// So many `signalwire.ping` come at once, each with a WebSocket ping.
+    /// Sends `count` requests `signalwire.ping` at once, each with a WebSocket ping.
     #[must_use]
     pub fn pings(count: usize) -> Self {
         Self::act(Act::Pings { count })
     }
 
-    /// A frame comes that is wrong in this way.
+    /// Sends a malformed frame of this kind.
     #[must_use]
     pub fn malformed(kind: Malformed) -> Self {
         Self::act(Act::Malformed(kind))
     }
 
-    /// An event of so many bytes comes.
+    /// Sends an event of this many bytes.
     #[must_use]
     pub fn large_frame(bytes: usize) -> Self {
         Self::act(Act::LargeFrame { bytes })
     }
 
-    /// An event comes in so many pieces, with a WebSocket ping between each two.
+    /// Sends an event in this many pieces, with a WebSocket ping between each two.
     #[must_use]
     pub fn fragments(pieces: usize) -> Self {
         Self::act(Act::Fragments { pieces: pieces.max(1) })
@@ -316,59 +315,59 @@ impl Fault {
         Self::act(Act::UnknownCall)
     }
 
-    /// The last event of this type comes once more under a new id: `calling.call.receive` delivers a call again,
-    /// `messaging.receive` a text.
+    /// Sends the last event of this type again under a new ID: `calling.call.receive` offers a call again,
+    /// `messaging.receive` delivers a text message again.
     #[must_use]
     pub fn again(event_type: impl Into<String>) -> Self {
         Self::act(Act::Again { event: event_type.into() })
     }
 }
 
-/// Where, when and how often.
+/// Restrictions of a fault: frames, times and number.
 impl Fault {
-    /// Only this method, or events of this type.
+    /// Restricts the fault to this method, or to events of this type.
     #[must_use]
     pub fn on(mut self, name: impl Into<String>) -> Self {
         self.on = Some(name.into());
         self
     }
 
-    /// Only requests of the client.
+    /// Restricts the fault to requests of the client.
     #[must_use]
     pub fn requests(mut self) -> Self {
         self.only = Only::Requests;
         self
     }
 
-    /// Only replies.
+    /// Restricts the fault to responses.
     #[must_use]
     pub fn replies(mut self) -> Self {
         self.only = Only::Replies;
         self
     }
 
-    /// Only events.
+    /// Restricts the fault to events.
     #[must_use]
     pub fn events(mut self) -> Self {
         self.only = Only::Events;
         self
     }
 
-    /// A line goes wrong only from the service to the client.
+    /// Restricts a fault of the line to bytes from the service to the client.
     #[must_use]
     pub fn to_client(mut self) -> Self {
         self.way = Ways::ToClient;
         self
     }
 
-    /// A line goes wrong only from the client to the service.
+    /// Restricts a fault of the line to bytes from the client to the service.
     #[must_use]
     pub fn from_client(mut self) -> Self {
         self.way = Ways::FromClient;
         self
     }
 
-    /// Up to so much is added to each latency or delay.
+    /// Adds a random time of at most `up_to` to each latency or delay.
     #[must_use]
     pub fn jitter(mut self, up_to: Duration) -> Self {
         if let FaultKind::Latency { jitter, .. } | FaultKind::Delay { jitter, .. } = &mut self.kind {
@@ -377,7 +376,7 @@ impl Fault {
         self
     }
 
-    /// So much passes after each slice.
+    /// Sets the pause after each slice.
     #[must_use]
     pub fn every(mut self, pause: Duration) -> Self {
         if let FaultKind::Slices { every, .. } = &mut self.kind {
@@ -386,28 +385,28 @@ impl Fault {
         self
     }
 
-    /// Only so many times: frames, requests, connections.
+    /// Restricts the fault to this number of frames, requests or connections.
     #[must_use]
     pub fn for_next(mut self, times: usize) -> Self {
         self.times = Some(times);
         self
     }
 
-    /// Only some of them, by chance: between 0 and 1.
+    /// Sets the probability with which the fault applies, `0.0..=1.0`. Default: 1.
     #[must_use]
     pub fn with_probability(mut self, probability: f64) -> Self {
         self.chance = probability.clamp(0.0, 1.0);
         self
     }
 
-    /// Only from so much later on.
+    /// Starts the fault after this time.
     #[must_use]
     pub fn after(mut self, span: Duration) -> Self {
         self.after = span;
         self
     }
 
-    /// Only for so long.
+    /// Ends the fault after this time.
     #[must_use]
     pub fn lasting(mut self, span: Duration) -> Self {
         self.lasting = Some(span);

@@ -16,17 +16,17 @@ use crate::simulator::line::handshake::{HandshakeFault, Trouble};
 struct Row {
     /// The name of the function that makes it.
     name: &'static str,
-    /// Its keys, and what it does, as the page on faults has them.
+    /// The fault's keys and its effect, as on the page on faults.
     #[cfg_attr(not(test), expect(dead_code, reason = "the page is compared with it"))]
     keys: &'static str,
     #[cfg_attr(not(test), expect(dead_code, reason = "the page is compared with it"))]
     says: &'static str,
     read: fn(&mut Fields<'_>) -> Result<Fault>,
-    /// Its keys with their values; nothing for a fault of another row.
+    /// The fault's keys with their values; `None` for a fault of another row.
     write: fn(&FaultKind) -> Option<Value>,
 }
 
-/// What is written of a kind of fault, and nothing of others.
+/// Writes the JSON of one kind of fault, and `None` for others.
 macro_rules! told {
     ($kind:pat => $($json:tt)+) => {
         |kind| if let $kind = kind { Some(json!($($json)+)) } else { None }
@@ -292,12 +292,12 @@ fn row(kind: &FaultKind) -> Option<(&'static Row, Value)> {
     ROWS.iter().find_map(|row| Some((row, (row.write)(kind)?)))
 }
 
-/// What something that happens once is called.
+/// The name of a fault that occurs once.
 pub(crate) fn name_of(act: &Act) -> &'static str {
     row(&FaultKind::Act(act.clone())).map_or("", |(row, _)| row.name)
 }
 
-/// Names and JSON.
+/// The names of faults, and their JSON.
 impl Fault {
     /// The names of all faults.
     #[must_use]
@@ -503,7 +503,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// Refuses keys that nobody asked for.
+    /// Refuses keys that the fault does not have.
     fn finish(mut self) -> Result<()> {
         self.known.sort_unstable();
         self.known.dedup();

@@ -1,12 +1,12 @@
 //! Frames as nobody should send them.
 
-/// A way in which a frame is wrong.
+/// A kind of malformed frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Malformed {
     /// Text that is not JSON.
     NotJson,
-    /// A text frame without a byte in it.
+    /// A text frame without a byte.
     Empty,
     /// JSON that ends in the middle.
     Truncated,
@@ -28,7 +28,7 @@ pub enum Malformed {
     EventWithoutPayload,
     /// The state of a call, whose id is a number.
     WrongTypes,
-    /// Two thousand arrays, each in the one before.
+    /// 2,000 nested arrays.
     Deep,
     /// A binary frame.
     Binary,
@@ -48,11 +48,11 @@ pub enum Malformed {
     Orphan,
     /// A WebSocket close with half a code.
     HalfClose,
-    /// A frame that says it is longer than anything can be.
+    /// A frame whose announced length is larger than any frame.
     Endless,
 }
 
-/// What is sent for it.
+/// The frames or bytes to send.
 pub(crate) enum Sent {
     Text(String),
     Binary,
@@ -87,7 +87,7 @@ const NAMES: &[(Malformed, &str)] = &[
 ];
 
 impl Malformed {
-    /// All of them.
+    /// Returns all kinds.
     pub fn all() -> impl Iterator<Item = Self> {
         NAMES.iter().map(|(kind, _)| *kind)
     }
@@ -104,14 +104,14 @@ impl Malformed {
         NAMES.iter().find(|(_, known)| *known == name).map(|(kind, _)| *kind)
     }
 
-    /// `true` if the frame breaks the rules of WebSocket, so that the connection ends. A frame that is wrong above that
-    /// level is skipped.
+    /// `true` if the frame violates the WebSocket protocol, so that the connection ends. Other malformed frames are
+    /// skipped.
     #[must_use]
     pub fn ends_the_connection(self) -> bool {
         matches!(self.sent(""), Sent::Bytes(_))
     }
 
-    /// What is sent; `id` is for what looks like a request.
+    /// The frames or bytes to send; `id` is the ID of those that look like a request.
     pub(crate) fn sent(self, id: &str) -> Sent {
         let event = |params: &str| {
             Sent::Text(format!(r#"{{"jsonrpc":"2.0","id":"{id}","method":"signalwire.event","params":{params}}}"#))
@@ -147,7 +147,7 @@ impl Malformed {
     }
 }
 
-/// A text message as WebSocket frames: so many pieces, with a ping between each two.
+/// Splits a text message into WebSocket frames: this number of pieces, with a ping between each two.
 pub(crate) fn in_pieces(text: &str, pieces: usize) -> Vec<u8> {
     let all = text.as_bytes();
     let size = all.len().div_ceil(pieces.max(1)).max(1);

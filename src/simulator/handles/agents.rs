@@ -8,8 +8,8 @@ use crate::simulator::handles::instance::Simulator;
 ///
 /// No model is behind them: a test sets their responses.
 impl Simulator {
-    /// Sets the response of AI agents to speech that contains `heard`, in upper or lower case. Of several that match,
-    /// the one that was set first counts. Speech that matches none gets the response `You said: ...`.
+    /// Sets the response of AI agents to speech that contains `heard`; case is ignored. If several match, the one that
+    /// was set first applies. Speech without a match gets the response `You said: ...`.
     ///
     /// ```
     /// # let sim = signalwire_relay::simulator::Simulator::start()?;
@@ -23,7 +23,7 @@ impl Simulator {
 
     /// Sets the result of a post prompt: the fields of the event `calling.ai.post_prompt`, which is sent just before
     /// the end of the agent if the program set a post prompt. Without this setting the event is not sent. A value that
-    /// is no object is sent in the field `post_prompt_data`.
+    /// is not an object is sent in the field `post_prompt_data`.
     pub fn agent_post_prompt_result(&self, result: Value) {
         let fields = match result {
             Value::Object(fields) => fields,

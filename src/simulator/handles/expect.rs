@@ -11,10 +11,10 @@ use crate::simulator::verdict::unmet::{SHOWN, VerificationError};
 use crate::simulator::world::shared::Shared;
 use crate::simulator::world::state::World;
 
-/// How long the drop of a simulator waits for listeners that are still at work.
+/// Longest time that the drop of a simulator waits for listeners that are still at work.
 const LISTENER_LIMIT: Duration = Duration::from_secs(2);
 
-/// Something that was said to be expected: at least once, unless one of these says how often.
+/// An expectation of an interaction. Default: at least once.
 #[derive(Clone, Copy)]
 pub struct Expectation<'a> {
     shared: &'a Shared,
@@ -22,37 +22,37 @@ pub struct Expectation<'a> {
 }
 
 impl Expectation<'_> {
-    /// Exactly once.
+    /// Expects the interaction exactly once.
     pub fn once(self) {
         self.count(Count::Exactly(1));
     }
 
-    /// Exactly so often.
+    /// Expects the interaction exactly `times` times.
     pub fn times(self, times: usize) {
         self.count(Count::Exactly(times));
     }
 
-    /// So often or more.
+    /// Expects the interaction `times` times or more.
     pub fn at_least(self, times: usize) {
         self.count(Count::AtLeast(times));
     }
 
-    /// Not at all.
+    /// Expects that the interaction does not happen.
     pub fn never(self) {
         self.count(Count::Exactly(0));
     }
 
-    /// As [`Matcher::with`]: only when it is done to this person.
+    /// Restricts the expectation to interactions with this person, like [`Matcher::with`].
     pub fn with(self, number: impl Into<String>) -> Self {
         self.narrowed(|wanted| wanted.with(number))
     }
 
-    /// As [`Matcher::saying`]: only with these words.
+    /// Restricts the expectation to interactions with these words, like [`Matcher::saying`].
     pub fn saying(self, text: impl Into<String>) -> Self {
         self.narrowed(|wanted| wanted.saying(text))
     }
 
-    /// As [`Matcher::matching`]: only requests whose parameters fit.
+    /// Restricts the expectation to requests whose parameters match, like [`Matcher::matching`].
     pub fn matching(self, fits: impl Fn(&serde_json::Value) -> bool + Send + Sync + 'static) -> Self {
         self.narrowed(|wanted| wanted.matching(fits))
     }
@@ -82,7 +82,7 @@ impl fmt::Debug for Expectation<'_> {
 
 /// # Expectations
 ///
-/// Expectations are judged when the simulator is dropped, or by [`verify`](Self::verify).
+/// Expectations are checked when the simulator is dropped, or by [`verify`](Self::verify).
 ///
 /// ```
 /// use signalwire_relay::simulator::Simulator;
@@ -100,19 +100,19 @@ impl fmt::Debug for Expectation<'_> {
 /// # Ok::<(), signalwire_relay::Error>(())
 /// ```
 impl Simulator {
-    /// Expects an interaction, at least once when nothing else is said.
+    /// Expects an interaction. Default: at least once.
     pub fn expect(&self, wanted: Matcher) -> Expectation<'_> {
         let id = self.shared.expected.lock().add(Expected::at_least_once(wanted));
         Expectation { shared: &self.shared, id }
     }
 
-    /// Expects interactions in this order; others may come between them.
+    /// Expects interactions in this order. Other interactions may occur between them.
     pub fn expect_in_order(&self, wanted: impl IntoIterator<Item = Matcher>) {
         let all = wanted.into_iter().collect();
         self.shared.expected.lock().add(Expected::Order(all));
     }
 
-    /// Expects something that contains `text` to be spoken.
+    /// Expects the program to say a text that contains `text`.
     pub fn expect_said(&self, text: impl Into<String>) -> Expectation<'_> {
         self.expect(interactions::said(text))
     }
@@ -122,12 +122,12 @@ impl Simulator {
         self.expect(interactions::asked_for_digits())
     }
 
-    /// Expects a number to be called.
+    /// Expects the program to call a number.
     pub fn expect_dialled(&self, number: impl Into<String>) -> Expectation<'_> {
         self.expect(interactions::dialled(number))
     }
 
-    /// Expects two people to be put through to each other.
+    /// Expects the program to connect two people.
     pub fn expect_connected(&self, one: impl Into<String>, other: impl Into<String>) -> Expectation<'_> {
         self.expect(interactions::connected(one, other))
     }
@@ -137,17 +137,17 @@ impl Simulator {
         self.expect(interactions::recorded())
     }
 
-    /// Expects a text to a number.
+    /// Expects a text message to a number.
     pub fn expect_texted(&self, number: impl Into<String>) -> Expectation<'_> {
         self.expect(interactions::texted(number))
     }
 
-    /// Expects a call to be answered by the program.
+    /// Expects the program to answer a call.
     pub fn expect_answered(&self) -> Expectation<'_> {
         self.expect(interactions::answered())
     }
 
-    /// Expects a call to be ended by the program.
+    /// Expects the program to end a call.
     pub fn expect_hung_up(&self) -> Expectation<'_> {
         self.expect(interactions::hung_up())
     }
@@ -157,12 +157,12 @@ impl Simulator {
         self.expect(interactions::requested(method))
     }
 
-    /// Judges now what is expected so far, and the violations so far; the drop of the simulator judges neither again.
+    /// Checks the expectations and the violations so far. The drop of the simulator does not check them again.
     ///
     /// # Errors
     ///
-    /// When something expected did not happen, or happened too often, and when there are violations that
-    /// [`allow_violations`](crate::simulator::Builder::allow_violations) does not let pass.
+    /// If an expected interaction did not happen, or happened too often, or if there are violations and
+    /// [`allow_violations`](crate::simulator::Builder::allow_violations) is not set.
     pub fn verify(&self) -> Result<(), VerificationError> {
         let violations = self.take_violations();
         let allowed = self.shared.with(|world| world.settings.allow_violations);
@@ -182,7 +182,7 @@ impl Simulator {
         Err(VerificationError::new(expectations, violations, lines, &scene.entries))
     }
 
-    /// Waits until what was sent is acknowledged, so that the drop does not judge what is still on its way.
+    /// Waits until the sent events are acknowledged, so that the drop does not report events on their way.
     fn settle(&self) {
         let until = self.shared.clock.after(ACK_LIMIT);
         // What is not acknowledged by then is a violation.
@@ -194,9 +194,10 @@ impl Simulator {
     }
 }
 
-/// # What the program did
+/// # Interactions of the program
 impl Simulator {
-    /// Everything that the program did so far, with what people heard, pressed and said (the last 50,000 of it).
+    /// Returns all interactions of the program so far, and everything that people heard, pressed and said; the last
+    /// 50,000.
     #[must_use]
     pub fn interactions(&self) -> Vec<Interaction> {
         self.shared.with(|world| world.record.interactions().cloned().collect())
@@ -209,19 +210,19 @@ impl Simulator {
         wanted.places(&scene).len()
     }
 
-    /// Returns what the program said, to any person, and the URLs of the files that it played.
+    /// Returns the texts that the program said, to any person, and the URLs of the files that it played.
     #[must_use]
     pub fn said(&self) -> Vec<String> {
         self.pick(InteractionKind::Said, Interaction::words)
     }
 
-    /// The prompts with which it asked for digits; an empty text where it asked without one.
+    /// Returns the prompts with which the program asked for digits; an empty string where it asked without a prompt.
     #[must_use]
     pub fn asked_for_digits(&self) -> Vec<String> {
         self.pick(InteractionKind::AskedForDigits, Interaction::words)
     }
 
-    /// The numbers it called.
+    /// Returns the numbers that the program called.
     #[must_use]
     pub fn dialled(&self) -> Vec<String> {
         self.pick(InteractionKind::Dialled, Interaction::with)
@@ -234,19 +235,19 @@ impl Simulator {
         self.of(InteractionKind::Connected).iter().map(both).collect()
     }
 
-    /// Returns the complete recordings of the program: of whom, what was said meanwhile, and how long they are.
+    /// Returns the complete recordings of the program: the person, the words, and the length of each.
     #[must_use]
     pub fn recordings(&self) -> Vec<Interaction> {
         self.of(InteractionKind::Recorded)
     }
 
-    /// Whose calls it answered.
+    /// Returns the numbers of the callers whose calls the program answered.
     #[must_use]
     pub fn answered(&self) -> Vec<String> {
         self.pick(InteractionKind::Answered, Interaction::with)
     }
 
-    /// Whose calls it ended.
+    /// Returns the numbers of the people whose calls the program ended.
     #[must_use]
     pub fn hung_up(&self) -> Vec<String> {
         self.pick(InteractionKind::HungUp, Interaction::with)
@@ -263,7 +264,7 @@ impl Simulator {
     }
 }
 
-/// All that has happened so far.
+/// Everything that has happened so far.
 fn scene(world: &World) -> Scene {
     Scene {
         interactions: world.record.interactions().cloned().collect(),
@@ -291,7 +292,7 @@ impl Drop for Simulator {
     }
 }
 
-/// The verdict at the drop of a simulator: a failure of the test, or only a word when it has failed already.
+/// Reports the verdict when a simulator is dropped: the test fails, or a line is printed if it has failed already.
 fn judge(verdict: Result<(), VerificationError>) {
     if let Err(unmet) = verdict {
         if std::thread::panicking() {

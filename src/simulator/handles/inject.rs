@@ -11,8 +11,9 @@ use crate::simulator::world::shared::Shared;
 
 /// # Faults by name
 impl Simulator {
-    /// Lets something go wrong from now on, or once; see the table of [faults](crate::simulator#faults). Several may be injected
-    /// at a time. Chance is drawn from the [seed](crate::simulator::Builder::seed), for each fault by itself.
+    /// Injects a fault, from now on or once; see the table of [faults](crate::simulator#faults). Several faults may be
+    /// injected at a time. Random choices come from the [seed](crate::simulator::Builder::seed), separately for each
+    /// fault.
     pub fn inject(&self, fault: Fault) -> ActiveFault {
         let id = self.shared.with(|world| world.inject(fault));
         ActiveFault { shared: Arc::clone(&self.shared), id }
@@ -24,7 +25,7 @@ impl Simulator {
         self.shared.with(|world| world.faults.active.iter().map(|active| active.fault.clone()).collect())
     }
 
-    /// Removes all that is injected. What has been done by it stays done.
+    /// Removes all injected faults. Their past effects remain.
     pub fn remove_faults(&self) {
         self.shared.with(|world| {
             world.faults.active.clear();
@@ -34,7 +35,7 @@ impl Simulator {
     }
 }
 
-/// A fault at work; from [`Simulator::inject`]. Dropping it leaves the fault where it is.
+/// An injected fault. Made by [`Simulator::inject`]. Dropping it does not remove the fault.
 #[derive(Clone)]
 pub struct ActiveFault {
     shared: Arc<Shared>,
@@ -42,7 +43,7 @@ pub struct ActiveFault {
 }
 
 impl ActiveFault {
-    /// Ends the fault. What the fault has already done remains.
+    /// Ends the fault. Its past effects remain.
     pub fn remove(&self) {
         self.shared.with(|world| world.remove_fault(self.id));
     }
@@ -54,7 +55,7 @@ impl ActiveFault {
         self.shared.with(|world| world.faults.took.get(&self.id).copied().unwrap_or_default())
     }
 
-    /// `true` if the fault is used up, was removed, or has happened.
+    /// `true` if the fault is used up, was removed, or has occurred.
     #[must_use]
     pub fn is_over(&self) -> bool {
         self.shared.with(|world| world.faults.active.iter().all(|active| active.id != self.id))
@@ -69,10 +70,10 @@ impl fmt::Debug for ActiveFault {
 
 /// # Cuts at a frame
 impl Simulator {
-    /// Cuts the connection that carries the `frame`-th frame from now on in this direction; 1 is the next. Frames are
-    /// counted over all connections, as the [journal](Self::journal) has them; a frame of the client that is cut off is
-    /// in it too. Where missed events are [replayed](crate::simulator::Builder::replays_missed_events), so is what the client had
-    /// not acknowledged.
+    /// Cuts the connection that carries the `frame`-th frame from now on in this direction; 1 is the next one. Frames
+    /// are counted over all connections, as in the [journal](Self::journal), which also has a frame of the client that
+    /// is cut off. If missed events are [replayed](crate::simulator::Builder::replays_missed_events), events that the
+    /// client has not acknowledged are replayed as well.
     pub fn cut_at_frame(&self, frame: usize, cut: CutPoint, direction: Direction) {
         self.plan_cut(Plan { left: frame, cut, direction, forget: false });
     }

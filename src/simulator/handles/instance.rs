@@ -15,8 +15,8 @@ use crate::simulator::world::shared::Shared;
 
 /// A RELAY service with people, for one test or one trial.
 ///
-/// It listens from the start to the drop, which closes every connection and waits for its threads. Each simulator is
-/// on its own: several may run at once.
+/// The simulator listens from its start to its drop, which closes every connection and waits for the simulator's
+/// threads. Several independent simulators may run at once.
 pub struct Simulator {
     pub(crate) shared: Arc<Shared>,
     pub(crate) server: Arc<Server>,
@@ -24,26 +24,26 @@ pub struct Simulator {
     pub(crate) token: Secret,
     pub(crate) listeners: Mutex<Vec<(std::thread::ThreadId, Receiver<()>)>>,
     pub(crate) ca: Option<tls::CaFile>,
-    /// The last to go: in virtual time, the thread that started it is held until then.
+    /// The last field to be dropped: in virtual time, the thread that started the simulator is held until then.
     pub(crate) _starter: Option<Unbound>,
 }
 
 /// # Address and credentials
 impl Simulator {
-    /// Address and port, as a client's builder takes them: `127.0.0.1:49152`. One that listens on every address of the
-    /// machine gives that of the loopback.
+    /// Address and port for a client's builder: `127.0.0.1:49152`. For a simulator that listens on every address of
+    /// the machine, the loopback address.
     #[must_use]
     pub fn host(&self) -> String {
         self.server.reachable().to_string()
     }
 
-    /// Address and port that it listens on.
+    /// Address and port that the simulator listens on.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.server.address()
     }
 
-    /// The whole address: `ws://127.0.0.1:49152`.
+    /// The URL: `ws://127.0.0.1:49152`.
     #[must_use]
     pub fn url(&self) -> String {
         format!("{}://{}", if self.is_tls() { "wss" } else { "ws" }, self.host())
@@ -55,19 +55,20 @@ impl Simulator {
         self.ca_file().is_some()
     }
 
-    /// The certificate of its authority, in PEM, in a file that goes with the simulator; nothing without TLS.
+    /// The PEM file with the certificate of the simulator's authority, which is removed with the simulator. `None`
+    /// without TLS.
     #[must_use]
     pub fn ca_file(&self) -> Option<&Path> {
         self.ca.as_ref().map(tls::CaFile::path)
     }
 
-    /// A project that is let in.
+    /// A project that the simulator accepts.
     #[must_use]
     pub fn project(&self) -> &str {
         &self.project
     }
 
-    /// A token that is let in.
+    /// A token that the simulator accepts.
     #[must_use]
     pub fn token(&self) -> &str {
         self.token.expose()

@@ -20,30 +20,30 @@ impl Simulator {
         self.shared.with(|world| world.connections.numbers().len())
     }
 
-    /// The number of connections so far that came as far as a WebSocket.
+    /// The number of connections so far that completed the WebSocket upgrade.
     #[must_use]
     pub fn connections_ever(&self) -> u64 {
         self.shared.with(|world| world.connections.ever())
     }
 
-    /// The protocol strings of all sessions that are remembered, connected or not.
+    /// The protocol strings of all sessions that are kept, connected or not.
     #[must_use]
     pub fn sessions(&self) -> Vec<String> {
         self.shared.with(|world| world.sessions.names())
     }
 
-    /// Waits until so many clients are connected and authenticated.
+    /// Blocks until this number of clients is connected and authenticated, for at most `timeout`.
     ///
     /// # Errors
     ///
-    /// When `timeout` passed before.
+    /// If `timeout` has passed.
     pub fn wait_connected(&self, clients: usize, timeout: Duration) -> Result<(), WaitTimeout> {
         wait(&self.shared, timeout, &format!("a state with {clients} clients connected"), |world| {
             (world.connections.iter().filter(|(_, conn)| conn.session.is_some()).count() == clients).then_some(())
         })
     }
 
-    /// Cuts every connection, now.
+    /// Cuts every connection at once.
     pub fn drop_link(&self) {
         self.shared.with(|world| {
             let conns: Vec<u64> = world.connections.numbers();
@@ -52,7 +52,7 @@ impl Simulator {
     }
 
     /// Cuts the connection that sends the next request of this method, after the request took effect and instead of
-    /// the reply.
+    /// the response.
     pub fn drop_link_after_request(&self, method: &str) {
         self.shared.with(|world| world.faults.drop_after.insert(method.to_owned()));
     }
@@ -62,8 +62,8 @@ impl Simulator {
         self.shared.with(|world| world.faults.drop_before.insert(method.to_owned()));
     }
 
-    /// Refuses new connections; those that exist stay. The port stays the simulator's: no other program is given it
-    /// meanwhile.
+    /// Refuses new connections; existing connections stay up. The port stays reserved: no other program can take it in
+    /// the meantime.
     pub fn stop_listening(&self) {
         self.server.stop_listening();
     }
@@ -79,8 +79,8 @@ impl Simulator {
             .map_err(|error| error::config(format!("the simulator cannot listen on {} again: {error}", self.host())))
     }
 
-    /// Swallows everything in both directions without closing anything, as a half-open link does, until it is called
-    /// with `false`. What was swallowed does not come back.
+    /// Loses all bytes in both directions without closing anything, as on a half-open connection, until the method is
+    /// called with `false`. The lost bytes are not sent later.
     pub fn freeze_link(&self, frozen: bool) {
         self.shared.with(|world| {
             world.faults.frozen_by_hand = frozen;
@@ -88,44 +88,44 @@ impl Simulator {
         });
     }
 
-    /// Forgets all sessions, so that the next reconnect is not a resume; their calls end without an event.
+    /// Forgets all sessions, so that the next reconnect is not a resume. Their calls end without an event.
     pub fn forget_sessions(&self) {
         self.shared.with(World::forget_sessions);
     }
 
-    /// Refuses the credentials of the next `times` connects.
+    /// Rejects the credentials of the next `times` connects.
     pub fn refuse_credentials(&self, times: usize) {
         self.shared.with(|world| world.faults.refuse_credentials = Some(Times::Next(times)));
     }
 
-    /// Refuses all credentials, until [`accept_credentials`](Self::accept_credentials).
+    /// Rejects all credentials, until [`accept_credentials`](Self::accept_credentials).
     pub fn refuse_all_credentials(&self) {
         self.shared.with(|world| world.faults.refuse_credentials = Some(Times::Always));
     }
 
-    /// Ends the refusal of credentials.
+    /// Accepts credentials again.
     pub fn accept_credentials(&self) {
         self.shared.with(|world| world.faults.refuse_credentials = None);
     }
 
-    /// Sends `signalwire.disconnect` to every client and closes a moment later; with `restart`, sessions are
-    /// forgotten.
+    /// Sends `signalwire.disconnect` to every client and closes the connections 200 ms later. With `restart`, sessions
+    /// are forgotten.
     pub fn ask_to_reconnect(&self, restart: bool) {
         self.shared.with(|world| world.ask_to_reconnect(restart));
     }
 
-    /// Refuses the next request of a method: a negative code becomes a JSON-RPC error, another one the `code` of the
-    /// result. Several of these are used up in order.
+    /// Rejects the next request of a method. A negative code is sent as a JSON-RPC error, any other one as the `code`
+    /// of the result. Several of these apply in order.
     pub fn refuse_next(&self, method: &str, code: i64, message: &str) {
         self.add_failure(method, Times::Next(1), code, message);
     }
 
-    /// Refuses every request of a method, until [`stop_refusing`](Self::stop_refusing).
+    /// Rejects every request of a method, until [`stop_refusing`](Self::stop_refusing).
     pub fn refuse_always(&self, method: &str, code: i64, message: &str) {
         self.add_failure(method, Times::Always, code, message);
     }
 
-    /// Ends the refusals of a method.
+    /// Ends the rejections of a method.
     pub fn stop_refusing(&self, method: &str) {
         self.shared.with(|world| world.faults.failures.remove(method));
     }
@@ -135,12 +135,13 @@ impl Simulator {
         self.shared.with(|world| world.faults.failures.entry(method.to_owned()).or_default().push(failure));
     }
 
-    /// Carries the requests of a method out but keeps the replies back, until [`release_replies`](Self::release_replies).
+    /// Carries out the requests of a method but holds the responses back, until
+    /// [`release_replies`](Self::release_replies).
     pub fn hold_replies(&self, method: &str) {
         self.shared.with(|world| world.faults.held.insert(method.to_owned()));
     }
 
-    /// Sends the replies of a method that were kept back, in order, and keeps back no more.
+    /// Sends the responses of a method that were held back, in order, and holds back no further ones.
     pub fn release_replies(&self, method: &str) {
         self.shared.with(|world| {
             world.faults.held.remove(method);
@@ -150,7 +151,7 @@ impl Simulator {
         });
     }
 
-    /// Takes the requests of a method and does nothing at all, until [`answer_again`](Self::answer_again).
+    /// Ignores the requests of a method, until [`answer_again`](Self::answer_again).
     pub fn never_answer(&self, method: &str) {
         self.shared.with(|world| world.faults.unanswered.insert(method.to_owned()));
     }
@@ -166,7 +167,7 @@ impl Simulator {
         self.clock().refuse_threads(count);
     }
 
-    /// Whether to leave the pings of clients unanswered.
+    /// Sets whether the pings of clients stay without a response.
     pub fn ignore_pings(&self, ignore: bool) {
         self.shared.with(|world| {
             world.faults.ignore_pings_by_hand = ignore;
@@ -174,25 +175,26 @@ impl Simulator {
         });
     }
 
-    /// Sends the reply to each request of a method only after the last event that it causes: `answered` beats the
-    /// reply to `calling.dial`, `delivered` the one to `messaging.send`, `finished` the one to `calling.play`.
+    /// Sends the response to each request of a method only after the last event that the request causes: `answered`
+    /// overtakes the response to `calling.dial`, `delivered` the one to `messaging.send`, `finished` the one to
+    /// `calling.play`.
     pub fn events_before_reply(&self, method: &str) {
         self.shared.with(|world| world.faults.events_first.insert(method.to_owned()));
     }
 
-    /// Whether calls end without the last events of their operations.
+    /// Sets whether calls end without the last events of their operations.
     pub fn end_calls_abruptly(&self, abruptly: bool) {
         self.shared.with(|world| world.faults.abrupt_ends = abruptly);
     }
 
-    /// Whether a recording that the end of its call cuts short reports that before `ended`, rather than after it; the
-    /// same for a fax and a transcription.
+    /// Sets whether a recording that ends with its call is reported before `ended` instead of after it; likewise for
+    /// faxes and transcriptions.
     pub fn finish_recordings_before_ended(&self, before: bool) {
         self.shared.with(|world| world.faults.recordings_end_first = before);
     }
 
-    /// Sends an event with this payload, in a proper envelope: to the session of the call in `params.call_id` when
-    /// there is such a call, else to every session.
+    /// Sends an event with this payload in a valid envelope: to the session of the call in `params.call_id` if there
+    /// is such a call, otherwise to every session.
     pub fn push_event(&self, event_type: &str, params: Value) {
         self.shared.with(|world| {
             let call = params["call_id"].as_str().and_then(|call_id| world.calls.get(call_id));
@@ -209,7 +211,7 @@ impl Simulator {
         });
     }
 
-    /// Sends a text frame as it is to every connection.
+    /// Sends a text frame unchanged to every connection.
     pub fn push_raw(&self, text: &str) {
         self.shared.with(|world| {
             // A frame that is a request after all may be answered.
@@ -229,7 +231,7 @@ impl Simulator {
         });
     }
 
-    /// Sends a binary frame to every connection; the service never does.
+    /// Sends a binary frame to every connection. The service never sends one.
     pub fn push_binary(&self, bytes: &[u8]) {
         self.shared.with(|world| {
             for (_, connection) in world.connections.iter() {
@@ -238,13 +240,13 @@ impl Simulator {
         });
     }
 
-    /// Sends the last event of this type once more, with the same id and the same text; false when there was none.
+    /// Sends the last event of this type again, with the same ID and the same text. Returns `false` if there was none.
     pub fn resend_last_event(&self, event_type: &str) -> bool {
         self.again(event_type, false)
     }
 
-    /// Sends the last event of this type once more under a new id, as a service does that delivers again after a
-    /// resume; false when there was none.
+    /// Sends the last event of this type again under a new ID, as the service does after a resume. Returns `false` if
+    /// there was none.
     pub fn redeliver_last_event(&self, event_type: &str) -> bool {
         self.again(event_type, true)
     }

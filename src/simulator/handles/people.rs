@@ -14,7 +14,7 @@ use crate::simulator::verdict::expected::Expected;
 use crate::simulator::verdict::interactions::{self, Matcher};
 use crate::simulator::world::shared::Shared;
 
-/// The time before each key of somebody who is neither slow nor fast.
+/// The time before each digit of a person who is neither slow nor fast.
 const QUARTER: Duration = Duration::from_millis(250);
 
 /// A simulated person with a script: steps that the person takes on a call, in order.
@@ -84,7 +84,7 @@ pub struct CallerRole {
 /// The role of a [`Callee`].
 #[derive(Debug)]
 pub struct CalleeRole {
-    /// `true` if it stands for every number of which nothing is said.
+    /// `true` if the callee stands for every number that is not set up.
     unlisted: bool,
 }
 
@@ -94,13 +94,13 @@ impl Role for CalleeRole {}
 mod private {
     use super::{CalleeRole, CallerRole, Expected, PersonKind, Persona, Step};
 
-    /// Where a script is kept.
+    /// The place where a script is kept.
     pub trait Sealed {
         fn add(person: &mut Persona<Self>, step: Step)
         where
             Self: super::Role;
 
-        /// Changes what is at the other end of the line.
+        /// Changes the plan of the number at the far end.
         fn kind(person: &mut Persona<Self>, change: impl FnOnce(&mut PersonKind))
         where
             Self: super::Role;
@@ -143,7 +143,7 @@ mod private {
 
 /// # People
 impl Simulator {
-    /// Makes a caller with this number or SIP address. The call begins with [`dials`](Caller::dials).
+    /// Creates a caller with this number or SIP address. The call begins with [`dials`](Caller::dials).
     ///
     /// ```
     /// # let sim = signalwire_relay::simulator::Simulator::start()?;
@@ -174,9 +174,9 @@ impl Simulator {
         Callee::new(Arc::clone(&self.shared), number.into(), false)
     }
 
-    /// The callee at every number that [`callee`](Self::callee) has not named and that has not been called yet:
-    /// settings and steps apply to all of them. Their calls are found under their numbers; what asks about the calls
-    /// of this callee, or acts on them, finds none.
+    /// Returns the callee for every number that [`callee`](Self::callee) has not named and that has not been called
+    /// yet. Settings and steps apply to all of these numbers. Their calls are found under the numbers themselves:
+    /// methods that read or control the calls of this callee find none.
     ///
     /// ```
     /// # let sim = signalwire_relay::simulator::Simulator::start()?;
@@ -199,43 +199,44 @@ impl<R: Role> Persona<R> {
         self.step(Step::When(Occasion::AskedForDigits))
     }
 
-    /// Waits until the program asks for words and its prompt, if it plays one, has been heard to the end.
+    /// Waits until the program asks for speech and its prompt, if it plays one, has been heard to the end.
     #[must_use = "the steps behind it come with the value returned"]
     pub fn when_asked_to_speak(self) -> Self {
         self.step(Step::When(Occasion::AskedToSpeak))
     }
 
-    /// Waits until the program's payment asks for something: the number of the card, when it expires, its security
-    /// code, the postal code, or any of these again.
+    /// Waits until the program's payment asks a question: for the card number, the expiration date, the security code,
+    /// the postal code, or for one of these again.
     ///
-    /// Each of them counts once, and keys pressed after the first reach the later ones too; so both
-    /// `.presses("4242424242424242#").when_asked_to_pay().presses("1299")` and one long `presses` do.
+    /// Each question counts once, and digits that are pressed early also reach the later questions. Both
+    /// `.presses("4242424242424242#").when_asked_to_pay().presses("1299")` and one long `presses` work.
     #[must_use = "the steps behind it come with the value returned"]
     pub fn when_asked_to_pay(self) -> Self {
         self.step(Step::When(Occasion::AskedToPay))
     }
 
-    /// Waits until something that contains `text` has been heard to its end; upper and lower case are the same.
+    /// Waits until the person has heard a text that contains `text` to its end. Case is ignored.
     ///
-    /// What was heard before counts, unless an earlier step has used it up.
+    /// Texts that were heard earlier count, unless an earlier step has used them.
     #[must_use = "the steps behind it come with the value returned"]
     pub fn after_hearing(self, text: impl Into<String>) -> Self {
         self.step(Step::AfterHearing(text.into().to_lowercase()))
     }
 
-    /// Waits until something that contains `text` begins: the way to interrupt a prompt.
+    /// Waits until a text that contains `text` begins, for example to interrupt a prompt.
     #[must_use = "the steps behind it come with the value returned"]
     pub fn while_hearing(self, text: impl Into<String>) -> Self {
         self.step(Step::WhileHearing(text.into().to_lowercase()))
     }
 
-    /// Waits until the program records: the moment to leave a message, whether there was a beep or not.
+    /// Waits until the program records, with or without a beep.
     #[must_use = "the steps behind it come with the value returned"]
     pub fn after_the_beep(self) -> Self {
         self.step(Step::When(Occasion::Recorded))
     }
 
-    /// Waits until the program has connected the call to another person, or the call has company in its conference.
+    /// Waits until the program has connected the call to another person, or until another member is in the call's
+    /// conference.
     #[must_use = "the steps behind it come with the value returned"]
     pub fn when_put_through(self) -> Self {
         self.step(Step::WhenPutThrough)
@@ -247,22 +248,22 @@ impl<R: Role> Persona<R> {
         self.step(Step::Waits(span))
     }
 
-    /// Presses keys, one each quarter of a second: `0`-`9`, `*`, `#`, `A`-`D`.
+    /// Presses digits, one every 0.25 s: `0`-`9`, `*`, `#`, `A`-`D`.
     pub fn presses(self, keys: impl Into<String>) -> Self {
         self.step(Step::Presses(keys.into(), QUARTER))
     }
 
-    /// Presses keys with so much simulated time before each: somebody slow.
+    /// Presses digits, with this simulated time before each.
     pub fn presses_slowly(self, keys: impl Into<String>, before_each: Duration) -> Self {
         self.step(Step::Presses(keys.into(), before_each))
     }
 
-    /// Says something, a second for every twelve characters.
+    /// Says a text, at 12 characters per second.
     pub fn says(self, text: impl Into<String>) -> Self {
         self.step(Step::Says(text.into()))
     }
 
-    /// Says something unintelligible: a `collect` has the result `no_match`.
+    /// Says a text that is not recognized: a `collect` has the result `no_match`.
     pub fn says_unclearly(self, text: impl Into<String>) -> Self {
         self.step(Step::Mumbles(text.into()))
     }
@@ -277,7 +278,7 @@ impl<R: Role> Persona<R> {
         self.fax_manner(|fax| fax.pages = pages)
     }
 
-    /// The fax machine fails behind so many pages, for this reason; nothing changes for who is none.
+    /// Lets the fax machine fail after this number of pages, for this reason. Without effect for others.
     pub fn fax_fails_after(self, pages: u32, why: impl Into<String>) -> Self {
         self.fax_manner(|fax| fax.fails = Some((pages, why.into())))
     }
@@ -291,20 +292,20 @@ impl<R: Role> Persona<R> {
         self
     }
 
-    /// Expects this to be done to them at least once: a caller on the call they are about to make, a callee on any.
-    /// It is judged with the other [expectations](crate::simulator::Simulator::expect).
+    /// Expects this interaction with the person at least once: with a caller on the next call, with a callee on any
+    /// call. It is checked with the other [expectations](crate::simulator::Simulator::expect).
     pub fn expects(mut self, wanted: Matcher) -> Self {
         R::expect(&mut self, Expected::at_least_once(wanted));
         self
     }
 
-    /// Expects that this is not done to them.
+    /// Expects that this interaction with the person does not happen.
     pub fn expects_never(mut self, wanted: Matcher) -> Self {
         R::expect(&mut self, Expected::never(wanted));
         self
     }
 
-    /// Expects to hear something that contains `text`. What is said over the greeting of a machine is not heard.
+    /// Expects that the person hears a text that contains `text`. A machine hears nothing during its greeting.
     pub fn expects_to_hear(self, text: impl Into<String>) -> Self {
         self.expects(interactions::heard(text))
     }
@@ -335,14 +336,14 @@ impl Caller {
         Self { shared, number, role }
     }
 
-    /// Whom they call: a number of the program; `+15559990000` when none is given.
+    /// Sets the number of the program that the caller calls. Default: `+15559990000`.
     #[must_use = "nobody calls before `dials()`"]
     pub fn calls(mut self, number: impl Into<String>) -> Self {
         self.role.to = number.into();
         self
     }
 
-    /// The context that the number belongs to; `default` when none is given.
+    /// Sets the context that the number belongs to. Default: `default`.
     #[must_use = "nobody calls before `dials()`"]
     pub fn context(mut self, context: impl Into<String>) -> Self {
         self.role.context = context.into();
@@ -356,14 +357,15 @@ impl Caller {
         self
     }
 
-    /// Does not say a word, not even to a detector.
+    /// Says nothing, so that a detector gets no result.
     #[must_use = "nobody calls before `dials()`"]
     pub fn is_silent(mut self) -> Self {
         self.role.kind = PersonKind::Silent;
         self
     }
 
-    /// Is a fax machine: it sends what a `calling.receive_fax` receives, and takes what is sent to it.
+    /// Behaves as a fax machine: it sends the pages of a `calling.receive_fax`, and receives those of a
+    /// `calling.send_fax`.
     #[must_use = "nobody calls before `dials()`"]
     pub fn is_fax(mut self) -> Self {
         self.role.kind = PersonKind::Fax(FaxManner::default());
@@ -416,7 +418,7 @@ impl Callee {
         self
     }
 
-    /// Answers after two seconds of simulated time, as every number does of which nothing is said.
+    /// Answers after 2 s of simulated time. This is the default of every number.
     pub fn answers(self) -> Self {
         self.answers_after(Duration::from_secs(2))
     }
@@ -426,7 +428,7 @@ impl Callee {
         self.manner(Manner::Answers(span))
     }
 
-    /// The line is busy.
+    /// Rejects calls as busy.
     pub fn is_busy(self) -> Self {
         self.manner(Manner::Busy)
     }
@@ -463,27 +465,28 @@ impl Callee {
         self.manner(Manner::NoAnswer)
     }
 
-    /// The call is declined.
+    /// Declines the call.
     pub fn declines(self) -> Self {
         self.manner(Manner::Declines)
     }
 
-    /// There is no such number.
+    /// Rejects calls to the number as not found.
     pub fn does_not_exist(self) -> Self {
         self.manner(Manner::NotFound)
     }
 
-    /// A person, as by default: says hello when answering, which a detector hears.
+    /// Answers as a human, who says hello, which a detector hears. This is the default.
     pub fn is_person(self) -> Self {
         self.kind(PersonKind::Person)
     }
 
-    /// An answering machine: it plays its greeting, a second for every twelve characters, then beeps or does not.
+    /// Answers as an answering machine: it plays its greeting, at 12 characters per second, and then beeps if `beeps`
+    /// is set.
     ///
-    /// The greeting begins with the program's first operation on the call, and at the latest a quarter of a second of
-    /// real time after the answer, so that a high speed leaves the program time to react.
+    /// The greeting begins with the program's first operation on the call, or 0.25 s of real time after the answer,
+    /// whichever is first, so that the program has time to react at a high speed.
     ///
-    /// What the program says before the greeting is over is in [`said_over_greeting`](Self::said_over_greeting).
+    /// [`said_over_greeting`](Self::said_over_greeting) returns the texts that the program says during the greeting.
     pub fn is_machine(self, greeting: impl Into<String>, beep: bool) -> Self {
         self.kind(PersonKind::Machine(Machine::new(greeting.into(), beep)))
     }
@@ -497,8 +500,8 @@ impl Callee {
         self.machine(|machine| machine.lasts = span)
     }
 
-    /// Sets the silence of an answering machine between its greeting and the beep. Default: none. What the program says
-    /// in that time is lost, as during the greeting.
+    /// Sets the silence of an answering machine between its greeting and the beep. Default: none. Texts that the
+    /// program says in that time are lost, as during the greeting.
     pub fn beeps_after(self, silence: Duration) -> Self {
         self.machine(|machine| machine.pause = silence)
     }
@@ -517,37 +520,37 @@ impl Callee {
         self
     }
 
-    /// A fax machine.
+    /// Answers as a fax machine.
     pub fn is_fax(self) -> Self {
         self.kind(PersonKind::Fax(FaxManner::default()))
     }
 
-    /// Answers, and says nothing.
+    /// Answers and says nothing.
     pub fn is_silent(self) -> Self {
         self.kind(PersonKind::Silent)
     }
 
-    /// Returns what the program began to say during an answering machine's greeting, on all calls so far: it is not on
-    /// the tape.
+    /// Returns the texts that the program began to say during an answering machine's greeting, on all calls so far.
+    /// The machine has not recorded them.
     #[must_use]
     pub fn said_over_greeting(&self) -> Vec<String> {
         self.plan(|plan| plan.said_over_greeting.clone())
     }
 
-    /// Returns what the person heard, on all calls so far: texts, URLs of audio files, and what others said when
-    /// connected.
+    /// Returns the texts that the person heard, the URLs of audio files, and the words of connected people, on all
+    /// calls so far.
     #[must_use]
     pub fn heard(&self) -> Vec<String> {
         self.plan(|plan| plan.heard.clone())
     }
 
-    /// The digits that were sent to them, on all calls so far.
+    /// The digits that the person received, on all calls so far.
     #[must_use]
     pub fn digits_heard(&self) -> String {
         self.plan(|plan| plan.digits_heard.clone())
     }
 
-    /// The addresses of the documents that were faxed to them completely, on all calls so far.
+    /// The URLs of the documents that the fax machine received completely, on all calls so far.
     #[must_use]
     pub fn faxes_received(&self) -> Vec<String> {
         self.plan(|plan| plan.faxes.clone())
@@ -559,20 +562,20 @@ impl Callee {
         self.plan(|plan| plan.times_called)
     }
 
-    /// Hangs up on every call they are on, now.
+    /// Hangs up every call that the person is on, at once.
     pub fn hang_up(&self) {
         self.shared
             .with(|world| world.numbers.people_at(&self.number).into_iter().for_each(|person| world.hang_up(person)));
     }
 
-    /// Presses keys on every call they are on, now and all at once. Keys that nothing waits for are lost.
+    /// Presses digits on every call that the person is on, all at once. Digits that no operation waits for are lost.
     pub fn press(&self, keys: &str) {
         self.shared.with(|world| {
             world.numbers.people_at(&self.number).into_iter().for_each(|person| world.press(person, keys));
         });
     }
 
-    /// Begins to say something on every call they are on, now.
+    /// Begins to say a text on every call that the person is on.
     pub fn say(&self, text: &str) {
         self.shared.with(|world| {
             for person in world.numbers.people_at(&self.number) {
@@ -581,11 +584,11 @@ impl Callee {
         });
     }
 
-    /// Waits until they have heard something that contains `text`, on any call.
+    /// Blocks until the person has heard a text that contains `text`, on any call, for at most `timeout`.
     ///
     /// # Errors
     ///
-    /// When `timeout` passed before.
+    /// If `timeout` has passed.
     pub fn wait_heard(&self, text: &str, timeout: Duration) -> Result<(), WaitTimeout> {
         let wanted = text.to_lowercase();
         person_on_call::wait(&self.shared, timeout, &format!("{text:?} to {}", self.number), |world| {

@@ -9,7 +9,8 @@ use crate::simulator::record::journal::WaitTimeout;
 use crate::simulator::world::shared::Shared;
 use crate::simulator::world::state::World;
 
-/// A person on a call, usually a caller: can be watched, and controlled beside the script.
+/// A person on a call, usually a caller. The handle reads the person's state, and controls the person in addition to
+/// the script.
 ///
 /// Dropping the handle changes nothing about the call.
 ///
@@ -46,7 +47,7 @@ impl PersonOnCall {
         Self { shared, person, call_id, number }
     }
 
-    /// One more handle on the person of a call.
+    /// Creates another handle to the person of a call.
     pub(crate) fn on(shared: &Arc<Shared>, call_id: &str) -> Option<Self> {
         let (person, number) = shared.with(|world| {
             let id = world.calls.get(call_id)?.person;
@@ -57,13 +58,13 @@ impl PersonOnCall {
         Some(Self { shared: Arc::clone(shared), person, call_id: call_id.to_owned(), number })
     }
 
-    /// The id of the call, as the program sees it too.
+    /// The call's ID, the same as in the program.
     #[must_use]
     pub fn call_id(&self) -> &str {
         &self.call_id
     }
 
-    /// Their number: the one they call from, or were called at.
+    /// The person's number: the number of a caller, or the dialled number of a callee.
     #[must_use]
     pub fn number(&self) -> &str {
         &self.number
@@ -75,31 +76,31 @@ impl PersonOnCall {
         self.shared.with(|world| world.calls.get(&self.call_id).map_or("ended", |leg| leg.state.name()))
     }
 
-    /// Returns what the person heard so far: texts, URLs of audio files, and what others said when connected.
+    /// Returns the texts that the person heard so far, the URLs of audio files, and the words of connected people.
     #[must_use]
     pub fn heard(&self) -> Vec<String> {
         self.read(|person| person.heard.clone())
     }
 
-    /// The digits that were sent to them.
+    /// The digits that the person received.
     #[must_use]
     pub fn digits_heard(&self) -> String {
         self.read(|person| person.digits_heard.clone())
     }
 
-    /// Whether a client passed the call on.
+    /// `true` if a client passed the call.
     #[must_use]
     pub fn was_passed(&self) -> bool {
         self.read(|person| person.passed)
     }
 
-    /// Whether the call was ever answered.
+    /// `true` if the call was ever answered.
     #[must_use]
     pub fn was_answered(&self) -> bool {
         self.read(|person| person.answered)
     }
 
-    /// Why the call ended, once it has: `hangup`, `busy`, `noAnswer` and so on.
+    /// The end reason of the call, once it has ended: `hangup`, `busy`, `noAnswer` and so on.
     #[must_use]
     pub fn end_reason(&self) -> Option<String> {
         self.read(|person| person.ending.as_ref().map(|ending| ending.reason.clone()))
@@ -111,11 +112,11 @@ impl PersonOnCall {
         self.read(|person| person.ending.as_ref().is_some_and(|ending| ending.by_program))
     }
 
-    /// Waits until the call is answered; at once when it was.
+    /// Blocks until the call is answered, for at most `timeout`. Returns at once if it was answered before.
     ///
     /// # Errors
     ///
-    /// When `timeout` passed before, or the call ended without an answer.
+    /// If `timeout` has passed, or the call ended without an answer.
     pub fn wait_answered(&self, timeout: Duration) -> Result<(), WaitTimeout> {
         let what = format!("the answer to the call from {}", self.number);
         let answered = wait(&self.shared, timeout, &what, |world| {
@@ -125,22 +126,23 @@ impl PersonOnCall {
         if answered { Ok(()) } else { Err(self.shared.with(|world| world.record.missed(what))) }
     }
 
-    /// Waits until the call has ended, and gives the reason.
+    /// Blocks until the call has ended, for at most `timeout`, and returns the end reason.
     ///
     /// # Errors
     ///
-    /// When `timeout` passed before.
+    /// If `timeout` has passed.
     pub fn wait_ended(&self, timeout: Duration) -> Result<String, WaitTimeout> {
         wait(&self.shared, timeout, &format!("the end of the call from {}", self.number), |world| {
             world.numbers.person(self.person)?.ending.as_ref().map(|ending| ending.reason.clone())
         })
     }
 
-    /// Waits until they hear something that contains `text`; at once when they did. It need not be over.
+    /// Blocks until the person begins to hear a text that contains `text`, for at most `timeout`. Returns at once if
+    /// the person heard it before.
     ///
     /// # Errors
     ///
-    /// When `timeout` passed before.
+    /// If `timeout` has passed.
     pub fn wait_heard(&self, text: &str, timeout: Duration) -> Result<(), WaitTimeout> {
         let wanted = text.to_lowercase();
         wait(&self.shared, timeout, &format!("{text:?} to {}", self.number), |world| {
@@ -149,37 +151,37 @@ impl PersonOnCall {
         })
     }
 
-    /// Presses keys, now and all at once. Keys that nothing waits for are lost.
+    /// Presses digits, all at once. Digits that no operation waits for are lost.
     pub fn press(&self, keys: &str) {
         self.shared.with(|world| world.press(self.person, keys));
     }
 
-    /// Begins to say something, now; it takes a second of simulated time for every twelve characters.
+    /// Begins to say a text, at 12 characters per second of simulated time.
     pub fn say(&self, text: &str) {
         self.shared.with(|world| {
             world.say(self.person, text.to_owned(), true);
         });
     }
 
-    /// Answers the call, now, and returns `true`. Returns `false` if the call does not ring here: it was made by this
-    /// person, is answered, or has ended.
+    /// Answers the call at once and returns `true`. Returns `false` if the person's phone does not ring: the person
+    /// made the call, has answered it, or the call has ended.
     pub fn answer(&self) -> bool {
         self.shared.with(|world| world.person_answers(&self.call_id))
     }
 
-    /// Declines the call that rings here, now, and returns `true`: it ends with the reason `decline`. Returns `false`
-    /// as [`answer`](Self::answer) does.
+    /// Declines the ringing call at once and returns `true`: the call ends with the reason `decline`. Returns `false`
+    /// in the same cases as [`answer`](Self::answer).
     pub fn decline(&self) -> bool {
         self.shared.with(|world| world.person_declines(&self.call_id, "decline"))
     }
 
-    /// Declines the call that rings here as a busy line does: it ends with the reason `busy`. Returns `false` as
-    /// [`answer`](Self::answer) does.
+    /// Rejects the ringing call as busy: the call ends with the reason `busy`. Returns `false` in the same cases as
+    /// [`answer`](Self::answer).
     pub fn is_busy(&self) -> bool {
         self.shared.with(|world| world.person_declines(&self.call_id, "busy"))
     }
 
-    /// Hangs up, now; a call that rings here is declined. Nothing happens when the call is over.
+    /// Hangs up at once; a ringing call is declined. Does nothing if the call has ended.
     pub fn hang_up(&self) {
         self.shared.with(|world| world.hang_up(self.person));
     }
@@ -204,7 +206,7 @@ impl fmt::Debug for PersonOnCall {
     }
 }
 
-/// Waits until `look` finds something.
+/// Waits until `look` returns a value.
 pub(crate) fn wait<A>(
     shared: &Shared,
     timeout: Duration,

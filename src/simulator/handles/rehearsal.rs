@@ -12,26 +12,26 @@ use std::time::Duration;
 use crate::simulator::handles::instance::Simulator;
 use crate::simulator::record::journal::WaitTimeout;
 
-/// Tells the program that it is the one that is rehearsed.
+/// Variable that tells the program that it is the rehearsed one.
 const REHEARSED: &str = "SIGNALWIRE_RELAY_REHEARSAL";
 
-/// What an account is known by.
+/// The variables that identify an account.
 const CREDENTIALS: [&str; 3] = ["SIGNALWIRE_PROJECT_ID", "SIGNALWIRE_API_TOKEN", "SIGNALWIRE_JWT_TOKEN"];
 
-/// How long the program may take to connect.
+/// Longest time that the program may take to connect.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Simulated seconds that pass in one second.
+/// Simulated seconds per real second.
 const SPEED: f64 = 20.0;
 
-/// Runs this program on a simulator when the environment has no credentials, until `scene` has ended. For programs that run
-/// until they are stopped, such as one that answers calls.
+/// Runs this program on a simulator if the environment has no credentials, until `scene` has ended. For programs that
+/// run until they are stopped, such as one that answers calls.
 ///
-/// With credentials in the environment it does nothing, and the program goes on with its account. Without them it starts a
-/// simulator at 20 times the speed of life, starts this program once more with an environment that leads to it, and
-/// prints what happens on the calls. When the scene has ended, the program is stopped as by SIGTERM (on Windows: ended),
-/// and this process exits with its status. It exits with 1 when the scene fails or the program did what the service would
-/// not accept, and it never returns.
+/// With credentials in the environment, the function does nothing, and the program continues with its account. Without
+/// credentials, it starts a simulator at 20 times real time, starts this program once more with an environment for
+/// that simulator, and prints the events of the calls. After the scene, the program is stopped as by SIGTERM (on
+/// Windows: ended), and this process exits with its status. It exits with 1 if the scene fails or if the program did
+/// something that the service would not accept. In this case the function never returns.
 ///
 /// ```no_run
 /// use std::time::Duration;
@@ -57,11 +57,11 @@ pub fn rehearse<T>(scene: impl FnOnce(&Simulator) -> Result<T, WaitTimeout>) {
     }
 }
 
-/// Runs this program on a simulator when the environment has no credentials, until the program ends. For programs that do
-/// one thing, such as dialling a number.
+/// Runs this program on a simulator if the environment has no credentials, until the program ends. For programs that
+/// do one thing, such as dialling a number.
 ///
-/// `arguments` are those of the program when the command line has none, and `people` makes the people that it reaches.
-/// Everything else is as for [`rehearse`].
+/// `arguments` are the arguments of the program if the command line has none, and `people` sets up the people that it
+/// calls. Everything else is as for [`rehearse`].
 ///
 /// ```no_run
 /// use signalwire_relay::{Client, phone, simulator};
@@ -105,7 +105,7 @@ fn stage() -> Option<Simulator> {
     }
 }
 
-/// Plays the scene, and gives the exit status.
+/// Plays the scene, and returns the exit status.
 fn play<T>(
     sim: Simulator,
     arguments: &[&str],
@@ -186,7 +186,7 @@ fn start(sim: &Simulator, arguments: &[&str]) -> io::Result<Started> {
     Ok(Started { input, over, status })
 }
 
-/// Ends this program when the process that plays the service closes its input, or is gone.
+/// Ends this program when the process that plays the service closes its input or ends.
 fn end_with_the_input() {
     let watch = || {
         let mut rest = Vec::new();

@@ -14,21 +14,22 @@ use crate::simulator::replay::engine::Engine;
 use crate::simulator::replay::recording::Recording;
 use crate::simulator::world::state::World;
 
-/// How long a request may be missing before the replay is given up, when nothing else is said.
+/// Default limit after which a replay with a missing request is given up.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// How long a program may still do something after the recording has ended.
+/// Longest time in which the program may still act after the recording has ended.
 const REST: Duration = Duration::from_secs(1);
 
-/// How many masked fields an error names.
+/// Number of masked fields that an error names.
 const NAMED: usize = 10;
 
-/// A simulator that plays the service's half of a recording, and compares what the program does with what was recorded of
-/// it. Made by [`Simulator::replay`] or [`Builder::replay`](crate::simulator::Builder::replay).
+/// A simulator that replays the service's frames of a recording, and compares the program's requests with the recorded
+/// ones. Made by [`Simulator::replay`] or [`Builder::replay`](crate::simulator::Builder::replay).
 ///
 /// The recording is a [`Trace`](crate::connection::Trace) of a client, or a journal of the simulator
-/// ([`FrameRecord::to_json`](crate::simulator::FrameRecord::to_json), a line for each frame). A trace must have been written
-/// with [`content(true)`](crate::connection::Trace::content) if the program is told what people pressed, said or wrote.
+/// ([`FrameRecord::to_json`](crate::simulator::FrameRecord::to_json), one line per frame). A trace must have been
+/// written with [`content(true)`](crate::connection::Trace::content) if the program receives digits, speech or text
+/// messages.
 ///
 /// ```no_run
 /// use signalwire_relay::Client;
@@ -43,7 +44,7 @@ const NAMED: usize = 10;
 /// # Ok(()) }
 /// ```
 ///
-/// # What is played, and when
+/// # The replay
 ///
 /// - A response follows its request after as much time as in the recording. It carries the ID of the new request.
 /// - An event follows the last request about its call that came before it in the recording, after as much time; an offer
@@ -52,12 +53,12 @@ const NAMED: usize = 10;
 ///   then reconnects, and its session is resumed or not as it was.
 /// - Pings of both sides are not replayed; those of the program are answered.
 ///
-/// # What is compared
+/// # The comparison
 ///
-/// The requests about each call, in their order: method and parameters. Times are free, and so are IDs that the program
-/// makes, such as control IDs and tags: each ID of now stands for one of the recording. Values that are masked in the
-/// recording may be anything. Credentials and the name of the agent are not compared. A request that was not recorded is
-/// refused with -32601.
+/// The requests of each call are compared in their order: method and parameters. Times are not compared. IDs that the
+/// program creates, such as control IDs and tags, may differ: each present ID stands for one of the recording. Values
+/// that are masked in the recording may be anything. Credentials and the agent's name are not compared. A request that
+/// was not recorded is rejected with -32601.
 pub struct Replay {
     simulator: Simulator,
     patience: Duration,
@@ -69,7 +70,7 @@ pub struct Replay {
 ///
 /// Replaying.
 impl Simulator {
-    /// Plays a recording in virtual time. The same as `Simulator::builder().virtual_time().replay(path)`.
+    /// Replays a recording in virtual time, like `Simulator::builder().virtual_time().replay(path)`.
     ///
     /// # Errors
     ///
@@ -79,7 +80,7 @@ impl Simulator {
     }
 }
 
-/// Reads a recording that can be played.
+/// Reads a recording that can be replayed.
 pub(crate) fn read(path: &Path) -> Result<Recording> {
     let name = path.display();
     let unreadable = |e: std::io::Error| error::config(format!("replaying {name}: the file cannot be read: {e}"));
@@ -105,7 +106,7 @@ pub(crate) fn read(path: &Path) -> Result<Recording> {
 }
 
 impl Replay {
-    /// Plays a recording on a simulator that has just been started.
+    /// Replays a recording on a simulator that has just been started.
     pub(crate) fn play(simulator: Simulator, mut recording: Recording) -> Self {
         let mut recorded = Ladder::new();
         for line in std::mem::take(&mut recording.lines) {
@@ -117,8 +118,8 @@ impl Replay {
         Self { simulator, patience: PATIENCE, problems, recorded }
     }
 
-    /// Sets how long the replay waits for a request of the program that does not come, before it is given up. Default:
-    /// 60 s. In virtual time they cost nothing.
+    /// Sets the time that the replay waits for a missing request of the program before it is given up. Default: 60 s,
+    /// of virtual time if the simulator is in virtual time.
     #[must_use]
     pub fn patience(mut self, span: Duration) -> Self {
         self.patience = span;
@@ -137,18 +138,18 @@ impl Replay {
         &self.problems
     }
 
-    /// Returns `true` if the recording was played to its end, and the program has asked for everything that was recorded.
+    /// Returns `true` if the recording was replayed to its end, and the program has sent every recorded request.
     #[must_use]
     pub fn is_over(&self) -> bool {
         self.simulator.shared.with(|world| world.replay.as_ref().is_none_or(|replay| replay.is_over()))
     }
 
-    /// Blocks until the recording was played to its end, or the program has not made the next request for as long as
-    /// [`patience`](Self::patience) allows, and compares.
+    /// Blocks until the recording was replayed to its end, or until the next request of the program is missing for
+    /// longer than [`patience`](Self::patience), and compares.
     ///
     /// # Errors
     ///
-    /// What the program did otherwise than recorded.
+    /// The differences of the program from the recording.
     pub fn finish(&self) -> Result<(), Differences> {
         let shared = &self.simulator.shared;
         let look = |given_up: Duration| {

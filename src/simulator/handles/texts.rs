@@ -21,7 +21,7 @@ impl Simulator {
         self.shared.with(|world| world.text_in(context, from, to, body, &[]))
     }
 
-    /// Sends the program an MMS in a context: a text and the URLs of its media. Returns the message's ID.
+    /// Sends the program an MMS in a context: a body and the URLs of its media. Returns the message's ID.
     ///
     /// ```
     /// # let sim = signalwire_relay::simulator::Simulator::start()?;
@@ -42,7 +42,7 @@ impl Simulator {
         self.shared.with(|world| world.text_in(context, from, to, body, &media))
     }
 
-    /// The texts that programs sent and that were accepted, in order; the first 50,000 of them.
+    /// Returns the text messages that programs sent and that were accepted, in order; the first 50,000 of them.
     #[must_use]
     pub fn texts_sent(&self) -> Vec<Text> {
         self.shared.with(|world| world.numbers.texts_sent().to_vec())
@@ -68,22 +68,23 @@ pub struct TextDestination<'a> {
 }
 
 impl TextDestination<'_> {
-    /// Texts arrive.
+    /// Delivers the messages.
     pub fn delivers(self) -> Self {
         self.set(Outlook::Delivered)
     }
 
-    /// Texts are sent and do not arrive, for this reason: the carrier's words or an error code.
+    /// Reports the messages as sent and then as undelivered, with this reason: a text of the carrier, or an error
+    /// code.
     pub fn undelivered(self, reason: &str) -> Self {
         self.set(Outlook::Undelivered(reason.to_owned()))
     }
 
-    /// Texts fail, for this reason.
+    /// Reports the messages as failed, with this reason.
     pub fn fails(self, reason: &str) -> Self {
         self.set(Outlook::Failed(reason.to_owned()))
     }
 
-    /// Texts are not even taken: the request is refused, with this code and these words.
+    /// Rejects the request to send, with this code and this message.
     pub fn refuses(self, code: i64, message: &str) -> Self {
         self.set(Outlook::Refused(code, message.to_owned()))
     }

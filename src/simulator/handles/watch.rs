@@ -11,22 +11,22 @@ use crate::simulator::service::methods;
 use crate::simulator::wire::schema;
 use crate::simulator::world::calls::Leg;
 
-/// How old an event is when its missing acknowledgement counts as a violation: more than a busy machine needs.
+/// Age of an event from which its missing acknowledgement is a violation: more than a busy machine needs.
 pub(crate) const ACK_LIMIT: Duration = Duration::from_secs(5);
 
-/// A call, as it is at one moment; from [`Simulator::calls`].
+/// A snapshot of a call. Made by [`Simulator::calls`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CallSnapshot {
-    /// ID of the call, as the program sees it too.
+    /// The call's ID, the same as in the program.
     pub call_id: String,
     /// The number or address of the person.
     pub person: String,
     /// The number or address of the program.
     pub program: String,
-    /// Whether the person called the program.
+    /// `true` if the person called the program.
     pub inbound: bool,
-    /// `created`, `ringing`, `answered` or `ending`.
+    /// The state: `created`, `ringing`, `answered` or `ending`.
     pub state: &'static str,
     /// The ID of the call that this one is connected to.
     pub connected_to: Option<String>,
@@ -38,30 +38,30 @@ pub struct CallSnapshot {
     pub held: bool,
 }
 
-/// # What happened
+/// # Records
 impl Simulator {
-    /// Every frame so far, without secrets: the last 50,000 of them, unless
+    /// Returns every frame so far, without secrets: the last 50,000 of them, unless
     /// [`journal_limit`](crate::simulator::Builder::journal_limit) sets another bound.
     #[must_use]
     pub fn journal(&self) -> Journal {
         self.shared.with(|world| world.record.journal())
     }
 
-    /// Waits for the next request of a method. Each call gives a request that no earlier call gave, so that several in
-    /// a row walk through them in order.
+    /// Blocks until the next request of a method, for at most `timeout`. Each call returns a request that no earlier
+    /// call returned, so that repeated calls return the requests in order.
     ///
     /// # Errors
     ///
-    /// When `timeout` passed before; the error shows the last twenty frames.
+    /// If `timeout` has passed. The error shows the last 20 frames.
     pub fn wait_for_request(&self, method: &str, timeout: Duration) -> Result<FrameRecord, WaitTimeout> {
         self.wait_for_entry(FrameKind::Request, method, timeout)
     }
 
-    /// Waits for the next event of a type, in the same manner.
+    /// Blocks until the next event of a type, for at most `timeout`, in the same way.
     ///
     /// # Errors
     ///
-    /// When `timeout` passed before; the error shows the last twenty frames.
+    /// If `timeout` has passed. The error shows the last 20 frames.
     pub fn wait_for_event(&self, event_type: &str, timeout: Duration) -> Result<FrameRecord, WaitTimeout> {
         self.wait_for_entry(FrameKind::Event, event_type, timeout)
     }
@@ -70,12 +70,12 @@ impl Simulator {
         wait(&self.shared, timeout, method, |world| world.record.claim(kind, method))
     }
 
-    /// Returns what clients did that the service does not know or would not accept, one sentence each: unknown methods
-    /// and fields, wrong types, repeated ids, malformed frames, events not acknowledged within five seconds, commands
-    /// for calls and operations that never were or of whose end the client had known for a second, `calling.end`
-    /// excepted. A request whose only fault is an unknown field is carried out.
+    /// Returns the violations of the protocol by clients, one sentence each: unknown methods and fields, wrong types,
+    /// repeated IDs, malformed frames, events that were not acknowledged within 5 s, commands on calls and operations
+    /// that never existed or whose end the client acknowledged more than 1 s before, except `calling.end`. A request
+    /// whose only fault is an unknown field is carried out.
     ///
-    /// What is left of them when the simulator is dropped fails the test, unless
+    /// Violations that remain when the simulator is dropped fail the test, unless
     /// [`allow_violations`](crate::simulator::Builder::allow_violations) is set.
     #[must_use]
     pub fn violations(&self) -> Vec<String> {
@@ -94,13 +94,13 @@ impl Simulator {
         })
     }
 
-    /// Whether the service has, or once had, a method of this name: what has none is a slip of the pen.
+    /// `true` if the service has, or once had, a method of this name. Any other name is probably misspelt.
     #[must_use]
     pub fn knows_method(&self, method: &str) -> bool {
         methods::all().knows(method) || schema::refused(method).is_some()
     }
 
-    /// The calls that there are now, ended ones not included, in the order in which they were made.
+    /// Returns the live calls, in the order in which they were created.
     #[must_use]
     pub fn calls(&self) -> Vec<CallSnapshot> {
         self.shared.with(|world| {
@@ -128,7 +128,7 @@ impl Simulator {
         PersonOnCall::on(&self.shared, call_id)
     }
 
-    /// Returns the [`violations`](Self::violations) and forgets them: for a test that provokes violations.
+    /// Returns the [`violations`](Self::violations) and removes them, for a test that provokes violations.
     pub fn take_violations(&self) -> Vec<String> {
         let all = self.violations();
         self.shared.with(|world| {
@@ -140,20 +140,20 @@ impl Simulator {
         all
     }
 
-    /// The longest time that any event waited for its acknowledgement, of those that were acknowledged.
+    /// The longest time from an event to its acknowledgement, of the acknowledged events.
     #[must_use]
     pub fn slowest_ack(&self) -> Duration {
         self.shared.with(|world| world.record.slowest_ack())
     }
 
-    /// Returns what happened in words, a line each, in order: who called, what was heard, pressed, recorded, how the
-    /// call ended.
+    /// Returns the transcript, one line per event, in order: calls, texts that were heard, digits, recordings, end
+    /// reasons.
     #[must_use]
     pub fn transcript(&self) -> Vec<String> {
         self.shared.with(|world| world.record.transcript())
     }
 
-    /// Hands every line of the transcript, from the first, to a function on a thread of its own.
+    /// Calls a function with every line of the transcript, from the first, on a thread of its own.
     ///
     /// ```
     /// # let sim = signalwire_relay::simulator::Simulator::start()?;
@@ -166,8 +166,8 @@ impl Simulator {
         }
     }
 
-    /// Hands every frame of the journal, from the first that it still has, to a function on a thread of its own. The
-    /// drop of the simulator waits two seconds for the function to be done with all of them.
+    /// Calls a function with every frame of the journal, from the first that is kept, on a thread of its own. The drop
+    /// of the simulator waits at most 2 s for the function to process all of them.
     ///
     /// ```
     /// # let sim = signalwire_relay::simulator::Simulator::start()?;
@@ -180,8 +180,8 @@ impl Simulator {
         }
     }
 
-    /// Calls `listener` with every [`Interaction`], from the first, on a thread of its own: what the program does, and what
-    /// people hear, press and say.
+    /// Calls `listener` with every [`Interaction`], from the first, on a thread of its own: the acts of the program,
+    /// and the words and digits of people.
     ///
     /// ```
     /// # let sim = signalwire_relay::simulator::Simulator::start()?;
@@ -196,7 +196,7 @@ impl Simulator {
         }
     }
 
-    /// A thread that does something with whatever is sent to it; nothing when the machine has no thread to give.
+    /// Starts a thread that processes everything that is sent to it; returns `None` if the system refuses a thread.
     fn listener<T: Send + 'static>(&self, name: &str, mut each: impl FnMut(T) + Send + 'static) -> Option<Sender<T>> {
         let clock = self.shared.clock.clone();
         let (sender, waiting) = clock.unbounded::<T>();

@@ -11,7 +11,7 @@ pub(crate) struct Trouble {
     pub(crate) what: HandshakeFault,
 }
 
-/// What goes wrong in it.
+/// The fault of the phase.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum HandshakeFault {
     Silence,

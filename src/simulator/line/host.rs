@@ -10,12 +10,12 @@ use crate::simulator::line::out::Out;
 
 /// A connection whose handshakes are done.
 pub(crate) struct Line {
-    /// What its writer is told.
+    /// The queue of the connection's writer.
     pub(crate) out: Sender<Out>,
-    /// How many bytes its writer has not written.
+    /// Number of bytes that the connection's writer has not written.
     pub(crate) unread: Arc<AtomicUsize>,
     pub(crate) link: Arc<Link>,
-    /// What goes wrong with its authentication.
+    /// The fault of the connection's authentication.
     pub(crate) trouble: Option<Trouble>,
 }
 
@@ -28,7 +28,7 @@ pub(crate) trait Host: Send + Sync {
     /// The body of the timer thread.
     fn keeps_time(&self);
 
-    /// What goes wrong with the handshakes of a new connection. `None` if it is closed at once.
+    /// The faults of the handshakes of a new connection. `None` if it is closed at once.
     fn admits(&self) -> Option<Vec<Trouble>>;
 
     /// A connection has finished its handshakes; gives its number.

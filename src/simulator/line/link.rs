@@ -12,7 +12,7 @@ use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use crate::clock::{Clock, Tcp, uninterrupted};
 
-/// How long a reset waits for the client to say something that is then left unread.
+/// Longest time that a reset waits for bytes of the client that are then left unread.
 const RESET_LIMIT: Duration = Duration::from_secs(1);
 
 /// A direction.
@@ -22,7 +22,7 @@ pub(crate) enum Way {
     FromClient,
 }
 
-/// How bytes go in one direction.
+/// The shape of the bytes in one direction.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Flow {
     /// The largest piece.
@@ -34,28 +34,28 @@ pub(crate) struct Flow {
 }
 
 impl Flow {
-    /// How much of so many bytes goes at once.
+    /// Number of bytes, of the given ones, that are sent at once.
     fn piece(&self, bytes: usize) -> usize {
         // With a rate, in steps of a tenth of a second or so.
         let by_rate = self.rate.map_or(usize::MAX, |rate| usize::try_from(rate / 10).unwrap_or(usize::MAX));
         bytes.min(self.slice.unwrap_or(usize::MAX).max(1)).min(by_rate.max(1))
     }
 
-    /// How long so many bytes take.
+    /// The time that a number of bytes takes.
     fn takes(&self, bytes: usize) -> Duration {
         let by_rate = self.rate.map_or(0.0, |rate| bytes as f64 / rate.max(1) as f64);
         self.pause + Duration::try_from_secs_f64(by_rate).unwrap_or_default()
     }
 }
 
-/// What all connections have in common.
+/// The settings that all connections share.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Shape {
     pub(crate) to_client: Flow,
     pub(crate) from_client: Flow,
     /// The service does not read.
     pub(crate) stalled: bool,
-    /// What each answer of the handshakes takes longer.
+    /// Additional time for each response of the handshakes.
     pub(crate) round_trip: Duration,
 }
 
@@ -119,7 +119,7 @@ pub(crate) struct Link {
     tcp: Tcp,
     lines: Arc<Lines>,
     flags: Mutex<Flags>,
-    /// It is to end with a reset.
+    /// `true` if the connection ends with a reset.
     reset: AtomicBool,
 }
 
@@ -208,7 +208,7 @@ impl Link {
         (flags.established, flags.drip) = (true, None);
     }
 
-    /// It ends with a reset instead of in good order, once its reader has come back.
+    /// Ends the connection with a reset instead of in good order, once its reader has returned.
     pub(crate) fn will_reset(&self) {
         let state = self.lines.state.lock();
         self.reset.store(true, Ordering::Release);
@@ -229,7 +229,8 @@ impl Link {
         let _ = uninterrupted(|| self.tcp.peek(self.lines.clock.after(RESET_LIMIT)));
     }
 
-    /// Its reader is done. Whoever still writes may take a while, in which the client may say goodbye unheard.
+    /// Notes that the connection's reader is done. A thread that still writes may take a while, during which the
+    /// client's goodbye is not read.
     pub(crate) fn reads_no_more(&self) {
         self.tcp.reads_no_more();
     }
@@ -247,7 +248,7 @@ impl Link {
         self.is_reset() || self.flags.lock().closed
     }
 
-    /// Pauses when nobody else reads: what lies there meanwhile does not hold time up.
+    /// Pauses while no other thread reads. Bytes that arrive meanwhile do not hold time up.
     fn rest(&self, state: &mut MutexGuard<'_, State>, span: Duration) {
         self.tcp.stall(true);
         self.pause(state, span);

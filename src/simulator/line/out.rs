@@ -1,6 +1,6 @@
 //! What the writer of a connection is told.
 
-/// What the writer of a connection is told.
+/// An order to the writer of a connection.
 pub(crate) enum Out {
     Text(String),
     Binary(Vec<u8>),

@@ -26,10 +26,10 @@ use crate::simulator::line::tls;
 /// A client that takes no byte for this long is given up.
 const WRITE_LIMIT: Duration = Duration::from_secs(10);
 
-/// How long a connection of the server to itself may take, which only a full queue of others holds up.
+/// Longest time that a connection of the server to itself may take; only a full queue of others delays it.
 const REACH_LIMIT: Duration = Duration::from_secs(1);
 
-/// How many frames are written before they are flushed together.
+/// Number of frames that are written before they are flushed together.
 const BATCH: usize = 256;
 
 pub(crate) struct Server {
@@ -462,7 +462,7 @@ impl Write for ReadHalf {
     }
 }
 
-/// What the writer's WebSocket writes to.
+/// The stream that the writer's WebSocket writes to.
 struct WriteHalf {
     io: Io,
 }

@@ -24,7 +24,7 @@ use crate::error::{self, Error};
 use crate::simulator::line::link::Link;
 use crate::simulator::line::out::Out;
 
-/// How much is read from a socket at once.
+/// Number of bytes that are read from a socket at once.
 const SCRATCH: usize = 32 << 10;
 
 pub(crate) struct Acceptor(Arc<ServerConfig>);

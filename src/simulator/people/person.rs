@@ -6,33 +6,33 @@ use std::time::{Duration, Instant};
 use crate::simulator::people::plan::PersonKind;
 use crate::simulator::people::script::{Act, Occasion, Step};
 
-/// Why and by whom a person's call was ended.
+/// The reason of the end of a person's call, and the side that ended it.
 #[derive(Clone, Debug)]
 pub(crate) struct Ending {
     pub(crate) reason: String,
     pub(crate) by_program: bool,
 }
 
-/// How far a machine is with its greeting.
+/// The progress of a machine's greeting.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Greeting {
     None,
-    /// It is about to begin, and will last so long in real time.
+    /// The greeting is about to begin, and will last this long in real time.
     Due(Duration),
     Ends(Option<Instant>),
 }
 
-/// What tells one occasion from others: the operation, and which of its questions.
+/// The key that distinguishes one occasion from others: the operation, and the number of its question.
 pub(crate) type Question = (u64, u64);
 
-/// What there is on a call that a script may wait for.
+/// The occasions on a call that a script may wait for.
 pub(crate) struct Open {
     /// The occasions, those of the oldest operation first.
     pub(crate) occasions: Vec<(Occasion, Question)>,
     pub(crate) put_through: bool,
 }
 
-/// Somebody on a call. A person knows nothing of calls: what there is to wait for is handed in.
+/// A person on a call. The person has no access to the call: the occasions to wait for are handed in.
 pub(crate) struct Person {
     pub(crate) name: String,
     pub(crate) call: String,
@@ -84,7 +84,7 @@ impl Person {
         !self.busy && self.ending.is_none() && self.answered && self.at < self.script.len()
     }
 
-    /// What the person does next. `None` while they are busy, wait for something, or are done.
+    /// The person's next act. `None` while they are busy, wait for something, or are done.
     pub(crate) fn next(&mut self, open: &Open) -> Option<Act> {
         while self.is_free() {
             let step = self.script.get(self.at)?.clone();
@@ -127,7 +127,7 @@ impl Person {
         }
     }
 
-    /// How much of a machine's greeting is still to come, in real time.
+    /// Remaining time of a machine's greeting, in real time.
     pub(crate) fn greeting_left(&self, now: Instant) -> Duration {
         match self.greeting {
             Greeting::Due(lasts) => lasts,

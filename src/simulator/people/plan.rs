@@ -20,11 +20,11 @@ pub enum PersonKind {
 pub struct Machine {
     pub(crate) greeting: String,
     pub(crate) beep: bool,
-    /// How long the greeting is.
+    /// Length of the greeting.
     pub(crate) lasts: Duration,
     /// Between the greeting and the beep.
     pub(crate) pause: Duration,
-    /// How long it listens before it hangs up.
+    /// Time that the machine listens before it hangs up.
     pub(crate) listens: Option<Duration>,
 }
 
@@ -34,7 +34,7 @@ impl Machine {
         Self { greeting, beep, lasts, pause: Duration::ZERO, listens: None }
     }
 
-    /// How long it does not listen.
+    /// Time that the machine does not listen.
     pub(crate) fn deaf(&self) -> Duration {
         if self.beep { self.lasts.saturating_add(self.pause) } else { self.lasts }
     }
@@ -54,7 +54,7 @@ impl Default for FaxManner {
     }
 }
 
-/// What a number does when it is dialled.
+/// The behaviour of a number that is dialled.
 #[derive(Clone, Debug)]
 pub(crate) enum Manner {
     Answers(Duration),
@@ -64,7 +64,7 @@ pub(crate) enum Manner {
     NotFound,
 }
 
-/// What is known of a number, before and after its calls.
+/// The settings and the records of a number, before and after its calls.
 #[derive(Debug)]
 pub(crate) struct NumberPlan {
     pub(crate) manner: Manner,

@@ -34,7 +34,7 @@ impl Occasion {
     pub(crate) const ALL: [Self; 4] = [Self::AskedForDigits, Self::AskedToSpeak, Self::AskedToPay, Self::Recorded];
 }
 
-/// What a person does next.
+/// One act of a person.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Act {
     Waits(Duration),

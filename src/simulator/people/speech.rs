@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-/// How many characters are spoken in a second.
+/// Number of characters that are spoken in a second.
 const CHARACTERS_PER_SECOND: f64 = 12.0;
 
-/// How long speaking a text takes.
+/// The duration of a spoken text, in seconds.
 pub(crate) fn speaking_seconds(text: &str) -> f64 {
     let mut in_tag = false;
     let spoken = text.chars().filter(|c| match c {
@@ -25,7 +25,7 @@ pub(crate) fn speaking_seconds(text: &str) -> f64 {
     (spoken.count() as f64 / CHARACTERS_PER_SECOND).max(0.1)
 }
 
-/// What a person hears of one item of media; nothing of silence.
+/// The text that a person hears of one item of media; `None` for silence.
 pub(crate) fn audible(media: &Value) -> Option<String> {
     let params = &media["params"];
     match media["type"].as_str()? {

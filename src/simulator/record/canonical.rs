@@ -52,7 +52,7 @@ impl Journal {
         text
     }
 
-    /// When each frame that was acknowledged was.
+    /// The time of each acknowledged frame's acknowledgement.
     fn acks(&self) -> HashMap<(u64, String), f64> {
         let acks = self.entries().iter().filter(|entry| entry.kind() == FrameKind::Ack);
         acks.map(|ack| ((ack.connection(), ack.id().to_string()), ack.at().as_secs_f64())).collect()
@@ -79,7 +79,7 @@ impl Journal {
     }
 }
 
-/// What says what a frame belongs to, the most telling first.
+/// The texts that identify the owner of a frame, the most specific first.
 fn keys(entry: &FrameRecord) -> Vec<String> {
     let mut keys = Vec::new();
     // A reply belongs to its request, whatever else it names.
@@ -150,7 +150,7 @@ impl Names {
     }
 }
 
-/// How long a UUID is in text.
+/// Length of a UUID in text.
 const ID: usize = 36;
 
 /// Whether this begins with a UUID.

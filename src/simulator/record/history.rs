@@ -8,13 +8,13 @@ use crate::simulator::record::interaction::{Interaction, InteractionKind};
 use crate::simulator::record::journal::{Direction, Frame, FrameKind, FrameRecord, Journal, WaitTimeout};
 use crate::simulator::record::log::Log;
 
-/// How many lines the transcript keeps, and how many violations are kept.
+/// Number of lines of the transcript, and of violations, that are kept.
 const LINES_KEPT: usize = 10_000;
 
-/// How many interactions are kept; the oldest go first.
+/// Number of interactions that are kept; the oldest are dropped first.
 const INTERACTIONS_KEPT: usize = 50_000;
 
-/// What happened.
+/// The records of a simulator.
 pub(crate) struct History {
     log: Log,
     /// Up to where a test has waited for entries, by their kind and method.
@@ -112,12 +112,12 @@ impl History {
         self.listeners.push(listener);
     }
 
-    /// The same for frames.
+    /// Registers a listener for frames.
     pub(crate) fn on_frame(&mut self, listener: Sender<FrameRecord>) {
         self.log.listen(listener);
     }
 
-    /// The same for interactions.
+    /// Registers a listener for interactions.
     pub(crate) fn on_interaction(&mut self, listener: Sender<Interaction>) {
         self.interactions.iter().for_each(|interaction| drop(listener.send(interaction.clone())));
         self.interaction_listeners.push(listener);
@@ -148,7 +148,7 @@ impl History {
 
     // Interactions.
 
-    /// The program did something to somebody.
+    /// Records an interaction of the program with a person.
     pub(crate) fn did(
         &mut self,
         at: Duration,

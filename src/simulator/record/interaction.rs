@@ -75,7 +75,7 @@ impl Interaction {
         Self(Arc::new(Inner { kind, who, words, call_id, at, lasted, place }))
     }
 
-    /// Where in the order of things it was done.
+    /// The interaction's place in the order of events.
     pub(crate) fn place(&self) -> Place {
         self.0.place
     }

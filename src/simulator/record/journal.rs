@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-/// How many frames are kept when nothing else is set; the oldest go first.
+/// Default number of frames that are kept; the oldest are dropped first.
 pub(crate) const KEPT: usize = 50_000;
 
 /// Sender of a frame.

@@ -42,8 +42,8 @@ pub(crate) fn end_of(entries: &[FrameRecord], rows: usize) -> Vec<String> {
     drawn(recent).last(rows).to_text(WIDTH, false).lines().map(str::to_owned).collect()
 }
 
-/// How many frames a failure looks back at, to know whose calls the last rows are about.
+/// Number of frames that a failure searches to find the owners of the last rows.
 const RECENT: usize = 5_000;
 
-/// How wide a ladder is in the message of a failed test.
+/// Width of a ladder in the message of a failed test.
 const WIDTH: usize = 110;

@@ -7,7 +7,7 @@ use crate::clock::Sender;
 use crate::simulator::record::journal::{Direction, Frame, FrameKind, FrameRecord, Journal, WaitTimeout};
 use crate::simulator::record::ladder;
 
-/// How many rows of the ladder a failed wait shows.
+/// Number of rows of the ladder that a failed wait shows.
 const SHOWN: usize = 20;
 
 /// The growing journal: frames in order, the oldest of which go first.
@@ -15,7 +15,7 @@ pub(crate) struct Log {
     entries: VecDeque<FrameRecord>,
     limit: usize,
     next: u64,
-    /// Who is handed every entry as it comes.
+    /// The receivers of every new entry.
     listeners: Vec<Sender<FrameRecord>>,
 }
 
@@ -24,7 +24,7 @@ impl Log {
         Self { entries: VecDeque::new(), limit, next: 0, listeners: Vec::new() }
     }
 
-    /// How many of the entries that there were are not kept any more.
+    /// Number of entries that are no longer kept.
     fn dropped(&self) -> u64 {
         self.next.saturating_sub(self.entries.len() as u64)
     }

@@ -4,16 +4,16 @@ use std::collections::{HashMap, HashSet};
 
 use serde_json::Value;
 
-/// How long a UUID is in text.
+/// Length of a UUID in text.
 const ID: usize = 36;
 
-/// What stands for a value that is masked.
+/// The placeholders of masked values.
 const MASKS: [&str; 2] = ["<secret>", "<content>"];
 
-/// What differs with the account and the version of the crate alone.
+/// The fields that differ only with the account and the version of the crate.
 const FREE: [&str; 2] = ["authentication", "agent"];
 
-/// Where UUIDs stand in a text.
+/// The UUIDs in a text.
 pub(crate) fn ids(text: &str) -> Vec<&str> {
     let mut found = Vec::new();
     let bytes = text.as_bytes();
@@ -53,7 +53,7 @@ pub(crate) struct Names {
     taken: HashSet<String>,
     /// IDs that the service made: they are the same again.
     fixed: HashSet<String>,
-    /// What was learned since a trial began.
+    /// The pairs that were learned since a trial began.
     trial: Option<Vec<(String, String)>>,
 }
 
@@ -114,7 +114,7 @@ impl Names {
         same
     }
 
-    /// What differs first between two parameters, in words; nothing when they are the same.
+    /// The first difference between two parameters, in words; `None` if they are the same.
     pub(crate) fn differ(&mut self, recorded: &Value, now: &Value) -> Option<String> {
         self.differ_at("params", recorded, now)
     }

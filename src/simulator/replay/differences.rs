@@ -127,7 +127,7 @@ impl Differences {
     }
 }
 
-/// How wide a column of `Display` is.
+/// Width of a column of `Display`.
 const COLUMN: usize = 42;
 
 impl fmt::Display for Differences {

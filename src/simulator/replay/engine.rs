@@ -13,7 +13,7 @@ use crate::simulator::replay::compare::Names;
 use crate::simulator::replay::differences::Entry;
 use crate::simulator::replay::recording::{CONNECT, LINK, Recording, Sent, Step, What, keys};
 
-/// What the service does now.
+/// One act of the service.
 #[derive(Debug)]
 pub(crate) enum Act {
     Reply { conn: u64, is_error: bool, method: String, frame: Value },
@@ -31,17 +31,17 @@ struct Found {
     group: usize,
     at: Duration,
     method: String,
-    /// What differs.
+    /// The difference.
     what: Option<String>,
 }
 
 /// The steps of a call, a dial, a message, or the link.
 #[derive(Debug, Default)]
 struct Group {
-    /// What the service does, in order, and how much of it is done.
+    /// The steps of the service, in order, and the number of those that are done.
     service: Vec<usize>,
     played: usize,
-    /// What the program asks for, in order, and how much of it was found or given up.
+    /// The requests of the program, in order, and the number of those that were found or given up.
     program: Vec<usize>,
     asked: usize,
 }
@@ -52,25 +52,25 @@ pub(crate) struct Engine {
     groups: Vec<Group>,
     /// The step that each step of the service follows.
     bases: Vec<Option<usize>>,
-    /// When each step was done, or given up.
+    /// Times at which the steps were done, or given up.
     done: Vec<Option<Duration>>,
     /// Requests that did not come.
     missing: HashSet<usize>,
-    /// What is due, and when.
+    /// The steps that are due, with their times.
     ready: BTreeSet<(Duration, usize)>,
     /// The groups whose next step waits for another step.
     waiting: HashMap<usize, Vec<usize>>,
-    /// For each connection: the step that ends it, and how many steps before that are not done.
+    /// For each connection, the step that ends it, and the number of earlier steps that are not done.
     ends: BTreeMap<usize, (usize, usize)>,
     /// The connection that stands for one of the recording.
     live: HashMap<usize, u64>,
     /// The connections that are open, by when they were authenticated.
     open: Vec<u64>,
-    /// Where the response to a request goes, and under which ID.
+    /// The connection and the ID for the response to a request.
     answers: HashMap<usize, (u64, Value)>,
     names: Names,
     found: Vec<Found>,
-    /// When something last happened.
+    /// Time of the last step.
     last: Duration,
 }
 
@@ -188,7 +188,7 @@ impl Engine {
         }
     }
 
-    /// What is due now, in order.
+    /// The acts that are due now, in order.
     pub(crate) fn play(&mut self, now: Duration) -> Vec<Act> {
         let mut acts = Vec::new();
         while let Some((due, index)) = self.ready.first().copied().filter(|(due, _)| *due <= now) {
@@ -304,12 +304,12 @@ impl Engine {
         self.open.retain(|open| *open != conn);
     }
 
-    /// When the next step is due.
+    /// The time at which the next step is due.
     pub(crate) fn next(&self) -> Option<Duration> {
         self.ready.first().map(|(due, _)| *due)
     }
 
-    /// When it is given up, if nothing happens until then.
+    /// The time at which the replay is given up if nothing happens until then.
     pub(crate) fn until(&self, patience: Duration) -> Duration {
         self.next().unwrap_or_default().max(self.last).saturating_add(patience)
     }
@@ -319,12 +319,12 @@ impl Engine {
         self.done.iter().all(Option::is_some)
     }
 
-    /// How many requests of the program were found.
+    /// Number of requests of the program that were found.
     pub(crate) fn count(&self) -> usize {
         self.found.len()
     }
 
-    /// What the program did beside what was recorded, call by call; nothing for the calls without a difference.
+    /// The differences of the program from the recording, call by call; without the calls that have none.
     pub(crate) fn differences(&self) -> Vec<(Option<String>, Vec<Entry>)> {
         let mut all = Vec::new();
         for (number, group) in self.groups.iter().enumerate() {
@@ -385,7 +385,7 @@ mod tests {
         request(id, "signalwire.event", json!({"event_type": event_type, "params": params}))
     }
 
-    /// What is played at a moment, by the IDs of the frames.
+    /// The IDs of the frames that are played at a moment.
     fn played(engine: &mut Engine, at: Duration) -> Vec<String> {
         let name = |act: Act| match act {
             Act::Reply { frame, .. } | Act::Event { frame, .. } | Act::Request { frame, .. } => {

@@ -11,7 +11,7 @@ use crate::simulator::replay::compare::{each_text, ids};
 /// The newest version of a trace that is understood.
 const VERSION: u64 = 1;
 
-/// What the client and the service do by themselves to see whether the other is there.
+/// The method by which client and service check each other on their own.
 const PING: &str = "signalwire.ping";
 pub(crate) const CONNECT: &str = "signalwire.connect";
 
@@ -23,7 +23,7 @@ pub(crate) struct Step {
     pub(crate) at: Duration,
     /// The connection, in the order of their first frames, from 0.
     pub(crate) connection: usize,
-    /// What belongs together: a call, a dial with its legs, a message, or the rest.
+    /// The group of steps that belong together: a call, a dial with its legs, a message, or the rest.
     pub(crate) group: usize,
     pub(crate) what: What,
 }
@@ -56,21 +56,21 @@ impl Step {
     }
 }
 
-/// What was recorded, as far as it can be read.
+/// The readable part of a recording.
 #[derive(Debug, Default)]
 pub(crate) struct Recording {
     pub(crate) steps: Vec<Step>,
     /// The ID of the call of each group, if there is one.
     pub(crate) groups: Vec<Option<String>>,
-    /// By what the requests of the program name a group.
+    /// Groups by the IDs under which the requests of the program name them.
     pub(crate) known: HashMap<String, usize>,
     /// The IDs that the service made.
     pub(crate) fixed: HashSet<String>,
     /// The lines with what the journal of a replay has too, for drawing.
     pub(crate) lines: Vec<Value>,
-    /// What could not be used: `line 7: the line is cut off`.
+    /// The lines that could not be used: `line 7: the line is cut off`.
     pub(crate) problems: Vec<String>,
-    /// What the program is to be told and is masked: `line 7: params.digits is masked`.
+    /// The masked fields that the program would receive: `line 7: params.digits is masked`.
     pub(crate) masked: Vec<String>,
 }
 

@@ -12,7 +12,7 @@ use crate::simulator::wire::schema::Methods;
 use crate::simulator::world::outbox::Trigger;
 use crate::simulator::world::state::World;
 
-/// Who asks: the connection and its session.
+/// The sender of a request: the connection and its session.
 pub(crate) type From<'a> = (u64, &'a str);
 
 type Carry = fn(&mut World, From<'_>, &Params) -> Reply;
@@ -69,17 +69,17 @@ static METHODS: LazyLock<Methods> = LazyLock::new(|| {
 static BY_NAME: LazyLock<HashMap<&'static str, (Last, Carry)>> =
     LazyLock::new(|| SESSION.iter().map(|(method, _, last, carry)| (*method, (*last, *carry))).collect());
 
-/// What all methods accept.
+/// The fields that all methods accept.
 pub(crate) fn all() -> &'static Methods {
     &METHODS
 }
 
-/// What carries out a method that addresses no call.
+/// The function that carries out a method that addresses no call.
 pub(crate) fn of_session(method: &str) -> Option<Carry> {
     BY_NAME.get(method).map(|(_, carry)| *carry)
 }
 
-/// What tells the last event that a request causes.
+/// The rule that recognizes the last event of a request.
 pub(crate) fn last_event_of(method: &str, params: &Params, reply: &Value) -> Option<Trigger> {
     let of_session = BY_NAME.get(method).map(|(last, _)| *last);
     let last = of_session.or_else(|| dispatch::ROWS.get(method).map(|row| row.last))?;

@@ -19,7 +19,7 @@ use crate::simulator::wire::reply::{Params, Refusal, Reply, refuse};
 use crate::simulator::world::calls::{Leg, Running, State};
 use crate::simulator::world::state::World;
 
-/// What is at the end of a line of which nothing is known.
+/// The kind of person at the end of a line that is not set up.
 static NOBODY: PersonKind = PersonKind::Person;
 
 impl World {
@@ -122,7 +122,7 @@ impl World {
 
     // What happens on a call.
 
-    /// Tells one activity of something, and carries out what it decides. Nothing when it has ended.
+    /// Passes an occasion to one activity, and carries out its decisions. Does nothing if it has ended.
     fn tell_activity<A>(
         &mut self,
         call_id: &str,
@@ -139,7 +139,8 @@ impl World {
         answer
     }
 
-    /// The same for all that fit, those that are attached in their order, operations from the oldest on.
+    /// Passes an occasion to all activities that match: attached ones in their order, then operations from the oldest
+    /// on.
     fn tell_all(
         &mut self,
         call_id: &str,

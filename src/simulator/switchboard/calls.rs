@@ -42,7 +42,7 @@ impl World {
 
     // Inbound.
 
-    /// Somebody calls a number of the program; gives the person and the call.
+    /// Starts a call of a person to a number of the program; returns the person and the call.
     pub(crate) fn call_in(&mut self, from: &str, to: &str, context: &str, person: Person) -> (u64, CallId) {
         let kind = if from.starts_with("sip:") { "sip" } else { "phone" };
         let device = if kind == "sip" {
@@ -60,7 +60,7 @@ impl World {
         (person, call_id)
     }
 
-    /// Offers what waits for somebody to be connected.
+    /// Offers the calls and text messages that wait for a subscriber.
     pub(crate) fn route_waiting(&mut self) {
         for call_id in self.calls.take_waiting() {
             self.route(&call_id);

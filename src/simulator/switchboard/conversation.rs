@@ -9,10 +9,10 @@ use crate::simulator::world::calls::State;
 use crate::simulator::world::state::World;
 use std::time::Duration;
 
-/// How much of what was heard is kept for a number.
+/// Number of heard texts that are kept for a number.
 const HEARD_KEPT: usize = 10_000;
 
-/// How long a machine's greeting waits, in real time, for the program to do something on the call.
+/// Longest time, in real time, that a machine's greeting waits for a request of the program on the call.
 ///
 /// The program's own reaction is not scaled: without this, at a high speed the greeting would be over before the
 /// fastest program could have listened to it.
@@ -23,14 +23,14 @@ impl World {
         self.numbers.person(person).map_or_else(String::new, |person| person.name.clone())
     }
 
-    /// Goes on with the script of the person of a call.
+    /// Continues the script of the person of a call.
     pub(crate) fn act_at(&mut self, call_id: &str) {
         if let Some(person) = self.calls.get(call_id).map(|leg| leg.person) {
             self.act(person);
         }
     }
 
-    /// Goes on with a script as far as it goes now.
+    /// Continues a script as far as possible.
     pub(crate) fn act(&mut self, id: u64) {
         while let Some(act) = self.next_act(id) {
             match act {
@@ -45,14 +45,14 @@ impl World {
         }
     }
 
-    /// What a person does next; nothing while they are busy, wait for something, or are done.
+    /// The person's next act; `None` while they are busy, wait for something, or are done.
     fn next_act(&mut self, id: u64) -> Option<Act> {
         let person = self.numbers.person(id).filter(|person| person.is_free())?;
         let open = self.open(&person.call);
         self.numbers.person_mut(id)?.next(&open)
     }
 
-    /// What there is on a call that a script may wait for.
+    /// The occasions on a call that a script may wait for.
     fn open(&self, call_id: &str) -> Open {
         let mut occasions = Vec::new();
         for (key, running) in self.calls.get(call_id).iter().flat_map(|leg| &leg.running) {
@@ -133,7 +133,7 @@ impl World {
         keys.chars().for_each(|key| self.press_key(id, key));
     }
 
-    /// Notes that somebody pressed keys, as they are shown.
+    /// Notes that a person pressed digits, as they are shown.
     fn has_pressed(&mut self, id: u64, shown: &str) {
         let Some(person) = self.numbers.person(id) else { return };
         let (name, call) = (person.name.clone(), person.call.clone());
@@ -168,7 +168,7 @@ impl World {
         self.end_call(&call, if answered { "hangup" } else { "abandoned" }, "inbound");
     }
 
-    /// Somebody's patience is over.
+    /// Ends the patience of a person.
     pub(crate) fn gives_up(&mut self, call_id: &str) {
         if let Some(person) = self.calls.get(call_id).filter(|leg| leg.state < State::Answered).map(|leg| leg.person) {
             self.hang_up(person);
@@ -211,7 +211,7 @@ impl World {
         }
     }
 
-    /// Somebody begins to hear something.
+    /// Notes that a person begins to hear a text.
     pub(crate) fn hears(&mut self, id: u64, text: &str) {
         let now = self.time.now();
         let Some(person) = self.numbers.person_mut(id) else { return };

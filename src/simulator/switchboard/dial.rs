@@ -133,7 +133,7 @@ impl World {
         true
     }
 
-    /// What the dialled number does, in simulated time.
+    /// Schedules the behaviour of the dialled number, in simulated time.
     fn rings(&mut self, call_id: CallId, manner: &Manner, limit: f64) {
         let id = call_id.clone();
         let ring = move |world: &mut Self| {
@@ -201,7 +201,7 @@ impl World {
         self.calls.get(call_id).is_some_and(|leg| !leg.inbound && leg.attempt.is_some() && leg.state < State::Answered)
     }
 
-    /// Somebody answered: they are the winner, and everybody else stops ringing.
+    /// Makes an answered leg the winner; all other legs stop ringing.
     pub(crate) fn won(&mut self, id: u64, call_id: &str) {
         let Some(attempt) = self.calls.end_attempt(id) else { return };
         let is_dial = attempt.parent.is_none();

@@ -22,11 +22,11 @@ pub(crate) struct Row {
 }
 
 enum Run {
-    /// It moves calls.
+    /// The method moves calls.
     Call(Carry),
-    /// It begins something that runs on the call.
+    /// The method begins an activity on the call.
     Verb(&'static Verb),
-    /// It is for what runs on the call: the family, and the command.
+    /// The method is a command to a running activity: the family, and the command.
     Command(&'static str, &'static str),
     /// The service does not have it, although the reference names it.
     Refused,
@@ -127,7 +127,7 @@ pub(crate) static ROWS: LazyLock<HashMap<String, Row>> = LazyLock::new(|| {
 static METHODS: LazyLock<Methods> =
     LazyLock::new(|| Methods::new(ROWS.iter().map(|(method, row)| (method.as_str(), row.fields))));
 
-/// What the methods that address a call accept.
+/// The fields that methods which address a call accept.
 pub(crate) fn methods() -> &'static Methods {
     &METHODS
 }
@@ -144,7 +144,7 @@ impl World {
     }
 }
 
-/// What tells the last event that a request causes.
+/// The rule that recognizes the last event of a request.
 pub(crate) fn last_event(last: Last, method: &str, params: &Params, reply: &Value) -> Option<Trigger> {
     fn is(event: &Value, key: &str, any: &[&str]) -> bool {
         event.get(key).and_then(Value::as_str).is_some_and(|value| any.contains(&value))

@@ -4,14 +4,14 @@ use crate::simulator::verbs::activity::Role;
 use crate::simulator::world::state::World;
 
 impl World {
-    /// What a call leaves when it ends; quietly, without the events that would say so.
+    /// Takes a call that ends out of its conference, room and queue; with `quietly`, without the events for that.
     pub(crate) fn leave_everything(&mut self, call_id: &str, quietly: bool) {
         self.detach(call_id, quietly);
         self.leave_queue(call_id, !quietly);
         self.leave_conference(call_id);
     }
 
-    /// `true` if the person of a call can talk to somebody else.
+    /// `true` if the person of a call can talk to another person.
     pub(crate) fn is_put_through(&self, call_id: &str) -> bool {
         let Some(leg) = self.calls.get(call_id) else { return false };
         let conference = leg.conference.as_ref().and_then(|name| self.meetings.conference(name));

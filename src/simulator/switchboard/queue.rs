@@ -13,7 +13,7 @@ use crate::simulator::world::calls::{CallId, QueueEntry};
 use crate::simulator::world::state::World;
 use serde_json::{Value, json};
 
-/// How long a call waits when nothing else is said.
+/// Default time that a call waits.
 const WAIT_SECONDS: f64 = 180.0;
 
 impl World {

@@ -70,7 +70,7 @@ impl World {
         Ok(fields)
     }
 
-    /// Somebody sends a text to the program; gives its id.
+    /// Sends a text message to the program; returns its ID.
     pub(crate) fn text_in(&mut self, context: &str, from: &str, to: &str, body: &str, media: &[String]) -> String {
         let message_id = format!("msg-{}", self.ids.fresh(0x3e56));
         let said = [body].into_iter().chain(media.iter().map(String::as_str)).filter(|part| !part.is_empty());

@@ -13,7 +13,7 @@ use crate::simulator::wire::reply::{Params, Reply, refuse, reply};
 use crate::simulator::world::state::World;
 use serde_json::{Value, json};
 
-/// How long a referred call rings.
+/// Time that a referred call rings.
 const RINGING_SECONDS: f64 = 30.0;
 
 impl World {

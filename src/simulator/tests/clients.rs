@@ -8,7 +8,7 @@ use tungstenite::protocol::frame::coding::CloseCode;
 use super::{Bare, LONG, fast, no_violations};
 use crate::simulator::Simulator;
 
-/// What the SDKs of the service send first: most repeat the credentials beside those that count.
+/// The first requests of the service's SDKs: most repeat the credentials beside the required ones.
 #[test]
 fn the_first_requests_of_other_sdks_are_taken_as_they_come() {
     let (project, token) = ("7d1f0b52-93c4-4f1e-8f55-2a6c0e9b1d44", "PTcanary");

@@ -12,7 +12,7 @@ use crate::simulator::interactions::{
     requested, said, sent_digits, texted,
 };
 
-/// What a drop panics with; nothing when it does not.
+/// The panic message of a drop; `None` if it does not panic.
 fn verdict(sim: Simulator) -> Option<String> {
     let panic = catch_unwind(AssertUnwindSafe(|| drop(sim))).err()?;
     Some(panic.downcast_ref::<String>().expect("a panic with a text").clone())

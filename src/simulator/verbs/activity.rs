@@ -16,7 +16,7 @@ pub(crate) struct Verb {
     pub(crate) method: &'static str,
     /// The fields of a request, as [`Methods`] reads them.
     pub(crate) fields: &'static str,
-    /// What is sent to the running activity under its control ID, as `stop`, with the fields.
+    /// The commands to the running activity under its control ID, such as `stop`, with their fields.
     pub(crate) commands: &'static [(&'static str, &'static str)],
     /// Commands that the service does not have, although requests of these names are known.
     pub(crate) refused: &'static [(&'static str, &'static str)],
@@ -42,56 +42,56 @@ impl Verb {
         self.fields.split(' ').any(|field| field == "control_id:s!")
     }
 
-    /// What stands before the names of its commands: `play` of `calling.play.stop`.
+    /// The prefix of the verb's commands: `play` of `calling.play.stop`.
     pub(crate) fn family(&self) -> &'static str {
         self.method.strip_prefix("calling.").unwrap_or(self.method)
     }
 }
 
-/// How the last event that a request causes is told from others.
+/// The rule that recognizes the last event of a request.
 #[derive(Clone, Copy)]
 pub(crate) enum Last {
-    /// There is none.
+    /// The request causes no event.
     Never,
     /// The one that ends the operation with the request's control ID.
     OfOperation,
     /// An event of this type with the request's call ID and, unless there are no values, one of them under this key.
     OnCall(&'static str, &'static str, &'static [&'static str]),
-    /// The same, with another ID: `by` names it in the request or its reply.
+    /// Like the variant above, with another ID: `by` is its name in the request or the response.
     By { by: &'static str, event: &'static str, key: &'static str, values: &'static [&'static str] },
 }
 
-/// What becomes of a request that begins something.
+/// The outcome of a request that begins an activity.
 pub(crate) enum Begun {
     /// Something runs from now on.
     Runs(Box<dyn Activity>, Params),
-    /// It is done.
+    /// The request is complete.
     Done(Params),
-    /// It is for the running activity of this family, as this command.
+    /// The request is passed to the running activity of this family, as this command.
     Passes(&'static str, &'static str),
 }
 
-/// When an activity ends among the others of a call that ends.
+/// The turn of an activity among the others of a call that ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Turn {
-    /// It is attached to the call: it ends first, in the order of these numbers. It is no operation.
+    /// The activity is attached to the call: it ends first, in the order of these numbers. It is no operation.
     Attached(u8),
-    /// It ends before the call.
+    /// The activity ends before the call.
     Operation,
-    /// Its result is a file, which is complete right after the call has ended.
+    /// The activity's result is a file, which is complete right after the call has ended.
     File,
 }
 
-/// Why an activity ends.
+/// The reason of an activity's end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ends {
     /// The program stops it.
     Asked,
-    /// Its call ends, or is handed over.
+    /// The activity's call ends, or is handed over.
     CallEnded,
 }
 
-/// Who is heard on a call.
+/// The party that is heard on a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Role {
     /// The person of the call.
@@ -109,8 +109,8 @@ impl Role {
     }
 }
 
-/// What runs on a call. It never reaches for the call, the service or the clock: what it has to know is handed in, and
-/// what it decides is handed back.
+/// An activity on a call. It never uses the call, the service or the clock: its input is handed in, and its decisions
+/// are handed back.
 pub(crate) trait Activity: Send {
     /// `play` of `calling.play.stop`.
     fn family(&self) -> &'static str;
@@ -144,12 +144,12 @@ pub(crate) trait Activity: Send {
     /// Something was said on the call, by whomever.
     fn overhears(&mut self, _who: Role, _said: &str, _call: &View<'_>, _out: &mut Steps) {}
 
-    /// What tells this occasion from earlier ones of the same activity, while it is one.
+    /// The number that distinguishes this occasion from earlier ones of the same activity, while there is an occasion.
     fn occasion(&self, _which: Occasion) -> Option<u64> {
         None
     }
 
-    /// It ends: of itself, it does so by [`Steps::end`] or [`Steps::gone`].
+    /// Ends the activity. An activity that ends by itself calls [`Steps::end`] or [`Steps::gone`] instead.
     fn ends(&mut self, why: Ends, call: &View<'_>, out: &mut Steps);
 }
 
@@ -168,7 +168,7 @@ pub(crate) fn by_default<A: Activity + ?Sized>(
     Ok(started("Stopping", call.call_id, params))
 }
 
-/// What a verb may know of its call at one moment.
+/// The state of a call that its verbs can read at one moment.
 pub(crate) struct View<'a> {
     pub(crate) now: Instant,
     /// Seconds since 1970.
@@ -184,9 +184,9 @@ pub(crate) struct View<'a> {
     /// The number or address of the person.
     pub(crate) person: &'a str,
     pub(crate) kind: &'a PersonKind,
-    /// How much of a machine's greeting is still to come, in simulated seconds.
+    /// Remaining time of a machine's greeting, in simulated seconds.
     pub(crate) greeting_left: f64,
-    /// What the person is saying.
+    /// The words that the person is saying.
     pub(crate) speaking: Option<&'a str>,
     /// The last keys that the person pressed.
     pub(crate) pressed: &'a str,
@@ -217,10 +217,10 @@ impl View<'_> {
     }
 }
 
-/// What the AI agents of a simulator have to say.
+/// The sentences of a simulator's AI agents.
 #[derive(Clone, Default)]
 pub(crate) struct AgentScript {
-    /// What an answer is to, in lower case, and the answer.
+    /// The input that gets an answer, in lower case, and the answer.
     pub(crate) answers: Vec<(String, String)>,
     pub(crate) summary: Option<Map<String, Value>>,
 }
@@ -241,7 +241,7 @@ pub(crate) enum Step {
     Did(InteractionKind, String, Duration),
     /// A line of the transcript.
     Tell(String),
-    /// Somebody begins to hear something.
+    /// A party begins to hear a text.
     Hears(Role, String),
     /// Something that was heard is over.
     HeardOut(Role, Option<String>),
@@ -258,7 +258,7 @@ pub(crate) enum Step {
     Run(String, Params),
 }
 
-/// What an activity decides, in order.
+/// The decisions of an activity, in order.
 #[derive(Debug, Default)]
 pub(crate) struct Steps(Vec<Step>);
 

@@ -78,13 +78,13 @@ const HOLD_SECONDS: f64 = 300.0;
 
 /// An agent on a call.
 struct Agent {
-    /// Of one that was started with `calling.ai`.
+    /// The control ID of an agent that was started with `calling.ai`.
     control_id: Option<String>,
     since: u64,
     held: bool,
     /// `true` if the program asked for a summary.
     sums_up: bool,
-    /// What it is about to say, and what it is saying, by number.
+    /// The sentences that the agent is about to say or is saying, by number.
     words: BTreeMap<u64, String>,
     said: u64,
 }

@@ -23,7 +23,7 @@ pub(crate) const ECHO: Verb = Verb {
     ..Verb::new("calling.echo", "+ timeout:n status_url:s swml:b", echo)
 };
 
-/// How long an echo lasts when nothing else is said.
+/// Default duration of an echo.
 const ECHO_SECONDS: f64 = 60.0;
 
 struct Denoiser;

@@ -27,7 +27,7 @@ pub(crate) const CLEAR_DIGIT_BINDINGS: Verb =
 
 const FAMILY: &str = "bind_digit";
 
-/// How many of the last keys are remembered, and how long a sequence may be.
+/// Number of the last digits that are kept, and the greatest length of a sequence.
 pub(crate) const KEYS_KEPT: usize = 64;
 
 struct Binding {

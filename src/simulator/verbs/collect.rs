@@ -58,7 +58,7 @@ struct Digits {
     timeout: f64,
 }
 
-/// What the alarm of the input is set for.
+/// The reason of the alarm of the input.
 enum Awaits {
     Input,
     Digit,
@@ -130,7 +130,7 @@ impl Collecting {
         })
     }
 
-    /// What the person is asked for.
+    /// The kinds of input that the person is asked for.
     fn asks(&self) -> Vec<InteractionKind> {
         let digits = self.digits.as_ref().map(|_| InteractionKind::AskedForDigits);
         digits.into_iter().chain(self.speech.map(|_| InteractionKind::AskedToSpeak)).collect()

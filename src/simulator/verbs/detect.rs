@@ -18,7 +18,7 @@ const EVENT: &str = "calling.call.detect";
 struct Detecting {
     kind: String,
     digits: String,
-    /// What will be found, each at an alarm of its own: the verdict, and whether there was a beep.
+    /// The results to come, each at an alarm of its own: the result, and whether there was a beep.
     to_find: Vec<(&'static str, Option<bool>)>,
 }
 

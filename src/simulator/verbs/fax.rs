@@ -40,11 +40,11 @@ struct Fax {
     remote: String,
     document: String,
     pages: u32,
-    /// How the machine at the other end behaves.
+    /// The behaviour of the machine at the far end.
     manner: FaxManner,
 }
 
-/// Why a fax failed, when it did.
+/// The outcome of a fax: the reason if it failed.
 type Outcome<'a> = Result<(), &'a str>;
 
 fn begin(params: &Params, call: &View<'_>, out: &mut Steps, sends: bool) -> Result<Begun, Refusal> {

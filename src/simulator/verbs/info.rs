@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::simulator::verbs::activity::View;
 
-/// Where events about what was said belong.
+/// The fields that identify the call in events about speech.
 pub(crate) fn call_info(call: &View<'_>) -> Value {
     json!({
         "project_id": call.project,

@@ -26,13 +26,13 @@ struct Live {
     settings: Params,
     log: Vec<Value>,
     translated: Vec<Value>,
-    /// When things were said: epoch microseconds.
+    /// Times of the utterances, in epoch microseconds.
     times: Vec<u64>,
-    /// How many summaries were asked for.
+    /// Number of summaries that were requested.
     summaries: u64,
 }
 
-/// What is wanted, and with which settings.
+/// The requested action, and its settings.
 fn action(params: &Params, translates: bool) -> Result<(&'static str, Params), Refusal> {
     let known = |verb: &str| match verb {
         "start" => Some("start"),

@@ -37,7 +37,7 @@ struct Payment {
     attempts: u64,
     timeout: f64,
     typed: String,
-    /// How many questions there were.
+    /// Number of questions so far.
     asked: u64,
     /// The number of the question that is open.
     asking: Option<u64>,
@@ -83,7 +83,7 @@ impl Payment {
         kind_of_card(&self.number)
     }
 
-    /// How many digits complete the field that is asked for, when that is certain.
+    /// Number of digits that complete the current field, if that is certain.
     fn length(&self) -> Option<usize> {
         match self.fields.get(self.at)? {
             Field::Number => match kind_of_card(&self.typed) {
@@ -98,7 +98,7 @@ impl Payment {
         }
     }
 
-    /// What is wrong with what was typed.
+    /// The error in the typed digits.
     fn judge(&self, now: f64) -> Option<&'static str> {
         let typed = &self.typed;
         match self.fields.get(self.at)? {
@@ -126,7 +126,7 @@ impl Payment {
         }
     }
 
-    /// What all events of a payment carry: what is known of the card, masked.
+    /// The fields of all events of a payment: the known parts of the card, masked.
     fn known(&self) -> Value {
         let mut event = json!({"payment_method": "credit-card"});
         if !self.number.is_empty() {
@@ -152,7 +152,7 @@ impl Payment {
         event
     }
 
-    /// What the person is asked: the program's own words when it has given some.
+    /// The question to the person: the program's own words if it has set some.
     fn question(&self, field: Field, error: Option<&str>) -> String {
         let fits = |prompt: &&Value| {
             prompt["for"] == field.name() && {
@@ -169,7 +169,7 @@ impl Payment {
     }
 }
 
-/// What begins a payment: its first question.
+/// Begins a payment with its first question.
 fn begin(params: &Params, call: &View<'_>, out: &mut Steps) -> Result<Begun, Refusal> {
     let mut payment = payment(params)?;
     if call.runs(&["pay"]) {

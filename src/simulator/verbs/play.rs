@@ -30,7 +30,7 @@ const EVENT: &str = "calling.call.play";
 /// The alarm of the item that is being played.
 pub(crate) const ITEM: &str = "item";
 
-/// What an audio file lasts, since nobody looks into it, and a ringtone without a length.
+/// Duration of an audio file, which is not read, and of a ringtone without a length.
 const AUDIO_SECONDS: f64 = 3.0;
 
 /// Media in a row.
@@ -181,7 +181,7 @@ impl Activity for Play {
     }
 }
 
-/// `true` if an audio file has an address that nobody can fetch from.
+/// `true` if an audio file has a URL that cannot be fetched from.
 fn unplayable(params: &Params) -> bool {
     list(params, "play").iter().filter(|media| media["type"] == "audio").any(|media| {
         let url = media["params"]["url"].as_str().unwrap_or_default();

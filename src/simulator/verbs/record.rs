@@ -25,7 +25,7 @@ struct Recording {
     counted: f64,
     running_since: Option<Instant>,
     spoke: bool,
-    /// What was said meanwhile.
+    /// The words that were said during the recording.
     words: Vec<String>,
     terminators: String,
     end_silence: f64,

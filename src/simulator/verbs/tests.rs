@@ -166,7 +166,7 @@ impl Rig {
         self.done.iter().filter_map(event).collect()
     }
 
-    /// What the person heard.
+    /// The texts that the person heard.
     pub(crate) fn heard(&self) -> Vec<String> {
         let heard = |step: &Step| match step {
             Step::Hears(Role::Remote, text) => Some(text.clone()),
@@ -175,7 +175,7 @@ impl Rig {
         self.done.iter().filter_map(heard).collect()
     }
 
-    /// What the program did in the end, apart from what it said.
+    /// The interactions of the program at the end, without its words.
     pub(crate) fn interactions(&self) -> Vec<(InteractionKind, String)> {
         let interaction = |step: &Step| match step {
             Step::Did(kind, words, _) if *kind != InteractionKind::Said => Some((*kind, words.clone())),

@@ -48,12 +48,12 @@ impl Expected {
         Self::Interaction(wanted, Count::Exactly(0))
     }
 
-    /// The same, for this person alone.
+    /// The expectation for this person only.
     pub(crate) fn with(self, number: &str) -> Self {
         self.narrowed(|wanted| wanted.with(number))
     }
 
-    /// The same, on this call alone.
+    /// The expectation on this call only.
     pub(crate) fn on_call(self, call_id: &str) -> Self {
         self.narrowed(|wanted| wanted.on_call(call_id))
     }
@@ -65,7 +65,7 @@ impl Expected {
         }
     }
 
-    /// Why it is not met, when it is not.
+    /// The reason why the expectation is unmet, if it is.
     pub(crate) fn unmet(&self, scene: &Scene) -> Option<String> {
         match self {
             Self::Interaction(wanted, count) => {
@@ -130,7 +130,7 @@ impl Book {
         self.added
     }
 
-    /// What was noted under a number, unless it has been judged already.
+    /// The expectation with this number, unless it was checked already.
     pub(crate) fn get(&mut self, id: u64) -> Option<&mut Expected> {
         self.all.iter_mut().find(|(known, _)| *known == id).map(|(_, expected)| expected)
     }

@@ -15,7 +15,7 @@ use serde_json::Value;
 
 type Fits = Arc<dyn Fn(&Value) -> bool + Send + Sync>;
 
-/// Which interactions are meant; from the functions of this module.
+/// A pattern of interactions, from the functions of this module.
 #[derive(Clone)]
 pub struct Matcher {
     sought: Sought,
@@ -35,12 +35,12 @@ fn wanted(kind: InteractionKind) -> Matcher {
     Matcher { sought: Sought::Interaction(kind), who: None, words: None, fits: None, call: None }
 }
 
-/// The program said something that contains `text`, or played the file at this address.
+/// The program said a text that contains `text`, or played the file at this URL.
 pub fn said(text: impl Into<String>) -> Matcher {
     wanted(InteractionKind::Said).saying(text)
 }
 
-/// A person heard something that contains `text`.
+/// A person heard a text that contains `text`.
 pub fn heard(text: impl Into<String>) -> Matcher {
     wanted(InteractionKind::Heard).saying(text)
 }
@@ -51,13 +51,13 @@ pub fn asked_for_digits() -> Matcher {
     wanted(InteractionKind::AskedForDigits)
 }
 
-/// The program asked for an answer in words.
+/// The program asked for speech.
 #[must_use]
 pub fn asked_to_speak() -> Matcher {
     wanted(InteractionKind::AskedToSpeak)
 }
 
-/// The program asked for a card, and this came of it: `success`, `payment-connector-error` and so on.
+/// The program asked for a card payment, with this result: `success`, `payment-connector-error` and so on.
 pub fn charged(result: impl Into<String>) -> Matcher {
     wanted(InteractionKind::Charged).saying(result)
 }
@@ -78,17 +78,17 @@ pub fn dialled(number: impl Into<String>) -> Matcher {
     wanted(InteractionKind::Dialled).with(number)
 }
 
-/// The program put these two through to each other.
+/// The program connected these two people.
 pub fn connected(one: impl Into<String>, other: impl Into<String>) -> Matcher {
     wanted(InteractionKind::Connected).with(one).saying(other)
 }
 
-/// The program sent a text to this number, which the service took.
+/// The program sent a text message to this number, which the service accepted.
 pub fn texted(number: impl Into<String>) -> Matcher {
     wanted(InteractionKind::Texted).with(number)
 }
 
-/// The program sent or received the document at this address, to its last page.
+/// The program sent or received the document at this URL, to its last page.
 pub fn faxed(document: impl Into<String>) -> Matcher {
     wanted(InteractionKind::Faxed).saying(document)
 }
@@ -109,7 +109,7 @@ pub fn answered() -> Matcher {
     wanted(InteractionKind::Answered)
 }
 
-/// The program passed a call on.
+/// The program passed a call.
 #[must_use]
 pub fn passed() -> Matcher {
     wanted(InteractionKind::Passed)
@@ -121,44 +121,45 @@ pub fn hung_up() -> Matcher {
     wanted(InteractionKind::HungUp)
 }
 
-/// The client sent a request of this method, whatever was answered.
+/// The client sent a request of this method, whatever the response was.
 pub fn requested(method: impl Into<String>) -> Matcher {
     let sought = Sought::Request(method.into());
     Matcher { sought, who: None, words: None, fits: None, call: None }
 }
 
 impl Matcher {
-    /// Only when it was done to the person with this number or address. Requests know nobody, and are not narrowed.
+    /// Restricts the pattern to interactions with the person at this number or address. Requests have no person and
+    /// are not restricted.
     #[must_use]
     pub fn with(mut self, number: impl Into<String>) -> Self {
         self.who = Some(number.into());
         self
     }
 
-    /// Only with words that contain `text`: those that were spoken, those of the prompt, of the text; of a request,
-    /// its parameters as JSON.
+    /// Restricts the pattern to interactions whose words contain `text`: spoken text, the prompt, or the text message;
+    /// for a request, its parameters as JSON.
     #[must_use]
     pub fn saying(mut self, text: impl Into<String>) -> Self {
         self.words = Some(text.into());
         self
     }
 
-    /// Only requests whose parameters fit.
+    /// Restricts the pattern to requests whose parameters match.
     ///
-    /// The function runs when the expectation is judged, in the thread that does so.
+    /// The function runs when the expectation is checked, on the checking thread.
     #[must_use]
     pub fn matching(mut self, fits: impl Fn(&Value) -> bool + Send + Sync + 'static) -> Self {
         self.fits = Some(Arc::new(fits));
         self
     }
 
-    /// Only on this call.
+    /// Restricts the pattern to this call.
     pub(crate) fn on_call(mut self, call_id: &str) -> Self {
         self.call = Some(call_id.to_owned());
         self
     }
 
-    /// Where in the order of things it happened.
+    /// The places of the matching interactions in the order of events.
     pub(crate) fn places(&self, scene: &Scene) -> Vec<Place> {
         match &self.sought {
             Sought::Interaction(_) => {
@@ -193,7 +194,7 @@ impl Matcher {
             && self.fits.as_ref().is_none_or(|fits| fits(entry.params()))
     }
 
-    /// What came near, the nearest first, a line each.
+    /// The near misses, the nearest first, a line each.
     pub(crate) fn near(&self, scene: &Scene) -> Vec<String> {
         let mut near: Vec<(f64, String)> = match &self.sought {
             Sought::Request(method) => {
@@ -223,10 +224,10 @@ impl Matcher {
     }
 }
 
-/// What is less near than this is not told.
+/// Likeness below which a near miss is not reported.
 const NEAR: f64 = 0.6;
 
-/// How many near misses are told.
+/// Number of near misses that are reported.
 const SHOWN_NEAR: usize = 3;
 
 impl fmt::Display for Matcher {
@@ -271,7 +272,7 @@ impl fmt::Debug for Matcher {
     }
 }
 
-/// All that has happened, at one moment.
+/// Everything that has happened, at one moment.
 pub(crate) struct Scene {
     pub(crate) interactions: Vec<Interaction>,
     pub(crate) entries: Vec<FrameRecord>,
@@ -282,7 +283,7 @@ impl Scene {
         self.entries.iter().filter(|entry| entry.kind() == FrameKind::Request)
     }
 
-    /// The first thing that happened behind a place, as far as interactions go.
+    /// The first event after a place, as far as interactions record it.
     pub(crate) fn behind(&self, place: Option<Place>) -> Vec<String> {
         let behind =
             self.interactions.iter().filter(|interaction| place.is_none_or(|place| interaction.place() > place));
@@ -297,7 +298,7 @@ fn contains(text: &str, wanted: &str) -> bool {
     text.to_lowercase().contains(&wanted.to_lowercase())
 }
 
-/// How alike two texts are, from 0 to 1: the share of pairs of letters that they have in common.
+/// Likeness of two texts, from 0 to 1: the share of pairs of letters that they have in common.
 fn alike(one: &str, other: &str) -> f64 {
     fn pairs(text: &str) -> Vec<(char, char)> {
         let letters: Vec<char> = text.to_lowercase().chars().filter(|letter| letter.is_alphanumeric()).collect();
@@ -319,7 +320,7 @@ fn alike(one: &str, other: &str) -> f64 {
     2.0 * common as f64 / all as f64
 }
 
-/// A line that a person still reads.
+/// A line for readers.
 pub(crate) fn shortened(line: &str) -> String {
     const LONGEST: usize = 200;
     match line.char_indices().nth(LONGEST) {

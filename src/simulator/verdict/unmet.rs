@@ -5,7 +5,7 @@ use std::fmt;
 use crate::simulator::record::journal::FrameRecord;
 use crate::simulator::record::ladder;
 
-/// How many lines of the transcript, and how many rows of the ladder, a failure shows.
+/// Number of lines of the transcript, and of rows of the ladder, that a failure shows.
 pub(crate) const SHOWN: usize = 20;
 
 /// Expectations that were not met, and violations of clients.
@@ -21,7 +21,7 @@ pub struct VerificationError {
 }
 
 impl VerificationError {
-    /// What is unmet, with the end of the transcript and of the frames.
+    /// Creates a failure from the unmet expectations, with the end of the transcript and of the frames.
     pub(crate) fn new(
         expectations: Vec<String>,
         violations: Vec<String>,

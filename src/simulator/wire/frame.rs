@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-/// What a client sent.
+/// A frame of a client.
 #[derive(Debug)]
 pub(crate) enum Incoming {
     Request { id: Value, method: String, params: Map<String, Value> },

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use uuid::Uuid;
 
-/// Where IDs come from, and numbers that tell one thing from another.
+/// The source of IDs and of numbers that distinguish things.
 pub(crate) struct Ids {
     /// The part of all IDs that tells one run from another.
     run: Uuid,
@@ -47,7 +47,7 @@ impl Ids {
         number.is_some_and(|number| number <= self.last.load(Ordering::Relaxed) && self.shaped(mark, number) == id)
     }
 
-    /// What chance is drawn from, for the fault with this number.
+    /// The seed of the random choices of the fault with this number.
     pub(crate) fn seed_of_fault(&self, fault: u64) -> u64 {
         let (high, low) = self.run.as_u64_pair();
         high ^ low.rotate_left(32) ^ fault.wrapping_mul(0xa24b_aed4_963e_e407)

@@ -7,14 +7,14 @@ use crate::simulator::wire::frame::text;
 /// The parameters of a request.
 pub(crate) type Params = Map<String, Value>;
 
-/// Why a request is refused.
+/// The reason of a rejected request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Refusal {
     pub(crate) code: i64,
     pub(crate) message: String,
 }
 
-/// What the reply to a request holds beside `code`.
+/// The fields of the response to a request beside `code`.
 pub(crate) type Reply = Result<Params, Refusal>;
 
 pub(crate) fn refuse<T>(code: i64, message: impl Into<String>) -> Result<T, Refusal> {

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use crate::simulator::wire::reply::{Params, Refusal, refuse};
 
-/// What other clients add to every request about calls and messages; the service takes it.
+/// The fields that other clients add to every request about calls and messages; the service accepts them.
 const ANY_REQUEST: &str = "protocol:s project_id:s";
 
 /// Methods that the published material names and the simulator refuses, with the reason.
@@ -194,7 +194,7 @@ fn parse_type(text: &'static str) -> Type {
     }
 }
 
-/// What is wrong with a request.
+/// The error in a request.
 #[derive(Debug, PartialEq, Eq)]
 enum SchemaError {
     /// A field that the service does not know; the path to it.
@@ -203,7 +203,7 @@ enum SchemaError {
     Wrong(String),
 }
 
-/// What is wrong with a request, as sentences, and whether it is refused for that.
+/// The errors in a request, as sentences, and whether it is rejected for them.
 pub(crate) type Judgement = (Vec<String>, Result<(), Refusal>);
 
 /// Methods and what they accept.
@@ -268,7 +268,7 @@ impl Methods {
     }
 }
 
-/// Why a method that the published material names is refused all the same.
+/// The reason why a documented method is rejected all the same.
 pub(crate) fn refused(method: &str) -> Option<&'static str> {
     REFUSED.iter().find(|(name, _)| *name == method).map(|(_, why)| *why)
 }

@@ -22,18 +22,18 @@ pub(crate) struct Leg {
     pub(crate) inbound: bool,
     pub(crate) device: Value,
     pub(crate) state: State,
-    /// When it began, was answered and ended: epoch milliseconds.
+    /// Times of the call's beginning, answer and end, in epoch milliseconds.
     pub(crate) times: [u64; 3],
     pub(crate) winner: bool,
     pub(crate) person: u64,
-    /// What runs on it, oldest first.
+    /// The activities on the call, oldest first.
     pub(crate) running: BTreeMap<u64, Running>,
     pub(crate) control_ids: HashSet<String>,
     /// The leg it is bridged to.
     pub(crate) peer: Option<CallId>,
     /// The call on whose behalf `calling.connect` made this leg.
     pub(crate) parent: Option<CallId>,
-    /// The attempt to reach somebody that it belongs to, while that runs.
+    /// The attempt to reach a person that the call belongs to, while the attempt runs.
     pub(crate) attempt: Option<u64>,
     /// The sessions that passed it.
     pub(crate) passed: Vec<SessionId>,
@@ -66,7 +66,7 @@ pub(crate) struct Running {
     pub(crate) turn: Turn,
     /// The alarms that are set, and the number of the timer that is theirs.
     pub(crate) alarms: BTreeMap<(&'static str, u64), u64>,
-    /// Nothing while it is being told something.
+    /// The activity; `None` while an occasion is passed to it.
     pub(crate) what: Option<Box<dyn Activity>>,
 }
 
@@ -82,7 +82,8 @@ impl Running {
     }
 }
 
-/// Somebody is being called: groups one after another, the devices of a group at once, the first answer wins.
+/// An attempt to reach a person: groups ring one after another, the devices of a group at once, and the first answer
+/// wins.
 pub(crate) struct Attempt {
     pub(crate) session: SessionId,
     /// The call to bridge the winner to; without one it is a dial.
@@ -180,7 +181,7 @@ impl Leg {
         self.running.values().any(|running| families.contains(&running.family))
     }
 
-    /// What all events of a call carry.
+    /// The fields of all events of a call.
     fn base(&self) -> Map<String, Value> {
         let mut fields = Map::new();
         fields.insert("node_id".into(), self.node_id.clone().into());
@@ -235,7 +236,7 @@ impl Leg {
     }
 }
 
-/// The calls that there are, those that wait to be offered, and the attempts to reach somebody.
+/// The calls, those that wait to be offered, and the attempts to reach a person.
 #[derive(Default)]
 pub(crate) struct Calls {
     legs: HashMap<CallId, Leg>,

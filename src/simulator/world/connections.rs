@@ -13,7 +13,7 @@ use crate::simulator::line::out::Out;
 use crate::simulator::world::calls::SessionId;
 use crate::simulator::world::ended::Unacked;
 
-/// How many ids of requests are remembered for each connection, to find repeated ones.
+/// Number of request IDs that are kept for each connection, to find repeated ones.
 pub(crate) const IDS_KEPT: usize = 65_536;
 
 /// A connection that has finished its handshakes.
@@ -30,9 +30,9 @@ pub(crate) struct Conn {
     pub(crate) major: i64,
     pub(crate) unacked: HashMap<String, Unacked>,
     pub(crate) ping: Option<String>,
-    /// What goes wrong with its authentication.
+    /// The fault of the connection's authentication.
     pub(crate) trouble: Option<Trouble>,
-    /// When the last of what is on its way to the client, and from it, arrives.
+    /// Times at which the last bytes on the way to the client, and from it, arrive.
     pub(crate) arrival: [Option<Instant>; 2],
     ids: HashSet<String>,
     id_order: VecDeque<String>,
@@ -113,7 +113,7 @@ impl Connections {
         self.all.iter().map(|(conn, connection)| (*conn, connection))
     }
 
-    /// How many there ever were.
+    /// Number of connections that were ever made.
     pub(crate) fn ever(&self) -> u64 {
         self.ever
     }

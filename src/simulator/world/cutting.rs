@@ -33,7 +33,7 @@ impl World {
         }
     }
 
-    /// The same for a frame that is about to be sent.
+    /// Counts a frame that is about to be sent, and cuts the connection if its turn has come.
     pub(crate) fn sends_frame(&mut self, conn: u64, kind: FrameKind, method: &str, frame: &Value) -> (bool, bool) {
         let doomed = self.faults.cutting.doomed == Some(conn);
         let cut = if doomed { Some(CutPoint::Before) } else { self.due_cut(Direction::ToClient) };

@@ -9,12 +9,12 @@ use std::time::{Duration, Instant};
 
 use crate::simulator::world::calls::CallId;
 
-/// How long the client has known that something is over when a command for it counts as a violation.
+/// Time after the client's acknowledgement of an end from which a command on the ended object is a violation.
 ///
 /// A program on another thread cannot know at once what the client has just been told.
 pub(crate) const KNOWN_FOR: Duration = Duration::from_secs(1);
 
-/// How much of it is remembered; the oldest goes first.
+/// Number of ends that are kept; the oldest is dropped first.
 const KEPT: usize = 10_000;
 
 /// A call, or one operation on it.
@@ -23,11 +23,11 @@ pub(crate) type Ended = (CallId, Option<String>);
 /// An event that is not acknowledged yet.
 pub(crate) struct Unacked {
     pub(crate) sent: Instant,
-    /// What it tells to be over.
+    /// The object whose end the event reports.
     pub(crate) ends: Option<Ended>,
 }
 
-/// What clients know to be over.
+/// The calls and operations of whose end the clients know.
 #[derive(Default)]
 pub(crate) struct EndedIndex {
     since: HashMap<Ended, Instant>,

@@ -48,11 +48,11 @@ impl Conference {
 pub(crate) struct Queue {
     pub(crate) id: String,
     pub(crate) waiting: Vec<CallId>,
-    /// How long calls waited that left: how many, and how long in all, in microseconds.
+    /// Waiting times of the calls that left: their number, and the sum in microseconds.
     pub(crate) waited: (u64, u64),
 }
 
-/// Where calls meet: conferences and queues, by their names.
+/// The conferences and queues, by their names.
 #[derive(Default)]
 pub(crate) struct Meetings {
     conferences: BTreeMap<String, Conference>,

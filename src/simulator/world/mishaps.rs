@@ -17,10 +17,10 @@ use crate::simulator::wire::frame;
 use crate::simulator::wire::reply::Refusal;
 use crate::simulator::world::state::World;
 
-/// How long a frame waits at most for those that are to overtake it.
+/// Longest time that a frame waits for those that must overtake it.
 const REORDER_LIMIT: Duration = Duration::from_secs(1);
 
-/// How long after its announcement a connection is closed.
+/// Time from the announcement until the connection is closed.
 const CLOSE_AFTER: Duration = Duration::from_millis(200);
 
 impl World {
@@ -89,13 +89,13 @@ impl World {
 
     // The line.
 
-    /// Has what is injected take effect on the lines.
+    /// Applies the injected faults to the lines.
     pub(crate) fn reshape(&mut self) {
         let shape = self.faults.shape();
         self.lines.shape(shape);
     }
 
-    /// When something that is sent now arrives; `None` is at once. What is on its way is not overtaken.
+    /// The time at which bytes that are sent now arrive; `None` is at once. They do not overtake bytes on the way.
     pub(crate) fn arrival(&mut self, conn: u64, way: Way) -> Option<Instant> {
         let other = if way == Way::ToClient { Ways::FromClient } else { Ways::ToClient };
         let mut delay = Duration::ZERO;
@@ -138,7 +138,7 @@ impl World {
 
     // Connecting.
 
-    /// What goes wrong with the handshakes of a new connection.
+    /// The faults of the handshakes of a new connection.
     pub(crate) fn troubles(&mut self) -> Vec<Trouble> {
         let turns = self.faults.turns(|fault| matches!(fault.kind, FaultKind::Connecting(_)));
         let troubles = turns.into_iter().filter_map(|(kind, _)| match kind {
@@ -341,7 +341,7 @@ impl World {
         }
     }
 
-    /// Says in the journal what was done to connections.
+    /// Writes into the journal what was done to connections.
     fn mark(&mut self, what: &str, conns: &[u64]) {
         let at = self.time.elapsed();
         for conn in conns {
@@ -388,7 +388,7 @@ impl World {
         self.connections.get(conn).and_then(|connection| connection.session.clone()).unwrap_or_default()
     }
 
-    /// An event for nobody, as a frame of so many bytes.
+    /// An event without an addressee, as a frame of this many bytes.
     fn padded(&mut self, conn: u64, bytes: usize) -> Value {
         let session = self.session_of(conn);
         let (id, mut frame) = self.envelope(&session, "simulator.padding", None, json!({"padding": ""}));
@@ -398,7 +398,7 @@ impl World {
         frame
     }
 
-    /// Events of a call that nobody knows.
+    /// Sends events of an unknown call.
     fn tell_of_nobody(&mut self, conn: u64) {
         let session = self.session_of(conn);
         let call_id = self.ids.fresh(0xdead);

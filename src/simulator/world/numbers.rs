@@ -8,10 +8,10 @@ use crate::simulator::people::person::Person;
 use crate::simulator::people::plan::NumberPlan;
 use crate::simulator::verbs::activity::AgentScript;
 
-/// How many of the program's texts are kept.
+/// Number of the program's text messages that are kept.
 const TEXTS_KEPT: usize = 50_000;
 
-/// What becomes of a text to a number.
+/// The outcome of a text message to a number.
 #[derive(Clone, Debug, Default)]
 pub(crate) enum Outlook {
     #[default]
@@ -22,7 +22,7 @@ pub(crate) enum Outlook {
     Refused(i64, String),
 }
 
-/// What becomes of one text to a number after the other; the last of them is what becomes of all that follow.
+/// The outcomes of successive text messages to a number; the last one applies to all further messages.
 #[derive(Debug, Default)]
 pub(crate) struct Outlooks(VecDeque<Outlook>);
 
@@ -56,12 +56,12 @@ pub struct Text {
     pub media: Vec<String>,
 }
 
-/// What is known of numbers, and of the people who are on the phone.
+/// The numbers that are set up, and the people on the phone.
 #[derive(Default)]
 pub(crate) struct Numbers {
     people: HashMap<u64, Person>,
     plans: HashMap<String, NumberPlan>,
-    /// What is at every number of which nothing is known.
+    /// The plan of every number that is not set up.
     unlisted: NumberPlan,
     outlooks: HashMap<String, Outlooks>,
     texts_sent: Vec<Text>,
@@ -95,7 +95,7 @@ impl Numbers {
         all
     }
 
-    /// What is at a number of which something is known.
+    /// The plan of a number that is set up.
     pub(crate) fn plan(&self, number: &str) -> Option<&NumberPlan> {
         self.plans.get(number)
     }
@@ -104,22 +104,22 @@ impl Numbers {
         self.plans.get_mut(number)
     }
 
-    /// What is at a number; what is at all numbers, when nothing is known of this one.
+    /// The plan of a number; for a number that is not set up, a copy of the plan of unlisted numbers.
     pub(crate) fn plan_or_new(&mut self, number: &str) -> &mut NumberPlan {
         self.plans.entry(number.to_owned()).or_insert_with(|| self.unlisted.of_another())
     }
 
-    /// What is at every number of which nothing is known.
+    /// The plan of every number that is not set up.
     pub(crate) fn unlisted(&mut self) -> &mut NumberPlan {
         &mut self.unlisted
     }
 
-    /// What becomes of texts to a number.
+    /// The outcomes of text messages to a number.
     pub(crate) fn outlooks(&mut self, number: &str) -> &mut Outlooks {
         self.outlooks.entry(number.to_owned()).or_default()
     }
 
-    /// What becomes of the next text to a number.
+    /// The outcome of the next text message to a number.
     pub(crate) fn next_outlook(&mut self, number: &str) -> Outlook {
         self.outlooks.get_mut(number).map(Outlooks::next).unwrap_or_default()
     }
@@ -143,7 +143,7 @@ impl Numbers {
         std::mem::take(&mut self.unrouted)
     }
 
-    /// What AI agents say.
+    /// The sentences of AI agents.
     pub(crate) fn script(&self) -> &AgentScript {
         &self.script
     }

@@ -18,7 +18,7 @@ pub(crate) struct LateReply {
     pub(crate) frame: Value,
     /// The event after which it goes out, when it is not released by hand.
     pub(crate) after: Option<Trigger>,
-    /// That event has gone out, or is about to.
+    /// `true` if the event has been sent, or is about to be.
     is_due: bool,
 }
 
@@ -36,7 +36,7 @@ pub(crate) struct PendingEvent {
     pub(crate) params: Value,
 }
 
-/// How many ids of frames sent by hand are remembered, at least.
+/// Smallest number of IDs of frames sent by hand that are kept.
 const BY_HAND: usize = 10_000;
 
 /// The ids of frames that were sent by hand: the last ones of them, because a million may be sent.
@@ -134,7 +134,7 @@ impl Outbox {
         self.by_hand.contains(id)
     }
 
-    /// Has a socket closed when the lock is free.
+    /// Closes a socket when the lock is free.
     pub(crate) fn close(&mut self, link: Arc<Link>) {
         self.to_close.push(link);
     }

@@ -7,7 +7,7 @@ use crate::simulator::world::ended::Ended;
 use crate::simulator::world::state::{CALL, World};
 
 impl World {
-    /// What an event tells to be over.
+    /// The object whose end an event reports.
     pub(crate) fn what_ends(&self, event_type: &str, frame: &Value) -> Option<Ended> {
         let params = &frame["params"]["params"];
         let call_id = params["call_id"].as_str()?;

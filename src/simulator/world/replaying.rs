@@ -8,7 +8,7 @@ use crate::simulator::replay::engine::{Act, Engine};
 use crate::simulator::world::state::World;
 
 impl World {
-    /// From now on the recording is played.
+    /// Starts the replay of a recording.
     pub(crate) fn replay(&mut self, engine: Engine) {
         self.replay = Some(Box::new(engine));
     }

@@ -13,7 +13,7 @@ pub(crate) struct Session {
     pub(crate) authorization_state: String,
     /// Events that found no connection, for a resume: type, id, frame.
     pub(crate) missed: Vec<(String, String, Value)>,
-    /// When it was last offered something; the one that waits longest is next.
+    /// Time of the session's last offer; the session that has waited longest is next.
     last_offer: u64,
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::secret::Secret;
 
-/// What was set before the simulator was started.
+/// The settings from before the start of the simulator.
 pub(crate) struct Settings {
     pub(crate) speed: f64,
     pub(crate) seed: Option<u64>,
@@ -13,7 +13,7 @@ pub(crate) struct Settings {
     pub(crate) any_credentials: bool,
     pub(crate) allow_unknown_fields: bool,
     pub(crate) allow_violations: bool,
-    /// As [`KNOWN_FOR`](super::over::KNOWN_FOR), but for tests.
+    /// Value of [`KNOWN_FOR`](super::over::KNOWN_FOR), for tests.
     pub(crate) known_for: Duration,
     pub(crate) ping_every: Duration,
     pub(crate) ping_limit: Duration,

@@ -11,12 +11,12 @@ use crate::simulator::verdict::expected::Book;
 use crate::simulator::world::settings::Settings;
 use crate::simulator::world::state::World;
 
-/// What is shared by the simulator, its threads and the handles on its people.
+/// The state that the simulator, its threads and the handles of its people share.
 pub(crate) struct Shared {
     pub(crate) clock: Clock,
     pub(crate) lines_to_clients: Arc<Lines>,
     pub(crate) world: Mutex<World>,
-    /// What is expected of the program, under a lock of its own.
+    /// The expectations, under a lock of their own.
     pub(crate) expected: Mutex<Book>,
     /// Rung after every change.
     pub(crate) bell: Condvar,
@@ -38,7 +38,7 @@ impl Shared {
         }
     }
 
-    /// Does something to the world, and afterwards what may not be done under its lock.
+    /// Runs a job on the world, and afterwards the work that may not be done under its lock.
     pub(crate) fn with<R>(&self, job: impl FnOnce(&mut World) -> R) -> R {
         let mut world = self.world.lock();
         let before = world.time.next_due();

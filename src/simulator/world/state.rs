@@ -23,7 +23,7 @@ use crate::simulator::world::sessions::Sessions;
 use crate::simulator::world::settings::Settings;
 use crate::simulator::world::time::Time;
 
-/// What the IDs of calls begin with.
+/// The prefix of the IDs of calls.
 pub(crate) const CALL: u32 = 0xca11;
 
 /// All state of the service. Each part is changed by its own few methods.
@@ -38,7 +38,7 @@ pub(crate) struct World {
     pub(crate) meetings: Meetings,
     pub(crate) numbers: Numbers,
     pub(crate) faults: Faults,
-    /// What clients know to be over: calls, and operations by their control ID.
+    /// The calls, and the operations by their control ID, of whose end the clients know.
     pub(crate) over: EndedIndex,
     pub(crate) record: History,
     pub(crate) outbox: Outbox,
@@ -76,19 +76,19 @@ impl World {
         }
     }
 
-    /// Does the first of what is due; the rest has its turn after the lock was free once.
+    /// Runs the first job that is due; the next one runs after the lock was free once.
     pub(crate) fn run_due(&mut self) {
         if let Some(job) = self.time.take_due() {
             job(self);
         }
     }
 
-    /// Does something after a span of simulated time.
+    /// Runs a job after a span of simulated time.
     pub(crate) fn after(&mut self, span: Duration, job: impl FnOnce(&mut Self) + Send + 'static) {
         self.after_real(self.time.real(span), job);
     }
 
-    /// Does something after a span of seconds of simulated time.
+    /// Runs a job after a number of seconds of simulated time.
     pub(crate) fn after_seconds(&mut self, seconds: f64, job: impl FnOnce(&mut Self) + Send + 'static) {
         self.after(span(seconds), job);
     }

@@ -42,7 +42,7 @@ impl<W> Time<W> {
         self.clock.after(span)
     }
 
-    /// What a span of simulated time takes on the real clock.
+    /// The real time of a span of simulated time.
     pub(crate) fn real(&self, span: Duration) -> Duration {
         Duration::try_from_secs_f64(span.as_secs_f64() / self.speed).unwrap_or(Duration::MAX)
     }
