@@ -1,5 +1,5 @@
-//! Warnings about what may happen thousands of times: the first one of a kind is logged at once, those of the next
-//! seconds are counted and logged as one.
+//! Warnings about events that may happen thousands of times. The first warning of a kind is logged at once; those of
+//! the next seconds are counted and logged as one.
 
 use std::time::{Duration, Instant};
 
@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 
 use crate::clock::Deadline;
 
-/// How long warnings of one kind are counted after one that was logged.
+/// Time during which further warnings of one kind are counted after one was logged.
 const PERIOD: Duration = Duration::from_secs(10);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,10 +50,12 @@ impl Alarm {
             Self::NoticeDropped => ("event was dropped", "events were dropped"),
             Self::CallDropped => ("inbound call was dropped", "inbound calls were dropped"),
             Self::LegDropped => ("dial had too many calls", "dials had too many calls"),
-            Self::LateLeg => ("call of a dial that is over was hung up", "calls of dials that are over were hung up"),
-            Self::FrameDropped => ("frame was malformed and dropped", "frames were malformed and dropped"),
-            Self::OutcomeDropped => ("outcome was too large to be kept", "outcomes were too large to be kept"),
-            Self::OddNumber => ("number did not look like one", "numbers did not look like numbers"),
+            Self::LateLeg => ("call of a finished dial was hung up", "calls of finished dials were hung up"),
+            Self::FrameDropped => ("malformed frame was dropped", "malformed frames were dropped"),
+            Self::OutcomeDropped => {
+                ("outcome was dropped because of its size", "outcomes were dropped because of their size")
+            }
+            Self::OddNumber => ("number did not look like a phone number", "numbers did not look like phone numbers"),
         };
         format!("{count} more {} in the last {PERIOD:?}", if count == 1 { one } else { many })
     }
@@ -64,13 +66,13 @@ pub(super) struct Alarms(Mutex<[Counted; Alarm::COUNT]>);
 
 #[derive(Clone, Copy, Default)]
 struct Counted {
-    /// Until when they are counted.
+    /// End of the period in which the warnings are counted.
     until: Deadline,
     count: u64,
 }
 
 impl Alarms {
-    /// Whether a warning is logged now; when it is the first one that is not, until when they are counted.
+    /// Returns whether a warning is logged now. For the first one that is not, also returns when the counting ends.
     pub(super) fn raise(&self, alarm: Alarm, now: Instant) -> (bool, Deadline) {
         let counted = &mut self.0.lock()[alarm as usize];
         match counted.until {

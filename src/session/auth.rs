@@ -1,4 +1,4 @@
-//! `signalwire.connect`: the first request on every socket, and what its answer means.
+//! `signalwire.connect`: the first request on every socket, and the meaning of its response.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -18,22 +18,22 @@ use crate::secret::Secret;
 use crate::trace::Way;
 use crate::transport::{Connection, Frame, LinkEnd, Out, WriteHalf};
 
-/// So many bytes of acknowledgements are written at once while a backlog comes in.
+/// Number of bytes of acknowledgements that are written at once while a backlog arrives.
 const ACKS: usize = 16 << 10;
 
-/// A blob to resume with that is longer than this is not kept: it is sent with every reconnect, and looked for in what
-/// is printed.
+/// Longest authorization state that is kept, in bytes. The state is sent with every reconnect, and everything that is
+/// printed is searched for it.
 const STATE_BYTES: usize = 16 << 10;
 
-/// Why an attempt to connect came to nothing. It decides what is done next.
+/// Reason why an attempt to connect failed. The reason decides what is done next.
 pub(super) enum Failure {
-    /// The service could not be reached, or said that it cannot serve now.
+    /// The service was not reachable, or responded that it cannot serve now.
     Passing(Error),
-    /// The credentials were refused; `resume` tells whether resume keys were sent along.
+    /// The credentials were rejected. `resume` is `true` if resume keys were sent along.
     Refused { error: Error, resume: bool },
     /// The service sent a frame that is larger than the limit.
     Oversize(Error),
-    /// More came before the verdict than is kept: what was kept is gone, and with it the session.
+    /// The frames before the verdict exceeded the limit: the kept frames are dropped, and the session is lost.
     Overflow(Error),
 }
 
@@ -51,8 +51,8 @@ impl Failure {
     }
 }
 
-/// The text frames that came before the verdict. Events were acknowledged, so that the service does not send them again:
-/// they are kept when the attempt fails.
+/// The text frames that arrived before the verdict. Their events were acknowledged, so the service does not send them
+/// again: they are kept when the attempt fails.
 #[derive(Default)]
 pub(super) struct Backlog {
     frames: VecDeque<Early>,
@@ -62,15 +62,15 @@ pub(super) struct Backlog {
 struct Early {
     text: String,
     acknowledged: bool,
-    /// Of an attempt that failed.
+    /// `true` for a frame of an attempt that failed.
     old: bool,
 }
 
-/// What an early frame costs besides its text.
+/// Cost of an early frame besides its text, in bytes.
 const EARLY_COST: usize = size_of::<Early>();
 
 impl Backlog {
-    /// An attempt begins. Only the events of those before it are still of interest.
+    /// Begins an attempt. Of the frames of earlier attempts, only the events are still needed.
     fn begin(&mut self) {
         self.frames.retain_mut(|early| {
             early.old = true;
@@ -79,7 +79,7 @@ impl Backlog {
         self.bytes = self.frames.iter().map(|early| early.text.len() + EARLY_COST).sum();
     }
 
-    /// False when it is full.
+    /// Keeps a frame. Returns `false` if the backlog is full.
     fn keep(&mut self, text: &str, acknowledged: bool, limit: usize) -> bool {
         self.bytes = self.bytes.saturating_add(text.len() + EARLY_COST);
         if self.bytes > limit {
@@ -89,21 +89,21 @@ impl Backlog {
         true
     }
 
-    /// The session that it belonged to is gone.
+    /// Drops all frames. Called when the session that they belong to is lost.
     pub(super) fn clear(&mut self) {
         *self = Self::default();
     }
 
-    /// Another session than the one that failed attempts were made for: their events are nobody's.
+    /// Drops the frames of failed attempts, whose events belong to another session.
     pub(super) fn forget_old(&mut self) {
         self.frames.retain(|early| !early.old);
     }
 
-    /// The next frame, and whether it was acknowledged.
+    /// Returns the next frame, and whether it was acknowledged.
     pub(super) fn next(&mut self) -> Option<(String, bool)> {
         let early = self.frames.pop_front();
         if self.frames.is_empty() {
-            // The room, too.
+            // This also frees the memory of the queue.
             self.clear();
         }
         early.map(|early| (early.text, early.acknowledged))
@@ -128,13 +128,13 @@ impl Acks {
 pub(super) struct Accepted {
     pub(super) connection: Connection,
     pub(super) protocol: String,
-    /// Whether this is the session of before.
+    /// `true` if the earlier session was resumed.
     pub(super) resumed: bool,
 }
 
 impl Session {
-    /// One attempt: socket, upgrade, authentication, all within the connect timeout. What comes before the verdict goes
-    /// into the backlog.
+    /// Makes one attempt: socket, upgrade and authentication, all within the connect timeout. Frames that arrive before
+    /// the verdict go into the backlog.
     pub(super) fn attempt(&self, backlog: &mut Backlog) -> Result<Accepted, Failure> {
         backlog.begin();
         if let Some(tracer) = &self.tracer {
@@ -201,11 +201,11 @@ impl Session {
                     let resumed = sent_protocol.is_some_and(|sent| restored.unwrap_or(sent == protocol));
                     acks.write(writer, until).map_err(|end| self.broken(&end))?;
                     reader.set_deadline(None);
-                    // From here on the link ends with a goodbye instead of a cut.
+                    // From here on the connection is closed with a close frame instead of being cut.
                     self.cutoff.let_go();
                     return Ok(Accepted { connection, protocol, resumed });
                 }
-                // A service that pings during authentication waits for its answer.
+                // A service that pings during authentication waits for the response.
                 Incoming::Request { id: Some(id), ref method, params } if method == METHOD_SIGNALWIRE_PING => {
                     let pong = Out::Text(frame::pong(id, params));
                     writer.write_now([pong], until).map_err(|end| self.broken(&end))?;
@@ -229,8 +229,8 @@ impl Session {
         }
     }
 
-    /// Asks the program for a fresh JWT, where it wants to be asked. Its code runs on a worker, and may take as long as
-    /// the attempt.
+    /// Requests a fresh JWT from the program, if the program provides a source. Its code runs on a worker, and may take
+    /// as long as the attempt.
     fn ask_for_jwt(&self, until: Deadline) -> Result<(), Error> {
         let Credentials::Asked { source, .. } = &self.credentials else { return Ok(()) };
         let given: Arc<Latch<Result<Secret, String>>> = Arc::new(Latch::new());
@@ -251,17 +251,17 @@ impl Session {
         Ok(())
     }
 
-    /// This JWT is sent from now on.
+    /// Stores the JWT that is sent from now on.
     pub(crate) fn keep_jwt(&self, jwt: Secret) {
         let mut identity = self.identity.lock();
-        // The service may still repeat the one before.
+        // The service may still repeat the former JWT.
         identity.former_jwt = identity.jwt.replace(jwt);
         let own = self.own_secrets(&identity);
         drop(identity);
         self.secrets.set_own(own);
     }
 
-    /// Nothing that is printed shows the credentials, or what the service knows this client by.
+    /// The credentials, and the IDs by which the service knows this client. None of them is printed.
     fn own_secrets(&self, identity: &Identity) -> Vec<Secret> {
         let states = [&identity.authorization_state, &identity.former_state];
         let states = states.into_iter().filter(|state| !state.is_empty());
@@ -269,7 +269,7 @@ impl Session {
         self.credentials.secrets().chain(states).chain(jwts).cloned().collect()
     }
 
-    /// The connect request, and the protocol it tries to resume.
+    /// Returns the connect request, and the protocol that the request tries to resume.
     fn introduction(&self) -> (Uuid, String, Option<String>) {
         let identity = self.identity.lock();
         let mut params = Map::new();
@@ -282,7 +282,7 @@ impl Session {
             (Credentials::Project { project, token }, None) => {
                 json!({"project": project.expose(), "token": token.expose()})
             }
-            // It was asked for before the connection was made.
+            // The JWT was requested before the connection was made.
             (Credentials::Asked { .. }, None) => json!({"jwt_token": ""}),
         };
         params.insert("authentication".into(), authentication);
@@ -300,7 +300,7 @@ impl Session {
         (id, frame::request(id, METHOD_SIGNALWIRE_CONNECT, &Value::Object(params).to_string()), resume)
     }
 
-    /// The protocol string of the session, and whether the service says that it is the old one.
+    /// Returns the protocol string of the session, and whether the service resumed the earlier session.
     fn verdict(&self, answer: Result<Reply, WireError>, resume: bool) -> Result<(String, Option<bool>), Failure> {
         let host = self.host();
         match answer {
@@ -333,7 +333,7 @@ impl Session {
         }
     }
 
-    /// Forgets what would resume the session: the next connection starts a fresh one.
+    /// Drops the resume keys: the next connection starts a fresh session.
     pub(super) fn forget_session(&self) {
         let mut identity = self.identity.lock();
         identity.resumable = false;
@@ -343,13 +343,13 @@ impl Session {
         self.secrets.set_own(own);
     }
 
-    /// Notes the blob that the service wants to see at the next reconnect.
+    /// Keeps the authorization state that the service expects at the next reconnect.
     pub(super) fn keep_authorization(&self, state: &str) {
         if state.len() > STATE_BYTES {
             self.counters.frames_malformed.add(1);
             let bytes = state.len();
             self.warn(Alarm::FrameDropped, || {
-                format!("an authorization state of {bytes} bytes was dropped: at most {STATE_BYTES} are kept")
+                format!("an authorization state of {bytes} bytes was dropped: the limit is {STATE_BYTES} bytes")
             });
         } else if !state.is_empty() {
             let mut identity = self.identity.lock();

@@ -1,12 +1,12 @@
-//! How long to wait before the next attempt to connect.
+//! The delay before the next attempt to connect.
 
 use std::time::Duration;
 
 use crate::clock::Rng;
 use crate::protocol::constants::RECONNECT_BACKOFF_FACTOR;
 
-/// Steps double from the shortest to the longest; each wait is drawn between a quarter and the whole of its step, so
-/// that clients that lost the service together do not come back together.
+/// Delays between attempts to connect. Steps double from the shortest to the longest. Each delay is drawn between a
+/// quarter and the whole of its step, so that clients that lost the service together do not reconnect together.
 #[derive(Debug)]
 pub(crate) struct Backoff {
     shortest: Duration,
@@ -16,13 +16,13 @@ pub(crate) struct Backoff {
 }
 
 impl Backoff {
-    /// `random` is what the waits are drawn from.
+    /// Creates a back-off. `random` is the seed of the delays.
     pub(crate) fn new(shortest: Duration, longest: Duration, random: u64) -> Self {
         let longest = longest.max(shortest);
         Self { shortest, longest, step: shortest, rng: Rng::new(random) }
     }
 
-    /// The wait before the next attempt.
+    /// Returns the delay before the next attempt.
     pub(crate) fn next(&mut self) -> Duration {
         let step = self.step;
         self.step = step.saturating_mul(RECONNECT_BACKOFF_FACTOR).min(self.longest);

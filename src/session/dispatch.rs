@@ -1,4 +1,4 @@
-//! One frame, on the reader: understood, acknowledged, and handed to where it belongs.
+//! One frame on the reader thread: parsed, acknowledged, and routed.
 
 use std::borrow::Cow;
 use std::collections::{HashSet, VecDeque};
@@ -17,31 +17,31 @@ use crate::protocol::limits::LONGEST_NAME;
 use crate::trace::Way;
 use crate::transport::{AckEncoder, Out, Pulse};
 
-/// After so many events without a pause a worker is woken for the jobs they made.
+/// Number of events without a pause after which a worker is woken for their jobs.
 const BURST: u32 = 256;
 
-/// A text that one long ID has grown beyond this is given back.
+/// Largest buffer that is kept, in bytes. A buffer that one long ID has grown beyond this size is freed.
 const KEPT: usize = 64 << 10;
 
-/// What the service wants to happen to the link.
+/// What the service requests for the connection.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Directive {
     GoOn,
-    /// `signalwire.disconnect`: it is about to close the socket.
+    /// `signalwire.disconnect`: the service is about to close the socket.
     Leave {
         restart: bool,
     },
 }
 
-/// The reader's own memory, across the generations of a link.
+/// The state of the reader that outlives one generation of the connection.
 pub(super) struct Dispatch {
     session: Arc<Session>,
     pub(super) generation: u64,
-    /// Of this generation.
+    /// The pulse of this generation.
     pub(super) pulse: Option<Pulse>,
-    /// The service wants to close this generation.
+    /// `true` if the service is about to close this generation.
     leaving: bool,
-    /// The frame at hand was acknowledged when it came.
+    /// `true` if the present frame was acknowledged when it arrived.
     acknowledged: bool,
     seen: Seen,
     burst: u32,
@@ -65,16 +65,16 @@ impl Dispatch {
         }
     }
 
-    /// Another session: its events repeat nothing.
+    /// Forgets the seen events. A new session does not repeat events of the earlier one.
     pub(super) fn forget(&mut self) {
         self.seen = Seen::default();
         self.session.seen.store(0, Ordering::Relaxed);
     }
 
-    /// A new link is up.
+    /// Begins a new connection.
     pub(super) fn begin(&mut self, pulse: Pulse) -> u64 {
         self.generation += 1;
-        // The verdict was both.
+        // The verdict was a sign of life and a text frame.
         pulse.beat_text();
         pulse.beat_reply();
         self.pulse = Some(pulse);
@@ -82,7 +82,7 @@ impl Dispatch {
         self.generation
     }
 
-    /// A frame that came before the verdict.
+    /// Handles a frame that arrived before the verdict.
     pub(super) fn early(&mut self, text: &str, acknowledged: bool) -> Directive {
         self.acknowledged = acknowledged;
         self.handle(text)
@@ -109,7 +109,9 @@ impl Dispatch {
                     }
                     let session = &self.session;
                     session.counters.frames_malformed.add(1);
-                    session.warn(Alarm::FrameDropped, || "an event without an envelope was dropped".to_owned());
+                    session.warn(Alarm::FrameDropped, || {
+                        "a malformed event was dropped: its envelope is missing".to_owned()
+                    });
                 }
                 METHOD_SIGNALWIRE_PING => {
                     if let Some(id) = id {
@@ -117,7 +119,7 @@ impl Dispatch {
                     }
                 }
                 METHOD_SIGNALWIRE_DISCONNECT => {
-                    // What is asked from here on waits for the next connection: our answer is the last word.
+                    // Requests from here on wait for the next connection: this response is the last frame that is sent.
                     session.pending.hold();
                     if let Some(id) = id {
                         let answer = frame::ack(id);
@@ -128,24 +130,27 @@ impl Dispatch {
                     return Directive::Leave { restart: params.is_some_and(wants_restart) };
                 }
                 other => {
-                    log::debug!("the service asked for {:.60}, which is not known here", session.clean(other));
+                    log::debug!("an unsupported request of the service was ignored: {:.60}", session.clean(other));
                     if let Some(id) = id {
                         self.send(&frame::method_not_found(id));
                     }
                 }
             },
             Incoming::Reply { id: ReplyId::Ours(id), body } => self.reply(id.as_u128(), body),
-            Incoming::Reply { id: ReplyId::Other, .. } => log::debug!("a reply came to no request of ours"),
+            Incoming::Reply { id: ReplyId::Other, .. } => {
+                log::debug!("a response was ignored: it belongs to no request of this client")
+            }
             Incoming::Malformed(why) => {
                 session.counters.frames_malformed.add(1);
-                session
-                    .warn(Alarm::FrameDropped, || format!("a frame of {} bytes was not understood: {why}", text.len()));
+                session.warn(Alarm::FrameDropped, || {
+                    format!("a malformed frame of {} bytes was dropped: {why}", text.len())
+                });
             }
         }
         Directive::GoOn
     }
 
-    /// Sends a frame, at the next pause at the latest.
+    /// Sends a frame, at the latest at the next pause.
     fn send(&mut self, text: &str) {
         self.session.log_frame("→", text);
         if let Some(tracer) = &self.session.tracer {
@@ -154,7 +159,7 @@ impl Dispatch {
         self.session.writer.post_frame(self.generation, self.acks.text(text));
     }
 
-    /// Answers a ping of WebSocket, in the same way.
+    /// Sends the pong for a WebSocket ping, in the same way.
     pub(super) fn pong(&mut self, payload: &[u8]) {
         self.session.writer.post_frame(self.generation, self.acks.pong(payload));
     }
@@ -174,7 +179,7 @@ impl Dispatch {
             pulse.beat_reply();
         }
         let Some(owed) = self.session.pending.answered(id) else {
-            // The answer to a ping, or to a request whose caller gave up.
+            // This is the response to a ping, or to a request whose caller has timed out.
             return;
         };
         let answer = match frame::judge(body) {
@@ -185,7 +190,7 @@ impl Dispatch {
         self.leave_when_answered();
     }
 
-    /// A link that the service wants to close is closed from here once nothing that was asked on it is unanswered.
+    /// Closes a connection that the service is about to close, once no request on it is unanswered.
     pub(super) fn leave_when_answered(&self) {
         if self.leaving && self.session.pending.in_flight(self.generation) == 0 {
             self.session.leave(self.generation);
@@ -200,7 +205,7 @@ impl Dispatch {
         let session = &self.session;
         if envelope.event_type.is_empty() {
             session.counters.frames_malformed.add(1);
-            session.warn(Alarm::FrameDropped, || "an event without a type was dropped".to_owned());
+            session.warn(Alarm::FrameDropped, || "a malformed event was dropped: its type is missing".to_owned());
             return;
         }
         let long_id = id.map(|id| ("id", id.get().len())).filter(|(_, bytes)| *bytes > LONGEST_NAME);
@@ -235,10 +240,10 @@ impl Dispatch {
         }
     }
 
-    /// The reader is about to block: what it has queued for others goes on its way now.
+    /// Sends the queued frames. Called when the reader is about to block.
     pub(super) fn pause(&mut self) {
         self.burst = 0;
-        // First: what the workers do need not wait for the socket.
+        // This comes first, because the workers need not wait for the socket.
         self.session.kick();
         self.session.writer.pause(self.generation);
     }
@@ -268,7 +273,7 @@ fn wants_restart(params: &RawValue) -> bool {
     serde_json::from_str::<Params>(params.get()).is_ok_and(|params| params.restart == Some(true))
 }
 
-/// The last events of this session. A repeat has the same id, type and payload: ids alone are not unique everywhere.
+/// The last events of this session. A repeat has the same ID, type and payload: the ID alone is not unique.
 struct Seen {
     seed: u64,
     known: HashSet<u64, BuildHasherDefault<AsItIs>>,
@@ -282,7 +287,7 @@ impl Default for Seen {
 }
 
 impl Seen {
-    /// Of the last `window` events.
+    /// Returns `true` if the event is not among the last `window` events.
     fn is_new(&mut self, id: &RawValue, envelope: &Envelope<'_>, window: usize) -> bool {
         let parts = [id.get(), &*envelope.event_type, envelope.params.get()];
         let print = parts.into_iter().fold(self.seed, |print, part| mix(print, part.as_bytes()));
@@ -299,14 +304,14 @@ impl Seen {
     }
 }
 
-/// Adds bytes to a fingerprint, eight at a time: every event goes through here whole, and the hash of the standard
-/// library takes as long over that as reading the JSON.
+/// Adds bytes to a fingerprint, eight at a time. Every event is hashed whole, and the hash of the standard library
+/// takes as long as reading the JSON.
 fn mix(print: u64, bytes: &[u8]) -> u64 {
-    /// Odd, and with its ones spread evenly: half the digits of the golden ratio.
+    /// An odd number with evenly spread ones: half the digits of the golden ratio.
     const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
     let stir = |print: u64, word: u64| {
         let wide = u128::from(print ^ word) * u128::from(FACTOR);
-        // Both halves: each bit of the sum depends on every bit of the product.
+        // Both halves are needed: each bit of the sum depends on every bit of the product.
         (wide as u64) ^ ((wide >> 64) as u64)
     };
     let (words, rest) = bytes.split_at(bytes.len() & !7);
@@ -318,7 +323,7 @@ fn mix(print: u64, bytes: &[u8]) -> u64 {
     stir(print.rotate_left(23), last)
 }
 
-/// For fingerprints, which need no second hash.
+/// Hasher for fingerprints, which are hashes already.
 #[derive(Default)]
 struct AsItIs(u64);
 

@@ -1,4 +1,4 @@
-//! Lines of the log about a call or a message: they name what they are about in the same way, as text and, with the
+//! Log lines about a call or a message. All of them name the call or message in the same way, as text and, with the
 //! feature `kv`, as key-values.
 
 use log::Level;
@@ -6,18 +6,18 @@ use log::Level;
 use super::Session;
 use crate::secret::short_numbers;
 
-/// Under this name all of them stand in the log.
+/// Target of these lines in the log.
 pub(crate) const TARGET: &str = "signalwire_relay::call";
 
 /// Names and values, in the order in which the text has them. Empty values are left out.
 pub(crate) type Pairs<'a> = [(&'static str, &'a str)];
 
-/// The values as they may be shown.
+/// Values with their secrets and phone numbers masked.
 struct Shown(Vec<(&'static str, String)>);
 
 impl Shown {
-    /// `event calling.call.play: call 3f2a, control ID 9b1c, state playing: text`. Other names stand in the key-values
-    /// alone.
+    /// Returns the line, for example `event calling.call.play: call 3f2a, control ID 9b1c, state playing: text`. Other
+    /// names are in the key-values only.
     fn line(&self, text: &str) -> String {
         let head = self.0.iter().find_map(|(name, value)| match *name {
             "event" => Some(format!("event {value}")),
@@ -48,15 +48,15 @@ impl log::kv::Source for Shown {
     }
 }
 
-/// The last four characters of a project's ID: enough to tell projects apart, and no more, because the ID is a part of
-/// the credentials.
+/// Returns the last four characters of a project's ID. Four characters tell projects apart, and the whole ID is a part
+/// of the credentials.
 fn last_of(project: &str) -> String {
     let last: Vec<char> = project.chars().rev().take(4).collect();
     last.into_iter().rev().collect()
 }
 
 impl Session {
-    /// What the client is connected to, and as what.
+    /// Describes the connection: host, project, contexts and session.
     pub(super) fn introduce(&self, resumed: bool) -> String {
         const SHOWN: usize = 5;
         let project = self.credentials.project().filter(|project| project.chars().count() > 8);
@@ -79,14 +79,14 @@ impl Session {
         )
     }
 
-    /// A text for the log: as [`clean`](Self::clean) makes it, and with its phone numbers cut unless the program wants
-    /// to see them.
+    /// Prepares a text for the log: removes secrets as [`clean`](Self::clean) does, and masks phone numbers unless the
+    /// program turned that off.
     pub(crate) fn for_log(&self, text: &str) -> String {
         let text = self.clean(text);
         if self.settings.log_numbers { text } else { short_numbers(&text) }
     }
 
-    /// Logs a line about what `pairs` name.
+    /// Logs a line about the call or message that `pairs` identify.
     pub(crate) fn line(&self, level: Level, pairs: &Pairs<'_>, text: impl FnOnce() -> String) {
         if !log::log_enabled!(target: TARGET, level) {
             return;

@@ -1,4 +1,4 @@
-//! How code of the program ends: handlers, listeners and callbacks are judged alike.
+//! How code of the program ends: handlers, listeners and callbacks follow the same rules.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
@@ -11,8 +11,9 @@ fn is_normal_way_out(error: &BoxError) -> bool {
 }
 
 impl Session {
-    /// Runs code of the program on a worker. An error is logged and counted, unless it only tells that the call or the
-    /// client has ended; `failed` follows it. `pairs` and `what` say in the log what it was about. A panic goes on afterwards, for the worker to count.
+    /// Runs code of the program on a worker. An error is logged and counted, unless it only reports that the call or
+    /// the client has ended; then `failed` runs. `pairs` and `what` describe the code in the log. A panic is passed on
+    /// for the worker to count.
     pub(crate) fn run_user(
         &self,
         pairs: &Pairs<'_>,

@@ -1,7 +1,8 @@
-//! Request ↔ reply: the table of what was asked and not answered yet.
+//! The table of requests that have no response yet.
 //!
-//! The right to complete a request is its removal from the table. Who removes it, under the table's lock, completes
-//! it after unlocking: the reader with the reply, the loss of the link with "unknown", the caller with its deadline.
+//! The right to complete a request is its removal from the table. The thread that removes a request under the table's
+//! lock completes it after unlocking: the reader with the response, the loss of the connection with "unknown", the
+//! caller at its deadline.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -21,17 +22,17 @@ use crate::transport::Prepared;
 pub(crate) enum Answer {
     Reply(Reply),
     Refused(WireError),
-    /// It was sent, and the link went before the reply came.
+    /// The request was sent, and the connection was lost before the response arrived.
     Lost,
-    /// It was sent, and the reply did not come in time.
+    /// The request was sent, and timed out without a response.
     Late,
-    /// It was never sent.
+    /// The request was never sent.
     Unsent,
-    /// Its session is gone; it was never sent.
+    /// The session of the request is lost; the request was never sent.
     SessionLost,
     /// The client was closed. It may have been sent.
     Closed,
-    /// The client was closed before it was sent.
+    /// The client was closed before the request was sent.
     ClosedUnsent,
 }
 
@@ -43,34 +44,34 @@ pub(crate) struct Request {
     pub(crate) id: u128,
     pub(crate) text: String,
     pub(crate) until: Deadline,
-    /// Whether it makes sense in this session only, as everything about a call does.
+    /// Whether the request is valid in this session only, as every request about a call is.
     pub(crate) of_session: bool,
-    /// Whether something else bounds how many of these there are, so that the bound on what is queued does not apply.
+    /// Whether another bound limits these requests, so that the bound of the queue does not apply.
     pub(crate) owed: bool,
     pub(crate) waiter: Option<Sender<(u128, Answer)>>,
     pub(crate) effect: Option<Effect>,
 }
 
 pub(crate) enum Registered {
-    /// The link is up: hand the text to this generation.
+    /// The connection is up: the text goes to this generation.
     Online(u64, String),
-    /// It waits for the link.
+    /// The request waits for the connection.
     Queued,
     Full,
-    /// Its session was lost while it waited for room.
+    /// The session was lost while the request waited for room.
     SessionLost,
     Closed,
 }
 
-/// What becomes of a request that its generation would not take.
+/// Outcome for a request that its generation did not accept.
 pub(crate) enum Again {
-    /// Another link is up: hand the text to this generation.
+    /// Another connection is up: the text goes to this generation.
     Online(u64, String),
-    /// It waits for the link, or was completed meanwhile.
+    /// The request waits for the connection, or was completed meanwhile.
     Settled,
-    /// As many requests as allowed wait for the link already.
+    /// The queue is full: as many requests as allowed wait for the connection already.
     Full(DeferredCompletion),
-    /// It waits for the link, in place of this one, for which no thread waits.
+    /// The request waits for the connection and replaces this one, which no thread waits for.
     InPlaceOf(DeferredCompletion),
 }
 
@@ -83,14 +84,14 @@ struct Entry {
     effect: Option<Effect>,
 }
 
-/// What becomes of a request when the queue has no room.
+/// How a request is treated when the queue has no room.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Worth {
-    /// It is queued all the same.
+    /// The request is queued beyond the bound.
     DeferredCompletion,
-    /// A thread waits for it.
+    /// A thread waits for the request.
     Awaited,
-    /// No thread waits for it.
+    /// No thread waits for the request.
     Spare,
 }
 
@@ -111,9 +112,9 @@ impl Entry {
 }
 
 enum Place {
-    /// Not sent: waits for the link, at this place of the queue.
+    /// The request is not sent: it waits for the connection, at this place of the queue.
     Queued(i64, String),
-    /// Handed to the writer of this generation.
+    /// The request was handed to the writer of this generation.
     Handed(u64),
 }
 
@@ -121,25 +122,25 @@ enum Place {
 struct Table {
     generation: Option<u64>,
     entries: HashMap<u128, Entry>,
-    /// The IDs of what is queued, in order.
+    /// The IDs of the queued requests, in order.
     queue: BTreeMap<i64, u128>,
-    /// How many of the queue count against its bound.
+    /// Number of queued requests that count against the bound.
     counted: usize,
-    /// The places of those of them that no thread waits for: without room they go first.
+    /// The places of the counted requests that no thread waits for. These are dropped first when the queue is full.
     spare: BTreeSet<i64>,
-    /// How many threads wait for room in the queue.
+    /// Number of threads that wait for room in the queue.
     waiting: usize,
-    /// How many sessions were lost.
+    /// Number of lost sessions.
     sessions_lost: u64,
     /// The deadlines of requests that no thread waits for.
     deadlines: BTreeSet<(Instant, u128)>,
-    /// How many requests no thread waits for.
+    /// Number of requests that no thread waits for.
     posted: usize,
     closed: bool,
 }
 
 impl Table {
-    /// Queues a text behind everything else, or in front of it.
+    /// Queues a text at the end, or in front.
     fn place(&mut self, id: u128, worth: Worth, text: String, in_front: bool) -> Place {
         let ends = if in_front { self.queue.first_key_value() } else { self.queue.last_key_value() };
         let place = ends.map_or(0, |(at, _)| if in_front { at - 1 } else { at + 1 });
@@ -158,25 +159,25 @@ impl Table {
 
 pub(crate) struct Pending {
     table: Mutex<Table>,
-    /// How many are in the table, readable without the lock.
+    /// Number of requests in the table, readable without the lock.
     count: AtomicUsize,
-    /// How many of them no thread waits for.
+    /// Number of these requests that no thread waits for.
     posted: AtomicUsize,
     offline_limit: usize,
     clock: Clock,
-    /// Rings when the queue has room, and when it is not needed any more.
+    /// Notified when the queue has room, and when room is not needed any more.
     room: Condvar,
 }
 
-/// What the loss of a link leaves to be completed.
+/// The requests that have to be completed after the loss of a connection.
 pub(crate) struct Lost {
-    /// Sent, and without an answer.
+    /// Requests that were sent and have no response.
     pub(crate) sent: Vec<DeferredCompletion>,
-    /// Not sent, and beyond the bound on what may be queued.
+    /// Requests that were not sent and exceed the bound of the queue.
     pub(crate) unsent: Vec<DeferredCompletion>,
 }
 
-/// A removed entry: completing it is the remover's duty.
+/// A removed entry. The thread that removed the entry must complete it.
 #[must_use]
 pub(crate) struct DeferredCompletion {
     id: u128,
@@ -187,20 +188,23 @@ pub(crate) struct DeferredCompletion {
 impl DeferredCompletion {
     pub(crate) fn complete(self, answer: Answer) {
         if let Some(effect) = self.effect {
-            // A defect in an effect must not cost the caller its answer.
+            // The caller gets its response even if an effect panics.
             if catch_unwind(AssertUnwindSafe(|| effect(&answer))).is_err() {
-                log::error!("what a reply was to change was not changed, by a defect of this crate");
+                log::error!(
+                    "applying a response failed, which is a defect of this crate: state of a call or message may be stale"
+                );
             }
         }
         if let Some(waiter) = self.waiter {
-            // Its thread waits for exactly this: the channel has room, or the thread is gone.
+            // The channel has room, because its thread waits for one response at a time; otherwise the thread has
+            // ended.
             let _gone = waiter.send((self.id, answer));
         }
     }
 }
 
 impl DeferredCompletion {
-    /// The same on the waiting thread itself, which has its answer already.
+    /// Completes the request on the waiting thread itself, which has the response already.
     pub(crate) fn complete_here(self, answer: &Answer) {
         if let Some(effect) = self.effect {
             effect(answer);
@@ -208,13 +212,13 @@ impl DeferredCompletion {
     }
 }
 
-/// What was found when a caller's time was up.
+/// What was found when the request of a caller timed out.
 pub(crate) enum CancelOutcome {
     /// Removed before it was handed to a writer.
     Unsent(DeferredCompletion),
     /// Removed after it was handed to the writer of this generation.
     Handed(u64, DeferredCompletion),
-    /// Somebody else removed it: the answer is on its way.
+    /// Another thread removed the request: the response is on its way.
     Answered,
 }
 
@@ -224,7 +228,7 @@ impl Pending {
         Self { table: Mutex::default(), count, posted, offline_limit, clock, room: Condvar::new() }
     }
 
-    /// How many requests no thread waits for.
+    /// Number of requests that no thread waits for.
     pub(crate) fn posted(&self) -> usize {
         self.posted.load(Ordering::Relaxed)
     }
@@ -237,18 +241,19 @@ impl Pending {
         self.table.lock().queue.len()
     }
 
-    /// Registers a request that no thread waits for: with too many in the queue it is refused.
+    /// Registers a request that no thread waits for. The request is refused if the queue is full.
     pub(crate) fn register(&self, request: Request) -> Registered {
         let mut table = self.table.lock();
         if self.is_full(&table, &request) {
-            // Here, where the effect is let go after the lock: its drop takes another.
+            // The effect is dropped after the lock is released, because its drop takes another lock.
             drop(table);
             return Registered::Full;
         }
         self.enter(&mut table, request)
     }
 
-    /// Registers the request of the calling thread, which waits for room in the queue until the request's deadline.
+    /// Registers the request of the calling thread, and blocks until the queue has room, at most until the request's
+    /// deadline.
     pub(crate) fn register_in_turn(&self, request: Request) -> Registered {
         let mut table = self.table.lock();
         let (sessions_lost, mut in_time) = (table.sessions_lost, true);
@@ -256,7 +261,7 @@ impl Pending {
             if request.of_session && table.sessions_lost != sessions_lost {
                 return Registered::SessionLost;
             }
-            // Room that comes at the last moment is taken: somebody has woken this thread for it, and no other.
+            // Room that appears at the deadline is used: this thread alone was woken for it.
             if !self.is_full(&table, &request) {
                 return self.enter(&mut table, request);
             }
@@ -288,7 +293,7 @@ impl Pending {
         registered
     }
 
-    /// Lets threads that wait for room look again.
+    /// Wakes threads that wait for room.
     fn ring(&self, table: &Table, all: bool) {
         if table.waiting == 0 {
         } else if all {
@@ -298,13 +303,14 @@ impl Pending {
         }
     }
 
-    /// How many requests of a generation have no answer yet.
+    /// Number of requests of a generation that have no response yet.
     pub(crate) fn in_flight(&self, generation: u64) -> usize {
         let table = self.table.lock();
         table.entries.values().filter(|entry| matches!(entry.place, Place::Handed(of) if of == generation)).count()
     }
 
-    /// Watches the deadline of a posted request, which no thread waits for; true when it is now the first one.
+    /// Watches the deadline of a posted request, which no thread waits for. Returns `true` if this deadline is now the
+    /// first one.
     pub(crate) fn watch(&self, id: u128) -> bool {
         let mut table = self.table.lock();
         let Some(until) = table.entries.get(&id).and_then(|entry| entry.until) else { return false };
@@ -313,12 +319,12 @@ impl Pending {
         first
     }
 
-    /// When the first deadline of a posted request is.
+    /// The first deadline of a posted request.
     pub(crate) fn next(&self) -> Deadline {
         self.table.lock().deadlines.first().map(|(until, _)| *until)
     }
 
-    /// Removes the first posted request whose deadline has passed, with what it ends with.
+    /// Removes the first posted request whose deadline has passed, and returns it with its answer.
     pub(crate) fn overdue(&self, now: Instant) -> Option<(DeferredCompletion, Answer)> {
         let mut table = self.table.lock();
         let (_, id) = *table.deadlines.first().filter(|(until, _)| *until <= now)?;
@@ -326,20 +332,20 @@ impl Pending {
         Some((owed, if matches!(place, Place::Queued(..)) { Answer::Unsent } else { Answer::Late }))
     }
 
-    /// The generation that requests go to at the moment.
+    /// The generation that receives requests at present.
     pub(crate) fn generation(&self) -> Option<u64> {
         self.table.lock().generation
     }
 
-    /// A request that the writer would not take, because its generation is over: it waits for the next, or goes to
-    /// the one that is up by now.
+    /// Places a request again that the writer did not accept because its generation has ended. The request waits for
+    /// the next generation, or goes to the one that is up already.
     pub(crate) fn again(&self, id: u128, text: String) -> Again {
         let mut table = self.table.lock();
         let up = table.generation;
         let full = table.is_full(self.offline_limit);
         let Some(entry) = table.entries.get_mut(&id) else { return Again::Settled };
-        // The link that would not take it may not have been noticed to be over yet: its loss takes what is queued
-        // for granted, and its successor sends it.
+        // The loss of the refusing generation may not have been noticed yet. When it is, the queued requests stay
+        // queued, and the next generation sends them.
         let refused = matches!(entry.place, Place::Handed(generation) if up == Some(generation));
         if let Some(generation) = up.filter(|_| !refused) {
             entry.place = Place::Handed(generation);
@@ -363,12 +369,12 @@ impl Pending {
         again
     }
 
-    /// The reply to a request has come.
+    /// Removes a request whose response has arrived.
     pub(crate) fn answered(&self, id: u128) -> Option<DeferredCompletion> {
         self.remove(&mut self.table.lock(), id).map(|(owed, _)| owed)
     }
 
-    /// Time is up for a request.
+    /// Removes a request that has timed out.
     pub(crate) fn withdraw(&self, id: u128) -> CancelOutcome {
         match self.remove(&mut self.table.lock(), id) {
             None => CancelOutcome::Answered,
@@ -377,19 +383,19 @@ impl Pending {
         }
     }
 
-    /// Whether this request waits for the link.
+    /// Returns `true` if this request waits for the connection.
     pub(crate) fn is_queued(&self, id: u128) -> bool {
         self.table.lock().entries.get(&id).is_some_and(|entry| matches!(entry.place, Place::Queued(..)))
     }
 
-    /// Takes a request back that still waits for the link; none when it was sent or answered.
+    /// Takes back a request that still waits for the connection. `None` if the request was sent or answered.
     pub(crate) fn retract(&self, id: u128) -> Option<DeferredCompletion> {
         let mut table = self.table.lock();
         let queued = table.entries.get(&id).is_some_and(|entry| matches!(entry.place, Place::Queued(..)));
         if queued { self.remove(&mut table, id).map(|(owed, _)| owed) } else { None }
     }
 
-    /// The link is up: from here on requests go to this generation. Gives what waited for it, in order.
+    /// Makes a connection the one that requests go to. Returns the requests that waited for it, in order.
     pub(crate) fn online(&self, link: Prepared, now: Instant) -> Vec<(u128, String)> {
         let generation = link.generation();
         let mut table = self.table.lock();
@@ -401,7 +407,7 @@ impl Pending {
         for id in queue.into_values() {
             step();
             let Some(entry) = table.entries.get_mut(&id) else { continue };
-            // What is past its deadline is not sent: its caller is about to find that out.
+            // Requests past their deadline are not sent; their callers time out on their own.
             if entry.until.is_some_and(|until| until <= now) {
                 continue;
             }
@@ -414,13 +420,13 @@ impl Pending {
         released
     }
 
-    /// The service asked for quiet: what comes from here on waits for the next generation.
+    /// Queues further requests for the next generation, because the service is about to close this one.
     pub(crate) fn hold(&self) {
         self.table.lock().generation = None;
     }
 
-    /// The link is gone. What was never handed to its encoder is queued again, in front; the rest is owed an answer, and
-    /// so is, from the back of the queue, what the bound has no room for.
+    /// Handles the loss of the connection. Requests that were never handed to its encoder are queued again, in front.
+    /// The others are returned to be completed, with those that exceed the bound, taken from the back of the queue.
     pub(crate) fn lost(&self, generation: u64, unsent: Vec<(u128, String)>) -> Lost {
         let mut table = self.table.lock();
         table.generation = None;
@@ -445,7 +451,7 @@ impl Pending {
         Lost { sent, unsent }
     }
 
-    /// The session is gone: what was queued for it makes no sense in another.
+    /// Removes the queued requests of a lost session, which are invalid in another one.
     pub(crate) fn session_lost(&self) -> Vec<DeferredCompletion> {
         let mut table = self.table.lock();
         table.sessions_lost += 1;
@@ -453,8 +459,8 @@ impl Pending {
         self.drain(&mut table, |entry| entry.of_session && matches!(entry.place, Place::Queued(..)))
     }
 
-    /// The client is closed: everything is owed an answer, and nothing comes in any more. Gives what was sent, and what
-    /// was not.
+    /// Closes the table: no request is registered any more. Returns the requests that were sent, and those that were
+    /// not.
     pub(crate) fn close(&self) -> (Vec<DeferredCompletion>, Vec<DeferredCompletion>) {
         let mut table = self.table.lock();
         table.closed = true;
@@ -475,7 +481,7 @@ impl Pending {
         }
         if let Place::Queued(at, _) = &place {
             table.spare.remove(at);
-            // What was past its deadline when the link came up has left the queue already.
+            // A request that was past its deadline when the connection came up has left the queue already.
             if table.queue.remove(at).is_some() && !owed {
                 table.counted -= 1;
                 self.ring(table, false);
@@ -500,10 +506,10 @@ impl Pending {
     }
 }
 
-/// With more requests in flight than this, a thread that waits yields before it sleeps.
+/// Number of requests in flight above which a waiting thread yields before it sleeps.
 const FEW: usize = 3;
 
-/// So often it yields: as long as a busy link takes.
+/// Number of yields: about as long as a busy connection takes for a response.
 const YIELDS: usize = 8;
 
 type Ends = (Sender<(u128, Answer)>, Receiver<(u128, Answer)>);
@@ -525,17 +531,17 @@ impl Slot {
             let mut slot = slot.borrow_mut();
             match &*slot {
                 Some((of, ends)) if of == clock => ends.clone(),
-                // The first one, or a thread that goes from one clock to another: tests do.
+                // This is the thread's first request, or its first one on another clock, as in tests.
                 _ => slot.insert((clock.clone(), clock.for_this_thread())).1.clone(),
             }
         });
-        // A thread that is being torn down has no thread-local values left.
+        // A thread that is being torn down has no thread-local values.
         let (sender, receiver) = kept.unwrap_or_else(|_| clock.bounded(1));
         Self { sender, receiver }
     }
 
-    /// Waits for the answer to this request. With few in flight the thread sleeps at once; in a crowd it yields first,
-    /// because its answer comes with those of others, and to wake each thread would take longer than all of them.
+    /// Waits for the response to this request. With few requests in flight the thread sleeps at once. With many the
+    /// thread yields first, because responses arrive together and waking each thread would take longer.
     pub(crate) fn wait(&self, clock: &Clock, id: u128, in_flight: usize, until: Deadline) -> Option<Answer> {
         for _ in 0..if in_flight > FEW { YIELDS } else { 0 } {
             if let Ok((of, answer)) = self.receiver.try_recv() {
@@ -548,7 +554,7 @@ impl Slot {
         loop {
             match clock.recv(&self.receiver, until) {
                 Ok((of, answer)) if of == id => return Some(answer),
-                // The answer to a request whose caller gave up on this thread.
+                // This is the response to an earlier request that timed out on this thread.
                 Ok(_) => {}
                 Err(_) => return None,
             }
@@ -571,7 +577,7 @@ mod tests {
         Request { id, text: id.to_string(), until, of_session: true, owed, waiter: None, effect: None }
     }
 
-    /// A table of so many requests that no thread waits for.
+    /// Creates a table with `count` requests that no thread waits for.
     fn filled(limit: usize, count: usize, until: Deadline, online: bool) -> Pending {
         let pending = Pending::new(Clock::real(), limit);
         if online {
@@ -630,7 +636,7 @@ mod tests {
     #[test]
     fn what_comes_back_from_a_lost_link_counts_against_the_bound_and_keeps_its_order() {
         let pending = filled(LIMIT, 30, None, true);
-        // The service asked for quiet, so that what came since waits.
+        // The service is about to close the connection, so later requests are queued.
         pending.hold();
         for id in 30..60 {
             let taken = !matches!(pending.register(request(id, false, None)), Registered::Full);
@@ -662,14 +668,14 @@ mod tests {
         let ids = |owed: &[DeferredCompletion]| owed.iter().map(|owed| owed.id).collect::<Vec<_>>();
         let pending = Pending::new(Clock::real(), LIMIT);
         pending.online(Prepared::pretended(1), Instant::now());
-        // Those with odd IDs are waited for.
+        // A thread waits for each request with an odd ID.
         for id in 0..14 {
             let request = if id % 2 == 1 { awaited(id) } else { request(id, false, None) };
             assert!(matches!(pending.register(request), Registered::Online(1, _)));
         }
         let lost = pending.lost(1, (0..14).map(|id| (id, id.to_string())).collect());
         assert_eq!(ids(&lost.unsent), [12, 10, 8, 6]);
-        // Another writer gives back what it would not take: one is queued in place of one of the others.
+        // Another writer returns the requests that it did not accept: one replaces another in the queue.
         pending.online(Prepared::pretended(2), Instant::now());
         for id in 20..30 {
             assert!(matches!(pending.register(awaited(id)), Registered::Online(2, _)));
@@ -775,10 +781,10 @@ mod tests {
         assert!(matches!(pending.withdraw(2), CancelOutcome::Handed(1, _)));
     }
 
-    /// What becomes of so many requests that wait for room while something happens.
+    /// Returns the outcomes of `count` requests that wait for room while `happens` runs.
     fn waiting_for_room(of_session: bool, count: usize, happens: impl FnOnce(&Pending)) -> Vec<Registered> {
         let pending = filled(LIMIT, LIMIT, None, false);
-        // Only a thread that is not woken gets there.
+        // Only a thread that is not woken reaches this deadline.
         let until = Instant::now().checked_add(Duration::from_secs(60));
         std::thread::scope(|scope| {
             let register = |id| {

@@ -1,4 +1,4 @@
-//! The reader: it connects, for the first time on the thread of the caller, reads, and connects again.
+//! The reader: it makes the first connection on the caller's thread, reads frames, and reconnects.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -17,14 +17,15 @@ use crate::protocol::constants::RECONNECT_MAX_AUTH_ATTEMPTS;
 use crate::transport::{Frame, LinkEnd, Out, ReadHalf};
 use crate::workers::panic_text;
 
-/// How often credentials that were never accepted are tried, and the waits between.
+/// Delays between the attempts with credentials that were never accepted.
 const FIRST_TRIES: [Duration; RECONNECT_MAX_AUTH_ATTEMPTS as usize - 1] =
     [Duration::from_secs(1), Duration::from_secs(2)];
-/// How long requests that are unanswered may delay the end of a link that the service wants to close.
+/// Longest time for which unanswered requests delay the end of a connection that the service is about to close.
 const LAST_ANSWERS: Duration = Duration::from_millis(500);
-/// After so many links in a row that a frame was too large for, the session is given up: the service sends it again.
+/// Number of connections in a row that may end because of an oversized frame. After that the session is given up,
+/// because the service sends the frame again.
 const OVERSIZE_LIMIT: u32 = 2;
-/// A service that wants to be left alone for longer is asked all the same.
+/// Longest `Retry-After` that is followed. A service that requests a longer delay is tried after this time.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(60 * 60);
 
 /// Makes the first connection, on the calling thread.
@@ -70,14 +71,14 @@ struct Reader {
     session: Arc<Session>,
     dispatch: Dispatch,
     backoff: Backoff,
-    /// Whether there ever was a session, so that there is one to lose.
+    /// Whether there was a session before, so that a session can be lost.
     had_session: bool,
     backlog: Backlog,
-    /// How many links in a row ended because of a frame that was too large.
+    /// Number of connections in a row that ended because of an oversized frame.
     oversize: u32,
 }
 
-/// How reading a link ended.
+/// How reading from a connection ended.
 struct End {
     error: Error,
     oversize: bool,
@@ -96,7 +97,7 @@ impl Reader {
         }
     }
 
-    /// Runs until the client is closed; gives the reason if nobody asked for it.
+    /// Runs until the client is closed. Returns the reason, unless the program closed the client.
     fn run(mut self, mut half: ReadHalf, mut online: Instant) -> Option<Error> {
         loop {
             let session = Arc::clone(&self.session);
@@ -120,7 +121,7 @@ impl Reader {
         }
     }
 
-    /// The first connection. `Ok(None)`: the client was closed meanwhile.
+    /// Makes the first connection. `Ok(None)` if the client was closed meanwhile.
     fn first(&mut self) -> Result<Option<Accepted>, Error> {
         let session = Arc::clone(&self.session);
         let mut waits = FIRST_TRIES.iter().take(session.settings.first_retries);
@@ -135,7 +136,7 @@ impl Reader {
                 },
                 Err(failure) => {
                     let error = failure.into_error();
-                    // A mistake of the program's own does not pass.
+                    // A configuration error of the program is permanent.
                     if error.kind() == ErrorKind::Config || !session.settings.retry_first_connect {
                         return Err(error);
                     }
@@ -152,7 +153,7 @@ impl Reader {
         }
     }
 
-    /// Tries until there is a connection; `None` when the client is closed.
+    /// Reconnects until there is a connection. Returns `None` when the client is closed.
     fn again(&mut self, mut cause: Error) -> Option<Accepted> {
         let session = Arc::clone(&self.session);
         let mut attempt = 1;
@@ -165,9 +166,9 @@ impl Reader {
             }
             let mut outcome = session.attempt(&mut self.backlog);
             if let Err(Failure::Refused { error, resume: true }) = &outcome {
-                // A service that is being restarted may not know the session yet: the keys have a second try.
+                // A service that is being restarted may not know the session yet: the keys are tried twice.
                 if std::mem::replace(&mut keys_refused, true) {
-                    log::warn!("{error}: trying once more as a new session");
+                    log::warn!("{error}: reconnecting with a new session");
                     self.give_up_session();
                     outcome = session.attempt(&mut self.backlog);
                 }
@@ -189,18 +190,18 @@ impl Reader {
         }
     }
 
-    /// The wait before the next attempt, which is not shorter than the service has asked for.
+    /// Returns the delay before the next attempt, which is never shorter than a `Retry-After` of the service.
     fn next_wait(&mut self, cause: &Error) -> Duration {
         self.backoff.next().max(cause.retry_after().unwrap_or_default().min(RETRY_AFTER_MAX))
     }
 
-    /// The next connection is to be one of a new session.
+    /// Gives up the session: the next connection starts a new one.
     fn give_up_session(&mut self) {
         self.session.forget_session();
         self.backlog.clear();
     }
 
-    /// Gives the session up when the service sends a frame again that is too large.
+    /// Gives up the session if the service repeatedly sends a frame that is too large.
     fn judge_size(&mut self, end: End) -> Error {
         if !end.oversize {
             return end.error;
@@ -214,7 +215,7 @@ impl Reader {
         error::too_large_again(self.session.host(), self.session.settings.max_frame)
     }
 
-    /// Lets requests out on a new connection, those that waited first, and says so.
+    /// Publishes a new connection: sends the queued requests first, then reports the state.
     fn publish(&mut self, accepted: Accepted) -> ReadHalf {
         let session = Arc::clone(&self.session);
         let Accepted { connection, protocol, resumed } = accepted;
@@ -223,10 +224,10 @@ impl Reader {
         if !resumed {
             self.backlog.forget_old();
         }
-        // First: whoever hears that the old session is lost finds the new one.
+        // This comes first, because a listener that learns of the lost session expects the new one.
         session.keep_protocol(&protocol);
         if self.had_session && !resumed {
-            log::warn!("the session was not resumed: its calls and messages are lost");
+            log::warn!("the service did not resume the session: its calls and messages end with `SessionLost`");
             self.dispatch.forget();
             session.sink.session_lost(&session);
             session.complete(session.pending.session_lost(), &Answer::SessionLost);
@@ -243,14 +244,14 @@ impl Reader {
         let link = session.writer.prepare(generation);
         let (half, socket, now) = (connection.writer, connection.socket, session.clock.now());
         if let Some(lost) = release(&session.pending, &session.writer, link, half, socket, now) {
-            // It broke already: reading ends at once.
+            // The connection is lost already: reading ends at once.
             session.complete_lost(lost);
         }
         session.writer.wake();
         log::info!("connected to {}", session.introduce(resumed));
         session.announce(LinkState::Online { resumed });
         if session.is_closing() {
-            // Closed while connecting: `close` found no link to say goodbye on.
+            // The client was closed while connecting: `close` found no connection to close.
             session.cut(generation, "closed");
         }
         while let Some((text, acknowledged)) = self.backlog.next() {
@@ -259,7 +260,7 @@ impl Reader {
         connection.reader
     }
 
-    /// Reads until the link ends, and says why it did.
+    /// Reads until the connection ends, and returns the reason.
     fn read(&mut self, mut reader: ReadHalf) -> End {
         let session = Arc::clone(&self.session);
         let generation = self.dispatch.generation;
@@ -295,15 +296,18 @@ impl Reader {
     }
 
     fn frame(&mut self, text: &str, job: impl FnOnce(&mut Dispatch, &str) -> Directive) {
-        // One frame that trips us up costs that frame, not the link.
+        // A frame that makes the reader panic is dropped, and the connection stays up.
         let wish = catch_unwind(AssertUnwindSafe(|| job(&mut self.dispatch, text))).unwrap_or_else(|panic| {
             self.session.counters.frames_malformed.add(1);
-            log::error!("a frame was dropped by a defect of this crate: {}", self.session.clean(panic_text(&*panic)));
+            log::error!(
+                "a frame was dropped because handling it failed, which is a defect of this crate: {}",
+                self.session.clean(panic_text(&*panic))
+            );
             Directive::GoOn
         });
         if let Directive::Leave { restart } = wish {
             let generation = self.dispatch.generation;
-            log::info!("the service asks to reconnect{}", if restart { " with a new session" } else { "" });
+            log::info!("the service requested a reconnect{}", if restart { " with a new session" } else { "" });
             if restart {
                 self.session.forget_session();
             }
@@ -312,8 +316,8 @@ impl Reader {
         }
     }
 
-    /// The link is gone: nobody waits for a reply on it any more. What was cut from this side, or failed first while
-    /// writing, ended because of that.
+    /// Completes the requests of a lost connection. If the connection was cut by this side, or failed first while
+    /// writing, that is the reason of the end.
     fn retire(&mut self, end: End) -> End {
         let session = &self.session;
         let generation = self.dispatch.generation;
@@ -323,7 +327,7 @@ impl Reader {
         session.complete_lost(session.pending.lost(generation, closed.unsent));
         let cause = match (cut, closed.cause) {
             (Some(cut), _) => cut.to_owned(),
-            // The service's own words say more.
+            // The message of the service is more precise.
             (None, Some(cause)) if cause != LinkEnd::Closed && end.error.server_message().is_none() => {
                 cause.to_string()
             }
@@ -349,7 +353,7 @@ mod tests {
     use crate::transport::tests::{next, pair};
     use crate::transport::{Connector, Endpoint, Scheme, TlsSettings};
 
-    /// Has nothing.
+    /// Formats as nothing.
     struct Nothing;
 
     impl EventSink for Nothing {
@@ -371,7 +375,7 @@ mod tests {
         fn closed(&self, _: &Arc<Session>) {}
     }
 
-    /// A session without threads: the test does what the reader does.
+    /// Creates a session without threads: the test does the work of the reader.
     fn reader() -> Reader {
         let (clock, settings) = (Clock::real(), Settings::default());
         let endpoint = Endpoint::parse(("host", "127.0.0.1:1"), Scheme::Ws, "/", false).expect("an endpoint");
@@ -386,7 +390,7 @@ mod tests {
         (Accepted { connection, protocol: "protocol".into(), resumed: false }, peer)
     }
 
-    /// Stops the writer thread, also when the test failed.
+    /// Stops the writer thread, also when the test has failed.
     struct Stop<'a>(&'a Session);
 
     impl Drop for Stop<'_> {

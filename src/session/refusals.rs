@@ -1,7 +1,8 @@
-//! What the refusal of a request proves.
+//! What the rejection of a request proves.
 
-/// Requests with an effect outside of the call they are about: a phone rings, a text is sent, money moves, another
-/// party hears the call. Repeating one of these does harm, so a refusal must prove that nothing was done.
+/// Requests with an effect outside of their call: a phone rings, a text message is sent, a payment is made, another
+/// party hears the call. Repeating one of these does harm, so the outcome is known only if the rejection proves that
+/// nothing was done.
 const WITH_EFFECT_OUTSIDE: [&str; 10] = [
     "calling.begin",
     "calling.connect",
@@ -15,13 +16,13 @@ const WITH_EFFECT_OUTSIDE: [&str; 10] = [
     "calling.transfer",
 ];
 
-/// The same, for messages.
+/// The method that sends text messages, which also has an effect outside.
 const MESSAGING_SEND: &str = "messaging.send";
 
-/// Whether the code is a verdict on the request itself, so that the service did nothing.
+/// Returns `true` if the code is a verdict on the request itself, so that the service did nothing.
 ///
-/// Every other code, also one that is not listed anywhere, may come from a service that was interrupted while it did
-/// what it was asked to do, or from a proxy that lost the service.
+/// Every other code, also an unlisted one, may come from a service that was interrupted during the request, or from a
+/// proxy that lost the service.
 fn is_verdict(code: Option<i64>) -> bool {
     let Some(code) = code else { return false };
     matches!(
@@ -30,13 +31,13 @@ fn is_verdict(code: Option<i64>) -> bool {
     )
 }
 
-/// Whether a request of this method may have taken effect although it was refused with this code.
+/// Returns `true` if a request of this method may have taken effect although the service rejected it with this code.
 pub(crate) fn leaves_outcome_open(method: &str, code: Option<i64>) -> bool {
     !is_verdict(code) && (method == MESSAGING_SEND || WITH_EFFECT_OUTSIDE.contains(&method))
 }
 
-/// Whether a request that does no harm when it is repeated may succeed later: the service was in trouble, or had too
-/// much to do.
+/// Returns `true` if a request that may be repeated without harm may succeed later: the service was in trouble or
+/// overloaded.
 pub(crate) fn may_pass(code: Option<i64>) -> bool {
     !is_verdict(code) || matches!(code, Some(429 | -32004 | -32005))
 }
@@ -45,10 +46,10 @@ pub(crate) fn may_pass(code: Option<i64>) -> bool {
 mod tests {
     use super::*;
 
-    /// Codes of a service, or of a proxy before it, that has failed in the middle; and codes that nobody has listed.
+    /// Codes of a service, or of a proxy in front of it, that failed during the request; and unlisted codes.
     const TROUBLE: [i64; 15] = [-32000, -32603, -32700, -32006, -32099, -1, 0, 302, 408, 425, 500, 502, 503, 504, 599];
 
-    /// The same, and no code at all.
+    /// The codes in [`TROUBLE`], and no code at all.
     fn trouble() -> impl Iterator<Item = Option<i64>> {
         TROUBLE.into_iter().map(Some).chain([None])
     }

@@ -1,13 +1,15 @@
-//! Requests and a new link. A file of its own, because the model check takes it as it is.
+//! The release of queued requests on a new connection. This is a file of its own because the model check compiles it
+//! unchanged.
 
 use std::time::Instant;
 
 use super::pending::{Lost, Pending};
 use crate::transport::{Prepared, Socket, WriteHalf, Writer};
 
-/// Lets requests out on the link for which the writer is prepared, those that waited first.
+/// Releases requests on the connection for which the writer is prepared, the queued ones first.
 ///
-/// Returns what has to be completed if the link has ended already: what waited goes on waiting for the next one.
+/// Returns the requests to be completed if the connection has ended already. The queued ones then wait for the next
+/// connection.
 pub(super) fn release(
     pending: &Pending,
     writer: &Writer,

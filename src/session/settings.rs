@@ -1,4 +1,4 @@
-//! What a client is built with: credentials, times and bounds.
+//! The settings of a client: credentials, times and bounds.
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,10 +12,10 @@ use crate::protocol::constants::{
 use crate::secret::Secret;
 use crate::workers::{IDLE, MAX_WORKERS};
 
-/// Gives a fresh JWT. Code of the program: it runs on a worker.
+/// Source of fresh JWTs. This is code of the program: it runs on a worker.
 pub(crate) type JwtSource = Arc<dyn Fn() -> Result<String, BoxError> + Send + Sync>;
 
-/// The program's watcher of the link's states. Its code runs on a worker.
+/// The program's listener for connection states. Its code runs on a worker.
 #[derive(Clone)]
 pub(crate) struct StateWatcher(Arc<dyn Fn(&LinkState) -> HandlerResult + Send + Sync>);
 
@@ -35,19 +35,19 @@ impl fmt::Debug for StateWatcher {
     }
 }
 
-/// How the client says who it is.
+/// The credentials of the client.
 #[derive(Clone)]
 pub(crate) enum Credentials {
     Project {
         project: Secret,
         token: Secret,
     },
-    /// The project is not sent, and is there when the program or its environment named one.
+    /// A JWT. The project is not sent, and is present if the program or its environment set one.
     Jwt {
         jwt: Secret,
         project: Option<Secret>,
     },
-    /// A JWT that the program is asked for at each connect.
+    /// A JWT that is requested from the program at each connect.
     Asked {
         source: JwtSource,
         project: Option<Secret>,
@@ -55,7 +55,7 @@ pub(crate) enum Credentials {
 }
 
 impl Credentials {
-    /// The project, as far as it is known: a JWT does not need one.
+    /// The project, if it is set: a JWT does not need one.
     pub(crate) fn project(&self) -> Option<&str> {
         match self {
             Self::Project { project, .. } => Some(project.expose()),
@@ -63,7 +63,7 @@ impl Credentials {
         }
     }
 
-    /// Everything in them that must not be printed.
+    /// The parts of the credentials that must not be printed.
     pub(crate) fn secrets(&self) -> impl Iterator<Item = &Secret> {
         match self {
             Self::Project { project, token } => [Some(project), Some(token)],

@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 use crate::clock::{Clock, Receiver, Sender};
 use crate::error::Error;
 
-/// How many states a stream keeps for a reader that does not come.
+/// Number of states that a stream keeps for a slow reader.
 const KEPT: usize = 1024;
 
 /// State of a client's connection. Returned by [`Client::state`](crate::Client::state) and
@@ -86,7 +86,7 @@ impl Iterator for LinkStates {
     }
 }
 
-/// Where the state is kept and announced.
+/// The present state, and the streams that receive its changes.
 pub(crate) struct Board(Mutex<Inner>);
 
 struct Inner {
@@ -103,14 +103,14 @@ impl Board {
         self.0.lock().current.clone()
     }
 
-    /// Announces a state; nothing comes after `Closed`.
+    /// Sets and announces a state. No state follows `Closed`.
     pub(crate) fn set(&self, state: LinkState) {
         let mut inner = self.0.lock();
         if inner.current.is_closed() {
             return;
         }
         let last = state.is_closed();
-        // The channels are unbounded, so nothing here waits.
+        // The channels are unbounded, so this does not block.
         inner.streams.retain(|to| (!last && to.len() >= KEPT) || to.send(state.clone()).is_ok());
         inner.current = state;
         if last {

@@ -1,10 +1,10 @@
-//! Counters of a client, and what they read at one moment.
+//! Counters of a client, and their values at one moment.
 
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Makes the struct and its text of one list, so that a number cannot be in one of them alone, and what the text says of it
-/// is its documentation.
+/// Generates the struct and its Prometheus text from one list, so that both have the same numbers. The documentation of
+/// a number is its help text.
 macro_rules! stats {
     (
         $(#[$of_all:meta])*
@@ -20,7 +20,7 @@ macro_rules! stats {
         }
 
         impl Stats {
-            /// Each number as a name, what it says, whether it only grows, and its value.
+            /// Each number: name, help text, whether it is a counter, and value.
             fn rows(&self) -> impl Iterator<Item = (&'static str, &'static str, bool, u64)> {
                 [
                     $((stringify!($counter), concat!($($grows),+), true, self.$counter),)*
@@ -46,8 +46,8 @@ stats! {
         events_repeated,
         /// Malformed frames, binary frames, and events with an ID, tag, name or type longer than 1 KiB.
         frames_malformed,
-        /// Events without a call or message that is known, dropped as no [`on_event`](crate::Client::on_event) listener
-        /// was registered.
+        /// Events without a known call or message that were dropped because no [`on_event`](crate::Client::on_event)
+        /// listener was registered.
         events_unclaimed,
         /// Notices to listeners and streams that were dropped because slow ones hold too many.
         listener_events_dropped,
@@ -85,9 +85,9 @@ stats! {
         dials,
         /// Tags of dials that were given up, kept to hang up a late answer.
         dials_given_up,
-        /// Inbound calls and messages that wait to be claimed.
+        /// Inbound calls and messages that are waiting to be claimed.
         unclaimed,
-        /// Bytes of those, and of inbound messages whose handlers run.
+        /// Bytes of these, and of inbound messages whose handlers are running.
         unclaimed_bytes,
         /// Events that wait for their call or message.
         unmatched_events,
@@ -99,9 +99,9 @@ stats! {
         /// Ended calls, finished dials and received messages remembered to recognise what comes late or again: of each at most
         /// [`Tuning::remembered_ids`](crate::connection::Tuning::remembered_ids), until the client is closed.
         remembered_ids,
-        /// Requests without an answer yet.
+        /// Requests without a response yet.
         pending_requests,
-        /// Of those, the ones that wait for the connection.
+        /// Of those, the ones that are queued until the connection is up.
         offline_requests,
         /// Of the unanswered requests, the ones that no thread waits for: hang-ups, calls that are passed back, dials. At
         /// [`Tuning::posted_requests`](crate::connection::Tuning::posted_requests) of them, further inbound calls are dropped.
@@ -145,7 +145,7 @@ impl Stats {
             let (suffix, kind) = if grows { ("_total", "counter") } else { ("", "gauge") };
             let name = format!("signalwire_relay_{name}{suffix}");
             let help = plain(doc);
-            // A `String` takes everything.
+            // Writing to a `String` never fails.
             let _ = write!(text, "# HELP {name} {help}\n# TYPE {name} {kind}\n{name} {value}\n");
         }
         text

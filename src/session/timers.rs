@@ -1,4 +1,4 @@
-//! What is to happen later: kept in the order of time, run by the writer thread.
+//! Timer tasks, ordered by time. The writer thread runs them.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,10 +8,10 @@ use parking_lot::Mutex;
 
 use crate::clock::Deadline;
 
-/// Runs on the writer thread: it must not block and must not call user code.
+/// A task. Tasks run on the writer thread: they must not block and must not call user code.
 pub(crate) type Task<S> = Box<dyn FnOnce(&Arc<S>) + Send>;
 
-/// The tasks of a session, which each of them is given.
+/// The tasks of a session. Each task receives the session.
 pub(crate) struct Timers<S>(Mutex<Inner<S>>);
 
 struct Inner<S> {
@@ -20,7 +20,7 @@ struct Inner<S> {
     closed: bool,
 }
 
-/// Names a task: by its time, and by its number among those of the same time.
+/// ID of a task: its time, and its number among the tasks of that time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct TimerId(Instant, u64);
 
@@ -31,7 +31,7 @@ impl<S> Default for Timers<S> {
 }
 
 impl<S> Timers<S> {
-    /// Adds a task; also tells whether it is now the first one due, so that the writer thread has to be told.
+    /// Adds a task. Also returns `true` if the task is now the first one due, so that the writer thread must be woken.
     pub(crate) fn add(&self, at: Instant, task: Task<S>) -> (TimerId, bool) {
         let mut inner = self.0.lock();
         inner.made += 1;
@@ -44,12 +44,12 @@ impl<S> Timers<S> {
         (id, first)
     }
 
-    /// Takes a task out that has not run yet. Dropping it is up to the caller, without a lock.
+    /// Removes a task that has not run yet. The caller drops the task without holding a lock.
     pub(crate) fn remove(&self, id: TimerId) -> Option<Task<S>> {
         self.0.lock().tasks.remove(&id)
     }
 
-    /// Takes the first task that is due.
+    /// Removes and returns the first task that is due.
     pub(crate) fn due(&self, now: Instant) -> Option<Task<S>> {
         let mut inner = self.0.lock();
         let first = inner.tasks.first_entry()?;
@@ -64,7 +64,7 @@ impl<S> Timers<S> {
         self.0.lock().tasks.len()
     }
 
-    /// Nothing runs any more; gives what has not run. What is added later is dropped.
+    /// Closes the timers and returns the tasks that have not run. Tasks that are added later are dropped.
     pub(crate) fn close(&self) -> Vec<Task<S>> {
         let tasks = {
             let mut inner = self.0.lock();

@@ -1,4 +1,4 @@
-//! What goes into the trace besides frames: phases, states, handlers, waits, and what was dropped.
+//! The trace besides frames: phases, states, handlers, waits and dropped items.
 
 use std::time::{Duration, Instant};
 
@@ -21,13 +21,13 @@ fn name(phase: Phase) -> &'static str {
     }
 }
 
-/// Traces a phase of connecting.
+/// Writes a phase of connecting to the trace.
 pub(super) fn phase(tracer: &Tracer, phase: Phase, took: Duration, error: Option<&Error>) {
     let error = error.map(ToString::to_string);
     tracer.note("phase", None, json!({"phase": name(phase), "took": seconds(took), "error": error}));
 }
 
-/// Ends a wait that is in the trace, if there is a trace.
+/// Ends a wait in the trace, if there is a trace.
 pub(crate) fn end_wait<T>(wait: Option<Wait>, outcome: &Result<T>) {
     let Some(wait) = wait else { return };
     match outcome {
@@ -45,7 +45,7 @@ impl Session {
         }
     }
 
-    /// A frame came.
+    /// Notes a received frame.
     pub(super) fn received(&self, text: &str) {
         self.log_frame("←", text);
         if let Some(tracer) = &self.tracer {
@@ -68,7 +68,7 @@ impl Session {
         tracer.note("state", None, fields);
     }
 
-    /// Traces that a request was not sent.
+    /// Writes to the trace that a request was not sent.
     pub(super) fn request_dropped(&self, method: &str, call_id: Option<&str>) {
         if let Some(tracer) = &self.tracer {
             tracer.note("dropped", call_id, json!({"what": "request", "method": method, "count": 1}));
@@ -88,7 +88,7 @@ impl Session {
         tracer.note("handler", call_id, json!({"state": state, "what": what, "took": took, "error": error}));
     }
 
-    /// A thread begins to wait, which the trace says if there is one.
+    /// Begins a wait of this thread in the trace, if there is a trace.
     pub(crate) fn begin_wait(&self, call_id: Option<&str>, what: impl FnOnce() -> String) -> Option<Wait> {
         self.tracer.as_ref().map(|tracer| Wait::begin(tracer, call_id, what()))
     }

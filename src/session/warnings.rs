@@ -1,10 +1,10 @@
-//! Warnings that a session logs, the frequent ones together.
+//! Warnings that a session logs. Frequent ones are summed up.
 
 use super::Session;
 use super::alarms::Alarm;
 
 impl Session {
-    /// Logs a warning, unless one of its kind was logged a moment ago: then it is counted.
+    /// Logs a warning. If one of its kind was logged a moment ago, the warning is counted instead.
     pub(crate) fn warn(&self, alarm: Alarm, text: impl FnOnce() -> String) {
         let (at_once, until) = self.alarms.raise(alarm, self.clock.now());
         if at_once {
@@ -15,10 +15,10 @@ impl Session {
         }
     }
 
-    /// A number does not look like one. It is left to the service, whose refusal may not say as much.
+    /// Logs that a number does not look like a phone number. The number is sent, and the service decides.
     pub(crate) fn warn_of_number(&self, method: &str, number: &str) {
         self.warn(Alarm::OddNumber, || {
-            format!("{method}: {number:?} does not look like a phone number, and is sent as it is")
+            format!("{method}: {number:?} does not look like a phone number and is sent unchanged")
         });
     }
 
@@ -29,7 +29,7 @@ impl Session {
         }
     }
 
-    /// The client is closed: what was counted is logged now.
+    /// Logs the counts of all counted warnings. Called when the client is closed.
     pub(super) fn warn_of_the_rest(&self) {
         for alarm in Alarm::ALL {
             self.warn_of_more(alarm);

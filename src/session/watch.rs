@@ -1,4 +1,4 @@
-//! Whether the link is alive: what the writer thread finds out between two frames.
+//! The liveness check of the connection, which the writer thread makes between two frames.
 
 use std::time::{Duration, Instant};
 
@@ -8,16 +8,17 @@ use super::Settings;
 use crate::clock::Deadline;
 use crate::transport::{Pulse, Socket};
 
-/// A tick this late means that the process was frozen, and that silence says nothing about the peer.
+/// A tick that is this late means that the process was frozen: silence then proves nothing about the peer.
 const FROZEN: Duration = Duration::from_secs(2);
-/// A ping may stay unanswered for so many times its timeout while bytes arrive, and at least for the span below.
+/// Number of ping timeouts for which a ping may stay unanswered while bytes arrive. [`PATIENT`] is the lower bound.
 const PATIENCE: u32 = 6;
 const PATIENT: Duration = Duration::from_secs(60);
-/// So many bytes in that time are a frame that arrives on a slow line; fewer are a peer that only drips.
+/// Number of bytes in that time that prove a frame arriving on a slow line. Fewer bytes come from a peer that only
+/// drips.
 const FLOW: u64 = 4 << 10;
 
-/// Looks at the link, and says what is to be done about its generation and when to look again. `suspected`: a caller has
-/// waited for a while and still does.
+/// Checks the connection. Returns what to do about its generation and when to check again. `suspected` is `true` if a
+/// caller has been waiting for a while.
 pub(super) fn examine(
     watch: &Mutex<Watch>,
     now: Instant,
@@ -33,18 +34,18 @@ pub(super) fn examine(
         (link.generation, link.socket.clone(), act, next)
     };
     if matches!(act, Act::Cut(_)) && socket.has_arrived() {
-        // A busy machine: the reader has not come to read what is there.
+        // The machine is busy: the reader has not read the bytes that have arrived.
         let next = watch.lock().link.as_mut().and_then(|link| link.reprieve(now, settings));
         return Some((generation, Act::Nothing, next));
     }
     Some((generation, act, next))
 }
 
-/// What the writer thread knows of the link's life.
+/// The state of the liveness check.
 #[derive(Default)]
 pub(super) struct Watch {
     pub(super) link: Option<Watched>,
-    /// When the next tick was to be.
+    /// The planned time of the next tick.
     pub(super) expected: Deadline,
 }
 
@@ -58,16 +59,16 @@ pub(super) struct Watched {
     pub(super) generation: u64,
     pulse: Pulse,
     pub(super) socket: Socket,
-    /// Sent, and not a byte has come since.
+    /// A ping was sent, and no byte has arrived since.
     ping: Option<Ping>,
-    /// When the last one was sent.
+    /// The time of the last ping.
     pinged: Option<Instant>,
-    /// Sent, and no reply to anything has come since, although bytes may have.
+    /// A ping was sent, and no response has arrived since, although bytes may have.
     unanswered: Option<Unanswered>,
-    /// Whether somebody has waited for a while, and is to have the peer asked as soon as it has answered nothing for as
+    /// Whether a caller has been waiting for a while. The peer is then pinged as soon as it has been silent for that
     /// long.
     suspected: bool,
-    /// Why the link was cut from this side, if it was.
+    /// Reason why this side cut the connection, if it did.
     pub(super) cut: Option<&'static str>,
 }
 
@@ -81,11 +82,11 @@ struct Ping {
 struct Unanswered {
     since: Instant,
     until: Deadline,
-    /// How many bytes had been received when `until` was set.
+    /// Number of bytes that had been received when `until` was set.
     bytes: u64,
 }
 
-/// What is to be done about the link.
+/// What to do about the connection.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Act {
     Nothing,
@@ -98,12 +99,12 @@ impl Watched {
         Self { generation, pulse, socket, ping: None, pinged: None, unanswered: None, suspected: false, cut: None }
     }
 
-    /// Silence is answered with a ping. A peer is given up that is silent after it, and one that answers nothing for much
-    /// longer although bytes come. Before it is cut, see [`reprieve`](Self::reprieve).
+    /// Pings a silent peer. The connection is given up if the peer stays silent after the ping, or sends bytes but no
+    /// response for much longer. Before the cut, see [`reprieve`](Self::reprieve).
     fn look(&mut self, now: Instant, settings: &Settings, frozen: bool) -> (Act, Deadline) {
         let last = self.pulse.last();
-        // The peer was silent when it was asked, so a sign of life of that very moment is the answer: in virtual time, and
-        // on a coarse clock, none passes in between.
+        // The peer was silent when the ping was sent, so a sign of life at that very moment is the response: in virtual
+        // time, and on a coarse clock, no time passes in between.
         if self.ping.is_some_and(|ping| last >= ping.sent) {
             self.ping = None;
         }
@@ -128,19 +129,18 @@ impl Watched {
             },
         };
         self.suspected = false;
-        // None when the setting is as good as "for ever".
+        // `None` if the setting means no limit.
         let until = now.checked_add(patience);
         self.ping = Some(Ping { sent: now, until });
         self.pinged = Some(now);
         let unanswered = self.unanswered.unwrap_or_else(|| self.answer_wanted(now, now, settings));
         self.unanswered = Some(unanswered);
-        // An answer wakes nobody: where the patience is longer than the silence, look earlier.
+        // A response wakes no thread: where the patience is longer than the silence, check earlier.
         let next = earlier(until, now.checked_add(settings.ping_after));
         (Act::Ping, earlier(next, unanswered.until))
     }
 
-    /// Bytes wait in the socket that the reader had no processor for: it gets the time to read them before the peer is
-    /// judged.
+    /// Delays the cut if the socket has unread bytes: the reader had no processor and gets time to read them.
     fn reprieve(&mut self, now: Instant, settings: &Settings) -> Deadline {
         let until = now.checked_add(settings.ping_timeout);
         self.ping = self.ping.map(|ping| Ping { until, ..ping });
@@ -153,9 +153,9 @@ impl Watched {
         Unanswered { since, until: now.checked_add(limit), bytes: self.pulse.bytes() }
     }
 
-    /// When the peer is to be asked, and how long it then has until its first byte.
+    /// The time of the next ping, and the time that the peer then has until its first byte.
     fn next_silence(&self, settings: &Settings) -> Option<(Instant, Duration)> {
-        // A part of a frame may be all that ever comes of it. And what was asked is not asked again at once.
+        // A partial frame may never be completed. And a ping is not repeated at once.
         let since = |news: Instant| self.pinged.map_or(news, |pinged| news.max(pinged));
         let silent = since(self.pulse.last_text()).checked_add(settings.ping_after);
         let silent = silent.map(|at| (at, settings.ping_timeout));
@@ -186,7 +186,7 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    /// The link of a watch, looked at so many seconds after it was made.
+    /// The connection of a watch, checked at given seconds after it was made.
     struct Eye {
         watch: Mutex<Watch>,
         settings: Settings,
@@ -215,14 +215,14 @@ mod tests {
             let eye = Eye::on(link.reader.pulse(), link.socket.clone());
             let (ping, verdict) = if suspected { (5, 10) } else { (15, 25) };
             assert_eq!(eye.at(ping, suspected), Act::Ping);
-            // The answer comes, and nobody reads it.
+            // The response arrives, and is not read.
             peer.send(Message::text("an answer")).expect("sent");
             while !link.socket.has_arrived() {
                 std::thread::yield_now();
             }
             assert_eq!(eye.at(verdict, false), Act::Nothing);
             assert_eq!(eye.at(verdict + 5, false), Act::Nothing);
-            // Read at last, and silence from then on.
+            // The response is read, and silence follows.
             assert!(next(&mut link.reader).is_ok());
             assert!(!link.socket.has_arrived());
             assert!(matches!(eye.at(verdict + 50, false), Act::Cut(_)));
@@ -238,7 +238,7 @@ mod tests {
             let mut last = Act::Nothing;
             let mut pings = 0;
             for second in (0..100).step_by(3) {
-                // A byte of something that is never complete, or of a ping of the protocol below.
+                // This is a byte of a frame that is never complete, or of a WebSocket ping.
                 peer.get_mut().write_all(if second == 0 { b"\x89" } else { b"\x00\x89" }).expect("sent");
                 if second > 0 {
                     assert!(next(&mut link.reader).is_ok());
@@ -267,7 +267,7 @@ mod tests {
             pulse.beat_with(eye.base + SECOND * second, 1024);
             assert!(!matches!(eye.at(second, second == 5), Act::Cut(_)), "after {second} s");
         }
-        // Then it stands still.
+        // The connection then stalls.
         assert!((1000..1100).any(|second| matches!(eye.at(second, false), Act::Cut(_))));
     }
 
@@ -287,7 +287,7 @@ mod tests {
 
         let eye = Eye::on(link.reader.pulse(), link.socket.clone());
         assert_eq!(eye.at(15, false), Act::Ping);
-        // The next tick was to be at 25 s.
+        // The next tick was planned at 25 s.
         eye.watch.lock().expected = eye.base.checked_add(SECOND * 25);
         assert_eq!(eye.at(60, false), Act::Ping, "the silence is the process's own");
         eye.watch.lock().expected = eye.base.checked_add(SECOND * 70);

@@ -189,7 +189,7 @@ fn silences(lines: &Lines) {
     sim.refuse_next("calling.connect", 400, "no");
     assert_eq!(client.dial(phone(odd).from("+15551111111")).unwrap_err().kind(), ErrorKind::Rejected);
     let said = warned(&client);
-    let wanted = format!("calling.dial: {odd:?} does not look like a phone number, and is sent as it is");
+    let wanted = format!("calling.dial: {odd:?} does not look like a phone number and is sent unchanged");
     assert_eq!(said, [wanted]);
     call.connect(Connect::new(phone(odd))).unwrap_err();
     let _refused = client.send_message(sms(odd).from("+15551111111").body("x"));
@@ -199,7 +199,7 @@ fn silences(lines: &Lines) {
     }
     client.disconnect();
     let said: Vec<String> = lines.at(Level::Warn).into_iter().map(|line| line.text).collect();
-    assert_eq!(said, ["2 more numbers did not look like numbers in the last 10s"]);
+    assert_eq!(said, ["2 more numbers did not look like phone numbers in the last 10s"]);
     assert_eq!(sim.journal().requests("calling.dial")[0].params()["devices"][0][0]["params"]["to_number"], json!(odd));
     report("clean");
 }
