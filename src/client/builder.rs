@@ -1,4 +1,4 @@
-//! Putting a client together: arguments, environment, settings.
+//! Building a client: arguments, environment, settings.
 
 use std::env::{self, VarError};
 use std::fmt;
@@ -25,10 +25,10 @@ use crate::transport::{ClientFiles, Connector, Endpoint, Proxy, Roots, Scheme, T
 #[doc(alias = "DEFAULT_RELAY_HOST")]
 pub const DEFAULT_HOST: &str = "relay.signalwire.com";
 
-/// The environment's file for the trace.
+/// Environment variable with the path of the trace.
 const TRACE_FILE: &str = "SIGNALWIRE_RELAY_TRACE";
 
-/// The environment's file of certificates.
+/// Environment variable with the path of the certificates.
 const CA_FILE: &str = "SIGNALWIRE_RELAY_CA_FILE";
 
 /// The settings of a [`Client`]. Made by [`Client::builder`].
@@ -88,7 +88,7 @@ pub struct Builder {
     pub(super) clock: Clock,
 }
 
-/// The program's closure for fresh JWTs.
+/// The program's source of fresh JWTs.
 #[derive(Clone)]
 struct Source(JwtSource);
 
@@ -436,7 +436,7 @@ impl Builder {
         self
     }
 
-    /// Makes the parts of a client. `watch` gets the connector before the session does.
+    /// Creates the parts of a client. `watch` receives the connector before the session does.
     pub(super) fn assemble(self, watch: impl FnOnce(&mut Connector)) -> Result<(Arc<Session>, Arc<Router>)> {
         check_contexts("signalwire.connect", &self.contexts)?;
         let credentials = self.credentials()?;
@@ -460,7 +460,7 @@ impl Builder {
         watch(&mut connector);
         let clock = self.clock;
         let trace = self.trace.or_else(|| {
-            // A path need not be Unicode.
+            // A path may be no Unicode.
             env::var_os(TRACE_FILE).filter(|path| !path.is_empty()).map(Trace::to_file)
         });
         let router = Router::new(settings.remembered_ids);
@@ -479,18 +479,18 @@ impl Builder {
         Connector::new(endpoint, &self.trusted(), proxy, self.tuning.settings.max_frame, self.clock.clone())
     }
 
-    /// The settings of TLS with the file that the environment names.
+    /// Returns the TLS settings with the certificates of the environment.
     pub(super) fn trusted(&self) -> TlsSettings {
         let mut tls = self.tls_settings.clone();
         if tls.roots.is_empty() {
-            // A path need not be Unicode.
+            // A path may be no Unicode.
             let file = env::var_os(CA_FILE).filter(|path| !path.is_empty());
             tls.roots.extend(file.map(|path| Roots { setting: CA_FILE, path: path.into(), is_directory: false }));
         }
         tls
     }
 
-    /// How many requests may wait for the connection: each call may have one, and a dial or a message beside it.
+    /// Default limit of requests that wait for the connection: each call may have one, and one dial or message more.
     fn fitting_offline_queue(&self, calls: usize) -> usize {
         let fitting = calls.saturating_mul(2);
         let Some(set) = self.tuning.offline_queue else { return fitting.max(OFFLINE_QUEUE) };
@@ -503,7 +503,8 @@ impl Builder {
         set
     }
 
-    /// How many calls may wait for a thread that pulls them: all of them may come at once.
+    /// Default limit of calls that wait to be claimed by [`Client::next_call`](crate::Client::next_call): all calls may
+    /// arrive at once.
     fn fitting_offer_queue(&self, calls: usize) -> usize {
         let Some(set) = self.tuning.max_unclaimed else { return calls };
         if set < calls {
@@ -529,7 +530,7 @@ impl Builder {
             let project = given(project, "SIGNALWIRE_PROJECT_ID")?;
             return Ok(Credentials::Asked { source: Arc::clone(source), project });
         }
-        // A program that says itself who it is means that, whatever JWT the environment has.
+        // Credentials of the program take precedence over a JWT of the environment.
         if jwt.is_some() || project.is_none() || token.is_none() {
             if let Some(jwt) = given(jwt, "SIGNALWIRE_JWT_TOKEN")? {
                 return Ok(Credentials::Jwt { jwt, project: given(project, "SIGNALWIRE_PROJECT_ID")? });
@@ -572,7 +573,7 @@ impl Builder {
     }
 }
 
-/// A host as it was given. Who gives a URL by mistake may have given a password with it.
+/// A host as it was given. A host that is a URL by mistake may contain a password.
 #[derive(Clone)]
 struct Host(String);
 
@@ -582,7 +583,7 @@ impl fmt::Debug for Host {
     }
 }
 
-/// What the connection goes through.
+/// The proxy setting of a connection.
 #[derive(Clone, Debug, Default)]
 enum Via {
     #[default]
@@ -591,7 +592,7 @@ enum Via {
     Nothing,
 }
 
-/// The path of the upgrade. What follows a `?` may be a token.
+/// The path of the upgrade. The part after `?` may be a token.
 #[derive(Clone)]
 struct UrlPath(String);
 
@@ -604,7 +605,7 @@ impl fmt::Debug for UrlPath {
     }
 }
 
-/// An environment variable; an empty one counts as unset.
+/// Returns an environment variable. An empty one counts as unset.
 fn variable(name: &str) -> Result<Option<String>> {
     match env::var(name) {
         Ok(value) => Ok(trimmed(&value, name)),
@@ -613,7 +614,7 @@ fn variable(name: &str) -> Result<Option<String>> {
     }
 }
 
-/// A number from the environment.
+/// Returns a number from the environment.
 fn number(name: &str) -> Result<Option<usize>> {
     let Some(text) = variable(name)? else { return Ok(None) };
     match text.parse() {
@@ -624,8 +625,8 @@ fn number(name: &str) -> Result<Option<usize>> {
     }
 }
 
-/// A value without white space around it, which a file or a command often leaves at its end; nothing when it is empty.
-/// `name` tells where the value is from.
+/// Removes white space around a value, which a file or a command often leaves at its end. Returns `None` if nothing is
+/// left. `name` is the source of the value.
 fn trimmed(value: &str, name: &str) -> Option<String> {
     let trimmed = value.trim();
     if trimmed.len() < value.len() {
@@ -644,10 +645,10 @@ fn unique(contexts: Vec<String>) -> Vec<String> {
     kept
 }
 
-/// How many clients this process has.
+/// Number of clients in this process.
 static CLIENTS: AtomicUsize = AtomicUsize::new(0);
 
-/// One client of the process, as far as `RELAY_MAX_CONNECTIONS` counts. Given back with the client, or when
+/// One client of the process, as counted by `RELAY_MAX_CONNECTIONS`. The slot is returned with the client, or when
 /// connecting fails.
 pub(super) struct ProcessSlot;
 

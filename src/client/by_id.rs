@@ -1,5 +1,4 @@
-//! What finds its way back to the client: calls that are known by their ID, such as the other end of a bridge, and the
-//! sender of a message.
+//! Handles that lead back to the client: calls by their ID, such as the far end of a bridge, and replies to a message.
 
 use std::sync::Arc;
 
@@ -133,7 +132,7 @@ fn known_call(
     let now = session.clock.now();
     call.doubt(session, now);
     if router.is_tombstone(call_id) {
-        // It ended while this client had it.
+        // The call ended while this client was handling it.
         call.finish(session, CallFate::Gone, None);
         return Call::new(call);
     }

@@ -1,4 +1,4 @@
-//! Ending a first connect that blocks.
+//! Cancelling a first connect that blocks.
 
 use std::fmt;
 use std::sync::{Arc, Weak};
@@ -33,7 +33,7 @@ pub struct CancelToken(Arc<Mutex<State>>);
 #[derive(Default)]
 struct State {
     cancelled: bool,
-    /// The clients that are being connected.
+    /// Sessions that are being connected.
     connecting: Vec<Weak<Session>>,
 }
 
@@ -63,7 +63,7 @@ impl CancelToken {
         self.0.lock().cancelled
     }
 
-    /// Starts a session, and closes it when the token is cancelled meanwhile.
+    /// Starts a session, and closes it if the token is cancelled meanwhile.
     pub(super) fn start(&self, session: &Arc<Session>) -> Result<()> {
         {
             let mut state = self.0.lock();
@@ -79,7 +79,7 @@ impl CancelToken {
             state.connecting.retain(|other| !other.ptr_eq(&this));
             state.cancelled
         };
-        // Cancelled in the very moment in which it was accepted: it is closed already.
+        // The token was cancelled while the session was being accepted: the session is closed already.
         if cancelled && outcome.is_ok() { Err(error::closed("connect")) } else { outcome }
     }
 }

@@ -1,4 +1,4 @@
-//! Checks of a connection, step by step, over the code that connects.
+//! Checks of a connection, step by step, with the code that connects.
 
 use std::fmt;
 use std::io;
@@ -19,10 +19,10 @@ use crate::secret::Secrets;
 use crate::session::Credentials;
 use crate::transport::{Connector, Cutoff, Fact, Out};
 
-/// How many pings are sent.
+/// Number of pings.
 const PINGS: usize = 5;
 
-/// A clock that is wrong by more than this is worth a warning: certificates and tokens have times.
+/// Clock difference in seconds above which the check warns: certificates and tokens have times.
 const SKEW: i64 = 30;
 
 /// Subject of a step.
@@ -51,7 +51,7 @@ pub enum Check {
     Clock,
 }
 
-/// In the order in which they are made.
+/// The checks, in order.
 const CHECKS: [Check; 10] = [
     Check::Settings,
     Check::Lookup,
@@ -259,13 +259,13 @@ impl Drop for Diagnosis {
     }
 }
 
-/// Ends the checks.
+/// Stops the checks.
 struct Stop {
     dropped: Latch<()>,
-    /// Of the connection that is made without credentials.
+    /// Cutoff of the connection that is made without credentials.
     cutoff: Cutoff,
     token: CancelToken,
-    /// Whether the token was made here, and is not the program's.
+    /// Whether the token was made here instead of by the program.
     is_own: bool,
 }
 
@@ -288,7 +288,7 @@ impl Diagnosis {
     }
 }
 
-/// Where steps are reported to, in order.
+/// Receiver of the steps, in order.
 struct Report {
     to: Sender<Step>,
     clock: Clock,
@@ -297,15 +297,15 @@ struct Report {
 
 #[derive(Default)]
 struct State {
-    /// How many of [`CHECKS`] were reported.
+    /// Number of [`CHECKS`] that were reported.
     done: usize,
-    /// Why there is nothing behind the proxy and TLS, where this is so.
+    /// Reasons why there is no proxy or no TLS, where that is so.
     absent: Map<String, Value>,
     details: Map<String, Value>,
     skew: Option<i64>,
-    /// Whether a phase of connecting failed.
+    /// Whether a phase of connecting has failed.
     failed: bool,
-    /// When the last phase of connecting ended.
+    /// End of the last phase of connecting.
     upgraded: Option<Instant>,
 }
 
@@ -314,7 +314,7 @@ impl Report {
         Arc::new(Self { to, clock, state: Mutex::default() })
     }
 
-    /// Reports a step, and those before it that there was no reason to make.
+    /// Reports a step, and the earlier ones that were not needed.
     fn step(&self, check: Check, took: Option<Duration>, verdict: Verdict, details: Value) {
         while let Some(absent) = self.next_before(check) {
             self.send(absent);
@@ -334,7 +334,7 @@ impl Report {
         Some(Step { check: next, took: None, verdict: Verdict::Skipped(why), details: json!({}) })
     }
 
-    /// Reports the clock, and for all other checks that are left why they were skipped.
+    /// Reports the clock, and all other remaining checks as skipped, with the reason.
     fn finish(&self, why: &str) {
         loop {
             let (check, skew) = {
@@ -351,7 +351,7 @@ impl Report {
         }
     }
 
-    /// Nobody may be there any more.
+    /// Sends a step. The receiver may have been dropped.
     fn send(&self, step: Step) {
         let _dropped = self.to.send(step);
     }
@@ -427,7 +427,7 @@ impl Builder {
 fn run(mut builder: Builder, report: &Arc<Report>, stop: &Stop) {
     builder.tuning.settings.first_retries = 0;
     builder.tuning.settings.retry_first_connect = false;
-    // A call that is offered here belongs to another client.
+    // An inbound call that arrives during the checks belongs to another client.
     builder.tuning.settings.claim_timeout = Duration::ZERO;
     if let Err(error) = check(builder, report, stop) {
         report.step(Check::Settings, None, Verdict::Failed(error), json!({}));
@@ -435,7 +435,7 @@ fn run(mut builder: Builder, report: &Arc<Report>, stop: &Stop) {
     }
 }
 
-/// Makes all checks. Returns an error if the settings cannot be used, and nothing was reported yet.
+/// Makes all checks. Returns an error if the settings are invalid; nothing was reported then.
 fn check(builder: Builder, report: &Arc<Report>, stop: &Stop) -> Result<()> {
     let mut connector = builder.connector(builder.endpoint()?)?;
     watch(&mut connector, &builder, report);
@@ -464,7 +464,7 @@ fn check(builder: Builder, report: &Arc<Report>, stop: &Stop) -> Result<()> {
     Ok(())
 }
 
-/// What the connection is made with.
+/// Reports the settings of the connection.
 fn settings(builder: &Builder, connector: &Connector, credentials: Option<&Credentials>) -> Value {
     let (tls, endpoint) = (builder.trusted(), connector.endpoint());
     let of_platform = (!tls.only).then(|| "the system's roots".to_owned());
@@ -483,7 +483,7 @@ fn settings(builder: &Builder, connector: &Connector, credentials: Option<&Crede
     })
 }
 
-/// Has the connector report what it does.
+/// Makes the connector report its phases.
 fn watch(connector: &mut Connector, builder: &Builder, report: &Arc<Report>) {
     let phases = Arc::clone(report);
     connector.report_phases(move |phase, took, error| phases.phase(phase, took, error));
@@ -564,7 +564,7 @@ fn verdict(outcome: Result<()>) -> Verdict {
     outcome.map_or_else(Verdict::Failed, |()| Verdict::Passed)
 }
 
-/// Why what follows a failure is skipped.
+/// Reason why the checks after a failure are skipped.
 fn after(error: &Error) -> String {
     match error.phase() {
         Some(phase) => format!("because the {phase} failed"),

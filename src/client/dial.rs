@@ -1,4 +1,4 @@
-//! Dialling out: one request, legs that come and go, one winner.
+//! Dialling: one request, several legs, one winner.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -59,24 +59,24 @@ pub struct Dialing {
 
 pub(crate) struct DialCore {
     tag: Box<str>,
-    /// Its destinations, for messages.
+    /// The dial's destinations, for messages.
     to: Box<str>,
     outcome: Latch<Result<Arc<CallCore>>>,
-    /// The request that started it.
+    /// ID of the dial's request.
     request: OnceLock<u128>,
-    /// Whether that was taken back before it was sent.
+    /// Whether the request was taken back before it was sent.
     retracted: AtomicBool,
     legs: Mutex<Ordered<Arc<CallCore>>>,
     log: Mutex<Log>,
-    /// Whether there were more of them than there may be.
+    /// Whether the dial had more legs than its limit.
     surplus: AtomicBool,
-    /// Ends it at its limit; goes when it has an outcome.
+    /// Timer of the dial's limit. `None` once the dial has an outcome.
     timer: Mutex<Option<TimerId>>,
-    /// Whether the service was heard of about this dial.
+    /// Whether an event or response about this dial has arrived.
     heard: AtomicBool,
-    /// Whether somebody has taken it upon himself to set the outcome.
+    /// Whether a thread has claimed the right to set the outcome.
     decided: AtomicBool,
-    /// Whether nobody waits for it any more.
+    /// Whether the program has dropped or cancelled the dial.
     abandoned: AtomicBool,
     /// Whether the answered call has been handed to the program.
     taken: AtomicBool,
@@ -85,22 +85,22 @@ pub(crate) struct DialCore {
 type LegHandler = Arc<dyn Fn(&Leg) -> HandlerResult + Send + Sync>;
 type Callback = Box<dyn FnOnce(&Result<Call>) -> HandlerResult + Send>;
 
-/// What is remembered of the legs, and who is told of them.
+/// The steps of the legs, and the receivers of these steps.
 #[derive(Default)]
 struct Log {
     legs: Legs,
-    /// Why the last leg ended that did.
+    /// End reason of the last leg that ended.
     reason: Option<EndReason>,
     streams: Vec<StreamSender<Leg>>,
     handlers: Vec<LegHandler>,
     callbacks: Vec<Callback>,
     mailbox: Option<Arc<Mailbox>>,
-    /// The dial has an outcome: nothing more is reported.
+    /// Whether the dial has an outcome. Nothing is reported after that.
     over: bool,
 }
 
 impl Log {
-    /// Reports a leg. Called under the lock, so that the steps of a leg stay in order: nothing here waits.
+    /// Reports a leg. The caller holds the lock, so that the steps of a leg stay in order: this must not block.
     fn report(&mut self, session: &Arc<Session>, leg: &Leg) {
         self.streams.retain(|stream| push(stream, session, leg));
         if !self.handlers.is_empty() {
@@ -305,21 +305,21 @@ impl fmt::Debug for Dialing {
     }
 }
 
-/// What a dial needs of the tables that it and its legs are in.
+/// The tables that contain a dial and its legs.
 pub(super) trait Registry: Send + Sync {
-    /// The service has refused the dial, or nobody waits for it any more: its legs are ended.
+    /// Gives up a dial that the service rejected or the program abandoned: its legs are ended.
     fn give_up(&self, session: &Arc<Session>, dial: &Arc<DialCore>, why: Error);
-    /// The dial is over, as `how` says.
+    /// Removes a finished dial. `how` is the way in which it ended.
     fn end_dial(&self, session: &Session, dial: &DialCore, how: HowOver);
-    /// The request was never sent.
+    /// Removes a dial whose request was never sent.
     fn forget_unsent(&self, dial: &DialCore);
     /// Ends a leg that was answered too late.
     fn end_second_winner(&self, session: &Session, call: &Arc<CallCore>, envelope: Option<&Envelope<'_>>);
-    /// These legs have lost, and do not count as live calls.
+    /// Stops counting these losing legs as live calls.
     fn discount(&self, legs: &[Arc<CallCore>]);
 }
 
-/// Hangs up a leg that nobody wants.
+/// Hangs up an unwanted leg.
 pub(super) fn end_leg(session: &Session, leg: &Arc<CallCore>) {
     let unwanted = || "no dial waits for this call, and it is hung up".to_owned();
     session.line(log::Level::Debug, &[("call_id", leg.id())], unwanted);
@@ -351,9 +351,9 @@ impl DialCore {
         }
     }
 
-    /// Remembers the request, so that it can be taken back.
+    /// Keeps the ID of the request, so that the request can be taken back.
     pub(super) fn keep_request(&self, request: u128) {
-        // It is set once.
+        // The ID is set only once.
         let _already_set = self.request.set(request);
     }
 
@@ -365,7 +365,7 @@ impl DialCore {
         &self.tag
     }
 
-    /// The destinations, as they may be shown.
+    /// The destinations, masked for messages.
     pub(super) fn to(&self) -> &str {
         &self.to
     }
@@ -379,7 +379,7 @@ impl DialCore {
         self.legs.lock().get(call.id()).is_some_and(|known| Arc::ptr_eq(known, call))
     }
 
-    /// Notes how far a leg has come. `told` is the time of the event that reported it, if it has one.
+    /// Notes the state of a leg. `told` is the time of the event that reported the state, if the event has one.
     pub(super) fn leg_told(&self, session: &Arc<Session>, leg: &Arc<CallCore>, told: Option<f64>) {
         if !self.is_leg(leg) {
             return;
@@ -401,10 +401,10 @@ impl DialCore {
         Moment { arrived: Some(session.clock.now()), told: None }
     }
 
-    /// A leg is over: it leaves. Why it ended tells why the dial failed, where the service does not say it.
+    /// Removes an ended leg. Its end reason is the reason of a failed dial for which the service sends none.
     pub(super) fn leg_ended(&self, leg: &Arc<CallCore>) {
         if let Some(session) = leg.session() {
-            // It may have ended without an event.
+            // The leg may have ended without an event.
             self.leg_told(&session, leg, None);
         }
         {
@@ -416,29 +416,29 @@ impl DialCore {
         let Some(CallFate::Ended(end)) = leg.over() else { return };
         let Some(reason) = end.reason.clone() else { return };
         let last = &mut self.log.lock().reason;
-        // That a leg was cancelled follows from what became of another one.
+        // A cancelled leg is a consequence: the end of another leg is the reason.
         if reason != EndReason::Cancel || last.is_none() {
             *last = Some(reason);
         }
     }
 
-    /// Why it failed: what the service says of the dial itself, and otherwise why its last leg ended.
+    /// The reason of the failure: the one that the service sent for the dial, or the end reason of its last leg.
     pub(super) fn cause(&self, session: &Session, reason: Option<EndReason>) -> Cause {
         let log = self.log.lock();
         Cause { reason: reason.or_else(|| log.reason.clone()), legs: log.legs.all(self.now(session)) }
     }
 
-    /// Whether it has as many legs as it may have.
+    /// Returns `true` if the dial has reached its limit of legs.
     pub(super) fn is_full(&self, session: &Session) -> bool {
         self.legs.lock().len() >= session.settings.dial_legs
     }
 
-    /// True once: for the first leg that there is no room for.
+    /// Returns `true` once: for the first leg beyond the limit.
     pub(super) fn first_surplus(&self) -> bool {
         !self.surplus.swap(true, Ordering::Relaxed)
     }
 
-    /// Keeps the timer of its limit, unless it is over already.
+    /// Keeps the timer of the dial's limit, unless the dial has an outcome already.
     pub(super) fn keep_timer(&self, session: &Session, timer: Option<TimerId>) {
         *self.timer.lock() = timer;
         if self.decided.load(Ordering::Acquire) {
@@ -453,12 +453,12 @@ impl DialCore {
         }
     }
 
-    /// Whether its request waits for the link: then it belongs to no session yet.
+    /// Returns `true` if the request waits for the connection: the dial belongs to no session yet.
     pub(super) fn is_queued(&self, session: &Session) -> bool {
         self.request.get().is_none_or(|request| session.is_queued(*request))
     }
 
-    /// Takes its request back if it was not sent yet; true when nobody will be rung by it.
+    /// Takes back the request if it was not sent yet. Returns `true` if no phone will ring because of this dial.
     pub(super) fn retract(&self, session: &Session) -> bool {
         if self.request.get().is_some_and(|request| session.retract(*request)) {
             self.retracted.store(true, Ordering::Relaxed);
@@ -476,7 +476,7 @@ impl DialCore {
         }
     }
 
-    /// The reply to the request, on the thread that completes it.
+    /// Handles the response to the request, on the thread that completes the request.
     pub(super) fn answered_by_service(
         self: &Arc<Self>,
         session: &Arc<Session>,
@@ -485,11 +485,11 @@ impl DialCore {
     ) {
         match answer {
             Answer::Reply(_) => self.heard.store(true, Ordering::Relaxed),
-            // The service may be dialling: its events will tell, or the limit will.
+            // The service may be dialling: the dial's events or its limit decide.
             Answer::Lost | Answer::Late => {}
             refused => {
                 let Err(error) = session.judge("calling.dial", None, "{}", refused.clone()) else { return };
-                // A leg that overtook the refusal belongs to nobody, and neither does one that rings all the same.
+                // A leg that arrived before the rejection, or that rings in spite of it, must be ended.
                 if error.may_have_been_sent() {
                     registry.give_up(session, self, error);
                 } else {
@@ -504,14 +504,14 @@ impl DialCore {
         }
     }
 
-    /// Runs something while nobody can end the legs. It can ask whether somebody is about to.
+    /// Runs a closure while no other thread can end the legs. The closure can check whether a thread is about to.
     #[cfg(test)]
     pub(super) fn with_legs_locked<T>(&self, body: impl FnOnce(&dyn Fn() -> bool) -> T) -> T {
         let _legs = self.legs.lock();
         body(&|| self.decided.load(Ordering::Acquire))
     }
 
-    /// Waits until the dial has an outcome, whatever it is.
+    /// Blocks until the dial has an outcome.
     pub(super) fn wait_over(&self, session: &Session, until: Deadline) {
         drop(self.outcome.wait(&session.clock, until));
     }
@@ -520,8 +520,9 @@ impl DialCore {
         self.heard.store(true, Ordering::Relaxed);
     }
 
-    /// A call that was answered for nobody. Asked by the one who lets go of the dial and by the one who has its outcome,
-    /// each after saying so: whoever is second sees both, and one of them hangs up.
+    /// Hangs up an answered call that the program does not want. The thread that abandons the dial and the one that
+    /// sets the outcome both call this after setting their flag: the later one sees both flags, so the call is hung up
+    /// exactly once.
     fn hang_up_if_abandoned(&self) {
         if !self.abandoned.load(Ordering::SeqCst) {
             return;
@@ -530,7 +531,7 @@ impl DialCore {
             if !self.taken.swap(true, Ordering::SeqCst) {
                 if let Some(session) = call.session() {
                     session.warn(Alarm::LateLeg, || {
-                        format!("dial {} was answered and given up: call {} is hung up", self.tag, call.id())
+                        format!("dial {} was answered after it was given up: hanging up call {}", self.tag, call.id())
                     });
                     end_leg(&session, &call);
                 }
@@ -538,7 +539,7 @@ impl DialCore {
         }
     }
 
-    /// True for the one who may set the outcome.
+    /// Returns `true` to the one thread that may set the outcome.
     fn decide(&self, session: &Session) -> bool {
         let first = !self.decided.swap(true, Ordering::AcqRel);
         if first {
@@ -547,7 +548,7 @@ impl DialCore {
         first
     }
 
-    /// Sets the outcome and tells everybody. For the one who has decided.
+    /// Sets the outcome and reports it. Only the thread that has decided calls this.
     fn settle(&self, session: &Arc<Session>, outcome: Result<Arc<CallCore>>) {
         self.outcome.set(&session.clock, outcome.clone());
         let streams = {
@@ -556,7 +557,7 @@ impl DialCore {
             log.call_back(session, &outcome);
             let handlers = std::mem::take(&mut log.handlers);
             if !handlers.is_empty() {
-                // The program's closures are dropped where its code runs.
+                // Closures of the program are dropped on the threads that run its code.
                 log.mailbox().push(&session.workers, Box::new(move || drop(handlers)));
             }
             std::mem::take(&mut log.streams)
@@ -571,7 +572,8 @@ impl DialCore {
         }
     }
 
-    /// Fails, and ends what rings before anybody is told: who is told may close the client.
+    /// Fails the dial. The ringing legs are ended before the outcome is reported, because a callback may close the
+    /// client.
     pub(super) fn fail_and_end(&self, session: &Arc<Session>, registry: &dyn Registry, error: Error) {
         if self.decide(session) {
             self.end_legs(session, registry);
@@ -579,7 +581,7 @@ impl DialCore {
         }
     }
 
-    /// Somebody answered. The legs that lost leave the tables when they end, or a little later.
+    /// Sets the answered call as the outcome. The losing legs leave the tables when they end, or a little later.
     pub(super) fn won(
         &self,
         session: &Arc<Session>,
@@ -607,7 +609,7 @@ impl DialCore {
         Self::drop_legs(session, registry, losers);
     }
 
-    /// The service ends the legs that lose, but for those that have been answered.
+    /// Drops the losing legs. The service ends them, except for those that were answered: these are hung up here.
     pub(super) fn drop_losers(&self, session: &Arc<Session>, registry: &dyn Registry, winner: Option<&Arc<CallCore>>) {
         let losers = self.losers(winner);
         for leg in losers.iter().filter(|leg| leg.was_answered()) {
@@ -616,7 +618,7 @@ impl DialCore {
         Self::drop_legs(session, registry, losers);
     }
 
-    /// Takes out the legs but for the winner.
+    /// Takes out all legs except the winner.
     fn losers(&self, winner: Option<&Arc<CallCore>>) -> Vec<Arc<CallCore>> {
         let mut losers = self.legs.lock().take();
         losers.retain(|leg| winner.is_none_or(|winner| !Arc::ptr_eq(leg, winner)) && leg.over().is_none());
@@ -637,9 +639,9 @@ impl DialCore {
     }
 }
 
-/// Hangs up a leg of a dial that nobody waits for any more.
+/// Hangs up a leg of a finished or abandoned dial.
 pub(super) fn hang_up_late(session: &Arc<Session>, node_id: &str, call_id: &str) {
-    session.warn(Alarm::LateLeg, || format!("call {call_id} belongs to a dial that is over, and is hung up"));
+    session.warn(Alarm::LateLeg, || format!("call {call_id} belongs to a finished dial: hanging up the call"));
     let mut params = String::from("{\"node_id\":");
     frame::push_string(&mut params, node_id);
     params.push_str(",\"call_id\":");

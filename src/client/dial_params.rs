@@ -1,4 +1,4 @@
-//! What is dialled, and how.
+//! The parameters of a dial.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use crate::protocol::constants::DIAL_TIMEOUT;
 use crate::protocol::device::{Devices, devices_fault, ringing};
 use crate::protocol::fields::Fields;
 
-/// What it takes, besides ringing, to set up the calls of one group of devices and to tell what became of them.
+/// Time for setting up the calls of one group of devices and for reporting their results, besides ringing.
 const SETUP: Duration = Duration::from_secs(10);
 
 params! {
@@ -52,13 +52,13 @@ impl Dial {
         self
     }
 
-    /// The limit where none is set: no phone stops ringing before its time because of it.
+    /// Returns the default limit, which is long enough that no phone stops ringing early because of it.
     pub(crate) fn default_limit(&self) -> Duration {
         let groups = ringing(&self.fields).into_iter().map(|ringing| ringing.saturating_add(SETUP));
         groups.fold(Duration::ZERO, Duration::saturating_add).max(DIAL_TIMEOUT)
     }
 
-    /// Refuses what certainly cannot be dialled.
+    /// Rejects parameters that cannot be dialled.
     pub(crate) fn check(&self) -> Result<()> {
         match devices_fault(self.fields.get("devices")) {
             Some(why) => Err(error::refused(Self::METHOD, why)),
@@ -105,12 +105,12 @@ mod tests {
             (Dial::new(rings(111)), 121),
             (Dial::new(phone("+1")).ring_timeout(secs(180)), 190),
             (Dial::new(rings(20)).ring_timeout(secs(180)), 120),
-            // One after another, and at once.
+            // Devices in order, and at once.
             (Dial::new(Devices::in_order((0..5).map(|_| rings(30)))), 200),
             (Dial::new(Devices::in_order((0..5).map(|_| phone("+1")))), 200),
             (Dial::new(Devices::at_once((0..5).map(|_| rings(30)))), 120),
             (Dial::new(Devices::at_once([rings(100), rings(20)]).then(rings(60))), 180),
-            // What the crate has no names for.
+            // Parameters that the crate has no names for.
             (raw(json!([[{"type": "x", "params": {"timeout": 100, "confirm_timeout": 60}}]])), 170),
             (raw(json!([{"params": {"timeout": 200}}])), 210),
             (raw(json!([[{"params": {"timeout": "200"}}], 7, {}, [], null])), 170),

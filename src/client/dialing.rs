@@ -71,7 +71,7 @@ impl Client {
         if !router.add_dial(&core) {
             return Err(error::refused("calling.dial", &format!("tag {:?} is in use: choose another", core.tag())));
         }
-        // Weakly, so that a dial that is over leaves nothing behind until its limit.
+        // The timer holds the dial weakly, so that a finished dial is freed before its limit.
         let (at_limit, its_router) = (Arc::downgrade(&core), Arc::downgrade(router));
         let timer = session.later(limit, move |session| {
             if let (Some(dial), Some(router)) = (at_limit.upgrade(), its_router.upgrade()) {
@@ -100,7 +100,7 @@ impl Client {
             }
         }
         if core.has_outcome() {
-            // It was given up while it was being posted.
+            // The dial was given up while its request was being posted.
             core.retract(session);
         }
         Ok(Dialing::new(session, Arc::clone(router) as Arc<dyn Registry>, core))

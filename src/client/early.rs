@@ -6,12 +6,12 @@ use std::time::Instant;
 use crate::protocol::frame::{Envelope, OwnedEnvelope};
 use crate::steps::{Key, step};
 
-/// What an entry takes besides its texts.
+/// Size of an entry besides its texts, in bytes.
 const ENTRY: usize = 256;
 
-/// An event that waits to be wanted.
+/// An event that waits for its call or message.
 pub(super) struct Early {
-    /// Of a call or a message.
+    /// ID of the call or message.
     id: Key,
     pub(super) envelope: OwnedEnvelope,
     until: Instant,
@@ -28,8 +28,8 @@ impl Early {
     }
 }
 
-/// All of them, in the order in which they came, and by ID. A step is taken for each event that is added or leaves,
-/// however many stay.
+/// The early events, in the order of arrival, and by ID. Adding or removing an event takes constant time, however many
+/// stay.
 #[derive(Default)]
 pub(super) struct EarlyEvents {
     events: BTreeMap<u64, Early>,
@@ -43,7 +43,7 @@ impl EarlyEvents {
         self.events.len()
     }
 
-    /// Everything that they own.
+    /// Total size of the events in bytes.
     pub(super) fn bytes(&self) -> usize {
         self.bytes
     }
@@ -58,7 +58,7 @@ impl EarlyEvents {
         self.events.insert(self.made, Early { id, envelope: envelope.to_owned(), until, bytes });
     }
 
-    /// Takes out those of an ID, in order.
+    /// Takes out the events of an ID, in order.
     pub(super) fn take(&mut self, id: &str) -> Vec<Early> {
         step();
         let Some(numbers) = self.by_id.remove(id) else { return Vec::new() };
@@ -77,7 +77,7 @@ impl EarlyEvents {
         let early = self.events.remove(&at)?;
         self.bytes -= early.bytes;
         if let Some(numbers) = self.by_id.get_mut(&early.id) {
-            // Nearly always the first: they leave in the order in which they came.
+            // This is nearly always the first one, because events leave in the order of arrival.
             if numbers.front() == Some(&at) {
                 numbers.pop_front();
             } else {
@@ -93,7 +93,8 @@ impl EarlyEvents {
         Some(early)
     }
 
-    /// Takes out what has waited until `now`, but for states of messages while one may be about to be named.
+    /// Takes out the events that expired before `now`. States of messages stay while the response with a message's ID
+    /// may be on its way.
     pub(super) fn expire(&mut self, now: Instant, sending: bool) -> Vec<Early> {
         let is_due = |(at, early): (&u64, &Early)| {
             step();
@@ -103,7 +104,7 @@ impl EarlyEvents {
         due.into_iter().filter_map(|at| self.remove(at)).collect()
     }
 
-    /// When the first of those that have not waited until `now` will have.
+    /// The next expiry after `now`.
     pub(super) fn next(&self, now: Instant) -> Option<Instant> {
         let is_later = |early: &&Early| {
             step();

@@ -1,4 +1,4 @@
-//! What comes in and waits for somebody to claim it: a handler, or a thread that pulls.
+//! Inbound calls and messages that wait to be claimed, by a handler or by a thread that pulls.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, VecDeque};
@@ -14,23 +14,24 @@ use crate::session::{Charge, Session, end_wait};
 use crate::steps::step;
 use crate::workers::Workers;
 
-/// Something that is offered: an inbound call or message.
+/// An inbound offer: a call or a message.
 pub(crate) trait Offered: Clone + Send + Sync + 'static {
     const WHAT: &'static str;
-    /// The name of its ID, in the log.
+    /// The name of the offer's ID in the log.
     const ID: &'static str;
-    /// Whether it counts against the bound on bytes until its handler has returned: what has no bound of its own.
+    /// Whether the offer counts against the bound on bytes until its handler has returned. This is so for offers
+    /// without a bound of their own.
     const HELD_BY_HANDLER: bool;
-    /// Everything that it owns.
+    /// Size of the offer in bytes.
     fn bytes(&self) -> usize;
-    /// The threads of its handlers.
+    /// The threads for handlers of this kind.
     fn workers(session: &Session) -> &Workers;
-    /// Nobody claimed it in time, or there were too many.
+    /// Handles an offer that was not claimed before the timeout, or that was one too many.
     fn unclaimed(&self, session: &Session, why: &str);
-    /// Its handler failed.
+    /// Handles the failure of the offer's handler.
     fn failed(&self, session: &Session);
     fn id(&self) -> Cow<'_, str>;
-    /// Whether nothing can be done with it any more: nobody is bothered with it.
+    /// Returns `true` if the offer has ended, so that no handler is run for it.
     fn is_over(&self) -> bool;
 }
 
@@ -38,16 +39,16 @@ type Handler<T> = Arc<dyn Fn(T) -> HandlerResult + Send + Sync>;
 
 pub(crate) struct Inbox<T> {
     inner: Mutex<Inner<T>>,
-    /// Bytes of what waits, and of what handlers hold.
+    /// Bytes of the waiting offers, and of those that handlers hold.
     bytes: Arc<AtomicUsize>,
 }
 
 struct Inner<T> {
     handler: Option<Handler<T>>,
-    /// What waits to be claimed, or for a thread of the handler: there is a job of [`Inbox::serve`] for each then. In the
-    /// order in which it came, and in which its time is up.
+    /// Offers that wait to be claimed, or for a thread of the handler: each of these has a job of [`Inbox::serve`].
+    /// They are in the order of arrival, which is also the order of their timeouts.
     waiting: VecDeque<Waiting<T>>,
-    /// Whether a sweep of it is due.
+    /// Whether a sweep is scheduled.
     sweeping: bool,
     pullers: BTreeMap<u64, Arc<Latch<Option<T>>>>,
     count: u64,
@@ -55,7 +56,7 @@ struct Inner<T> {
 }
 
 struct Waiting<T> {
-    /// `None` for what a handler takes however long that takes.
+    /// `None` if the offer waits for its handler without a limit.
     until: Deadline,
     offer: T,
     room: Option<Charge>,
@@ -74,7 +75,7 @@ impl<T: Offered> Inbox<T> {
         Self { inner: Mutex::new(inner), bytes: Arc::default() }
     }
 
-    /// Bytes of what waits, and of what handlers hold.
+    /// Bytes of the waiting offers, and of those that handlers hold.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes.load(Ordering::Relaxed)
     }
@@ -83,7 +84,7 @@ impl<T: Offered> Inbox<T> {
         self.inner.lock().waiting.len()
     }
 
-    /// From now on everything goes to this handler, what waits already first.
+    /// Registers the handler. It receives the waiting offers first.
     pub(crate) fn handle(
         self: &Arc<Self>,
         session: &Arc<Session>,
@@ -112,7 +113,7 @@ impl<T: Offered> Inbox<T> {
         session.kick();
     }
 
-    /// Offers something, on the reader.
+    /// Adds an offer. Called on the reader.
     pub(crate) fn offer(self: &Arc<Self>, session: &Arc<Session>, offer: T) {
         enum To<T> {
             Handler,
@@ -143,7 +144,7 @@ impl<T: Offered> Inbox<T> {
             }
         };
         match to {
-            // The reader sees to it that somebody takes the job, once for all that it has read.
+            // The reader wakes a worker once for all jobs that it has queued.
             To::Handler => self.push_job(session),
             To::Puller(puller) => drop(puller.set(&session.clock, Some(offer))),
             To::Nobody => offer.unclaimed(session, "as many as allowed wait to be claimed already"),
@@ -157,11 +158,11 @@ impl<T: Offered> Inbox<T> {
         T::workers(session).push(Box::new(move || inbox.serve(&of_job)));
     }
 
-    /// Runs the handler for what has waited longest, on a thread for handlers.
+    /// Runs the handler for the oldest offer, on a thread for handlers.
     fn serve(&self, session: &Arc<Session>) {
         let (handler, waiting) = {
             let mut inner = self.inner.lock();
-            // The last one of a closed client takes the handler with it.
+            // The last offer of a closed client takes the handler out.
             let is_last = inner.closed && inner.waiting.len() <= 1;
             let handler = if is_last { inner.handler.take() } else { inner.handler.clone() };
             (handler, inner.waiting.pop_front())
@@ -178,7 +179,7 @@ impl<T: Offered> Inbox<T> {
         }
     }
 
-    /// What has waited for too long is unclaimed.
+    /// Passes back the offers that have timed out.
     fn sweep(self: &Arc<Self>, session: &Session) {
         let mut expired = Vec::new();
         let (next, is_handled) = {
@@ -207,18 +208,18 @@ impl<T: Offered> Inbox<T> {
         }
     }
 
-    /// Waits for the next one.
+    /// Blocks until the next offer arrives.
     pub(crate) fn next(&self, session: &Session, until: Deadline) -> Result<T> {
         let what = || format!("waiting for an inbound {}", T::WHAT);
         session.check_process(&what())?;
-        // Dropped without the lock.
+        // These are dropped after the lock is released.
         let mut over = Vec::new();
         let (number, puller) = {
             let mut inner = self.inner.lock();
-            // What waits for the handler is none of ours.
+            // With a handler set, all waiting offers belong to the handler.
             let is_handled = inner.handler.is_some();
             while let Some(Waiting { offer, .. }) = inner.waiting.pop_front().filter(|_| !is_handled) {
-                // A caller who has left while waiting.
+                // The caller may have hung up while the offer waited.
                 if !offer.is_over() {
                     return Ok(offer);
                 }
@@ -236,7 +237,7 @@ impl<T: Offered> Inbox<T> {
         let wait = session.begin_wait(None, what);
         let given = puller.wait(&session.clock, until).or_else(|| {
             let withdrawn = self.inner.lock().pullers.remove(&number).is_some();
-            // Somebody took this puller out to give it something: it comes at once.
+            // Another thread has taken this puller out to hand over an offer, which arrives at once.
             if withdrawn { None } else { puller.wait(&session.clock, None) }
         });
         let outcome = match given {
@@ -248,13 +249,13 @@ impl<T: Offered> Inbox<T> {
         outcome
     }
 
-    /// Takes the first thread that pulls, as [`offer`](Self::offer) does before it gives it something.
+    /// Takes the first pulling thread, as [`offer`](Self::offer) does before it hands over an offer.
     #[cfg(test)]
     pub(super) fn take_puller(&self) -> Option<Arc<Latch<Option<T>>>> {
         self.inner.lock().pullers.pop_first().map(|(_, puller)| puller)
     }
 
-    /// What waits is given back; it belongs to a session that is gone. A handler finds that out by itself.
+    /// Returns the waiting offers of a lost session. A handler still runs for its offers and sees their end.
     pub(crate) fn clear(&self) {
         let waiting = {
             let mut inner = self.inner.lock();
@@ -263,8 +264,8 @@ impl<T: Offered> Inbox<T> {
         drop(waiting);
     }
 
-    /// Nothing comes in any more. What waits for a thread of the handler still gets it. The handler is the program's own
-    /// closure: it is dropped where its code runs.
+    /// Closes the inbox. Offers that wait for a thread of the handler still get one. The handler is a closure of the
+    /// program: it is dropped on a thread that runs the program's code.
     pub(crate) fn close(&self, session: &Session) {
         let (handler, waiting, pullers) = {
             let mut inner = self.inner.lock();
@@ -287,7 +288,7 @@ impl<T: Offered> Inbox<T> {
 }
 
 impl<T: Offered> Waiting<T> {
-    /// `None` when there is no room for it.
+    /// Creates an entry. Returns `None` if there is no room for the offer.
     fn new(offer: &T, until: Deadline, is_handled: bool, room: impl FnOnce() -> Option<Charge>) -> Option<Self> {
         if is_handled && !T::HELD_BY_HANDLER {
             return Some(Self { until, offer: offer.clone(), room: None });
@@ -299,8 +300,8 @@ impl<T: Offered> Waiting<T> {
         Some(waiting)
     }
 
-    /// From now on it waits for a thread of the handler. Only what has no bound of its own is charged for its bytes and
-    /// may wait for as long as that takes: a call is passed back in time.
+    /// Marks an offer that waits for a thread of the handler. Only offers without a bound of their own are charged for
+    /// their bytes and wait without a limit: a call is passed back at its timeout.
     fn is_for_a_handler(&mut self) {
         if T::HELD_BY_HANDLER {
             self.until = None;
@@ -310,12 +311,12 @@ impl<T: Offered> Waiting<T> {
     }
 }
 
-/// One run of a handler.
+/// Runs a handler once.
 fn run<T: Offered>(session: &Session, handler: Handler<T>, offer: T, room: Option<Charge>) {
     let _room = room;
     let given = offer.clone();
     let code = move || {
-        // A closed client has let go of its handlers: this may be the last of this one.
+        // A closed client has dropped its handlers: this may be the last reference to this one.
         let handler = handler;
         handler(given)
     };

@@ -231,7 +231,7 @@ impl Client {
         Listener::new(of, &entry)
     }
 
-    /// Warns a program, once, that waits for calls or messages of no context.
+    /// Warns once if the program waits for calls or messages but has no contexts.
     pub(super) fn may_be_offered(&self, what: &str) {
         let (session, router) = (&self.handle.session, &self.handle.router);
         if session.is_forked() || session.is_closing() || router.is_draining() || !session.contexts().is_empty() {

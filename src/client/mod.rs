@@ -1,4 +1,4 @@
-//! The client: connecting, what comes in, what goes out, stopping.
+//! The client: connecting, inbound and outbound traffic, stopping.
 
 mod builder;
 mod by_id;
@@ -16,7 +16,8 @@ mod signals;
 mod tuning;
 mod unmatched;
 
-// The page of `Client` has its methods in the order of these lines, a title for each: the blank lines keep the order.
+// The page of `Client` lists its methods in the order of these lines, each with a title. The blank lines keep rustfmt
+// from sorting them.
 mod opening;
 
 mod incoming;
@@ -46,7 +47,7 @@ use crate::call::Call;
 use crate::error::{self, Result};
 use crate::session::Session;
 
-/// The first few of these, and how many there are beside them.
+/// Lists the first few items and the number of the others.
 fn some_of(all: impl ExactSizeIterator<Item = String>) -> String {
     const SHOWN: usize = 5;
     let count = all.len();
@@ -108,7 +109,7 @@ pub struct Client {
     pub(crate) handle: Arc<Handle>,
 }
 
-/// What the clones of a client share. The threads do not hold it: when it goes, the client is closed.
+/// The state that the clones of a client share. The threads do not hold it: its drop closes the client.
 pub(crate) struct Handle {
     pub(crate) session: Arc<Session>,
     pub(crate) router: Arc<Router>,
@@ -170,7 +171,7 @@ impl Call {
 }
 
 impl Client {
-    /// The client that a session belongs to. `what` is named in the error when the client is closed.
+    /// Returns the client of a session. If the client is closed, `what` is named in the error.
     fn of(session: Option<Arc<Session>>, what: &str) -> Result<Self> {
         let owner: Option<Arc<dyn Any + Send + Sync>> = session.and_then(|session| session.owner());
         let handle = owner.and_then(|owner| owner.downcast::<Handle>().ok());

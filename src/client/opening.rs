@@ -1,4 +1,4 @@
-//! Making a client.
+//! Creating a client.
 
 use super::{Builder, Client};
 use crate::error::Result;

@@ -1,10 +1,10 @@
-//! A table by ID that also knows in which order its entries came.
+//! A table by ID that keeps the order of its entries.
 
 use std::collections::{BTreeMap, HashMap};
 
 use crate::steps::{Key, step};
 
-/// Everything here takes a number of steps that does not depend on how much is in the table.
+/// A table by ID in the order of insertion. Every method takes constant time per entry, however many entries there are.
 pub(super) struct Ordered<V> {
     entries: HashMap<Key, (u64, V)>,
     order: BTreeMap<u64, Key>,
@@ -34,7 +34,7 @@ impl<V> Ordered<V> {
         self.entries.get_mut(id).map(|(_, value)| value)
     }
 
-    /// Adds an entry as the newest; gives the one that had this ID.
+    /// Adds an entry as the newest. Returns the former entry of this ID.
     pub(super) fn insert(&mut self, id: &str, value: V) -> Option<V> {
         step();
         let former = self.remove(id);
@@ -76,7 +76,7 @@ impl<V> Ordered<V> {
 }
 
 impl Ordered<()> {
-    /// Remembers an ID, of at most `limit`; false when it was there already.
+    /// Remembers an ID, and drops the oldest one beyond `limit`. Returns `false` if the ID was known already.
     pub(super) fn remember(&mut self, id: &str, limit: usize) -> bool {
         if self.contains(id) {
             return false;

@@ -1,4 +1,4 @@
-//! What is remembered of calls and dials that are over.
+//! The memory of ended calls and finished dials.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -6,22 +6,23 @@ use std::time::Instant;
 
 use crate::clock::Deadline;
 
-/// Of so many legs of one dial that is over it is remembered that they were ended. No dial has more devices.
+/// Number of legs of one finished dial that are remembered as ended. No dial has more devices.
 const LEGS: usize = 64;
 
-/// The ids of the last calls that are over, so that their late events are not kept for a call to come.
+/// IDs of the last ended calls. Late events of these calls are dropped instead of waiting for a new call.
 #[derive(Default)]
 pub(super) struct Tombstones {
-    /// With the offer of those that went back to routing or to another application, and may be offered anew.
+    /// IDs of ended calls. A call that went back to routing or to another application may be offered again, so its
+    /// offer is kept too.
     left: HashMap<Arc<str>, Option<u64>>,
     order: VecDeque<Arc<str>>,
 }
 
 impl Tombstones {
-    /// A call is over. `offer` is what tells its offer from another one, where it may be offered anew.
+    /// Adds an ended call. `offer` is the fingerprint of its offer if the call may be offered again.
     pub(super) fn insert(&mut self, id: &str, offer: Option<u64>, limit: usize) {
         if let Some(left) = self.left.get_mut(id) {
-            // Only a new offer makes a call of an id that is known here, and takes the former offer out.
+            // Only a new offer creates a call of a known ID, and that removes the former offer.
             *left = offer.or(*left);
             return;
         }
@@ -39,7 +40,7 @@ impl Tombstones {
         self.left.contains_key(id)
     }
 
-    /// Whether this offers a call anew that was given away. True once.
+    /// Returns `true` once if this offers a call again that was passed on.
     pub(super) fn take_back(&mut self, id: &str, offer: u64) -> bool {
         self.left.get_mut(id).is_some_and(|left| left.take_if(|of| *of != offer).is_some())
     }
@@ -49,7 +50,7 @@ impl Tombstones {
     }
 }
 
-/// The last dials that are over without having been given up. A leg of theirs may still answer a phone.
+/// The last dials that finished without having been given up. One of their legs may still be answered.
 #[derive(Default)]
 pub(super) struct OverDials {
     dials: HashMap<Arc<str>, OverDial>,
@@ -61,22 +62,22 @@ struct OverDial {
     number: u64,
     how: HowOver,
     until: Deadline,
-    /// The legs that were ended already.
+    /// Legs that were ended already.
     ended: Vec<Box<str>>,
 }
 
 /// How a dial ended.
 pub(super) enum HowOver {
-    /// The service refused it: there should be no legs.
+    /// The service rejected the dial: there should be no legs.
     Refused,
-    /// The call of this id won.
+    /// The call of this ID won.
     Won(Box<str>),
-    /// Nobody answered, as the service says.
+    /// The service reported that no phone was answered.
     Failed,
 }
 
 impl OverDials {
-    /// Of a tag that is used again, the last dial counts.
+    /// Adds a finished dial. If the tag is used again, the last dial counts.
     pub(super) fn insert(&mut self, tag: &str, how: HowOver, until: Deadline, limit: usize) {
         self.added += 1;
         let tag: Arc<str> = tag.into();
@@ -91,13 +92,13 @@ impl OverDials {
         }
     }
 
-    /// Another dial has this tag now.
+    /// Removes a tag that another dial uses now.
     pub(super) fn remove(&mut self, tag: &str) {
         self.dials.remove(tag);
     }
 
-    /// Whether this leg is to be ended: the service makes none for a dial that it refused, and ends those that lose by
-    /// itself unless they have been answered. True once a leg.
+    /// Returns `true` once for a leg that must be ended. The service makes no legs for a rejected dial, and ends losing
+    /// legs by itself unless they were answered.
     pub(super) fn must_end(&mut self, tag: &str, call_id: &str, answered: bool, now: Instant) -> bool {
         let Some(dial) = self.dials.get_mut(tag).filter(|dial| dial.until.is_none_or(|until| now < until)) else {
             return false;

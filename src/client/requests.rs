@@ -52,8 +52,8 @@ impl Client {
             return Err(error::refused(method, "its parameters must be a JSON object"));
         }
         fields::check(method, &params)?;
-        // As with `Call::transfer` and `Call::pass`: the end of the call, and its offer anew, may be told before the
-        // reply comes.
+        // As with `Call::transfer` and `Call::pass`, the events of the call's end and of its new offer may arrive
+        // before the response.
         let leaving = Leaving::of_method(method);
         let leaves = params["call_id"].as_str().filter(|_| leaving != Leaving::No);
         let leaves = leaves.and_then(|id| self.handle.router.find(id));

@@ -51,15 +51,15 @@ impl Client {
             let mut addressed = sms.clone();
             addressed.fields.set("", "context", context.into());
             match self.post_message(&addressed, until, true) {
-                // It waited for the link and was never sent; the session whose context it named is gone.
+                // The request waited for the connection and was never sent; the session whose context it named is lost.
                 Err(error) if error.kind() == ErrorKind::SessionLost && session.protocol() != protocol => {}
                 outcome => return outcome,
             }
         }
     }
 
-    /// Sends a message whose states go to the context in it. `of_session`: that context is this session's own, and
-    /// nobody would hear of them in another.
+    /// Sends a message whose states are sent to the context in it. `of_session` is `true` if that context belongs to
+    /// this session, so that the states would be lost in another one.
     fn post_message(&self, sms: &Sms, until: Deadline, of_session: bool) -> Result<Message> {
         let (session, router) = (&self.handle.session, &self.handle.router);
         let message = Message::outbound(session, &sms.fields);
@@ -69,9 +69,9 @@ impl Client {
         let (of_reply, its_router, its_session) =
             (Arc::clone(message.core()), Arc::clone(router), Arc::downgrade(session));
         let sending = router.sending();
-        // On the reader, before the next frame is looked at: a state that follows finds its message.
+        // This runs on the reader before the next frame is read, so that a state that follows finds its message.
         let effect = Box::new(move |answer: &Answer| {
-            // States that came before are kept until here.
+            // Earlier states are kept until here.
             let _sending = sending;
             let (Answer::Reply(reply), Some(session)) = (answer, its_session.upgrade()) else { return };
             match reply.text("message_id").filter(|id| is_name(id)) {
@@ -80,7 +80,7 @@ impl Client {
                     its_router.track_message(&session, &id, &of_reply);
                 }
                 None => {
-                    let error = error::protocol("messaging.send: taken, but the service did not name the message");
+                    let error = error::protocol("messaging.send: accepted, but the response has no message ID");
                     of_reply.settle(&session, Err(error));
                 }
             }
@@ -89,7 +89,7 @@ impl Client {
         Ok(message)
     }
 
-    /// Refuses what would start something new while the client is shutting down.
+    /// Returns an error for new calls and messages while the client is shutting down.
     pub(super) fn may_start(&self, what: &str) -> Result<()> {
         self.handle.session.check_process(what)?;
         if self.handle.session.is_closing() {

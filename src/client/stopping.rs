@@ -1,4 +1,4 @@
-//! Running until the end, and ending.
+//! Running and stopping.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::error::{self, Result};
 use crate::protocol::constants::METHOD_SIGNALWIRE_UNRECEIVE;
 use crate::session::Ask;
 
-/// How long a call that was hung up at the end of a shutdown has to report its end.
+/// Time in which a call that was hung up at the end of a shutdown may report its end.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// # Running and stopping
@@ -73,7 +73,7 @@ impl Client {
             dial.wait_over(session, until);
         }
         self.wait_for_calls(until);
-        // A waiting thread wakes a moment before the table drops the call, which may be here still.
+        // A waiting thread wakes a moment before the table drops the call, which may still be in it here.
         let mut left = router.live_calls();
         left.retain(|call| call.over().is_none());
         let (mut last_words, mut quiet) = (until, until);
@@ -85,10 +85,10 @@ impl Client {
             }
             last_words = session.clock.after(LAST_WORDS);
             self.wait_for_calls(last_words);
-            // Their handlers have something to store, too.
+            // The handlers of these calls may still have something to store.
             quiet = session.clock.after(LAST_WORDS);
         }
-        // A recording's last event often follows the end of its call, and may be what a handler waits for.
+        // The last event of a recording often follows the end of its call, and a handler may wait for it.
         for call in router.lingering_calls() {
             call.wait_operations(session, last_words);
         }
@@ -116,11 +116,12 @@ impl Client {
         WeakClient(Arc::downgrade(&self.handle))
     }
 
-    /// Has new calls and messages go to others. Blocks for nothing: this client passes back what comes all the same.
+    /// Unsubscribes from the contexts, so that new calls and messages go to other clients. Does not block: offers that
+    /// still arrive are passed back.
     fn unsubscribe(&self) {
         let session = &self.handle.session;
         let contexts = session.contexts();
-        // Not with the next connection either.
+        // The contexts are not subscribed by the next connection either.
         session.unwant(&contexts);
         if contexts.is_empty() || !session.is_up() {
             return;
@@ -131,7 +132,7 @@ impl Client {
         }
     }
 
-    /// What a shutdown waits for, in words.
+    /// Describes what a shutdown is waiting for.
     pub(crate) fn waited_for(&self) -> String {
         let (session, router) = (&self.handle.session, &self.handle.router);
         let mut calls = router.live_calls();
@@ -144,12 +145,12 @@ impl Client {
         ];
         let some = counts.into_iter().filter(|(count, ..)| *count > 0);
         let some: Vec<_> = some.map(|(count, what, ids)| format!("{}{ids}", error::counted(count, what))).collect();
-        if some.is_empty() { "nothing is waited for".to_owned() } else { format!("waiting for {}", some.join(", ")) }
+        if some.is_empty() { "nothing to wait for".to_owned() } else { format!("waiting for {}", some.join(", ")) }
     }
 
     fn wait_for_calls(&self, until: Deadline) {
         for call in self.handle.router.live_calls() {
-            // Whether it ended or the time is up: what is left is looked at afterwards.
+            // The result is ignored, because the remaining calls are checked afterwards.
             let _ = call.wait_over(until);
         }
     }

@@ -1,4 +1,4 @@
-//! What the service fills is driven from here without a connection, so that its steps can be counted.
+//! The tables that the service fills are driven from here without a connection, so that their steps can be counted.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
@@ -29,7 +29,7 @@ use crate::session::{Credentials, EventSink, Session, Settings, Stats};
 use crate::steps;
 use crate::transport::{Connector, Endpoint, Keeper, Scheme, TlsSettings};
 
-/// A client whose link is never made: its events are given to it by hand, on the thread of the test.
+/// A client whose connection is never made: the test feeds events by hand, on its own thread.
 struct Scene {
     client: Client,
     session: Arc<Session>,
@@ -70,7 +70,7 @@ impl Scene {
         self.client.start_dial(dial).expect("the scene is right")
     }
 
-    /// Has all pass that was to happen until now.
+    /// Runs everything that is due by now.
     fn tick(&self) {
         self.session.tick();
     }
@@ -80,7 +80,7 @@ impl Scene {
     }
 }
 
-/// Twice the input takes twice the steps, and the steps are seen at all.
+/// Checks that twice the input takes twice the steps, and that steps are counted at all.
 fn grows_with_its_input(what: &str, fill: impl Fn(usize) -> u64) {
     const INPUT: usize = 500;
     let (once, twice) = (fill(INPUT), fill(2 * INPUT));
@@ -121,13 +121,13 @@ fn legs_of_a_dial_take_steps_in_proportion() {
 }
 
 impl Scene {
-    /// What was posted has been sent from here on, as far as the table of requests knows.
+    /// Marks the posted requests as sent in the table of requests.
     fn sent(&self) {
         self.session.pretend_online();
     }
 }
 
-/// How many legs the service tells of: two hundred thousand with `LEGS=200000`, which is for a release build.
+/// Number of legs in the tests: two hundred thousand with `LEGS=200000`, which is meant for a release build.
 fn legs() -> usize {
     std::env::var("LEGS").ok().and_then(|legs| legs.parse().ok()).unwrap_or(10_000)
 }
@@ -141,7 +141,7 @@ fn any_number_of_legs_of_one_dial_leaves_no_more_than_the_bound() {
     let stats = scene.stats();
     assert_eq!((dial.legs().len(), stats.calls, stats.legs_dropped), (256, 256, legs as u64 - 256));
     assert!(steps <= 4 * legs as u64, "{steps} steps");
-    // An answer is what the dial is for, whichever call it is.
+    // An answer decides the dial, whichever call is answered.
     let winner = json!({"call_id": "the-winner", "node_id": "n", "dial_winner": true});
     scene.event("calling.call.dial", json!({"tag": "t", "dial_state": "answered", "call": winner}));
     assert_eq!(dial.wait(Duration::ZERO).expect("the scene is right").id(), "the-winner");
@@ -158,7 +158,7 @@ fn late_legs_of_a_dial_that_was_given_up_leave_no_more_than_their_bound() {
     let steps = steps_of(&scene, legs, |scene, n| scene.leg("t", n, "created"));
     let stats = scene.stats();
     assert_eq!((stats.posted_requests, stats.legs_dropped), (256 + 1, legs as u64 - 256));
-    // The one more counts warnings.
+    // The additional timer counts warnings.
     assert_eq!((stats.timers, stats.calls), (timers + 1, 0), "a leg has no timer and no entry of its own");
     assert!(steps <= 4 * legs as u64, "{steps} steps");
 }
@@ -177,10 +177,10 @@ fn the_timers_of_a_dial_end_with_it() {
     scene.event("calling.call.dial", json!({"tag": "failed", "dial_state": "failed"}));
     assert_eq!(scene.stats().timers, timers, "failed");
     drop(dial);
-    // It was never sent, so that nothing can come late.
+    // The request was never sent, so no late event can arrive.
     drop(scene.dial("cancelled"));
     assert_eq!(scene.stats().timers, timers, "cancelled");
-    // One timer looks after all of those that may be answered late.
+    // One timer serves all dials that may be answered late.
     scene.sent();
     (0..50).for_each(|n| drop(scene.dial(&format!("given up {n}"))));
     assert_eq!((scene.stats().timers, scene.stats().dials_given_up), (timers + 1, 50));
@@ -285,7 +285,7 @@ fn calls_beyond_what_may_be_unanswered_are_dropped_and_those_that_were_taken_are
     let stats = scene.stats();
     assert_eq!((stats.calls, stats.calls_passed, stats.calls_dropped), (5, 10, 85));
     assert_eq!(stats.posted_requests, 10);
-    // The bound is reached, and the calls that live are passed back all the same.
+    // The bound is reached, and the live calls are passed back anyway.
     while let Ok(call) = scene.client.next_call(Duration::ZERO) {
         drop(call);
     }
@@ -363,24 +363,24 @@ fn a_name_that_is_too_long_is_malformed_wherever_it_stands() {
         malformed += 1;
         let stats = scene.stats();
         assert_eq!(stats.frames_malformed, malformed, "{event_type} {:.80}", params.to_string());
-        // From the second on a timer counts the warnings.
+        // From the second frame on a timer counts the warnings.
         let timers = stats.timers - usize::from(malformed > 1);
         assert_eq!(Stats { frames_malformed: 0, timers, ..stats }, empty, "{event_type} {:.80}", params.to_string());
     }
-    // A reason is no name: the end that it belongs to counts.
+    // A reason is no identifier: the end that contains it counts.
     scene.leg("t", 1, "created");
     let leg = dial.legs().pop().expect("the scene is right");
     let reason = "y".repeat(100_000);
     scene.event("calling.call.state", json!({"call_id": "leg-1", "call_state": "ended", "end_reason": reason}));
     let end = leg.wait_for_ended(Duration::ZERO).expect("the scene is right");
     assert_eq!(end.reason.map(|reason| reason.as_str().len()), Some(1024));
-    // Names of our own that would not be taken back are not sent.
+    // Identifiers of this client that are too long to be accepted back are not sent.
     let dial = Dial::new(phone("+1").from("+2")).tag(long);
     assert!(scene.client.start_dial(dial).expect_err("it is refused").to_string().contains("1025 bytes"));
 }
 
 impl Scene {
-    /// The call that was offered first and that nobody has taken.
+    /// The call that was offered first and is still unclaimed.
     fn offered(&self) -> Call {
         self.client.next_call(Duration::ZERO).expect("the scene is right")
     }
@@ -409,7 +409,7 @@ fn the_end_of_a_call_leaves_the_one_that_came_back_under_its_id() {
     let params = json!({"call_id": "call-1", "node_id": "n", "call_state": "created", "again": 1});
     scene.event("calling.call.receive", params);
     assert_eq!(scene.stats().calls, 1);
-    // A thread that has seen the end of the first one, and then lost its processor.
+    // A thread has seen the end of the first call, and then lost its processor.
     scene.router.settle_call(&left);
     let back = scene.router.find("call-1").expect("it lives");
     assert!(!Arc::ptr_eq(&back, &left) && back.over().is_none());
@@ -454,7 +454,7 @@ fn a_dial_that_failed_keeps_none_of_its_legs() {
     scene.leg("t", 1, "created");
     scene.event("calling.call.dial", json!({"tag": "t", "dial_state": "failed"}));
     assert_eq!((dial.legs_kept(), scene.stats().dials), (0, 0));
-    // The service tells the end of its legs, or time does.
+    // The service reports the end of the legs, or they time out.
     scene.tick();
     assert_eq!(scene.stats().calls, 0);
 }
@@ -486,7 +486,7 @@ fn a_program_hears_of_the_end_of_its_dial_after_the_legs_are_hung_up() {
             while !is_ending() {
                 thread::yield_now();
             }
-            // Too short a wait here hides a fault and never invents one.
+            // A wait that is too short here can hide a fault but never invents one.
             let told = dial.wait(Duration::from_millis(50)).expect_err("nobody has answered");
             assert_eq!(told.kind(), ErrorKind::Timeout);
         });
@@ -502,7 +502,7 @@ fn a_call_that_is_answered_while_its_dial_is_dropped_is_hung_up() {
     scene.sent();
     scene.leg("t", 1, "created");
     let winner = scene.router.find("leg-1").expect("the scene is right");
-    // The reader has taken the dial out of the tables, and is about to tell of the winner.
+    // The reader has taken the dial out of the tables, and is about to report the winner.
     scene.router.end_dial(&scene.session, dial.core(), HowOver::Won("leg-1".into()));
     let core = Arc::clone(dial.core());
     drop(dial);
@@ -525,14 +525,14 @@ fn a_call_that_comes_in_the_moment_in_which_a_pull_times_out_is_handed_out() {
             }
             thread::yield_now();
         };
-        // Too short a wait here hides a fault and never invents one.
+        // A wait that is too short here can hide a fault but never invents one.
         assert!(Latch::<()>::new().wait(clock, clock.after(Duration::from_millis(200))).is_none());
         puller.set(clock, Some(call));
         assert_eq!(pull.join().expect("it returns").expect("a call").id(), "call-1");
     });
 }
 
-/// An operation that is found by the type of its events, and notes what it takes.
+/// An operation that is found by the type of its events, and notes the accepted ones.
 struct Taker {
     name: &'static str,
     taken: AtomicUsize,
@@ -601,12 +601,12 @@ fn a_listener_hears_nothing_that_came_before_it() {
     let goes_on = Mutex::new(goes_on);
     call.on_any(move |_| {
         tell.send(()).expect("the test waits for it");
-        // Until the test lets it.
+        // The handler blocks until the test releases it.
         let _let = goes_on.lock().recv();
     });
     play("playing");
     told.recv().expect("it is told");
-    // This one waits behind it.
+    // This event waits behind the first one.
     play("paused");
     let heard = Arc::new(AtomicUsize::new(0));
     let hears = Arc::clone(&heard);
@@ -622,7 +622,7 @@ fn a_listener_hears_nothing_that_came_before_it() {
 #[test]
 fn a_request_that_times_out_in_the_write_queue_is_taken_out_and_was_not_sent() {
     let scene = Scene::new(|settings| settings.request_timeout = Duration::from_millis(20));
-    // The writer takes requests, and has no socket yet.
+    // The writer accepts requests, and has no socket yet.
     scene.sent();
     let error = scene.client.execute("some.method", json!({})).expect_err("nobody responds");
     assert_eq!((error.kind(), error.may_have_been_sent()), (ErrorKind::Offline, false));

@@ -1,4 +1,4 @@
-//! What one program in a hundred sets: times and bounds.
+//! Rarely used settings: times and bounds.
 
 use std::time::Duration;
 
@@ -28,11 +28,11 @@ use crate::session::Settings;
 #[must_use = "the closure of `Builder::tuning` returns it"]
 pub struct Tuning {
     pub(super) settings: Settings,
-    /// None: what fits the number of calls.
+    /// `None`: derived from the number of calls.
     pub(super) offline_queue: Option<usize>,
-    /// None: as many as calls.
+    /// `None`: the number of calls.
     pub(super) max_unclaimed: Option<usize>,
-    /// None: what the environment says.
+    /// `None`: the value of the environment.
     pub(super) worker_stack: Option<usize>,
 }
 

@@ -1,4 +1,4 @@
-//! Events that belong to no call, or to one that is not known any more, and who listens to them.
+//! Events that belong to no call or to an ended one, and their listeners.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ pub(super) struct UnmatchedEvents {
 #[derive(Default)]
 struct Inner {
     listeners: Vec<Arc<ListenerEntry>>,
-    /// How many events were posted to them.
+    /// Number of events that were posted to the listeners.
     posted: u64,
     closed: bool,
 }
@@ -35,11 +35,12 @@ impl UnmatchedEvents {
         if !inner.closed {
             inner.listeners.push(Arc::clone(&entry));
         }
-        // Of a closed client the caller drops the handler, after the lock is let go.
+        // If the client is closed, the caller drops the handler after the lock is released.
         entry
     }
 
-    /// Has the listeners told, on the reader; false when there is none. Who they are is looked up where they run.
+    /// Queues an event for the listeners. Called on the reader. Returns `false` if there is none. The list of listeners
+    /// is read when the job runs.
     pub(super) fn tell(self: &Arc<Self>, session: &Arc<Session>, envelope: &Envelope<'_>) -> bool {
         let number = {
             let mut inner = self.inner.lock();
@@ -68,8 +69,8 @@ impl UnmatchedEvents {
         self.inner.lock().listeners.iter().filter(|listener| listener.is_for(number)).cloned().collect()
     }
 
-    /// Nothing comes any more. The handlers are the program's own closures: they are dropped where its code runs, after
-    /// the events that still wait for them.
+    /// Closes the registry. The handlers are closures of the program: they are dropped on a thread that runs its code,
+    /// after the events that still wait for them.
     pub(super) fn close(self: &Arc<Self>, session: &Session) {
         let any = {
             let mut inner = self.inner.lock();

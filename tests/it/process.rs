@@ -170,7 +170,7 @@ fn a_signal_says_in_a_warning_what_is_drained_and_for_how_long() {
         send_self("-TERM");
         run.join().unwrap().unwrap();
         let lines = capture.take();
-        let begin = "a signal asks to stop: shutting down within 1s, waiting for 2 calls (";
+        let begin = "received a signal: shutting down within 1s, waiting for 2 calls (";
         let said = lines.iter().find(|(_, line)| line.starts_with(begin));
         let (_, said) = said.unwrap_or_else(|| panic!("no line {begin:?}: {lines:#?}"));
         assert!(said.contains(call.id()) && said.contains(other.id()), "{said}");

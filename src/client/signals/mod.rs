@@ -1,4 +1,4 @@
-//! What asks a program to stop, while `Client::run` runs: signals on Unix, the events of its console on Windows.
+//! The events that stop a program during `Client::run`: signals on Unix, console events on Windows.
 
 mod stop;
 #[cfg(unix)]

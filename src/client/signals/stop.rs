@@ -1,13 +1,13 @@
-//! What a signal does.
+//! The effect of a signal.
 
 use crate::client::WeakClient;
 
-/// Shuts a client down because somebody asked for it.
+/// Shuts down a client because of a signal.
 pub(super) fn shut_down(client: &WeakClient, event: &str) {
     let Some(client) = client.upgrade() else { return };
     let limit = client.handle.session.settings.drain_limit;
     log::warn!(
-        "a {event} asks to stop: shutting down within {limit:?}, {}; another {event} ends the process at once",
+        "received a {event}: shutting down within {limit:?}, {}; another {event} ends the process at once",
         client.waited_for()
     );
     client.shutdown(limit);

@@ -20,38 +20,39 @@ pub(in crate::client) struct Watch {
     _running: Running,
 }
 
-/// What the process does on a signal, for all clients that run in it, at once or one after another. The handler that
-/// the system knows cannot be taken back, so it is installed once; what it does can.
+/// The signal handling of the process, for all clients that run in it, at once or one after another. A handler cannot
+/// be removed from the system, so it is installed once and its behaviour changes.
 struct Process {
-    /// What the process had arranged before the first client ran.
+    /// The signal handling before the first client ran.
     before: Option<Arc<Before>>,
-    /// How many clients run.
+    /// Number of running clients.
     running: usize,
-    /// What ends the process on the second signal, while clients run.
+    /// Handlers that end the process on the second signal, while clients run.
     second: Vec<SigId>,
 }
 
-/// The signals that are watched, and how the process is to deal with them when no client runs.
+/// The watched signals, and how the process handles them when no client runs.
 struct Before {
     watched: Vec<i32>,
-    /// Raised while no client runs: a signal that ended the process before does it again.
+    /// Set while no client runs: a signal that ended the process before ends it again.
     released: Arc<AtomicBool>,
 }
 
 static PROCESS: Mutex<Process> = Mutex::new(Process { before: None, running: 0, second: Vec::new() });
 
 impl Before {
-    /// Looks at what the process does with the signals, and installs what does the same when no client runs.
+    /// Reads how the process handles the signals, and installs handlers that do the same when no client runs.
     fn install() -> std::io::Result<Self> {
         let released = Arc::new(AtomicBool::new(false));
         let mut watched = Vec::new();
         for signal in [SIGINT, SIGTERM, SIGHUP] {
             match Disposition::of(signal) {
-                // Whoever started the process meant that: `nohup`, or a shell that put it into the background.
+                // The parent of the process chose to ignore the signal: `nohup`, or a shell that runs the process in
+                // the background.
                 Disposition::Ignored => continue,
-                // Many daemons read their configuration anew on it.
+                // Many daemons reload their configuration on SIGHUP.
                 Disposition::Handled if signal == SIGHUP => continue,
-                // The handler of the program is called before ours, always.
+                // The handler of the program is always called before this one.
                 Disposition::Handled => {}
                 Disposition::Default => {
                     signal_hook::flag::register_conditional_default(signal, Arc::clone(&released))?;
@@ -63,7 +64,7 @@ impl Before {
     }
 }
 
-/// What a process does with a signal.
+/// How a process handles a signal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Disposition {
     Default,
@@ -73,7 +74,7 @@ enum Disposition {
 }
 
 impl Disposition {
-    /// As the system tells. Only Linux tells it in a file; elsewhere it counts as the default.
+    /// Reads the disposition from the system. Only Linux has a file for it; elsewhere the default is assumed.
     fn of(signal: i32) -> Self {
         let status = if cfg!(any(target_os = "linux", target_os = "android")) {
             std::fs::read_to_string("/proc/self/status").unwrap_or_default()
@@ -98,7 +99,7 @@ impl Disposition {
 }
 
 impl Process {
-    /// One more client runs. The first signal is for those that do.
+    /// Adds a running client, which the first signal stops.
     fn enter(&mut self) -> std::io::Result<Running> {
         let before = match &self.before {
             Some(before) => Arc::clone(before),
@@ -107,7 +108,7 @@ impl Process {
         if self.running == 0 {
             let armed = Arc::new(AtomicBool::new(false));
             for &signal in &before.watched {
-                // In this order: the first signal finds the flag down and raises it, the second finds it up.
+                // The order matters: the first signal finds the flag clear and sets it, the second finds it set.
                 let ids = [
                     signal_hook::flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&armed)),
                     signal_hook::flag::register(signal, Arc::clone(&armed)),
@@ -133,7 +134,7 @@ impl Process {
         }
     }
 
-    /// Says whether signals are as they were before any client ran.
+    /// Switches signal handling back to the state before any client ran, or to that of a running client.
     fn release(&self, released: bool) {
         if let Some(before) = &self.before {
             before.released.store(released, Ordering::SeqCst);
@@ -141,7 +142,7 @@ impl Process {
     }
 }
 
-/// A client that runs.
+/// A running client.
 struct Running;
 
 impl Drop for Running {
@@ -149,7 +150,7 @@ impl Drop for Running {
         let mut process = PROCESS.lock();
         process.running -= 1;
         if process.running == 0 {
-            // In this order: no signal is lost in between.
+            // The order matters: no signal is lost in between.
             process.release(true);
             process.forget_second();
         }
@@ -165,7 +166,7 @@ impl Watch {
             (running, process.before.as_ref().map(|before| before.watched.clone()).unwrap_or_default())
         };
         let mut signals = Signals::new(watched).map_err(refused)?;
-        // From here on the client deals with them.
+        // From here on the client handles the signals.
         PROCESS.lock().release(false);
         let handle = signals.handle();
         let client = client.downgrade();
@@ -185,7 +186,7 @@ impl Drop for Watch {
     fn drop(&mut self) {
         self.signals.close();
         if let Some(thread) = self.thread.take() {
-            // It has logged what it had to say, if it panicked.
+            // The thread has logged its panic, if it panicked.
             let _panicked = thread.join();
         }
     }

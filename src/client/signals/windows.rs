@@ -11,7 +11,7 @@ use super::stop::shut_down;
 use crate::client::Client;
 use crate::error::{self, Result};
 
-/// How a process ends that has no handler (`STATUS_CONTROL_C_EXIT`).
+/// Exit code of a process that has no handler (`STATUS_CONTROL_C_EXIT`).
 const INTERRUPTED: i32 = 0xC000_013A_u32 as i32;
 
 /// Ends a client on the first event, and the process on the second.
@@ -20,13 +20,13 @@ pub(in crate::client) struct Watch {
     thread: Option<JoinHandle<()>>,
 }
 
-/// What the process does on an event, for all clients that run in it. The handler cannot be taken back, so it is
-/// installed once; what it does depends on who runs.
+/// The console handling of the process, for all clients that run in it. The handler cannot be removed, so it is
+/// installed once; its behaviour depends on the running clients.
 struct Process {
-    /// Whether the handler is ours, once it is known.
+    /// Whether the handler is the one of this crate. `None` until that is known.
     is_ours: Option<bool>,
     running: Vec<(u64, Sender<()>)>,
-    /// Those who run have been asked to stop.
+    /// Whether the running clients were requested to stop.
     asked: bool,
 }
 
@@ -34,7 +34,7 @@ static PROCESS: Mutex<Process> = Mutex::new(Process { is_ours: None, running: Ve
 static NUMBER: AtomicU64 = AtomicU64::new(0);
 
 impl Process {
-    /// Installs the handler, if that was not done.
+    /// Installs the handler, unless that was done before.
     fn install(&mut self) -> Result<()> {
         if self.is_ours.is_some() {
             return Ok(());
@@ -42,7 +42,9 @@ impl Process {
         self.is_ours = match ctrlc::set_handler(on_event) {
             Ok(()) => Some(true),
             Err(ctrlc::Error::MultipleHandlers) => {
-                log::warn!("the program has a handler for Ctrl-C of its own: `run` does not end by it");
+                log::warn!(
+                    "the program has its own handler for Ctrl-C: Ctrl-C does not end `run`, call `shutdown` from that handler"
+                );
                 Some(false)
             }
             Err(why) => return Err(error::config(format!("the system refused a handler for Ctrl-C: {why}"))),
@@ -51,7 +53,7 @@ impl Process {
     }
 }
 
-/// In a thread of the handler's.
+/// Handles an event. Called on a thread of the handler.
 fn on_event() {
     let mut process = PROCESS.lock();
     if process.running.is_empty() || process.asked {
@@ -59,7 +61,7 @@ fn on_event() {
     }
     process.asked = true;
     for (_, client) in &process.running {
-        // It has room for the only one that is ever sent.
+        // The channel has room for the only message that is ever sent.
         let _ = client.try_send(());
     }
 }
@@ -95,7 +97,7 @@ impl Drop for Watch {
             process.asked &= !process.running.is_empty();
         }
         if let Some(thread) = self.thread.take() {
-            // It has logged what it had to say, if it panicked.
+            // The thread has logged its panic, if it panicked.
             let _panicked = thread.join();
         }
     }
