@@ -1,11 +1,11 @@
-//! Where the service is: a host that is one, a port and a path.
+//! The address of the service: a valid host, a port and a path.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::error::{self, Result};
 
-/// Whether the link is encrypted.
+/// Whether the connection is encrypted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Scheme {
     Wss,
@@ -28,11 +28,10 @@ impl Scheme {
     }
 }
 
-/// The address of the service, checked. `Display` is what people read: `host`, or `host:port` when the port is not
-/// the usual one.
+/// The checked address of the service. `Display` is `host`, or `host:port` if the port is not the usual one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Endpoint {
-    /// Without brackets, also for IPv6: with them neither the lookup nor the check of the certificate works.
+    /// The host without brackets, also for IPv6: with brackets neither the lookup nor the certificate check works.
     host: Box<str>,
     port: u16,
     scheme: Scheme,
@@ -68,12 +67,12 @@ impl Endpoint {
         self.scheme
     }
 
-    /// The address itself, when the host is one and nothing has to be looked up.
+    /// The address itself, if the host is an address and needs no lookup.
     pub(super) fn literal(&self) -> Option<IpAddr> {
         self.host.parse().ok()
     }
 
-    /// Whether bytes may go to `address` as this link would send them.
+    /// Returns `true` if bytes may be sent to `address` over this connection.
     pub(super) fn may_use(&self, address: IpAddr) -> bool {
         self.scheme == Scheme::Wss || self.allow_plaintext || address.to_canonical().is_loopback()
     }
@@ -82,17 +81,17 @@ impl Endpoint {
         self.scheme == Scheme::Ws
     }
 
-    /// Whether bytes must not leave this machine, because there is no TLS.
+    /// Returns `true` if bytes must not leave this machine, because there is no TLS.
     pub(super) fn is_local_only(&self) -> bool {
         self.scheme == Scheme::Ws && !self.allow_plaintext
     }
 
-    /// The URL of the upgrade, but for its path.
+    /// The URL of the upgrade without its path.
     pub(super) fn url(&self) -> String {
         format!("{}://{self}/", self.scheme.name())
     }
 
-    /// The path of the upgrade, which may have a secret in it.
+    /// The path of the upgrade, which may contain a secret.
     pub(super) fn path(&self) -> &str {
         &self.path
     }
@@ -110,7 +109,7 @@ impl fmt::Display for Endpoint {
     }
 }
 
-/// Takes `host`, `host:port` and IPv6 in brackets apart.
+/// Splits `host`, `host:port` and IPv6 in brackets.
 pub(super) fn split(given: &str) -> Result<(Box<str>, Option<u16>), String> {
     if given.is_empty() {
         return Err("it is empty; give a name such as `example.signalwire.com`".into());
@@ -122,7 +121,7 @@ pub(super) fn split(given: &str) -> Result<(Box<str>, Option<u16>), String> {
         return Err("give the host alone, without a user or password in front of an @".into());
     }
     if let Some(bad) = given.chars().find(|c| matches!(c, '/' | '?' | '#' | '\\')) {
-        return Err(format!("give the host alone, without {bad:?} and what follows; `path` sets the path"));
+        return Err(format!("give the host alone, without {bad:?} and the part after it; `path` sets the path"));
     }
     if let Some(bad) = given.chars().find(|c| c.is_whitespace() || c.is_control()) {
         return Err(format!("it contains {bad:?}; remove it"));
@@ -162,7 +161,7 @@ fn check_port(port: &str) -> Result<u16, String> {
 }
 
 fn check_name(name: &str) -> Result<&str, String> {
-    // An absolute name is the same host, but its final dot is in no certificate.
+    // An absolute name is the same host, but certificates never contain its final dot.
     let name = name.strip_suffix('.').unwrap_or(name);
     if name.parse::<Ipv4Addr>().is_ok() {
         return Ok(name);
@@ -187,10 +186,10 @@ fn check_name(name: &str) -> Result<&str, String> {
 }
 
 fn check_path(path: &str) -> Result<Box<str>, String> {
-    // What a URL has to encode, and a fragment, which is never sent.
+    // Characters that a URL must encode, and a fragment, which is never sent.
     let is_bad = |c: &char| !c.is_ascii_graphic() || r##"#"<>\^`{|}"##.contains(*c);
     if let Some(bad) = path.chars().find(is_bad) {
-        return Err(format!("'{}' cannot be part of it; encode it as %XX", bad.escape_default()));
+        return Err(format!("'{}' is not allowed; encode it as %XX", bad.escape_default()));
     }
     Ok(if path.starts_with('/') { path.into() } else { format!("/{path}").into() })
 }

@@ -24,16 +24,16 @@ use crate::error::{self, BoxError, Error, Phase, Result};
 use crate::latch::Latch;
 use crate::secret::Secrets;
 
-/// So long an address is tried alone before the next is tried beside it (RFC 8305).
+/// Time for which an address is tried alone before the next is tried in parallel (RFC 8305).
 const HEAD_START: Duration = Duration::from_millis(250);
 
-/// So many addresses of a name are tried at most: each one that does not answer holds a thread until the deadline.
+/// Largest number of addresses of a name that are tried: each unresponsive address holds a thread until the deadline.
 const ADDRESSES: usize = 16;
 
-/// How long connecting to one address may take where no deadline says it.
+/// Longest time for connecting to one address without a deadline.
 const ADDRESS_MAX: Duration = Duration::from_secs(10);
 
-/// How much of a refusal's body is shown.
+/// Number of bytes of a rejection's body that are shown.
 const BODY_SHOWN: usize = 256;
 
 /// An established WebSocket.
@@ -48,27 +48,27 @@ pub(crate) struct Connection {
 pub(crate) struct Socket(Arc<Tcp>);
 
 impl Socket {
-    /// Whether the system has received something that the reader has not taken yet, so that the peer is alive although
-    /// the reader has not noticed. Looked at only before a link would be cut: it may take a moment.
+    /// Returns `true` if the system has received bytes that the reader has not read yet, so that the peer is alive
+    /// although the reader has not noticed. Checked only before a cut: the check may take a moment.
     pub(crate) fn has_arrived(&self) -> bool {
         self.0.has_arrived()
     }
 
-    /// Ends both directions: whoever blocks in the socket returns, and the peer is told.
+    /// Shuts down both directions: threads that block in the socket return, and the peer sees the end.
     pub(crate) fn shutdown(&self) {
-        // It fails only when there is nothing to cut any more.
+        // This fails only if the connection has ended already.
         let _ = self.0.shutdown(Shutdown::Both);
     }
 }
 
-/// Ends an attempt to connect from another thread, because the client closes.
+/// Cancels an attempt to connect from another thread, because the client closes.
 pub(crate) struct Cutoff {
     clock: Clock,
     cut: Latch<()>,
     attempt: Mutex<Attempt>,
 }
 
-/// What the running attempt waits on.
+/// The object that the running attempt waits on.
 enum Attempt {
     Idle,
     Waiting(Sender<Step>),
@@ -80,15 +80,15 @@ impl Cutoff {
         Self { clock, cut: Latch::new(), attempt: Mutex::new(Attempt::Idle) }
     }
 
-    /// Ends the running attempt, and every later one. The socket of the last attempt is shut down even when it
-    /// succeeded, unless [`let_go`](Self::let_go) came first, so that authentication is ended too.
+    /// Cancels the running attempt and all later ones. The socket of the last attempt is shut down even if the attempt
+    /// succeeded, unless [`let_go`](Self::let_go) came first, so that authentication is cancelled too.
     pub(crate) fn cut(&self) {
         self.cut.set(&self.clock, ());
         let attempt = std::mem::replace(&mut *self.attempt.lock(), Attempt::Idle);
         match attempt {
             Attempt::Idle => {}
             Attempt::Waiting(steps) => {
-                // A full channel has a step in it, and after each step the attempt looks at the latch.
+                // A full channel contains a step, and the attempt checks the latch after each step.
                 let _ = steps.send(Step::Cut);
             }
             Attempt::Talking(socket) => {
@@ -103,15 +103,15 @@ impl Cutoff {
         self.cut.is_set()
     }
 
-    /// Forgets the socket: the connection is up, and ends in its own way from now on.
+    /// Releases the socket: the connection is up, and is closed in the regular way from now on.
     pub(crate) fn let_go(&self) {
         *self.attempt.lock() = Attempt::Idle;
     }
 
-    /// Remembers what the attempt waits on; an error when it is cut already.
+    /// Stores the object that the attempt waits on. Returns an error if the attempt is cancelled already.
     fn watch(&self, attempt: Attempt) -> Result<()> {
         *self.attempt.lock() = attempt;
-        // Looked at afterwards, so that a cut in between is seen here or finds the attempt.
+        // The check comes afterwards, so that a cut in between is seen here or finds the attempt.
         self.check()
     }
 
@@ -120,7 +120,7 @@ impl Cutoff {
     }
 }
 
-/// What an attempt is told by the threads that do for it what cannot be interrupted.
+/// Messages to an attempt from the threads that make its uninterruptible calls.
 enum Step {
     Found(Result<Vec<SocketAddr>, Arc<io::Error>>),
     Connected(TcpStream),
@@ -130,8 +130,8 @@ enum Step {
 
 type Find = dyn Fn(&str, u16) -> io::Result<Vec<SocketAddr>> + Send + Sync;
 
-/// The name lookups of one client. The system's cannot be interrupted, so it may outlive the attempt it was for;
-/// later attempts then wait for it instead of starting another.
+/// The name lookups of one client. A lookup of the system cannot be interrupted, so it may outlive its attempt; later
+/// attempts then wait for it instead of starting another.
 struct Lookups {
     find: Box<Find>,
     state: Mutex<LookupState>,
@@ -143,10 +143,10 @@ struct LookupState {
     waiting: Vec<Sender<Step>>,
 }
 
-/// Told how long a phase of connecting took, and how it failed. It must not block.
+/// Receives the duration and the error of each phase of connecting. It must not block.
 type Phases = Box<dyn Fn(Phase, Duration, Option<&Error>) + Send + Sync>;
 
-/// What an attempt found out on its way. Told before the end of the phase that it belongs to.
+/// A detail that an attempt has found. Reported before the end of the phase that it belongs to.
 pub(crate) enum Fact {
     /// The addresses of the name that was looked up, in the order in which they are tried.
     Addresses(Vec<SocketAddr>),
@@ -162,10 +162,10 @@ pub(crate) enum Fact {
     Date(i64),
 }
 
-/// Told of each fact. It must not block.
+/// Receives each fact. It must not block.
 type Facts = Box<dyn Fn(Fact) + Send + Sync>;
 
-/// Makes connections to one endpoint; built once per client.
+/// Makes connections to one endpoint. One connector is built for each client.
 pub(crate) struct Connector {
     endpoint: Endpoint,
     trust: Option<Arc<Shared>>,
@@ -201,12 +201,12 @@ impl Connector {
         Ok(Self { endpoint, trust, proxy, max_frame, clock, lookups, phases: Vec::new(), facts: None })
     }
 
-    /// Has `phases` told of each phase of connecting.
+    /// Registers `phases`, which receives each phase of connecting.
     pub(crate) fn report_phases(&mut self, phases: impl Fn(Phase, Duration, Option<&Error>) + Send + Sync + 'static) {
         self.phases.push(Box::new(phases));
     }
 
-    /// Has `facts` told of what attempts find out.
+    /// Registers `facts`, which receives the details that attempts find.
     pub(crate) fn report_facts(&mut self, facts: impl Fn(Fact) + Send + Sync + 'static) {
         self.facts = Some(Box::new(facts));
     }
@@ -230,7 +230,7 @@ impl Connector {
         }
     }
 
-    /// The proxy, as it may be shown.
+    /// The proxy in printable form.
     pub(crate) fn proxy(&self) -> Option<String> {
         self.proxy.as_ref().map(ToString::to_string)
     }
@@ -239,8 +239,8 @@ impl Connector {
         &self.endpoint
     }
 
-    /// Sets TLS up, unless that was done: what takes long about it can be done while another thread looks the name up and
-    /// connects. An attempt finds the same error.
+    /// Sets up TLS, unless that was done. The slow part can be done while another thread looks up the name and
+    /// connects. An attempt returns the same error.
     pub(crate) fn warm_up(&self) {
         if let Some(trust) = &self.trust {
             let _the_attempt_says_why = trust.trust();
@@ -257,7 +257,7 @@ impl Connector {
         let result = self.attempt(until, cutoff, secrets);
         if result.is_err() {
             cutoff.let_go();
-            // Whatever a cut made fail, the cut is the reason.
+            // If the attempt was cut, the cut is the reason of every failure.
             cutoff.check()?;
         }
         result
@@ -281,7 +281,7 @@ impl Connector {
         Ok(Connection { reader, writer, socket: Socket(socket) })
     }
 
-    /// Has names looked up by `find`.
+    /// Replaces the lookup of names by `find`.
     #[cfg(test)]
     pub(super) fn find_with(
         &mut self,
@@ -290,7 +290,7 @@ impl Connector {
         self.lookups = Arc::new(Lookups { find: Box::new(find), state: Mutex::default() });
     }
 
-    /// Whether more than so many attempts were promised the answer of the running lookup.
+    /// Returns `true` if more than `count` attempts wait for the running lookup.
     #[cfg(test)]
     pub(super) fn is_anyone_waiting_beyond(&self, count: usize) -> bool {
         self.lookups.state.lock().waiting.len() > count
@@ -301,7 +301,7 @@ impl Connector {
             Some(proxy) => (proxy.host(), proxy.port()),
             None => (self.endpoint.host(), self.endpoint.port()),
         };
-        // Nothing has to be looked up when the host is an address.
+        // A host that is an address needs no lookup.
         if let Ok(address) = host.parse() {
             let addresses = vec![SocketAddr::new(address, port)];
             self.fact(|| Some(Fact::Addresses(addresses.clone())));
@@ -334,7 +334,7 @@ impl Connector {
         }
         let socket = self.race(&addresses, until, cutoff)?;
         if self.endpoint.is_local_only() {
-            // What was connected to decides, not what was asked for.
+            // The connected address decides, not the requested one.
             let peer = socket.peer_addr().map_err(|e| self.failed(Phase::Tcp, &e.to_string(), None))?;
             if !self.endpoint.may_use(peer.ip()) {
                 return Err(self.plaintext_refused());
@@ -345,17 +345,17 @@ impl Connector {
         Ok(Tcp::client(socket, &self.clock))
     }
 
-    /// Connects to whichever address answers first. Each one has a head start over the next.
+    /// Connects to the address that accepts first. Each address has a head start over the next.
     fn race(&self, addresses: &[SocketAddr], until: Deadline, cutoff: &Cutoff) -> Result<TcpStream> {
         let mut last = None;
         let mut rest = addresses.iter();
-        // Nearly always the first one answers within its head start, or refuses: that takes no thread.
+        // The first address nearly always accepts within its head start, or refuses: that needs no thread.
         for address in rest.by_ref() {
             cutoff.check()?;
             match TcpStream::connect_timeout(address, self.time_for_one(until)?.min(HEAD_START)) {
                 Ok(socket) => return Ok(socket),
                 Err(e) if e.kind() == io::ErrorKind::TimedOut => {
-                    // Again, and beside the others from now on.
+                    // This address is tried again, in parallel with the others from now on.
                     return self.race_on(*address, rest, last, until, cutoff);
                 }
                 Err(e) => last = Some(e),
@@ -375,7 +375,7 @@ impl Connector {
         let (steps, outcome) = self.clock.bounded(rest.len() + 2);
         cutoff.watch(Attempt::Waiting(steps.clone()))?;
         let (mut tried, mut running) = (0, 0);
-        // The head start of the first one is over.
+        // The head start of the first address has passed.
         for address in [Some(&first), rest.next()].into_iter().flatten() {
             self.run(*address, &steps, until)?;
             (tried, running) = (tried + 1, running + 1);
@@ -407,12 +407,12 @@ impl Connector {
         }
     }
 
-    /// Tries one address on a thread of its own, which ends at the deadline even when nothing answers.
+    /// Tries one address on its own thread, which ends at the deadline even without a response.
     fn run(&self, address: SocketAddr, steps: &Sender<Step>, until: Deadline) -> Result<()> {
         let (steps, span) = (steps.clone(), self.time_for_one(until)?);
         self.clock
             .spawn(Whose::Client, "relay-connect", move || {
-                // A race that is over is not there any more; the socket closes by being dropped.
+                // If the race has ended, the receiver is dropped; the socket is closed by its drop.
                 let _ = steps.send(match TcpStream::connect_timeout(&address, span) {
                     Ok(socket) => Step::Connected(socket),
                     Err(e) => Step::Unreachable(e),
@@ -434,7 +434,7 @@ impl Connector {
             return self.timed_out(Phase::Tcp);
         }
         let why = match &last {
-            Some(last) if tried > 1 => format!("{tried} addresses tried, the last said: {last}"),
+            Some(last) if tried > 1 => format!("{tried} addresses tried, the last error: {last}"),
             Some(last) => last.to_string(),
             None => "no address was tried".to_owned(),
         };
@@ -488,7 +488,7 @@ impl Connector {
                 Err(self.failed(Phase::Upgrade, "the answer is too large, or comes in too many small pieces", None))
             }
             Err(HandshakeError::Failure(e)) => Err(self.failed(Phase::Upgrade, &secrets.clean(&e.to_string()), None)),
-            // The stream blocks during the upgrade, so that nothing interrupts it.
+            // The stream blocks during the upgrade, so the upgrade is never interrupted.
             Err(HandshakeError::Interrupted(_)) => Err(self.failed(Phase::Upgrade, "it was interrupted", None)),
         }
     }
@@ -507,7 +507,7 @@ impl Connector {
         }
     }
 
-    /// What is connected to, in the words of errors.
+    /// The target of the connection, for errors.
     fn target(&self) -> String {
         match &self.proxy {
             Some(proxy) => format!("{} through the proxy {proxy}", self.endpoint),
@@ -529,7 +529,7 @@ impl Connector {
             io::ErrorKind::UnexpectedEof => self.failed(phase, "the peer closed the connection", None),
             _ => {
                 let mut why = e.to_string();
-                // What TLS 1.3 has against a client's certificate comes during the upgrade.
+                // TLS 1.3 reports a rejected client certificate during the upgrade.
                 if let Some(advice) = advice(&e).filter(|_| matches!(phase, Phase::Tls | Phase::Upgrade)) {
                     why.push_str(": ");
                     why.push_str(advice);
@@ -549,7 +549,7 @@ impl Connector {
 }
 
 impl Lookups {
-    /// Has the answer to a lookup that ends from now on sent to `steps`; starts one if none runs.
+    /// Makes a lookup that ends from now on send its result to `steps`. Starts a lookup if none is running.
     fn join(self: &Arc<Self>, host: &str, port: u16, steps: Sender<Step>, clock: &Clock) -> io::Result<()> {
         let starts = {
             let mut state = self.state.lock();
@@ -564,7 +564,7 @@ impl Lookups {
         let spawned = clock.spawn(Whose::Client, "relay-lookup", move || {
             let found = (this.find)(&host, port).map_err(Arc::new);
             for steps in this.finish() {
-                // An attempt that gave up is not there any more.
+                // The receiver of a cancelled attempt has been dropped.
                 let _ = steps.send(Step::Found(found.clone()));
             }
         });
@@ -578,7 +578,7 @@ impl Lookups {
     }
 }
 
-/// The same addresses with the two families taking turns, so that one that leads nowhere costs one head start only.
+/// Reorders the addresses so that the two families alternate: an unreachable family then costs one head start only.
 fn alternate(found: Vec<SocketAddr>) -> Vec<SocketAddr> {
     let first_is_v6 = found.first().is_some_and(SocketAddr::is_ipv6);
     let (first, second): (Vec<_>, Vec<_>) =
@@ -602,7 +602,7 @@ fn pem(der: &[u8]) -> String {
 
 /// The beginning of a body as one line of printable text.
 fn sanitised(body: &[u8], secrets: &Secrets) -> String {
-    // Masked before it is cut: half a secret would not be found.
+    // Secrets are masked before the text is cut, because half a secret would not be found.
     let text = secrets.mask().clean_part(String::from_utf8_lossy(body).trim_end_matches(char::REPLACEMENT_CHARACTER));
     let text: String = text.chars().take(BODY_SHOWN).collect();
     let printable: String = text.chars().map(|c| if c.is_control() || c == '\u{fffd}' { ' ' } else { c }).collect();

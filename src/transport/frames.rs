@@ -1,5 +1,5 @@
-//! The frames of WebSocket, encoded and decoded here: tungstenite's own codec logs every frame at trace, with all that
-//! is in it.
+//! Encoding and decoding of WebSocket frames. tungstenite's own codec is not used, because it logs every frame with its
+//! content at trace level.
 
 use std::hash::{BuildHasher, RandomState};
 use std::ops::Range;
@@ -9,22 +9,22 @@ use uuid::Uuid;
 
 use super::wire::LinkEnd;
 
-/// How much is read at once, and kept when nothing waits.
+/// Size of one read in bytes, and of the buffer that is kept without pending data.
 const BUFFER: usize = 16 << 10;
 
-/// A buffer that a large frame has grown beyond this is given back.
+/// Largest buffer that is kept, in bytes. A buffer that a large frame has grown beyond this size is freed.
 const KEPT: usize = 256 << 10;
 
-/// A control frame has at most so many bytes.
+/// Largest payload of a control frame in bytes.
 const CONTROL: usize = 125;
 
-/// Masks are made with a key of the system's randomness, which is renewed after so many.
+/// Number of masks that are made with one random key of the system.
 const MASKS_OF_A_KEY: u64 = 4096;
 
-/// Encodes frames for the service. Each has a mask of its own that cannot be guessed, as the protocol asks of a client.
+/// Encodes frames for the service. Each frame has its own unpredictable mask, as WebSocket requires of a client.
 ///
-/// To ask the system for each mask would cost more than all the rest of a small frame. So the masks are a keyed hash of
-/// a counter, two of each value.
+/// Requesting each mask from the system would cost more than the rest of a small frame. So the masks are a keyed hash
+/// of a counter, two of each value.
 #[derive(Default)]
 pub(super) struct Encoder {
     hash: RandomState,
@@ -84,25 +84,25 @@ fn apply(mask: [u8; 4], bytes: &mut [u8]) {
     }
 }
 
-/// What the service sent.
+/// A frame that the service sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Frame<'a> {
-    /// Shares the buffer of the reader.
+    /// A text frame. The text borrows the buffer of the reader.
     Text(&'a str),
-    /// Only its length: RELAY has no binary frames.
+    /// A binary frame, of which only the length is kept: RELAY has no binary frames.
     Binary(usize),
-    /// Has to be answered with the same bytes.
+    /// A ping, which requires a pong with the same bytes.
     Ping(&'a [u8]),
     Pong,
     Close(Option<(u16, &'a str)>),
 }
 
-/// Where a frame is.
+/// The location of a frame.
 #[derive(Clone)]
 pub(super) enum Found {
-    /// A text that came in one frame.
+    /// A text in one frame.
     Text(Range<usize>),
-    /// A text that came in several.
+    /// A text in several frames.
     Collected,
     Binary(usize),
     Ping(Range<usize>),
@@ -116,34 +116,34 @@ enum Kind {
     Binary,
 }
 
-/// Decodes what the service sends, and refuses what a service must not send.
+/// Decodes frames of the service, and rejects frames that a service must not send.
 pub(super) struct Decoder {
     max_frame: usize,
-    /// Received, of which `start..end` is not used yet.
+    /// Received bytes. `start..end` is not used yet.
     buffer: Vec<u8>,
     start: usize,
     end: usize,
-    /// The kind and the length of a message that comes in several frames, until its last.
+    /// The kind and the length of a message in several frames, until its last frame.
     partial: Option<(Kind, usize)>,
-    /// Its text.
+    /// The text of that message.
     collected: Vec<u8>,
 }
 
 impl Decoder {
-    /// `first` was received already.
+    /// Creates a decoder. `first` was received already.
     pub(super) fn new(max_frame: usize, mut first: Vec<u8>) -> Self {
         let end = first.len();
         first.resize(end.max(BUFFER), 0);
         Self { max_frame, buffer: first, start: 0, end, partial: None, collected: Vec::new() }
     }
 
-    /// From now on the calling thread receives. The buffer grows and shrinks with the frames, and should do so in memory
-    /// that the allocator keeps for this thread.
+    /// Moves the buffer to the calling thread, which receives from now on. The buffer grows and shrinks with the
+    /// frames, and should do so in memory that the allocator keeps for this thread.
     pub(super) fn move_here(&mut self) {
         self.buffer = self.buffer.to_vec();
     }
 
-    /// Room for more bytes. Nothing that was found before can be [`shown`](Self::show) any more.
+    /// Returns room for more bytes. Frames that were found before cannot be [`shown`](Self::show) any more.
     pub(super) fn room(&mut self) -> &mut [u8] {
         if self.start == self.end {
             (self.start, self.end) = (0, 0);
@@ -151,23 +151,23 @@ impl Decoder {
                 self.buffer = vec![0; BUFFER];
             }
         } else if self.start > 0 {
-            // Once for each frame: until it is whole, the start stays where it is.
+            // This happens once for each frame: until the frame is complete, the start stays in place.
             self.buffer.copy_within(self.start..self.end, 0);
             (self.start, self.end) = (0, self.end - self.start);
         }
         if self.end == self.buffer.len() {
-            // Not by the length that the header tells: only what has come takes memory.
+            // The length in the header is not used here: only received bytes take memory.
             self.buffer.resize(self.end * 2, 0);
         }
         &mut self.buffer[self.end..]
     }
 
-    /// So many bytes were put into the room.
+    /// Marks `count` bytes of the room as received.
     pub(super) fn received(&mut self, count: usize) {
         self.end += count;
     }
 
-    /// The next frame, if all of it has come.
+    /// Returns the next frame if it is complete.
     pub(super) fn next(&mut self) -> Result<Option<Found>, LinkEnd> {
         if self.partial.is_none() {
             if self.collected.capacity() > KEPT {
@@ -220,7 +220,7 @@ impl Decoder {
         }
     }
 
-    /// The frame that [`next`](Self::next) has just found.
+    /// Returns the frame that [`next`](Self::next) has just found.
     pub(super) fn show(&self, found: Found) -> Result<Frame<'_>, LinkEnd> {
         let text = |bytes| std::str::from_utf8(bytes).map_err(|_| broken("a text frame is not UTF-8"));
         Ok(match found {
@@ -241,14 +241,14 @@ impl Decoder {
 struct Header {
     is_final: bool,
     opcode: u8,
-    /// How long the payload is.
+    /// Length of the payload.
     length: u64,
-    /// How long the header is itself.
+    /// Length of the header itself.
     size: usize,
 }
 
 impl Header {
-    /// `None` when it has not come whole.
+    /// Parses a header. Returns `None` if the header is incomplete.
     fn parse(bytes: &[u8]) -> Result<Option<Self>, LinkEnd> {
         let [first, second, rest @ ..] = bytes else { return Ok(None) };
         let (is_final, opcode) = (first & 0x80 != 0, first & 0xf);
@@ -329,7 +329,7 @@ mod tests {
     fn each_frame_has_a_mask_of_its_own() {
         let mut encoder = Encoder::default();
         let masks: std::collections::HashSet<_> = (0..1000).map(|_| encoder.mask()).collect();
-        // Two of a thousand are alike once in ten thousand runs.
+        // Two of a thousand masks are equal once in ten thousand runs.
         assert!(masks.len() >= 998, "{} different masks", masks.len());
     }
 

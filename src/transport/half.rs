@@ -1,4 +1,4 @@
-//! The write half of a link: what is encoded, encrypted, and on its way into the socket.
+//! The write half of a connection: encoding, encryption, and writing to the socket.
 
 use std::io::ErrorKind;
 use std::sync::Arc;
@@ -11,33 +11,34 @@ use super::tls::Tls;
 use super::wire::{LinkEnd, WRITE_SLICE, is_again};
 use crate::clock::{Clock, Deadline, Tcp};
 
-/// A buffer that one huge frame has grown beyond this is given back.
+/// Largest buffer that is kept, in bytes. A buffer that one huge frame has grown beyond this size is freed.
 pub(super) const KEPT: usize = 256 << 10;
 
-/// So many bytes of the reader's frames are a piece, which is sent at once. The buffers of a socket hold several of them.
+/// Size of a piece of the reader's frames in bytes. A piece is sent at once. The buffers of a socket hold several
+/// pieces.
 pub(super) const PIECE: usize = 16 << 10;
 
-/// The shortest timeout that a socket takes.
+/// The shortest timeout that a socket accepts.
 const SHORTEST: Duration = Duration::from_millis(1);
 
 thread_local! {
     static ENCODES: Encodes = Encodes::new();
 }
 
-/// There as long as this thread can encode frames.
+/// A thread-local value that exists as long as this thread can encode frames.
 ///
-/// The random mask of a frame comes from a thread-local value of a library, which panics once that is destroyed. A
-/// destructor that runs at the end of a thread may call the client after that. The values of a thread are destroyed in
-/// the reverse order of their first use, so this one, which is first used after the other, goes before it.
+/// The random mask of a frame comes from a thread-local value of a library, which panics once that value is destroyed.
+/// A destructor at the end of a thread may call the client after that. The values of a thread are destroyed in the
+/// reverse order of their first use. This value is first used after the other one, so it is destroyed first.
 pub(super) struct Encodes(bool);
 
 impl Encodes {
     fn new() -> Self {
-        // Fails where a program has used the same library, and comes here for the first time when that value is gone.
+        // This fails if the program has used the same library, and first gets here after that value was destroyed.
         Self(std::panic::catch_unwind(tungstenite::handshake::client::generate_key).is_ok())
     }
 
-    /// Whether the calling thread may encode. The writer thread always may.
+    /// Returns `true` if the calling thread may encode. The writer thread always may.
     pub(super) fn here() -> bool {
         ENCODES.try_with(|encodes| encodes.0).unwrap_or(false)
     }
@@ -45,22 +46,22 @@ impl Encodes {
 
 impl Drop for Encodes {
     fn drop(&mut self) {
-        // Only values with a destructor are ever gone.
+        // Only thread-local values with a destructor are ever destroyed.
     }
 }
 
-/// What goes out.
+/// Data for the encoder.
 #[derive(Debug)]
 pub(crate) enum Out {
     Text(String),
     Pong(Box<[u8]>),
     Close(u16),
-    /// Frames that are encoded already, by [`AckEncoder`].
+    /// Frames that [`AckEncoder`] has encoded already.
     Frames(Vec<u8>),
 }
 
-/// Encodes what the reader sends, acknowledgements and pongs, one frame at a time. The [`Writer`](super::Writer) collects
-/// them in pieces, so that a frame takes no memory of its own.
+/// Encodes the acknowledgements and pongs of the reader, one frame at a time. The [`Writer`](super::Writer) collects
+/// them in pieces, so that a frame needs no allocation of its own.
 #[derive(Default)]
 pub(crate) struct AckEncoder {
     encoder: Encoder,
@@ -86,24 +87,25 @@ impl AckEncoder {
     }
 }
 
-/// Sees each text that goes to the encoder. It must not block.
+/// Receives each text that goes to the encoder. It must not block.
 pub(crate) type Tap = Arc<dyn Fn(&str) + Send + Sync>;
 
-/// The writing side of a link: encodes frames, encrypts them, and remembers what the socket has not taken yet.
+/// The write half of a connection: encodes frames, encrypts them, and keeps the bytes that the socket has not accepted
+/// yet.
 pub(crate) struct WriteHalf {
     encoder: Encoder,
     tls: Option<Arc<Tls>>,
     socket: Arc<Tcp>,
     clock: Clock,
-    /// Encoded, and not encrypted yet.
+    /// Bytes that are encoded and not encrypted yet.
     plain: Vec<u8>,
-    /// Bytes as they go to the socket, of which `sent` have gone.
+    /// Bytes for the socket. The first `sent` bytes have been written.
     out: Vec<u8>,
     sent: usize,
-    /// How long writing has been blocked since the socket last took something. Only the time in system calls counts:
-    /// a thread without a processor says nothing about the peer.
+    /// Time for which writing has been blocked since the socket last accepted bytes. Only the time in system calls
+    /// counts: a thread without a processor proves nothing about the peer.
     blocked: Duration,
-    /// Taken out of the queue and about to be encoded.
+    /// Entries that were taken out of the queue and are encoded next.
     batch: Vec<Out>,
     /// An empty buffer for the next piece of the reader's frames.
     spare: Vec<u8>,
@@ -119,22 +121,22 @@ impl WriteHalf {
         Self { encoder, tls, socket, clock, plain, out, sent: 0, blocked, batch, spare, closing, tap }
     }
 
-    /// Has each text shown to `tap` from here on.
+    /// Registers `tap`, which receives each text from here on.
     pub(crate) fn tap(&mut self, tap: Tap) {
         self.tap = Some(tap);
     }
 
-    /// Sets how long a write may block.
+    /// Sets the longest time that a write may block.
     pub(super) fn set_timeout(&self, timeout: Duration) -> bool {
         self.socket.limit_writes(timeout.max(SHORTEST)).is_ok()
     }
 
-    /// Adds what is to be encoded next.
+    /// Adds an entry to be encoded next.
     pub(super) fn add(&mut self, out: Out) {
         self.batch.push(out);
     }
 
-    /// Exchanges the buffer that was left over for one that is not needed.
+    /// Swaps the spare buffer with an unneeded one.
     pub(super) fn swap_spare(&mut self, buffer: &mut Vec<u8>) {
         if buffer.capacity() < self.spare.capacity() {
             std::mem::swap(buffer, &mut self.spare);
@@ -154,7 +156,7 @@ impl WriteHalf {
             if left.is_some_and(|left| left.is_zero()) {
                 return Err(LinkEnd::TimedOut);
             }
-            // What the socket does not take in this time is tried again, until the deadline.
+            // Bytes that the socket does not accept in this time are written again, until the deadline.
             self.socket.limit_writes(left.map_or(WRITE_SLICE, |left| left.clamp(SHORTEST, WRITE_SLICE)))?;
             match self.socket.write(&self.out[self.sent..]) {
                 Ok(0) => return Err(LinkEnd::Closed),
@@ -167,11 +169,11 @@ impl WriteHalf {
         Ok(())
     }
 
-    /// Encodes and encrypts the batch, and what TLS wants to say.
+    /// Encodes and encrypts the batch, and adds pending data of TLS.
     fn encode(&mut self) -> Result<(), LinkEnd> {
         for out in self.batch.drain(..) {
             if self.closing {
-                // Nothing may follow a close frame.
+                // No frame may follow a close frame.
                 continue;
             }
             let plain = if self.tls.is_some() { &mut self.plain } else { &mut self.out };
@@ -207,17 +209,17 @@ impl WriteHalf {
         Ok(())
     }
 
-    /// Encodes what was added, and sends what waits. False when the socket did not take it all within `hand_over`, which
-    /// is the socket's own write timeout too: to be called again.
+    /// Encodes the added entries, and writes the pending bytes. Returns `false` if the socket did not accept all of
+    /// them within `hand_over`, which is the socket's own write timeout too. The caller then calls this again.
     pub(super) fn write(&mut self, hand_over: Duration, stall: Duration) -> Result<bool, LinkEnd> {
-        // Without this, each round of a stalled link would take another batch into the encoder.
+        // Without this check, each round of a stalled connection would take another batch into the encoder.
         if !self.batch.is_empty() || self.tls_talks() {
             self.encode()?;
         }
         self.push(hand_over, stall)
     }
 
-    /// Sends what waits; as [`write`](Self::write).
+    /// Writes the pending bytes, with the result of [`write`](Self::write).
     fn push(&mut self, hand_over: Duration, stall: Duration) -> Result<bool, LinkEnd> {
         let mut began = None;
         while self.sent < self.out.len() {
@@ -248,14 +250,14 @@ impl WriteHalf {
 
     fn all_sent(&mut self) {
         if self.out.capacity() > KEPT {
-            // The other has grown as much.
+            // The other buffer has grown as much.
             (self.plain, self.out) = (Vec::new(), Vec::new());
         }
         self.out.clear();
         self.sent = 0;
     }
 
-    /// What its buffers take.
+    /// Capacity of the buffers in bytes.
     #[cfg(test)]
     pub(super) fn kept_bytes(&self) -> usize {
         self.plain.capacity() + self.out.capacity() + self.spare.capacity()
@@ -269,12 +271,13 @@ impl WriteHalf {
         self.sent < self.out.len()
     }
 
-    /// Whether there is something to send although nobody queued anything.
+    /// Returns `true` if there are bytes to send although the queue is empty.
     pub(super) fn is_pending(&self) -> bool {
         self.is_partial() || self.tls_talks()
     }
 
-    /// The goodbye of TLS, if the socket takes it at once; the peer then knows that nothing was cut off.
+    /// Sends the close alert of TLS if the socket accepts it at once. The alert proves to the peer that no data was cut
+    /// off.
     pub(super) fn farewell(&self) {
         if let Some(tls) = &self.tls {
             let bytes = tls.farewell();

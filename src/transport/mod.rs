@@ -1,8 +1,8 @@
-//! Bytes and threads below the session: one WebSocket, read by one thread and written by many.
+//! The layer below the session: one WebSocket, read by one thread and written by many.
 //!
-//! Nothing here knows JSON or RELAY, and nothing above names tungstenite or a TLS library. The reader blocks in `recv`
-//! without a lock; TLS runs over a pipe in memory behind a lock that is never held across a system call; the two
-//! directions have a half each, so that neither ever waits for the other.
+//! Nothing in this layer knows JSON or RELAY, and nothing above it names tungstenite or a TLS library. The reader
+//! blocks in `recv` without a lock. TLS runs over a pipe in memory behind a lock that is never held across a system
+//! call. Each direction has its own half, so that neither ever waits for the other.
 
 mod address;
 mod connect;
@@ -44,7 +44,7 @@ pub(crate) mod tests {
     use crate::secret::Secrets;
     use crate::{Error, ErrorKind};
 
-    /// Larger than anything here takes, so that a test that hangs fails.
+    /// A limit that no step here reaches, so that a test that hangs fails.
     const LONG: Duration = Duration::from_secs(20);
     const SHORT: Duration = Duration::from_millis(300);
     pub(super) const MAX_FRAME: usize = 10 << 20;
@@ -82,7 +82,7 @@ pub(crate) mod tests {
         }
     }
 
-    /// A link, and the peer's end of it.
+    /// A connection, and the peer's end of it.
     pub(crate) fn pair() -> (Connection, WebSocket<TcpStream>) {
         let (address, peer) = serve(|socket| tungstenite::accept(socket).expect("an upgrade"));
         let connection = attempt(&connector(&address.to_string(), Scheme::Ws), LONG).expect("a connection");
@@ -206,7 +206,7 @@ pub(crate) mod tests {
             let answer = answer.to_owned();
             let (address, peer) = serve(move |mut socket| {
                 read_request(&mut socket);
-                // The client may hang up before it took it all.
+                // The client may close the connection before it has read everything.
                 let _ = socket.write_all(answer.as_bytes());
             });
             let error = refused(attempt(&connector(&address.to_string(), Scheme::Ws), LONG));
@@ -282,7 +282,7 @@ pub(crate) mod tests {
         assert!(error.to_string().contains("no such name"));
     }
 
-    /// An address that nothing answers from: the queue of those who want to connect is full.
+    /// An unresponsive address: its queue for new connections is full.
     #[cfg(target_os = "linux")]
     fn dead() -> (SocketAddr, impl Sized) {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
@@ -298,7 +298,7 @@ pub(crate) mod tests {
     #[cfg(target_os = "linux")]
     #[test]
     fn an_address_that_does_not_answer_costs_no_more_than_its_head_start() {
-        /// Far more than the head starts take, and less than a share of the time for connecting.
+        /// Far more than the head starts take, and less than one address's share of the connect timeout.
         const LIMIT: Duration = Duration::from_secs(60);
         let (nobody, _queue) = dead();
         for (before, after) in [(1, 0), (1, 3), (5, 0)] {
@@ -313,7 +313,7 @@ pub(crate) mod tests {
             assert!(began.elapsed() < LIMIT, "{:?}", began.elapsed());
             assert!(peer.join().expect("the peer"));
         }
-        // Nothing but such addresses: the deadline ends it, or a refusal of the last one does not.
+        // With only such addresses, the deadline ends the attempt.
         let closed = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address");
         for found in [vec![nobody], vec![nobody, nobody], vec![nobody, closed], vec![closed, nobody]] {
             let mut name = connector("nowhere.example", Scheme::Ws);
@@ -462,7 +462,7 @@ pub(crate) mod tests {
 
         const BACKENDS: [TlsBackend; 2] = [TlsBackend::NativeTls, TlsBackend::Rustls];
 
-        /// A certificate authority, as a file that is removed again.
+        /// A certificate authority, as a file that is removed with the test.
         struct Authority {
             certificate: rcgen::Certificate,
             key: rcgen::KeyPair,
@@ -474,7 +474,7 @@ pub(crate) mod tests {
                 let key = rcgen::KeyPair::generate().expect("a key");
                 let mut params = rcgen::CertificateParams::new(Vec::new()).expect("parameters");
                 params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
-                // Two of one name would be taken for each other.
+                // Two authorities with the same name would be mistaken for each other.
                 params.distinguished_name.push(rcgen::DnType::CommonName, uuid::Uuid::new_v4().to_string());
                 let certificate = params.self_signed(&key).expect("a certificate");
                 let file = scratch_file();
@@ -584,7 +584,7 @@ pub(crate) mod tests {
                 assert!(writer.flush(1, within(LONG)));
                 assert_eq!(writer.close(1).cause, None);
             });
-            // The end of TLS and no error of the socket.
+            // The peer sees the close alert of TLS and no socket error.
             let end = peer.join().expect("the peer");
             let clean = tungstenite::error::ProtocolError::ResetWithoutClosingHandshake;
             assert!(matches!(&end, tungstenite::Error::Protocol(why) if *why == clean), "{end}");
@@ -596,7 +596,7 @@ pub(crate) mod tests {
         }
 
         fn an_ipv6_address_is_checked(backend: TlsBackend) {
-            // Not every machine has IPv6.
+            // Some machines have no IPv6.
             let Ok(listener) = TcpListener::bind("[::1]:0") else { return };
             let authority = Authority::new();
             let acceptor = authority.acceptor("::1");
@@ -699,7 +699,7 @@ pub(crate) mod tests {
             }
             let (address, peer) = serve(|mut socket| {
                 let (_hold, tick) = Clock::real().bounded::<()>(0);
-                // The beginning of a large TLS record.
+                // This is the beginning of a large TLS record.
                 let drip = b"\x16\x03\x03\x40\x00".iter().chain(std::iter::repeat(&2));
                 for byte in drip.take(200) {
                     if socket.write_all(&[*byte]).is_err() {

@@ -1,7 +1,7 @@
 //! Proxies between the client and the service: HTTP CONNECT and SOCKS5, chosen by the rules of curl.
 //!
-//! The proxy looks the host's name up. Nothing of the credentials is ever in an error, and neither is what a proxy says
-//! before it was searched for them.
+//! The proxy looks up the host's name. No error contains credentials, and messages of a proxy are searched for them
+//! before they are shown.
 
 use std::fmt;
 use std::io;
@@ -12,13 +12,13 @@ use super::wire::Wire;
 use crate::error::{self, Error, Result};
 use crate::secret::{Secret, Secrets};
 
-/// Where a proxy listens that names no port, as curl has it.
+/// Port of a proxy whose URL has none, as in curl.
 const DEFAULT_PORT: u16 = 1080;
 
-/// The largest head of an answer to CONNECT.
+/// Size limit of the head of a response to CONNECT, in bytes.
 const HEAD: usize = 16 << 10;
 
-/// How much of the words of an answer is shown.
+/// Number of characters of a proxy's message that are shown.
 const SHOWN: usize = 80;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,10 +30,10 @@ enum ProxyKind {
 /// A proxy, as its URL describes it. `Display` is `host:port`.
 #[derive(Clone, Debug)]
 pub(crate) struct Proxy {
-    /// The name of the setting or variable that the URL came by.
+    /// Name of the setting or variable with the URL.
     setting: &'static str,
     kind: ProxyKind,
-    /// Without brackets, also for IPv6.
+    /// The host without brackets, also for IPv6.
     host: Box<str>,
     port: u16,
     login: Option<Login>,
@@ -45,10 +45,10 @@ struct Login {
     password: Secret,
 }
 
-/// Why a proxy did not open the way.
+/// Reason why a proxy did not open the connection.
 pub(super) enum Fault {
     Io(io::Error),
-    /// What the proxy said or did, without any secret.
+    /// The message or failure of the proxy, without secrets.
     Refused(String),
 }
 
@@ -109,11 +109,11 @@ impl Proxy {
     ) -> Result<Option<Self>> {
         let names: &[&'static str] = match endpoint.scheme() {
             Scheme::Wss => &["wss_proxy", "WSS_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"],
-            // In capitals, the header of a request to a CGI program could set the variable.
+            // The upper-case variable is not used, because the header of a request to a CGI program could set it.
             Scheme::Ws if !endpoint.is_local_only() => {
                 &["ws_proxy", "WS_PROXY", "http_proxy", "all_proxy", "ALL_PROXY"]
             }
-            // What must not leave this machine goes through no proxy.
+            // Bytes that must not leave this machine go through no proxy.
             Scheme::Ws => return Ok(None),
         };
         let excluded = match variable("no_proxy")? {
@@ -139,7 +139,7 @@ impl Proxy {
         self.port
     }
 
-    /// Refuses what would send the credentials beyond this machine in plain text.
+    /// Returns the error for a proxy that would send the credentials beyond this machine in plain text.
     pub(super) fn plaintext_refused(&self) -> Error {
         error::config(format!(
             "{}: ws:// sends credentials in plain text through the proxy {self}; use wss, or ask for it with \
@@ -148,7 +148,7 @@ impl Proxy {
         ))
     }
 
-    /// Has the proxy connect to the endpoint. Reads nothing beyond its answer.
+    /// Makes the proxy connect to the endpoint. Reads nothing beyond the proxy's response.
     pub(super) fn open(&self, endpoint: &Endpoint, wire: &mut Wire) -> std::result::Result<(), Fault> {
         match self.kind {
             ProxyKind::Http => self.open_http(endpoint, wire),
@@ -172,16 +172,16 @@ impl Proxy {
             let status_line = head.lines().next().unwrap_or_default();
             let status = status_line.split(' ').nth(1).and_then(|code| code.parse::<u16>().ok());
             return match status {
-                // Something to be told before the answer.
+                // An informational response comes before the final one.
                 Some(100..=199) => continue,
                 Some(200..=299) if is_page(&head) => Err(refused(
-                    "the proxy answered with a page of HTML instead of opening the way; it may want a login in a browser",
+                    "the proxy responded with an HTML page instead of connecting; it may require a login in a browser",
                 )),
                 Some(200..=299) => Ok(()),
                 Some(407) if self.login.is_none() => Err(refused(
-                    "the proxy asks for credentials (HTTP 407); give them in its URL, as in http://user:password@host:port",
+                    "the proxy asks for credentials (HTTP 407); add them to its URL, as in http://user:password@host:port",
                 )),
-                // tinyproxy says 401 where others say 407.
+                // tinyproxy responds with 401 instead of 407.
                 Some(code @ (401 | 407)) if self.login.is_some() => Err(Fault::Refused(format!(
                     "the proxy does not accept the user and password of {} (HTTP {code})",
                     self.setting
@@ -204,7 +204,7 @@ impl Proxy {
             ([5, PASSWORD], Some(Login { user, password })) => {
                 let mut login = vec![1];
                 for part in [user, password] {
-                    // Checked when the URL was read.
+                    // The length was checked when the URL was parsed.
                     login.push(u8::try_from(part.expose().len()).unwrap_or(u8::MAX));
                     login.extend_from_slice(part.expose().as_bytes());
                 }
@@ -218,7 +218,7 @@ impl Proxy {
             }
             ([5, _], None) => {
                 return Err(refused(
-                    "the proxy asks for credentials; give them in its URL, as in socks5://user:password@host:port",
+                    "the proxy asks for credentials; add them to its URL, as in socks5://user:password@host:port",
                 ));
             }
             ([5, _], Some(_)) => return Err(refused("the proxy takes neither no login nor one by user and password")),
@@ -249,7 +249,7 @@ impl Proxy {
         let why = match reply {
             _ if version != 5 => "it does not speak SOCKS5; check its host and port".to_owned(),
             0 => {
-                // The address that it connected from, which says nothing to us.
+                // The response contains the address that the proxy connected from, which is not needed.
                 match form {
                     1 => drop(read::<6>(wire)?),
                     4 => drop(read::<18>(wire)?),
@@ -275,7 +275,7 @@ impl Proxy {
         Err(Fault::Refused(format!("the proxy did not connect: {why}")))
     }
 
-    /// Words of the proxy as one line of printable text.
+    /// Returns a message of the proxy as one line of printable text.
     fn shown(&self, words: &str) -> String {
         let secrets = Secrets::default();
         let login = self.login.iter().flat_map(|login| [login.user.clone(), login.password.clone()]);
@@ -311,7 +311,7 @@ fn refused(why: &str) -> Fault {
     Fault::Refused(why.to_owned())
 }
 
-/// Text with `%XX` in it; none when a `%` is followed by anything else, or when the bytes are not UTF-8.
+/// Decodes text with `%XX`. Returns `None` if a `%` is followed by anything else, or if the bytes are not UTF-8.
 fn decoded(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();
@@ -340,7 +340,7 @@ pub(super) fn base64(bytes: &[u8]) -> String {
     text
 }
 
-/// Reads so many bytes.
+/// Reads `COUNT` bytes.
 fn read<const COUNT: usize>(wire: &mut Wire) -> io::Result<[u8; COUNT]> {
     let mut bytes = [0; COUNT];
     let mut done = 0;
@@ -353,7 +353,7 @@ fn read<const COUNT: usize>(wire: &mut Wire) -> io::Result<[u8; COUNT]> {
     Ok(bytes)
 }
 
-/// Reads the head of an answer, byte by byte: what follows is not the proxy's any more.
+/// Reads the head of a response byte by byte, because the bytes after it do not belong to the proxy.
 fn read_head(wire: &mut Wire) -> std::result::Result<Vec<u8>, Fault> {
     const BEGINNING: &[u8] = b"HTTP/1.";
     let mut head = Vec::new();
@@ -375,7 +375,7 @@ fn read_head(wire: &mut Wire) -> std::result::Result<Vec<u8>, Fault> {
     Ok(head)
 }
 
-/// Whether a head announces a web page, which an answer to CONNECT never has.
+/// Returns `true` if a head announces a web page, which a response to CONNECT never contains.
 fn is_page(head: &str) -> bool {
     let value = |name: &str| {
         let fields = head.lines().skip(1).filter_map(|line| line.split_once(':'));
@@ -388,7 +388,7 @@ fn is_page(head: &str) -> bool {
     is_html && is_long
 }
 
-/// Whether a list such as `example.com, 10.0.0.0/8` names the host.
+/// Returns `true` if a list such as `example.com, 10.0.0.0/8` contains the host.
 fn is_excluded(host: &str, list: &str) -> bool {
     if list.trim() == "*" {
         return true;
@@ -406,7 +406,7 @@ fn is_excluded(host: &str, list: &str) -> bool {
     })
 }
 
-/// Whether an entry, an address or a network such as `10.0.0.0/8`, covers the address.
+/// Returns `true` if an entry, an address or a network such as `10.0.0.0/8`, contains the address.
 fn covers(entry: &str, address: IpAddr) -> bool {
     let (network, bits) = match entry.split_once('/') {
         None => (entry, None),
@@ -424,7 +424,7 @@ fn covers(entry: &str, address: IpAddr) -> bool {
         _ => return false,
     };
     let bits = bits.unwrap_or(width);
-    // A shift by the whole width is none of the language's.
+    // A shift by the full width is not allowed.
     bits <= width && (network ^ address).checked_shr(width - bits).unwrap_or(0) == 0
 }
 

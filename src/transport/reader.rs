@@ -1,4 +1,4 @@
-//! The read half: frames out of a blocking `recv`, with no lock held while it blocks.
+//! The read half of a connection: reads frames with a blocking `recv`, and holds no lock while it blocks.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::sync::Arc;
@@ -10,20 +10,20 @@ use super::tls::Tls;
 use super::wire::{LinkEnd, Wire};
 use crate::clock::Deadline;
 
-/// How much one `recv` takes at most.
+/// Largest size of one `recv` in bytes.
 const RECV: usize = 32 << 10;
 
-/// So much of an answer to the upgrade is judged even when its end has not come.
+/// Number of bytes of an upgrade response that are checked even if its end has not arrived.
 const HEAD_PIECE: usize = 4096;
 
-/// When the last byte was received, and what it brought; readable from every thread.
+/// The time of the last received byte, and of the last frame and response; readable from every thread.
 #[derive(Clone, Debug)]
 pub(crate) struct Pulse {
     base: Instant,
     beats: Arc<Beats>,
 }
 
-/// Moments are nanoseconds since the base.
+/// The counters of a pulse. Times are nanoseconds since the base.
 #[derive(Debug, Default)]
 struct Beats {
     bytes: AtomicU64,
@@ -43,33 +43,33 @@ impl Pulse {
         self.beats.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
     }
 
-    /// As if so many bytes had come at a time.
+    /// Counts `bytes` as received at `now`.
     #[cfg(test)]
     pub(crate) fn beat_with(&self, now: Instant, bytes: usize) {
         self.beat(now, bytes);
     }
 
-    /// The bytes of before were a whole text frame.
+    /// Counts the last bytes as a complete text frame.
     pub(crate) fn beat_text(&self) {
         self.beats.text.store(self.beats.last.load(Ordering::Relaxed), Ordering::Relaxed);
     }
 
-    /// That frame was the reply to a request.
+    /// Counts that frame as the response to a request.
     pub(crate) fn beat_reply(&self) {
         self.beats.reply.store(self.beats.last.load(Ordering::Relaxed), Ordering::Relaxed);
     }
 
-    /// When the last byte was received.
+    /// The time of the last received byte.
     pub(crate) fn last(&self) -> Instant {
         self.moment(&self.beats.last)
     }
 
-    /// When the last text frame was complete.
+    /// The time of the last complete text frame.
     pub(crate) fn last_text(&self) -> Instant {
         self.moment(&self.beats.text)
     }
 
-    /// When the last reply to a request was complete.
+    /// The time of the last complete response to a request.
     pub(crate) fn last_reply(&self) -> Instant {
         self.moment(&self.beats.reply)
     }
@@ -78,28 +78,28 @@ impl Pulse {
         self.base + Duration::from_nanos(nanos.load(Ordering::Relaxed))
     }
 
-    /// How many bytes were received.
+    /// Number of received bytes.
     pub(crate) fn bytes(&self) -> u64 {
         self.beats.bytes.load(Ordering::Relaxed)
     }
 }
 
-/// The bytes of the link, as they come out of TLS. Tungstenite reads from it, and writes to it, for the upgrade, and
-/// blocks in it; after that the frames are decoded here, and the write half has all there is to write.
+/// The bytes of the connection after TLS. tungstenite reads and writes through this type, and blocks in it, during the
+/// upgrade. After that the frames are decoded here, and the write half writes.
 pub(super) struct Inlet {
     wire: Wire,
     tls: Option<Arc<Tls>>,
-    /// Received and not yet used: ciphertext, or the text itself without TLS.
+    /// Received and unused bytes: ciphertext, or the text itself without TLS.
     buffer: Box<[u8]>,
     start: usize,
     end: usize,
-    /// TLS has nothing more to give without another `recv`.
+    /// Whether TLS needs another `recv` before it can return more text.
     hungry: bool,
-    /// What the upgrade asks for. Tungstenite is given another path, as it logs its request.
+    /// The path of the upgrade. tungstenite gets a placeholder, because it logs its request.
     path: Box<str>,
-    /// The answer to the upgrade, as far as it was collected and not yet used.
+    /// The collected and unused part of the upgrade response.
     head: Vec<u8>,
-    /// How much of that is for the upgrade; frames may follow.
+    /// Length of the part for the upgrade; frames may follow.
     head_end: usize,
     pulse: Pulse,
 }
@@ -112,7 +112,7 @@ impl Inlet {
         Self { wire, tls, buffer, start: 0, end: 0, hungry: false, path, head, head_end: 0, pulse }
     }
 
-    /// Blocks in `recv`; to be called when the buffer is empty.
+    /// Blocks in `recv`. Called when the buffer is empty.
     fn fill(&mut self) -> io::Result<()> {
         let count = self.wire.recv(&mut self.buffer)?;
         if count == 0 {
@@ -123,7 +123,7 @@ impl Inlet {
         Ok(())
     }
 
-    /// What can be had without blocking.
+    /// Returns the bytes that are available without blocking.
     fn give(&mut self, into: &mut [u8]) -> io::Result<usize> {
         let waiting = &self.buffer[self.start..self.end];
         let Some(tls) = &self.tls else {
@@ -149,8 +149,8 @@ impl Inlet {
         count
     }
 
-    /// Collects the answer to the upgrade up to the end of its head: tungstenite takes one that comes in many small
-    /// pieces for an attack, and the deadline of the attempt is bound enough.
+    /// Collects the upgrade response up to the end of its head. tungstenite treats a response in many small pieces as
+    /// an attack, and the deadline of the attempt is a sufficient bound.
     fn collect(&mut self) -> io::Result<()> {
         let mut piece = [0; 1024];
         while !is_complete(&self.head) {
@@ -161,7 +161,8 @@ impl Inlet {
                 Err(e) => return Err(e),
             }
         }
-        // Behind the head of a refusal comes its body; behind that of an upgrade come frames, which are ours.
+        // The head of a rejection is followed by its body; the head of an upgrade is followed by frames, which are
+        // decoded here.
         self.head_end = end_of_head(&self.head).filter(|_| is_upgrade(&self.head)).unwrap_or(self.head.len());
         Ok(())
     }
@@ -175,7 +176,8 @@ fn is_upgrade(head: &[u8]) -> bool {
     head.split(|byte| *byte == b' ').nth(1) == Some(b"101")
 }
 
-/// Whether there is something to judge: a whole head, what is no head of HTTP, or too much for one.
+/// Returns `true` if there is enough to check: a complete head, bytes that are no HTTP, or more bytes than a head may
+/// have.
 fn is_complete(head: &[u8]) -> bool {
     const BEGINNING: &[u8] = b"HTTP/1.";
     let begun = head.len().min(BEGINNING.len());
@@ -196,7 +198,7 @@ impl Read for Inlet {
 }
 
 impl Write for Inlet {
-    /// Takes the request for the upgrade, which tungstenite writes in one piece.
+    /// Sends the upgrade request, which tungstenite writes in one piece.
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let rest = bytes.strip_prefix(b"GET / ").ok_or(ErrorKind::InvalidInput)?;
         let request = [b"GET ", self.path.as_bytes(), b" ", rest].concat();
@@ -216,16 +218,16 @@ impl Write for Inlet {
     }
 }
 
-/// The reading side of a link, owned by the reader thread.
+/// The read half of a connection, owned by the reader thread.
 pub(crate) struct ReadHalf {
     inlet: Inlet,
     decoder: Decoder,
-    /// A close frame has come, after which nothing does.
+    /// Whether a close frame has arrived. No frame follows it.
     closed: bool,
 }
 
 impl ReadHalf {
-    /// Goes on where the upgrade ended, behind which frames may have come already.
+    /// Continues after the upgrade. Frames may have arrived with the upgrade response already.
     pub(super) fn new(mut inlet: Inlet, max_frame: usize) -> Self {
         let decoder = Decoder::new(max_frame, std::mem::take(&mut inlet.head));
         Self { inlet, decoder, closed: false }
@@ -260,7 +262,7 @@ impl ReadHalf {
         Ok(frame)
     }
 
-    /// Until when [`next`](Self::next) may take; `None` is for ever.
+    /// Sets the deadline of [`next`](Self::next). `None` means no limit.
     pub(crate) fn set_deadline(&mut self, until: Deadline) {
         self.inlet.wire.until = until;
     }
@@ -269,7 +271,7 @@ impl ReadHalf {
         self.inlet.pulse.clone()
     }
 
-    /// The calling thread reads from now on.
+    /// Moves the buffers to the calling thread, which reads from now on.
     pub(crate) fn move_here(&mut self) {
         self.decoder.move_here();
     }

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-/// The days before 1970, as [`seconds_of`] counts them.
+/// Number of days before 1970, as counted by [`seconds_of`].
 const BEFORE_1970: u64 = 719_469;
 
 const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
-/// How long the server asks the client to wait: a number of seconds, or a date. A date is compared with the server's own
+/// Returns the delay that the server requests: a number of seconds, or a date. A date is compared with the server's own
 /// (its `Date` header), because the clock of this machine may be wrong.
 pub(super) fn wait(retry_after: &str, date: Option<&str>) -> Option<Duration> {
     if let Ok(seconds) = retry_after.parse() {
@@ -17,8 +17,8 @@ pub(super) fn wait(retry_after: &str, date: Option<&str>) -> Option<Duration> {
     Some(Duration::from_secs(then.saturating_sub(now)))
 }
 
-/// The seconds since the year 0 of a date such as `Sun, 06 Nov 1994 08:49:37 GMT`; the other two forms of RFC 9110 are
-/// obsolete.
+/// Returns the seconds since the year 0 of a date such as `Sun, 06 Nov 1994 08:49:37 GMT`. The other two forms of RFC
+/// 9110 are obsolete.
 fn seconds_of(date: &str) -> Option<u64> {
     let (_weekday, rest) = date.split_once(", ")?;
     let mut parts = rest.split(' ');
@@ -28,13 +28,13 @@ fn seconds_of(date: &str) -> Option<u64> {
     let year: u64 = parts.next()?.parse().ok().filter(|year| (1900..10_000).contains(year))?;
     let mut time = parts.next()?.split(':').map(|part| part.parse::<u64>().ok().filter(|part| *part <= 60));
     let (hour, minute, second) = (time.next()??, time.next()??, time.next()??);
-    // Years that begin in March have their leap day at the end.
+    // Counted from March, a year has its leap day at the end.
     let (year, month) = if month < 2 { (year - 1, month + 10) } else { (year, month - 2) };
     let days = year * 365 + year / 4 - year / 100 + year / 400 + (month * 306 + 5) / 10 + day;
     Some(((days * 24 + hour) * 60 + minute) * 60 + second)
 }
 
-/// A date of HTTP as seconds since 1970.
+/// Returns an HTTP date as seconds since 1970.
 pub(super) fn unix(date: &str) -> Option<i64> {
     Some(seconds_of(date)? as i64 - (BEFORE_1970 * 24 * 60 * 60) as i64)
 }

@@ -1,4 +1,4 @@
-//! The socket below TLS and frames, and why it ends.
+//! The socket below TLS and frames, and the reasons of its end.
 
 use std::fmt;
 use std::io::{self, ErrorKind};
@@ -9,18 +9,18 @@ use tungstenite::Error as WsError;
 
 use crate::clock::{Clock, Deadline, Tcp, uninterrupted};
 
-/// So long one system call writes at most before the link is up. As long as a session's callers write
+/// Longest time of one write before the connection is up. It equals the time for which callers of a session write
 /// ([`WriterSettings::hand_over`](super::WriterSettings::hand_over)), so that the socket's timeout is set once.
 pub(crate) const WRITE_SLICE: Duration = Duration::from_millis(250);
 
-/// Why a link ended, seen from one of its halves. `Display` never shows what was sent or received.
+/// Reason why a connection ended, seen from one of its halves. `Display` never shows sent or received data.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum LinkEnd {
-    /// The peer closed it, or it was shut down here.
+    /// The peer closed the connection, or it was shut down here.
     Closed,
-    /// The deadline of a read, or of a write before the link was up, has passed.
+    /// The deadline of a read, or of a write before the connection was up, has passed.
     TimedOut,
-    /// The peer took no data for too long.
+    /// The peer accepted no data for too long.
     Stalled,
     /// A frame was larger than the limit.
     TooLarge,
@@ -46,7 +46,7 @@ impl fmt::Display for LinkEnd {
 impl From<io::Error> for LinkEnd {
     fn from(error: io::Error) -> Self {
         match error.kind() {
-            // A timeout of the socket is one on Unix and the other on Windows.
+            // A socket's timeout has one kind on Unix and the other on Windows.
             ErrorKind::TimedOut | ErrorKind::WouldBlock => Self::TimedOut,
             ErrorKind::UnexpectedEof | ErrorKind::WriteZero => Self::Closed,
             _ => Self::Io(error.to_string().into()),
@@ -63,16 +63,16 @@ impl From<WsError> for LinkEnd {
     }
 }
 
-/// The socket as the reading thread uses it: blocking, but never beyond a deadline if there is one.
+/// The socket as the reading thread uses it: blocking, but never beyond its deadline.
 pub(super) struct Wire {
     socket: Arc<Tcp>,
     pub(super) clock: Clock,
     pub(super) until: Deadline,
-    /// The read timeout that the socket has now: setting one takes a system call.
+    /// The present read timeout of the socket: setting one takes a system call.
     timeout: Option<Duration>,
 }
 
-/// So much later than its deadline a read may end: as long as little time has passed, the timeout stays as it was set.
+/// Longest delay of a read beyond its deadline. While less time than this has passed, the timeout stays unchanged.
 const READ_SLACK: Duration = Duration::from_millis(50);
 
 impl Wire {
@@ -80,7 +80,7 @@ impl Wire {
         Self { socket, clock, until, timeout: None }
     }
 
-    /// Zero when the peer has closed; `TimedOut` when the deadline has passed.
+    /// Receives bytes. Returns 0 if the peer has closed the connection, and `TimedOut` if the deadline has passed.
     pub(super) fn recv(&mut self, into: &mut [u8]) -> io::Result<usize> {
         loop {
             if self.socket.keeps_deadlines() {
@@ -116,7 +116,7 @@ impl Wire {
         Ok(())
     }
 
-    /// The time left as a timeout for the socket, which must not be zero.
+    /// Returns the remaining time as a timeout for the socket, which must not be zero.
     fn time_left(&self) -> io::Result<Option<Duration>> {
         match self.clock.left(self.until) {
             Some(Duration::ZERO) => Err(ErrorKind::TimedOut.into()),
@@ -125,13 +125,13 @@ impl Wire {
     }
 }
 
-/// Whether a system call only has to be made again; what its timeout is called depends on the system.
+/// Returns `true` if a system call only has to be repeated. The error kind of its timeout depends on the system.
 pub(super) fn is_again(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted)
 }
 
 #[cfg(test)]
-// A socket that is polled has no timeouts.
+// A polled socket has no timeouts.
 #[cfg(not(any(windows, relay_polled_sockets)))]
 mod tests {
     use std::io::Write;
@@ -139,7 +139,7 @@ mod tests {
 
     use super::*;
 
-    /// Other times than those that the wire sets, which are seen when it sets none.
+    /// A timeout that the wire never sets, so that an untouched one is recognised.
     const UNTOUCHED: Option<Duration> = Some(Duration::from_secs(1234));
 
     #[test]
@@ -149,7 +149,7 @@ mod tests {
         let (mut peer, _) = listener.accept().expect("a connection");
         let clock = Clock::real();
         let socket = Arc::new(Tcp::client(ours, &clock));
-        // So far away that no machine is slow enough to see a difference.
+        // This is so far in the future that no machine is slow enough to see a difference.
         let until = clock.after(Duration::from_secs(1_000_000));
         let mut wire = Wire::new(Arc::clone(&socket), clock, until);
         let mut exchange = |wire: &mut Wire| {
@@ -158,11 +158,11 @@ mod tests {
             wire.recv(&mut [0; 4]).expect("received")
         };
         exchange(&mut wire);
-        // The system rounds it up.
+        // The system rounds the timeout up.
         let limit = socket.write_timeout().expect("a timeout");
         assert!((Some(WRITE_SLICE)..Some(WRITE_SLICE * 2)).contains(&limit), "{limit:?}");
         assert!(socket.read_timeout().expect("a timeout") > Some(Duration::from_secs(900_000)));
-        // The write timeout is the same for as long as the deadline is further away.
+        // The write timeout stays the same while the deadline is further away.
         socket.set_write_timeout(UNTOUCHED).expect("set");
         exchange(&mut wire);
         assert_eq!(socket.write_timeout().expect("a timeout"), UNTOUCHED);

@@ -298,7 +298,7 @@ fn whatever_a_proxy_answers_instead_is_told_apart() {
         (Kind::Http, b"HTTP/1.1 403 Forbidden\r\n\r\n", "HTTP 403 Forbidden"),
         (Kind::Http, b"HTTP/1.1 503 canary-user:\x1b[31m is\tcut off\r\n\r\n", "HTTP 503 <secret>:\\u001b[31m is"),
         (Kind::Http, b"HTTP/1.0 302 Found\r\nLocation: http://login.example/\r\n\r\n", "HTTP 302 Found"),
-        (Kind::Http, PAGE, "a page of HTML instead of opening the way"),
+        (Kind::Http, PAGE, "an HTML page instead of connecting"),
         (Kind::Http, b"<html><body>canary", "a page of HTML and not in HTTP"),
         (Kind::Http, b"SSH-2.0-OpenSSH_9.6\r\n", "does not answer in HTTP"),
         (Kind::Http, b"\x05\xff", "in SOCKS5"),

@@ -12,7 +12,7 @@ use super::files::{Client, Files};
 use super::pipe::Pipe;
 use crate::error::{self, Error, Result};
 
-/// What the library can read, so that setting it up does not fail for a file.
+/// The files in the form that the library reads, so that the setup does not fail because of a file.
 pub(in super::super) struct Setup {
     only: bool,
     roots: Vec<Certificate>,
@@ -78,11 +78,11 @@ impl Trust {
     }
 }
 
-/// The library only has words for it, which differ by its version and the platform.
+/// Finds the flaw in the text of an error, which differs by platform and version: the library has no codes.
 pub(super) fn flaw(error: &io::Error) -> Option<Flaw> {
     let why = error.to_string().to_ascii_lowercase();
     let says = |words: &[&str]| words.iter().any(|word| why.contains(word));
-    // Alerts come from the peer, and a certificate that it has something against is the client's.
+    // Alerts come from the peer, so an alert about a certificate is about the client's.
     if says(&[" alert "]) && says(&["certificate", "unknown ca", "access denied"]) {
         Some(Flaw::ClientCertificate)
     } else if says(&["expired", "not yet valid"]) {
@@ -104,7 +104,7 @@ pub(super) fn flaw(error: &io::Error) -> Option<Flaw> {
 
 pub(in super::super) struct Tls {
     stream: Mutex<TlsStream<Pipe>>,
-    /// Ciphertext waits that the library wrote of its own accord, such as the answer to a key update.
+    /// Whether ciphertext is pending that the library wrote on its own, such as the response to a key update.
     talks: AtomicBool,
 }
 
@@ -121,7 +121,7 @@ impl Tls {
         match count? {
             0 => Err(ErrorKind::UnexpectedEof.into()),
             count => {
-                // Other libraries than OpenSSL keep whole records to themselves, and do not count them.
+                // Libraries other than OpenSSL keep whole records to themselves, and do not count them.
                 let counts = cfg!(not(any(windows, target_vendor = "apple")));
                 let empty = counts && stream.get_ref().is_drained();
                 Ok((count, empty && stream.buffered_read_size().is_ok_and(|left| left == 0)))
@@ -146,12 +146,12 @@ impl Tls {
 
     pub(super) fn farewell(&self) -> Vec<u8> {
         let mut stream = self.stream.lock();
-        // It waits for the peer's own goodbye, which nobody is going to read.
+        // The result is ignored: it reports a missing close alert of the peer, which is never read.
         let _ = stream.shutdown();
         std::mem::take(&mut stream.get_mut().outgoing)
     }
 
-    /// The library tells the certificate of the peer alone.
+    /// The certificate of the peer. The library returns no others.
     pub(super) fn chain(&self) -> Vec<Vec<u8>> {
         let certificate = self.stream.lock().peer_certificate();
         certificate.ok().flatten().and_then(|certificate| certificate.to_der().ok()).into_iter().collect()

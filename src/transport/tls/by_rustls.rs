@@ -19,7 +19,7 @@ use super::files::{Client, Files};
 use super::pipe::Pipe;
 use crate::error::{self, Result};
 
-/// What the library can read, so that setting it up does not fail for a file.
+/// The files in the form that the library reads, so that the setup does not fail because of a file.
 pub(in super::super) struct Setup {
     only: bool,
     roots: RootCertStore,
@@ -70,7 +70,7 @@ impl Trust {
     pub(super) fn shake(&self, name: &str, wire: &mut Wire) -> io::Result<Tls> {
         let name = ServerName::try_from(name.to_owned()).map_err(io::Error::other)?;
         let mut connection = ClientConnection::new(Arc::clone(&self.0), name).map_err(io::Error::other)?;
-        // What is sealed waits in a buffer of ours, which is bounded.
+        // Encrypted bytes wait in a bounded buffer outside of the library.
         connection.set_buffer_limit(None);
         let mut session = Session { connection, pipe: Pipe::default() };
         let mut scratch = vec![0; 16 << 10];
@@ -88,10 +88,11 @@ impl Trust {
             }
             match session.process() {
                 Ok(true) => {}
-                // The peer said goodbye in the middle of the handshake.
+                // The peer closed TLS during the handshake.
                 Ok(false) => return Err(ErrorKind::UnexpectedEof.into()),
                 Err(e) => {
-                    // The peer is told why, if it still listens; the reason counts, not whether that worked.
+                    // The alert reports the reason to the peer. Its own failure is ignored, because the first error
+                    // counts.
                     let _ = session.outgoing().and_then(|alert| wire.send_all(&alert));
                     return Err(e);
                 }
@@ -107,7 +108,7 @@ fn pair(client: &Client) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<
     Ok((chain, key.map_err(|e| client.cannot_be_used(&e))?))
 }
 
-/// What was wrong with a handshake, if it was rustls that failed.
+/// Returns the flaw of a failed handshake, if the error comes from rustls.
 pub(super) fn flaw(error: &io::Error) -> Option<Flaw> {
     let error = error.get_ref()?.downcast_ref::<Error>()?;
     match error {
@@ -117,12 +118,12 @@ pub(super) fn flaw(error: &io::Error) -> Option<Flaw> {
             | CertificateError::NotValidYet
             | CertificateError::NotValidYetContext { .. } => Some(Flaw::Date),
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => Some(Flaw::Name),
-            // The latter two: an authority of the issuer's name is trusted, but it has another key.
+            // The latter two mean that a trusted authority has the issuer's name but another key.
             CertificateError::UnknownIssuer
             | CertificateError::BadSignature
             | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => Some(Flaw::Issuer),
             CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => Some(Flaw::Purpose),
-            // It has no variant for this.
+            // The library has no variant for this error.
             CertificateError::Other(why) if why.to_string().contains("CaUsedAsEndEntity") => Some(Flaw::Authority),
             _ => None,
         },
@@ -149,7 +150,7 @@ struct Session {
 }
 
 impl Session {
-    /// Takes the ciphertext that waits to be sent.
+    /// Takes the ciphertext that is to be sent.
     fn outgoing(&mut self) -> io::Result<Vec<u8>> {
         while self.connection.wants_write() {
             self.connection.write_tls(&mut self.pipe)?;
@@ -157,8 +158,8 @@ impl Session {
         Ok(std::mem::take(&mut self.pipe.outgoing))
     }
 
-    /// Works through what was received, until there is text to be read or something to be sent. Returns `false` if the
-    /// session takes nothing more.
+    /// Processes the received bytes until there is text to read or ciphertext to send. Returns `false` if the session
+    /// accepts no more bytes.
     fn process(&mut self) -> io::Result<bool> {
         let mut took = false;
         while !self.pipe.is_drained() && self.connection.wants_read() {
@@ -174,7 +175,7 @@ impl Session {
             match self.connection.reader().read(plain) {
                 Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
                 Ok(count) => {
-                    // Nothing new is processed by this: it only tells how much text is left.
+                    // This processes no new bytes: it only returns the amount of text that is left.
                     let state = self.connection.process_new_packets().map_err(io::Error::other)?;
                     return Ok((count, self.pipe.is_drained() && state.plaintext_bytes_to_read() == 0));
                 }
@@ -187,7 +188,7 @@ impl Session {
 
 pub(in super::super) struct Tls {
     session: Mutex<Session>,
-    /// Ciphertext waits that the library wrote of its own accord, such as the answer to a key update.
+    /// Whether ciphertext is pending that the library wrote on its own, such as the response to a key update.
     talks: AtomicBool,
 }
 

@@ -1,7 +1,7 @@
-//! The files that say which authorities are trusted and who the client is.
+//! The files with the trusted authorities and the client certificate.
 //!
-//! They are read and taken apart here, so that both libraries refuse the same ones with the same words. Nothing of a
-//! key is ever in an error.
+//! The files are read and parsed here, so that both libraries reject the same ones with the same message. No error
+//! contains any part of a key.
 
 use std::fmt::Display;
 use std::fs;
@@ -30,7 +30,7 @@ impl Root {
     }
 }
 
-/// The certificate of the client, with those between it and its authority, and its key.
+/// The certificate of the client with its chain and its key.
 pub(super) struct Client {
     pub(super) chain_pem: String,
     pub(super) key_pem: Secret,
@@ -58,7 +58,7 @@ impl Client {
     }
 }
 
-/// All that the files hold, and for which library.
+/// The content of all files, and the library that it is for.
 pub(super) struct Files {
     pub(super) backend: TlsBackend,
     pub(super) roots: Vec<Root>,
@@ -104,7 +104,7 @@ fn bad(setting: &str, path: &Path, why: &str) -> Error {
     error::config(format!("{setting}: {}: {why}", path.display()))
 }
 
-/// The files of a directory, those that links lead to included, in the order of their names.
+/// Returns the files of a directory, including the targets of symbolic links, ordered by name.
 fn files_of(directory: &Path) -> io::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in fs::read_dir(directory)? {
@@ -117,7 +117,7 @@ fn files_of(directory: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// Adds the certificates of a file. In a directory there may be others, without any.
+/// Adds the certificates of a file. A directory may also have files without certificates.
 fn add(setting: &'static str, path: &Path, in_directory: bool, roots: &mut Vec<Root>) -> Result<()> {
     let bytes = fs::read(path).map_err(|e| bad(setting, path, &format!("cannot be read: {e}")))?;
     if bytes.is_empty() && !in_directory {
@@ -148,7 +148,7 @@ fn load_client(files: &ClientFiles) -> Result<Client> {
     Ok(Client { chain_pem: found.join("\n"), key_pem: Secret::new(key_pem), files: files.clone() })
 }
 
-/// The key of a PEM file, as the text from its BEGIN to its END.
+/// Returns the key of a PEM file, as the text from its BEGIN to its END.
 fn private_key(pem: &str) -> std::result::Result<&str, &'static str> {
     const BEGIN: &str = "-----BEGIN PRIVATE KEY-----";
     const END: &str = "-----END PRIVATE KEY-----";
@@ -166,8 +166,8 @@ fn private_key(pem: &str) -> std::result::Result<&str, &'static str> {
     }
 }
 
-/// The certificates of a PEM file, each as the text from its BEGIN to its END; none when one of them is cut off, as half
-/// a copied file leaves it. The libraries' own ways to read several take a file of garbage for one without certificates.
+/// Returns the certificates of a PEM file, each as the text from its BEGIN to its END. Returns `None` if one of them is
+/// cut off, as in a half-copied file. The libraries' own parsers treat a file of garbage as one without certificates.
 fn certificates(pem: &str) -> Option<Vec<&str>> {
     const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
     const END: &str = "-----END CERTIFICATE-----";
@@ -178,7 +178,7 @@ fn certificates(pem: &str) -> Option<Vec<&str>> {
         found.push(&rest[start..end]);
         rest = &rest[end..];
     }
-    // The cut may have gone through the BEGIN itself.
+    // The file may be cut off within the BEGIN itself.
     let last = rest.trim_end().lines().next_back().unwrap_or_default();
     let is_cut = last.starts_with(DASHES) && last.len() < BEGIN.len() && BEGIN.starts_with(last);
     (!is_cut).then_some(found)

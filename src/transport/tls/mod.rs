@@ -1,7 +1,7 @@
-//! TLS over a pipe in memory, by either of two libraries, so that no lock is ever held across a system call.
+//! TLS over a pipe in memory, by one of two libraries, so that no lock is ever held across a system call.
 //!
-//! Encrypting and decrypting only move bytes between buffers; the caller moves them to and from the socket. That also
-//! means that TLS can never be half way through a write: there is always room in the pipe.
+//! Encryption and decryption only move bytes between buffers; the caller moves these to and from the socket. So TLS can
+//! never block in the middle of a write: the pipe always has room.
 
 #[cfg(feature = "native-tls")]
 mod by_native_tls;
@@ -52,18 +52,18 @@ pub(crate) struct ClientFiles {
     pub(crate) key: PathBuf,
 }
 
-/// Which library is used, which authorities are trusted and how the client identifies itself.
+/// The library, the trusted authorities and the client certificate.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct TlsSettings {
     pub(crate) backend: Option<TlsBackend>,
     pub(crate) roots: Vec<Roots>,
-    /// Whether the platform's roots are not trusted.
+    /// Whether the platform's roots are excluded.
     pub(crate) only: bool,
     pub(crate) client: Option<ClientFiles>,
 }
 
 impl TlsSettings {
-    /// The name of the library that is used.
+    /// The name of the selected library.
     pub(crate) fn library(&self) -> &'static str {
         match self.backend {
             Some(TlsBackend::Rustls) => "rustls",
@@ -81,7 +81,7 @@ pub(super) enum Trust {
     Rustls(by_rustls::Trust),
 }
 
-/// What a [`Trust`] is set up from: the files were read, and the library takes what is in them.
+/// The input of a [`Trust`]: the contents of the files, in the form of the library.
 #[cfg(any(feature = "native-tls", feature = "rustls"))]
 pub(super) enum Setup {
     #[cfg(feature = "native-tls")]
@@ -90,11 +90,11 @@ pub(super) enum Setup {
     Rustls(by_rustls::Setup),
 }
 
-/// A [`Trust`] that the clients of this process share, and that is set up when it is needed first.
+/// A [`Trust`] that the clients of this process share, and that is set up at its first use.
 #[cfg(any(feature = "native-tls", feature = "rustls"))]
 pub(super) use shared::Shared;
 
-/// An established TLS session; reader and writer share it.
+/// An established TLS session, shared by reader and writer.
 pub(super) enum Tls {
     #[cfg(feature = "native-tls")]
     NativeTls(by_native_tls::Tls),
@@ -123,14 +123,14 @@ impl Shared {
             _ => unreachable!("a library that is not there was refused above"),
         })?;
         if shows_certificate {
-            // Whether key and certificate belong together shows only now.
+            // A key that does not belong to the certificate is detected only here.
             shared.trust()?;
         }
         Ok(shared)
     }
 }
 
-/// The library that was asked for, if it is there.
+/// Returns the requested library, if it is compiled in.
 #[cfg(any(feature = "native-tls", feature = "rustls"))]
 fn backend_of(settings: &TlsSettings) -> Result<TlsBackend> {
     match settings.backend {
@@ -172,7 +172,7 @@ impl Trust {
     }
 }
 
-/// The error for a library that is asked for and not compiled in.
+/// The error for a requested library that is not compiled in.
 #[cfg(not(all(feature = "native-tls", feature = "rustls")))]
 #[cfg(any(feature = "native-tls", feature = "rustls"))]
 fn missing(asked: &str, feature: &str, there: &str) -> crate::Error {
@@ -182,7 +182,7 @@ fn missing(asked: &str, feature: &str, there: &str) -> crate::Error {
     ))
 }
 
-/// Where there is no TLS, there is none of these.
+/// Without TLS there are no shared connectors.
 #[cfg(not(any(feature = "native-tls", feature = "rustls")))]
 pub(super) enum Shared {}
 
@@ -190,7 +190,7 @@ pub(super) enum Shared {}
 impl Shared {
     pub(super) fn of(_settings: &TlsSettings) -> Result<Arc<Self>> {
         Err(crate::error::config(
-            "wss: this build of signalwire-relay has no TLS; turn its feature `native-tls` (the default) or `rustls` on",
+            "wss: this build of signalwire-relay has no TLS; enable its feature `native-tls` (the default) or `rustls`",
         ))
     }
 
@@ -207,9 +207,9 @@ impl Trust {
 }
 
 impl Tls {
-    /// Takes in `cipher` and decrypts what it can into `plain`: how many bytes, and whether nothing more can come
-    /// without another `recv`. `WouldBlock` when more ciphertext is needed for anything, `UnexpectedEof` when the peer
-    /// said that nothing more comes.
+    /// Takes in `cipher` and decrypts into `plain`. Returns the number of decrypted bytes, and whether another `recv`
+    /// is needed for more. Returns `WouldBlock` if more ciphertext is needed, and `UnexpectedEof` if the peer has
+    /// closed TLS.
     pub(super) fn open(&self, cipher: &[u8], plain: &mut [u8]) -> io::Result<(usize, bool)> {
         #[cfg(not(any(feature = "native-tls", feature = "rustls")))]
         let _unused = (cipher, plain);
@@ -221,7 +221,7 @@ impl Tls {
         }
     }
 
-    /// Encrypts `plain` (which may be empty) onto the end of `cipher`, after what the library had to say itself.
+    /// Encrypts `plain` (which may be empty) onto the end of `cipher`, after the pending bytes of the library itself.
     pub(super) fn seal(&self, plain: &[u8], cipher: &mut Vec<u8>) -> io::Result<()> {
         #[cfg(not(any(feature = "native-tls", feature = "rustls")))]
         let _unused = (plain, cipher);
@@ -233,7 +233,7 @@ impl Tls {
         }
     }
 
-    /// The goodbye of TLS, as ciphertext.
+    /// Returns the close alert of TLS as ciphertext.
     pub(super) fn farewell(&self) -> Vec<u8> {
         match *self {
             #[cfg(feature = "native-tls")]
@@ -243,7 +243,7 @@ impl Tls {
         }
     }
 
-    /// The version of TLS, if the library tells it.
+    /// The version of TLS, if the library reports it.
     pub(super) fn version(&self) -> Option<String> {
         match *self {
             #[cfg(feature = "native-tls")]
@@ -253,7 +253,7 @@ impl Tls {
         }
     }
 
-    /// The peer's certificates in DER form, its own first, as far as the library tells them.
+    /// The peer's certificates in DER form, its own first, as far as the library reports them.
     pub(super) fn chain(&self) -> Vec<Vec<u8>> {
         match *self {
             #[cfg(feature = "native-tls")]
@@ -263,7 +263,7 @@ impl Tls {
         }
     }
 
-    /// Whether ciphertext waits that the library wrote of its own accord.
+    /// Returns `true` if ciphertext is pending that the library wrote on its own.
     pub(super) fn talks(&self) -> bool {
         match *self {
             #[cfg(feature = "native-tls")]
@@ -274,7 +274,7 @@ impl Tls {
     }
 }
 
-/// What was wrong with a handshake that failed, as far as the library tells.
+/// The flaw of a failed handshake, as far as the library reports it.
 #[cfg(any(feature = "native-tls", feature = "rustls"))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Flaw {
@@ -302,30 +302,28 @@ impl Flaw {
 
     fn advice(self) -> &'static str {
         match self {
-            Self::Date => {
-                "check this machine's clock; if it is right, the certificate of the service has to be renewed"
-            }
+            Self::Date => "check this machine's clock; if it is right, the certificate of the service must be renewed",
             Self::Name => "the certificate was made for another host; check the host's spelling",
             Self::Issuer => {
                 "the issuer of the certificate is not trusted here; install the system's roots (ca-certificates), or \
                  name the issuer with Builder::ca_file"
             }
-            Self::Purpose => "the certificate is not one for servers; the service has to be given another",
+            Self::Purpose => "the certificate is not one for servers; the service needs another one",
             #[cfg(feature = "rustls")]
             Self::Authority => {
-                "the certificate is that of an authority (CA:TRUE), which rustls takes from no server; issue one for \
+                "the certificate is that of an authority (CA:TRUE), which rustls accepts from no server; issue one for \
                  the server"
             }
             Self::NoTls => "the peer does not speak TLS; check host and port",
             Self::OldTls => "the peer speaks no TLS of version 1.2 or later",
             Self::ClientCertificate => {
-                "the peer wants a certificate of this client; give one that it accepts with Builder::client_certificate"
+                "the peer requires a client certificate that it trusts; set one with Builder::client_certificate"
             }
         }
     }
 }
 
-/// What to do about a handshake that failed, as far as the library's error tells what was wrong.
+/// Returns what to do about a failed handshake, as far as the library's error shows the flaw.
 pub(super) fn advice(error: &io::Error) -> Option<&'static str> {
     #[cfg(any(feature = "native-tls", feature = "rustls"))]
     return Flaw::of(error).map(Flaw::advice);

@@ -1,11 +1,12 @@
-//! What the clients of one process share: setting TLS up takes tens of milliseconds, most of them for the system's roots.
+//! TLS connectors that the clients of one process share. The setup of TLS takes tens of milliseconds, mostly for the
+//! system's roots.
 //!
-//! The connectors are told apart by what the files of certificates hold, not by their names: a file that has changed
-//! gives another connector. After [`RENEWED_AFTER`] a client that connects gets a new one in any case, because not every
-//! source of the system's roots can be looked at. A client keeps the one that it began with.
+//! Connectors are distinguished by the contents of the certificate files, not by their names: a changed file leads to
+//! another connector. After [`RENEWED_AFTER`] a connecting client gets a new one in any case, because not every source
+//! of the system's roots can be checked. A client keeps its first connector.
 //!
-//! A connector without a client certificate holds nothing secret, and stays for the next client. One with a client
-//! certificate goes with the last client that uses it, and its key with it.
+//! A connector without a client certificate holds no secret, and is kept for the next client. A connector with a client
+//! certificate is dropped with the last client that uses it, together with the key.
 
 use std::fs;
 use std::hash::{BuildHasher, DefaultHasher, Hasher, RandomState};
@@ -20,14 +21,14 @@ use super::{Setup, Trust};
 use crate::clock::Clock;
 use crate::error::{self, Result};
 
-/// So long a connector is given to further clients.
+/// Time for which a connector is given to further clients.
 const RENEWED_AFTER: Duration = Duration::from_secs(10 * 60);
 
-/// So many connectors are kept for further clients.
+/// Number of connectors that are kept for further clients.
 const KEPT: usize = 8;
 
-/// The table is held for microseconds only. If it is held for longer, then by a thread that is not there, because this
-/// process was forked while it had the table; this client has a connector of its own then.
+/// Longest wait for the table's lock, which is held for microseconds only. If the lock is held for longer, this process
+/// was forked while another thread held it. This client then gets its own connector.
 const PATIENCE: Duration = Duration::from_millis(100);
 
 /// A connector, set up by the first thread that needs it.
@@ -50,7 +51,7 @@ impl Shared {
     pub(in super::super) fn trust(&self) -> Result<&Trust> {
         let made = self.trust.get_or_init(|| {
             let setup = self.setup.lock().take();
-            // Taken only by an attempt that panicked.
+            // Only an attempt that panicked leaves nothing here.
             setup.ok_or_else(|| error::config("TLS cannot be set up: it failed before"))?.build()
         });
         made.as_ref().map_err(Clone::clone)
@@ -62,9 +63,9 @@ impl Shared {
 }
 
 enum Held {
-    /// For further clients.
+    /// A connector for further clients.
     Open(Arc<Shared>),
-    /// With a key, which the clients alone keep.
+    /// A connector with a key, which only its clients keep alive.
     Secret(Weak<Shared>),
 }
 
@@ -85,8 +86,8 @@ struct Entry {
 
 #[derive(Default)]
 struct Table {
-    /// The process that the entries belong to. A forked one must not use those of its parent: a thread that is not there
-    /// may have been inside the library.
+    /// ID of the process that owns the entries. A forked process must not use those of its parent: another thread may
+    /// have been inside the library during the fork.
     process: u32,
     entries: Vec<Entry>,
 }
@@ -94,13 +95,13 @@ struct Table {
 /// The connectors of a process.
 pub(super) struct Cache(Mutex<Option<(Keys, Table)>>);
 
-/// What makes the key of a connector. The keys of the hashes are random, so that nothing can be told from a key about
-/// what it was made of, and two sets of files have the same one by accident only, once in 2¹²⁸.
+/// The hash keys of the connectors' keys. They are random, so that a connector's key reveals nothing about its input,
+/// and two sets of files collide only by chance, once in 2¹²⁸.
 type Keys = [RandomState; 2];
 
 static PROCESS: Cache = Cache::new();
 
-/// The connector for what was read; of the process, if it has one.
+/// Returns the connector for these files, an existing one of the process if possible.
 pub(super) fn of_process(files: Files, setup: impl FnOnce(Files) -> Result<Setup>) -> Result<Arc<Shared>> {
     PROCESS.get(files, Clock::real().now(), std::process::id(), setup)
 }
@@ -136,14 +137,14 @@ impl Cache {
         let mut state = self.0.try_lock_for(PATIENCE)?;
         let (_, table) = state.as_mut()?;
         if table.process != process {
-            // Not dropped: that would be a use of the library, too.
+            // The entries are not dropped, because that would use the library too.
             std::mem::forget(std::mem::take(&mut table.entries));
             table.process = process;
         }
         table.get(key, now)
     }
 
-    /// Enters a connector, unless another thread was faster with one.
+    /// Adds a connector, unless another thread has added one first.
     fn add(&self, key: [u64; 2], now: Instant, secret: bool, shared: Arc<Shared>) -> Arc<Shared> {
         let Some(mut state) = self.0.try_lock_for(PATIENCE) else { return shared };
         let Some((_, table)) = state.as_mut() else { return shared };
@@ -166,7 +167,7 @@ impl Table {
         found.held.get().filter(|shared| !shared.has_failed())
     }
 
-    /// Takes out what is of no use any more, and the oldest if the rest is too much.
+    /// Removes expired connectors, and the oldest one if there is no room.
     fn make_room(&mut self, key: [u64; 2], now: Instant) -> Vec<Entry> {
         let is_useful = |entry: &Entry| {
             entry.key != key
@@ -188,7 +189,7 @@ struct Digest([DefaultHasher; 2]);
 impl Digest {
     fn part(&mut self, bytes: &[u8]) {
         for hasher in &mut self.0 {
-            // Behind its length, so that no two rows of parts look the same.
+            // The length comes first, so that different rows of parts never look the same.
             hasher.write_usize(bytes.len());
             hasher.write(bytes);
         }
@@ -198,7 +199,7 @@ impl Digest {
         self.part(&number.to_ne_bytes());
     }
 
-    /// What a file holds; of something else that it is there.
+    /// Hashes the content of a file. Of another kind of entry only the existence is hashed.
     fn file(&mut self, path: &Path) {
         match fs::metadata(path) {
             Ok(about) if about.is_file() => self.part(&fs::read(path).unwrap_or_default()),
@@ -206,16 +207,16 @@ impl Digest {
         }
     }
 
-    /// When files came to a directory or went from it. What one of them holds is seen when the connector is renewed: the
-    /// system's has hundreds of files.
+    /// Hashes the modification time of a directory. The content of its files is seen when the connector is renewed: the
+    /// system's directory has hundreds of files.
     fn directory(&mut self, path: &Path) {
         let changed = fs::metadata(path).ok().and_then(|about| about.modified().ok()?.duration_since(UNIX_EPOCH).ok());
         self.part(&changed.unwrap_or_default().as_nanos().to_ne_bytes());
     }
 }
 
-/// What tells a connector from others: the library, the certificates that the settings name and the client's own, and
-/// the files that the variables of the system name.
+/// Returns the key of a connector: the library, the certificates of the settings, the client certificate, and the files
+/// that the variables of the system name.
 fn key_of(files: &Files, keys: &Keys) -> [u64; 2] {
     let mut digest = Digest(keys.each_ref().map(BuildHasher::build_hasher));
     digest.number(files.backend as usize);
@@ -251,10 +252,10 @@ mod tests {
     use super::*;
 
     const BACKENDS: [TlsBackend; 2] = [TlsBackend::NativeTls, TlsBackend::Rustls];
-    /// The process of these tests, as far as they are concerned.
+    /// The process ID in these tests.
     const US: u32 = 1;
 
-    /// A file that goes with the test.
+    /// A file that is removed with the test.
     struct Scratch(PathBuf);
 
     impl Scratch {
