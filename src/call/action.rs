@@ -1,4 +1,4 @@
-//! Operations: started on a call, controlled by their handle, ended by an event.
+//! Operations on a call. A program starts an operation, controls it by its handle, and an event ends it.
 
 use std::fmt;
 use std::sync::Arc;
@@ -93,7 +93,7 @@ impl<O: Operation> Action<O> {
         self.core.wait(&self.call.core, timeout.into())
     }
 
-    /// Waits until it is time to speak, or the operation ends without that.
+    /// Blocks until an answering machine is ready, or the operation ends without that.
     pub(crate) fn wait_until_ready(&self, timeout: Option<Duration>) -> Result<O::Outcome> {
         self.core.wait_until_ready(&self.call.core, timeout)
     }
@@ -129,13 +129,13 @@ impl<O: Operation> Action<O> {
     pub fn on_completed<R: CallbackResult>(&self, callback: impl FnOnce(&Result<O::Outcome>) -> R + Send + 'static) {
         let Some(session) = self.call.core.session() else {
             if let Some(ended) = self.result() {
-                // The client is gone, and the call with it: an error would concern nobody.
+                // The client has been dropped with the call, so an error has no effect.
                 Workers::run_alone(move || drop(callback(&ended).into_result()));
             }
             return;
         };
         let mailbox = self.call.core.mailbox();
-        // Weakly: an operation holds no call.
+        // The callback holds the call weakly, because an operation holds no call.
         let (call, of_callback) = (Arc::downgrade(&self.call.core), Arc::downgrade(&session));
         let callback = move |ended: &Result<O::Outcome>| match (call.upgrade(), of_callback.upgrade()) {
             (Some(call), Some(session)) => {
@@ -180,7 +180,8 @@ impl<O: Operation> Action<O> {
         self.core.reply()
     }
 
-    /// Sends a command about this operation: `method` with its control id. That it has ended meanwhile is no error.
+    /// Sends a command about this operation: `method` with its control ID. If the operation has ended meanwhile, the
+    /// result is `Ok`.
     pub(crate) fn command(&self, method: &str, fields: &Fields) -> Result<()> {
         if self.core.never_began() {
             fields.check(method)?;

@@ -48,7 +48,7 @@ impl From<String> for AiPrompt {
 }
 
 impl From<Value> for AiPrompt {
-    /// Takes the members of an object; any other value is the text.
+    /// Reads the members of an object. Any other value is the text.
     fn from(prompt: Value) -> Self {
         match prompt {
             Value::Object(members) => {

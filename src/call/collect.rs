@@ -1,4 +1,4 @@
-//! Asking for digits and speech, with and without a prompt.
+//! Collecting digits and speech, with and without a prompt.
 
 use serde_json::Value;
 
@@ -104,7 +104,7 @@ impl Operation for Collect {
     }
 
     fn memo(&self) -> bool {
-        // The second is an older name, which can only be given as an extra.
+        // The second name is an older one, which can only be set as an extra.
         ["continuous", "continue"].iter().any(|key| self.fields.get(key) == Some(&Value::Bool(true)))
     }
 
@@ -146,7 +146,7 @@ impl Prompt {
         Self::of(fields)
     }
 
-    /// The whole request. What names the operation stands beside the settings for input, not among them.
+    /// Returns the whole request. The control ID and the status URL are beside the settings for input, not among them.
     fn collecting(mut self, mut collect: Collect) -> Self {
         for key in ["control_id", "status_url"] {
             if let Some(value) = collect.fields.take(key).filter(|_| self.fields.get(key).is_none()) {
@@ -307,7 +307,7 @@ impl Call {
 
 const START_INPUT_TIMERS: &str = "calling.collect.start_input_timers";
 
-/// Whether an event ends the operation. A final state and the results `error` and `finished` always do. Interim
+/// Judges whether an event ends the operation. A final state and the results `error` and `finished` always do. Interim
 /// results do not, and with `continuous` other results do not either.
 fn judge(event: &CollectEvent, continuous: bool) -> Meaning {
     use CollectState::{Error, Finished, NoInput, NoMatch};

@@ -165,7 +165,7 @@ pub struct ConferenceMemo {
     conference_id: String,
     joined: bool,
     leaving: bool,
-    /// The call's ID, once an event has reported that the call left without being asked to.
+    /// The call's ID, once an event has reported that the call left although the program did not request that.
     left: Option<String>,
 }
 
@@ -206,13 +206,13 @@ impl Operation for JoinConference {
             memo.conference_id.clone_from(&event.conference_id);
         }
         match event.status {
-            // The conference has ended because the call has left, and not the other way round.
+            // The conference has ended because the call has left, not the other way round.
             ConferenceStatus::End if memo.left.as_ref().is_some_and(|left| *left == event.ended_by) => {
                 Meaning::Progress
             }
             ConferenceStatus::End => Meaning::Final,
             ConferenceStatus::ParticipantLeave if memo.leaving => Meaning::Final,
-            // The end of the conference or of the call may follow, and says more.
+            // The end of the conference or of the call may follow, and is more precise.
             ConferenceStatus::ParticipantLeave => {
                 memo.left = Some(event.call_id.clone()).filter(|id| !id.is_empty());
                 Meaning::Within(MOMENT)
@@ -234,7 +234,7 @@ impl Operation for JoinConference {
     }
 
     fn ready(_event: &ConferenceEvent, memo: &ConferenceMemo) -> Option<ConferenceStay> {
-        // Only that there is something counts; how the stay ends is not known yet.
+        // Only the existence of the outcome counts here; the end of the stay is not known yet.
         memo.joined.then(|| memo.stay(StayEnd::CallEnded, None))
     }
 
@@ -293,7 +293,10 @@ impl ConferenceAction {
     pub fn leave(&self) -> Result<()> {
         match self.conference_id() {
             Some(id) => self.call.leave_conference(id),
-            None => Err(error::refused(LeaveConference::METHOD, "the conference's ID is not known yet")),
+            None => Err(error::refused(
+                LeaveConference::METHOD,
+                "the conference's ID is not known yet: wait for the stay to begin",
+            )),
         }
     }
 }
@@ -329,7 +332,7 @@ impl Call {
     pub fn join_conference(&self, which: impl Into<JoinConference>) -> Result<ConferenceAction> {
         let which = which.into();
         let name = which.fields.text("name").unwrap_or_default();
-        // The end of a conference is not told to its calls.
+        // The end of a conference is not reported to its calls.
         let held = self.core.session().map(|session| session.sink().attend(name, self.id()));
         self.start_holding(which, held)
     }

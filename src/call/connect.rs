@@ -11,9 +11,9 @@ use crate::protocol::event::{ConnectEvent, Peer};
 use crate::protocol::fields::Fields;
 use crate::protocol::states::{ConnectState, EndReason};
 
-/// The news of a connect may take this much longer than the ringing that was asked for.
+/// Time beyond the requested ringing in which the result of a connect must arrive.
 const RINGING_MARGIN: Duration = Duration::from_secs(30);
-/// The news of a command that needs nobody else takes at most so long.
+/// Longest time until the result of a command that involves no other party.
 pub(super) const CONFIRMATION: Duration = Duration::from_secs(10);
 
 params! {
@@ -99,7 +99,7 @@ impl Operation for Connect {
     }
 
     fn concerns(event: &ConnectEvent, memo: &BridgeMemo, in_doubt: bool) -> bool {
-        // The end of an earlier bridge may come while this connect is only being asked for.
+        // The end of an earlier bridge may arrive while this connect is being requested.
         event.state != ConnectState::Disconnected || memo.connected || in_doubt
     }
 

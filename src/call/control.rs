@@ -1,4 +1,4 @@
-//! Answering, hanging up and passing on, and what an operation that runs can be told.
+//! Answering, hanging up and passing on, and the commands of running operations.
 
 use super::{Action, Call, Operation};
 use crate::error::Result;

@@ -1,4 +1,4 @@
-//! Events of a program's own.
+//! Events that a program defines.
 
 use serde_json::Value;
 

@@ -1,4 +1,4 @@
-//! Finding out who, or what, is on the line.
+//! Detecting answering machines, humans, faxes and digits.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Pressing keys on a call, and having keys do something.
+//! Sending DTMF digits on a call, and binding digits to methods.
 
 use std::time::Duration;
 
@@ -104,7 +104,7 @@ impl Operation for SendDigits {
     }
 
     fn doubt_limit(digits: &u32) -> Option<Duration> {
-        // A second for each digit is more than any of them takes, the longer pause included.
+        // One second for each digit is more than any of them takes, the longer pause included.
         Some(CONFIRMATION.saturating_add(Duration::from_secs(u64::from(*digits))))
     }
 }
@@ -155,7 +155,7 @@ impl Call {
         let what = what.into();
         self.command(BindDigit::METHOD, &what.fields)?;
         if what.fields.text("bind_method") == Some(Transfer::METHOD) {
-            // A key may hand the call over now, and nothing but its end will tell.
+            // A digit may transfer the call from now on, and only the end of the call reports that.
             self.core.leaves(Leaving::Transferred);
         }
         Ok(())

@@ -72,7 +72,7 @@ impl Operation for SendFax {
     type Outcome = FaxEvent;
     type Memo = ();
     const METHOD: &'static str = Self::METHOD;
-    // The other station often hangs up before the result is told.
+    // The other station often hangs up before the result is reported.
     const GRACE: bool = true;
 
     fn fields(&self) -> &Fields {

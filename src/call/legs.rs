@@ -1,4 +1,4 @@
-//! What is known of the legs of a dial or a connect.
+//! The legs of a dial or a connect.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -28,12 +28,12 @@ pub struct Leg {
 }
 
 impl Leg {
-    /// What the leg takes while it waits to be read.
+    /// Size of the leg while it waits to be read, in bytes.
     pub(crate) fn bytes(&self) -> usize {
         size_of::<Self>() + self.call_id.len() + self.to.len()
     }
 
-    /// Whether the leg is answered or has ended. Such a step is not dropped for want of room: there are few of them.
+    /// Returns `true` if the leg is answered or has ended. These few steps are not dropped when there is no room.
     pub(crate) fn is_last_step(&self) -> bool {
         self.state.rank() >= CallState::Answered.rank()
     }
@@ -60,17 +60,17 @@ impl Error {
     }
 }
 
-/// When an event happened.
+/// The time of an event.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Moment {
-    /// When the event arrived, by the clock of the session, if that is known.
+    /// The time at which the event arrived, by the clock of the session, if known.
     pub(crate) arrived: Option<Instant>,
     /// The time of the event in seconds since 1970, if the service reported one.
     pub(crate) told: Option<f64>,
 }
 
 impl Moment {
-    /// How long after `earlier` it was. The service's own times are preferred: after a gap, events arrive late.
+    /// Returns the time since `earlier`. The service's own times are preferred: after a gap, events arrive late.
     fn since(self, earlier: Self) -> Option<Duration> {
         let told = self.told.zip(earlier.told).map(|(end, begin)| ((end - begin) * 1000.0).round());
         let told = told.and_then(|millis| Duration::try_from_secs_f64(millis / 1000.0).ok());
@@ -104,8 +104,8 @@ pub struct News<'a> {
 }
 
 impl Legs {
-    /// Takes what an event reports. Returns the leg if it is new or has changed its state; legs beyond the `limit` are
-    /// not kept.
+    /// Applies a reported event. Returns the leg if it is new or has changed its state. Legs beyond the `limit` are not
+    /// kept.
     pub(crate) fn take(&mut self, news: News<'_>, limit: usize) -> Option<Leg> {
         let number = self.known.len();
         let is_new = !self.known.contains_key(news.call_id);
@@ -142,7 +142,7 @@ impl Legs {
         (is_new || is_further).then(|| leg.clone())
     }
 
-    /// The legs at this moment, in the order in which they were first heard of.
+    /// The legs at this moment, in the order of their first events.
     pub(crate) fn all(&self, now: Moment) -> Vec<Leg> {
         let mut known: Vec<_> = self.known.values().collect();
         known.sort_unstable_by_key(|known| known.number);
@@ -158,7 +158,7 @@ impl Legs {
 mod tests {
     use super::*;
 
-    /// Of a leg: the state that an event reports, the moment in seconds, and the same as the service has it.
+    /// A step of a leg: the reported state, the time in seconds, and the service's time.
     fn told<'a>(state: &'a str, at: u64, told: Option<f64>, since: Instant) -> News<'a> {
         let arrived = Some(since + Duration::from_secs(at));
         let end_reason = (state == "ended").then_some(EndReason::Busy);
@@ -173,15 +173,15 @@ mod tests {
         let cases: [(&[Step], Option<Duration>); 9] = [
             (&[("created", 0, None), ("ringing", 1, None), ("ended", 21, None)], Some(secs(20))),
             (&[("ringing", 1, None), ("answered", 4, None), ("ended", 60, None)], Some(secs(3))),
-            // The service's times count where both are told.
+            // The service's times take precedence if both are reported.
             (&[("ringing", 1, Some(100.5)), ("ended", 61, Some(125.5))], Some(secs(25))),
             (&[("ringing", 1, Some(100.5)), ("ended", 61, None)], Some(secs(60))),
             (&[("ringing", 1, Some(100.5)), ("ended", 61, Some(f64::NAN))], Some(secs(60))),
             (&[("ringing", 1, Some(100.5)), ("ended", 61, Some(99.5))], Some(secs(60))),
-            // It still rings.
+            // The leg is still ringing.
             (&[("ringing", 1, None)], Some(secs(99))),
             (&[("ringing", 1, Some(100.5))], Some(secs(99))),
-            // It never rang.
+            // The leg never rang.
             (&[("created", 0, None), ("ended", 1, None)], None),
         ];
         for (steps, rang) in cases {

@@ -1,6 +1,6 @@
-//! Calls: what a program holds of one, and everything that can be done with it.
+//! Calls: the handle of a call and its methods.
 
-// Without methods of `Call`.
+// These modules have no methods of `Call`.
 pub(crate) mod action;
 mod confirmed;
 pub(crate) mod core;
@@ -13,7 +13,8 @@ pub(crate) mod running;
 mod start;
 mod stays;
 
-// The page of `Call` has its methods in the order of these lines, a title for each: the blank lines keep the order.
+// The page of `Call` lists its methods in the order of these lines, each with a title. The blank lines keep rustfmt
+// from sorting them.
 mod control;
 
 mod play;
@@ -166,7 +167,7 @@ impl Drop for Call {
 }
 
 impl PartialEq for Call {
-    /// Whether both are the same call.
+    /// Returns `true` if both handles belong to the same call.
     fn eq(&self, other: &Self) -> bool {
         self.id() == other.id()
     }

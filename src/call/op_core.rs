@@ -1,4 +1,4 @@
-//! What is kept of an operation, from before its request is written until nothing more comes from it.
+//! The state of an operation, from before its request is written until its last event.
 
 use std::fmt;
 use std::sync::{Arc, Weak};
@@ -22,30 +22,30 @@ use crate::stream::{EventStream, StreamSender};
 
 pub(super) type Callback<T> = Box<dyn FnOnce(&Result<T>) + Send>;
 
-/// What the crate keeps of an operation. It holds no call.
+/// The state of an operation. It holds no call.
 pub(super) struct OpCore<O: Operation> {
     control_id: Box<str>,
     outcome: Latch<Result<O::Outcome>>,
-    /// The other stage of an operation that has two.
+    /// The second latch of an operation that has two stages.
     ready: Latch<Result<O::Outcome>>,
     inner: Mutex<OpInner<O>>,
 }
 
 struct OpInner<O: Operation> {
     over: bool,
-    /// Whether the service has accepted the operation, as far as a response or an event reported.
+    /// Whether the service has accepted the operation, according to a response or an event.
     started: bool,
-    /// No event of the operation has come since a gap.
+    /// Whether no event of the operation has arrived since a gap.
     in_doubt: bool,
     memo: O::Memo,
     reply: Reply,
     callbacks: Vec<(Arc<Mailbox>, Callback<O::Outcome>)>,
-    /// Whether a thread is posting the callbacks, and posts what is added meanwhile too.
+    /// Whether a thread is posting the callbacks. That thread also posts those that are added meanwhile.
     calling_back: bool,
     streams: Vec<StreamSender<O::Event>>,
-    /// Given back when nothing more comes.
+    /// A guard that is dropped after the last event.
     held: Option<Box<dyn Send>>,
-    /// The room that the operation's response and outcome take.
+    /// The charges for the sizes of the operation's response and outcome.
     kept: Vec<Charge>,
 }
 
@@ -82,21 +82,21 @@ impl<O: Operation> OpCore<O> {
         self.inner.lock().reply.clone()
     }
 
-    /// The service has accepted the request.
+    /// Notes that the service has accepted the request.
     pub(super) fn begun(&self, reply: &Reply) {
         let mut inner = self.inner.lock();
         inner.started = true;
         O::accepted(reply, &mut inner.memo);
     }
 
-    /// Keeps the reply, and what counts its size.
+    /// Keeps the response and the charge for its size.
     pub(super) fn keep_reply(&self, reply: Reply, charge: Option<Charge>) {
         let mut inner = self.inner.lock();
         inner.kept.extend(charge);
         inner.reply = reply;
     }
 
-    /// Completes the operation; nothing more comes from it.
+    /// Completes the operation. No event follows.
     pub(super) fn end_with(&self, session: &Arc<Session>, outcome: Result<O::Outcome>) {
         self.settle(session, &outcome);
         self.close(session, outcome);
@@ -107,7 +107,7 @@ impl<O: Operation> OpCore<O> {
         self.outcome.is_set()
     }
 
-    /// Looks at what is remembered of its events.
+    /// Runs a closure on the state that the events have built.
     pub(super) fn memo<T>(&self, look: impl FnOnce(&mut O::Memo) -> T) -> T {
         look(&mut self.inner.lock().memo)
     }
@@ -161,12 +161,13 @@ impl<O: Operation> OpCore<O> {
         }
     }
 
-    /// Nothing was begun, and nothing will be: its call was over before, or the service did not know it.
+    /// Returns `true` if the operation never began: its call had ended before, or was unknown to the service.
     pub(super) fn never_began(&self) -> bool {
         self.outcome.is_set() && !self.inner.lock().started
     }
 
-    /// A command was answered as if the operation did not exist. After a gap that proves that its end was missed.
+    /// Handles a response by which the operation does not exist. After a gap, that proves that the end of the operation
+    /// was missed.
     pub(super) fn contradicted(&self, session: &Arc<Session>, call: &Arc<CallCore>) {
         if self.inner.lock().in_doubt && !self.outcome.is_set() {
             self.give_up(session, call.id());
@@ -174,7 +175,7 @@ impl<O: Operation> OpCore<O> {
         }
     }
 
-    /// Its news was missed, and nothing is known of how it ended.
+    /// Ends an operation whose events were missed, so that its result is unknown.
     fn give_up(&self, session: &Arc<Session>, call_id: &str) {
         let missed = Err(error::missed(O::METHOD, call_id, false));
         self.settle(session, &missed);
@@ -187,9 +188,9 @@ impl<O: Operation> OpCore<O> {
         }
     }
 
-    /// Posts the callbacks there are, in the order in which they were added. Called when the outcome is set, and for
-    /// each callback that is added after that: each is taken out once, and by one thread at a time, or they would
-    /// overtake each other.
+    /// Posts the callbacks in the order in which they were added. Called when the outcome is set, and for each callback
+    /// that is added later. Each callback is taken out once, and only one thread posts at a time, so that callbacks
+    /// stay in order.
     fn call_back(&self, session: &Arc<Session>, outcome: &Result<O::Outcome>) {
         if std::mem::replace(&mut self.inner.lock().calling_back, true) {
             return;
@@ -210,7 +211,7 @@ impl<O: Operation> OpCore<O> {
         }
     }
 
-    /// Nothing more will come: streams end, and so does the wait for the other stage.
+    /// Ends the streams and the wait for the second stage.
     fn close(&self, session: &Arc<Session>, last: Result<O::Outcome>) {
         let (streams, held) = {
             let mut inner = self.inner.lock();
@@ -235,8 +236,8 @@ impl<O: Operation> OpCore<O> {
         }
     }
 
-    /// The outcome that an event stands for, if there is room for what it owns until the operation's last handle goes. `last`
-    /// when it also ends the wait for the other stage.
+    /// Returns the outcome of an event, if there is room for its data until the operation's last handle is dropped.
+    /// `last` is `true` if the outcome also ends the wait for the second stage.
     fn keep(&self, session: &Session, event: &Event, last: bool, outcome: Result<O::Outcome>) -> Result<O::Outcome> {
         if self.outcome.is_set() && (!last || self.ready.is_set()) {
             return outcome;
@@ -247,8 +248,8 @@ impl<O: Operation> OpCore<O> {
         outcome
     }
 
-    /// An event of another type: its second one, or one that carries the same control ID, as a prompt plays as well as
-    /// it collects.
+    /// Handles an event of another type: the operation's second type, or one with the same control ID, because a prompt
+    /// both plays and collects.
     fn feed_other(&self, session: &Arc<Session>, event: &Event) -> Fed {
         if O::ALSO.is_none_or(|also| also != event.name()) {
             return Fed::NotMine;
@@ -328,7 +329,7 @@ impl<O: Operation> Running<CallCore> for OpCore<O> {
     }
 
     fn end(&self, session: &Arc<Session>, over: &CallFate, call_id: &str) {
-        // What never started did not end with the call either.
+        // An operation that never started did not end with the call either.
         let outcome = {
             let inner = self.inner.lock();
             let with_call = matches!(over, CallFate::Ended(_) | CallFate::Gone) && inner.started;
@@ -355,7 +356,7 @@ impl<O: Operation> Running<CallCore> for OpCore<O> {
             let Some(operation) = of.upgrade() else { return };
             let in_doubt = operation.inner.lock().in_doubt;
             if in_doubt {
-                // It stays in its table: what still comes of it is followed, though this outcome stays.
+                // The operation stays in its table: its later events are followed, but this outcome stays.
                 operation.settle(session, &Err(error::missed(O::METHOD, &call_id, false)));
             }
         });
@@ -381,7 +382,7 @@ impl<O: Operation> Running<CallCore> for OpCore<O> {
 }
 
 impl<O: Operation> OpCore<O> {
-    /// What it was given time for did not come.
+    /// Ends the operation because an expected event did not arrive in time.
     fn end_late(&self, session: &Arc<Session>, call: &Weak<CallCore>, outcome: Result<O::Outcome>) {
         self.end_with(session, outcome);
         if let Some(call) = call.upgrade() {

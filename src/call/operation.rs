@@ -1,4 +1,4 @@
-//! What an operation is: its parameters, and what its events mean.
+//! The definition of an operation: its parameters, and the meaning of its events.
 
 use std::fmt;
 use std::time::Duration;
@@ -50,31 +50,32 @@ pub trait Operation: Sealed + Sized + 'static {
     /// The types of the events that report on an operation without a control ID.
     #[doc(hidden)]
     const NAMES: &'static [EventName] = &[<Self::Event as TypedEvent>::NAME];
-    /// Whether the events of an operation without a control ID are for all operations of its kind, not only for the
-    /// newest: there is one of them at a time, and the others ask for something of it.
+    /// `true` if the events of an operation without a control ID are for all operations of its kind, not only for the
+    /// newest. There is one such operation at a time, and the others control it.
     #[doc(hidden)]
     const SHARES: bool = false;
-    /// Whether a start that is answered with 404 means that the call is gone. Otherwise it may be the bridge, the queue or
-    /// the conference that the service does not know, and the call stays.
+    /// `true` if a start that is rejected with 404 means that the call is gone. Otherwise the service may not know the
+    /// bridge, the queue or the conference, and the call stays.
     #[doc(hidden)]
     const NEEDS_CALL_ONLY: bool = true;
-    /// A second type of event that tells of the operation, without its control ID.
+    /// A second type of event that reports on the operation, without its control ID.
     #[doc(hidden)]
     const ALSO: Option<EventName> = None;
-    /// Whether its last event often comes after the end of its call, so that it is waited for a moment longer.
+    /// `true` if the operation's last event often arrives after the end of its call. The operation then stays open a
+    /// little longer.
     #[doc(hidden)]
     const GRACE: bool = false;
 
     #[doc(hidden)]
     fn fields(&self) -> &Fields;
 
-    /// Takes the control id that the program gave, if it gave one.
+    /// Returns the control ID that the program set, if any.
     #[doc(hidden)]
     fn control_id(&self) -> Option<&str> {
         self.fields().text("control_id")
     }
 
-    /// Refuses, before anything is sent, what cannot be right.
+    /// Rejects invalid parameters before anything is sent.
     #[doc(hidden)]
     fn check(&self) -> Result<()> {
         Ok(())
@@ -96,11 +97,11 @@ pub trait Operation: Sealed + Sized + 'static {
     #[doc(hidden)]
     fn judge(event: &Self::Event, memo: &mut Self::Memo) -> Meaning;
 
-    /// The outcome that an event stands for, after [`judge`](Self::judge) has called it one.
+    /// Returns the outcome of an event, after [`judge`](Self::judge) has classified it as one.
     #[doc(hidden)]
     fn outcome(event: &Self::Event, memo: &Self::Memo) -> Result<Self::Outcome>;
 
-    /// Judges an event of the type [`ALSO`](Self::ALSO): the last outcome, if it is the end.
+    /// Judges an event of the type [`ALSO`](Self::ALSO). Returns the last outcome if the event is the end.
     #[doc(hidden)]
     fn also(_event: &Event, _memo: &mut Self::Memo) -> Option<Result<Self::Outcome>> {
         None
@@ -113,25 +114,26 @@ pub trait Operation: Sealed + Sized + 'static {
         None
     }
 
-    /// The service has accepted the request. Called on the reader, before any later frame.
+    /// Handles the acceptance of the request. Called on the reader, before any later frame.
     #[doc(hidden)]
     fn accepted(_reply: &Reply, _memo: &mut Self::Memo) {}
 
-    /// The outcome of an operation that is complete when the service has accepted it.
+    /// Returns the outcome of an operation that is complete when the service has accepted it.
     #[doc(hidden)]
     fn done_by_reply(_call_id: &str, _memo: &Self::Memo) -> Option<Self::Outcome> {
         None
     }
 
-    /// The program asks for its end, or the request for that was refused.
+    /// Notes that the program requested the operation's end (`true`), or that this request was rejected (`false`).
     #[doc(hidden)]
     fn leaving(_memo: &mut Self::Memo, _is: bool) {}
 
-    /// An event reports a call that the service has made for the operation. At most `limit` of them are kept.
+    /// Notes a call that the service has made for the operation. At most `limit` of them are kept.
     #[doc(hidden)]
     fn leg(_memo: &mut Self::Memo, _news: News<'_>, _limit: usize) {}
 
-    /// The first stage of an operation that has two: a machine's greeting is over, a conference is joined.
+    /// Returns the outcome of the first stage of an operation that has two: the greeting of an answering machine has
+    /// ended, a conference is joined.
     #[doc(hidden)]
     fn ready(_event: &Self::Event, _memo: &Self::Memo) -> Option<Self::Outcome> {
         None
@@ -144,7 +146,7 @@ pub trait Operation: Sealed + Sized + 'static {
         None
     }
 
-    /// The outcome, when something else proves that the operation succeeded while its news was missed.
+    /// Returns the outcome if something else proves that the operation succeeded while its events were missed.
     #[doc(hidden)]
     fn presumed(_call_id: &str, _memo: &mut Self::Memo) -> Option<Self::Outcome> {
         None

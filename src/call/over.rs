@@ -1,4 +1,4 @@
-//! How a call ends, or leaves this client.
+//! The end of a call, and its transfer to another application.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -37,7 +37,7 @@ pub struct CallEnd {
 }
 
 impl CallEnd {
-    /// The end that an event reports, with the times that the event has.
+    /// Returns the end that an event reports, with the times in the event.
     pub(crate) fn of(head: &EventHead<'_>, params: &RawValue) -> Self {
         let [source, answered, ended] = object::pick(params.get(), ["end_source", "answer_time", "end_time"]).values;
         let source = source.and_then(object::text_of).filter(|source| !source.is_empty());
@@ -60,7 +60,7 @@ impl CallEnd {
         reason.map(|reason| EndReason::from(limits::cut(reason)))
     }
 
-    /// Fills in what the service did not report: `answered` is when the answer was reported.
+    /// Adds the times that the service did not report. `answered` is the time at which the answer was reported.
     pub(super) fn complete(&mut self, clock: &Clock, answered: Option<Instant>) {
         let Some(answered) = answered else { return };
         let lasted = clock.now().saturating_duration_since(answered);
@@ -71,18 +71,18 @@ impl CallEnd {
     }
 }
 
-/// Why nothing more will come from a call.
+/// Reason why no event of a call follows.
 #[derive(Clone, Debug)]
 pub(crate) enum CallFate {
     Ended(Arc<CallEnd>),
-    /// The service does not know it.
+    /// The service does not know the call.
     Gone,
     SessionLost,
     Closed,
 }
 
 impl CallFate {
-    /// What `what` on this call gets to hear.
+    /// Returns the error for `what` on this call.
     pub(crate) fn error(&self, what: &str, call_id: &str) -> Error {
         match self {
             Self::Ended(_) => error::call_ended(what, call_id),
@@ -93,14 +93,14 @@ impl CallFate {
     }
 }
 
-/// How a call is given away by this client.
+/// How this client gives up a call.
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Leaving {
     #[default]
     No,
-    /// Back to routing, which may offer it to this client again.
+    /// The call returns to routing, which may offer it to this client again.
     Passed,
-    /// To another application, whose context may be one of this client's.
+    /// The call moves to another application, whose context may be one of this client's.
     Transferred,
 }
 
@@ -114,7 +114,7 @@ impl Leaving {
     }
 }
 
-/// Why an operation could not be entered.
+/// Reason why an operation could not be registered.
 pub(crate) enum Refusal {
     Over(CallFate),
     InUse,

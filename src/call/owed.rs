@@ -1,5 +1,5 @@
-//! What the client owes to people on the line: a call that nobody in the program wants is hung up, an unclaimed one is
-//! passed back, whatever becomes of the first request.
+//! Requests that are repeated until they succeed, so that no caller is left on an abandoned line: an unwanted call is
+//! hung up, an unclaimed one is passed back.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,19 +8,19 @@ use crate::clock::Deadline;
 use crate::protocol::frame::WireError;
 use crate::session::{Alarm, Answer, Ask, Effect, Session, may_pass};
 
-/// A request without a response, or to a service in trouble, is sent again after the first of these pauses, then after twice as long each time, up
-/// to the second.
+/// Pauses before a request without a response, or to a service in trouble, is sent again. The pause starts with the
+/// first value and doubles up to the second.
 const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 
-/// An attempt that is not sent is repeated at most once in this time, however short the request timeout is.
+/// Shortest time between attempts that are not sent, however short the request timeout is.
 const SHORTEST_ATTEMPT: Duration = Duration::from_secs(1);
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Duty {
-    /// Sends `calling.end`. It is sent in another session, too: a call that has ended is not harmed by it, and one that
-    /// has not would keep a person on the line.
+    /// Sends `calling.end`. The request is sent in another session, too: it does no harm to an ended call, and without
+    /// it a live call would keep a caller on the line.
     End,
-    /// Sends `calling.pass`. Another session has no offers of the one before.
+    /// Sends `calling.pass`. Another session has no offers of the earlier one.
     Pass,
 }
 
@@ -43,14 +43,14 @@ impl Duty {
 /// A request about a call that is repeated until the service has responded, or until
 /// [`late_answer_window`](crate::connection::Tuning::late_answer_window) has passed.
 ///
-/// Nothing bounds how many there are but the calls: each has at most one of each kind.
+/// The number of these requests is bounded only by the number of calls: each has at most one of each kind.
 pub(crate) struct Debt {
     duty: Duty,
     call_id: Box<str>,
     params: String,
     limit: Deadline,
     pause: Duration,
-    /// Given back when nothing more is sent.
+    /// A guard that is dropped when no more attempts follow.
     held: Option<Box<dyn Send>>,
 }
 
@@ -60,7 +60,7 @@ impl Debt {
         Self { duty, call_id: call_id.into(), params, limit, pause: PAUSES.0, held: None }
     }
 
-    /// Keeps something until the service has responded, or it is too late.
+    /// Keeps a guard until the service has responded, or the limit has passed.
     pub(crate) fn holding(mut self, held: impl Send + 'static) -> Self {
         self.held = Some(Box::new(held));
         self
@@ -89,22 +89,23 @@ impl Debt {
         }
     }
 
-    /// What became of an attempt. Runs on the thread that found out, which may be the reader or the writer.
+    /// Handles the result of an attempt. Runs on the thread that completes the request, which may be the reader or the
+    /// writer.
     fn answered(self, session: &Arc<Session>, answer: &Answer) {
         let why = match answer {
             Answer::Reply(_) => return,
-            // The call is gone already.
+            // The call has ended already.
             Answer::Refused(WireError { code: Some(404 | 410), .. }) => return,
-            // A service in trouble, which may be over soon.
+            // The service is in trouble, which may pass.
             Answer::Refused(refusal) if may_pass(refusal.code) && !session.clock.is_past(self.limit) => {
                 return self.again_later(session);
             }
             Answer::Refused(refusal) => {
                 let code = refusal.code.map(|code| format!(" ({code})")).unwrap_or_default();
-                format!("the service refused: {}{code}", session.clean(&refusal.message))
+                format!("the service rejected the request: {}{code}", session.clean(&refusal.message))
             }
             Answer::SessionLost => "the session was lost".to_owned(),
-            // It was sent, and usually is done.
+            // The request was sent, and usually takes effect.
             Answer::Closed => {
                 let about = [("method", self.duty.method()), ("call_id", &*self.call_id)];
                 let closed = || "the client was closed before the response".to_owned();

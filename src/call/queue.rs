@@ -15,7 +15,7 @@ use crate::protocol::fields::Fields;
 use crate::protocol::limits::SMALL;
 use crate::protocol::states::{ConnectState, EventName, QueueStatus};
 
-/// How long after a call was taken out of its queue the bridge may follow that says to whom.
+/// Time after a call was taken out of its queue in which the bridge that shows the agent may follow.
 const BRIDGING: Duration = Duration::from_secs(5);
 
 params! {
@@ -129,7 +129,7 @@ pub struct QueueStay {
 #[derive(Default)]
 pub struct QueueMemo {
     last: Option<QueueEvent>,
-    /// The program has asked to leave.
+    /// Whether the program has requested to leave.
     leaving: bool,
     taken: bool,
     peer: Option<Peer>,
@@ -155,7 +155,7 @@ impl Operation for QueueEnter {
     type Memo = QueueMemo;
     const METHOD: &'static str = Self::METHOD;
     const NEEDS_CALL_ONLY: bool = false;
-    // The bridge that follows tells to whom the call was connected.
+    // The bridge that follows shows the call that this one was connected to.
     const ALSO: Option<EventName> = Some(EventName::Connect);
 
     fn fields(&self) -> &Fields {
@@ -172,7 +172,7 @@ impl Operation for QueueEnter {
                 if memo.peer.is_some() { Meaning::Final } else { Meaning::Within(BRIDGING) }
             }
             QueueStatus::Leave if memo.leaving => Meaning::Final,
-            // The end of the call may follow, and says more.
+            // The end of the call may follow, and is more precise.
             QueueStatus::Leave => Meaning::Within(MOMENT),
             _ => Meaning::Progress,
         }
@@ -291,7 +291,7 @@ impl Call {
         self.core.stay(&queue, &control_id);
         let outcome = self.start(which);
         if outcome.as_ref().is_err_and(|error| !error.may_have_been_sent()) {
-            // The stay never began; one that began before goes on.
+            // The stay never began; an earlier one continues.
             self.core.end_stay(&control_id);
             if let Some(before) = before {
                 self.core.stay(&queue, &before);

@@ -44,12 +44,12 @@ impl Call {
         })
     }
 
-    /// A command that is complete when it is acknowledged. That nobody is left to hear it is no error.
+    /// Sends a command that is complete when the service acknowledges it. If the call has ended, the result is `Ok`.
     pub(crate) fn command(&self, method: &'static str, fields: &Fields) -> Result<Reply> {
         self.deciding(method, |decides| self.core.command(method, fields, decides))
     }
 
-    /// Sends what may decide about an open offer, and is told whether it does.
+    /// Sends a request that may decide an open offer. `send` receives whether it does.
     fn deciding(&self, method: &str, send: impl FnOnce(bool) -> Result<Reply>) -> Result<Reply> {
         let decides = matches!(method, "calling.answer" | "calling.end" | "calling.pass");
         let was_open = decides && self.core.settle_offer();
@@ -65,7 +65,7 @@ impl Call {
                     self.core.leaves(Leaving::No);
                 }
                 if was_open {
-                    // Nothing came of it: the caller still hears it ringing.
+                    // The request had no effect: the caller still hears ringing.
                     self.core.reopen_offer();
                 }
             }

@@ -104,7 +104,7 @@ impl Operation for JoinRoom {
                 memo.joined = true;
                 Meaning::Progress
             }
-            // The end of the call may follow, and says more.
+            // The end of the call may follow, and is more precise.
             RoomStatus::Leave if !memo.leaving => Meaning::Within(MOMENT),
             RoomStatus::Leave | RoomStatus::Failed | RoomStatus::Cancel | RoomStatus::Locked => Meaning::Final,
             RoomStatus::Other(_) => Meaning::Progress,
@@ -119,7 +119,7 @@ impl Operation for JoinRoom {
     }
 
     fn ready(_event: &RoomEvent, memo: &RoomMemo) -> Option<RoomStay> {
-        // Only that there is something counts; how the stay ends is not known yet.
+        // Only the existence of the outcome counts here; the end of the stay is not known yet.
         memo.joined.then(|| memo.stay(StayEnd::CallEnded))
     }
 

@@ -8,7 +8,7 @@ use crate::clock::{Clock, Deadline};
 use crate::protocol::event::Event;
 use crate::session::Session;
 
-/// Why an event is shown to an operation.
+/// Reason why an event is passed to an operation.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Claim {
     /// The event does not concern the operation.
@@ -19,7 +19,7 @@ pub(crate) enum Claim {
     ByKind,
 }
 
-/// What became of an event that was shown to an operation.
+/// Result of passing an event to an operation.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fed {
     /// The event concerned another operation of the kind.
@@ -33,23 +33,23 @@ pub(crate) enum Fed {
 pub(crate) trait Running<C>: Send + Sync {
     fn method(&self) -> &'static str;
     fn control_id(&self) -> &str;
-    /// Whether an event that is found by its kind is for all operations of the kind.
+    /// Returns `true` if an event that is matched by kind is for all operations of the kind.
     fn shares(&self) -> bool;
-    /// Whether its last event may come after the end of its call.
+    /// Returns `true` if the operation's last event may arrive after the end of its call.
     fn lingers(&self) -> bool;
     fn claims(&self, event_type: &str, control_id: Option<&str>) -> Claim;
-    /// Takes an event, on the reader.
+    /// Handles an event. Called on the reader.
     fn feed(self: Arc<Self>, session: &Arc<Session>, call: &Arc<C>, event: &Event) -> Fed;
-    /// Its call is over.
+    /// Handles the end of the call.
     fn end(&self, session: &Arc<Session>, over: &CallFate, call_id: &str);
-    /// Waits until nothing more comes from it; false when the time is up.
+    /// Blocks until no event of the operation follows. Returns `false` after a timeout.
     fn wait_over(&self, clock: &Clock, until: Deadline) -> bool;
-    /// The session goes on after a gap, in which its news may have been missed.
+    /// Notes that the session was resumed after a gap, in which events of the operation may have been missed.
     fn doubt(self: Arc<Self>, session: &Arc<Session>, call_id: &str);
-    /// The program asks for its end, or the request for that was refused.
+    /// Notes that the program requested the operation's end (`true`), or that this request was rejected (`false`).
     fn leaving(&self, is: bool);
-    /// An event reports a call that the service has made for it.
+    /// Notes a call that the service has made for the operation.
     fn leg(&self, news: News<'_>, limit: usize);
-    /// Something else proves that it succeeded while its news was missed.
+    /// Ends an operation that is proved to have succeeded while its events were missed.
     fn presume(&self, session: &Arc<Session>, call_id: &str);
 }

@@ -191,13 +191,13 @@ impl LiveTranslate {
     }
 }
 
-/// What ends a request about live transcription or translation.
+/// The event that ends a request about live transcription or translation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Ends {
-    /// The log: it was started or stopped.
+    /// The log event: the transcription was started or stopped.
     #[default]
     Log,
-    /// A summary, or the log if that comes first.
+    /// The summary, or the log event if that arrives first.
     Summary,
     /// The response to the request.
     Reply,
@@ -208,7 +208,7 @@ enum Ends {
 #[derive(Debug, Default)]
 pub struct LiveMemo {
     ends: Ends,
-    /// The request was to stop: the log follows soon.
+    /// Whether the request stops the transcription: the log event follows soon.
     stops: bool,
 }
 

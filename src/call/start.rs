@@ -14,12 +14,12 @@ use crate::protocol::limits::LONGEST_NAME;
 use crate::session::{Answer, Session};
 
 impl Call {
-    /// Starts an operation: registers it, sends its request, and waits for the reply.
+    /// Starts an operation: registers it, sends its request, and blocks until the response arrives.
     pub(crate) fn start<O: Operation>(&self, operation: O) -> Result<Action<O>> {
         self.start_holding(operation, None)
     }
 
-    /// The same, with something that is given back when nothing more comes from the operation.
+    /// Starts an operation with a guard that is dropped after the operation's last event.
     pub(crate) fn start_holding<O: Operation>(&self, operation: O, held: Option<Box<dyn Send>>) -> Result<Action<O>> {
         operation.check()?;
         operation.fields().check(O::METHOD)?;
@@ -38,7 +38,7 @@ impl Call {
         match call.enter(Arc::clone(&core) as Arc<dyn Running<CallCore>>) {
             Ok(()) => {}
             Err(Refusal::InUse) => {
-                let why = format!("control id {:?} is in use on this call: choose another", core.control_id());
+                let why = format!("control ID {:?} is in use on this call: choose another", core.control_id());
                 return Err(error::refused(O::METHOD, &why));
             }
             Err(Refusal::Over(over @ (CallFate::SessionLost | CallFate::Closed))) => {
@@ -52,8 +52,8 @@ impl Call {
         let of_reply = (Arc::clone(call), Arc::clone(&core));
         let effect = Box::new(move |answer: &Answer| {
             let (call, core) = of_reply;
-            // A refused operation gets no more events. One whose fate is unknown gets none either: its starter
-            // hears so, and has no handle to wait on.
+            // A rejected operation gets no more events. One with an unknown outcome gets none either: its caller
+            // receives the error, and has no handle to wait on.
             match answer {
                 Answer::Reply(reply) => {
                     core.begun(reply);
@@ -65,8 +65,8 @@ impl Call {
         match call.request_with(O::METHOD, operation.fields(), control_id, Some(effect)) {
             Ok(reply) => {
                 let done = core.memo(|memo| O::done_by_reply(self.id(), memo));
-                // Without room for it the operation goes on, and its reply is empty.
-                if let Ok(charge) = session.keep(reply.json().len(), || format!("{} (its reply)", O::METHOD)) {
+                // Without room for its response the operation continues, and the stored response is empty.
+                if let Ok(charge) = session.keep(reply.json().len(), || format!("{} (its response)", O::METHOD)) {
                     core.keep_reply(reply, charge);
                 }
                 if let Some(outcome) = done {
@@ -85,12 +85,13 @@ impl Call {
         if error.kind() == ErrorKind::CallGone && (O::NEEDS_CALL_ONLY || error.code() == Some(410)) {
             self.core.gone();
         }
-        // It may have run and ended although the reply was lost; and a call that ended meanwhile has ended it too.
+        // The operation may have run and ended although the response was lost, and the end of the call has ended it
+        // too.
         if core.has_outcome() && (error.is_call_gone() || error.may_have_been_sent()) {
             return Ok(action);
         }
         self.core.not_started(session, O::METHOD, &error);
-        // On a call that has ended the operation ends with it, though it may still wait for its last event.
+        // On a call that has ended the operation ends too, though it may still wait for its last event.
         if let Some(over @ (CallFate::Ended(_) | CallFate::Gone)) =
             self.core.over().filter(|_| error.may_have_been_sent())
         {

@@ -1,4 +1,4 @@
-//! State of a stay in a conference and one in a room have in common.
+//! The common parts of stays in a conference, a room and a queue.
 
 use std::time::Duration;
 
@@ -6,11 +6,12 @@ use super::{Action, Call, Operation};
 use crate::error::{self, Result};
 use crate::protocol::fields::Fields;
 
-/// A caller who hangs up leaves a conference, a room or a queue first, as the service reports it: so long the end of the
-/// call may follow. A conference that ends takes its calls out first, too.
+/// Time in which the end of the call may follow. The service reports a caller who hangs up as leaving a conference, a
+/// room or a queue first. A conference that ends removes its calls first, too.
 pub(super) const MOMENT: Duration = Duration::from_secs(1);
 
-/// Waits until a stay has begun, which it does some time after its request was accepted. `what` names that in messages.
+/// Blocks until a stay has begun, which happens some time after its request was accepted. `what` names the place in
+/// messages.
 pub(super) fn wait_joined<O: Operation>(
     stay: &Action<O>,
     joined: fn(&O::Memo) -> bool,
@@ -26,7 +27,7 @@ pub(super) fn wait_joined<O: Operation>(
 }
 
 impl Call {
-    /// Asks for the end of the stays that `join` began. They know that they were asked before the end comes.
+    /// Requests the end of the stays that `join` began. The stays are marked as leaving before the event arrives.
     pub(super) fn leave_stays(&self, join: &str, leave: &'static str, fields: &Fields) -> Result<()> {
         self.core.all_leaving(join, true);
         let outcome = self.command(leave, fields);

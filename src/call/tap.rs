@@ -1,4 +1,4 @@
-//! Copying the audio of a call to somewhere else.
+//! Copying the audio of a call to a receiver.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! Handing a call on, and holding it.
+//! Transferring and holding a call.
 
 use std::time::Duration;
 
@@ -118,7 +118,7 @@ impl Operation for Refer {
     }
 
     fn doubt_limit(_memo: &()) -> Option<Duration> {
-        // The other phone rings meanwhile.
+        // The other phone may ring meanwhile.
         Some(Duration::from_secs(60))
     }
 }

@@ -88,7 +88,7 @@ impl Call {
         match self.core.wait_for_state(target, self.deadline(timeout), what)? {
             Reached::State(state) => Ok(state),
             Reached::Over(over @ (CallFate::Ended(_) | CallFate::Gone)) => {
-                // Past the state is as good as there, but an answer is not something that a call passes by ending.
+                // A call that is past a state has reached it. But a call that ended unanswered was never answered.
                 if passed != CallState::Answered.rank() || self.core.was_answered() {
                     Ok(CallState::Ended)
                 } else {
