@@ -1,4 +1,4 @@
-//! The strings of the wire that a program chooses from when it starts something.
+//! Strings of the wire that a program chooses from.
 
 wire_enum! {
     /// Side of a call that a media stream carries.
@@ -7,7 +7,7 @@ wire_enum! {
         Inbound = "inbound_track",
         /// Audio that the party on the call hears.
         Outbound = "outbound_track",
-        /// Both.
+        /// Both sides.
         Both = "both_tracks",
     }
 }
@@ -173,9 +173,9 @@ wire_enum! {
     pub enum CallbackFormat {
         /// As RELAY events; the service's default.
         Relay = "relay",
-        /// As compatible XML applications expect it.
+        /// As compatible XML applications expect them.
         Cxml = "cxml",
-        /// As LaML applications expect it.
+        /// As LaML applications expect them.
         Laml = "laml",
     }
 }

@@ -1,4 +1,4 @@
-//! Whom to call: one device, and devices tried in order or at once.
+//! Destinations of calls: one device, and devices tried in order or at once.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -239,8 +239,8 @@ impl fmt::Debug for Device {
     }
 }
 
-/// What is wrong with an address, if it certainly cannot be one; all else is for the service to judge. A SIP address may
-/// have a name with white space in front of it: `Alice <sip:alice@example.com>` (RFC 3261, name-addr).
+/// Returns the fault of an address that is certainly invalid; the service judges all others. A SIP address may have a
+/// name with white space in front: `Alice <sip:alice@example.com>` (RFC 3261, name-addr).
 pub(crate) fn address_fault(to: &str) -> Option<&'static str> {
     if to.trim().is_empty() {
         return Some("`to` is empty: give a number or an address");
@@ -248,27 +248,27 @@ pub(crate) fn address_fault(to: &str) -> Option<&'static str> {
     to.contains(char::is_control).then_some("`to` has control characters in it: remove them")
 }
 
-/// The same of a phone number.
+/// Returns the fault of a phone number that is certainly invalid.
 pub(crate) fn number_fault(to: &str) -> Option<&'static str> {
     let spaced = || to.contains(char::is_whitespace).then_some("`to` has white space in it: remove it");
     address_fault(to).or_else(spaced)
 }
 
-/// Whether this may be a phone number. What is not may still be one for the service.
+/// Returns `true` if this may be a phone number. The service may accept others too.
 pub(crate) fn looks_like_a_number(to: &str) -> bool {
     let rest = to.strip_prefix('+').unwrap_or(to);
     rest.bytes().all(|byte| byte.is_ascii_digit() || b"-().*#".contains(&byte))
         && rest.bytes().any(|byte| byte.is_ascii_digit())
 }
 
-/// The first number among these devices that does not look like one.
+/// The first number among these devices that does not look like a phone number.
 pub(crate) fn odd_number(devices: Option<&Value>) -> Option<&str> {
     let groups = devices?.as_array()?.iter().filter_map(Value::as_array).flatten();
     let mut numbers = groups.filter_map(|device| device.get("params")?.get("to_number")?.as_str());
     numbers.find(|number| !looks_like_a_number(number))
 }
 
-/// What is wrong with the JSON of devices, if they certainly cannot be called.
+/// Returns the fault in the JSON of devices that certainly cannot be called.
 pub(crate) fn devices_fault(devices: Option<&Value>) -> Option<&'static str> {
     let groups = devices?.as_array()?;
     if groups.is_empty() {
@@ -309,11 +309,11 @@ pub(crate) fn destinations(devices: Option<&Value>) -> String {
     }
 }
 
-/// How long a device rings that says nothing, as the service has it.
+/// The service's default ringing time of a device.
 const RINGING: Duration = Duration::from_secs(30);
 
-/// How long each group of the devices of a dial or a connect may ring: as long as its most patient device, including the
-/// time that the callee may take to confirm. A device that says nothing rings as long as the request says, or for 30 s.
+/// Returns how long each group of devices of a dial or a connect may ring: the longest ringing time in the group,
+/// including the time for confirmation. A device without a timeout rings for the request's timeout, or for 30 s.
 pub(crate) fn ringing(request: &Fields) -> Vec<Duration> {
     let seconds = |of: Option<&Value>| of.and_then(Value::as_f64).filter(|seconds| *seconds > 0.0);
     let span = |seconds: f64| Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX);
@@ -427,14 +427,14 @@ impl<D: Into<Device>> From<D> for Devices {
 /// The device at the far end of a call, as the service reports it. Cheap to clone.
 #[derive(Clone, Default)]
 pub struct RemoteDevice {
-    /// The device as the service sent it. Behind it stand those of its addresses that are written with escapes.
+    /// The device as the service sent it, followed by the decoded forms of its escaped addresses.
     text: Option<Arc<str>>,
     raw_end: u32,
     from: Part,
     to: Part,
 }
 
-/// Where an address stands in the text.
+/// The position of an address in the text.
 #[derive(Clone, Copy, Default)]
 struct Part {
     start: u32,
@@ -442,11 +442,11 @@ struct Part {
 }
 
 impl Part {
-    /// Finds `address`, which was read from `raw`, or puts it into `behind`.
+    /// Finds `address`, which was read from `raw`, or appends it to `behind`.
     fn of(address: Cow<'_, str>, raw: &str, behind: &mut String) -> Self {
         let length = address.len();
         let start = match address {
-            // Borrowed from the text itself.
+            // This address is borrowed from the text itself.
             Cow::Borrowed(address) => (address.as_ptr() as usize).saturating_sub(raw.as_ptr() as usize),
             Cow::Owned(address) => {
                 behind.push_str(&address);
@@ -463,7 +463,7 @@ fn short(place: usize) -> u32 {
 }
 
 impl RemoteDevice {
-    /// Of the `device` of an event, which may be anything.
+    /// Reads the `device` of an event, which may be any JSON.
     pub(crate) fn read(raw: Option<&RawValue>) -> Self {
         let Some(raw) = raw.map(RawValue::get).filter(|raw| raw.starts_with('{')) else { return Self::default() };
         let device = object::pick(raw, ["params"]);
@@ -483,7 +483,7 @@ impl RemoteDevice {
         Self { text: Some(text), raw_end: short(raw.len()), from, to }
     }
 
-    /// What it takes.
+    /// Size of the device in bytes.
     pub(crate) fn bytes(&self) -> usize {
         self.text.as_ref().map_or(0, |text| text.len() + 64)
     }

@@ -1,4 +1,4 @@
-//! What surrounds the payload of an event, and of the payload what it takes to find out whom the event concerns.
+//! The envelope of an event, and those fields of the payload that decide where the event is routed.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -11,12 +11,12 @@ use super::object::{Number, Text};
 /// The method of a frame that is an event.
 pub(super) const EVENT: &str = "signalwire.event";
 
-/// The `params` of `signalwire.event`: what surrounds the payload of an event.
+/// The `params` of `signalwire.event`: the fields around the payload of an event.
 #[derive(Clone)]
 pub(crate) struct Envelope<'a> {
-    /// Empty when the service gave none.
+    /// The type; empty if the service sent none.
     pub(crate) event_type: Cow<'a, str>,
-    /// The payload as it came; `{}` when there is none. Not necessarily an object.
+    /// The payload as it arrived; `{}` if there is none. It may be no object.
     pub(crate) params: &'a RawValue,
     pub(crate) timestamp: Option<f64>,
     pub(crate) event_channel: Option<Cow<'a, str>>,
@@ -25,7 +25,7 @@ pub(crate) struct Envelope<'a> {
 }
 
 impl<'a> Envelope<'a> {
-    /// `None` when `params` is no object.
+    /// Parses an envelope. Returns `None` if `params` is no object.
     pub(crate) fn parse(params: &'a RawValue) -> Option<Self> {
         Self::parse_text(params.get())
     }
@@ -72,7 +72,8 @@ impl OwnedEnvelope {
     }
 }
 
-/// Of an event's payload, what it takes to find out whom it concerns. `null` and wrong types count as absent.
+/// The fields of an event's payload that decide where the event is routed. `null` and values of wrong types count as
+/// absent.
 #[derive(Clone, Default)]
 pub(crate) struct EventHead<'a> {
     pub(crate) call_id: Option<Cow<'a, str>>,
@@ -105,7 +106,7 @@ impl<'a> EventHead<'a> {
         serde_json::from_str(json).unwrap_or_default()
     }
 
-    /// Where the text of this key goes, if it is kept.
+    /// Returns the place for the text of this key, if the text is kept.
     pub(super) fn text(&mut self, key: &str) -> Option<&mut Option<Cow<'a, str>>> {
         Some(match key {
             "call_id" => &mut self.call_id,
@@ -130,7 +131,7 @@ impl<'a> EventHead<'a> {
         })
     }
 
-    /// Where the value of this key goes, if it is kept as it is.
+    /// Returns the place for the value of this key, if the value is kept unchanged.
     pub(super) fn part(&mut self, key: &str) -> Option<&mut Option<&'a RawValue>> {
         Some(match key {
             "call" => &mut self.call,
@@ -181,7 +182,7 @@ impl<'de> Visitor<'de> for EnvelopeVisitor {
     }
 }
 
-/// The envelope of an event, or nothing where there is something else in its place.
+/// The envelope of an event, or `None` if its place has another value.
 pub(super) struct MaybeEnvelope<'a>(pub(super) Option<Envelope<'a>>);
 
 impl<'de> Deserialize<'de> for MaybeEnvelope<'de> {

@@ -1,4 +1,4 @@
-//! The JSON of a request's parameters, while it is put together.
+//! The JSON of a request's parameters while they are set.
 
 use std::borrow::Cow;
 use std::fmt::{self, Write as _};
@@ -50,7 +50,7 @@ impl Member {
     fn write_into(&self, out: &mut String) {
         match self {
             Self::Value(Value::String(text)) => push_string(out, text),
-            // Writing into a String does not fail.
+            // Writing to a `String` never fails.
             Self::Value(value) => drop(write!(out, "{value}")),
             Self::Json(json) => out.push_str(json),
         }
@@ -77,7 +77,7 @@ impl Members {
         self.place(key).ok().map(|at| self.0.remove(at).1)
     }
 
-    /// The value of a key, `null` if it was not there.
+    /// Returns the value of a key, `null` if the key was missing.
     fn entry(&mut self, key: &'static str) -> &mut Value {
         let at = match self.place(key) {
             Ok(at) => at,
@@ -97,11 +97,11 @@ impl Members {
     }
 }
 
-/// Stands for a number that is not finite, which JSON cannot write, until the request is refused. It begins with a code
-/// point that is no character, so that no text of a program is the same.
+/// Placeholder for a number that is not finite, which JSON cannot express, until the request is rejected. The
+/// placeholder begins with a code point that is no character, so that no text of a program is equal.
 const NOT_FINITE: &str = "\u{fdd0}not a finite number";
 
-/// Refuses the parameters of a request that cannot be sent as they were given.
+/// Rejects parameters of a request that cannot be sent as they were set.
 pub(crate) fn check(method: &str, params: &Value) -> Result<()> {
     check_members(method, params.as_object().into_iter().flatten())
 }
@@ -112,12 +112,12 @@ fn check_members<'a>(method: &str, members: impl Iterator<Item = (&'a String, &'
 
 fn refuse(method: &str, not_finite: Option<&str>) -> Result<()> {
     match not_finite {
-        Some(key) => Err(error::refused(method, &format!("`{key}` is not a finite number: give one"))),
+        Some(key) => Err(error::refused(method, &format!("`{key}` is not a finite number: set a finite one"))),
         None => Ok(()),
     }
 }
 
-/// The key of a number that is not finite, at any depth.
+/// Returns the key of a number that is not finite, at any depth.
 fn not_finite<'a>(key: &'a str, value: &'a Value) -> Option<&'a str> {
     match value {
         Value::String(text) => (text == NOT_FINITE).then_some(key),
@@ -128,7 +128,7 @@ fn not_finite<'a>(key: &'a str, value: &'a Value) -> Option<&'a str> {
 }
 
 impl Fields {
-    /// Nothing but empty objects at these paths.
+    /// Creates fields with empty objects at these paths.
     pub(crate) fn with_objects(paths: &[&'static str]) -> Self {
         let mut fields = Self::default();
         for path in paths {
@@ -137,8 +137,8 @@ impl Fields {
         fields
     }
 
-    /// Writes `value` under `key` in the object at `group`, a path with dots; `""` is the top. `null` is never sent:
-    /// it takes the key away.
+    /// Writes `value` under `key` in the object at `group`, a path with dots; `""` is the top. `null` is never sent: it
+    /// removes the key.
     pub(crate) fn set(&mut self, group: &'static str, key: &'static str, value: Value) {
         match (group, value.is_null()) {
             ("", true) => drop(self.named.take(key)),
@@ -156,19 +156,19 @@ impl Fields {
         }
     }
 
-    /// The same of a number. One that is not finite makes [`check`](Self::check) fail.
+    /// Writes a number that is only sent. A number that is not finite makes [`check`](Self::check) fail.
     pub(crate) fn set_number(&mut self, group: &'static str, key: &'static str, value: f64) {
         let value = if value.is_finite() { Value::from(value) } else { Value::from(NOT_FINITE) };
         self.set(group, key, value);
     }
 
-    /// Refuses what cannot be sent as it was given.
+    /// Rejects parameters that cannot be sent as they were set.
     pub(crate) fn check(&self, method: &str) -> Result<()> {
         let not_finite = |(key, member): (&'_ str, &'_ Member)| match member {
             Member::Value(value) => not_finite(key, value).is_some(),
             Member::Json(json) => json.contains(NOT_FINITE),
         };
-        // Nearly always there is nothing to name.
+        // Nearly always all numbers are finite.
         match self.members().find(|(key, member)| not_finite((key, member))) {
             Some((key, Member::Value(value))) => refuse(method, self::not_finite(key, value)),
             Some((key, Member::Json(json))) => refuse(method, self::not_finite(key, &value_of(json)).or(Some(key))),
@@ -176,7 +176,7 @@ impl Fields {
         }
     }
 
-    /// The object at `group`, a path that is not empty, made if it is not there.
+    /// Returns the object at `group`, a path that is not empty. The object is created if it is missing.
     pub(crate) fn object(&mut self, group: &'static str) -> &mut Map<String, Value> {
         let mut path = group.split('.');
         let mut object = as_object(self.named.entry(path.next().unwrap_or_default()));
@@ -186,7 +186,7 @@ impl Fields {
         object
     }
 
-    /// Adds `item` to the array under `key` at the top, which is made if it is not there.
+    /// Appends `item` to the array under `key` at the top. The array is created if it is missing.
     pub(crate) fn push(&mut self, key: &'static str, item: Value) {
         let list = self.named.entry(key);
         if list.is_null() {
@@ -197,12 +197,12 @@ impl Fields {
         }
     }
 
-    /// Adds a key that is written last, over one of the same name.
+    /// Adds a key that is written last and replaces one of the same name.
     pub(crate) fn extra(&mut self, key: String, value: Value) {
         self.extra.put(key.into(), Member::Value(value));
     }
 
-    /// Whether something will be sent under a key at the top.
+    /// Returns `true` if a key at the top will be sent.
     pub(crate) fn has(&self, key: &str) -> bool {
         self.has_extra(key) || self.named.get(key).is_some()
     }
@@ -212,17 +212,17 @@ impl Fields {
         self.extra.get(key).is_some()
     }
 
-    /// What will be sent under a key at the top.
+    /// The value that will be sent under a key at the top.
     pub(crate) fn get(&self, key: &str) -> Option<&Value> {
         self.extra.get(key).or_else(|| self.named.get(key)).and_then(Member::value)
     }
 
-    /// A string at the top, when it is there and not empty.
+    /// A string at the top, unless it is missing or empty.
     pub(crate) fn text(&self, key: &str) -> Option<&str> {
         self.get(key).and_then(Value::as_str).filter(|text| !text.is_empty())
     }
 
-    /// Takes a key away from the top.
+    /// Removes a key from the top.
     pub(crate) fn take(&mut self, key: &str) -> Option<Value> {
         let named = self.named.take(key);
         self.extra.take(key).or(named).map(|member| member.to_value())
@@ -233,8 +233,8 @@ impl Fields {
         self.named.0.is_empty() && self.extra.0.is_empty()
     }
 
-    /// Appends the members without the braces, so that ids can stand beside them: each with a comma in front, if `out`
-    /// does not end with a brace. `but` is a key that is left out, because it stands there.
+    /// Appends the members without the braces, so that IDs can be written beside them: each with a comma in front,
+    /// unless `out` ends with a brace. The key `but` is omitted, because `out` has it already.
     pub(crate) fn write_into(&self, out: &mut String, but: Option<&str>) {
         for (key, member) in self.members().filter(|(key, _)| Some(*key) != but) {
             if !out.ends_with('{') {
@@ -246,7 +246,7 @@ impl Fields {
         }
     }
 
-    /// All of it as one JSON object.
+    /// Returns all fields as one JSON object.
     pub(crate) fn to_json(&self) -> Value {
         Value::Object(self.members().map(|(key, member)| (key.to_owned(), member.to_value())).collect())
     }
@@ -263,7 +263,7 @@ impl fmt::Debug for Fields {
     }
 }
 
-/// The object in `value`, which becomes one if it is none.
+/// Returns the object in `value`, which is replaced by an object if it is none.
 fn as_object(value: &mut Value) -> &mut Map<String, Value> {
     if !value.is_object() {
         *value = Value::Object(Map::new());
@@ -274,7 +274,7 @@ fn as_object(value: &mut Value) -> &mut Map<String, Value> {
     }
 }
 
-/// A string, or nothing when it is empty.
+/// Returns a string, or `null` if the string is empty.
 pub(crate) fn unless_empty(text: String) -> Value {
     if text.is_empty() { Value::Null } else { Value::String(text) }
 }
@@ -284,7 +284,7 @@ pub(crate) fn strings(items: impl IntoIterator<Item = impl Into<String>>) -> Val
     Value::Array(items.into_iter().map(|item| Value::String(item.into())).collect())
 }
 
-/// An array of strings, or nothing when it is empty.
+/// Returns an array of strings, or `null` if the array is empty.
 pub(crate) fn strings_unless_empty(items: impl IntoIterator<Item = impl Into<String>>) -> Value {
     match strings(items) {
         Value::Array(items) if items.is_empty() => Value::Null,
@@ -292,7 +292,7 @@ pub(crate) fn strings_unless_empty(items: impl IntoIterator<Item = impl Into<Str
     }
 }
 
-/// Strings in one, with spaces between them.
+/// Joins strings with spaces.
 pub(crate) fn words(items: impl IntoIterator<Item = impl Into<String>>) -> Value {
     Value::String(items.into_iter().map(Into::into).collect::<Vec<String>>().join(" "))
 }

@@ -1,5 +1,5 @@
-//! Frames: taking apart what comes in, putting together what goes out. This is the hot path: everything is borrowed
-//! from the text of the frame, and nothing is looked into before somebody asks.
+//! Frames: parsing inbound and writing outbound ones. This is the hot path: every value is borrowed from the text of
+//! the frame, and nested values are parsed only when they are used.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -19,40 +19,40 @@ use super::quick;
 use super::redact::redact_keys;
 pub(crate) use super::redact::{Contents, cut_numbers, learn, mask_frame, mask_texts, redact};
 
-/// A text frame, by what has to be done with it.
+/// A text frame, classified by the action that it requires.
 pub(crate) enum Incoming<'a> {
-    /// `signalwire.event`, whose frame is by far the most frequent: the envelope is read in the same pass.
+    /// `signalwire.event`, by far the most frequent frame: the envelope is read in the same pass.
     Event { id: Option<&'a RawValue>, envelope: Envelope<'a> },
-    /// The service wants something else, or tells something; it waits for an answer if there is an `id`. An event
+    /// Another request or notification of the service. The service expects a response if there is an `id`. An event
     /// without an envelope is one of these, too.
     Request { id: Option<&'a RawValue>, method: Cow<'a, str>, params: Option<&'a RawValue> },
-    /// The answer to a request.
+    /// The response to a request.
     Reply { id: ReplyId, body: Result<&'a RawValue, WireError> },
-    /// Not understood; says why, without any of the payload.
+    /// A malformed frame, with the reason, which contains no part of the payload.
     Malformed(&'static str),
 }
 
-/// Which request a reply answers. All of ours have a UUID.
+/// The ID of the request that a response belongs to. All requests of this client have a UUID.
 #[derive(Debug)]
 pub(crate) enum ReplyId {
     Ours(Uuid),
     Other,
 }
 
-/// A failure as the service tells it.
+/// An error response of the service.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct WireError {
-    /// None when the service gave none, or none that is a number.
+    /// The code. `None` if the service sent none, or one that is no number.
     pub(crate) code: Option<i64>,
     pub(crate) message: String,
-    /// The members besides these two, when there are any.
+    /// The members besides code and message, if there are any.
     pub(crate) details: Option<Value>,
-    /// How long the service wants to be left alone.
+    /// The delay that the service requests before the next attempt.
     pub(crate) retry_after: Option<Duration>,
 }
 
 const EVENT_JSON: &str = "\"signalwire.event\"";
-/// How long the details of a refusal may be, in bytes of JSON; parsed they may take four times as much.
+/// Longest details of an error that are kept, in bytes of JSON. Parsed they may need four times as much memory.
 const LARGEST_DETAILS: usize = 64 << 10;
 const NO_MESSAGE: &str = "Unknown error";
 
@@ -64,14 +64,14 @@ impl<'a> Incoming<'a> {
         }
     }
 
-    /// The same without the short way.
+    /// Parses a frame without the fast path.
     pub(super) fn parse_any(text: &'a str) -> Self {
         let frame: Frame<'a> = match serde_json::from_str(text) {
             Ok(frame) => frame,
             Err(error) if error.is_data() => return Self::Malformed("not a JSON object"),
             Err(_) => return Self::Malformed("not JSON"),
         };
-        // `method` first: the service may use an id that one of our own requests has.
+        // `method` decides first: the service may use an ID that a request of this client has.
         if let Some(envelope) = frame.envelope {
             return Self::Event { id: frame.id, envelope };
         }
@@ -108,7 +108,7 @@ impl ReplyId {
 }
 
 impl WireError {
-    /// Of the `error` member, which may be anything.
+    /// Reads the `error` member, which may be any JSON.
     fn of(raw: &RawValue) -> Self {
         if !raw.get().starts_with('{') {
             let message = object::text_of(raw).map_or_else(|| raw.get().to_owned(), Cow::into_owned);
@@ -117,7 +117,7 @@ impl WireError {
         Self::of_object(&Object::parse(raw))
     }
 
-    /// Of an object with a code and a message.
+    /// Reads an object with a code and a message.
     fn of_object(refusal: &Object<'_>) -> Self {
         let others = || refusal.keys().filter(|key| !matches!(*key, "code" | "message"));
         let written = others().map(|key| key.len() + refusal.get(key).map_or(0, |value| value.get().len()));
@@ -138,14 +138,14 @@ impl WireError {
     }
 }
 
-/// What the answer to a request means.
+/// Interprets the response to a request.
 pub(crate) fn judge(body: Result<&RawValue, WireError>) -> Result<Reply, WireError> {
     let result = body?;
     if !result.get().starts_with('{') {
         return Ok(Reply::of(result));
     }
     let [code, wrapped] = object::pick(result.get(), ["code", "result"]).values;
-    // Older servers wrap the result once more.
+    // Older servers wrap the result twice.
     let (judged, code) = match (code, wrapped) {
         (None, Some(wrapped)) => {
             let [code] = object::pick(wrapped.get(), ["code"]).values;
@@ -159,7 +159,7 @@ pub(crate) fn judge(body: Result<&RawValue, WireError>) -> Result<Reply, WireErr
     }
 }
 
-/// Whether a code, a string or a number, is of the form 2xx.
+/// Returns `true` if a code, a string or a number, is of the form 2xx.
 fn is_success(raw: &RawValue) -> bool {
     match object::text_of(raw) {
         Some(text) => matches!(text.as_bytes(), [b'2', b'0'..=b'9', b'0'..=b'9']),
@@ -182,13 +182,13 @@ fn message_of(object: &Object<'_>) -> String {
     }
 }
 
-/// In seconds; what is negative or no number counts as absent.
+/// Reads the delay in seconds. A negative value or another type counts as absent.
 fn retry_after_of(object: &Object<'_>) -> Option<Duration> {
     let seconds = object.optional_number("retry_after")?;
     Duration::try_from_secs_f64(seconds).ok()
 }
 
-/// `null` is absence.
+/// Returns `None` for `null`.
 fn present(raw: &RawValue) -> Option<&RawValue> {
     (!is_null(raw)).then_some(raw)
 }
@@ -209,7 +209,7 @@ impl Reply {
         Self(Some(format!("{{\"raw\":{}}}", result.get()).into()))
     }
 
-    /// The answer that says nothing: `{}`.
+    /// The empty response: `{}`.
     #[must_use]
     pub(crate) fn empty() -> Self {
         Self(None)
@@ -267,17 +267,17 @@ impl fmt::Debug for Reply {
 }
 
 impl<'a> EventHead<'a> {
-    /// Empty when the payload is no object.
+    /// Reads a payload. The result is empty if the payload is no object.
     pub(crate) fn parse(payload: &'a RawValue) -> Self {
         quick::head(payload).unwrap_or_else(|| Self::parse_text(payload.get()))
     }
 }
 
-// Out.
+// Outbound frames.
 
-/// A request of ours; `params` is the text of an object.
+/// Writes a request. `params` is the text of an object.
 pub(crate) fn request(id: Uuid, method: &str, params: &str) -> String {
-    // Exactly what it takes: a text with room to spare costs another allocation on its way into a frame.
+    // The capacity is exact, because a text with spare capacity costs another allocation on its way into a frame.
     let mut out = String::with_capacity(params.len() + method.len() + 83);
     out.push_str(r#"{"jsonrpc":"2.0","id":""#);
     out.push_str(id.hyphenated().encode_lower(&mut Uuid::encode_buffer()));
@@ -289,7 +289,7 @@ pub(crate) fn request(id: Uuid, method: &str, params: &str) -> String {
     out
 }
 
-/// A request of ours that gets no reply; `params` is the text of an object.
+/// Writes a request that gets no response. `params` is the text of an object.
 pub(crate) fn notification(method: &str, params: &str) -> String {
     let mut out = String::with_capacity(params.len() + method.len() + 48);
     out.push_str(r#"{"jsonrpc":"2.0","method":"#);
@@ -300,17 +300,17 @@ pub(crate) fn notification(method: &str, params: &str) -> String {
     out
 }
 
-/// "Received", for an event or a request that wants no more.
+/// Writes the acknowledgement of an event or of a request that requires nothing more.
 pub(crate) fn ack(id: &RawValue) -> String {
     reply(id, "{}")
 }
 
-/// The same, at the end of a text.
+/// Appends an acknowledgement to a text.
 pub(crate) fn push_ack(out: &mut String, id: &RawValue) {
     push_reply(out, id, "{}");
 }
 
-/// The answer to `signalwire.ping`, with what the ping brought along.
+/// Writes the response to `signalwire.ping`, with the ping's own parameters.
 pub(crate) fn pong(id: &RawValue, params: Option<&RawValue>) -> String {
     let params = params.map(Object::parse).unwrap_or_default();
     let mut result = String::from("{");
@@ -328,14 +328,14 @@ pub(crate) fn pong(id: &RawValue, params: Option<&RawValue>) -> String {
     reply(id, &result)
 }
 
-/// The answer to a request whose method is unknown here.
+/// Writes the response to a request of an unsupported method.
 pub(crate) fn method_not_found(id: &RawValue) -> String {
     let id = id.get();
     format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{{"code":-32601,"message":"Method not found"}}}}"#)
 }
 
 fn reply(id: &RawValue, result: &str) -> String {
-    // Exactly what it takes, as for a request.
+    // The capacity is exact, as for a request.
     let mut out = String::with_capacity(id.get().len() + result.len() + 33);
     push_reply(&mut out, id, result);
     out
@@ -359,14 +359,14 @@ pub(crate) fn push_string(out: &mut String, text: &str) {
     }
 }
 
-// In.
+// Inbound frames.
 
 #[derive(Default)]
 struct Frame<'a> {
     id: Option<&'a RawValue>,
     method: Option<&'a RawValue>,
     params: Option<&'a RawValue>,
-    /// In place of `params`, where it was known before them that this is an event.
+    /// The envelope, in place of `params`, if the frame was known to be an event before them.
     envelope: Option<Envelope<'a>>,
     result: Option<&'a RawValue>,
     error: Option<&'a RawValue>,
@@ -390,7 +390,7 @@ impl<'de> Visitor<'de> for FrameVisitor {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut frame = Frame::default();
         while let Some(Text(key)) = map.next_key()? {
-            // `null` is a result, and an error; elsewhere it is absence.
+            // `null` is a valid result and a valid error; under other keys it counts as absent.
             match key.as_deref().unwrap_or_default() {
                 "id" => frame.id = present(map.next_value()?),
                 "method" => frame.method = present(map.next_value()?),
@@ -434,7 +434,7 @@ mod tests {
         let wrapped =
             r#"{"requester_nodeid":"x","result":{"code":"200","message":"ok","message_id":"m","protocol":"p"}}"#;
         assert_eq!(found(wrapped), (Some(200), text("m"), Some("p".into()), text("ok")));
-        // What stands outside is the one that counts.
+        // The outer result takes precedence.
         let both =
             r#"{"code":"200","message_id":"outer","protocol":null,"result":{"message_id":"inner","protocol":"p"}}"#;
         assert_eq!(found(both), (Some(200), text("outer"), Some("p".into()), None));
@@ -495,7 +495,7 @@ mod tests {
         for (details, kept) in [
             (format!("\"{}\"", "x".repeat(60_000)), true),
             (format!("\"{}\"", "x".repeat(70_000)), false),
-            // Parsed, these take a hundred times what they are written in.
+            // Parsed, these need a hundred times the memory of their text.
             (format!("[{}0]", "{\"\":0},".repeat(200)), true),
             (format!("[{}0]", "{\"\":0},".repeat(5_000)), false),
         ] {

@@ -1,13 +1,13 @@
-//! Names that many calls of a client have in common, kept once.
+//! Names that many calls of a client have in common, stored once.
 
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-/// So many are remembered for further calls; a client has few nodes and contexts at a time.
+/// Number of labels that are remembered for further calls. A client has few nodes and contexts at a time.
 const REMEMBERED: usize = 16;
 
-/// The names of the node, the project and the context of a call, in one piece of memory.
+/// The names of the node, the project and the context of a call, in one allocation.
 pub(crate) struct Label {
     text: Box<str>,
     ends: [usize; 2],
@@ -29,7 +29,7 @@ impl Label {
 pub(crate) struct Labels(Mutex<Vec<Arc<Label>>>);
 
 impl Labels {
-    /// The label of these names: the same as before, if it is remembered.
+    /// Returns the label of these names, the remembered one if possible.
     pub(crate) fn get(&self, names: [&str; 3]) -> Arc<Label> {
         let mut labels = self.0.lock();
         let known = labels.iter().rposition(|label| label.names() == names);

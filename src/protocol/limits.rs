@@ -1,4 +1,4 @@
-//! How long the names may be that the service chooses, and how much an event owns.
+//! Limits of the names that the service chooses, and of the data that an event holds.
 
 use serde_json::Value;
 
@@ -8,21 +8,21 @@ use crate::error::{self, Result};
 /// The longest ID, tag, name or type, in bytes. An event with a longer one is malformed.
 pub(crate) const LONGEST_NAME: usize = 1024;
 
-/// The largest description of a device that is kept of a call, in bytes; the event itself has any.
+/// The largest description of a device that is kept with a call, in bytes. The event itself has no such limit.
 pub(crate) const LARGEST_DEVICE: usize = 16 << 10;
 
-/// So much of one event or reply is kept with what it is about, without being counted.
+/// Size of an event or response up to which it is kept without being counted, in bytes.
 pub(crate) const SMALL: usize = 64 << 10;
 
-/// What an event owns besides its texts, at most.
+/// Largest size of an event besides its texts, in bytes.
 const EVENT: usize = 256;
 
-/// Whether this can be an ID or a name of the service: not empty, and not too long to be kept.
+/// Returns `true` if this can be an ID or a name of the service: not empty, and short enough.
 pub(crate) fn is_name(text: &str) -> bool {
     (1..=LONGEST_NAME).contains(&text.len())
 }
 
-/// Refuses a context that is too long for a name.
+/// Rejects a context that is too long for a name.
 pub(crate) fn check_contexts<'a>(what: &str, contexts: impl IntoIterator<Item = &'a String>) -> Result<()> {
     match contexts.into_iter().map(String::len).find(|bytes| *bytes > LONGEST_NAME) {
         Some(bytes) => {
@@ -35,14 +35,14 @@ pub(crate) fn check_contexts<'a>(what: &str, contexts: impl IntoIterator<Item = 
 }
 
 impl Envelope<'_> {
-    /// Everything that is kept when the event is kept.
+    /// Size of the event when it is kept, in bytes.
     pub(crate) fn bytes(&self) -> usize {
         let around = [&self.event_channel, &self.context, &self.project_id];
         let around: usize = around.into_iter().flatten().map(|text| text.len()).sum();
         self.event_type.len() + self.params.get().len() + around + EVENT
     }
 
-    /// The name of a member around the payload that is longer than allowed, and its length.
+    /// Returns the name of an envelope member that is longer than allowed, and its length.
     pub(crate) fn too_long(&self) -> Option<(&'static str, usize)> {
         first_too_long([
             ("event_type", Some(&*self.event_type)),
@@ -54,7 +54,7 @@ impl Envelope<'_> {
 }
 
 impl EventHead<'_> {
-    /// The name of a member that is longer than allowed, and its length. Reasons are texts, and not among them.
+    /// Returns the name of a member that is longer than allowed, and its length. Reasons are texts, and not checked.
     pub(crate) fn too_long(&self) -> Option<(&'static str, usize)> {
         first_too_long([
             ("call_id", self.call_id.as_deref()),
@@ -81,7 +81,7 @@ fn first_too_long<const N: usize>(names: [(&'static str, Option<&str>); N]) -> O
     lengths.into_iter().find(|(_, length)| *length > LONGEST_NAME)
 }
 
-/// The beginning of a text, at most as long as a name.
+/// Returns the beginning of a text, at most as long as a name.
 pub(crate) fn cut(text: &str) -> &str {
     let mut end = text.len().min(LONGEST_NAME);
     while !text.is_char_boundary(end) {
@@ -90,12 +90,12 @@ pub(crate) fn cut(text: &str) -> &str {
     &text[..end]
 }
 
-/// What strings in a list take.
+/// Size of a list of strings in bytes.
 pub(crate) fn bytes_of_texts(texts: &[String]) -> usize {
     texts.iter().map(|text| size_of::<String>() + text.len()).sum()
 }
 
-/// What a JSON value takes, its allocations rounded up.
+/// Size of a JSON value in bytes, with its allocations rounded up.
 pub(crate) fn bytes_of_value(value: &Value) -> usize {
     /// A node of the map, which has room for eleven members.
     const NODE: usize = 11 * (size_of::<Value>() + size_of::<String>()) + 32;

@@ -1,4 +1,4 @@
-//! What can be played: speech, audio files, silence, ringing tones, and lists of them.
+//! Media for playbacks: speech, audio files, silence, ringing tones, and playlists.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -85,7 +85,7 @@ pub enum Media {
     Silence(Silence),
     /// A ringing tone.
     Ringtone(Ringtone),
-    /// An item that this version does not know: its JSON, with `type` and `params`.
+    /// An item that this version does not support: its JSON, with `type` and `params`.
     Raw(Value),
 }
 
@@ -107,7 +107,7 @@ impl Media {
             Self::Silence(Silence { fields }) => ("silence", fields),
             Self::Ringtone(Ringtone { fields }) => ("ringtone", fields),
             Self::Raw(json) => {
-                // Writing into a String does not fail.
+                // Writing to a `String` never fails.
                 let _ = write!(out, "{json}");
                 return;
             }
@@ -141,7 +141,7 @@ impl Playlist {
         self
     }
 
-    /// The text of its JSON.
+    /// Returns the text of the playlist's JSON.
     pub(crate) fn to_text(&self) -> String {
         let mut text = String::with_capacity(64 * (self.0.len() + 1));
         text.push('[');

@@ -1,4 +1,4 @@
-//! The wire as data: frames, events, the values in them. No I/O, no threads.
+//! The wire as data: frames, events and their values. No I/O, no threads.
 
 pub(crate) mod choices;
 pub mod constants;

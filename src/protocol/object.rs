@@ -1,4 +1,4 @@
-//! Reading JSON that may be anything: a value of the wrong type, or `null`, counts as absent.
+//! Tolerant reading of JSON: a value of the wrong type, or `null`, counts as absent.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -7,7 +7,7 @@ use serde::de::{Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAcces
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-/// A JSON value that is no container; what else there is counts as nothing.
+/// A JSON value other than a container. Every container counts as absent.
 enum Scalar<'a> {
     Nothing,
     Flag(bool),
@@ -15,44 +15,45 @@ enum Scalar<'a> {
     Text(Cow<'a, str>),
 }
 
-/// A string, borrowed where it has no escapes; `None` when the value is something else.
+/// A string, borrowed if it has no escapes. `None` if the value has another type.
 #[derive(Default)]
 pub(crate) struct Text<'a>(pub(crate) Option<Cow<'a, str>>);
 
-/// A finite number, also one written as a string; `None` when the value is something else.
+/// A finite number, or a string with one. `None` if the value has another type.
 #[derive(Default)]
 pub(crate) struct Number(pub(crate) Option<f64>);
 
-/// The members of a JSON object, each as text that has not been looked into.
+/// The members of a JSON object, each as unparsed text.
 #[derive(Default)]
 pub(crate) struct Object<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
 
-/// Some members of a JSON object, each as text that has not been looked into, and how many members there are in all.
-/// Unlike an [`Object`], it keeps no list of them.
+/// Some members of a JSON object, each as unparsed text, and the number of all members. Unlike an [`Object`], it keeps
+/// no list of them.
 pub(crate) struct Picked<'a, const N: usize> {
     pub(crate) values: [Option<&'a RawValue>; N],
     pub(crate) count: usize,
 }
 
-/// The members of these names: `None` for one that is absent or `null`. Nothing, if the text is no object.
+/// Returns the members of these names: `None` for one that is absent or `null`. Returns `None` if the text is no
+/// object.
 pub(crate) fn pick<'a, const N: usize>(json: &'a str, names: [&str; N]) -> Picked<'a, N> {
     let picked = Pick(names).deserialize(&mut serde_json::Deserializer::from_str(json));
     picked.unwrap_or(Picked { values: [None; N], count: 0 })
 }
 
-/// All of a text that was cut from a frame, which had been parsed.
+/// Parses a text that was cut from a valid frame.
 pub(crate) fn value_of(json: &str) -> Value {
     serde_json::from_str(json).unwrap_or_default()
 }
 
-/// One member of such a text; `None` when it is absent or `null`, or the text is no object.
+/// Parses one member of such a text. Returns `None` if the member is absent or `null`, or if the text is no object.
 pub(crate) fn member_of(json: &str, key: &str) -> Option<Value> {
     let raw = Object::parse_text(json).get(key)?;
     serde_json::from_str(raw.get()).ok()
 }
 
 impl<'a> Object<'a> {
-    /// The members of `raw`; none when it is no object.
+    /// Reads the members of `raw`; none if `raw` is no object.
     pub(crate) fn parse(raw: &'a RawValue) -> Self {
         Self::parse_text(raw.get())
     }
@@ -70,7 +71,7 @@ impl<'a> Object<'a> {
         self.0.iter().map(|(name, _)| &**name)
     }
 
-    /// The value of a key, unless it is `null`. Of a key that stands twice, the last.
+    /// Returns the value of a key, unless it is `null`. For a repeated key the last value counts.
     pub(crate) fn get(&self, key: &str) -> Option<&'a RawValue> {
         let (_, raw) = self.0.iter().rev().find(|(name, _)| name == key)?;
         (raw.get() != "null").then_some(*raw)
@@ -80,7 +81,7 @@ impl<'a> Object<'a> {
         text_of(self.get(key)?)
     }
 
-    /// A string, empty when absent.
+    /// Returns a string, empty if absent.
     pub(crate) fn string(&self, key: &str) -> String {
         self.text(key).map(Cow::into_owned).unwrap_or_default()
     }
@@ -89,7 +90,7 @@ impl<'a> Object<'a> {
         self.text(key).map(Cow::into_owned)
     }
 
-    /// A string, or the digits of a number.
+    /// Returns a string, or the digits of a number.
     pub(crate) fn code(&self, key: &str) -> String {
         match self.get(key).map(scalar_of) {
             Some(Scalar::Text(text)) => text.into_owned(),
@@ -98,12 +99,12 @@ impl<'a> Object<'a> {
         }
     }
 
-    /// A value of an open set, made of "" when absent.
+    /// Returns a value of an open set, created from `""` if absent.
     pub(crate) fn state<T: for<'t> From<&'t str>>(&self, key: &str) -> T {
         T::from(self.text(key).as_deref().unwrap_or_default())
     }
 
-    /// A value of an open set, when there is one that is not empty.
+    /// Returns a value of an open set, if present and not empty.
     pub(crate) fn optional_state<T: for<'t> From<&'t str>>(&self, key: &str) -> Option<T> {
         self.text(key).filter(|text| !text.is_empty()).map(|text| T::from(&text))
     }
@@ -116,12 +117,12 @@ impl<'a> Object<'a> {
         self.optional_number(key).unwrap_or_default()
     }
 
-    /// A whole number; a fraction is cut off. 0 when absent or out of range.
+    /// Returns a whole number without its fraction. 0 if absent or out of range.
     pub(crate) fn integer(&self, key: &str) -> i64 {
         self.get(key).and_then(integer_of).unwrap_or_default()
     }
 
-    /// A boolean, also as the string `"true"`.
+    /// Returns a boolean, also from the string `"true"`.
     pub(crate) fn flag(&self, key: &str) -> Option<bool> {
         match scalar_of(self.get(key)?) {
             Scalar::Flag(flag) => Some(flag),
@@ -134,7 +135,7 @@ impl<'a> Object<'a> {
         self.get(key).map(Object::parse).unwrap_or_default()
     }
 
-    /// The strings of an array; what else is in it is left out.
+    /// Returns the strings of an array, without its other items.
     pub(crate) fn strings(&self, key: &str) -> Vec<String> {
         let items: Vec<Text<'a>> =
             self.get(key).and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default();
@@ -142,7 +143,7 @@ impl<'a> Object<'a> {
     }
 }
 
-/// The string that `raw` is.
+/// Returns `raw` as a string.
 pub(crate) fn text_of(raw: &RawValue) -> Option<Cow<'_, str>> {
     let inner = raw.get().strip_prefix('"')?.strip_suffix('"')?;
     if inner.contains('\\') {
@@ -151,7 +152,7 @@ pub(crate) fn text_of(raw: &RawValue) -> Option<Cow<'_, str>> {
     Some(Cow::Borrowed(inner))
 }
 
-/// The number that `raw` is, or says.
+/// Returns `raw` as a number, also from a string.
 pub(crate) fn number_of(raw: &RawValue) -> Option<f64> {
     match scalar_of(raw) {
         Scalar::Number(number) => Some(number),
@@ -160,12 +161,12 @@ pub(crate) fn number_of(raw: &RawValue) -> Option<f64> {
     }
 }
 
-/// A whole number, also one written as a string; a fraction is cut off. `None` when it is something else, or beyond the
-/// range of the type.
+/// Returns a whole number, also from a string, without its fraction. `None` for another type, or out of the range of
+/// the type.
 pub(crate) fn integer_of(raw: &RawValue) -> Option<i64> {
     let exact = match scalar_of(raw) {
         Scalar::Text(text) => text.trim().parse().ok(),
-        // As it stands: a float has no room for every digit.
+        // The text is parsed directly, because a float cannot hold every digit.
         _ => raw.get().parse().ok(),
     };
     exact.or_else(|| {
@@ -252,7 +253,7 @@ impl<'de> Visitor<'de> for ScalarVisitor {
         Ok(Scalar::Nothing)
     }
 
-    // A container counts as nothing, but has to be read to its end.
+    // A container counts as absent, but must be read to its end.
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
         while seq.next_element::<IgnoredAny>()?.is_some() {}
@@ -287,7 +288,7 @@ impl<'de, const N: usize> Visitor<'de> for Pick<'_, N> {
         while let Some(Text(key)) = map.next_key()? {
             picked.count += 1;
             match self.0.iter().position(|name| key.as_deref() == Some(*name)) {
-                // Of a key that stands twice, the last.
+                // For a repeated key the last value counts.
                 Some(at) => {
                     let value: &RawValue = map.next_value()?;
                     picked.values[at] = (value.get() != "null").then_some(value);

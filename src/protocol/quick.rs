@@ -1,5 +1,5 @@
-//! The short way through the events that arrive by the thousand: JSON without white space, in whose strings nothing is
-//! escaped, as the service writes it. Whatever is of another form is left to serde. Both ways have the same outcome.
+//! The fast path for frequent events: JSON without white space and without escapes, as the service writes it. All other
+//! forms are left to serde. Both paths have the same result.
 
 use std::borrow::Cow;
 
@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 use super::envelope::{EVENT, Envelope, EventHead};
 use super::object::Number;
 
-/// The id and the envelope of an event.
+/// Reads the ID and the envelope of an event.
 pub(super) fn event(text: &str) -> Option<(&RawValue, Envelope<'_>)> {
     let mut scan = Scan::new(text);
     let (mut id, mut is_event, mut envelope) = (None, false, None);
@@ -22,7 +22,7 @@ pub(super) fn event(text: &str) -> Option<(&RawValue, Envelope<'_>)> {
                 scan.string()?;
                 id = serde_json::from_str(&text[start..scan.at]).ok();
             }
-            // It tells what the parameters are, so it comes before them.
+            // The method decides how the parameters are read, so it must come before them.
             "method" if envelope.is_none() => is_event = scan.string()? == EVENT,
             "params" if is_event => envelope = Some(scan.envelope()?),
             _ => return None,
@@ -34,7 +34,7 @@ pub(super) fn event(text: &str) -> Option<(&RawValue, Envelope<'_>)> {
     if scan.at < text.len() { None } else { id.zip(envelope) }
 }
 
-/// The head of a payload.
+/// Reads the head of a payload.
 pub(super) fn head(payload: &RawValue) -> Option<EventHead<'_>> {
     let mut scan = Scan::new(payload.get());
     let mut head = EventHead::default();
@@ -76,14 +76,14 @@ impl<'a> Scan<'a> {
         (self.peek()? == byte).then(|| self.at += 1)
     }
 
-    /// The name of a member; its value follows.
+    /// Reads the name of a member, which its value follows.
     fn key(&mut self) -> Option<&'a str> {
         let key = self.string()?;
         self.take(b':')?;
         Some(key)
     }
 
-    /// Whether another member follows a value.
+    /// Returns `true` if another member follows a value.
     fn goes_on(&mut self) -> Option<bool> {
         let byte = self.peek()?;
         self.at += 1;
@@ -94,7 +94,7 @@ impl<'a> Scan<'a> {
         }
     }
 
-    /// A string without escapes.
+    /// Reads a string without escapes.
     fn string(&mut self) -> Option<&'a str> {
         self.take(b'"')?;
         let start = self.at;
@@ -104,14 +104,14 @@ impl<'a> Scan<'a> {
         Some(string)
     }
 
-    /// Where the next byte is that does not stand for itself in a string: a quote, a backslash or a control character.
+    /// Finds the next byte that is special in a string: a quote, a backslash or a control character.
     fn end_of_plain(&self) -> Option<usize> {
         const ONES: u64 = u64::MAX / 255;
         let bytes = self.text.as_bytes().get(self.at..)?;
         let (words, rest) = bytes.split_at(bytes.len() & !7);
         for (at, word) in words.chunks_exact(8).enumerate() {
             let word = word.try_into().map_or(0, u64::from_le_bytes);
-            // The highest bit of a byte is set where something below borrows from it: zero, or less than a space.
+            // The highest bit of a byte is set if a subtraction below borrows from it: for zero, or less than a space.
             let (quote, backslash) = (word ^ (ONES * u64::from(b'"')), word ^ (ONES * u64::from(b'\\')));
             let found = (word.wrapping_sub(ONES * 0x20) & !word)
                 | (quote.wrapping_sub(ONES) & !quote)
@@ -125,7 +125,7 @@ impl<'a> Scan<'a> {
         Some(self.at + words.len() + in_rest)
     }
 
-    /// Steps over a value of JSON that is known to be valid.
+    /// Skips a value of JSON that is known to be valid.
     fn skip(&mut self) -> Option<&'a str> {
         let start = self.at;
         let mut depth = 0usize;
@@ -144,7 +144,7 @@ impl<'a> Scan<'a> {
         }
     }
 
-    /// Goes to the last quote of a string.
+    /// Skips to the closing quote of a string.
     fn skip_string(&mut self) -> Option<()> {
         self.at += 1;
         loop {
@@ -193,7 +193,7 @@ impl<'a> Scan<'a> {
         serde_json::from_str(&self.text[start..self.at]).ok()
     }
 
-    /// An object, which serde checks.
+    /// Reads an object, which serde validates.
     fn object(&mut self) -> Option<&'a RawValue> {
         if self.peek()? != b'{' {
             return None;
@@ -254,7 +254,8 @@ mod tests {
         texts.into_iter().chain(parts).collect()
     }
 
-    /// Whether the short way was taken for the frame, and for its payload; it has the same outcome as the long one.
+    /// Checks that both paths have the same result. Returns whether the fast one was taken for the frame, and for its
+    /// payload.
     fn compare(text: &str) -> (bool, bool) {
         let slow = Incoming::parse_any(text);
         if let Some((id, envelope)) = event(text) {

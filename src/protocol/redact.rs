@@ -1,4 +1,4 @@
-//! What of a frame may be shown.
+//! Masking of frames for traces, logs and `Debug`.
 
 use std::fmt;
 use std::ops::Range;
@@ -7,17 +7,17 @@ use serde_json::Value;
 
 use crate::secret::{MASK, Mask, Secrets, one_line, short_numbers};
 
-/// What is shown in place of a content.
+/// Placeholder for content.
 pub(crate) const CONTENT: &str = "<content>";
 
-/// Whether contents are shown: what was pressed, said or written.
+/// Whether content is shown: digits, speech and text of the parties.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Contents {
     Shown,
     Masked,
 }
 
-/// A content, as `Debug` shows it: whether there is any, and nothing of it.
+/// Content, masked for `Debug`: only its presence is shown.
 pub(crate) struct Content<'a>(pub(crate) &'a str);
 
 impl fmt::Debug for Content<'_> {
@@ -26,25 +26,24 @@ impl fmt::Debug for Content<'_> {
     }
 }
 
-/// A frame as it may stand in a trace: what is secret by its key, at any depth, and every text that contains a secret,
-/// is masked; so is all of a payment's payload, and contents unless they are to be shown. Of a text that is not JSON only
-/// the length is told.
+/// Masks a frame for a trace: values under secret keys at any depth, every text that contains a secret, all of a
+/// payment's payload, and content unless it is to be shown. Of a text that is not JSON only the length is shown.
 pub(crate) fn redact(text: &str, mask: &Mask, contents: Contents) -> String {
     let Ok(mut value) = serde_json::from_str::<Value>(text) else {
         return format!("<{} bytes that are not JSON>", text.len());
     };
     mask_frame(&mut value, mask, contents);
-    // Within JSON these escapes are its own.
+    // Within JSON these escapes are valid.
     one_line(&value.to_string())
 }
 
-/// The same of a frame that is parsed already.
+/// Masks a frame that is parsed already.
 pub(crate) fn mask_frame(frame: &mut Value, mask: &Mask, contents: Contents) {
     mask_members(frame, contents);
     mask_texts(frame, mask);
 }
 
-/// Cuts the phone numbers in every text to their last four digits.
+/// Masks the phone numbers in every text, except for their last four digits.
 pub(crate) fn cut_numbers(value: &mut Value) {
     match value {
         Value::String(text) if text.contains('+') => *text = short_numbers(text),
@@ -54,14 +53,14 @@ pub(crate) fn cut_numbers(value: &mut Value) {
     }
 }
 
-/// The same of what nothing more is known of than its keys, for `Debug`: without contents.
+/// Masks a JSON text by its keys alone, for `Debug`: without content.
 pub(crate) fn redact_keys(text: &str) -> String {
     redact(text, &Mask::default(), Contents::Masked)
 }
 
-/// Notes what is secret in the parameters of a request.
+/// Notes the secrets in the parameters of a request.
 pub(crate) fn learn(params: &str, secrets: &Secrets) {
-    // Nearly all requests have none, and are not parsed a second time for that.
+    // Nearly all requests have none, and need not be parsed a second time.
     if !may_hold_secrets(params.as_bytes()) {
         return;
     }
@@ -70,7 +69,8 @@ pub(crate) fn learn(params: &str, secrets: &Secrets) {
     }
 }
 
-/// Whether a part of a key that is secret, or a URI with a user in it, is anywhere in this. One pass: it may be long.
+/// Returns `true` if the text contains a part of a secret key, or a URI with a user. This is one pass, because the text
+/// may be long.
 fn may_hold_secrets(params: &[u8]) -> bool {
     params.iter().enumerate().any(|(at, byte)| {
         let rest = &params[at + 1..];
@@ -94,8 +94,8 @@ fn learn_from(value: &Value, secrets: &Secrets) {
     match value {
         Value::Object(object) => {
             for (key, value) in object {
-                // A project is in many texts, and is our own or no secret; card data is masked by its key alone, as
-                // a month and a year would be found everywhere.
+                // A project occurs in many texts, and is known already or no secret. Card data is masked by its key
+                // alone, because a month and a year occur everywhere.
                 if is_secret(key, value) && !key.eq_ignore_ascii_case("project") && !is_of_card(key) {
                     learn_all(value, secrets);
                 } else {
@@ -120,12 +120,12 @@ fn learn_from(value: &Value, secrets: &Secrets) {
     }
 }
 
-/// Everything in a value that is secret as a whole.
+/// Notes every text in a value that is secret as a whole.
 fn learn_all(value: &Value, secrets: &Secrets) {
     match value {
         Value::String(text) => {
             secrets.learn(text);
-            // `Bearer x`: the x alone is as secret.
+            // In `Bearer x`, the `x` alone is as secret.
             if let Some((_, credential)) = text.split_once(' ').filter(|(scheme, _)| is_scheme(scheme)) {
                 secrets.learn(credential);
             }
@@ -141,14 +141,14 @@ fn is_scheme(word: &str) -> bool {
     ["basic", "bearer", "digest", "token"].iter().any(|scheme| word.eq_ignore_ascii_case(scheme))
 }
 
-/// What ends a URI within a text.
+/// Returns `true` for a character that ends a URI within a text.
 fn ends_uri(c: char) -> bool {
     c.is_whitespace() || c.is_control() || matches!(c, '"' | '<' | '>' | ',')
 }
 
-/// Where in a text something is secret by what stands before or behind it: the user of `https://user:password@host/`,
-/// the password of `sip:user:password@host`, the value of `?token=value`, and what follows `Bearer`. In order, and in
-/// one pass: each word is looked at once.
+/// Finds secrets in a text by their context: the user of `https://user:password@host/`, the password of
+/// `sip:user:password@host`, the value of `?token=value`, and the word after `Bearer`. The result is in order, and each
+/// word is checked once.
 fn secrets_within(text: &str) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     let mut start = 0;
@@ -167,7 +167,7 @@ fn secrets_within(text: &str) -> Vec<Range<usize>> {
     found
 }
 
-/// The same of one word, which is at `start` of the text.
+/// Finds the secrets of one word, which is at `start` of the text.
 fn within_word(word: &str, start: usize, found: &mut Vec<Range<usize>>) {
     let mut from = 0;
     while let Some(at) = word[from..].find("://") {
@@ -203,13 +203,13 @@ fn within_word(word: &str, start: usize, found: &mut Vec<Range<usize>>) {
     }
 }
 
-/// The key of what a header is set to, in an object that has a name beside it and the name is of a secret.
+/// Returns the key of a header's value, in an object whose name is that of a secret header.
 fn secret_header(object: &serde_json::Map<String, Value>) -> Option<&'static str> {
     let name = object.get("name")?.as_str()?;
     (is_secret_key(name) && object.contains_key("value")).then_some("value")
 }
 
-/// A value for `Debug`, on one line: what is secret by its key, and contents, are masked.
+/// Formats a value for `Debug`, on one line. Values under secret keys and content are masked.
 pub(crate) fn shown(mut value: Value) -> String {
     mask_members(&mut value, Contents::Masked);
     one_line(&value.to_string())
@@ -276,11 +276,11 @@ pub(crate) fn mask_texts(value: &mut Value, mask: &Mask) {
 }
 
 fn is_secret(key: &str, value: &Value) -> bool {
-    // A header; the object of that name says what the client may do.
+    // This is a header. An object of that name contains the permissions of the client.
     is_secret_key(key) && (value.is_string() || !key.eq_ignore_ascii_case("authorization"))
 }
 
-/// Whether what stands under this name is secret, however its words are joined.
+/// Returns `true` if a value under this name is secret, in any spelling of the name.
 fn is_secret_key(key: &str) -> bool {
     const KEYS: [&str; 24] = [
         "accesskey",
@@ -308,11 +308,11 @@ fn is_secret_key(key: &str) -> bool {
         "signingkey",
         "xapikey",
     ];
-    // `web_hook_auth_password`, `authorization_bearer_token`, `client_secret`, `aws_secret_access_key` and the like.
+    // For example `web_hook_auth_password`, `authorization_bearer_token`, `client_secret`, `aws_secret_access_key`.
     const ENDS: [&str; 7] = ["password", "token", "secret", "apikey", "accesskey", "privatekey", "signingkey"];
     const LONGEST: usize = 64;
     if key.len() > LONGEST {
-        // What ends a long name is enough.
+        // The end of a long name is sufficient.
         let end = (key.len() - LONGEST..key.len()).find(|at| key.is_char_boundary(*at)).unwrap_or(key.len());
         return is_secret_key(&key[end..]);
     }
@@ -321,8 +321,8 @@ fn is_secret_key(key: &str) -> bool {
     KEYS.binary_search(&name.as_str()).is_ok() || ENDS.iter().any(|end| name.ends_with(end)) || is_of_card(key)
 }
 
-/// Whether this is what somebody pressed, said or wrote: digits, the body of a text message, a transcript. An object or
-/// a list under such a name has settings in it, or contents under names of their own.
+/// Returns `true` for content: digits, the body of a text message, a transcript. An object or a list under such a name
+/// contains settings, or content under other names.
 fn is_content(key: &str, value: &Value) -> bool {
     const KEYS: [&str; 11] = [
         "body",
@@ -341,7 +341,7 @@ fn is_content(key: &str, value: &Value) -> bool {
         Value::String(text) => {
             let text: &str = text;
             let is_digit = || text.len() == 1 && text.bytes().all(|byte| b"0123456789*#ABCDabcd".contains(&byte));
-            // A detector tells a digit as its event.
+            // A detector reports a digit as its event.
             !text.is_empty()
                 && (KEYS.contains(&key) || key.ends_with("conversation_summary") || (key == "event" && is_digit()))
         }
@@ -350,7 +350,7 @@ fn is_content(key: &str, value: &Value) -> bool {
     }
 }
 
-/// Whether it belongs to a payment.
+/// Returns `true` if the key belongs to a payment.
 fn is_of_card(key: &str) -> bool {
     const KEYS: [&str; 8] =
         ["security_code", "expiration_date", "pin", "cvv", "cvc", "card_number", "pan", "account_number"];

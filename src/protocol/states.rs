@@ -1,4 +1,4 @@
-//! The strings of the wire that come from a known but open set.
+//! Strings of the wire from known but open sets.
 
 wire_enum! {
     /// State of a call. The states come in this order; any of them but the last may be skipped.
@@ -18,7 +18,7 @@ wire_enum! {
 }
 
 impl CallState {
-    /// How far the call has come; a state that is not known has come nowhere, so it never replaces a known one.
+    /// The order of the states. An unknown state ranks lowest, so it never replaces a known one.
     pub(crate) fn rank(&self) -> u8 {
         match self {
             Self::Created | Self::Other(_) => 0,
@@ -78,7 +78,7 @@ wire_enum! {
 }
 
 impl EndReason {
-    /// The reason as it reads in a message.
+    /// The reason in the words of a message.
     pub(crate) fn words(&self) -> &str {
         match self {
             Self::Hangup => "hung up",
@@ -119,7 +119,7 @@ impl crate::error::Error {
     }
 }
 
-/// Whether two texts are the same but for case and underscores.
+/// Compares two texts without regard to case and underscores.
 pub(crate) fn folded_eq(left: &str, right: &str) -> bool {
     let fold = |text: &str| text.chars().filter(|c| *c != '_').flat_map(char::to_lowercase).collect::<Vec<_>>();
     fold(left) == fold(right)
@@ -182,7 +182,7 @@ impl MessageState {
         Self::TERMINAL.contains(self)
     }
 
-    /// How far the message has come. A state that is not known has come nowhere: it replaces no known one.
+    /// The order of the states. An unknown state ranks lowest, so it never replaces a known one.
     pub(crate) fn rank(&self) -> u8 {
         match self {
             Self::Queued | Self::Other(_) => 0,
@@ -348,7 +348,7 @@ wire_enum! {
     pub enum QueueStatus {
         /// The call entered the queue.
         Enqueue = "enqueue",
-        /// The call was taken out of the queue by the one who deals with it.
+        /// The call was taken out of the queue to be connected.
         Dequeue = "dequeue",
         /// The call left the queue.
         Leave = "leave",
@@ -593,7 +593,7 @@ wire_enum! {
         Listen = "listen",
         /// Audio of the party on the call.
         Speak = "speak",
-        /// Both.
+        /// Both sides.
         Both = "both",
     }
 }
@@ -635,7 +635,7 @@ wire_enum! {
     pub enum Encryption {
         /// Not encrypted.
         Forbidden = "forbidden",
-        /// Encrypted; otherwise the call fails.
+        /// Encrypted. The call fails if the far end does not support that.
         Mandatory = "mandatory",
         /// Encrypted if the far end supports it.
         Optional = "optional",
@@ -745,7 +745,7 @@ wire_enum! {
         Ai = "calling.call.ai",
         /// A conference or a participant changed.
         Conference = "calling.conference" as "EVENT_CONFERENCE",
-        /// An error without a request that waits for it.
+        /// An error that belongs to no pending request.
         CallingError = "calling.error" as "EVENT_CALLING_ERROR",
         /// An inbound message arrived.
         MessageReceive = "messaging.receive" as "EVENT_MESSAGING_RECEIVE",

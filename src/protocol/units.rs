@@ -1,21 +1,21 @@
-//! Time as the wire has it: numbers of seconds.
+//! Durations as the wire has them: numbers of seconds.
 
 use std::time::Duration;
 
 use serde_json::Value;
 
-/// Seconds: a whole number where they are whole, else with a fraction.
+/// Returns the seconds, as a whole number if there is no fraction.
 pub(crate) fn seconds(span: Duration) -> Value {
     if span.subsec_nanos() == 0 { Value::from(span.as_secs()) } else { Value::from(span.as_secs_f64()) }
 }
 
-/// Whole seconds, rounded up, so that a short time does not become none.
+/// Returns whole seconds, rounded up, so that a short time does not become zero.
 pub(crate) fn whole_seconds(span: Duration) -> Value {
     let up = u64::from(span.subsec_nanos() > 0);
     Value::from(span.as_secs().saturating_add(up))
 }
 
-/// Whole milliseconds, rounded up.
+/// Returns whole milliseconds, rounded up.
 pub(crate) fn milliseconds(span: Duration) -> Value {
     let millis = span.as_nanos().div_ceil(1_000_000);
     Value::from(u64::try_from(millis).unwrap_or(u64::MAX))

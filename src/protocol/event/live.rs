@@ -77,7 +77,7 @@ impl LiveEvent {
         }
     }
 
-    /// In place of an event that the service did not send.
+    /// Creates an event in place of one that the service did not send.
     pub(crate) fn unsent(report: LiveReport, name: EventName, call_id: &str) -> Self {
         Self {
             report,

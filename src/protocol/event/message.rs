@@ -166,7 +166,7 @@ impl MessageStateEvent {
         limits::bytes_of_texts(&self.media) + limits::bytes_of_texts(&self.tags)
     }
 
-    /// Everything that it owns.
+    /// Size of the event in bytes.
     pub(crate) fn bytes(&self) -> usize {
         2 * self.raw.bytes() + self.bytes_of_lists()
     }

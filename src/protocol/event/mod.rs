@@ -1,6 +1,6 @@
-//! Events: typed where the type is known, raw always.
+//! Events: typed if the type is known, and always with the raw JSON.
 
-/// `Debug` of an event as it would be derived, but for one field, of which only what may be shown is.
+/// Implements `Debug` of an event as derived, except that one field is masked.
 macro_rules! debug_masked {
     ($name:ident { $($field:ident),*; $masked:ident: $shown:ident }) => {
         impl std::fmt::Debug for $name {
@@ -84,7 +84,7 @@ pub enum Event {
     Conference(ConferenceEvent),
     /// The call joined a room, could not join it, or left it.
     Room(RoomEvent),
-    /// An error without a request that waits for it.
+    /// An error that belongs to no pending request.
     CallingError(CallingErrorEvent),
     /// An inbound message arrived.
     MessageReceive(MessageReceiveEvent),
@@ -123,7 +123,7 @@ pub fn parse_event(envelope: &Value) -> Event {
 }
 
 impl Event {
-    /// Reads the payload by its type, once.
+    /// Reads the payload according to its type, once.
     pub(crate) fn parse(envelope: &Envelope<'_>) -> Self {
         let payload = Object::parse(envelope.params);
         let raw = RawEvent::new(envelope, &payload);
@@ -135,7 +135,7 @@ impl Event {
         }
     }
 
-    /// The same of all events whose payload says everything.
+    /// Reads an event whose payload is sufficient.
     fn read(raw: RawEvent, payload: &Object<'_>) -> Self {
         match raw.name() {
             EventName::CallState => Self::CallState(CallStateEvent::read(raw, payload)),
@@ -229,7 +229,7 @@ impl Event {
         self.raw().timestamp()
     }
 
-    /// Everything that it owns: the text that it came in, and what was read from it.
+    /// Size of the event in bytes: its text, and the values that were read from it.
     pub(crate) fn bytes(&self) -> usize {
         let values = |sip_data: &Option<Value>| sip_data.as_ref().map_or(0, limits::bytes_of_value);
         let read = match self {
@@ -240,7 +240,7 @@ impl Event {
             Self::Other(_) => return self.raw().bytes(),
             _ => 0,
         };
-        // Each text that was read is a piece of the payload.
+        // Each text that was read is a part of the payload.
         2 * self.raw().bytes() + read
     }
 }
@@ -279,7 +279,7 @@ impl Debug for Event {
     }
 }
 
-/// An event on its way to its listeners, as the texts that they read it from: what their thread can do is not done on
+/// An event on its way to its listeners, as the texts that they read it from. The listeners' thread parses them, not
 /// the reader.
 pub(crate) struct Unread<'a> {
     pub(crate) event_type: &'a str,
@@ -291,7 +291,7 @@ pub(crate) struct Unread<'a> {
 }
 
 impl<'a> Unread<'a> {
-    /// `None` for an event that cannot be read from these texts alone.
+    /// Returns `None` for an event that cannot be read from these texts alone.
     pub(crate) fn new(envelope: &'a Envelope<'_>, head: &'a EventHead<'_>) -> Option<Self> {
         if matches!(&*envelope.event_type, "calling.call.receive" | "messaging.receive" | "messaging.state") {
             return None;
@@ -306,7 +306,7 @@ impl<'a> Unread<'a> {
         })
     }
 
-    /// What the event takes while it waits to be read.
+    /// Size of the event while it waits to be read, in bytes.
     pub(crate) fn bytes(&self) -> usize {
         let Self { payload, call_id, control_id, channel, .. } = self;
         payload.len() + call_id.len() + control_id.len() + channel.len() + RawEvent::BYTES
@@ -324,7 +324,7 @@ pub struct RawEvent(Arc<Came>);
 struct Came {
     name: EventName,
     timestamp: f64,
-    /// The payload and what else is kept of the event, in one piece, because most events are never looked into.
+    /// The payload and the other kept texts of the event in one allocation, because most events are never read.
     text: Box<str>,
     payload_end: usize,
     call_id_end: usize,
@@ -332,7 +332,7 @@ struct Came {
 }
 
 impl RawEvent {
-    /// What one takes besides its texts.
+    /// Size of an event besides its texts, in bytes.
     const BYTES: usize = 256;
 
     pub(crate) fn new(envelope: &Envelope<'_>, payload: &Object<'_>) -> Self {
@@ -368,17 +368,17 @@ impl RawEvent {
         }))
     }
 
-    /// An event that says nothing.
+    /// An event with an empty payload.
     fn empty() -> Self {
         Self::unsent(EventName::from(""), "", "")
     }
 
-    /// What it takes.
+    /// Size of the event in bytes.
     pub(crate) fn bytes(&self) -> usize {
         self.0.text.len() + Self::BYTES
     }
 
-    /// In place of an event that the service did not send: it has an empty payload.
+    /// Creates an event with an empty payload in place of one that the service did not send.
     pub(crate) fn unsent(name: EventName, call_id: &str, control_id: &str) -> Self {
         let text = format!("{{}}{call_id}{control_id}");
         let call_id_end = 2 + call_id.len();
@@ -480,7 +480,7 @@ pub trait TypedEvent: Clone + Debug + Send + Sync + 'static {
     fn from_event(event: &Event) -> Option<&Self>;
 }
 
-/// ID that the service may leave out in the payload, and have in the envelope.
+/// Returns the payload's ID, or that of the envelope if the payload has none.
 fn or_envelope(payload: Option<Cow<'_, str>>, envelope: Option<&Cow<'_, str>>) -> String {
     let text = payload.filter(|text| !text.is_empty());
     text.map(Cow::into_owned).or_else(|| envelope.map(|text| text.clone().into_owned())).unwrap_or_default()
@@ -501,7 +501,7 @@ mod tests {
         parse_event(&json!({ "event_type": name, "params": payload, "timestamp": 5.5, "event_channel": "ch" }))
     }
 
-    /// What every type makes of everything: an event of its type, with empty fields.
+    /// Every type reads every payload: the result is an event of its type, with empty fields.
     #[test]
     fn no_payload_makes_an_event_fail() {
         let odd = [json!(null), json!([1, {"a": 2}]), json!(5), json!("x"), json!({"x": 1}), json!(true)];
