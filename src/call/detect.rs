@@ -11,7 +11,7 @@ use crate::protocol::event::{DetectEvent, Heard};
 use crate::protocol::fields::Fields;
 use crate::protocol::states::{DetectKind, FaxTone};
 
-/// Makes a detector that tells a human from an answering machine.
+/// Makes a detector that distinguishes a human from an answering machine.
 pub fn machine() -> Machine {
     Machine::of(detector(DetectKind::Machine))
 }
@@ -34,7 +34,7 @@ fn detector(kind: DetectKind) -> Fields {
 }
 
 params! {
-    /// A detector that tells a human from an answering machine, for [`Call::detect`]. Made by [`machine`].
+    /// A detector that distinguishes a human from an answering machine, for [`Call::detect`].
     pub struct Machine("calling.detect") {
         in "detect.params":
         /// Longest time until a voice is heard. Sent in seconds. Default: 4.5 s.

@@ -20,7 +20,7 @@ pub struct Leg {
     pub to: String,
     /// The leg's last known state.
     pub state: CallState,
-    /// Why the leg ended. `None` if the leg has not ended, or the service did not report a reason.
+    /// Reason why the leg ended.
     pub end_reason: Option<EndReason>,
     /// Time for which the leg rang until it was answered or ended, or has rung so far. `None` if no event reported that
     /// it rang. Measured by the times of the service's events if they have them, otherwise by their arrival.

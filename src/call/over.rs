@@ -93,7 +93,7 @@ impl CallFate {
     }
 }
 
-/// How this client gives up a call.
+/// The way in which this client gives up a call.
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Leaving {
     #[default]

@@ -399,8 +399,8 @@ fn judge_skew(skew: i64) -> Verdict {
 
 /// # Checking a connection
 impl Builder {
-    /// Checks a connection step by step, as [`connect`](Self::connect) would make it, and says of each step how long it
-    /// took, what was found out, and what to do if it failed. The command `relay doctor` prints the same.
+    /// Checks a connection step by step, as [`connect`](Self::connect) would make it. Each step reports how long it
+    /// took, its result, and what to do if it failed. The command `relay doctor` prints the same.
     ///
     /// The checks run on a thread of their own and take at most the [`connect_timeout`](Self::connect_timeout) and six
     /// times the [`request_timeout`](Self::request_timeout). The iterator blocks until the next step has finished. Dropping it ends the checks.

@@ -66,7 +66,7 @@ struct OverDial {
     ended: Vec<Box<str>>,
 }
 
-/// How a dial ended.
+/// The way in which a dial ended.
 pub(super) enum HowOver {
     /// The service rejected the dial: there should be no legs.
     Refused,

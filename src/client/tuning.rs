@@ -174,8 +174,8 @@ impl Tuning {
         self
     }
 
-    /// Sets the time for which a late answer to a dial that was given up is hung up, and for which a hang-up or a pass
-    /// that the client owes is repeated until the service responds. Default: 5 min.
+    /// Sets the time for which a late answer to a dial that was given up is hung up, and for which a pending hang-up or
+    /// pass is repeated until the service responds. Default: 5 min.
     pub fn late_answer_window(mut self, span: Duration) -> Self {
         self.settings.late_answer_window = span;
         self

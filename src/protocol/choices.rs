@@ -185,7 +185,7 @@ wire_enum! {
     pub enum ConferenceAcl {
         /// The project.
         Private = "private",
-        /// Anyone who knows the URL.
+        /// All who have the URL.
         PublicRead = "public-read",
     }
 }

@@ -1,4 +1,4 @@
-//! Names and numbers of the protocol.
+//! The names and numbers of the protocol.
 
 use std::time::Duration;
 

@@ -10,7 +10,7 @@ use super::object::value_of;
 use super::redact;
 use crate::error::{self, Result};
 
-/// Named parameters at their places on the wire, and what [`extra`](Self::extra) adds to or puts over them.
+/// Named parameters at their places on the wire, and the parameters that [`extra`](Self::extra) adds or replaces.
 ///
 /// The members at the top stand in two small lists, each in the order of its keys: most requests have two or three, and a
 /// map takes more memory for the first than these for all of them.

@@ -197,7 +197,7 @@ fn is_null(raw: &RawValue) -> bool {
     raw.get() == "null"
 }
 
-/// The service's whole answer to a request that it accepted. Cheap to clone.
+/// The service's whole response to a request that it accepted.
 #[derive(Clone, Default)]
 pub struct Reply(Option<Arc<str>>);
 
@@ -215,7 +215,7 @@ impl Reply {
         Self(None)
     }
 
-    /// The result as it came: the text of a JSON object. A result that was no object stands under `raw`.
+    /// The result as it arrived: the text of a JSON object. A result that is no object is under `raw`.
     #[must_use]
     pub fn json(&self) -> &str {
         self.0.as_deref().unwrap_or("{}")

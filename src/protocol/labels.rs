@@ -1,4 +1,4 @@
-//! Names that many calls of a client have in common, stored once.
+//! The names that many calls of a client have in common, stored once.
 
 use std::sync::Arc;
 

@@ -23,7 +23,7 @@ const BURST: u32 = 256;
 /// Largest buffer that is kept, in bytes. A buffer that one long ID has grown beyond this size is freed.
 const KEPT: usize = 64 << 10;
 
-/// What the service requests for the connection.
+/// Request of the service about the connection.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Directive {
     GoOn,

@@ -9,7 +9,7 @@ use crate::secret::short_numbers;
 /// Target of these lines in the log.
 pub(crate) const TARGET: &str = "signalwire_relay::call";
 
-/// Names and values, in the order in which the text has them. Empty values are left out.
+/// Keys and values, in the order in which the text has them. Empty values are left out.
 pub(crate) type Pairs<'a> = [(&'static str, &'a str)];
 
 /// Values with their secrets and phone numbers masked.

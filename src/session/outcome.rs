@@ -1,4 +1,4 @@
-//! How code of the program ends: handlers, listeners and callbacks follow the same rules.
+//! Running code of the program: handlers, listeners and callbacks follow the same rules.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 

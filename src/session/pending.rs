@@ -17,7 +17,7 @@ use crate::protocol::frame::{Reply, WireError};
 use crate::steps::step;
 use crate::transport::Prepared;
 
-/// How a request ended.
+/// Result of a request.
 #[derive(Clone, Debug)]
 pub(crate) enum Answer {
     Reply(Reply),
@@ -84,7 +84,7 @@ struct Entry {
     effect: Option<Effect>,
 }
 
-/// How a request is treated when the queue has no room.
+/// Treatment of a request when the queue has no room.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Worth {
     /// The request is queued beyond the bound.
@@ -212,7 +212,7 @@ impl DeferredCompletion {
     }
 }
 
-/// What was found when the request of a caller timed out.
+/// State of a caller's request when the caller timed out.
 pub(crate) enum CancelOutcome {
     /// Removed before it was handed to a writer.
     Unsent(DeferredCompletion),
@@ -515,7 +515,7 @@ const YIELDS: usize = 8;
 type Ends = (Sender<(u128, Answer)>, Receiver<(u128, Answer)>);
 
 thread_local! {
-    /// A thread waits for one reply at a time, so one slot a thread is enough.
+    /// The reply channel of a thread. A thread waits for one response at a time, so one slot is enough.
     static SLOT: RefCell<Option<(Clock, Ends)>> = const { RefCell::new(None) };
 }
 

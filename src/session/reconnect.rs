@@ -78,7 +78,7 @@ struct Reader {
     oversize: u32,
 }
 
-/// How reading from a connection ended.
+/// The end of reading from a connection.
 struct End {
     error: Error,
     oversize: bool,

@@ -1,4 +1,4 @@
-//! What the rejection of a request proves.
+//! Rejected requests: whether the rejection proves that nothing was done.
 
 /// Requests with an effect outside of their call: a phone rings, a text message is sent, a payment is made, another
 /// party hears the call. Repeating one of these does harm, so the outcome is known only if the rejection proves that

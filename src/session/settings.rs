@@ -97,14 +97,14 @@ pub enum HandlerFailure {
     Leave,
 }
 
-/// How many calls may be live, when nothing else is set.
+/// Default limit of live calls.
 const MAX_ACTIVE_CALLS: usize = 1000;
 
-/// How many requests may wait for the connection, when nothing else is set.
+/// Default limit of requests that wait for the connection.
 pub(crate) const OFFLINE_QUEUE: usize = 2000;
 
-/// Bytes of a worker's stack, when nothing else is set: what the main thread of a program has on Windows, and half of
-/// what the standard library gives a thread.
+/// Default stack of a worker, in bytes: as much as the main thread of a program has on Windows, and half of what the
+/// standard library gives a thread.
 pub(crate) const WORKER_STACK: usize = 1 << 20;
 
 #[derive(Clone, Debug)]
@@ -113,13 +113,13 @@ pub(crate) struct Settings {
     pub(crate) connect_timeout: Duration,
     pub(crate) request_timeout: Duration,
     pub(crate) retry_first_connect: bool,
-    /// How often credentials that are refused are tried again before the first connect gives up.
+    /// Number of retries with rejected credentials before the first connect gives up.
     pub(crate) first_retries: usize,
-    /// Silence after which the service is asked whether it is there.
+    /// Silence after which the service is pinged.
     pub(crate) ping_after: Duration,
-    /// How long it may take to answer that.
+    /// Timeout of the response to that ping.
     pub(crate) ping_timeout: Duration,
-    /// Silence that makes a waiting caller suspicious, and how long the service then has.
+    /// Silence after which a waiting caller triggers a ping, and timeout of the response to that ping.
     pub(crate) probe_after: Duration,
     pub(crate) reconnect_min: Duration,
     pub(crate) reconnect_max: Duration,
@@ -129,7 +129,7 @@ pub(crate) struct Settings {
     pub(crate) write_queue: usize,
     pub(crate) write_timeout: Duration,
     pub(crate) max_frame: usize,
-    /// Bytes of frames that may come before the answer to `signalwire.connect`.
+    /// Limit of the frames that may arrive before the response to `signalwire.connect`, in bytes.
     pub(crate) resume_backlog: usize,
     pub(crate) max_active_calls: usize,
     pub(crate) claim_timeout: Duration,
@@ -137,7 +137,7 @@ pub(crate) struct Settings {
     pub(crate) max_unclaimed_bytes: usize,
     pub(crate) unconfirmed_limit: Duration,
     pub(crate) final_event_grace: Duration,
-    /// None: what the dial asks for.
+    /// Limit of a dial. `None`: derived from the dial.
     pub(crate) dial_timeout: Option<Duration>,
     pub(crate) late_answer_window: Duration,
     pub(crate) losing_leg_timeout: Duration,
@@ -149,16 +149,16 @@ pub(crate) struct Settings {
     pub(crate) remembered_ids: usize,
     pub(crate) worker_idle: Duration,
     pub(crate) max_workers: usize,
-    /// Bytes; `None` is what the standard library has.
+    /// Stack of a worker in bytes. `None`: the default of the standard library.
     pub(crate) worker_stack: Option<usize>,
     pub(crate) message_limit: Duration,
     pub(crate) max_messages: usize,
     pub(crate) max_listener_backlog_bytes: usize,
     pub(crate) outcome_bytes: usize,
     pub(crate) drain_limit: Duration,
-    /// Whether phone numbers stand whole in the log.
+    /// Whether the log has whole phone numbers.
     pub(crate) log_numbers: bool,
-    /// Whether what was pressed, said or written stands in the trace.
+    /// Whether the trace has content: digits, speech and text.
     pub(crate) log_content: bool,
     pub(crate) on_handler_failure: HandlerFailure,
     pub(crate) on_state: Option<StateWatcher>,
@@ -180,7 +180,7 @@ impl Default for Settings {
             reconnect_max: RECONNECT_MAX_DELAY,
             backoff_reset_after: secs(60),
             offline_queue: OFFLINE_QUEUE,
-            // A burst of offers beyond every other bound can still be passed back.
+            // This is enough to pass back a burst of offers beyond every other bound.
             posted_requests: 1 << 15,
             write_queue: 1 << 20,
             write_timeout: secs(10),

@@ -86,7 +86,7 @@ struct Unanswered {
     bytes: u64,
 }
 
-/// What to do about the connection.
+/// Result of a check of the connection.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Act {
     Nothing,

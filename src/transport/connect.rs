@@ -1,4 +1,4 @@
-//! From an address to a WebSocket, within one deadline.
+//! Connecting: from an address to a WebSocket, within one deadline.
 
 use std::io;
 use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream, ToSocketAddrs};
@@ -153,9 +153,9 @@ pub(crate) enum Fact {
     /// The address that the socket is connected to.
     Peer(SocketAddr),
     Tls {
-        /// `None` if the library does not tell it.
+        /// Version of TLS. `None` if the library does not report it.
         version: Option<String>,
-        /// The peer's certificates as PEM, its own first, as far as the library tells them.
+        /// The peer's certificates as PEM, its own first, as far as the library reports them.
         chain: Vec<String>,
     },
     /// The header `Date` of the response to the upgrade, in seconds since 1970.

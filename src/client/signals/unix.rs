@@ -64,7 +64,7 @@ impl Before {
     }
 }
 
-/// How a process handles a signal.
+/// The process's handling of a signal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Disposition {
     Default,
