@@ -1,4 +1,4 @@
-//! Channels of a clock: crossbeam's, whose waits and wakes the virtual clock can see.
+//! Channels of a clock: crossbeam's, with waits and wakes that the virtual clock sees.
 
 use std::fmt;
 use std::thread::{self, Thread};
@@ -11,7 +11,7 @@ use super::Deadline;
 use super::virtual_time::{Key, Virtual};
 
 pub(crate) struct Sender<T> {
-    // Before the bell, which rings when it is gone.
+    // This field stands before the bell, which rings after it is dropped.
     to: crossbeam_channel::Sender<T>,
     /// The thread that sleeps until there is a value.
     sleeper: Option<Thread>,
@@ -21,13 +21,13 @@ pub(crate) struct Sender<T> {
 
 pub(crate) struct Receiver<T> {
     from: crossbeam_channel::Receiver<T>,
-    /// The thread that receives is the sleeper of the senders.
+    /// Whether the receiving thread is the sleeper of the senders.
     sleeps: bool,
     #[cfg(feature = "simulator")]
     bell: Option<std::sync::Arc<Virtual>>,
 }
 
-/// Rings when a sender is gone, for whoever waits for a value that may not come any more.
+/// Rings when a sender is dropped, to wake a receiver whose value may never arrive.
 #[cfg(feature = "simulator")]
 struct Bell(std::sync::Arc<Virtual>);
 
@@ -47,9 +47,9 @@ pub(super) fn plain<T>(
     (Sender { to, sleeper: None }, Receiver { from, sleeps: false })
 }
 
-/// A channel whose senders wake the calling thread, which is the only one to receive from it. It sleeps at once where
-/// crossbeam's own wait turns in circles and yields first, which costs a lone caller a fifth of its request. It may be
-/// woken without a value, as by any other use of `unpark`.
+/// Creates a channel whose senders wake the calling thread, which is its only receiver. The thread sleeps at once,
+/// while crossbeam's own wait spins and yields first, which costs a lone caller a fifth of its request. The thread may
+/// wake without a value, as after any other use of `unpark`.
 pub(super) fn woken<T>(
     (to, from): (crossbeam_channel::Sender<T>, crossbeam_channel::Receiver<T>),
 ) -> (Sender<T>, Receiver<T>) {
@@ -64,14 +64,14 @@ pub(super) fn timed<T>(
     (to, from): (crossbeam_channel::Sender<T>, crossbeam_channel::Receiver<T>),
     time: &Virtual,
 ) -> (Sender<T>, Receiver<T>) {
-    // The place of this one value in memory is what the two ends know each other by.
+    // The address of this one value identifies the channel to both ends.
     let bell = std::sync::Arc::new(time.clone());
     let sender = Sender { to, sleeper: None, bell: Some(Bell(std::sync::Arc::clone(&bell))) };
     (sender, Receiver { from, sleeps: false, bell: Some(bell) })
 }
 
 impl<T> Sender<T> {
-    /// Never waits for room; gives the value back when there is none, or nobody to take it.
+    /// Sends without blocking. Returns the value if there is no room or no receiver.
     pub(crate) fn send(&self, value: T) -> Result<(), T> {
         #[cfg(feature = "simulator")]
         if let Some(bell) = &self.bell {
@@ -107,13 +107,13 @@ impl<T> Receiver<T> {
         self.from.try_recv()
     }
 
-    /// Waits for the next value.
+    /// Blocks until the next value arrives.
     pub(super) fn wait(&self, until: Deadline) -> Result<T, RecvTimeoutError> {
         #[cfg(feature = "simulator")]
         if let Some(bell) = &self.bell {
             let mut in_time = true;
             loop {
-                // In the queue first, so that a value that comes from here on finds somebody to wake.
+                // The thread is queued first, so that a value that arrives from here on wakes it.
                 let place = bell.queue_up(Key::of(&**bell), until);
                 match self.from.try_recv() {
                     Ok(value) => return Ok(value),

@@ -1,22 +1,22 @@
-//! When a wait ends, and whose it is.
+//! Deadlines of waits, and the owners of threads.
 
 use std::time::Instant;
 
-/// A point in time until which something may take; `None` is "for ever".
+/// The point in time at which a wait ends. `None` means no limit.
 pub(crate) type Deadline = Option<Instant>;
 
-/// Whose thread it is. Of what is due at the same virtual moment, the first in this order comes first: when an event
-/// and a deadline meet, the event wins.
+/// The owner of a thread. At the same virtual time, waits end in this order: when an event and a deadline meet, the
+/// event comes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Whose {
-    /// The simulator's, whose timers are events.
+    /// A thread of the simulator, whose timers are events.
     #[cfg(feature = "simulator")]
     Service,
-    /// The client's own, which keep its deadlines.
+    /// A thread of the client, which keeps its deadlines.
     Client,
-    /// One that runs code of the program.
+    /// A thread that runs code of the program.
     User,
-    /// Nobody's: the very last at its moment.
+    /// No owner: the very last at its time.
     #[cfg(feature = "simulator")]
     Nobody,
 }

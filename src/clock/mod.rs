@@ -1,8 +1,8 @@
 //! The only source of time: every deadline, wait and timer of the crate goes through a [`Clock`].
 //!
-//! A thread that is about to block says so by blocking *through* the clock, and a thread that wakes another does
-//! that through the clock too. On the real clock these are plain waits and wakes; the virtual one (see
-//! `virtual_time.rs`) knows by them when nobody has anything to do any more, and lets time jump then.
+//! A thread that blocks does so through the clock, and a thread that wakes another does that through the clock too. On
+//! the real clock these are plain waits and wakes. The virtual clock (see `virtual_time.rs`) counts them: when all
+//! threads wait, time jumps to the next deadline.
 
 mod channel;
 mod deadline;
@@ -31,7 +31,7 @@ pub(crate) use self::virtual_time::{Claim, Held, Unbound};
 #[cfg(feature = "simulator")]
 use self::virtual_time::{Key, Virtual};
 
-/// A cheap handle on the time that one client, and the simulator beside it, live in.
+/// A cheap handle on the time of one client, and of the simulator that it is connected to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Clock(ClockKind);
 
@@ -49,7 +49,8 @@ impl Clock {
         Self::default()
     }
 
-    /// A time of its own, which passes when nobody has anything to do; `by_hand`, only while somebody lets it.
+    /// A virtual time, which advances when all threads wait. With `by_hand` it advances only when the program calls for
+    /// it.
     #[cfg(feature = "simulator")]
     pub(crate) fn virtual_time(seed: u64, by_hand: bool) -> Self {
         Self(ClockKind::Virtual(Virtual::new(seed, by_hand)))
@@ -63,7 +64,7 @@ impl Clock {
         }
     }
 
-    /// The wall clock, for what people read; never for a timer.
+    /// The wall clock, for output; never used for a timer.
     pub(crate) fn wall(&self) -> SystemTime {
         match &self.0 {
             ClockKind::Real => SystemTime::now(),
@@ -75,7 +76,7 @@ impl Clock {
         }
     }
 
-    /// The same as seconds since 1970.
+    /// The wall clock as seconds since 1970.
     #[cfg(feature = "simulator")]
     pub(crate) fn unix(&self) -> f64 {
         match &self.0 {
@@ -86,17 +87,17 @@ impl Clock {
         }
     }
 
-    /// The moment `span` from now; `None`, which is never, when that is further away than time goes.
+    /// The time `span` from now. `None`, which means never, if that is out of range.
     pub(crate) fn after(&self, span: Duration) -> Deadline {
         self.now().checked_add(span)
     }
 
-    /// The deadline of a caller who gave `timeout`, where none means for ever.
+    /// The deadline of a caller with `timeout`. `None` means no limit.
     pub(crate) fn deadline(&self, timeout: Option<Duration>) -> Deadline {
         timeout.and_then(|span| self.after(span))
     }
 
-    /// How long it is until `deadline`; zero when it has passed, `None` when there is none.
+    /// The time left until `deadline`: zero if it has passed, `None` if there is none.
     pub(crate) fn left(&self, deadline: Deadline) -> Option<Duration> {
         deadline.map(|at| at.saturating_duration_since(self.now()))
     }
@@ -105,12 +106,12 @@ impl Clock {
         deadline.is_some_and(|at| at <= self.now())
     }
 
-    /// A number that nobody foresees; on the virtual clock the next one of its seed.
+    /// A random number; on the virtual clock the next one of its seed.
     pub(crate) fn random(&self) -> u64 {
         match &self.0 {
             ClockKind::Real => {
                 use std::hash::{BuildHasher, RandomState};
-                // Its keys are the standard library's own source of randomness.
+                // The hasher's keys are the standard library's own source of randomness.
                 RandomState::new().hash_one(0u8)
             }
             #[cfg(feature = "simulator")]
@@ -118,10 +119,10 @@ impl Clock {
         }
     }
 
-    /// Waits on a condition variable; false when the deadline has passed.
+    /// Waits on a condition variable. Returns `false` if the deadline has passed.
     ///
-    /// On the virtual clock a deadline passes only when everybody else waits too, also one that lies in the past:
-    /// what is about to happen at this moment happens first.
+    /// On the virtual clock a deadline passes only when all other threads wait too, even if it lies in the past:
+    /// everything that is about to happen at this time happens first.
     pub(crate) fn wait<T>(&self, bell: &Condvar, guard: &mut MutexGuard<'_, T>, until: Deadline) -> bool {
         match (&self.0, until) {
             (ClockKind::Real, None) => {
@@ -153,18 +154,18 @@ impl Clock {
         }
     }
 
-    /// A channel of this clock without a bound.
+    /// Creates an unbounded channel of this clock.
     pub(crate) fn unbounded<T>(&self) -> (Sender<T>, Receiver<T>) {
         self.joined(crossbeam_channel::unbounded())
     }
 
-    /// A channel of this clock for so many values.
+    /// Creates a channel of this clock with room for `room` values.
     pub(crate) fn bounded<T>(&self, room: usize) -> (Sender<T>, Receiver<T>) {
         self.joined(crossbeam_channel::bounded(room))
     }
 
-    /// A channel of this clock for one value at a time, from which only the calling thread receives: it sleeps as soon
-    /// as it waits.
+    /// Creates a channel of this clock for one value at a time, from which only the calling thread receives. The thread
+    /// sleeps as soon as it waits.
     pub(crate) fn for_this_thread<T>(&self) -> (Sender<T>, Receiver<T>) {
         match &self.0 {
             ClockKind::Real => channel::woken(crossbeam_channel::bounded(1)),
@@ -184,7 +185,7 @@ impl Clock {
         }
     }
 
-    /// Waits for the next value of a channel of this clock.
+    /// Blocks until the next value of a channel of this clock arrives.
     pub(crate) fn recv<T>(&self, from: &Receiver<T>, until: Deadline) -> Result<T, RecvTimeoutError> {
         match from.try_recv() {
             Ok(value) => return Ok(value),
@@ -208,8 +209,8 @@ impl Clock {
         self.start(name, None, whose, Share::Vital, body)
     }
 
-    /// The calling thread does what a thread of that kind does, until what this gives is dropped. Unless it takes part in
-    /// virtual time already, it does so meanwhile.
+    /// Gives the calling thread the owner and name of another kind of thread until the returned guard is dropped. The
+    /// thread takes part in virtual time meanwhile, if it does not already.
     pub(crate) fn stand_in(&self, whose: Whose, name: &str) -> impl Sized + use<> {
         #[cfg(feature = "simulator")]
         return match &self.0 {
@@ -267,7 +268,7 @@ impl Clock {
                 }
                 let held = time.hold_for(whose, name);
                 thread.spawn(move || {
-                    // Dropped last, after all that `body` owns.
+                    // This is dropped last, after everything that `body` owns.
                     let _held = held.here();
                     body();
                 })
@@ -275,12 +276,12 @@ impl Clock {
         }
     }
 
-    /// Whether it is the time of the machine, which passes while threads are at work.
+    /// Returns `true` if this is the time of the machine, which advances while threads run.
     pub(crate) fn is_real(&self) -> bool {
         matches!(self.0, ClockKind::Real)
     }
 
-    /// Lets `span` pass that a system call has blocked for; on the real clock it has passed.
+    /// Advances by `span`, for which a system call has blocked; on the real clock it has passed already.
     pub(crate) fn blocked_for(&self, span: Duration) {
         match &self.0 {
             ClockKind::Real => {
@@ -294,12 +295,12 @@ impl Clock {
 
 #[cfg(feature = "simulator")]
 impl Clock {
-    /// Time does not pass while the calling thread is outside a wait, until what this gives is dropped.
+    /// Stops time while the calling thread is outside a wait, until the returned guard is dropped.
     pub(crate) fn hold(&self) -> Option<Held> {
         self.claim("").map(Claim::here)
     }
 
-    /// The same for a thread that is going to be: it is held from now on.
+    /// Stops time for a thread that is about to start: it counts as busy from now on.
     pub(crate) fn claim(&self, name: &str) -> Option<Claim> {
         match &self.0 {
             ClockKind::Real => None,
@@ -307,7 +308,7 @@ impl Clock {
         }
     }
 
-    /// Runs something that blocks elsewhere: time passes meanwhile.
+    /// Runs a closure that blocks outside of the clock: time advances meanwhile.
     pub(crate) fn blocking<R>(&self, job: impl FnOnce() -> R) -> R {
         match &self.0 {
             ClockKind::Real => job(),
@@ -315,7 +316,7 @@ impl Clock {
         }
     }
 
-    /// Lets so much time pass, with everything that happens in it.
+    /// Advances time by `span`, with everything that happens in it.
     pub(crate) fn pass(&self, span: Duration) {
         match &self.0 {
             ClockKind::Real => {
@@ -327,21 +328,22 @@ impl Clock {
         }
     }
 
-    /// The next threads of clients and programs are refused, so many of them; on the real clock it is the system's to do.
+    /// Makes the next `count` threads of clients and programs fail to start. On the real clock only the system refuses
+    /// threads.
     pub(crate) fn refuse_threads(&self, count: usize) {
         if let ClockKind::Virtual(time) = &self.0 {
             time.refuse(count);
         }
     }
 
-    /// Connections to this address have both of their ends in this time.
+    /// Marks an address whose connections have both ends in this time.
     pub(crate) fn serves(&self, address: std::net::SocketAddr) {
         if let ClockKind::Virtual(time) = &self.0 {
             time.serves(address);
         }
     }
 
-    /// Nobody accepts at this address any more: what was on its way to it is lost.
+    /// Marks an address as closed: bytes and connections on their way to it are lost.
     pub(crate) fn serves_no_more(&self, address: std::net::SocketAddr) {
         if let ClockKind::Virtual(time) = &self.0 {
             time.serves_no_more(address);

@@ -1,6 +1,6 @@
-//! Chance that comes from a seed.
+//! Random numbers from a seed.
 
-/// The same seed draws the same numbers.
+/// A generator. The same seed yields the same numbers.
 #[derive(Debug)]
 pub(crate) struct Rng(u64);
 
@@ -9,7 +9,7 @@ impl Rng {
         Self(seed)
     }
 
-    /// The next number, by splitmix64.
+    /// Returns the next number, by splitmix64.
     pub(crate) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
@@ -18,9 +18,9 @@ impl Rng {
         mixed ^ (mixed >> 31)
     }
 
-    /// A number from 0 to below 1.
+    /// Returns a number in `0.0..1.0`.
     pub(crate) fn part(&mut self) -> f64 {
-        // The 53 bits that a double keeps.
+        // A double holds 53 bits.
         (self.next() >> 11) as f64 / (1_u64 << 53) as f64
     }
 }

@@ -1,4 +1,4 @@
-//! A TCP connection of a clock: the system's, whose bytes the virtual clock can see.
+//! A TCP connection of a clock: the system's, with bytes that the virtual clock sees.
 
 use std::io;
 use std::net::{Shutdown, TcpStream};
@@ -14,18 +14,18 @@ use super::socket::Socket;
 use super::virtual_time::{LineEnd, Side};
 use super::{Clock, Deadline};
 
-/// Settings go to the socket itself; reading, writing and shutting down are this type's.
+/// A TCP socket. Settings are made on the socket itself; this type reads, writes and shuts down.
 pub(crate) struct Tcp {
     socket: Arc<Socket>,
-    /// The timeout for writing that the socket has, in microseconds; 0 when none was set.
+    /// The write timeout of the socket in microseconds; 0 if none was set.
     write_limit: AtomicU64,
-    /// Where both ends live in one virtual time.
+    /// The line, if both ends are in one virtual time.
     #[cfg(feature = "simulator")]
     line: Option<LineEnd>,
 }
 
 impl Tcp {
-    /// The client's end.
+    /// Creates the client's end.
     pub(crate) fn client(socket: TcpStream, clock: &Clock) -> Self {
         #[cfg(feature = "simulator")]
         return Self::new(socket, clock, Side::Client);
@@ -36,7 +36,7 @@ impl Tcp {
         }
     }
 
-    /// The simulator's end.
+    /// Creates the simulator's end.
     #[cfg(feature = "simulator")]
     pub(crate) fn service(socket: TcpStream, clock: &Clock) -> Self {
         Self::new(socket, clock, Side::Service)
@@ -52,8 +52,8 @@ impl Tcp {
         Self { socket, write_limit: AtomicU64::new(0), line }
     }
 
-    /// As the socket's own `read`. Where it [keeps deadlines](Self::keeps_deadlines), until `until`, whose passing is
-    /// `TimedOut`, and cuts it on the virtual clock.
+    /// Reads as the socket's own `read`. A socket that [keeps deadlines](Self::keeps_deadlines) returns `TimedOut` at
+    /// `until`; on the virtual clock that cuts the socket.
     pub(crate) fn read(&self, into: &mut [u8], until: Deadline) -> io::Result<usize> {
         #[cfg(feature = "simulator")]
         if let Some(line) = &self.line {
@@ -70,7 +70,7 @@ impl Tcp {
         self.socket.write(bytes)
     }
 
-    /// Sets the timeout for writing, unless the socket has it: that takes a system call.
+    /// Sets the write timeout, unless the socket has it already: setting it takes a system call.
     pub(crate) fn limit_writes(&self, limit: Duration) -> io::Result<()> {
         let micros = u64::try_from(limit.as_micros()).unwrap_or(u64::MAX);
         if self.write_limit.load(Ordering::Relaxed) != micros {
@@ -80,7 +80,7 @@ impl Tcp {
         Ok(())
     }
 
-    /// Waits as `read` does for something to read, and leaves it there; zero at the end.
+    /// Blocks as `read` until there is something to read, and leaves it in the socket. Returns 0 at the end.
     #[cfg(feature = "simulator")]
     pub(crate) fn peek(&self, until: Deadline) -> io::Result<usize> {
         match &self.line {
@@ -89,14 +89,14 @@ impl Tcp {
         }
     }
 
-    /// Whether the other end lives in another time: that of the machine, or one of its own. Known from the first bytes
-    /// that were read.
+    /// Returns `true` if the other end is in another time: that of the machine, or another virtual one. Known from the
+    /// first read on.
     #[cfg(feature = "simulator")]
     pub(crate) fn is_foreign(&self) -> bool {
         self.line.as_ref().is_some_and(|line| !line.is_shared())
     }
 
-    /// This end reads nothing any more: what still comes does not hold virtual time up.
+    /// Notes that this end reads no more, so that later bytes do not stop virtual time.
     #[cfg(feature = "simulator")]
     pub(crate) fn reads_no_more(&self) {
         if let Some(line) = &self.line {
@@ -104,7 +104,7 @@ impl Tcp {
         }
     }
 
-    /// Whether this end has stopped reading for now; what lies there then does not hold virtual time up.
+    /// Notes whether this end has stopped reading for now, so that unread bytes do not stop virtual time.
     #[cfg(feature = "simulator")]
     pub(crate) fn stall(&self, stalled: bool) {
         if let Some(line) = &self.line {
@@ -112,8 +112,8 @@ impl Tcp {
         }
     }
 
-    /// Whether something lies here to be read, the end included. Another thread may be reading meanwhile: it sees at most
-    /// a timeout, after which it reads on.
+    /// Returns `true` if there is something to read, or the end. Another thread may be reading meanwhile: it sees at
+    /// most a timeout, after which it continues.
     pub(crate) fn has_arrived(&self) -> bool {
         #[cfg(feature = "simulator")]
         if let Some(line) = &self.line {
@@ -130,7 +130,7 @@ impl Tcp {
         self.socket.shutdown(how)
     }
 
-    /// Whether `read` keeps its deadline itself, so that the socket needs no timeout.
+    /// Returns `true` if `read` keeps its deadline itself, so that the socket needs no timeout.
     pub(crate) fn keeps_deadlines(&self) -> bool {
         #[cfg(feature = "simulator")]
         if self.line.is_some() {
@@ -148,7 +148,7 @@ impl Deref for Tcp {
     }
 }
 
-/// Makes a system call again that a signal interrupted.
+/// Repeats a system call that a signal interrupted.
 pub(crate) fn uninterrupted<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     loop {
         match call() {

@@ -1,8 +1,8 @@
-//! How many threads the crate has in this process, and how many it may have.
+//! The number of the crate's threads in this process, and its limit.
 //!
-//! On Linux a thread takes four memory maps: its stack, the stack for its signals, and a guard page for each. A process
-//! that has as many maps as `vm.max_map_count` allows is aborted by the standard library, because the second stack is
-//! made where no error can be returned any more. So threads are refused long before that.
+//! On Linux a thread takes four memory maps: its stack, its signal stack, and a guard page for each. The standard
+//! library aborts a process that has as many maps as `vm.max_map_count` allows, because the signal stack is made where
+//! no error can be returned. So threads are refused long before that.
 
 use std::io;
 use std::sync::OnceLock;
@@ -11,14 +11,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// Memory maps of one thread on Linux.
 const MAPS: usize = 4;
 
-/// Whether a thread may be refused to stay below the ceiling, and how much room it leaves to others.
+/// Share of the limit that a thread may use, which leaves room to more important threads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Share {
-    /// A thread without which nothing works: never refused here.
+    /// A vital thread, which is never refused here.
     Vital,
-    /// Up to the ceiling.
+    /// The whole limit.
     Whole,
-    /// Up to seven eighths of the ceiling: handlers of all clients together leave room for callbacks.
+    /// Seven eighths of the limit: the handlers of all clients together leave room for callbacks.
     Most,
 }
 
@@ -29,7 +29,7 @@ struct Ceiling {
 
 static PROCESS: Ceiling = Ceiling { count: AtomicUsize::new(0), limit: OnceLock::new() };
 
-/// Three quarters of the threads that the maps are enough for; the rest is left to the program.
+/// Returns the limit: three quarters of the threads that the maps allow. The rest is left to the program.
 fn limit_of(max_map_count: Option<usize>) -> usize {
     max_map_count.map_or(usize::MAX, |maps| maps / MAPS / 4 * 3)
 }
@@ -42,7 +42,7 @@ fn max_map_count() -> Option<usize> {
     }
 }
 
-/// One thread of the crate, until this is dropped.
+/// One counted thread of the crate, until this is dropped.
 pub(super) struct Counted(&'static Ceiling);
 
 impl Counted {
@@ -67,7 +67,9 @@ impl Ceiling {
             Ok(_) => Ok(Counted(self)),
             Err(count) => Err(io::Error::new(
                 io::ErrorKind::WouldBlock,
-                format!("this process has {count} threads of the crate, and more would come close to vm.max_map_count"),
+                format!(
+                    "this process has {count} threads of the crate, and more would come close to vm.max_map_count: raise that limit"
+                ),
             )),
         }
     }
@@ -85,7 +87,7 @@ mod tests {
 
     #[test]
     fn the_ceiling_stays_clear_of_the_maps_that_a_process_may_have() {
-        // The default of Linux, which 16,382 threads reach.
+        // This is the default of Linux, which 16,382 threads reach.
         assert_eq!(limit_of(Some(65_530)), 12_285);
         assert_eq!(limit_of(None), usize::MAX);
     }

@@ -1,10 +1,10 @@
-//! Time that passes when nobody has anything to do.
+//! Virtual time, which advances when all threads wait.
 //!
-//! It knows who is busy, and does not guess: a thread is counted from before it is made until it is gone, is taken out
-//! of the count when it waits, and is counted again by whoever wakes it, before it wakes. Bytes between the two ends of
-//! a connection count from before they are written until whoever read them comes back for more. When nobody is busy
-//! and nothing is on its way, time jumps to the next deadline that anybody waits for, and to one only: what that sets
-//! off is over before the next.
+//! The virtual clock counts busy threads exactly. A thread counts as busy from before it is started until it has ended.
+//! A waiting thread does not count, and the thread that wakes it counts it again before it wakes. Bytes between the two
+//! ends of a connection count from before they are written until their reader comes back for more. When no thread is
+//! busy and no bytes are on their way, time jumps to the next deadline, and to one only: everything that this deadline
+//! triggers is done before the next.
 
 mod line;
 mod processors;
@@ -31,21 +31,21 @@ use super::{Deadline, Rng, Whose};
 /// The first of January 2026, when every virtual time begins.
 const EPOCH: f64 = 1_767_225_600.0;
 
-/// How often, in real time, somebody who waits looks whether there was a turn.
+/// Interval, in real time, at which a waiting thread checks for progress.
 const LOOKS: Duration = Duration::from_secs(5);
-/// After so many points without a turn, something holds time that does not know it. More than one look: a machine that was
-/// frozen for a while has seen nothing.
+/// Number of points without progress after which time is held by something that the clock does not see. It takes
+/// several checks, because a machine that was frozen for a while has seen no progress.
 const STANDS: u32 = 24;
-/// The points of a look that found every thread asleep: nobody is going to go on.
+/// Points of a check that found every thread asleep: no thread will continue.
 const ASLEEP: u32 = 6;
-/// The points of one that found a thread which could run: it waits for a processor, or it turns in a circle.
+/// Points of a check that found a thread which could run: it waits for a processor, or is in an endless loop.
 const COULD_RUN: u32 = 1;
 
-/// So long time goes on while the program waits without a deadline: what it waits for does not come, and it would see
-/// the pings of centuries.
+/// Longest time that passes while the program waits without a deadline. Its event will not happen, and time would
+/// otherwise advance through centuries of pings.
 const HORIZON: Duration = Duration::from_secs(24 * 3600);
 
-/// What a thread waits at: a place in memory that who waits and who wakes both know.
+/// The place at which a thread waits: an address that the waiting and the waking thread both know.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Key(usize);
 
@@ -54,7 +54,7 @@ impl Key {
         Self(std::ptr::from_ref(bell) as usize)
     }
 
-    /// Where nobody wakes anybody.
+    /// The key of a wait that no thread wakes.
     pub(super) fn nobody() -> Self {
         Self(0)
     }
@@ -66,32 +66,32 @@ pub(super) struct Virtual(Arc<Mutex<State>>);
 struct State {
     began: Instant,
     now: Instant,
-    /// So far may time go by itself; no limit when it is not led by hand.
+    /// The time up to which the clock advances by itself. No limit if it is not controlled by hand.
     limit: Deadline,
-    /// Who is busy, by the tokens of their threads.
+    /// The names of the busy threads, by their tokens.
     busy: BTreeMap<u64, Arc<str>>,
-    /// What the system calls the threads that take part, by their tokens.
+    /// The system's IDs of the threads that take part, by their tokens.
     threads: BTreeMap<u64, Box<str>>,
-    /// How many directions of connections have something on its way.
+    /// Number of directions of connections with bytes on their way.
     flying: usize,
     made: u64,
     waiting: BTreeMap<u64, Waiting>,
     due: BTreeSet<(Instant, Whose, u64)>,
-    /// How many of those are the program's.
+    /// Number of these deadlines that are the program's.
     awaited: usize,
-    /// When the program last did anything.
+    /// Time of the program's last action.
     active: Instant,
-    /// The horizon was reached: whoever waits for ever is told.
+    /// Whether the horizon was reached: waits without a limit end with a panic.
     lost: bool,
     bells: HashMap<Key, VecDeque<u64>>,
     lines: HashMap<u64, Line>,
     /// The lines by the addresses of their two ends, the client's first.
     pairs: HashMap<(SocketAddr, SocketAddr), u64>,
     served: HashSet<SocketAddr>,
-    /// Counts what happens, so that a standstill is seen.
+    /// Number of waits that have ended, so that a standstill is noticed.
     turns: u64,
     rng: Rng,
-    /// How many threads are still to be refused.
+    /// Number of threads that are still to be refused.
     refusals: usize,
 }
 
@@ -99,14 +99,14 @@ struct Waiting {
     key: Key,
     until: Deadline,
     whose: Whose,
-    /// The thread, when it is counted.
+    /// The thread, if it is counted.
     token: Option<(u64, Arc<str>)>,
-    /// Whether it was woken, and not let go by its deadline.
+    /// Whether the wait was ended by a wake (`true`) or by its deadline (`false`).
     outcome: Option<bool>,
     parker: Arc<Condvar>,
-    /// It blocks in a socket instead of being parked.
+    /// Whether the thread blocks in a socket instead of being parked.
     reads: bool,
-    /// That socket, when it is to be shut down to free it.
+    /// That socket, if it must be shut down to free the thread.
     socket: Option<Arc<Socket>>,
 }
 
@@ -127,7 +127,7 @@ struct Presence {
     name: Arc<str>,
     whose: Whose,
     depth: usize,
-    /// Ended by another thread.
+    /// Whether another thread has ended this presence.
     over: Arc<AtomicBool>,
 }
 
@@ -170,7 +170,7 @@ impl Virtual {
         EPOCH + state.now.saturating_duration_since(state.began).as_secs_f64()
     }
 
-    /// The next number of the seed.
+    /// Returns the next number of the seed.
     pub(super) fn random(&self) -> u64 {
         self.0.lock().rng.next()
     }
@@ -194,7 +194,7 @@ impl Virtual {
         self.0.lock().refusals = count;
     }
 
-    /// Whether the thread that is asked for is one of those that are refused.
+    /// Returns `true` if the requested thread is one of those to refuse.
     pub(super) fn refuses(&self) -> bool {
         let mut state = self.0.lock();
         let refused = state.refusals > 0;
@@ -202,9 +202,9 @@ impl Virtual {
         refused
     }
 
-    /// How the calling thread takes part, if it does.
+    /// The calling thread's participation, if it takes part.
     fn presence(&self) -> (Whose, Option<(u64, Arc<str>)>) {
-        // A thread that is being torn down has no thread-local values left.
+        // A thread that is being torn down has no thread-local values.
         let found = HERE.try_with(|here| {
             let here = here.borrow();
             let own = here.iter().find(|own| own.time == *self && !own.over.load(Ordering::Acquire))?;
@@ -236,8 +236,8 @@ impl Virtual {
 
     // Waiting.
 
-    /// Puts the calling thread into the queue of those who wait there. Nothing is missed from here on; it goes on
-    /// counting as busy until it really waits.
+    /// Queues the calling thread among those that wait at `key`. No wake is missed from here on, and the thread counts
+    /// as busy until it really waits.
     pub(super) fn queue_up(&self, key: Key, until: Deadline) -> Place {
         let (whose, token) = self.presence();
         let parker = Arc::new(Condvar::new());
@@ -254,7 +254,7 @@ impl Virtual {
         }
     }
 
-    /// Waits for the very end of what happens in a span.
+    /// Waits until everything in a span has happened.
     pub(super) fn pass(&self, span: Duration) {
         let (_, token) = self.presence();
         let parker = Arc::new(Condvar::new());
@@ -306,7 +306,7 @@ impl State {
         id
     }
 
-    /// Takes somebody out of all queues.
+    /// Removes a wait from all queues.
     fn dequeue(&mut self, id: u64) {
         let Some(waiting) = self.waiting.get(&id) else { return };
         if let Some(at) = waiting.until {
@@ -322,7 +322,7 @@ impl State {
         }
     }
 
-    /// Ends somebody's wait, and counts the thread before it wakes.
+    /// Ends a wait, and counts its thread before it wakes.
     fn let_go(&mut self, id: u64, woken: bool) {
         self.dequeue(id);
         self.turns += 1;
@@ -333,12 +333,12 @@ impl State {
         }
         waiting.parker.notify_one();
         if let Some(socket) = &waiting.socket {
-            // One that is closed already frees its reader by that.
+            // A socket that is closed already has freed its reader.
             let _ = socket.shutdown(Shutdown::Both);
         }
     }
 
-    /// Lets time jump, if nobody is busy and nothing is on its way.
+    /// Advances time while no thread is busy and nothing is on its way.
     fn go_on(&mut self) {
         while self.busy.is_empty() && self.flying == 0 {
             let Some((at, _, id)) = self.due.first().copied() else { return };
@@ -357,7 +357,7 @@ impl State {
         }
     }
 
-    /// The threads that are not parked in a wait; `None` when one of them has not begun yet.
+    /// The threads that are not parked in a wait. `None` if one of them has not begun yet.
     fn acting(&self) -> Option<Vec<Box<str>>> {
         if self.busy.keys().any(|token| !self.threads.contains_key(token)) && processors::ARE_KNOWN {
             return None;
@@ -368,7 +368,7 @@ impl State {
         Some(acting.map(|(_, thread)| thread.clone()).collect())
     }
 
-    /// Why a wait cannot end any more, if that is so after a while without a turn.
+    /// Reason why a wait cannot end any more, if there was no progress for a while.
     fn standstill(&self) -> Option<String> {
         let what = if !self.busy.is_empty() {
             let names: Vec<&str> = self.busy.values().map(|name| &**name).collect();
@@ -390,7 +390,7 @@ impl State {
     }
 }
 
-/// A thread that is counted and has not said yet that it is the one.
+/// A counted thread that has not started yet.
 pub(crate) struct Claim {
     time: Virtual,
     token: u64,
@@ -400,14 +400,14 @@ pub(crate) struct Claim {
 }
 
 impl Claim {
-    /// It is the calling thread.
+    /// Turns the calling thread into the claimed one.
     pub(crate) fn here(mut self) -> Held {
         let time = self.time.clone();
         HERE.with(|here| {
             let mut here = here.borrow_mut();
             here.retain(|own| !own.over.load(Ordering::Acquire));
             if let Some(own) = here.iter_mut().find(|own| own.time == time) {
-                // Counted already: the claim is given back.
+                // The calling thread is counted already, so the claim is returned.
                 own.depth += 1;
             } else {
                 let (token, name, whose) = (self.token, Arc::clone(&self.name), self.whose);
@@ -433,7 +433,7 @@ impl Drop for Claim {
     }
 }
 
-/// Time does not pass while this thread is outside a wait.
+/// Stops time while this thread is outside a wait.
 #[derive(Debug)]
 pub(crate) struct Held {
     time: Virtual,
@@ -441,7 +441,7 @@ pub(crate) struct Held {
 }
 
 impl Held {
-    /// The same as something that another thread may drop.
+    /// Turns the guard into one that another thread may drop.
     pub(crate) fn unbound(self) -> Unbound {
         let own = HERE.try_with(|here| {
             let here = here.borrow();
@@ -451,7 +451,7 @@ impl Held {
         let (token, over) = own.ok().flatten().unwrap_or_default();
         let unbound = Unbound { time: self.time.clone(), token, over, thread: std::thread::current().id() };
         HERE.with(|here| {
-            // Taken over by what is given.
+            // The returned guard takes over.
             here.borrow_mut().iter_mut().filter(|own| own.time == self.time).for_each(|own| own.depth += 1);
         });
         unbound
@@ -464,7 +464,7 @@ impl Drop for Held {
     }
 }
 
-/// The calling thread takes part once less.
+/// Ends one participation of the calling thread.
 fn leave(time: &Virtual) {
     let last = HERE.try_with(|here| {
         let mut here = here.borrow_mut();
@@ -480,7 +480,7 @@ fn leave(time: &Virtual) {
     }
 }
 
-/// A thread is held until this is dropped, by whichever thread.
+/// A guard that holds a thread until it is dropped, by any thread.
 pub(crate) struct Unbound {
     time: Virtual,
     token: u64,
@@ -502,7 +502,7 @@ impl Drop for Unbound {
     }
 }
 
-/// A thread's place among those who wait.
+/// A thread's place in a queue of waits.
 #[must_use]
 pub(super) struct Place {
     time: Virtual,
@@ -512,7 +512,7 @@ pub(super) struct Place {
 }
 
 impl Place {
-    /// Waits; false when the deadline ended it.
+    /// Waits. Returns `false` if the deadline ended the wait.
     pub(super) fn wait(mut self) -> bool {
         self.over = true;
         let time = self.time.clone();
@@ -539,7 +539,7 @@ impl Place {
         }
     }
 
-    /// Has a program of a test end instead of hanging. The crate's own threads wait on.
+    /// Makes a test's program fail instead of hanging. The crate's own threads continue to wait.
     fn complain(&self, state: &mut MutexGuard<'_, State>) {
         let Some(waiting) = state.waiting.get(&self.id) else { return };
         if waiting.whose < Whose::User || waiting.outcome.is_some() {
@@ -562,7 +562,7 @@ impl Drop for Place {
         state.dequeue(self.id);
         if let Some(waiting) = state.waiting.remove(&self.id) {
             if waiting.outcome == Some(true) {
-                // Somebody was woken who does not wait: the next one gets it.
+                // The woken thread does not wait any more: the next one is woken instead.
                 let next = state.bells.get(&waiting.key).and_then(|queue| queue.front().copied());
                 if let Some(next) = next {
                     state.let_go(next, true);
@@ -573,7 +573,7 @@ impl Drop for Place {
 }
 
 impl State {
-    /// The thread of this place is busy no more, unless it was woken already.
+    /// Marks the thread of this place as no longer busy, unless it was woken already.
     fn rest(&mut self, id: u64) {
         let Some(waiting) = self.waiting.get(&id) else { return };
         if waiting.outcome.is_none() {

@@ -1,4 +1,4 @@
-//! A socket whose blocked callers a shutdown frees.
+//! A blocking socket whose blocked callers are freed by a shutdown.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -10,7 +10,7 @@ use crate::clock::Deadline;
 pub(crate) struct Socket(TcpStream);
 
 impl Socket {
-    /// Whether `read` and `peek` end at their deadline; otherwise they end at the socket's own time limit.
+    /// Whether `read` and `peek` end at their deadline; otherwise they end at the socket's own timeout.
     pub(crate) const KEEPS_DEADLINES: bool = false;
 
     pub(crate) fn new(socket: TcpStream) -> Self {
@@ -21,7 +21,7 @@ impl Socket {
         (&self.0).read(into)
     }
 
-    /// Waits for something to read and leaves it there; zero at the end.
+    /// Blocks until there is something to read, and leaves it in the socket. Returns 0 at the end.
     #[cfg(feature = "simulator")]
     pub(crate) fn peek(&self, _is_set_as_a_time_limit: Deadline) -> io::Result<usize> {
         self.0.peek(&mut [0])
@@ -31,10 +31,10 @@ impl Socket {
         (&self.0).write(bytes)
     }
 
-    /// Whether something lies here to be read, the end included. Another thread may be reading meanwhile: it sees at most
-    /// a timeout, after which it reads on.
+    /// Returns `true` if there is something to read, or the end. Another thread may be reading meanwhile: it sees at
+    /// most a timeout, after which it continues.
     pub(crate) fn has_arrived(&self) -> bool {
-        // `set_nonblocking` would reach a thread that is writing.
+        // `set_nonblocking` would affect a thread that is writing.
         let restore = self.0.read_timeout();
         if self.0.set_read_timeout(Some(Duration::from_millis(1))).is_err() {
             return false;

@@ -1,8 +1,8 @@
 //! The system's socket as both ends of a connection use it: blocking, and cut from any thread.
 //!
-//! On Unix a shutdown wakes whoever is blocked in the socket. On Windows it wakes nobody, and a socket whose call has
-//! timed out is in no defined state: there the socket does not block, and threads wait for it in short steps. The cfg
-//! `relay_polled_sockets` builds that form anywhere, so that the tests can be run over it.
+//! On Unix a shutdown wakes every thread that is blocked in the socket. On Windows it wakes none, and a socket whose
+//! call has timed out is in an undefined state. So there the socket does not block, and threads wait for it in short
+//! steps. The cfg `relay_polled_sockets` builds that form on any system, so that the tests can be run with it.
 
 #[cfg(not(any(windows, relay_polled_sockets)))]
 mod blocking;
@@ -33,12 +33,12 @@ mod tests {
         (Socket::new(near), listener.accept().expect("a connection").0)
     }
 
-    /// What `job` came back with, which is called in a thread of its own and cut from this one.
+    /// Returns the result of `job`, which runs on its own thread and is cut from this one.
     fn cut_while<T: Send>(socket: &Socket, job: impl FnOnce(&Socket) -> T + Send) -> T {
         thread::scope(|scope| {
             let (tell, told) = channel();
             scope.spawn(move || tell.send(job(socket)));
-            // Whether the thread blocks yet does not matter: a cut is found before and behind.
+            // The thread may or may not block yet: a cut is seen before and after.
             thread::yield_now();
             socket.shutdown(Shutdown::Both).expect("an open connection");
             told.recv_timeout(LONG).expect("the cut frees it")

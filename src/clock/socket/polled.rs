@@ -1,5 +1,4 @@
-//! A socket that never blocks itself: its callers wait for it by `poll`, a step at a time, and look between two steps
-//! whether it was cut.
+//! A non-blocking socket: its callers wait for it by `poll`, one step at a time, and check for a cut between two steps.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -11,21 +10,21 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::clock::Deadline;
 
-/// How long a caller is blocked at most after a cut.
+/// Longest time for which a caller stays blocked after a cut.
 const STEP: Duration = Duration::from_millis(100);
 
 pub(crate) struct Socket {
     socket: TcpStream,
-    /// Nothing more is read, or written.
+    /// Whether reading was cut. `write_cut` is the same for writing.
     read_cut: AtomicBool,
     write_cut: AtomicBool,
-    /// Writes take what there is room for, and wait for nothing.
+    /// Whether writes return at once instead of waiting for room.
     at_once: AtomicBool,
-    /// The time limit of a write in nanoseconds; zero when there is none.
+    /// The timeout of a write in nanoseconds; 0 means none.
     write_limit: AtomicU64,
 }
 
-/// What a caller waits for.
+/// The state that a caller waits for.
 #[derive(Clone, Copy)]
 enum Readiness {
     Read,
@@ -37,7 +36,7 @@ impl Socket {
     pub(crate) const KEEPS_DEADLINES: bool = true;
 
     pub(crate) fn new(socket: TcpStream) -> Self {
-        // It only fails on a socket that is dead; blocking in that would be for ever.
+        // This fails only on a dead socket, in which a caller would block without a limit.
         let dead = socket.set_nonblocking(true).is_err();
         let limit = socket.write_timeout().ok().flatten().map_or(0, nanos);
         Self {
@@ -53,7 +52,7 @@ impl Socket {
         self.receive(until, || (&self.socket).read(into))
     }
 
-    /// Waits for something to read and leaves it there; zero at the end.
+    /// Blocks until there is something to read, and leaves it in the socket. Returns 0 at the end.
     #[cfg(feature = "simulator")]
     pub(crate) fn peek(&self, until: Deadline) -> io::Result<usize> {
         self.receive(until, || self.socket.peek(&mut [0]))
@@ -63,7 +62,7 @@ impl Socket {
         loop {
             match job() {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-                // What the system calls a read behind a shutdown differs; it is the end.
+                // A read after a shutdown has different errors on different systems. Here it is the end.
                 Err(_) if self.read_cut.load(Ordering::Acquire) => return Ok(0),
                 result => return result,
             }
@@ -84,7 +83,7 @@ impl Socket {
                 }
                 result => return result,
             }
-            // Looked at only now: nearly always there is room.
+            // This check comes last, because there is nearly always room.
             if until.is_none() {
                 until = match self.write_limit.load(Ordering::Relaxed) {
                     0 => None,
@@ -97,7 +96,7 @@ impl Socket {
         }
     }
 
-    /// Whether something lies here to be read, the end included.
+    /// Returns `true` if there is something to read, or the end.
     pub(crate) fn has_arrived(&self) -> bool {
         self.is_ready(Readiness::Read, Duration::ZERO).unwrap_or(false)
     }
@@ -117,13 +116,13 @@ impl Socket {
         Ok(())
     }
 
-    /// Whether writes wait for room. Reads do so always.
+    /// Sets whether writes return at once. Reads always wait.
     pub(crate) fn set_nonblocking(&self, at_once: bool) -> io::Result<()> {
         self.at_once.store(at_once, Ordering::Relaxed);
         Ok(())
     }
 
-    /// Waits until it may be worth a try; false when it was cut.
+    /// Waits until another attempt is worthwhile. Returns `false` if the socket was cut.
     ///
     /// # Errors
     ///
@@ -145,13 +144,13 @@ impl Socket {
         Ok(false)
     }
 
-    /// Whether reading or writing gives something, if only an error, now or within `span`.
+    /// Returns `true` if reading or writing returns something, possibly an error, now or within `span`.
     fn is_ready(&self, wish: Readiness, span: Duration) -> io::Result<bool> {
         let flags = match wish {
             Readiness::Read => PollFlags::IN,
             Readiness::Write => PollFlags::OUT,
         };
-        // Whole milliseconds are what every system takes; none of them would be no wait at all.
+        // Every system accepts whole milliseconds. Zero would be no wait at all.
         let millis = if span.is_zero() { 0 } else { span.as_millis().clamp(1, STEP.as_millis()) };
         let span = Timespec::try_from(Duration::from_millis(millis as u64)).map_err(io::Error::other)?;
         match poll(&mut [PollFd::new(&self.socket, flags)], Some(&span)) {
@@ -162,7 +161,7 @@ impl Socket {
     }
 }
 
-/// As a number that is not zero.
+/// Returns the limit in nanoseconds, at least 1.
 fn nanos(limit: Duration) -> u64 {
     u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX).max(1)
 }

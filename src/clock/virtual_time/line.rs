@@ -1,4 +1,4 @@
-//! Connections in virtual time: which bytes are on their way, and to whom.
+//! Connections in virtual time: the bytes on their way, and their readers.
 
 use std::io;
 use std::net::{Shutdown, SocketAddr};
@@ -18,8 +18,8 @@ impl Virtual {
     pub(crate) fn serves_no_more(&self, address: SocketAddr) {
         let mut state = self.0.lock();
         state.served.remove(&address);
-        // Connections that were never accepted were reset by the system when the listener was closed, and those that
-        // were cut before the client attached its end are over, whoever made them.
+        // Connections that were never accepted were reset by the system when the listener was closed. Those that were
+        // cut before the client attached its end have ended.
         let stranded: Vec<u64> = state
             .lines
             .iter()
@@ -33,7 +33,7 @@ impl Virtual {
         state.go_on();
     }
 
-    /// Makes one end of a connection known; nothing when the other end lives in another time.
+    /// Registers one end of a connection. Returns `None` if the other end is in another time.
     pub(crate) fn attach(&self, side: Side, socket: &Arc<Socket>) -> Option<LineEnd> {
         let (own, peer) = (canonical(socket.local_addr().ok()?), canonical(socket.peer_addr().ok()?));
         let pair = if side == Side::Client { (own, peer) } else { (peer, own) };
@@ -41,7 +41,7 @@ impl Virtual {
         let place = side.place();
         let known = state.pairs.get(&pair).copied().filter(|id| !state.lines[id].attached[place]);
         let id = match known {
-            // Accepted before the listener was closed, perhaps, so it does not matter whether the address is served.
+            // The connection may have been accepted before the listener was closed, so the listener is not checked.
             Some(id) => id,
             None if !state.served.iter().any(|served| is_at(*served, pair.1)) => return None,
             None => {
@@ -56,12 +56,12 @@ impl Virtual {
     }
 }
 
-/// An IPv4 address that is written as an IPv6 one, as the plain one: the two ends may see it differently.
+/// Converts an IPv4 address in IPv6 form to plain IPv4, because the two ends may see it differently.
 fn canonical(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(address.ip().to_canonical(), address.port())
 }
 
-/// Whether a socket with this address accepts what is connected to `to`.
+/// Returns `true` if a socket with the address `served` accepts connections to `to`.
 fn is_at(served: SocketAddr, to: SocketAddr) -> bool {
     served.port() == to.port() && (served.ip().is_unspecified() || canonical(served).ip() == to.ip())
 }
@@ -76,8 +76,8 @@ impl State {
         self.turns += 1;
     }
 
-    /// The service's end of this connection has something from its peer, so the peer's end would be attached by now if
-    /// it were one of this time. It is not to be taken for the end of a later connection from the same address.
+    /// Notes that the service's end has received bytes of a peer that is not attached, so the peer is in another time.
+    /// It must not be mistaken for a later connection from the same address.
     fn note_foreign(&mut self, id: u64) {
         let Some(line) = self.lines.get(&id) else { return };
         if !line.attached[Side::Client.place()] {
@@ -86,7 +86,7 @@ impl State {
         }
     }
 
-    /// Forgets a connection whose ends are both gone, or never were.
+    /// Removes a connection whose ends have both ended or were never attached.
     fn remove_if_over(&mut self, id: u64) {
         let ends = |line: &Line| line.gone.iter().zip(line.attached).all(|(gone, attached)| *gone || !attached);
         if !self.lines.get(&id).is_some_and(ends) {
@@ -104,7 +104,7 @@ impl State {
         }
     }
 
-    /// The connections with bytes on their way, and who is to read them.
+    /// Lists the connections with unread bytes, and their readers.
     pub(super) fn unread(&self) -> String {
         let mut unread: Vec<String> = Vec::new();
         for line in self.lines.values() {
@@ -118,7 +118,7 @@ impl State {
     }
 }
 
-/// One end of a connection whose other end lives in the same time.
+/// One end of a connection whose other end is in the same time.
 pub(crate) struct LineEnd {
     time: Virtual,
     id: u64,
@@ -127,17 +127,17 @@ pub(crate) struct LineEnd {
 }
 
 impl LineEnd {
-    /// Reads, and counts what was read as on its way no more; the thread is busy until it comes back.
+    /// Reads, and no longer counts the bytes as on their way. The thread counts as busy until its next read.
     pub(crate) fn read(&self, into: &mut [u8], until: Deadline) -> io::Result<usize> {
         self.receive(until, |socket| socket.read(into, None).map(|count| (count, count)))
     }
 
-    /// Waits as `read` does, and leaves where it is what has come: it stays on its way.
+    /// Waits as `read`, and leaves the bytes in the socket: they stay on their way.
     pub(crate) fn peek(&self, until: Deadline) -> io::Result<usize> {
         self.receive(until, |socket| socket.peek(None).map(|count| (count, 0)))
     }
 
-    /// `job` gives how much there is, and how much of it was taken.
+    /// Runs `job`, which returns the number of available bytes, and of those that were taken.
     fn receive(&self, until: Deadline, job: impl FnOnce(&Socket) -> io::Result<(usize, usize)>) -> io::Result<usize> {
         let (whose, token) = self.time.presence();
         let waiting = Waiting {
@@ -168,8 +168,8 @@ impl LineEnd {
                 Err(error) if is_passing(error) => {}
                 _ => (line.ways[way].closed, line.ways[way].end) = (true, false),
             }
-            // Over before it was accepted, and not because this end has shut it down: what this end has written is read by
-            // nobody. Windows calls that an end, others a reset.
+            // The connection ended before it was accepted, and not because of this end: no peer reads the bytes of this
+            // end. Windows reports that as an end, others as a reset.
             let over = match &result {
                 Ok((count, _)) => *count == 0 && !line.ways[way].ended,
                 Err(error) => !is_passing(error),
@@ -187,7 +187,7 @@ impl LineEnd {
         }
     }
 
-    /// Writes; what it writes is on its way from before it is there.
+    /// Writes. The bytes count as on their way before they are written.
     pub(crate) fn write(&self, bytes: &[u8]) -> io::Result<usize> {
         let (way, all) = (self.side.outgoing(), bytes.len() as u64);
         self.time.0.lock().change(self.id, |line| line.ways[way].bytes += all);
@@ -201,13 +201,13 @@ impl LineEnd {
         result
     }
 
-    /// Whether something is on its way to this end.
+    /// Returns `true` if bytes are on their way to this end.
     pub(crate) fn has_arrived(&self) -> bool {
         let state = self.time.0.lock();
         state.lines.get(&self.id).is_some_and(|line| line.ways[self.side.incoming()].flies())
     }
 
-    /// Whether this end has stopped reading: what lies there then does not hold time up.
+    /// Notes whether this end has stopped reading, so that unread bytes do not stop time.
     pub(crate) fn stall(&self, stalled: bool) {
         let way = self.side.incoming();
         let mut state = self.time.0.lock();
@@ -215,7 +215,7 @@ impl LineEnd {
         state.go_on();
     }
 
-    /// This end reads nothing any more, though it stays open: what comes, and the end of it, is left where it is.
+    /// Notes that this end reads no more, though it stays open: its unread bytes and its end are ignored.
     pub(crate) fn reads_no_more(&self) {
         let way = self.side.incoming();
         let mut state = self.time.0.lock();
@@ -223,7 +223,7 @@ impl LineEnd {
         state.go_on();
     }
 
-    /// Whether the other end lives in this time too, as far as is known yet.
+    /// Returns `true` if the other end is in this time too, as far as is known yet.
     pub(crate) fn is_shared(&self) -> bool {
         self.time.0.lock().lines.get(&self.id).is_some_and(|line| line.attached == [true, true])
     }
@@ -254,8 +254,7 @@ impl Drop for LineEnd {
             line.gone[side.place()] = true;
             line.ways[side.incoming()].closed = true;
             if line.gone == [true, true] || !line.attached[Side::Service.place()] {
-                // Not accepted yet, and perhaps never: whether the service finds out that somebody was there does
-                // not matter to anybody.
+                // The connection was not accepted yet, and may never be: the service does not need to see it.
                 line.close();
             }
         });
@@ -342,7 +341,7 @@ mod tests {
         let (time, listener, address) = served();
         let client = time.attach(Side::Client, &connect(address)).expect("a line");
         client.write(b"hello").expect("an open connection");
-        // As if it had been closed and opened again before the client attached its end.
+        // This simulates an address that was closed and reopened before the client attached its end.
         drop(listener);
         assert!(!matches!(client.read(&mut [0; 16], None), Ok(1..)));
         assert_eq!(flying(&time), 0);

@@ -1,9 +1,9 @@
-//! Whether threads could run if they had a processor, as far as the system tells: Linux does, in `/proc`.
+//! Whether threads could run if they had a processor. Linux reports that in `/proc`.
 
-/// Whether this system tells.
+/// Whether this system reports the state of threads.
 pub(super) const ARE_KNOWN: bool = cfg!(target_os = "linux");
 
-/// What the system calls the calling thread.
+/// The system's ID of the calling thread.
 pub(super) fn own_thread() -> Option<Box<str>> {
     thread_local! {
         static OWN: Option<Box<str>> = {
@@ -14,11 +14,11 @@ pub(super) fn own_thread() -> Option<Box<str>> {
     OWN.try_with(Clone::clone).ok().flatten()
 }
 
-/// Whether one of these threads runs or waits for a processor, or for a disk.
+/// Returns `true` if one of these threads runs, or waits for a processor or a disk.
 pub(super) fn any_could_run(threads: Vec<Box<str>>) -> bool {
     threads.iter().any(|thread| {
         let stat = std::fs::read_to_string(format!("/proc/self/task/{thread}/stat")).unwrap_or_default();
-        // After the name, which is in parentheses and may contain some.
+        // The state comes after the name, which is in parentheses and may contain some.
         let state = stat.rsplit_once(')').and_then(|(_, rest)| rest.trim_start().chars().next());
         matches!(state, Some('R' | 'D'))
     })

@@ -1,4 +1,4 @@
-//! What is known of a connection: its ends, and the bytes that are on their way.
+//! The state of a connection: its ends, and the bytes on their way.
 
 use std::net::SocketAddr;
 
@@ -10,7 +10,7 @@ pub(crate) enum Side {
 }
 
 impl Side {
-    /// The direction that this end writes into; the other is the one it reads from.
+    /// The index of the direction that this end writes to; it reads from the other.
     pub(super) fn outgoing(self) -> usize {
         usize::from(self == Self::Service)
     }
@@ -19,13 +19,13 @@ impl Side {
         1 - self.outgoing()
     }
 
-    /// This end's place in what is kept for both.
+    /// The index of this end in values that exist for both.
     pub(super) fn place(self) -> usize {
         usize::from(self == Self::Service)
     }
 }
 
-/// A connection, as far as its ends are known.
+/// A connection and its known ends.
 pub(super) struct Line {
     pub(super) pair: (SocketAddr, SocketAddr),
     pub(super) attached: [bool; 2],
@@ -38,10 +38,9 @@ impl Line {
         Self { pair, attached: [false; 2], gone: [false; 2], ways: Default::default() }
     }
 
-    /// The directions that have something on its way. What goes to the client's end counts only once that end is
-    /// attached: the client may be of another process or another time, and reads when it likes. What goes to the
-    /// service's end counts before that end is attached too, because a connection to an address that is served is
-    /// going to be accepted.
+    /// The directions with bytes on their way. Bytes to the client's end count only once that end is attached: the
+    /// client may be in another process or another time, and reads at any time. Bytes to the service's end count before
+    /// that end is attached too, because a connection to a served address will be accepted.
     pub(super) fn flying(&self) -> impl Iterator<Item = Side> + '_ {
         let reads = |reader: &Side| self.ways[reader.incoming()].flies();
         [Side::Client, Side::Service].into_iter().filter(reads).filter(|reader| match reader {
@@ -50,7 +49,7 @@ impl Line {
         })
     }
 
-    /// It was never accepted, or was cut before the client's end was attached.
+    /// Returns `true` if the connection was never accepted, or was cut before the client's end was attached.
     pub(super) fn is_stranded(&self) -> bool {
         match self.attached {
             [_, false] => true,
@@ -59,7 +58,7 @@ impl Line {
         }
     }
 
-    /// Nothing is on its way any more, and nothing will be.
+    /// Closes both directions, so that nothing is on its way any more.
     pub(super) fn close(&mut self) {
         self.ways.iter_mut().for_each(|way| way.closed = true);
     }
@@ -69,13 +68,13 @@ impl Line {
 #[derive(Default)]
 pub(super) struct Way {
     pub(super) bytes: u64,
-    /// The news that nothing more comes is on its way.
+    /// Whether the end of the stream is on its way.
     pub(super) end: bool,
-    /// That news was sent once.
+    /// Whether the end of the stream was sent.
     pub(super) ended: bool,
-    /// Nobody reads there any more.
+    /// Whether its reader has ended.
     pub(super) closed: bool,
-    /// Whoever reads there has stopped for now, so that what lies there is not on its way.
+    /// Whether its reader has stopped for now, so that unread bytes do not count as on their way.
     pub(super) stalled: bool,
 }
 
