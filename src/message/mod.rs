@@ -1,4 +1,4 @@
-//! Text messages: what a program holds of one.
+//! Text messages: the handle of a message and its state.
 
 mod sms;
 
@@ -91,15 +91,15 @@ struct Inner {
     tags: Vec<String>,
     handlers: Vec<Handler>,
     callbacks: Vec<Callback>,
-    /// Whether somebody is posting them, and posts what is added meanwhile too.
+    /// Whether a thread is posting the callbacks. That thread also posts those that are added meanwhile.
     calling_back: bool,
     mailbox: Option<Arc<Mailbox>>,
-    /// The room that its outcome takes.
+    /// The charge for the size of the outcome.
     kept: Option<Charge>,
 }
 
 impl Message {
-    /// A message that is about to be sent.
+    /// Creates a message that is about to be sent.
     pub(crate) fn outbound(session: &Arc<Session>, fields: &Fields) -> Self {
         let text = |key| fields.text(key).unwrap_or_default().to_owned();
         let texts = |key| {
@@ -311,7 +311,7 @@ impl Message {
     pub fn on<R: CallbackResult>(&self, handler: impl Fn(&MessageStateEvent) -> R + Send + Sync + 'static) {
         self.core.inner.lock().handlers.push(Arc::new(move |state| handler(state).into_result()));
         if self.core.outcome.is_set() {
-            // It came too late, and is dropped here, where it came from.
+            // The handler was added too late, and is dropped here, on the thread that added it.
             let handlers = std::mem::take(&mut self.core.inner.lock().handlers);
             drop(handlers);
         }
@@ -325,7 +325,7 @@ impl Message {
     ) {
         let Some(session) = self.core.session.upgrade() else {
             if let Some(outcome) = self.result() {
-                // The client is gone: an error would concern nobody.
+                // The client has been dropped, so an error has no effect.
                 Workers::run_alone(move || drop(callback(&outcome).into_result()));
             }
             return;
@@ -352,7 +352,7 @@ impl MessageCore {
         self.session.upgrade()
     }
 
-    /// Everything that it owns.
+    /// Size of the message in bytes.
     pub(crate) fn bytes(&self) -> usize {
         let inner = self.inner.lock();
         let texts = [&inner.context, &inner.from, &inner.to, &inner.body];
@@ -365,7 +365,7 @@ impl MessageCore {
         format!("message {}", self.shown_id())
     }
 
-    /// The ID as it may be shown: it is a text of the service.
+    /// The ID, masked for output because it is a text of the service.
     pub(crate) fn shown_id(&self) -> String {
         self.secrets.clean(&self.id())
     }
@@ -374,7 +374,7 @@ impl MessageCore {
         self.inner.lock().id = id.into();
     }
 
-    /// A state of this message, on the reader; true when it was the last.
+    /// Applies a state of this message. Called on the reader. Returns `true` if the state was the last one.
     pub(crate) fn deliver(&self, session: &Arc<Session>, event: MessageStateEvent) -> bool {
         if self.outcome.is_set() {
             return true;
@@ -382,10 +382,10 @@ impl MessageCore {
         let last = event.state.is_terminal();
         let (handlers, mailbox) = {
             let mut inner = self.inner.lock();
-            // An event that names no state changes none, and one that comes late takes none back.
+            // An event without a state changes none, and a late one does not revert a later state.
             if event.state != "" && event.state.rank() >= inner.state.rank() {
                 inner.state = event.state.clone();
-                // The reason belongs to the state: a message that arrived after all has none.
+                // The reason belongs to the state: a message that was delivered after all has none.
                 inner.reason = event.reason.as_deref().map(|reason| limits::cut(reason).to_owned());
             }
             if event.segments > 0 {
@@ -422,16 +422,17 @@ impl MessageCore {
             return;
         }
         self.call_back(session, &outcome);
-        // A handler that was added in between. The program's closures are dropped where its code runs.
+        // A handler may have been added in between. Closures of the program are dropped on the threads that run its
+        // code.
         let late = std::mem::take(&mut self.inner.lock().handlers);
         if !late.is_empty() {
             session.workers.run(move || drop(late));
         }
     }
 
-    /// Posts the callbacks there are, in the order in which they were added. Called when the verdict is set, and by
-    /// whoever adds one after that: each is taken out once, and by one thread at a time, or they would overtake each
-    /// other.
+    /// Posts the callbacks in the order in which they were added. Called when the outcome is set, and for each callback
+    /// that is added later. Each callback is taken out once, and only one thread posts at a time, so that callbacks
+    /// stay in order.
     fn call_back(&self, session: &Arc<Session>, outcome: &Result<MessageStateEvent>) {
         if std::mem::replace(&mut self.inner.lock().calling_back, true) {
             return;
@@ -453,12 +454,12 @@ impl MessageCore {
         }
     }
 
-    /// No verdict came for too long: it is followed no longer.
+    /// Ends a message that has had no final state for too long. It is no longer tracked.
     pub(crate) fn give_up(&self, session: &Arc<Session>) {
         self.settle(session, Err(error::verdict_missing(&self.what())));
     }
 
-    /// What it belongs to is over.
+    /// Ends a message whose session or client has ended.
     pub(crate) fn end(&self, session: &Arc<Session>, over: &CallFate) {
         let what = self.what();
         let error: Error =
@@ -467,7 +468,7 @@ impl MessageCore {
     }
 }
 
-/// Runs a callback of the program's for a message.
+/// Runs a callback of the program for a message.
 fn run_callback(session: &Session, what: &str, code: impl FnOnce() -> HandlerResult) {
     session.run_user(&[], || format!("a callback of {what}"), code, || ());
 }

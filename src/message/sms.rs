@@ -56,7 +56,7 @@ params! {
 }
 
 impl Sms {
-    /// Refuses what certainly cannot be sent.
+    /// Rejects a message that certainly cannot be sent.
     pub(crate) fn check(&self) -> Result<()> {
         let refused = |why| Err(error::refused(Self::METHOD, why));
         let to = self.fields.get("to_number").and_then(Value::as_str);
@@ -67,7 +67,7 @@ impl Sms {
             return refused("its context has more than 1,024 bytes: give a shorter one");
         }
         let has_media = self.fields.get("media").and_then(Value::as_array).is_some_and(|media| !media.is_empty());
-        // A template brings its own text.
+        // A template has its own text.
         if self.fields.text("body").is_none() && !has_media && self.fields.text("template_id").is_none() {
             return refused("it has neither body nor media: give it one");
         }

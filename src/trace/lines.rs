@@ -1,4 +1,4 @@
-//! The lines of a trace: what a frame is, what of it is shown, and as which JSON it is written.
+//! The lines of a trace: the type of a frame, its masked content, and its JSON.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
@@ -10,35 +10,35 @@ use crate::protocol::constants::METHOD_SIGNALWIRE_EVENT;
 use crate::protocol::frame::{Contents, cut_numbers, mask_frame};
 use crate::secret::{Mask, clean, one_line, short_numbers};
 
-/// What a line of a trace begins with that says what it is.
+/// Version of the format, which is the first member of a trace's first line.
 const VERSION: u32 = 1;
 
-/// Of so many unanswered requests the method is known when the response comes.
+/// Number of unanswered requests whose method is remembered for the response.
 const REQUESTS: usize = 4096;
 
-/// Bytes of lines that are kept for all calls together.
+/// Size of the lines that are kept for all calls together, in bytes.
 const ALL_CALLS: usize = 8 << 20;
 
-/// What a line or an entry costs besides its text.
+/// Cost of a line or an entry besides its text, in bytes.
 pub(super) const COST: usize = 160;
 
-/// Who sent a frame.
+/// The sender of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Way {
     FromClient,
     ToClient,
 }
 
-/// What a line is made of.
+/// The content of a line.
 pub(super) enum What {
     Frame(Way, Box<str>),
-    /// What no frame shows.
+    /// An event that no frame shows.
     Note {
         kind: &'static str,
         call_id: Option<Box<str>>,
         fields: Map<String, Value>,
     },
-    /// So many lines were dropped before this one.
+    /// The number of lines that were dropped before this one.
     Lost(u64),
 }
 
@@ -46,20 +46,20 @@ pub(super) struct Entry {
     pub(super) at: Instant,
     pub(super) wall: SystemTime,
     pub(super) connection: u64,
-    /// What finds the secrets that were known at this moment.
+    /// The mask of the secrets that were known at this time.
     pub(super) mask: Arc<Mask>,
     pub(super) what: What,
-    /// What it was charged with.
+    /// The bytes that were charged for the entry.
     pub(super) bytes: usize,
 }
 
-/// A line as it is written.
+/// A formatted line.
 #[derive(Clone)]
 pub(super) struct Line {
     pub(super) text: Arc<str>,
     pub(super) at: Instant,
     pub(super) wall: SystemTime,
-    /// How many dropped lines it reports.
+    /// Number of dropped lines that this line reports.
     pub(super) lost: u64,
 }
 
@@ -69,18 +69,18 @@ impl Line {
     }
 }
 
-/// How a client writes its lines.
+/// The format of a client's lines.
 pub(super) struct Style {
     pub(super) origin: Instant,
     pub(super) client: u64,
     pub(super) contents: Contents,
     pub(super) numbers: bool,
-    /// Bytes of lines that are kept for one call.
+    /// Size of the lines that are kept for one call, in bytes.
     pub(super) call_bytes: usize,
 }
 
 impl Style {
-    /// The first line of a file.
+    /// Returns the first line of a file.
     pub(super) fn header(&self, at: Instant, wall: SystemTime) -> String {
         let by = concat!("signalwire-relay ", env!("CARGO_PKG_VERSION"));
         let (at, wall) = (self.seconds(at), unix(wall));
@@ -106,7 +106,7 @@ fn unix(wall: SystemTime) -> Value {
     seconds(wall.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default())
 }
 
-/// Makes lines, and remembers what the next ones need of those before.
+/// Formats lines, and keeps the state that later lines need.
 pub(super) struct Formatter {
     style: Arc<Style>,
     requests: Requests,
@@ -151,7 +151,7 @@ impl Formatter {
         line
     }
 
-    /// Adds what a frame has; gives the ID of the call that it is about.
+    /// Adds the fields of a frame. Returns the ID of the call that the frame is about.
     fn frame(&mut self, text: &mut String, way: Way, frame: &str, mask: &Mask) -> Option<String> {
         let direction = if way == Way::FromClient { "from_client" } else { "to_client" };
         push(text, "direction", &Value::from(direction));
@@ -194,7 +194,7 @@ impl Formatter {
         call_id
     }
 
-    /// The lines of a call so far; nothing when there are none.
+    /// Returns the lines of a call so far; an empty text if there are none.
     pub(super) fn of_call(&self, call_id: &str, at: Instant, wall: SystemTime) -> String {
         let Some(call) = self.calls.known.get(call_id) else { return String::new() };
         let mut text = self.style.header(at, wall);
@@ -219,11 +219,11 @@ fn push(text: &mut String, name: &str, value: &Value) {
     text.push_str(",\"");
     text.push_str(name);
     text.push_str("\":");
-    // Within JSON these escapes are its own.
+    // Within JSON these escapes are valid.
     text.push_str(&one_line(&value.to_string()));
 }
 
-/// The call that a frame is about.
+/// Returns the call that a frame is about.
 fn call_of(frame: &Value) -> Option<String> {
     let params = frame.get("params").or_else(|| frame.get("result"))?;
     let payload = params.get("params").filter(|payload| payload.is_object()).unwrap_or(params);
@@ -254,7 +254,7 @@ impl Requests {
 
     fn answered(&mut self, id: &str) -> Option<Asked> {
         let asked = self.known.remove(id)?;
-        // Mostly it is one of the first.
+        // The request is mostly one of the first.
         if let Some(at) = self.order.iter().position(|waits| waits == id) {
             self.order.remove(at);
         }
@@ -262,7 +262,7 @@ impl Requests {
     }
 }
 
-/// The lines of each call, the call last heard of last.
+/// The lines of each call. The call with the latest line is the last one.
 #[derive(Default)]
 struct Calls {
     known: HashMap<String, OfCall>,
@@ -350,7 +350,7 @@ mod tests {
             let line = frame(&mut formatter, at, way, text);
             assert_eq!((line["kind"].as_str(), line["method"].as_str()), (Some(kind), Some(method)), "{text}");
         }
-        // The request and its response; nothing else names the call.
+        // These are the request and its response. No other line is about the call.
         assert_eq!(formatter.of_call("c", at, SystemTime::UNIX_EPOCH).lines().count(), 3);
         assert_eq!(formatter.of_call("d", at, SystemTime::UNIX_EPOCH), "");
     }

@@ -1,8 +1,8 @@
-//! The trace of a client: what it sends and receives, and what no frame shows, as lines of JSON.
+//! The trace of a client: its frames, and events that no frame shows, as lines of JSON.
 //!
-//! Whoever has something to trace puts a copy of it into a bounded queue and goes on. One thread masks, formats and
-//! writes. The thread lives in the time of the machine, also when the client lives in a simulator's: a disk that does not
-//! answer must not hold virtual time up.
+//! A thread with something to trace puts a copy into a bounded queue and continues. One thread masks, formats and
+//! writes. That thread uses the time of the machine even if the client uses virtual time: an unresponsive disk must not
+//! stop virtual time.
 
 mod lines;
 mod output;
@@ -30,16 +30,17 @@ use crate::workers;
 /// The name of the thread.
 const THREAD: &str = "relay-trace";
 
-/// So long the thread gathers lines before it writes them: waking it for each would cost more than the lines.
+/// Time for which the thread gathers lines before it writes them: waking it for each line would cost more than the
+/// lines.
 const GATHER: Duration = Duration::from_millis(10);
 
-/// Lines that are dropped are logged at most once in this time.
+/// Interval in which dropped lines are logged at most once.
 const QUIET: Duration = Duration::from_secs(10);
 
-/// What a note costs, besides its strings.
+/// Cost of a note besides its strings, in bytes.
 const NOTE: usize = 200;
 
-/// Where the trace of a client goes, and what stands in it. Given to [`Builder::trace`](crate::Builder::trace).
+/// Destination and content of a client's trace. Passed to [`Builder::trace`](crate::Builder::trace).
 ///
 /// A trace is a file of JSON lines. It has every frame that the client sent or received, in the form of the simulator's
 /// journal, and what no frame shows: the phases of connecting and how long each took, the state of the connection, handlers
@@ -118,7 +119,7 @@ impl fmt::Debug for Trace {
     }
 }
 
-/// # Where it goes
+/// # Destination
 impl Trace {
     /// Writes the trace to a file. A file that is there already is kept under another name, as
     /// [`rotate_at`](Self::rotate_at) says. On Unix only the owner may read a new file.
@@ -162,7 +163,7 @@ impl Trace {
     }
 }
 
-/// # What stands in it
+/// # Content
 impl Trace {
     /// Sets whether the trace shows what people pressed, said and wrote. Default: as
     /// [`Builder::log_content`](crate::Builder::log_content), which is `false`. Secrets are masked in either case.
@@ -200,50 +201,50 @@ impl Trace {
     }
 }
 
-/// A client's side of its trace. Cheap to clone.
+/// The client's side of its trace. Clones are cheap.
 #[derive(Clone)]
 pub(crate) struct Tracer(Arc<Shared>);
 
 struct Shared {
-    /// The client's, for the times of lines.
+    /// The clock of the client, for the times of lines.
     clock: Clock,
     secrets: Arc<Secrets>,
     output: Arc<Output>,
     limit: usize,
-    /// Counts attempts to connect.
+    /// Number of attempts to connect.
     connection: AtomicU64,
     queue: Mutex<Queue>,
-    /// Rings for the thread.
+    /// Wakes the thread.
     bell: Condvar,
     style: Arc<Style>,
-    /// Taken before the queue. Held while lines are formatted, never while they are written.
+    /// Locked before the queue. Held while lines are formatted, never while they are written.
     formatter: Mutex<Formatter>,
-    /// How many lines were dropped.
+    /// Number of dropped lines.
     dropped: AtomicU64,
-    /// The thread has written what it could.
+    /// Set when the thread has written its last line.
     done: Latch<()>,
 }
 
 #[derive(Default)]
 struct Queue {
     entries: VecDeque<Entry>,
-    /// Formatted, and not written.
+    /// Lines that are formatted and not written yet.
     lines: Vec<Line>,
-    /// Of both.
+    /// Size of the entries and the lines in bytes.
     bytes: usize,
-    /// How many lines were dropped since a line said so.
+    /// Number of lines that were dropped and not reported by a line yet.
     lost: u64,
     /// The mask of the last entry. A mask that several entries share is charged once.
     mask: Option<Arc<Mask>>,
     closed: bool,
-    /// The thread waits for something to do.
+    /// Whether the thread is waiting for entries.
     is_idle: bool,
-    /// Until when dropped lines are not logged.
+    /// End of the time in which dropped lines are not logged.
     quiet: Deadline,
 }
 
 impl Tracer {
-    /// Starts the thread. `None`, and a warning, when the system refuses one.
+    /// Starts the thread. Logs a warning and returns `None` if the system refuses one.
     pub(crate) fn start(
         trace: &Trace,
         clock: &Clock,
@@ -284,13 +285,13 @@ impl Tracer {
         match spawned {
             Ok(_) => Some(Self(shared)),
             Err(error) => {
-                log::warn!("there is no trace: the system refused a thread ({THREAD}): {error}");
+                log::warn!("tracing is off: the system refused a thread ({THREAD}): {error}");
                 None
             }
         }
     }
 
-    /// Another attempt to connect begins.
+    /// Counts another attempt to connect.
     pub(crate) fn next_connection(&self) {
         self.0.connection.fetch_add(1, Ordering::Relaxed);
     }
@@ -299,7 +300,7 @@ impl Tracer {
         self.0.push(text.len(), || What::Frame(way, text.into()));
     }
 
-    /// Traces what no frame shows. `fields` is a JSON object.
+    /// Traces an event that no frame shows. `fields` is a JSON object.
     pub(crate) fn note(&self, kind: &'static str, call_id: Option<&str>, fields: Value) {
         let fields: Map<String, Value> = match fields {
             Value::Object(fields) => fields.into_iter().filter(|(_, value)| !value.is_null()).collect(),
@@ -310,34 +311,34 @@ impl Tracer {
         self.0.push(strings + NOTE, || What::Note { kind, call_id, fields });
     }
 
-    /// The lines of a call so far.
+    /// Returns the lines of a call so far.
     pub(crate) fn of_call(&self, call_id: &str) -> String {
         self.0.format();
         let (at, wall) = (self.0.clock.now(), self.0.clock.wall());
         self.0.formatter.lock().of_call(call_id, at, wall)
     }
 
-    /// How many lines were dropped.
+    /// Number of dropped lines.
     pub(crate) fn dropped(&self) -> u64 {
         self.0.dropped.load(Ordering::Relaxed)
     }
 
-    /// Bytes that wait to be written.
+    /// Number of bytes that wait to be written.
     pub(crate) fn waiting(&self) -> usize {
         self.0.queue.lock().bytes
     }
 
-    /// Nothing more is traced; the thread writes what is queued, and ends.
+    /// Closes the trace. The thread writes the queued lines, and ends.
     pub(crate) fn close(&self) {
         self.0.queue.lock().closed = true;
         Clock::real().wake_all(&self.0.bell);
     }
 
-    /// Waits until the thread has written what was queued, in the time of the machine.
+    /// Blocks until the thread has written the queued lines, in the time of the machine.
     pub(crate) fn wait_written(&self, until: Deadline) {
         let clock = Clock::real();
         if self.0.done.wait(&clock, until).is_none() {
-            log::warn!("the trace to {} takes long to be written; no longer waiting for it", self.0.output.name());
+            log::warn!("writing the trace to {} takes too long: no longer waiting for it", self.0.output.name());
         }
     }
 }
@@ -358,7 +359,7 @@ impl Shared {
             if is_full {
                 queue.lost += 1;
             } else {
-                // Within the lock, so that the times of the lines ascend.
+                // This happens within the lock, so that the times of the lines ascend.
                 let (at, wall) = (self.clock.now(), self.clock.wall());
                 let entry = |what, bytes| Entry { at, wall, connection, mask: Arc::clone(&mask), what, bytes };
                 if queue.lost > 0 {
@@ -375,7 +376,7 @@ impl Shared {
         };
         if is_full {
             self.dropped.fetch_add(1, Ordering::Relaxed);
-            self.warn(|| format!("{} bytes wait to be written already (Trace::queue_bytes)", self.limit));
+            self.warn(|| format!("the queue is full with {} bytes (Trace::queue_bytes)", self.limit));
         } else if wake {
             Clock::real().wake_one(&self.bell);
         }
@@ -401,7 +402,7 @@ impl Shared {
         self.done.set(&Clock::real(), ());
     }
 
-    /// Waits for something to write, and then for a moment for what comes with it. True when the trace is closed.
+    /// Waits for an entry, and then a moment for more. Returns `true` if the trace is closed.
     fn gather(&self) -> bool {
         let clock = Clock::real();
         let mut queue = self.queue.lock();
@@ -419,7 +420,7 @@ impl Shared {
         queue.closed
     }
 
-    /// Formats what is queued. Any thread may do it: it takes no longer than the bound of the queue allows.
+    /// Formats the queued entries. Any thread may do this, because the bound of the queue limits the time.
     fn format(&self) {
         let mut formatter = self.formatter.lock();
         loop {
@@ -436,7 +437,7 @@ impl Shared {
         }
     }
 
-    /// Adds the line that says how many were dropped, where no other line follows that would.
+    /// Adds a line with the number of dropped lines, if no other line follows that would report it.
     fn report_lost(&self) {
         let mut formatter = self.formatter.lock();
         let lost = std::mem::take(&mut self.queue.lock().lost);
@@ -451,7 +452,7 @@ impl Shared {
         }
     }
 
-    /// Writes lines; false when that failed.
+    /// Writes lines. Returns `false` if that failed.
     fn write(&self, lines: &[Line]) -> bool {
         let written = self.output.write(lines, &|first| self.style.header(first.at, first.wall));
         let missing = &lines[written.lines..];
@@ -479,11 +480,11 @@ impl Shared {
             }
             queue.quiet = now.checked_add(QUIET);
         }
-        log::warn!("lines of the trace to {} are dropped: {}", self.output.name(), why());
+        log::warn!("dropping lines of the trace to {}: {}", self.output.name(), why());
     }
 }
 
-/// A wait that is in the trace.
+/// A wait in the trace.
 pub(crate) struct Wait {
     tracer: Tracer,
     what: String,

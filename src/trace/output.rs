@@ -1,4 +1,4 @@
-//! Where the lines of a trace go: a file that is rotated by size, or a writer of the program's own.
+//! The destination of a trace: a file that is rotated by size, or a writer of the program.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -12,25 +12,25 @@ use parking_lot::Mutex;
 
 use super::lines::Line;
 
-/// So many bytes of lines are given to the writer at once.
+/// Number of bytes of lines that are written at once.
 const BATCH: usize = 64 << 10;
 
-/// Where a trace goes. The clients of a process that write to the same place share one of these.
+/// The destination of a trace. The clients of a process that write to the same file share one.
 pub(super) struct Output {
-    /// The place, as the log names it.
+    /// The name of the destination in the log.
     name: String,
-    /// How many clients write to it; each has a number.
+    /// Number of clients that write to it; each has a number.
     clients: AtomicU64,
-    /// The moment that the times of the lines count from.
+    /// The time from which the times of the lines count.
     origin: OnceLock<Instant>,
-    /// Only the threads of traces take this lock, and they hold it while they write: a thread that waits for it would
+    /// Only the threads of traces take this lock, and hold it while they write: a thread that waits for it would
     /// otherwise wait for the same file.
     sink: Mutex<Sink>,
 }
 
 struct Sink {
     to: To,
-    /// A line was written in part: the next one needs a line of its own.
+    /// Whether a line was written in part: the next one must begin on a new line.
     torn: bool,
     /// Whether the first line was written.
     begun: bool,
@@ -39,13 +39,13 @@ struct Sink {
 enum To {
     Writer(Box<dyn Write + Send>),
     File(Rotated),
-    /// The program's writer panicked, and is not called again.
+    /// The program's writer has panicked, and is not called again.
     Broken,
 }
 
-/// What became of some lines.
+/// The result of writing lines.
 pub(super) struct Written {
-    /// How many of them were written, in order.
+    /// Number of lines that were written, in order.
     pub(super) lines: usize,
     pub(super) error: Option<io::Error>,
 }
@@ -58,7 +58,7 @@ impl Output {
         Arc::new(Self::new("a writer of the program".into(), To::Writer(writer)))
     }
 
-    /// The file of this path, which is opened with the first line.
+    /// Returns the output of this path. The file is opened with the first line.
     pub(super) fn file(path: &Path, rotate_at: u64, keep: usize) -> Arc<Self> {
         let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         let mut files = FILES.lock();
@@ -81,12 +81,12 @@ impl Output {
         &self.name
     }
 
-    /// The number of another client, and the moment that the times count from.
+    /// Returns the number of another client, and the time from which the times count.
     pub(super) fn join(&self, now: Instant) -> (u64, Instant) {
         (self.clients.fetch_add(1, Ordering::Relaxed) + 1, *self.origin.get_or_init(|| now))
     }
 
-    /// Writes lines; `header` makes the first line of each file, from the one behind it.
+    /// Writes lines. `header` returns the first line of each file, given the line after it.
     pub(super) fn write(&self, lines: &[Line], header: &dyn Fn(&Line) -> String) -> Written {
         let mut sink = self.sink.lock();
         match catch_unwind(AssertUnwindSafe(|| sink.write(lines, header))) {
@@ -118,7 +118,7 @@ impl Sink {
         Written { error: written.error.or(flushed.err()), ..written }
     }
 
-    /// Writes as many lines as go at once.
+    /// Writes as many lines as possible at once.
     fn some(&mut self, lines: &[Line], header: &dyn Fn(&Line) -> String) -> Result<usize, (usize, io::Error)> {
         let mut text = String::new();
         let (writer, room): (&mut dyn Write, _) = match &mut self.to {
@@ -157,7 +157,7 @@ impl Sink {
     }
 }
 
-/// Writes all of it, and says how much went out also when that fails.
+/// Writes all bytes. Returns the number of written bytes even if that fails.
 fn write_all(writer: &mut dyn Write, bytes: &[u8]) -> (usize, io::Result<()>) {
     let mut done = 0;
     while done < bytes.len() {
@@ -171,8 +171,8 @@ fn write_all(writer: &mut dyn Write, bytes: &[u8]) -> (usize, io::Result<()>) {
     (done, Ok(()))
 }
 
-/// A file that is renamed when it has grown: `trace.jsonl` becomes `trace.jsonl.1`, that becomes `trace.jsonl.2`, and so
-/// on.
+/// A file that is renamed at its size limit: `trace.jsonl` becomes `trace.jsonl.1`, that becomes `trace.jsonl.2`, and
+/// so on.
 struct Rotated {
     path: PathBuf,
     rotate_at: u64,
@@ -182,13 +182,13 @@ struct Rotated {
 }
 
 impl Rotated {
-    /// Opens the file, or another if this one has no room for `next` bytes; gives the room that there is.
+    /// Opens the file, or the next one if this one has no room for `next` bytes. Returns the free room.
     fn ready(&mut self, next: u64, begun: &mut bool, torn: &mut bool) -> io::Result<u64> {
         let is_full = self.size > 0 && self.size.saturating_add(next) > self.rotate_at;
         if self.file.is_none() || is_full {
-            // Closed first: Windows renames no file that is open.
+            // The file is closed first, because Windows cannot rename an open file.
             self.file = None;
-            // A file of an earlier run is kept, too. If it cannot be renamed, it is written on.
+            // A file of an earlier run is kept, too. If it cannot be renamed, lines are appended to it.
             let renamed =
                 fs::metadata(&self.path).map_or(Ok(()), |file| if file.len() > 0 { self.shift() } else { Ok(()) });
             let file = open(&self.path)?;
@@ -199,7 +199,7 @@ impl Rotated {
         Ok(self.rotate_at.saturating_sub(self.size))
     }
 
-    /// Renames the files; the oldest is deleted.
+    /// Renames the files, and deletes the oldest.
     fn shift(&self) -> io::Result<()> {
         if self.keep == 0 {
             return fs::remove_file(&self.path);
@@ -220,7 +220,7 @@ impl Rotated {
     }
 }
 
-/// What people said may be in it, so other users of the machine may not read it.
+/// Opens the file. It may contain what callers said, so other users of the machine may not read it.
 fn open(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.create(true).append(true);
