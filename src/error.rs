@@ -1,4 +1,4 @@
-//! The one error type of the crate, and every message in it.
+//! The only error type of the crate, and all of its messages.
 
 use std::fmt;
 use std::sync::Arc;
@@ -46,7 +46,8 @@ mod sealed {
         }
     }
 
-    /// The only one that is a `Result`: so the type of the error is known in a closure that ends in `Ok(())`.
+    /// This is the only implementation for a `Result`, so that the error type of a closure that ends in `Ok(())` is
+    /// known.
     impl IntoResult for HandlerResult {
         fn into_result(self) -> HandlerResult {
             self
@@ -123,9 +124,9 @@ struct Inner {
     call_id: Option<Box<str>>,
     server_message: Option<Box<str>>,
     details: Option<Value>,
-    /// In the service's words.
+    /// The end reason in the service's words.
     end_reason: Option<Box<str>>,
-    /// Of a dial or a connect that failed.
+    /// The legs of a failed dial or connect.
     legs: Box<[crate::Leg]>,
     timeout: bool,
     retry_after: Option<Duration>,
@@ -315,17 +316,17 @@ impl Error {
 }
 
 impl Error {
-    /// Why a dial or a connect failed, in the service's words.
+    /// Reason why a dial or a connect failed, in the service's words.
     pub(crate) fn end_reason_text(&self) -> Option<&str> {
         self.0.end_reason.as_deref()
     }
 
-    /// The legs of a dial or a connect that failed.
+    /// The legs of a failed dial or connect.
     pub(crate) fn legs_told(&self) -> &[crate::Leg] {
         &self.0.legs
     }
 
-    /// The same error, with what the service said besides its code and message. For one that was just made.
+    /// Adds the other members of the service's error. Called only on a new error.
     pub(crate) fn with_details(mut self, details: Option<Value>) -> Self {
         if let Some(inner) = Arc::get_mut(&mut self.0) {
             inner.details = details;
@@ -333,7 +334,7 @@ impl Error {
         self
     }
 
-    /// Whether somebody leaving is all that happened: no error in the log is due.
+    /// Returns `true` if the error only reports that the call or client has ended: no error is logged.
     pub(crate) fn is_normal_way_out(&self) -> bool {
         matches!(self.0.kind, ErrorKind::CallGone | ErrorKind::CallEnded | ErrorKind::SessionLost | ErrorKind::Closed)
     }
@@ -345,8 +346,8 @@ impl fmt::Display for Error {
     }
 }
 
-/// The same sentence as `Display`, because `fn main() -> Result<()>` and `unwrap` print it. The alternate form, `{:#?}`,
-/// has the fields.
+/// Formats the same sentence as `Display`, because `fn main() -> Result<()>` and `unwrap` print it. The alternate form,
+/// `{:#?}`, has the fields.
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Inner { kind, phase, code, text, source, .. } = &*self.0;
@@ -362,7 +363,7 @@ impl fmt::Debug for Error {
             out.field("code", code);
         }
         out.field("text", text);
-        // Mostly the text says already what the source does.
+        // The text mostly contains the text of the source already.
         if let Some(source) = source.as_ref().filter(|source| !text.contains(&source.to_string())) {
             out.field("source", source);
         }
@@ -376,7 +377,7 @@ impl std::error::Error for Error {
     }
 }
 
-/// What is being put together; `done` makes the error of it.
+/// An error that is being built; `done` completes it.
 struct Draft(Inner);
 
 fn draft(kind: ErrorKind, text: impl Into<Box<str>>) -> Draft {
@@ -414,7 +415,7 @@ impl Draft {
         self
     }
 
-    /// Of a WebSocket: its code and its reason are the server's words.
+    /// Adds the close frame of a WebSocket: its code and reason are the server's words.
     fn close(self, close: Option<(u16, &str)>) -> Self {
         match close {
             Some((code, reason)) => self.server(Some(code.into()), reason),
@@ -432,7 +433,7 @@ impl Draft {
         self
     }
 
-    /// Whatever went into it, it is one line.
+    /// Completes the error. Its text is one line, whatever the parts are.
     fn done(mut self) -> Error {
         let line = one_line(&self.0.text);
         if line != *self.0.text {
@@ -442,7 +443,7 @@ impl Draft {
     }
 }
 
-/// ` (404)`, or nothing where the service gave no code.
+/// Returns ` (404)`, or an empty text if the service sent no code.
 fn coded(code: Option<i64>) -> String {
     code.map(|code| format!(" ({code})")).unwrap_or_default()
 }
@@ -455,19 +456,19 @@ fn attempt(method: &str, call_id: Option<&str>) -> String {
     }
 }
 
-// Before anything is sent.
+// Errors before anything is sent.
 
-/// Something the program or its environment gave cannot be used; `text` says what and how to mend it.
+/// A setting of the program or its environment is invalid. `text` says what, and how to correct it.
 pub(crate) fn config(text: impl Into<Box<str>>) -> Error {
     draft(ErrorKind::Config, text).done()
 }
 
-/// An argument of a request that cannot be right: `why` says how to mend it.
+/// An argument of a request is invalid. `why` says how to correct it.
 pub(crate) fn refused(method: &str, why: &str) -> Error {
     draft(ErrorKind::Config, format!("{method}: not sent: {why}")).method(method).done()
 }
 
-// Connecting.
+// Errors of connecting.
 
 /// An attempt to reach `host` failed in `phase`.
 pub(crate) fn connect(host: &str, phase: Phase, why: &str, source: Option<BoxError>) -> Error {
@@ -477,7 +478,7 @@ pub(crate) fn connect(host: &str, phase: Phase, why: &str, source: Option<BoxErr
     draft.done()
 }
 
-/// The time for connecting was up in `phase`.
+/// The connect timeout has passed in `phase`.
 pub(crate) fn connect_timeout(host: &str, phase: Phase) -> Error {
     let mut draft = draft(ErrorKind::Connect, format!("connecting to {host}: timed out during {phase}"));
     draft.0.phase = Some(phase);
@@ -492,7 +493,7 @@ pub(crate) fn connect_status(host: &str, status: u16, why: &str, retry_after: Op
     draft.done()
 }
 
-/// The service closed the connection instead of answering `signalwire.connect`.
+/// The service closed the connection instead of responding to `signalwire.connect`.
 pub(crate) fn connect_closed(host: &str, close: Option<(u16, &str)>) -> Error {
     let text = format!("connecting to {host}: {} failed: {}", Phase::Auth, closed_by_service(close));
     let mut draft = draft(ErrorKind::Connect, text).close(close);
@@ -500,7 +501,7 @@ pub(crate) fn connect_closed(host: &str, close: Option<(u16, &str)>) -> Error {
     draft.done()
 }
 
-/// More came before the answer to `signalwire.connect` than is kept.
+/// The frames before the response to `signalwire.connect` exceeded the limit.
 pub(crate) fn backlog_full(host: &str, limit: usize) -> Error {
     let why = format!(
         "the service sent more than {limit} bytes of events before its response, so the session is given up; \
@@ -509,7 +510,7 @@ pub(crate) fn backlog_full(host: &str, limit: usize) -> Error {
     connect(host, Phase::Auth, &why, None)
 }
 
-/// A frame was too large again.
+/// A frame was too large repeatedly.
 pub(crate) fn too_large_again(host: &str, limit: usize) -> Error {
     link_lost(
         host,
@@ -520,12 +521,12 @@ pub(crate) fn too_large_again(host: &str, limit: usize) -> Error {
     )
 }
 
-/// A connection that stood has ended.
+/// An established connection was lost.
 pub(crate) fn link_lost(host: &str, why: &str) -> Error {
     draft(ErrorKind::Connect, format!("the connection to {host} was lost: {why}")).done()
 }
 
-/// A connection that stood was closed by the service.
+/// The service closed an established connection.
 pub(crate) fn link_closed(host: &str, close: Option<(u16, &str)>) -> Error {
     let text = format!("the connection to {host} was lost: {}", closed_by_service(close));
     draft(ErrorKind::Connect, text).close(close).done()
@@ -539,7 +540,7 @@ fn closed_by_service(close: Option<(u16, &str)>) -> String {
     }
 }
 
-/// The service answered `signalwire.connect` with a passing refusal, such as being over capacity.
+/// The service rejected `signalwire.connect` for a passing reason, such as being over capacity.
 pub(crate) fn connect_refused(host: &str, code: Option<i64>, message: &str, retry_after: Option<Duration>) -> Error {
     let text = format!("connecting to {host}: rejected for now{}: {message}", coded(code));
     let mut draft =
@@ -548,23 +549,23 @@ pub(crate) fn connect_refused(host: &str, code: Option<i64>, message: &str, retr
     draft.done()
 }
 
-/// The program was asked for a JWT and gave none.
+/// The program provided no JWT.
 pub(crate) fn no_jwt(host: &str, why: &str) -> Error {
     let mut draft = draft(ErrorKind::Connect, format!("connecting to {host}: no JWT: {why}"));
     draft.0.phase = Some(Phase::Auth);
     draft.done()
 }
 
-/// The service refused the credentials.
+/// The service rejected the credentials.
 pub(crate) fn auth_rejected(host: &str, code: Option<i64>, message: &str) -> Error {
     let code_text = coded(code);
     let text = format!("{host} rejected the credentials{code_text}: {message}; check project and token, or the JWT");
     draft(ErrorKind::AuthRejected, text).method("signalwire.connect").server(code, message).done()
 }
 
-// Requests.
+// Errors of requests.
 
-/// The service refused a request.
+/// The service rejected a request.
 pub(crate) fn rejected(method: &str, call_id: Option<&str>, code: Option<i64>, message: &str) -> Error {
     let what = attempt(method, call_id);
     draft(ErrorKind::Rejected, format!("{what}: rejected{}: {message}", coded(code)))
@@ -583,24 +584,24 @@ pub(crate) fn call_gone(method: &str, call_id: &str, code: Option<i64>, message:
         .done()
 }
 
-/// The call was over before, or while, something was wanted of it.
+/// The call ended before or during the attempt.
 pub(crate) fn call_ended(what: &str, call_id: &str) -> Error {
     draft(ErrorKind::CallEnded, format!("{what} on call {call_id}: the call has ended")).call(Some(call_id)).done()
 }
 
-/// A wait timed out; what was waited for goes on.
+/// A wait timed out, and the operation continues.
 pub(crate) fn timeout(what: &str) -> Error {
     let text = format!("{what}: timed out; the operation continues, and may be waited for again");
     draft(ErrorKind::Timeout, text).timeout(true).done()
 }
 
-/// No event came in time for one who began to listen at a certain moment.
+/// No event arrived in time for a listener that began at a certain time.
 pub(crate) fn no_event(name: &str, call_id: &str) -> Error {
     let text = format!("waiting for {name} on call {call_id}: timed out; an event from before the wait is not seen");
     draft(ErrorKind::Timeout, text).call(Some(call_id)).timeout(true).done()
 }
 
-/// News of an operation may have been missed while the connection was down.
+/// Events of an operation may have been missed while the connection was down.
 pub(crate) fn missed(method: &str, call_id: &str, timed_out: bool) -> Error {
     let text = format!(
         "{method} on call {call_id}: the connection was interrupted, and the end of the operation may have been missed: it may have \
@@ -609,7 +610,8 @@ pub(crate) fn missed(method: &str, call_id: &str, timed_out: bool) -> Error {
     draft(ErrorKind::OutcomeUnknown, text).method(method).call(Some(call_id)).timeout(timed_out).done()
 }
 
-/// A request was handed to the connection and its answer did not come; `timed_out` tells a deadline from a loss.
+/// A request was handed to the connection and no response arrived. `timed_out` is `true` after a deadline, `false`
+/// after a loss.
 pub(crate) fn outcome_unknown(method: &str, call_id: Option<&str>, timed_out: bool) -> Error {
     let what = attempt(method, call_id);
     let why = if timed_out { "no response within the timeout" } else { "the connection was lost before the response" };
@@ -623,7 +625,7 @@ pub(crate) fn outcome_unknown(method: &str, call_id: Option<&str>, timed_out: bo
     .done()
 }
 
-/// The service was in trouble while it dealt with a request that has an effect outside of its call.
+/// The service was in trouble during a request with an effect outside of its call.
 pub(crate) fn failed_midway(method: &str, call_id: Option<&str>, code: Option<i64>, message: &str) -> Error {
     let (what, code_text) = (attempt(method, call_id), coded(code));
     let why = format!("the service failed{code_text}: {message}");
@@ -631,13 +633,13 @@ pub(crate) fn failed_midway(method: &str, call_id: Option<&str>, code: Option<i6
     draft(ErrorKind::OutcomeUnknown, text).method(method).call(call_id).server(code, message).done()
 }
 
-/// A message went out and nothing was heard of it for so long that it is followed no longer.
+/// A message had no final state for so long that it is no longer tracked.
 pub(crate) fn verdict_missing(what: &str) -> Error {
     let text = format!("{what}: no final state within the limit: the message may or may not have been delivered");
     draft(ErrorKind::OutcomeUnknown, text).method("messaging.send").done()
 }
 
-/// There was no connection before the request's time was up, or none that took more data.
+/// There was no connection within the request timeout, or none that accepted more data.
 pub(crate) fn offline(method: &str, call_id: Option<&str>) -> Error {
     let what = attempt(method, call_id);
     draft(ErrorKind::Offline, format!("{what}: not sent: no connection within the request timeout"))
@@ -653,7 +655,7 @@ pub(crate) fn queue_full(method: &str, call_id: Option<&str>, limit: usize) -> E
     draft(ErrorKind::Offline, text).method(method).call(call_id).done()
 }
 
-/// The session that something belonged to is gone.
+/// The session was lost.
 pub(crate) fn session_lost(what: &str) -> Error {
     let text = format!(
         "{what}: the connection was lost and the session was not resumed, so the outcome can no longer be known"
@@ -679,18 +681,19 @@ pub(crate) fn draining(what: &str) -> Error {
     draft(ErrorKind::Draining, format!("{what}: the client is shutting down and starts nothing new")).done()
 }
 
-/// A number of things, in words. Each word of `what` before ` or ` and the last one has its plural with an s.
+/// Formats a count, for example `2 handlers or callbacks`. Each word of `what` before ` or ` and the last one have
+/// their plural with an s.
 pub(crate) fn counted(count: usize, what: &str) -> String {
     if count == 1 { format!("1 {what}") } else { format!("{count} {}s", what.replace(" or ", "s or ")) }
 }
 
-/// What the log says of calls that a shutdown hangs up.
+/// Returns the log message about calls that a shutdown hangs up.
 pub(crate) fn hanging_up(limit: Duration, count: usize) -> String {
     let calls = if count == 1 { "call" } else { "calls" };
     format!("shutdown: the limit of {limit:?} has passed, hanging up {count} {calls}")
 }
 
-/// Why a dial or a connect failed: the reason as data, and what became of each destination.
+/// Cause of a failed dial or connect: the reason as data, and the result of each destination.
 #[derive(Default)]
 pub(crate) struct Cause {
     pub(crate) reason: Option<crate::EndReason>,
@@ -705,7 +708,7 @@ impl Draft {
     }
 }
 
-/// A dial ended without a call. `what` is what happened, if that is more than its reason.
+/// A dial ended without a call. `what` is an explanation, if there is more than the reason.
 pub(crate) fn dial_failed(to: &str, what: Option<&str>, cause: Cause) -> Error {
     let reason = cause.reason.as_ref().map(crate::EndReason::words);
     let why = match (what, reason) {
@@ -722,7 +725,7 @@ pub(crate) fn dial_timeout(to: &str, cause: Cause) -> Error {
     draft(ErrorKind::DialFailed, text).method("calling.dial").timeout(true).cause(cause).done()
 }
 
-/// A bridge could not be made.
+/// A bridge could not be established.
 pub(crate) fn connect_failed(call_id: &str, to: &str, cause: Cause) -> Error {
     let why = cause.reason.as_ref().map_or("the service did not report why", crate::EndReason::words);
     let text = format!("connect call {call_id} to {to}: {why}");
@@ -735,12 +738,12 @@ pub(crate) fn not_joined(call_id: &str, room: &str, why: &str) -> Error {
     draft(ErrorKind::ConnectFailed, text).method("calling.join_room").call(Some(call_id)).done()
 }
 
-/// The service sent something that cannot be understood.
+/// The service sent a malformed message.
 pub(crate) fn protocol(text: impl Into<Box<str>>) -> Error {
     draft(ErrorKind::Protocol, text).done()
 }
 
-/// A reply or an outcome takes more room than there is.
+/// A response or an outcome exceeds the limit of kept bytes.
 pub(crate) fn not_kept(what: &str, bytes: usize, limit: usize) -> Error {
     let text = format!(
         "{what}: ended, and its outcome of {bytes} bytes is not kept: handles hold {limit} bytes of large outcomes at most \
@@ -780,7 +783,7 @@ mod tests {
         {
             assert!(fields.contains(part), "{part} in {fields}");
         }
-        // What `main` prints when it returns the error, after `Error: `.
+        // `main` prints this when it returns the error, after `Error: `.
         let returned: Result<()> = Err(error.clone());
         assert_eq!(format!("{returned:?}"), format!("Err({error})"));
     }

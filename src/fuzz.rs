@@ -1,11 +1,11 @@
-//! What the fuzz targets under `fuzz/` call. No part of the API: only with the feature `__fuzz`.
+//! The entry points of the fuzz targets under `fuzz/`. Not part of the API: only with the feature `__fuzz`.
 
 use crate::protocol::constants::EVENT_TYPES;
 use crate::protocol::event::Event;
 use crate::protocol::frame::{self, Envelope, EventHead, Incoming, Reply};
 use crate::secret::{Secret, Secrets};
 
-/// Does with a frame what the reader does with it.
+/// Handles a frame as the reader does.
 pub fn frame(text: &str) {
     match Incoming::parse(text) {
         Incoming::Event { id, envelope } => {
@@ -68,7 +68,7 @@ pub fn mask(text: &str) {
     let _trace = frame::redact(rest, &mask, frame::Contents::Masked);
     let _part = mask.clean_part(rest);
     let shown = mask.clean(rest);
-    // The mask itself, and what it is put between, may make up another.
+    // The mask itself together with the text around it may form another secret.
     let made_up = crate::secret::MASK.contains(secret) || secret.contains(['<', '>']);
     assert!(made_up || secret.len() < 4 || !shown.contains(secret), "a secret was left");
 }

@@ -4,7 +4,7 @@ use parking_lot::{Condvar, Mutex};
 
 use crate::clock::{Clock, Deadline};
 
-/// Set once, many waiters, each with a deadline of its own.
+/// A value that is set once. Many threads may wait for it, each with its own deadline.
 pub(crate) struct Latch<T> {
     value: Mutex<Option<T>>,
     bell: Condvar,
@@ -15,7 +15,7 @@ impl<T: Clone> Latch<T> {
         Self { value: Mutex::new(None), bell: Condvar::new() }
     }
 
-    /// Sets the value and wakes all waiters; false, and no effect, when it was set already.
+    /// Sets the value and wakes all waiting threads. Returns `false`, without an effect, if it was set already.
     pub(crate) fn set(&self, clock: &Clock, value: T) -> bool {
         {
             let mut slot = self.value.lock();
@@ -36,7 +36,8 @@ impl<T: Clone> Latch<T> {
         self.value.lock().is_some()
     }
 
-    /// Waits for the value; `None` when the deadline came first. A value that is there always wins.
+    /// Waits for the value. Returns `None` if the deadline passed first. A value that is set already is always
+    /// returned.
     pub(crate) fn wait(&self, clock: &Clock, until: Deadline) -> Option<T> {
         let mut slot = self.value.lock();
         loop {

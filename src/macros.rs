@@ -103,7 +103,7 @@ macro_rules! wire_enum {
         }
 
         impl<'de> serde::Deserialize<'de> for $name {
-            /// Takes any JSON; what is not a string is `Other` without text.
+            /// Accepts any JSON. A value that is no string becomes `Other` without text.
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 let text = $crate::protocol::object::Text::deserialize(deserializer)?;
                 Ok(Self::from(text.0.as_deref().unwrap_or_default()))

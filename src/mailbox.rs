@@ -1,8 +1,8 @@
 //! The notices of one call or message: delivered in order, one at a time, on a thread for user code.
 //!
-//! A notice is a job, or a letter: texts that are read on that thread. The texts of all letters that wait are in one
-//! buffer, which the thread takes as a whole. So a letter costs the reader, which may put in hundreds of thousands a
-//! second, no memory of its own that another thread has to give back.
+//! A notice is a job or a letter. A letter is a set of texts that are read on that thread. The texts of all waiting
+//! letters are in one buffer, which the thread takes as a whole. So a letter needs no allocation of its own, though the
+//! reader may add hundreds of thousands per second.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -11,13 +11,13 @@ use parking_lot::Mutex;
 
 use crate::workers::{Job, Workers};
 
-/// How many notices one job delivers before others get their turn.
+/// Number of notices that one job delivers before other jobs get their turn.
 const TURN: usize = 256;
 
-/// How many texts a letter has.
+/// Number of texts in a letter.
 pub(crate) const PARTS: usize = 5;
 
-/// A buffer that has grown beyond this is given back once it is empty.
+/// Largest buffer that is kept, in bytes. A larger one is freed once it is empty.
 const KEPT: usize = 64 << 10;
 
 pub(crate) struct Mailbox(Mutex<Inner>);
@@ -25,17 +25,17 @@ pub(crate) struct Mailbox(Mutex<Inner>);
 #[derive(Default)]
 struct Inner {
     waiting: Batch,
-    /// Whether a job that delivers is queued or runs.
+    /// Whether a delivering job is queued or runs.
     delivering: bool,
 }
 
-/// Whoever the letters of a mailbox are for. It is there as long as letters wait for it, and runs on a worker.
+/// The receiver of a mailbox's letters. It exists while letters wait for it, and runs on a worker.
 pub(crate) trait Reads: Send {
-    /// Reads a letter, and gives back the room that it took.
+    /// Reads a letter, and returns its charged bytes.
     fn read(&mut self, letter: &Letter, texts: [&str; PARTS]);
-    /// A notice that is no letter comes next.
+    /// Called before a notice that is no letter.
     fn pause(&mut self);
-    /// Gives back the room of a letter that will not be read.
+    /// Returns the charged bytes of a letter that will not be read.
     fn discard(&self, letter: &Letter);
 }
 
@@ -43,25 +43,25 @@ pub(crate) trait Reads: Send {
 pub(crate) struct Letter {
     pub(crate) number: u64,
     pub(crate) timestamp: f64,
-    /// The room that it takes while it waits.
+    /// Size of the letter while it waits, in bytes.
     pub(crate) bytes: usize,
 }
 
 enum Notice {
     Job(Job),
-    /// With the lengths of its texts.
+    /// A letter and the lengths of its texts.
     Letter(Letter, [usize; PARTS]),
 }
 
-/// Notices in the order in which they came.
+/// Notices in the order of arrival.
 #[derive(Default)]
 struct Batch {
     notices: VecDeque<Notice>,
-    /// The texts of all letters, one behind the other.
+    /// The texts of all letters, one after another.
     texts: String,
-    /// Where those begin that were not read yet.
+    /// Start of the texts that were not read yet.
     at: usize,
-    /// There when there are letters.
+    /// The receiver, if there are letters.
     reader: Option<Box<dyn Reads>>,
 }
 
@@ -90,7 +90,7 @@ impl Batch {
         }
     }
 
-    /// Makes an empty one ready for further letters.
+    /// Empties the batch for further letters.
     fn reset(&mut self) {
         self.reader = None;
         self.at = 0;
@@ -117,18 +117,18 @@ impl Mailbox {
         Arc::new(Self(Mutex::default()))
     }
 
-    /// Adds a notice and sees to it that it is delivered.
+    /// Adds a notice and wakes a worker that delivers it.
     pub(crate) fn post(self: &Arc<Self>, workers: &Workers, notice: Job) {
         self.push(workers, notice);
         workers.kick();
     }
 
-    /// Adds a notice; the reader has a worker woken for all of them at the end of a burst.
+    /// Adds a notice. The reader wakes one worker for all notices at the end of a burst.
     pub(crate) fn push(self: &Arc<Self>, workers: &Workers, notice: Job) {
         self.add(workers, |waiting| waiting.notices.push_back(Notice::Job(notice)));
     }
 
-    /// Adds a letter in the same way. `reader` is who reads the letters of this mailbox.
+    /// Adds a letter in the same way. `reader` creates the receiver of this mailbox's letters.
     pub(crate) fn push_letter<R: Reads + 'static>(
         self: &Arc<Self>,
         workers: &Workers,
@@ -158,7 +158,7 @@ impl Mailbox {
         }
     }
 
-    /// Has what is in `batch` delivered, and what waits behind it.
+    /// Queues the delivery of `batch`, and of the notices after it.
     fn go_on(self: &Arc<Self>, workers: &Workers, batch: Batch) {
         let (mailbox, workers_of_job) = (Arc::clone(self), workers.clone());
         workers.push(Box::new(move || mailbox.deliver(&workers_of_job, batch)));
@@ -175,19 +175,19 @@ impl Mailbox {
     }
 }
 
-/// One job's work. Has the rest delivered by another: after a full turn, and when a notice panicked.
+/// The work of one job. The rest is left to another job after a full turn, and after a notice that panicked.
 struct Turn<'a> {
     mailbox: &'a Arc<Mailbox>,
     workers: &'a Workers,
-    /// Taken out of the mailbox, and in front of what is in it.
+    /// The notices that were taken out of the mailbox, and come before those in it.
     batch: Batch,
-    /// Nothing is left, and the next notice starts a job of its own.
+    /// Whether nothing is left, so that the next notice starts a new job.
     is_over: bool,
 }
 
 impl Turn<'_> {
-    /// Takes everything that waits, at once: the reader, which puts it in, is after the same lock. False when there is
-    /// nothing.
+    /// Takes all waiting notices at once, because the reader needs the same lock to add more. Returns `false` if there
+    /// are none.
     fn take(&mut self) -> bool {
         self.batch.reset();
         let emptied = {
@@ -196,7 +196,7 @@ impl Turn<'_> {
             if self.batch.notices.is_empty() {
                 inner.delivering = false;
                 self.is_over = true;
-                // A mailbox that nothing comes to keeps no buffers.
+                // An unused mailbox keeps no buffers.
                 Some(std::mem::take(&mut inner.waiting))
             } else {
                 None
@@ -210,7 +210,7 @@ impl Turn<'_> {
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
         if !self.is_over {
-            // This worker looks for its next job when this one is over: nobody else has to be woken.
+            // This worker takes its next job after this one, so no other thread must be woken.
             self.mailbox.go_on(self.workers, std::mem::take(&mut self.batch));
         }
     }
@@ -242,7 +242,7 @@ mod tests {
         assert_eq!(ended.iter().take(500).collect::<Vec<_>>(), (0..500).collect::<Vec<_>>());
     }
 
-    /// Reads letters, and knows how much room they take.
+    /// A receiver that counts the bytes of its letters.
     struct Reader {
         room: Arc<AtomicUsize>,
         read: mpsc::Sender<String>,

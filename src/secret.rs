@@ -1,4 +1,4 @@
-//! What must not be printed: a string that does not print, and the one way by which texts of others are printed.
+//! Secrets: a string type that does not print, and the one function through which texts from outside are printed.
 
 use std::collections::VecDeque;
 use std::fmt::{self, Write};
@@ -9,18 +9,17 @@ use parking_lot::Mutex;
 use crate::mask::SHORTEST;
 pub(crate) use crate::mask::{MASK, Mask};
 
-/// A value that came in a request, and is shorter than this, is looked for as a word: it may be a short number, which
-/// would be found in others.
+/// Length below which a value of a request is searched for as a whole word: a short number would be found in others.
 const WORDS_BELOW: usize = 8;
 
-/// How many secrets of requests are remembered, the last ones, and how long one may be.
+/// Number of secrets of requests that are remembered (the last ones), and the length limit of one.
 const LEARNED: usize = 64;
 const LONGEST: usize = 4096;
 
-/// So much of a text of others is printed.
+/// Number of bytes of a text from outside that are printed.
 pub(crate) const SHOWN: usize = 1024;
 
-/// So much of it is searched for secrets: the rest cannot come to be shown.
+/// Number of bytes of it that are searched for secrets: the rest is never shown.
 const SEARCHED: usize = 4096;
 
 /// Holds a credential. Neither `Debug` nor `Display` shows it; [`Secret::expose`] is the only way to the text.
@@ -47,7 +46,7 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// All that a client has to keep to itself: the one way by which texts of others come into a log or an error.
+/// All secrets of a client, and the one function through which texts from outside get into a log or an error.
 #[derive(Default)]
 pub(crate) struct Secrets {
     inner: Mutex<Inner>,
@@ -55,23 +54,24 @@ pub(crate) struct Secrets {
 
 #[derive(Default)]
 struct Inner {
-    /// Those that the client knows itself by.
+    /// The client's own credentials and IDs.
     own: Vec<Secret>,
-    /// Those that requests had in them, the oldest first.
+    /// Secrets of requests, the oldest first.
     learned: VecDeque<Secret>,
-    /// Finds them. `None` until it is needed again: many requests may bring secrets before anything is printed.
+    /// The mask of all secrets. `None` until it is needed again: many requests may add secrets before anything is
+    /// printed.
     mask: Option<Arc<Mask>>,
 }
 
 impl Secrets {
-    /// The client's own secrets are these from now on.
+    /// Replaces the client's own secrets.
     pub(crate) fn set_own(&self, own: Vec<Secret>) {
         let mut inner = self.inner.lock();
         inner.own = own;
         inner.mask = None;
     }
 
-    /// A request has this in it. The last few are remembered: the service may repeat them in what it says about it.
+    /// Adds a secret of a request. The last few are remembered: the service may repeat them in its response.
     pub(crate) fn learn(&self, secret: &str) {
         if !(SHORTEST..=LONGEST).contains(&secret.len()) || secret == MASK {
             return;
@@ -87,7 +87,7 @@ impl Secrets {
         inner.mask = None;
     }
 
-    /// What finds them in texts.
+    /// Returns the mask of all secrets.
     pub(crate) fn mask(&self) -> Arc<Mask> {
         let mut inner = self.inner.lock();
         let Inner { own, learned, mask } = &mut *inner;
@@ -99,15 +99,15 @@ impl Secrets {
         Arc::clone(mask)
     }
 
-    /// A text of the service, or of user code, as it may be printed: on one line, at most 1 KiB of it, with each secret
-    /// masked, however it is written, and without characters that move the cursor or turn the direction of writing.
-    /// IDs are such texts too.
+    /// Prepares a text of the service, or of user code, for printing: on one line, at most 1 KiB of it, with each
+    /// secret masked in whatever form it is, and without characters that move the cursor or change the direction of
+    /// writing. IDs are such texts too.
     pub(crate) fn clean(&self, text: &str) -> String {
         clean(text, &self.mask())
     }
 }
 
-/// The same with the secrets of another moment.
+/// Prepares a text with the mask of another time.
 pub(crate) fn clean(text: &str, mask: &Mask) -> String {
     let part = beginning(text, SEARCHED);
     let masked = if part.len() < text.len() { mask.clean_part(part) } else { mask.clean(part) };
@@ -118,13 +118,13 @@ pub(crate) fn clean(text: &str, mask: &Mask) -> String {
     shown
 }
 
-/// The first so many bytes of a text, or fewer, so that no character is cut.
+/// Returns the first `length` bytes of a text, or fewer, so that no character is cut.
 fn beginning(text: &str, length: usize) -> &str {
     let end = (0..=length.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
     &text[..end]
 }
 
-/// A text with its phone numbers cut to their last four digits: `+...2222`. IDs, which have digits too, have no plus
+/// Masks the phone numbers of a text except for their last four digits: `+...2222`. IDs contain digits too, but no plus
 /// sign in front.
 pub(crate) fn short_numbers(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
@@ -145,7 +145,7 @@ pub(crate) fn short_numbers(text: &str) -> String {
     out
 }
 
-/// A text with all that would not stay on its line, or shows it as something else, escaped as JSON does.
+/// Returns a text with control and direction characters escaped as in JSON.
 pub(crate) fn one_line(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
@@ -164,15 +164,15 @@ pub(crate) fn one_line(text: &str) -> String {
     out
 }
 
-/// Whether a terminal, or a program that reads a log, may take this for more than a character.
+/// Returns `true` for a character that a terminal, or a program that reads a log, may interpret.
 fn is_unsafe(c: char) -> bool {
     c.is_control()
         || matches!(c,
-            // What ends a line for some.
+            // Line ends of some programs.
             '\u{2028}' | '\u{2029}'
-            // The direction of writing.
+            // Direction of writing.
             | '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
-            // What cannot be seen.
+            // Invisible characters.
             | '\u{200b}' | '\u{2060}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
@@ -223,7 +223,7 @@ mod tests {
             secrets.clean("Gr\u{fc}\u{df}e \u{1f600} \u{5e9}\u{5dc}"),
             "Gr\u{fc}\u{df}e \u{1f600} \u{5e9}\u{5dc}"
         );
-        // No part of a secret is shown where the text is cut before it is searched.
+        // No part of a secret is shown where the text is cut before the search.
         for before in [SHOWN - 30..SHOWN + 2, SEARCHED - 30..SEARCHED + 2].into_iter().flatten() {
             let shown = secrets.clean(&format!("{}PT-canary-of-this-test{}", "x".repeat(before), "y".repeat(9000)));
             assert!(!shown.contains("PT-c") && shown.len() < SHOWN + 40, "{before}: {shown}");

@@ -1,10 +1,11 @@
-//! Counts the entries of tables that are looked at, in tests: work that the service causes must not grow faster than
-//! what the service sends. Elsewhere it costs nothing.
+//! Counts accesses to table entries, in tests: the work that the service causes must not grow faster than its input.
+//! Outside of tests it costs nothing.
 
 use std::borrow::Borrow;
 use std::sync::Arc;
 
-/// An ID of the service in a table. Comparing it with another one is a step, so a search that compares many is seen.
+/// An ID of the service in a table. Each comparison with another ID is a step, so that a search with many comparisons
+/// is noticed.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Key(Arc<str>);
 
@@ -27,7 +28,7 @@ impl Borrow<str> for Key {
     }
 }
 
-/// One entry of a table is looked at.
+/// Counts one access to an entry.
 #[inline]
 pub(crate) fn step() {
     #[cfg(test)]
@@ -39,7 +40,7 @@ thread_local! {
     static COUNT: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
 }
 
-/// How many steps `work` takes on this thread.
+/// Returns the number of steps that `work` takes on this thread.
 #[cfg(test)]
 pub(crate) fn of(work: impl FnOnce()) -> u64 {
     let before = COUNT.with(std::cell::Cell::get);

@@ -18,7 +18,7 @@ pub struct EventStream<T> {
 }
 
 impl<T> EventStream<T> {
-    /// A stream of something that is over.
+    /// Creates a stream that has ended.
     pub(crate) fn ended() -> Self {
         Self { source: None }
     }
@@ -29,7 +29,7 @@ impl<T> EventStream<T> {
         self.next_until(until).ok()
     }
 
-    /// As the iterator, with a deadline. `Err(true)`: there will be none any more.
+    /// Returns the next event before the deadline. `Err(true)` if the stream has ended.
     pub(crate) fn next_until(&mut self, until: Deadline) -> Result<T, bool> {
         let (clock, from) = self.source.as_ref().ok_or(true)?;
         match clock.recv(from, until) {
@@ -47,13 +47,13 @@ impl<T> Iterator for EventStream<T> {
     }
 }
 
-/// An event that waits, with the room that it takes.
+/// A queued event with its charge.
 struct Queued<T> {
     event: T,
     _room: Charge,
 }
 
-/// The end of a stream that events are put into.
+/// The sending end of a stream.
 pub(crate) struct StreamSender<T>(Sender<Queued<T>>);
 
 impl<T> StreamSender<T> {
@@ -62,7 +62,8 @@ impl<T> StreamSender<T> {
         (Self(to), EventStream { source: Some((session.clock.clone(), from)) })
     }
 
-    /// False when nobody reads any more. `always` is for the last one, which is never dropped.
+    /// Adds an event. Returns `false` if the receiver was dropped. `always` is set for the last event, which is never
+    /// dropped.
     pub(crate) fn push(&self, session: &Arc<Session>, event: T, bytes: usize, always: bool) -> bool {
         let Some(room) = session.charge(bytes, always) else { return true };
         self.0.send(Queued { event, _room: room }).is_ok()

@@ -1,11 +1,11 @@
-//! Runs user code: handlers, listeners and callbacks. Never the reader, never the writer.
+//! Threads for user code: handlers, listeners and callbacks never run on the reader or the writer.
 //!
-//! A pool is one run queue and cached threads. A job is queued before a thread is made for it, so a thread that the
-//! system refuses loses nothing: the job waits for the next worker that is free. A job that is queued wakes or makes at
-//! most one worker, and a worker that takes a job while more are waiting wakes or makes the next.
+//! A pool is one run queue and cached threads. A job is queued before a thread is made for it, so no job is lost if the
+//! system refuses the thread: the job waits for the next free worker. A queued job wakes or makes at most one worker,
+//! and a worker that takes a job while more are waiting wakes or makes the next.
 //!
-//! The threads of a pool have a limit, at which jobs wait. Below the limit a burst does not make a thread for each job:
-//! after the first ones the pool looks whether the workers will soon be free by themselves.
+//! The number of threads in a pool is limited; beyond the limit jobs wait. Below the limit a burst does not make a
+//! thread for each job: after the first ones the pool checks whether its workers will soon be free.
 
 use std::any::Any;
 use std::cell::Cell;
@@ -20,26 +20,27 @@ use parking_lot::{Condvar, Mutex};
 use crate::clock::{Clock, Deadline, Share};
 use crate::secret::Secrets;
 
-/// How long a worker with nothing to do stays, when nothing else is said.
+/// Default time for which an idle worker stays.
 pub(crate) const IDLE: Duration = Duration::from_secs(2);
 
-/// How many threads a pool may have, when nothing else is said.
+/// Default limit of threads in a pool.
 pub(crate) const MAX_WORKERS: usize = 4000;
 
-/// So many threads are made without looking whether the workers will soon be free.
+/// Number of threads that are made without checking whether workers will soon be free.
 const AT_ONCE: usize = 64;
 
-/// How long the pool looks at how fast its jobs are taken before it makes further threads. Long enough for a worker to
-/// get a processor on a busy machine.
+/// Time for which the pool measures how fast its jobs are taken before it makes further threads. It is long enough for
+/// a worker to get a processor on a busy machine.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// Jobs that would all be taken within so many looks, at the pace of the last one, need no further threads: 1 s.
+/// Number of measurements, 1 s together. If all jobs would be taken within that time at the pace of the last
+/// measurement, no further threads are made.
 const LOOKS: usize = 20;
 
-/// How soon a thread is asked for again that the system has refused.
+/// Delay before a refused thread is requested again.
 const RETRY: Duration = Duration::from_millis(200);
 
-/// A refusal is logged at most once in this time.
+/// Interval in which a refusal is logged at most once.
 const WARNED: Duration = Duration::from_secs(10);
 
 pub(crate) type Job = Box<dyn FnOnce() + Send>;
@@ -48,21 +49,21 @@ pub(crate) type Job = Box<dyn FnOnce() + Send>;
 const NO_POOL: usize = 1;
 
 thread_local! {
-    /// What this thread belongs to: 0 is the program's own, and a worker has the address of its pool.
+    /// The owner of this thread: 0 for the program, the address of its pool for a worker.
     static OURS: Cell<usize> = const { Cell::new(0) };
 }
 
-/// Whether this thread is one of the crate's own: waiting on it for the crate's threads to end would never end.
+/// Returns `true` if this is a thread of the crate: waiting on it for the crate's threads would never end.
 pub(crate) fn is_our_thread() -> bool {
     OURS.with(Cell::get) != 0
 }
 
-/// Says that this thread is one of the crate's own.
+/// Marks this thread as one of the crate's own.
 pub(crate) fn mark_our_thread() {
     OURS.with(|ours| ours.set(NO_POOL));
 }
 
-/// Runs each of these; one that panics does not keep the others from running, and its panic goes on afterwards.
+/// Runs all items. One that panics does not stop the others, and its panic continues afterwards.
 pub(crate) fn run_each<T>(all: impl IntoIterator<Item = T>, mut run: impl FnMut(T)) {
     let mut first = None;
     for one in all {
@@ -75,7 +76,7 @@ pub(crate) fn run_each<T>(all: impl IntoIterator<Item = T>, mut run: impl FnMut(
     }
 }
 
-/// What a panic said, as far as it said anything.
+/// Returns the message of a panic, if there is one.
 pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> &str {
     panic
         .downcast_ref::<&str>()
@@ -84,16 +85,16 @@ pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> &str {
         .unwrap_or("no message")
 }
 
-/// What the threads of a pool are like.
+/// The properties of a pool's threads.
 #[derive(Clone, Debug)]
 pub(crate) struct Pool {
     /// The name of each thread.
     pub(crate) name: &'static str,
-    /// How long a worker with nothing to do stays.
+    /// Time for which an idle worker stays.
     pub(crate) stay: Duration,
-    /// How many there may be.
+    /// Limit of threads.
     pub(crate) limit: usize,
-    /// Bytes of the stack of each; `None` is what the standard library has.
+    /// Stack size of each thread in bytes. `None`: the default of the standard library.
     pub(crate) stack: Option<usize>,
     pub(crate) share: Share,
 }
@@ -113,45 +114,45 @@ struct Shared {
     pool: Pool,
     queue: Mutex<Queue>,
     bell: Condvar,
-    /// Rings when a job is done.
+    /// Notified when a job is done.
     done: Condvar,
     panics: AtomicU64,
-    /// Called when [`Workers::attend`] has to be called soon.
+    /// Called when [`Workers::attend`] must be called soon.
     call: OnceLock<Box<dyn Fn() + Send + Sync>>,
 }
 
 #[derive(Default)]
 struct Queue {
     jobs: VecDeque<Job>,
-    /// Workers that wait for a job.
+    /// Number of workers that wait for a job.
     idle: usize,
-    /// Idle workers that were woken and have not come for their job yet.
+    /// Number of idle workers that were woken and have not taken a job yet.
     woken: usize,
-    /// Workers that were made and have not come for their job yet. Counted apart, because an idle one that wakes by
-    /// itself takes itself for one that was woken.
+    /// Number of workers that were made and have not taken a job yet. They are counted apart, because an idle worker
+    /// that wakes by itself counts as a woken one.
     coming: usize,
     threads: usize,
-    /// Jobs that run.
+    /// Number of running jobs.
     busy: usize,
-    /// The system refused the last thread that was asked for.
+    /// Whether the system refused the last requested thread.
     refused: bool,
-    /// Until when further refusals are not logged.
+    /// End of the time in which further refusals are not logged.
     quiet: Deadline,
-    /// Idle workers leave at once, because the client is closed.
+    /// Whether idle workers end at once, because the client is closed.
     leaving: bool,
     pace: Pace,
 }
 
-/// How fast jobs are taken, so that workers which will soon be free are preferred to new ones.
+/// The pace at which jobs are taken, so that workers which will soon be free are preferred to new ones.
 #[derive(Default)]
 struct Pace {
-    /// The end of the look that runs.
+    /// End of the present measurement.
     until: Deadline,
-    /// How many threads may still be made until then.
+    /// Number of threads that may still be made until then.
     left: usize,
-    /// How many jobs have been taken in it.
+    /// Number of jobs that were taken in it.
     taken: usize,
-    /// Whether [`Workers::attend`] was asked to come at its end.
+    /// Whether [`Workers::attend`] is requested at its end.
     asked: bool,
 }
 
@@ -163,7 +164,7 @@ impl Queue {
         Some(job)
     }
 
-    /// Takes one of the threads that may be made without another look.
+    /// Takes one of the threads that may be made without another measurement.
     fn may_make(&mut self, now: Instant) -> bool {
         let pace = &mut self.pace;
         if !pace.asked && pace.until.is_none_or(|until| until <= now) {
@@ -174,8 +175,8 @@ impl Queue {
         may
     }
 
-    /// A look is over: tells when the next one is, if there is one. As many threads as there are may be made when the jobs
-    /// would wait for too long otherwise.
+    /// Ends a measurement and returns the end of the next one, if there is one. If the jobs would wait for too long, as
+    /// many threads as there are may be made.
     fn look(&mut self, now: Instant, limit: usize) -> Deadline {
         let pace = &mut self.pace;
         match pace.until {
@@ -196,7 +197,7 @@ impl Queue {
 }
 
 impl Workers {
-    /// `secrets` is what no panic of user code shows in the log.
+    /// Creates a pool. `secrets` are masked in the logged panics of user code.
     pub(crate) fn new(clock: Clock, secrets: Arc<Secrets>, pool: Pool) -> Self {
         Self(Arc::new(Shared {
             clock,
@@ -210,7 +211,8 @@ impl Workers {
         }))
     }
 
-    /// Sets what is called when [`attend`](Self::attend) has to be called soon. Set once; it must not block.
+    /// Sets the function that is called when [`attend`](Self::attend) must be called soon. It is set once and must not
+    /// block.
     pub(crate) fn on_call_for_help(&self, call: impl Fn() + Send + Sync + 'static) {
         let _twice = self.0.call.set(Box::new(call));
     }
@@ -221,7 +223,7 @@ impl Workers {
         }
     }
 
-    /// Runs a job of something whose client is gone, and its threads with it: all such jobs of the process share a pool.
+    /// Runs a job whose client is gone together with its threads. All such jobs of the process share a pool.
     pub(crate) fn run_alone(job: impl FnOnce() + Send + 'static) {
         static POOL: OnceLock<Workers> = OnceLock::new();
         let workers = POOL.get_or_init(|| {
@@ -232,18 +234,19 @@ impl Workers {
         workers.run(job);
     }
 
-    /// Queues a job and sees to it that somebody takes it.
+    /// Queues a job and wakes or makes a worker for it.
     pub(crate) fn run(&self, job: impl FnOnce() + Send + 'static) {
         self.push(Box::new(job));
         self.kick();
     }
 
-    /// Queues a job without waking anyone; [`kick`](Self::kick) follows, once per burst.
+    /// Queues a job without waking a worker; [`kick`](Self::kick) follows once per burst.
     pub(crate) fn push(&self, job: Job) {
         self.0.queue.lock().jobs.push_back(job);
     }
 
-    /// Takes up to `count` jobs back that no worker has taken yet, the oldest first. For a pool whose jobs are all alike.
+    /// Takes back up to `count` jobs that no worker has taken yet, the oldest first. For a pool whose jobs are all
+    /// alike.
     pub(crate) fn withdraw(&self, count: usize) {
         let withdrawn: Vec<Job> = {
             let jobs = &mut self.0.queue.lock().jobs;
@@ -254,7 +257,7 @@ impl Workers {
         self.0.clock.wake_all(&self.0.done);
     }
 
-    /// Wakes or makes one worker, if there is work that nobody was woken for.
+    /// Wakes or makes one worker, if there is work for which none was woken.
     pub(crate) fn kick(&self) {
         enum Next {
             Wake,
@@ -266,7 +269,7 @@ impl Workers {
             if queue.jobs.is_empty() || queue.woken + queue.coming > 0 {
                 return;
             }
-            // In virtual time nobody will soon be free: what runs has ended before time passes.
+            // In virtual time no worker becomes free soon: running jobs have ended before time advances.
             let paced = self.0.clock.is_real() && self.0.call.get().is_some();
             if queue.idle > 0 {
                 queue.idle -= 1;
@@ -292,7 +295,7 @@ impl Workers {
         }
     }
 
-    /// Makes workers that were put off or refused, and tells when to call this again.
+    /// Makes workers that were postponed or refused. Returns the time of the next call.
     pub(crate) fn attend(&self, now: Instant) -> Deadline {
         let (wanted, look) = {
             let mut queue = self.0.queue.lock();
@@ -308,14 +311,14 @@ impl Workers {
         [look, retry].into_iter().flatten().min()
     }
 
-    /// Whether jobs wait because the system refused a thread. Workers that are there may be busy for minutes, and with
-    /// something that waits for these very jobs.
+    /// Returns `true` if jobs wait because the system refused a thread. The present workers may be busy for minutes
+    /// with jobs that wait for these very jobs.
     pub(crate) fn is_refused(&self) -> bool {
         let queue = self.0.queue.lock();
         queue.refused && !queue.jobs.is_empty()
     }
 
-    /// 1 if the calling thread is a worker of this pool.
+    /// Returns 1 if the calling thread is a worker of this pool.
     fn own(&self) -> usize {
         usize::from(OURS.with(Cell::get) == self.address())
     }
@@ -324,7 +327,7 @@ impl Workers {
         Arc::as_ptr(&self.0) as usize
     }
 
-    /// Waits until no job waits or runs but the one that asks; false when the time is up.
+    /// Waits until no other job waits or runs. Returns `false` after a timeout.
     pub(crate) fn wait_quiet(&self, until: Deadline) -> bool {
         let own = self.own();
         let mut queue = self.0.queue.lock();
@@ -340,14 +343,14 @@ impl Workers {
         }
     }
 
-    /// How many jobs run or wait, apart from the one that asks.
+    /// Number of running and waiting jobs, apart from the calling one.
     pub(crate) fn unfinished(&self) -> usize {
         let own = self.own();
         let queue = self.0.queue.lock();
         (queue.jobs.len() + queue.busy).saturating_sub(own)
     }
 
-    /// From now on a worker with nothing to do leaves at once.
+    /// Makes idle workers end at once from now on.
     pub(crate) fn leave(&self) {
         self.0.queue.lock().leaving = true;
         self.0.clock.wake_all(&self.0.bell);
@@ -385,25 +388,26 @@ impl Workers {
             (std::mem::replace(&mut queue.refused, true), logged)
         };
         if logged {
-            log::warn!("no thread for a handler or callback, which waits: {error}");
+            log::warn!("no thread for a handler or callback, which waits for a free one: {error}");
         }
         if !known {
-            // `attend` asks again until there is a thread.
+            // `attend` retries until there is a thread.
             self.call_for_help();
         }
     }
 
     fn work(&self) {
         OURS.with(|ours| ours.set(self.address()));
-        // This thread is the one that was made for somebody's kick.
+        // This thread was made by a `kick`.
         self.0.queue.lock().coming -= 1;
         while let Some(job) = self.next() {
-            // More work and nobody on the way to it: this worker may be busy for minutes, so it sends the next one.
+            // There is more work and no worker on its way: this worker may be busy for minutes, so it wakes the next
+            // one.
             self.kick();
             if let Err(panic) = catch_unwind(AssertUnwindSafe(job)) {
                 self.0.panics.fetch_add(1, Ordering::Relaxed);
                 log::error!("user code panicked: {}", self.0.secrets.clean(panic_text(&*panic)));
-                // The payload is the user's own value, and dropping it is user code too.
+                // The payload is a value of the program, and its drop is user code too.
                 if catch_unwind(AssertUnwindSafe(|| drop(panic))).is_err() {
                     log::error!("user code panicked again while its panic was dropped");
                 }
@@ -423,7 +427,7 @@ impl Workers {
         while !queue.leaving {
             let in_time = self.0.clock.wait(&self.0.bell, &mut queue, until);
             if queue.woken > 0 {
-                // `kick` took one of the idle out of their count, and it is this one.
+                // `kick` has removed one idle worker from the count, and it is this one.
                 queue.woken -= 1;
                 if let Some(job) = queue.take() {
                     return Some(job);
@@ -532,7 +536,7 @@ mod tests {
         assert!(seen.iter().all(|(_, threads)| *threads <= 3), "{seen:?}");
     }
 
-    /// The queue of a pool with so many threads, all busy, after a look in which `taken` jobs were taken.
+    /// A queue of a pool with `threads` busy threads, after a measurement in which `taken` jobs were taken.
     fn looked(threads: usize, waiting: usize, taken: usize) -> Queue {
         let mut queue = Queue { threads, ..Queue::default() };
         queue.jobs.extend((0..waiting).map(|_| Box::new(|| ()) as Job));
@@ -543,11 +547,12 @@ mod tests {
     #[test]
     fn jobs_that_are_soon_taken_make_no_thread_and_those_that_would_wait_make_as_many_as_there_are() {
         let now = Instant::now() + LOOK;
-        // Ten thousand jobs, 64 workers: at five hundred jobs in a look all are taken within a second.
+        // With ten thousand jobs and 64 workers, five hundred jobs in a measurement mean that all are taken within a
+        // second.
         let mut queue = looked(64, 10_000, 500);
         assert_eq!(queue.look(now, 4000), Some(now + LOOK));
         assert!(!queue.may_make(now));
-        // At a slower pace they are not, and when every worker blocks, nothing is taken at all.
+        // At a slower pace they are not. If every worker blocks, no job is taken at all.
         for taken in [499, 0] {
             let mut queue = looked(200, 10_000, taken);
             assert_eq!(queue.look(now, 4000), Some(now + LOOK));
@@ -557,7 +562,7 @@ mod tests {
         let mut queue = looked(2, 1, 0);
         queue.look(now, 4000);
         assert!(queue.may_make(now), "one job that waits for two that block");
-        // Nothing waits, or nothing may be made: nobody looks any more.
+        // No job waits, or no thread may be made: the measurement ends.
         assert_eq!(looked(64, 0, 3).look(now, 4000), None);
         assert_eq!(looked(64, 5, 0).look(now, 64), None);
     }

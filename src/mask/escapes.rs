@@ -1,4 +1,4 @@
-//! How escapes are undone.
+//! Decoding of escapes.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -8,19 +8,19 @@ const LONGEST_ESCAPE: usize = 12;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Escapes {
-    /// `%2F`, `\u002f`, `&#47;` and their like.
+    /// `%2F`, `\u002f`, `&#47;` and similar ones.
     Usual,
     /// `=2F`, and a `=` at the end of a line.
     Mail,
 }
 
-/// A text as it reads with its escapes undone, and where in the original each byte comes from.
+/// A text with its escapes decoded, and the original position of each byte.
 pub(super) struct View<'a> {
     pub(super) original: &'a [u8],
     pub(super) bytes: Cow<'a, [u8]>,
-    /// `None` when nothing was undone.
+    /// The positions. `None` if nothing was decoded.
     places: Option<Vec<(u32, u32)>>,
-    /// Where an escape begins that the end of the text cuts off.
+    /// Start of an escape that the end of the text cuts off.
     pub(super) cut: Option<usize>,
 }
 
@@ -36,7 +36,7 @@ impl<'a> View<'a> {
         }
     }
 
-    /// The text with its escapes undone once; `None` if there are none.
+    /// Decodes the escapes of the text once. Returns `None` if there are none.
     pub(super) fn undone(&self, escapes: Escapes) -> Option<Self> {
         let marks: &[u8] = match escapes {
             Escapes::Usual => b"%\\&",
@@ -65,7 +65,7 @@ impl<'a> View<'a> {
     }
 }
 
-/// Where an escape may begin that is cut off by the end.
+/// Finds the start of an escape that the end may have cut off.
 fn cut_escape(bytes: &[u8]) -> Option<usize> {
     let tail = bytes.len().saturating_sub(LONGEST_ESCAPE)..bytes.len();
     tail.rev().find(|at| matches!(bytes[*at], b'%' | b'\\' | b'&' | b'='))
@@ -77,7 +77,7 @@ enum Means {
     Bytes([u8; 4], usize),
 }
 
-/// How long the escape is that `rest` begins with, and what it means.
+/// Returns the length and the meaning of the escape at the start of `rest`.
 fn undo(rest: &[u8], escapes: Escapes) -> Option<(usize, Means)> {
     let byte = |value: u32| Means::Bytes([value as u8, 0, 0, 0], 1);
     let [mark, rest @ ..] = rest else { return None };
@@ -116,10 +116,10 @@ fn undo(rest: &[u8], escapes: Escapes) -> Option<(usize, Means)> {
             [b't', ..] => Some((2, byte(0x9))),
             [b'b', ..] => Some((2, byte(0x8))),
             [b'f', ..] => Some((2, byte(0xc))),
-            // In JavaScript and Rust a character.
+            // In JavaScript and Rust this is a character.
             [b'x', digits @ ..] => Some((4, means(char::from_u32(number(digits.get(..2)?, 16)?)?))),
             [b'u', b'{', digits @ ..] => {
-                // At most six digits: a longer search would begin again at the next of many.
+                // There are at most six digits: a longer search would start again at each of many.
                 let length = digits.iter().take(7).position(|byte| *byte == b'}')?;
                 Some((length + 4, means(char::from_u32(number(&digits[..length], 16)?)?)))
             }

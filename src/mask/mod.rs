@@ -1,8 +1,8 @@
-//! The search for secrets in texts of others.
+//! The search for secrets in texts from outside.
 //!
-//! One pass for each way in which a text can be read: as it is, with its escapes undone once, twice and three times,
-//! as hexadecimal, as base64, and as a list of bytes. Each pass takes a step for each byte, whatever the text and the
-//! secrets are: both may be chosen by somebody who means harm.
+//! The search makes one pass for each way of reading a text: as it is, with its escapes decoded once, twice and three
+//! times, as hexadecimal, as base64, and as a list of bytes. Each pass takes constant time for each byte, whatever the
+//! text and the secrets are: an attacker may have chosen both.
 
 mod escapes;
 
@@ -13,36 +13,36 @@ use std::sync::OnceLock;
 
 use self::escapes::{Escapes, View};
 
-/// What is shown in place of a secret.
+/// Text that is shown in place of a secret.
 pub(crate) const MASK: &str = "<secret>";
 
-/// A value shorter than this is not looked for in other texts: it would mask half of every frame.
+/// Length below which a value is not searched for in other texts: it would mask half of every frame.
 pub(crate) const SHORTEST: usize = 4;
 
-/// Of a longer secret the beginning is looked for, and a text is masked from there to its end.
+/// Length of the part of a longer secret that is searched for. A text is masked from there to its end.
 pub(crate) const PATTERN: usize = 1024;
 
-/// Of a secret that is as long as this, two thirds are found too.
+/// Length from which two thirds of a secret are found too.
 const PARTS_FROM: usize = 12;
 
-/// How often the escapes of a text are undone.
+/// Number of times that the escapes of a text are decoded.
 const LEVELS: usize = 3;
 
-/// So many separators may stand between two bytes in hexadecimal or decimal.
+/// Number of separators that may stand between two bytes in hexadecimal or decimal.
 const SEPARATORS: usize = 3;
 
-/// Finds secrets in texts, in whatever case: as they are; with the escapes of URLs, JSON, JavaScript, Rust, HTML or
-/// quoted-printable, also several times; in hexadecimal, in base64, and as lists of bytes; also in the middle of
-/// something longer, and without their first or last third.
+/// Finds secrets in texts, in any case: as they are; with the escapes of URLs, JSON, JavaScript, Rust, HTML or
+/// quoted-printable, also several times; in hexadecimal, in base64, and as lists of bytes; also within a longer text,
+/// and without their first or last third.
 #[derive(Default)]
 pub(crate) struct Mask {
-    /// The secrets, and whether each is to be found as a word only.
+    /// The secrets, and whether each is searched for as a whole word only.
     secrets: Vec<(Box<str>, bool)>,
-    /// Built by the first search: a mask is often replaced by the next before a text is searched.
+    /// The patterns, built by the first search: a mask is often replaced before a text is searched.
     patterns: OnceLock<Patterns>,
 }
 
-/// The secrets as they may be written.
+/// The secrets in all the forms that are searched for.
 #[derive(Default)]
 struct Patterns {
     texts: Automaton,
@@ -58,34 +58,34 @@ impl fmt::Debug for Mask {
 }
 
 impl Mask {
-    /// Of each secret, whether it is to be found as a word only.
+    /// Creates a mask of secrets. The flag of a secret is `true` if only the whole word counts.
     pub(crate) fn new<'a>(secrets: impl Iterator<Item = (&'a str, bool)>) -> Self {
         let secrets = secrets.filter(|(secret, _)| secret.len() >= SHORTEST);
         let secrets = secrets.map(|(secret, is_word)| (secret.into(), is_word)).collect();
         Self { secrets, patterns: OnceLock::new() }
     }
 
-    /// Bytes of the secrets.
+    /// Size of the secrets in bytes.
     pub(crate) fn bytes(&self) -> usize {
         self.secrets.iter().map(|(secret, _)| size_of::<(Box<str>, bool)>() + secret.len()).sum()
     }
 
-    /// `text` with each secret masked, however it is written.
+    /// Returns `text` with each secret masked, in whatever form it is.
     pub(crate) fn clean(&self, text: &str) -> String {
         replace(text, self.find(text, false).found)
     }
 
-    /// The same of a text that was cut off somewhere: what may be the beginning of a secret at its end is masked too.
+    /// Masks a text that was cut off: the possible beginning of a secret at its end is masked too.
     pub(crate) fn clean_part(&self, text: &str) -> String {
         replace(text, self.find(text, true).found)
     }
 
-    /// Whether `text` is one of them, whole.
+    /// Returns `true` if `text` is exactly one of the secrets.
     pub(crate) fn is(&self, text: &str) -> bool {
         self.secrets.iter().any(|(secret, _)| **secret == *text)
     }
 
-    /// How much work it is to clean this.
+    /// Number of steps for cleaning this text.
     #[cfg(test)]
     pub(crate) fn steps(&self, text: &str) -> usize {
         self.find(text, true).steps
@@ -122,7 +122,7 @@ impl Patterns {
         };
         let start = &bytes[..bytes.len().min(PATTERN)];
         let mut written = vec![start.to_vec()];
-        // Escapes that are part of the secret are undone in the text along with those of the text.
+        // Escapes that are part of the secret are decoded in the text together with those of the text.
         while written.len() <= LEVELS {
             let undone =
                 written.last().and_then(|last| Some(View::of(last).undone(Escapes::Usual)?.bytes.into_owned()));
@@ -132,7 +132,7 @@ impl Patterns {
             }
         }
         if !secret.is_ascii() {
-            // The case of ASCII is ignored by the search.
+            // The search ignores the case of ASCII letters.
             for other in [secret.to_lowercase(), secret.to_uppercase()] {
                 written.push(other.as_bytes()[..other.len().min(PATTERN)].to_vec());
             }
@@ -154,7 +154,7 @@ impl Patterns {
         let mut view = View::of(text.as_bytes());
         for level in 0..=LEVELS {
             self.look_at(&view, search);
-            // What mail writes would take `=ab` in a URL for an escape, so it is a way to read of its own.
+            // Quoted-printable would treat `=ab` in a URL as an escape, so it is a separate way of reading.
             if level < 2 {
                 if let Some(view) = view.undone(Escapes::Mail) {
                     self.look_at(&view, search);
@@ -186,7 +186,7 @@ impl Patterns {
         let (mut at, mut between, mut prefix) = (0, 0, None);
         while let Some(byte) = view.bytes.get(at) {
             let next = view.bytes.get(at + 1);
-            // `0x54` and `\x54`.
+            // For example `0x54` and `\x54`.
             if matches!(byte, b'0' | b'\\') && matches!(next, Some(b'x' | b'X')) {
                 prefix = Some(view.place(at).start);
                 at += 2;
@@ -228,7 +228,7 @@ impl Patterns {
         run.finish(SHORTEST, search);
     }
 
-    /// `[84, 48, 107]`.
+    /// Searches for lists of bytes, such as `[84, 48, 107]`.
     fn as_bytes(&self, view: &View<'_>, search: &mut Search) {
         let mut run = Run::new(&self.texts);
         let (mut at, mut between) = (0, 0);
@@ -237,7 +237,7 @@ impl Patterns {
             let value = view.bytes[at..at + digits].iter().fold(0u32, |sum, digit| sum * 10 + u32::from(digit - b'0'));
             if let (1..=3, Ok(value)) = (digits, u8::try_from(value)) {
                 let place = view.place(at).start..view.place(at + digits - 1).end;
-                // Beside another number there is always something between.
+                // Between two numbers there is always a separator.
                 if between > 0 || run.is_fresh() {
                     run.take(fold(value), place, view, None, search);
                 } else {
@@ -258,7 +258,7 @@ impl Patterns {
     }
 }
 
-/// What was found so far.
+/// The matches so far.
 struct Search {
     found: Vec<Range<usize>>,
     steps: usize,
@@ -268,7 +268,7 @@ struct Search {
 
 impl Search {
     fn push(&mut self, mut range: Range<usize>) {
-        // Those of one run come in the order of their ends.
+        // The matches of one run are ordered by their ends.
         while let Some(last) = self.found.last().filter(|last| last.end >= range.start && last.start <= range.end) {
             range = last.start.min(range.start)..last.end.max(range.end);
             self.found.pop();
@@ -277,7 +277,7 @@ impl Search {
     }
 }
 
-/// Puts the mask in place of these ranges.
+/// Replaces these ranges by the mask.
 fn replace(text: &str, mut found: Vec<Range<usize>>) -> String {
     if found.is_empty() {
         return text.to_owned();
@@ -303,8 +303,8 @@ fn fold(byte: u8) -> u8 {
     if byte == b'+' { b' ' } else { byte.to_ascii_lowercase() }
 }
 
-/// The digits of base64 that hold nothing but bytes of this secret, for each place in a group of three at which it may
-/// begin.
+/// Returns the base64 digits that contain only bytes of this secret, for each position in a group of three at which it
+/// may begin.
 fn base64_within(secret: &[u8]) -> impl Iterator<Item = Vec<u8>> {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     (0..3).map(move |shift| {
@@ -320,15 +320,15 @@ fn base64_within(secret: &[u8]) -> impl Iterator<Item = Vec<u8>> {
     })
 }
 
-/// What of a pattern counts.
+/// The part of a pattern that counts.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Pattern {
     Whole,
-    /// Whole, and with something else than a letter or digit on both sides.
+    /// The whole pattern, with no letter or digit beside it.
     Word,
-    /// Two thirds of it.
+    /// Two thirds of the pattern.
     Parts,
-    /// All of it, and everything that follows in the text.
+    /// The whole pattern, and the rest of the text.
     Beginning,
 }
 
@@ -336,21 +336,21 @@ enum Pattern {
 struct Node {
     unit: u8,
     depth: u32,
-    /// The first of its children, and the next child of its parent; 0 is none.
+    /// The first child, and the next sibling; 0 means none.
     child: u32,
     sibling: u32,
-    /// The longest other beginning of a pattern that ends here.
+    /// The node of the longest other beginning of a pattern that ends here.
     fail: u32,
-    /// So many units up to here are of a secret.
+    /// Number of units up to here that belong to a secret.
     found: u32,
-    /// A word ends here; and the next shorter one that does.
+    /// Whether a word ends here; `next_word` is the next shorter one that does.
     word: bool,
     next_word: u32,
-    /// What follows is of the secret too.
+    /// Whether the rest of the text belongs to the secret too.
     endless: bool,
 }
 
-/// All patterns at once, after Aho and Corasick: a text is searched in so many steps as it has units, twice at most.
+/// All patterns at once, after Aho and Corasick: a search takes at most two steps for each unit of the text.
 struct Automaton {
     nodes: Vec<Node>,
     /// The children of the root.
@@ -407,7 +407,7 @@ impl Automaton {
         new
     }
 
-    /// The child for this unit; 0 if there is none.
+    /// Returns the child for this unit; 0 if there is none.
     fn child(&self, node: u32, unit: u8) -> u32 {
         if node == 0 {
             return self.first[usize::from(unit)];
@@ -419,7 +419,7 @@ impl Automaton {
         child
     }
 
-    /// Finds where each node goes on when none of its children fits.
+    /// Computes where the search continues from each node when no child fits.
     fn link(&mut self) {
         let mut waiting: VecDeque<u32> = self.first.iter().copied().filter(|node| *node != 0).collect();
         while let Some(node) = waiting.pop_front() {
@@ -446,11 +446,11 @@ impl Automaton {
     }
 }
 
-/// A walk through the automaton.
+/// One search through the automaton.
 struct Run<'a> {
     automaton: &'a Automaton,
     state: u32,
-    /// Where the last units begin, as many as a pattern may have.
+    /// The start positions of the last units, as many as the longest pattern has.
     starts: VecDeque<usize>,
     end: usize,
 }
@@ -469,7 +469,8 @@ impl<'a> Run<'a> {
         self.starts.clear();
     }
 
-    /// The next unit, which is at `place` in the original; `at` is its place in the view, if it is a byte of that.
+    /// Processes the next unit, which is at `place` in the original. `at` is its position in the view, if it is a byte
+    /// of that.
     fn take(&mut self, unit: u8, place: Range<usize>, view: &View<'_>, at: Option<usize>, search: &mut Search) {
         search.steps += 1;
         let automaton = self.automaton;
@@ -513,13 +514,13 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Where the last so many units begin.
+    /// Returns the start of the last `count` units.
     fn start(&self, count: u32) -> usize {
         let at = self.starts.len().saturating_sub(count as usize);
         self.starts.get(at).copied().unwrap_or_default()
     }
 
-    /// The text is cut off here: what has so much of the beginning of a secret is one.
+    /// Ends the search of a text that is cut off: a match of this much of a secret's beginning counts.
     fn finish(&self, enough: usize, search: &mut Search) {
         let depth = self.automaton.nodes[self.state as usize].depth;
         if search.is_part && depth as usize >= enough {

@@ -1,6 +1,6 @@
-//! The ways in which a secret may be written, for the tests of the search.
+//! The forms in which a secret may be written, for the tests of the search.
 
-/// Each way to write a text, with its name.
+/// Returns each form of a text, with its name.
 pub(super) fn forms(secret: &str) -> Vec<(&'static str, String)> {
     let json = |text: &str| serde_json::to_string(text).expect("JSON").trim_matches('"').to_owned();
     let bytes =

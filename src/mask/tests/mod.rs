@@ -1,4 +1,4 @@
-//! The search for secrets.
+//! Tests of the search for secrets.
 
 mod forms;
 
@@ -44,7 +44,8 @@ fn a_secret_is_found_however_it_is_written() {
 
 #[test]
 fn a_secret_in_the_middle_of_base64_is_found() {
-    // "project:PT-canary", "aproject:PT-canary" and "abproject:PT-canary"; then one with the digits 62 and 63.
+    // These are "project:PT-canary", "aproject:PT-canary" and "abproject:PT-canary", then one with the digits 62 and
+    // 63.
     let both = mask(&["project", "PT-canary"]);
     for basic in ["cHJvamVjdDpQVC1jYW5hcnk=", "YXByb2plY3Q6UFQtY2FuYXJ5", "YWJwcm9qZWN0OlBULWNhbmFyeQ=="] {
         let shown = both.clean(basic);
@@ -79,7 +80,7 @@ fn the_beginning_of_a_secret_where_a_text_was_cut_is_masked() {
     assert_eq!(mask.clean_part("canary-and-more, can"), "<secret>, can");
     assert_eq!(mask.clean_part("nothing of that"), "nothing of that");
     assert_eq!(mask.clean_part(""), "");
-    // The h\u{e9} is no boundary to begin at.
+    // The position within the two bytes of h\u{e9} is no boundary.
     assert_eq!(mask.clean_part("h\u{e9}"), "h\u{e9}");
 }
 
@@ -101,7 +102,7 @@ fn each_written_form_is_masked_in_each_place() {
             let twice = mask.clean(&format!("z {written} | {written}"));
             assert_eq!(twice, format!("z {MASK} | {MASK}"), "{form}: {written}");
         }
-        // Base64 has digits at its ends that belong to what is beside the secret too.
+        // The first and last digits of base64 may also encode bytes beside the secret.
         for before in ["", "a", "ab"] {
             let text = base64(format!("{before}{secret}:").as_bytes());
             let urls = text.replace('+', "-").replace('/', "_");
@@ -111,7 +112,7 @@ fn each_written_form_is_masked_in_each_place() {
                 assert!(shown.contains(MASK) && shown.len() <= 2 + MASK.len() + 9, "{written}: {shown}");
             }
         }
-        // Without its beginning two thirds are masked.
+        // Two thirds are masked without the beginning, too.
         let third = secret.char_indices().map(|(at, _)| at).rfind(|at| at * 3 <= secret.len()).expect("a third");
         assert_eq!(mask.clean(&secret[third..]).matches(MASK).count(), 1);
     }
@@ -131,7 +132,7 @@ fn what_only_looks_like_a_secret_is_left() {
     }
 }
 
-/// The steps for this text, and for one of twice its length.
+/// Returns the steps for this text, and for one of twice its length.
 fn steps(mask: &Mask, piece: &str) -> (usize, usize) {
     let of = |length: usize| mask.steps(&piece.repeat(length / piece.len()));
     (of(1 << 15), of(1 << 16))
@@ -152,7 +153,7 @@ fn twice_the_text_takes_twice_the_steps_whatever_text_and_secrets_are() {
             "97,", "a=\n", "\u{e9}",
         ] {
             let (once, twice) = steps(&mask, piece);
-            // The few more are the ends, where an escape may be cut off.
+            // The few additional steps are for the ends, where an escape may be cut off.
             assert!(twice <= 2 * once + 4000, "{piece:?}: {once}, then {twice} steps");
             assert!(twice <= 48 << 16, "{piece:?}: {twice} steps");
         }
