@@ -19,12 +19,12 @@ const EXIT: &str = "Exit status: 0 if the call was answered and everything was p
     6 if the dial failed for another reason; 7 if the callee hung up first, unless --stay was given; 130 if a signal ended it; 1 for any other failure.\n\n\
     Credentials come from the environment. `relay sim` prints variables that lead to a simulator.";
 
-/// How long the end of a call that was hung up may take to be reported.
+/// Longest time until the end of a hung-up call is reported.
 const LAST_EVENT: Duration = Duration::from_secs(30);
 
-/// Calls a number, and speaks to the person who answers
+/// Calls a number, and speaks to the callee who answers
 ///
-/// The call is hung up when everything was played.
+/// The call is hung up after everything was played.
 #[derive(Args, Debug)]
 #[command(after_long_help = EXIT)]
 pub struct Flags {
@@ -39,19 +39,19 @@ pub struct Flags {
     #[arg(long, value_name = "NUMBER", env = "SIGNALWIRE_FROM_NUMBER")]
     from: String,
 
-    /// Speaks TEXT after the answer; may be given several times
+    /// Text that is spoken after the answer; may be given several times
     #[arg(long, value_name = "TEXT")]
     say: Vec<String>,
 
-    /// Plays the audio file at URL, after all that is said; may be given several times
+    /// URL of an audio file that is played after the spoken texts; may be given several times
     #[arg(long, value_name = "URL")]
     play: Vec<String>,
 
-    /// How long it may ring, in seconds
+    /// Longest ringing time in seconds
     #[arg(long, value_name = "SECONDS", value_parser = crate::sim::life, allow_negative_numbers = true, default_value = "30")]
     ring: Duration,
 
-    /// Does not hang up: the call goes on until the callee does, or a signal comes
+    /// Stays on the line until the callee hangs up or a signal arrives
     #[arg(long)]
     stay: bool,
 }
@@ -109,12 +109,12 @@ fn call(flags: &Flags, client: &Client, dial: Dial) -> Result<u8, Error> {
     let why = end.reason.map(|reason| format!(": {reason}")).unwrap_or_default();
     let lasted = end.duration.map(|lasted| format!(" after {lasted:.1?}")).unwrap_or_default();
     line(format_args!("ended{lasted}{why}"));
-    // A playback ends well with its call, so that only the end of the call tells who was first.
+    // A playback succeeds if its call ends, so only the end of the call shows which side hung up first.
     let was_left = !is_played || (!flags.stay && end.source == Some(EndSource::Inbound));
     Ok(if was_left { 7 } else { 0 })
 }
 
-/// Shows what the legs do until one is answered.
+/// Shows the steps of the legs until one is answered.
 fn answered(dialing: &Dialing) -> Result<Call, Error> {
     let (mut steps, progress) = (dialing.progress(), Progress::new());
     let mut rings: Option<Leg> = None;
@@ -142,7 +142,7 @@ fn answered(dialing: &Dialing) -> Result<Call, Error> {
     }
 }
 
-/// Plays, and shows how it ended. Returns `false` if the call ended before.
+/// Plays, and shows how the playback ended. Returns `false` if the call ended before.
 fn play(call: &Call, media: Playlist) -> Result<bool, Error> {
     let progress = Progress::new();
     let playing = call.play(media)?;

@@ -8,10 +8,10 @@ use signalwire_relay::ladder::Ladder;
 use crate::Outcome;
 use crate::say::{complain, is_coloured, tame, write};
 
-/// The exit status if something of the file could not be read. What could be read is drawn.
+/// Exit status if a part of the file could not be read. The rest is drawn.
 const DAMAGED: u8 = 3;
 
-/// The width of a ladder that is not for a terminal.
+/// Width of a ladder that is not for a terminal.
 const WIDTH: u16 = 120;
 
 const EXIT: &str = "Exit status: 0; 3 if lines of the file could not be read, which are named on stderr; 1 if there is \
@@ -28,11 +28,11 @@ pub struct Flags {
     #[arg(value_name = "FILE")]
     file: PathBuf,
 
-    /// Draws the call with this ID, and those that it was connected with
+    /// ID of the call to draw, with the calls that it was connected with
     #[arg(long, value_name = "ID")]
     call: Option<String>,
 
-    /// Draws the last N rows
+    /// Number of rows to draw, the last ones
     #[arg(long, value_name = "N")]
     last: Option<usize>,
 
@@ -44,7 +44,7 @@ pub struct Flags {
     #[arg(long)]
     html: bool,
 
-    /// Prints the rows as JSON, a line each
+    /// Prints the rows as JSON, one per line
     #[arg(long, conflicts_with_all = ["svg", "html"])]
     json: bool,
 

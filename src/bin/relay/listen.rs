@@ -1,4 +1,4 @@
-//! `relay listen`: answers calls, and shows what comes.
+//! `relay listen`: answers calls, and shows their events.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use crate::target::Target;
 
 const GREETING: &str = "This is relay listen. Your call has arrived.";
 
-/// How long the last events of a call may take to be shown.
+/// Longest time for showing the last events of a call.
 const LAST_EVENTS: Duration = Duration::from_secs(10);
 
 const NOTES: &str = "The command is one more client that the service offers calls to: in a project with other clients, give \
@@ -23,7 +23,7 @@ const NOTES: &str = "The command is one more client that the service offers call
     Exit status: 0 after Ctrl-C or --once; 1 if the connection could not be made, or the credentials are refused.\n\n\
     Credentials come from the environment. `relay sim` prints variables that lead to a simulator.";
 
-/// Answers inbound calls, receives text messages, and shows what happens on them
+/// Answers inbound calls, receives text messages, and shows their events
 ///
 /// Each caller hears a text. Then digits and speech are shown until the caller hangs up.
 #[derive(Args, Debug)]
@@ -36,11 +36,11 @@ pub struct Flags {
     #[arg(long, value_name = "CONTEXT", default_value = "default")]
     context: Vec<String>,
 
-    /// What is said to each caller
+    /// Text that is spoken to each caller
     #[arg(long, value_name = "TEXT", default_value = GREETING)]
     say: String,
 
-    /// Hangs up after that, instead of listening to the caller
+    /// Hangs up after the text, instead of listening to the caller
     #[arg(long)]
     hang_up: bool,
 
@@ -52,12 +52,12 @@ pub struct Flags {
     #[arg(long)]
     once: bool,
 
-    /// Prints every event as a JSON object on a line of its own
+    /// Prints every event as a JSON object, one per line
     #[arg(long)]
     json: bool,
 }
 
-/// What the handlers need.
+/// The state of the handlers.
 struct Desk {
     say: String,
     hang_up: bool,
@@ -120,7 +120,7 @@ fn leave(client: Option<&Client>) {
 impl Desk {
     fn done(&self, client: Option<&Client>) {
         if let (true, Some(client)) = (self.once, client) {
-            // What is still to be shown of the call is shown before.
+            // The last events of the call are shown before.
             client.shutdown(LAST_EVENTS);
         }
     }
@@ -170,7 +170,7 @@ impl Desk {
         }
         call.answer()?;
         if !self.hang_up {
-            // Before anything is said, so that no digit is lost. Its results are events, which are shown.
+            // The collect starts before the text, so that no digit is lost. Its results are shown as events.
             let ask = Collect::digits(1).or_speech().continuous(true).initial_timeout(Duration::from_secs(60 * 60));
             let _goes_on = call.collect(ask)?;
         }
@@ -189,7 +189,7 @@ impl Desk {
 /// Shows an event. Returns `false` if stdout is closed.
 fn shown(event: &Event, as_json: bool) -> bool {
     let raw = event.raw();
-    // That of a payment may hold card data.
+    // The event of a payment may contain card data.
     let payload = if matches!(event, Event::Pay(_)) { Value::Null } else { raw.value() };
     if as_json {
         return line(

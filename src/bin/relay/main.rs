@@ -39,13 +39,13 @@ enum Task {
     Man(pages::Man),
 }
 
-/// The exit status of a command that could not do its work.
+/// Exit status of a command that failed.
 const FAILED: u8 = 1;
 
-/// The exit status for a command line that is wrong.
+/// Exit status for a wrong command line.
 const USAGE: u8 = 2;
 
-/// What a command returns: its exit status, or why it could not do its work.
+/// The result of a command: its exit status, or the reason of its failure.
 type Outcome = Result<u8, String>;
 
 fn main() -> ExitCode {
@@ -71,7 +71,7 @@ fn main() -> ExitCode {
     }))
 }
 
-/// Prints the help that was asked for, or what is wrong with the command line and what would be right.
+/// Prints the requested help, or the mistake in the command line with the help of its flag.
 fn refuse(mut error: clap::Error) -> ExitCode {
     let is_help = !error.use_stderr();
     if let Some(expected) = expected(&error) {
@@ -82,7 +82,7 @@ fn refuse(mut error: clap::Error) -> ExitCode {
     ExitCode::from(if is_help { 0 } else { USAGE })
 }
 
-/// The help of the flag whose value is missing or wrong; the parser alone says only that this is so.
+/// Returns the help of the flag whose value is missing or wrong, because the parser reports only the mistake.
 fn expected(error: &clap::Error) -> Option<String> {
     let is_of_value = matches!(error.kind(), ErrorKind::InvalidValue | ErrorKind::WrongNumberOfValues);
     let (true, Some(ContextValue::String(flag))) = (is_of_value, error.get(ContextKind::InvalidArg)) else {

@@ -1,4 +1,4 @@
-//! `relay completions` and `relay man`: what a shell and `man` read.
+//! `relay completions` and `relay man`: input for a shell and for `man`.
 
 use clap::{Args, Command};
 use clap_complete::Shell;
@@ -14,7 +14,7 @@ const SHELLS: &str = "For bash: relay completions bash > ~/.local/share/bash-com
 #[derive(Args, Debug)]
 #[command(after_help = SHELLS)]
 pub struct Completions {
-    /// Shell that is to read them
+    /// Shell that the completions are for
     #[arg(value_name = "SHELL")]
     shell: Shell,
 }

@@ -1,4 +1,4 @@
-//! `relay replay`: plays a recording to a program, and compares what the program does.
+//! `relay replay`: plays a recording to a program, and compares the program's frames with the recording.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -13,10 +13,10 @@ use crate::Outcome;
 use crate::say::{GOOD, complain, line, styled, tame};
 use crate::sim::environment;
 
-/// The exit status if the program did something else than in the recording.
+/// Exit status if the program differed from the recording.
 const DIFFERS: u8 = 3;
 
-/// How long the program may take to end once it is told to.
+/// Time in which the program must end after it was requested to.
 const GRACE: Duration = Duration::from_secs(5);
 
 const NOTES: &str = "The program finds the simulator by its environment: SIGNALWIRE_RELAY_HOST, SIGNALWIRE_RELAY_SCHEME or \
@@ -27,7 +27,7 @@ const NOTES: &str = "The program finds the simulator by its environment: SIGNALW
     Exit status: 0 if the program did the same; 3 if it did not, with both ladders on stdout; 1 if the recording or the \
     program cannot be used.";
 
-/// Plays a trace or a journal to a program in place of the service, and compares what the program does
+/// Plays a trace or a journal to a program in place of the service, and compares the program's frames
 #[derive(Args, Debug)]
 #[command(after_long_help = NOTES)]
 pub struct Flags {
@@ -39,7 +39,7 @@ pub struct Flags {
     #[arg(long, value_name = "N", value_parser = crate::sim::speed, allow_negative_numbers = true, default_value = "1")]
     speed: f64,
 
-    /// How many seconds of the recording the next request of the program may be late
+    /// Longest delay of the program's next request, in seconds of the recording
     #[arg(long, value_name = "SECONDS", value_parser = crate::sim::life, allow_negative_numbers = true, default_value = "60")]
     patience: Duration,
 
@@ -47,7 +47,7 @@ pub struct Flags {
     #[arg(long)]
     tls: bool,
 
-    /// Program and its arguments, behind --
+    /// Program and its arguments, after --
     #[arg(value_name = "PROGRAM", required = true, last = true)]
     program: Vec<String>,
 }
@@ -73,14 +73,14 @@ pub fn run(flags: &Flags) -> Outcome {
             Ok(0)
         }
         Err(differences) => {
-            // In the program's own form, which has lines and columns.
+            // The program's own form has lines and columns.
             let _closed = writeln!(std::io::stdout(), "{differences}");
             Ok(DIFFERS)
         }
     }
 }
 
-/// Asks the program to end, and ends it if it does not.
+/// Requests the program to end, and kills it if it does not.
 fn end(mut child: Child) {
     let pid = child.id();
     kill(pid, "-TERM");
@@ -97,7 +97,7 @@ fn end(mut child: Child) {
 
 #[cfg(unix)]
 fn kill(pid: u32, signal: &str) {
-    // Without unsafe code, and fails only if the program has ended.
+    // This needs no unsafe code, and fails only if the program has ended.
     let _has_ended = Command::new("kill").args([signal, &pid.to_string()]).stderr(Stdio::null()).status();
 }
 

@@ -1,4 +1,4 @@
-//! Lines on stdout and stderr, in colours where they are shown.
+//! Lines on stdout and stderr, with colours on a terminal.
 
 use std::fmt::Display;
 use std::io::{IsTerminal, Write};
@@ -16,23 +16,23 @@ pub fn complain(line: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");
 }
 
-/// Writes a line to stdout; colours are left out where stdout is no terminal. Returns `false` if stdout is closed.
+/// Writes a line to stdout, without colours if stdout is no terminal. Returns `false` if stdout is closed.
 pub fn line(line: impl Display) -> bool {
     let mut out = anstream::stdout();
     writeln!(out, "{line}").and_then(|()| out.flush()).is_ok()
 }
 
-/// The text in a colour.
+/// Returns the text in a colour.
 pub fn styled(style: Style, text: impl Display) -> String {
     format!("{style}{text}{style:#}")
 }
 
-/// A text of others as one line that does nothing to a terminal.
+/// Returns a text from outside as one line without control characters.
 pub fn tame(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }
 
-/// A line on stderr that is written anew while something goes on, if stderr is a terminal. Cleared when it is dropped.
+/// A line on stderr that is updated during an operation, if stderr is a terminal. Cleared when it is dropped.
 pub struct Progress {
     is_shown: bool,
 }
@@ -49,7 +49,7 @@ impl Progress {
         }
     }
 
-    /// Makes room for a line on stdout.
+    /// Clears the line, to make room for a line on stdout.
     pub fn clear(&self) {
         if self.is_shown {
             let mut out = std::io::stderr();
@@ -64,17 +64,17 @@ impl Drop for Progress {
     }
 }
 
-/// Writes to stdout, as it is.
+/// Writes bytes to stdout unchanged.
 pub fn write(bytes: &[u8]) -> Result<(), String> {
     let mut out = std::io::stdout().lock();
     match out.write_all(bytes).and_then(|()| out.flush()) {
-        // The reader has seen enough.
+        // The reader has closed its end of the pipe.
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
         written => written.map_err(|error| format!("stdout: {error}")),
     }
 }
 
-/// Whether stdout shows colours.
+/// Returns `true` if stdout shows colours.
 pub fn is_coloured() -> bool {
     anstream::AutoStream::choice(&std::io::stdout()) != anstream::ColorChoice::Never
 }

@@ -1,4 +1,4 @@
-//! Signals: the first one ends the work, the second one the process.
+//! Signals: the first one ends the operation, the second one the process.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -9,7 +9,7 @@ pub fn came() -> bool {
     CAME.load(Ordering::SeqCst)
 }
 
-/// Runs `first` at the first SIGINT or SIGTERM, on a thread of its own. The second one ends the process.
+/// Runs `first` at the first SIGINT or SIGTERM, on its own thread. The second one ends the process.
 #[cfg(unix)]
 pub fn watch(first: impl Fn() + Send + 'static) -> Result<(), String> {
     use signal_hook::consts::{SIGINT, SIGTERM};
@@ -17,7 +17,7 @@ pub fn watch(first: impl Fn() + Send + 'static) -> Result<(), String> {
 
     let refused = |error| format!("signals cannot be watched: {error}");
     let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(refused)?;
-    // A thread for each, so that the second is seen while the first is dealt with.
+    // Each signal gets its own thread, so that the second is seen while the first is handled.
     let thread = std::thread::Builder::new().name("signals".into()).spawn(move || {
         let mut first = Some(first);
         for signal in signals.forever() {

@@ -1,4 +1,4 @@
-//! Which service the commands connect to.
+//! The service that the commands connect to.
 
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ pub enum Backend {
 }
 
 impl Target {
-    /// Connects, and ends the client at the first signal: live calls are hung up, dials cancelled.
+    /// Connects, and shuts down the client at the first signal: live calls are hung up, dials cancelled.
     pub fn connect(&self, builder: Builder) -> Result<Client, String> {
         let client = builder.connect().map_err(|error| format!("{error}\n(`relay doctor` checks each step)"))?;
         let host = client.host();

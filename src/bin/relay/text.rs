@@ -1,4 +1,4 @@
-//! `relay text`: sends a text message and waits for what becomes of it.
+//! `relay text`: sends a text message and waits for its final state.
 
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
@@ -39,7 +39,7 @@ pub struct Flags {
     #[arg(long, value_name = "URL")]
     media: Vec<String>,
 
-    /// How long to wait for the carrier's report, in seconds
+    /// Longest time to wait for the carrier's report, in seconds
     #[arg(long, value_name = "SECONDS", value_parser = crate::sim::life, allow_negative_numbers = true, default_value = "60")]
     timeout: Duration,
 }

@@ -1,4 +1,4 @@
-//! A certificate, as far as it is shown.
+//! A certificate in printable form.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -12,7 +12,7 @@ use x509_cert::ext::pkix::name::GeneralName;
 /// Seconds of a day.
 const DAY: i64 = 24 * 60 * 60;
 
-/// A certificate that expires within so many days is said to do so soon.
+/// Number of days before its expiry from which a certificate is reported to expire soon.
 const SOON: i64 = 14;
 
 #[derive(Debug)]
@@ -22,12 +22,12 @@ pub struct Certificate {
     names: Vec<String>,
     not_before: String,
     not_after: String,
-    /// Whole days until it expires; negative if it has.
+    /// Whole days until the expiry; negative if it has passed.
     days_left: i64,
 }
 
 impl Certificate {
-    /// Returns `None` for what is no certificate.
+    /// Reads a certificate. Returns `None` for anything else.
     pub fn read(pem: &str) -> Option<Self> {
         let certificate = x509_cert::Certificate::from_pem(pem).ok()?;
         let certificate = certificate.tbs_certificate();

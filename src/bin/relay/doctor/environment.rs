@@ -1,14 +1,14 @@
-//! The variables that decide how a program connects. No secret value leaves this module.
+//! The variables that control how a program connects. No secret value leaves this module.
 
 use std::env::{self, VarError};
 
-/// Their value is secret, or a part of the credentials.
+/// Variables whose value is secret, or a part of the credentials.
 const SECRET: &[&str] = &["SIGNALWIRE_PROJECT_ID", "SIGNALWIRE_API_TOKEN", "SIGNALWIRE_JWT_TOKEN"];
 
-/// Their value is a host. Where a whole URL was given by mistake, it may hold credentials.
+/// Variables whose value is a host. A whole URL, set by mistake, may contain credentials.
 const HOSTS: &[&str] = &["SIGNALWIRE_RELAY_HOST", "SIGNALWIRE_SPACE"];
 
-/// Their value is a URL that may hold credentials.
+/// Variables whose value is a URL that may contain credentials.
 const PROXIES: &[&str] = &["wss_proxy", "WSS_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"];
 
 const OTHERS: &[&str] = &[
@@ -23,7 +23,7 @@ const OTHERS: &[&str] = &[
     "RELAY_MAX_CONNECTIONS",
 ];
 
-/// Returns the variables that are set, and for the credentials also that they are not, with what may be shown of each.
+/// Returns the variables that are set, each in printable form. Credentials are also listed if they are not set.
 pub fn read() -> Vec<(&'static str, String)> {
     let mut found = Vec::new();
     for name in SECRET {
@@ -52,7 +52,7 @@ fn host(value: &str) -> String {
     if value.contains(['@', '/', '?', '#']) { "set, and not a host (not shown)".to_owned() } else { value.to_owned() }
 }
 
-/// The URL without its credentials, and without what follows the port.
+/// Returns the URL without its credentials, and without the part after the port.
 fn proxy(value: &str) -> String {
     let (scheme, rest) = value.split_once("://").unwrap_or(("http", value));
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();

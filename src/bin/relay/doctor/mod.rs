@@ -21,17 +21,17 @@ const EXIT: &str = "Exit status: 0 if every check passed or was skipped; 1 if th
 
 /// Checks the connection to the service: name lookup, TCP, proxy, TLS, authentication, pings
 ///
-/// Every check says how long it took, what was found out, and what to do if it failed.
+/// Every check reports its time, its result, and what to do if it failed.
 #[derive(Args, Debug)]
 #[command(after_long_help = EXIT)]
 pub struct Flags {
     #[command(flatten)]
     target: Target,
 
-    /// Also subscribes to CONTEXT; may be given several times
+    /// Context to subscribe to as well; may be given several times
     ///
-    /// While the doctor runs, calls of that context may be offered to it. It passes them back to routing at once. A text
-    /// message that arrives meanwhile is lost.
+    /// During the checks, calls of that context may be offered to the doctor. It passes them back to routing at once. A
+    /// text message that arrives meanwhile is lost.
     #[arg(long, value_name = "CONTEXT")]
     context: Vec<String>,
 
@@ -44,7 +44,7 @@ pub struct Flags {
     json: bool,
 }
 
-/// The exit status of a check that failed.
+/// Exit status of a failed check.
 fn status(check: Check) -> u8 {
     match check {
         Check::Settings => 10,
@@ -113,7 +113,7 @@ fn show(step: &Step, chain: &[Certificate]) -> bool {
         Verdict::Skipped(why) => format!("skipped: {why}"),
         _ => found(step),
     };
-    // What is the same in every line stands beneath each other; nothing stands at the end of a line.
+    // Equal parts of the lines are aligned, and no line has trailing white space.
     let head = format!("{:<19}{took:>8}  {}", step.check.to_string(), tame(&found));
     let mut is_heard = line(format_args!("{} {}", styled(style, mark), head.trim_end()));
     let mut below = |text: String| is_heard &= line(format_args!("    {text}"));
@@ -132,7 +132,7 @@ fn span(span: Duration) -> String {
     if millis < 100.0 { format!("{millis:.1} ms") } else { format!("{millis:.0} ms") }
 }
 
-/// What a step found out, in words.
+/// The result of a step in words.
 fn found(step: &Step) -> String {
     let details = &step.details;
     let text = |key: &str| details[key].as_str().unwrap_or_default().to_owned();
@@ -152,7 +152,7 @@ fn found(step: &Step) -> String {
         Check::Tcp => text("address"),
         Check::Tls if details["library"].is_string() => match details["version"].as_str() {
             Some(version) => format!("version {version}, by {}", text("library")),
-            None => format!("by {}, which does not tell the version (--tls-backend rustls does)", text("library")),
+            None => format!("by {}, which does not report the version (--tls-backend rustls does)", text("library")),
         },
         Check::Contexts => list("contexts"),
         Check::Pings => match (millis("p50"), millis("worst")) {

@@ -1,4 +1,4 @@
-//! The commands on stdin, a line of JSON each, and their answers.
+//! The commands on stdin, one JSON value per line, and their responses.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -15,10 +15,10 @@ use super::people::{Callee, Caller, Keys, Message, Number, Seconds, Text};
 use super::script::{Script, complaint};
 use super::stage::Stage;
 
-/// How long a command that waits does so when it does not say.
+/// Default timeout of a command that waits.
 const PATIENCE: Seconds = Seconds(Duration::from_secs(10));
 
-/// How often a command that waits looks whether everything is to end.
+/// Interval at which a waiting command checks whether the simulator is to end.
 const SLICE: Duration = Duration::from_millis(100);
 
 #[derive(Debug, Deserialize)]
@@ -61,9 +61,9 @@ enum Command {
     Journal {
         /// Only frames of this method or event type.
         method: Option<String>,
-        /// Only frames from this one on.
+        /// Only frames from this number on.
         from: Option<u64>,
-        /// Only so many, the last ones.
+        /// Only this many frames, the last ones.
         last: Option<usize>,
     },
     WaitConnected {
@@ -120,7 +120,7 @@ impl Command {
     }
 }
 
-/// Does what a line says, for somebody whose commands must not block. Those that wait, and `quit`, are refused.
+/// Executes a command for a caller that must not block. Commands that wait, and `quit`, are rejected.
 pub fn answer_at_once(line: &str, stage: &mut Stage) -> Value {
     let done = parse(line.trim()).and_then(|command| match command.is_for_stdin() {
         true => Err("this command is for stdin".into()),
@@ -129,7 +129,7 @@ pub fn answer_at_once(line: &str, stage: &mut Stage) -> Value {
     as_json(done)
 }
 
-/// Does what a line says; nothing comes of an empty one.
+/// Executes a command. Returns `None` for an empty line.
 pub fn answer(line: &str, stage: &mut Stage) -> Option<Value> {
     let line = line.trim();
     if line.is_empty() {
@@ -150,7 +150,7 @@ fn as_json(done: Result<Value, String>) -> Value {
 }
 
 fn parse(line: &str) -> Result<Command, String> {
-    // A command that needs nothing may be its bare word, with or without quotes.
+    // A command without parameters may be its bare word, with or without quotes.
     let word = line.trim_matches('"');
     if !word.is_empty() && word.chars().all(|c| c.is_ascii_lowercase() || c == '_') {
         let whole = format!("{{\"{word}\":{{}}}}");
@@ -158,7 +158,7 @@ fn parse(line: &str) -> Result<Command, String> {
     }
     let expected = "expected one JSON object with one key, such as {\"hang_up\": {\"who\": \"+15551230000\"}}";
     serde_json::from_str(line).map_err(|error| match error.classify() {
-        // What a fault says of itself has no place.
+        // An error in the content of a fault has no position.
         Category::Data if error.column() == 0 => complaint(&error),
         Category::Data => format!("column {}: {}", error.column(), complaint(&error)),
         _ => format!("column {}: {}; {expected}", error.column(), complaint(&error)),
@@ -263,7 +263,7 @@ fn run(command: Command, stage: &mut Stage) -> Result<Value, String> {
         Command::WaitHeard { who, text, seconds } => {
             wait_for(stage, &who, seconds, |stage, person, slice| match person {
                 Some(person) => person.wait_heard(&text, slice).map_err(|missed| on_this_call(missed, person, &who)),
-                // Whoever was called and is gone again has heard it all the same.
+                // A callee whose call has ended has still heard the text.
                 None => stage.simulator.callee(&*who.0).wait_heard(&text, slice).map_err(told),
             })?;
             json!({})
@@ -282,10 +282,10 @@ fn run(command: Command, stage: &mut Stage) -> Result<Value, String> {
     })
 }
 
-/// What was waited for is not there.
+/// The condition of a wait is not met.
 struct NotYet {
     why: String,
-    /// It will not come any more.
+    /// Whether the condition cannot be met any more.
     hopeless: bool,
 }
 
@@ -293,12 +293,13 @@ fn told(missed: WaitTimeout) -> NotYet {
     NotYet { why: missed.to_string(), hopeless: false }
 }
 
-/// Waits until something succeeds, its time is up, it has become impossible, or everything is to end.
+/// Waits until a closure succeeds, the timeout passes, the condition cannot be met any more, or the simulator is to
+/// end.
 fn wait<A>(stop: &Stop, seconds: Seconds, mut once: impl FnMut(Duration) -> Result<A, NotYet>) -> Result<A, String> {
     let until = Instant::now().checked_add(seconds.0);
     loop {
         let left = until.map_or(SLICE, |until| until.saturating_duration_since(Instant::now()));
-        // Before the look: what happens in between is seen by it.
+        // This comes before the check, so that an event in between is seen by it.
         let last = left < SLICE || stop.is_asked();
         match once(left.min(SLICE)) {
             Err(missed) if last || missed.hopeless => return Err(missed.why),
@@ -308,7 +309,7 @@ fn wait<A>(stop: &Stop, seconds: Seconds, mut once: impl FnMut(Duration) -> Resu
     }
 }
 
-/// The same with the latest person that is meant, who may not be on the line yet.
+/// Waits for a condition on the latest person with this number or call ID, who may not be on the line yet.
 fn wait_for<A>(
     stage: &mut Stage,
     who: &Number,
@@ -322,13 +323,13 @@ fn wait_for<A>(
     })
 }
 
-/// What did not happen on a call that is over never will; somebody with a number may be on another one later.
+/// A condition of an ended call will never be met; a person with a number may be on another call later.
 fn on_this_call(missed: WaitTimeout, person: &PersonOnCall, who: &Number) -> NotYet {
     NotYet { why: missed.to_string(), hopeless: who.0 == person.call_id() && person.end_reason().is_some() }
 }
 
 fn absent<A>(stage: &Stage, who: &Number, slice: Duration) -> Result<A, NotYet> {
-    // No event announces that a call begins.
+    // No event announces a new call.
     stage.stop.wait(slice / 4);
     Err(NotYet { why: nobody(stage, who), hopeless: false })
 }
@@ -355,14 +356,14 @@ fn talking(stage: &mut Stage, who: &Number) -> Result<Vec<Rc<PersonOnCall>>, Str
     Ok(people)
 }
 
-/// Does something to each call that rings at somebody.
+/// Applies an action to each ringing call of a person.
 fn ringing(stage: &mut Stage, who: &Number, act: impl Fn(&PersonOnCall) -> bool) -> Result<Value, String> {
     let people = on_line(stage, who)?;
     let done = people.iter().filter(|person| act(person)).count();
     if done == 0 { Err(format!("no call rings at {who}")) } else { Ok(json!({})) }
 }
 
-/// What is known of somebody: each of their calls, and what they noticed when they were called.
+/// Describes a person: their calls, and what they heard and received.
 fn person(stage: &mut Stage, who: &Number) -> Value {
     let calls: Vec<Value> = stage.known(&who.0).iter().map(|person| on_call(person)).collect();
     let as_callee = stage.simulator.callee(&*who.0);

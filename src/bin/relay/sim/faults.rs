@@ -1,11 +1,11 @@
-//! What can go wrong on demand: faults that are injected, and what the methods of `Simulator` do at once.
+//! Failures on demand: injected faults, and methods of `Simulator` with an immediate effect.
 
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _};
 use serde_json::Value;
 use signalwire_relay::simulator::{self, Simulator};
 
-/// One object with the key `fault`, as in the page of the module, or a method of `Simulator` by its name.
+/// One object with the key `fault`, as on the page of the module, or a method of `Simulator` by its name.
 #[derive(Debug)]
 pub enum Fault {
     Injected(simulator::Fault),
@@ -28,11 +28,11 @@ impl<'de> Deserialize<'de> for Fault {
 }
 
 impl Fault {
-    /// Makes it so.
+    /// Injects the fault, or calls the method.
     pub fn inject(&self, simulator: &Simulator) -> Result<(), String> {
         match self {
             Self::Injected(fault) => {
-                // It stays for as long as it says itself.
+                // The fault stays for its own duration.
                 let _stays = simulator.inject(fault.clone());
                 Ok(())
             }
@@ -44,10 +44,10 @@ impl Fault {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Command {
-    // Faults that were injected.
+    // Injected faults.
     RemoveFaults,
 
-    // The link.
+    // The connection.
     DropLink,
     DropLinkAfterRequest(String),
     DropLinkBeforeRequest(String),
@@ -63,7 +63,7 @@ pub enum Command {
     AcceptCredentials,
     AskToReconnect { restart: bool },
 
-    // Replies.
+    // Responses.
     RefuseNext { method: String, code: i64, message: String },
     RefuseAlways { method: String, code: i64, message: String },
     StopRefusing(String),
@@ -84,7 +84,7 @@ pub enum Command {
 }
 
 impl Command {
-    /// The method that it is about.
+    /// The method that the fault is about.
     fn method(&self) -> Option<&str> {
         match self {
             Self::RefuseNext { method, .. } | Self::RefuseAlways { method, .. } => Some(method),

@@ -8,8 +8,8 @@ use clap::Args;
 
 /// Runs a RELAY service on this machine, for programs in any language
 ///
-/// Callers and callees press digits, speak, hang up and send text messages as a script and commands on stdin say. No
-/// account and no network are needed.
+/// Callers and callees press digits, speak, hang up and send text messages, controlled by a script and by commands on
+/// stdin. No account and no network are needed.
 #[derive(Args, Debug)]
 #[command(after_long_help = super::help::TEXT)]
 pub struct Flags {
@@ -31,17 +31,17 @@ pub struct Flags {
 
     /// Simulated seconds in one second, such as 0.5 or 20
     ///
-    /// What people, calls and operations take is divided by N. The deadlines of a client (request timeout, back-off,
-    /// pings) run in its own process on the real clock and do not scale: at a high speed they are as long as ever, at
-    /// a speed below 1 they may come too early.
+    /// The times of people, calls and operations are divided by N. The deadlines of a client (request timeout,
+    /// back-off, pings) run in its own process on the real clock and do not scale: at a high speed they stay as long as
+    /// before, at a speed below 1 they may pass too early.
     #[arg(long, value_name = "N", value_parser = speed, allow_negative_numbers = true, default_value = "1")]
     pub speed: f64,
 
-    /// Seed of the IDs: the same seed gives the same IDs in every run that does the same in the same order
+    /// Seed of the IDs: the same seed gives the same IDs in every run with the same actions in the same order
     #[arg(long, value_name = "N", value_parser = seed, allow_negative_numbers = true)]
     pub seed: Option<u64>,
 
-    /// Ends after so many real seconds, whatever happens
+    /// Ends after this many real seconds in any case
     #[arg(long, value_name = "SECONDS", value_parser = life, allow_negative_numbers = true)]
     pub max_life: Option<Duration>,
 
@@ -49,16 +49,16 @@ pub struct Flags {
     #[arg(long, value_name = "FILE")]
     pub journal: Option<PathBuf>,
 
-    /// Shows what happens in words, instead of JSON on stdout
+    /// Shows in words what happens, instead of JSON on stdout
     ///
-    /// On a terminal it is a screen with the calls, what is heard on them, and keys to call, press digits, speak, hang up and
-    /// cut the link. Elsewhere it is a line for everything that happens.
+    /// On a terminal this is a screen with the calls, what is heard on them, and keys to call, press digits, speak,
+    /// hang up and cut the connection. Otherwise it is one line per event.
     #[arg(long)]
     pub watch: bool,
 
     /// Serves a page with phones, the ladder of their calls, and faults to cause
     ///
-    /// The page is served on the loopback alone, to programs that know its address. Port 0 is any free port.
+    /// The page is served on the loopback alone, to programs that have its address. Port 0 is any free port.
     #[arg(long, value_name = "ADDR", value_parser = address, num_args = 0..=1, default_missing_value = "127.0.0.1:0")]
     pub web: Option<SocketAddr>,
 
@@ -74,7 +74,7 @@ pub struct Flags {
     #[arg(long)]
     pub strict: bool,
 
-    /// Does not count a field as a violation that the service is not known to take
+    /// Accepts fields that the service is not known to accept, instead of counting them as violations
     #[arg(long)]
     pub allow_unknown_fields: bool,
 }
@@ -99,7 +99,7 @@ fn positive(value: &str) -> Option<f64> {
 fn address(value: &str) -> Result<SocketAddr, &'static str> {
     let found = value.to_socket_addrs().map(Iterator::collect);
     let mut all: Vec<SocketAddr> = found.unwrap_or_default();
-    // `localhost` may have an address of each kind; most clients try this one first.
+    // `localhost` may have an IPv4 and an IPv6 address; most clients try IPv4 first.
     all.sort_by_key(|address| !address.is_ipv4());
     all.into_iter().next().ok_or("expected an address and a port of this machine, such as 127.0.0.1:8443")
 }

@@ -1,4 +1,4 @@
-//! What `relay sim --help` says besides the flags.
+//! The text of `relay sim --help` after the flags.
 
 pub const TEXT: &str = r#"Output:
   The first line of stdout is a JSON object: url, host, ca_file, pid, project, token,

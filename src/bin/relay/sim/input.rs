@@ -1,4 +1,4 @@
-//! What comes from outside: lines on stdin, signals, and the end of its time.
+//! Input of the simulator: lines on stdin, signals, and the end of its life.
 
 use std::io::BufRead;
 use std::sync::mpsc::Sender;
@@ -7,19 +7,19 @@ use std::time::{Duration, Instant};
 
 use crate::signals;
 
-/// What the main thread waits for.
+/// An event that the main thread waits for.
 pub enum Event {
     /// A line of stdin.
     Line(String),
-    /// Nobody can give commands any more.
+    /// Stdin has ended, so that no more commands arrive.
     InputEnded,
-    /// Nobody reads what is written any more.
+    /// Stdout was closed.
     OutputGone,
     /// SIGINT or SIGTERM, or Ctrl-C on Windows.
     Signal,
     /// Something was typed on the screen of `--watch`, or its size has changed.
     Terminal(crossterm::event::Event),
-    /// Something happened, in words, for the screen of `--watch`.
+    /// A line of the transcript, for the screen of `--watch`.
     Told(String),
 }
 
@@ -30,7 +30,7 @@ pub struct Stop {
     until: Option<Instant>,
 }
 
-/// As good as for ever.
+/// A limit that is never reached.
 const LONG: Duration = Duration::from_secs(24 * 3600);
 
 impl Stop {
@@ -57,13 +57,13 @@ impl Stop {
         self.signalled.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How long it may still live.
+    /// The remaining life time.
     pub fn left(&self) -> Duration {
         self.until.map_or(LONG, |until| until.saturating_duration_since(Instant::now()))
     }
 }
 
-/// Reads stdin to its end, on a thread of its own.
+/// Reads stdin to its end, on its own thread.
 pub fn read_lines(to: Sender<Event>) -> Result<(), String> {
     let thread = std::thread::Builder::new().name("stdin".into()).spawn(move || {
         let mut stdin = std::io::stdin().lock();
@@ -81,7 +81,7 @@ pub fn read_lines(to: Sender<Event>) -> Result<(), String> {
     thread.map(drop).map_err(|error| format!("no thread for stdin: {error}"))
 }
 
-/// Reads what is typed on a terminal in raw mode, on a thread of its own.
+/// Reads keys of a terminal in raw mode, on its own thread.
 pub fn read_keys(to: Sender<Event>) -> Result<(), String> {
     let thread = std::thread::Builder::new().name("keys".into()).spawn(move || {
         while let Ok(event) = crossterm::event::read() {
@@ -94,8 +94,8 @@ pub fn read_keys(to: Sender<Event>) -> Result<(), String> {
     thread.map(drop).map_err(|error| format!("no thread for the terminal: {error}"))
 }
 
-/// Whether the end of stdin means that somebody has gone: whoever held the other end of a pipe, or the person at a
-/// terminal. `/dev/null` and files come to their end because there is nothing more in them.
+/// Returns `true` if the end of stdin means that the controlling program or person has left: at the end of a pipe or a
+/// terminal. `/dev/null` and files end because they have no more data.
 #[cfg(unix)]
 fn end_of_input_is_the_end() -> bool {
     use std::fs::File;
@@ -116,7 +116,7 @@ fn end_of_input_is_the_end() -> bool {
     true
 }
 
-/// Announces the first SIGINT or SIGTERM, or Ctrl-C; the second ends the process.
+/// Reports the first SIGINT or SIGTERM, or Ctrl-C; the second ends the process.
 pub fn watch_signals(to: &Sender<Event>, stop: &Arc<Stop>) -> Result<(), String> {
     let (to, stop) = (to.clone(), Arc::clone(stop));
     signals::watch(move || {

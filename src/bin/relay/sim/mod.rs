@@ -26,10 +26,10 @@ use crate::Outcome;
 use crate::say::complain;
 use crate::web::Web;
 
-/// The exit status with `--strict` if a client did what the service would not accept.
+/// Exit status with `--strict` if a client violated the protocol.
 const VIOLATED: u8 = 3;
 
-/// How often `--watch` looks for what no event announces.
+/// Interval at which `--watch` checks for changes that no event announces.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 pub fn run(flags: &Flags) -> Outcome {
@@ -39,13 +39,13 @@ pub fn run(flags: &Flags) -> Outcome {
     };
     let (sender, events) = channel();
     let stop = Arc::new(Stop::new(flags.max_life));
-    // Before anything is written that a supervisor could answer with a signal.
+    // Signals are watched before anything is written that a supervisor could respond to with a signal.
     input::watch_signals(&sender, &stop)?;
     let mut stage = Stage::open(flags, &script, Arc::clone(&stop))?;
     let mut output = Output::new(flags.watch, sender.clone());
-    // Whoever reads where to connect finds the scene set.
+    // A program that reads the address finds the script in effect.
     stage.play(&script).map_err(|error| format!("the script: {error}"))?;
-    // Behind the script, whose callees keep the defaults.
+    // This comes after the script, whose callees keep the defaults.
     let web = match flags.web {
         Some(address) => Some(Web::start(address, &stage, output::about(&stage))?),
         None => None,
@@ -62,12 +62,12 @@ pub fn run(flags: &Flags) -> Outcome {
         input::read_lines(sender)?;
         attend(&mut stage, &mut output, &events, flags.watch)
     };
-    // It holds the simulator.
+    // The page holds the simulator.
     drop(web);
     Ok(finish(flags, stage, why))
 }
 
-/// Carries out the commands of stdin until it is to end. Returns why it ended.
+/// Executes the commands of stdin until the simulator is to end. Returns the reason of the end.
 fn attend(stage: &mut Stage, output: &mut Output, events: &Receiver<Event>, watch: bool) -> &'static str {
     let stop = Arc::clone(&stage.stop);
     let why = loop {
@@ -84,9 +84,9 @@ fn attend(stage: &mut Stage, output: &mut Output, events: &Receiver<Event>, watc
             Ok(Event::InputEnded) => break "the other end of stdin is closed",
             Ok(Event::OutputGone) => break "the other end of stdout is closed",
             Ok(Event::Signal) => break "a signal",
-            // Only a screen has these.
+            // Only a screen receives these.
             Ok(Event::Terminal(_) | Event::Told(_)) => {}
-            Err(RecvTimeoutError::Timeout) if stop.is_asked() => break "--max-life is over",
+            Err(RecvTimeoutError::Timeout) if stop.is_asked() => break "--max-life has passed",
             Err(_) => output.look(stage),
         }
     };
@@ -94,10 +94,10 @@ fn attend(stage: &mut Stage, output: &mut Output, events: &Receiver<Event>, watc
     why
 }
 
-/// Says how it went, on stderr; gives the exit status.
+/// Reports the result on stderr, and returns the exit status.
 fn finish(flags: &Flags, stage: Stage, why: &str) -> u8 {
     let violations = stage.simulator.violations();
-    // Closes the connections, and writes the rest of the journal.
+    // This closes the connections, and writes the rest of the journal.
     drop(stage);
     complain(&format!("relay sim: ended ({why})"));
     if violations.is_empty() {

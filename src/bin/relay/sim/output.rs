@@ -1,4 +1,4 @@
-//! What is written to stdout: lines of JSON for programs, or what happens in words for people.
+//! Output on stdout: lines of JSON for programs, or a transcript for people.
 
 use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
@@ -18,7 +18,7 @@ pub struct Output {
     news: News,
 }
 
-/// What has changed since the last look, and nothing announces.
+/// Changes since the last check that no event announces.
 #[derive(Default)]
 pub struct News {
     connections: usize,
@@ -26,7 +26,7 @@ pub struct News {
 }
 
 impl News {
-    /// Returns what is new, a line each.
+    /// Returns the changes, one per line.
     pub fn look(&mut self, simulator: &Simulator) -> Vec<String> {
         let mut news = Vec::new();
         let connections = simulator.connections();
@@ -41,7 +41,7 @@ impl News {
     }
 }
 
-/// Writes whole lines, and tells when nobody reads them.
+/// Writes whole lines, and reports when stdout is closed.
 #[derive(Clone)]
 struct Lines {
     gone: Sender<Event>,
@@ -56,7 +56,7 @@ impl Lines {
         }
     }
 
-    /// A line of the transcript.
+    /// Writes a line of the transcript.
     fn told(&self, line: &str) {
         self.line(&format!("{:>8.1}  {line}", self.started.elapsed().as_secs_f64()));
     }
@@ -67,7 +67,7 @@ impl Output {
         Self { watch, lines: Lines { gone, started: Instant::now() }, news: News::default() }
     }
 
-    /// Says where it is: the first line of stdout for a program, a few words for a person.
+    /// Writes the address: the first line of stdout for a program, a few words for a person.
     pub fn greet(&self, stage: &Stage, page: Option<&str>) {
         if let Some(page) = page {
             complain(&format!("relay sim: open {page} in a browser on this machine"));
@@ -113,7 +113,7 @@ impl Output {
         }
     }
 
-    /// Tells somebody who watches what nothing else announces.
+    /// Writes the changes that no event announces, with `--watch`.
     pub fn look(&mut self, stage: &Stage) {
         if !self.watch {
             return;
@@ -127,7 +127,7 @@ impl Output {
     }
 }
 
-/// Has `tell` called with each line of the transcript, and with what clients do besides calls.
+/// Registers `tell`, which receives each line of the transcript, and the actions of clients besides calls.
 pub fn tell_what_happens(simulator: &Simulator, tell: impl Fn(&str) + Clone + Send + 'static) {
     let tell_of_frames = tell.clone();
     simulator.on_transcript(move |line| tell(line));
@@ -147,12 +147,12 @@ pub fn tell_what_happens(simulator: &Simulator, tell: impl Fn(&str) + Clone + Se
     });
 }
 
-/// Whether the `code` of a reply, as JSON, is a refusal.
+/// Returns `true` if the `code` of a response, as JSON, is an error.
 fn refusal(code: &str) -> bool {
     !code.is_empty() && !code.trim_matches('"').starts_with('2')
 }
 
-/// What the page says of the simulator.
+/// The description of the simulator for the page.
 pub fn about(stage: &Stage) -> Value {
     json!({
         "url": stage.simulator.url(),

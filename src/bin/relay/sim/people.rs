@@ -1,4 +1,4 @@
-//! The people of scripts and commands, in JSON: the words of `signalwire_relay::simulator`, a key for each verb.
+//! The people of scripts and commands in JSON: the words of `signalwire_relay::simulator`, with a key for each verb.
 
 use std::fmt;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use serde::de::{Error, Unexpected};
 use serde::{Deserialize, Deserializer};
 use signalwire_relay::simulator::{PersonOnCall, Persona, Role, Simulator};
 
-/// Somebody who calls the program.
+/// A person who calls the program.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Caller {
@@ -30,7 +30,7 @@ enum CallerIs {
     Fax,
 }
 
-/// Somebody the program may call.
+/// A person whom the program may call.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Callee {
@@ -66,7 +66,7 @@ enum CalleeIs {
     },
 }
 
-/// What somebody does on a call.
+/// An action of a person on a call.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Step {
@@ -83,7 +83,7 @@ enum Step {
     HangsUp,
 }
 
-/// What becomes of the program's texts to a number.
+/// The outcome of the program's text messages to a number.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Message {
@@ -95,13 +95,13 @@ pub struct Message {
 #[serde(rename_all = "snake_case")]
 enum Outcome {
     Delivers,
-    /// With the reason.
+    /// Not delivered, for this reason.
     Undelivered(String),
-    /// With the reason.
+    /// Rejected, for this reason.
     Fails(String),
 }
 
-/// A text to the program.
+/// A text message to the program.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Text {
@@ -109,7 +109,7 @@ pub struct Text {
     to: Number,
     body: String,
     context: Option<String>,
-    /// The addresses of its media, for an MMS.
+    /// The URLs of the message's media, for an MMS.
     #[serde(default)]
     media: Vec<String>,
 }
@@ -155,7 +155,7 @@ impl Callee {
             Some(CalleeIs::Fax) => callee.is_fax(),
             Some(CalleeIs::Machine { greeting, beep }) => callee.is_machine(greeting, *beep),
         };
-        // Steps of a callee take effect as they are added.
+        // Steps of a callee take effect when they are added.
         drop(act(callee, &self.does));
     }
 }
@@ -172,7 +172,7 @@ impl Message {
 }
 
 impl Text {
-    /// Sends it; gives its id.
+    /// Sends the message. Returns its ID.
     pub fn send(&self, simulator: &Simulator) -> String {
         let context = self.context.as_deref().unwrap_or("default");
         simulator.texts_with_media(context, &self.from.0, &self.to.0, &self.body, &self.media)
@@ -203,7 +203,7 @@ pub struct Number(pub String);
 #[derive(Clone, Copy, Debug)]
 pub struct Seconds(pub Duration);
 
-/// Keys of a phone.
+/// DTMF digits.
 #[derive(Debug)]
 pub struct Keys(pub String);
 

@@ -1,4 +1,4 @@
-//! The script: who calls, who is called, what becomes of texts, what goes wrong.
+//! The script: callers, callees, outcomes of text messages, and faults.
 
 use std::path::Path;
 
@@ -18,7 +18,7 @@ pub struct Script {
     pub credentials: Option<Credentials>,
 }
 
-/// The only ones that are let in.
+/// The only credentials that are accepted.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Credentials {
@@ -34,18 +34,18 @@ impl Script {
     }
 }
 
-/// What is wrong with a piece of JSON, and what was expected there, without the place.
+/// The mistake in a piece of JSON and the expected value, without the position.
 pub fn complaint(error: &serde_json::Error) -> String {
     let whole = error.to_string();
     let place = format!(" at line {} column {}", error.line(), error.column());
     let what = whole.strip_suffix(&place).unwrap_or(&whole);
-    // The parser speaks of how it reads, where a person asks what to write.
+    // The parser describes its own reading, but the user needs to know what to write.
     what.replace("expected unit", "expected the word alone, in quotes")
         .replace("unit variant, expected newtype variant", "a word alone, expected an object with the word as its key")
         .replace("unit variant, expected struct variant", "a word alone, expected an object with the word as its key")
 }
 
-/// The same with the place, and the line that it is in.
+/// The mistake with its position and line.
 fn explained(error: &serde_json::Error, text: &str) -> String {
     let (number, column, what) = (error.line(), error.column(), complaint(error));
     // An empty file has no line.

@@ -1,4 +1,4 @@
-//! The simulator of this process, and the people who were sent to it.
+//! The simulator of this process, and the people who were added to it.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -15,17 +15,17 @@ use super::people::Caller;
 use super::script::Script;
 use crate::say::complain;
 
-/// How many people can still be asked about when their calls are over.
+/// Number of people who are kept after their calls have ended.
 const PEOPLE_KEPT: usize = 1_000;
 
-/// The number of a program, in the examples of the help.
+/// The program's number in the examples of the help.
 pub const OURS: &str = "+15559990000";
 
 pub struct Stage {
     pub simulator: Arc<Simulator>,
-    /// Where a client finds the certificate of the authority.
+    /// Path at which a client finds the certificate of the authority.
     pub ca_file: Option<PathBuf>,
-    /// Whether any credentials are let in.
+    /// Whether any credentials are accepted.
     pub any_credentials: bool,
     pub stop: Arc<Stop>,
     pub quits: bool,
@@ -33,13 +33,13 @@ pub struct Stage {
 }
 
 impl Stage {
-    /// Starts the simulator as the flags say.
+    /// Starts the simulator according to the flags.
     pub fn open(flags: &Flags, script: &Script, stop: Arc<Stop>) -> Result<Self, String> {
         let given = script.credentials.as_ref();
         let project = flags.project.clone().or_else(|| given?.project.clone());
         let token = flags.token.clone().or_else(|| given?.token.clone());
         let any_credentials = project.is_none() && token.is_none();
-        // They are told at the end, and are a failure with `--strict`.
+        // Violations are reported at the end, and are a failure with `--strict`.
         let mut builder = Simulator::builder().allow_violations();
         builder = builder.listen(flags.listen).tls(flags.tls).speed(flags.speed);
         if let Some(seed) = flags.seed {
@@ -54,7 +54,7 @@ impl Stage {
         if flags.allow_unknown_fields {
             builder = builder.allow_unknown_fields();
         }
-        // What can fail by a slip of the pen is done first.
+        // Steps that may fail because of a typing mistake come first.
         let journal = match &flags.journal {
             Some(path) => Some(File::create(path).map_err(|error| format!("--journal {}: {error}", path.display()))?),
             None => None,
@@ -79,7 +79,7 @@ impl Stage {
         })
     }
 
-    /// Another stage of the same simulator, for commands that come from elsewhere.
+    /// Creates another stage of the same simulator, for commands from another source.
     pub fn beside(simulator: Arc<Simulator>, stop: Arc<Stop>) -> Self {
         Self { simulator, ca_file: None, any_credentials: false, stop, quits: false, people: VecDeque::new() }
     }
@@ -88,13 +88,13 @@ impl Stage {
         environment(&self.simulator, self.ca_file.as_deref())
     }
 
-    /// The same as a line for a shell.
+    /// Returns the environment as a shell command.
     pub fn export(&self) -> String {
         let all = self.environment().into_iter().map(|(name, value)| format!(" {name}={}", quoted(&value)));
         format!("export{}", all.collect::<String>())
     }
 
-    /// Says on stderr that anybody may connect, if that is so.
+    /// Warns on stderr if any program may connect.
     pub fn warn_of_strangers(&self) {
         let address = self.simulator.address();
         if self.any_credentials && !address.ip().is_loopback() {
@@ -106,8 +106,8 @@ impl Stage {
         }
     }
 
-    /// Sets the scene of a script, lets its callers call, and gives the ids of their calls. They wait while there is
-    /// no client.
+    /// Applies a script and makes its callers call. Returns the IDs of their calls, which wait while there is no
+    /// client.
     pub fn play(&mut self, script: &Script) -> Result<Vec<String>, String> {
         for (n, fault) in script.faults.iter().enumerate() {
             fault.inject(&self.simulator).map_err(|error| format!("faults[{n}]: {error}"))?;
@@ -121,7 +121,7 @@ impl Stage {
         Ok(call_ids)
     }
 
-    /// Lets somebody call; gives the id of the call.
+    /// Makes a person call. Returns the ID of the call.
     pub fn call(&mut self, caller: &Caller) -> String {
         let person = Rc::new(caller.dials(&self.simulator));
         let call_id = person.call_id().to_owned();
@@ -129,7 +129,7 @@ impl Stage {
         call_id
     }
 
-    /// Those on the line whose call or number this is. They can be asked about when their calls are over, too.
+    /// The people on the line with this call ID or number. They stay known when their calls have ended.
     pub fn on_line(&mut self, who: &str) -> Vec<Rc<PersonOnCall>> {
         let mut calls = self.simulator.calls();
         calls.retain(|call| call.call_id == who || call.person == who);
@@ -138,7 +138,7 @@ impl Stage {
         people
     }
 
-    /// All that are known, the latest last, whose call or number this is.
+    /// All known people with this call ID or number, the latest last.
     pub fn known(&mut self, who: &str) -> Vec<Rc<PersonOnCall>> {
         self.on_line(who);
         let theirs = self.people.iter().filter(|person| person.call_id() == who || person.number() == who);
@@ -161,7 +161,7 @@ impl Stage {
     }
 }
 
-/// The variables of the environment that lead a program of this crate, and the other commands, to a simulator.
+/// The environment variables that lead a program of this crate, and the other commands, to a simulator.
 pub fn environment(simulator: &Simulator, ca_file: Option<&Path>) -> Vec<(&'static str, String)> {
     let trust = match ca_file {
         Some(ca) => ("SIGNALWIRE_RELAY_CA_FILE", ca.display().to_string()),
@@ -176,7 +176,7 @@ pub fn environment(simulator: &Simulator, ca_file: Option<&Path>) -> Vec<(&'stat
     ]
 }
 
-/// A word for a shell.
+/// Quotes a word for a shell.
 fn quoted(value: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "+-_.,:/@%".contains(c);
     if !value.is_empty() && value.chars().all(is_plain) {
@@ -186,7 +186,7 @@ fn quoted(value: &str) -> String {
     }
 }
 
-/// Writes every frame, as it comes, as one line of JSON.
+/// Writes every frame as one line of JSON, at once.
 fn write_journal(simulator: &Simulator, mut file: File) {
     let mut failed = false;
     simulator.on_frame(move |frame| {

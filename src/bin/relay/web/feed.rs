@@ -1,4 +1,4 @@
-//! What the page shows, and the changes of it, each with an ID from which a page that was away goes on.
+//! The state of the page and its changes. Each change has an ID from which a page can continue after an interruption.
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-/// How many changes are kept for pages that come back.
+/// Number of changes that are kept for returning pages.
 const CHANGES_KEPT: usize = 2_000;
 
-/// How many entries of a list are kept: those of a page that is loaded anew.
+/// Number of entries of a list that are kept for a page that is loaded again.
 const ENTRIES_KEPT: usize = 2_000;
 
 /// A change: values that are replaced, and entries that are added to lists.
@@ -40,7 +40,7 @@ impl Change {
 
 /// The state of the page, and its latest changes.
 pub struct Feed {
-    /// Tells this run from others, whose IDs mean something else.
+    /// ID of this run, because the IDs of other runs mean other changes.
     run: String,
     shown: Mutex<Shown>,
     bell: Condvar,
@@ -55,16 +55,16 @@ struct Shown {
     closed: bool,
 }
 
-/// What there is for a page that has seen all changes up to some ID.
+/// The result for a page that has seen all changes up to some ID.
 #[derive(Debug, PartialEq, Eq)]
 pub enum News {
     /// These changes, each with its ID.
     Changes(Vec<(String, String)>),
     /// Nothing yet.
     Nothing,
-    /// The ID is too old, or from another run: the page has to ask for the whole state.
+    /// The ID is too old, or from another run: the page must request the whole state.
     Stale,
-    /// There will be no more.
+    /// The feed is closed.
     Closed,
 }
 
@@ -73,7 +73,7 @@ impl Feed {
         Self { run, shown: Mutex::default(), bell: Condvar::new() }
     }
 
-    /// Makes a change, and wakes those who wait for one. An empty change is none.
+    /// Makes a change, and wakes the waiting requests. An empty change is ignored.
     pub fn make(&self, change: Change) {
         if change.is_empty() {
             return;
@@ -133,7 +133,7 @@ impl Feed {
         News::Changes(changes.map(|(change, number)| (self.id(number), change.clone())).collect())
     }
 
-    /// Ends the waits of all who listen.
+    /// Ends all waits.
     pub fn close(&self) {
         self.shown().closed = true;
         self.bell.notify_all();

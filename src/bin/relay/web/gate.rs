@@ -1,4 +1,4 @@
-//! Who may talk to the page's server: programs of this machine that know its token, and no page of another origin.
+//! The access check of the page's server: programs of this machine that know its token, and no page of another origin.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -13,7 +13,7 @@ pub struct Knock<'a> {
     pub path: &'a str,
 }
 
-/// Decides what is served.
+/// Decides which requests are served.
 pub struct Gate {
     /// The names under which a browser of this machine reaches the server.
     hosts: Vec<String>,
@@ -25,18 +25,18 @@ impl Gate {
         let port = address.port();
         let mut hosts = vec![address.to_string(), format!("localhost:{port}")];
         if port == 80 {
-            // Browsers leave this port out.
+            // Browsers omit this port.
             hosts.extend(hosts.clone().iter().filter_map(|host| host.strip_suffix(":80").map(str::to_owned)));
         }
         Self { hosts, token }
     }
 
-    /// Returns the path behind the token, or why the request is refused. The reason never contains the token.
+    /// Returns the path after the token, or the reason of the rejection. The reason never contains the token.
     pub fn admit<'a>(&self, knock: &Knock<'a>) -> Result<&'a str, &'static str> {
         if !knock.from.is_some_and(|from| from.to_canonical().is_loopback()) {
             return Err("only programs on this machine are served");
         }
-        // A name that an attacker's DNS server leads to this machine is still not ours.
+        // A name that an attacker's DNS server resolves to this machine is not accepted either.
         if !knock.host.is_some_and(|host| self.is_ours(host)) {
             return Err("the Host header does not name this server");
         }
@@ -62,7 +62,7 @@ impl Gate {
     }
 }
 
-/// Compares in a time that does not depend on where the two differ.
+/// Compares in a time that does not depend on the position of the difference.
 fn same(one: &[u8], other: &[u8]) -> bool {
     one.len() == other.len() && one.iter().zip(other).fold(0, |differ, (a, b)| differ | (a ^ b)) == 0
 }

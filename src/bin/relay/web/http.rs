@@ -1,7 +1,7 @@
 //! A small HTTP server for the loopback: one request for each connection, and a thread for each of them.
 //!
-//! A page holds an event stream open for as long as it is there. With a pool of threads, streams would take the threads
-//! from the requests behind them; here a stream costs its own thread, and the number of connections is bounded.
+//! A page holds an event stream open for its whole life. With a pool of threads, streams would take threads from the
+//! requests behind them; here a stream costs its own thread, and the number of connections is bounded.
 
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -10,25 +10,25 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// How many connections are served at a time; more are closed at once.
+/// Number of connections that are served at a time; further ones are closed at once.
 const CONNECTIONS: usize = 64;
 
-/// The longest head of a request.
+/// Longest head of a request, in bytes.
 const HEAD: usize = 16 * 1024;
 
-/// How many headers a request has at most.
+/// Largest number of headers of a request.
 const HEADERS: usize = 64;
 
-/// The longest body of a request.
+/// Longest body of a request, in bytes.
 pub const BODY: usize = 64 * 1024;
 
-/// How long a client may take to send a part of its request, or to take a part of the response.
+/// Timeout for a part of a request, and for a part of the response.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// How long the end of the server waits for connections that are being served.
+/// Time for which the end of the server waits for connections that are being served.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 
-/// How long no connection is accepted after one could not be, as when the machine has no file descriptor left.
+/// Pause after a connection could not be accepted, for example because the machine has no file descriptor left.
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// The head of a request, and the connection for its body and the response.
@@ -38,25 +38,25 @@ pub struct Request {
     pub target: String,
     headers: Vec<(String, String)>,
     stream: TcpStream,
-    /// What was read behind the head.
+    /// The bytes that were read after the head.
     ahead: Vec<u8>,
 }
 
 impl Request {
-    /// Returns the only header of a name; an error if there are several.
+    /// Returns the only header of a name. Returns an error if there are several.
     pub fn header(&self, name: &str) -> Result<Option<&str>, &'static str> {
         let mut all = self.headers.iter().filter(|(given, _)| given.eq_ignore_ascii_case(name));
         let first = all.next().map(|(_, value)| value.as_str());
         if all.next().is_some() { Err("a header is there twice") } else { Ok(first) }
     }
 
-    /// Returns the value of a parameter behind the `?`, as it was sent.
+    /// Returns the value of a parameter after the `?`, as it was sent.
     pub fn query(&self, name: &str) -> Option<&str> {
         let (_, query) = self.target.split_once('?')?;
         query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
     }
 
-    /// Reads the body; the error is a status and what is wrong.
+    /// Reads the body. The error is a status and a reason.
     pub fn body(&mut self) -> Result<Vec<u8>, (u16, &'static str)> {
         let bad = |why| (400, why);
         if self.header("Transfer-Encoding").map_err(bad)?.is_some() {
@@ -77,19 +77,20 @@ impl Request {
         Ok(body)
     }
 
-    /// Answers the request.
+    /// Sends the response.
     pub fn answer(mut self, status: u16, headers: &[(&str, &str)], body: &[u8]) -> io::Result<()> {
         let length = body.len().to_string();
         let mut all = head(status, &[headers, &[("Content-Length", &length)]].concat());
         all.extend_from_slice(body);
         self.stream.write_all(&all)?;
         self.stream.shutdown(Shutdown::Write)?;
-        // What the client still sends is read: closing over it would reset the connection, and the response with it.
+        // The rest of the request is read, because closing without reading it would reset the connection, and the
+        // response with it.
         let _rest = io::copy(&mut (&self.stream).take(BODY as u64 * 2), &mut io::sink());
         Ok(())
     }
 
-    /// Answers the request with a body that goes on until the connection ends.
+    /// Sends a response whose body continues until the connection ends.
     pub fn stream(mut self, headers: &[(&str, &str)]) -> io::Result<TcpStream> {
         self.stream.write_all(&head(200, headers))?;
         Ok(self.stream)
@@ -117,7 +118,7 @@ fn head(status: u16, headers: &[(&str, &str)]) -> Vec<u8> {
     head.into_bytes()
 }
 
-/// Reads the head of a request; the error is a status, or nothing where no answer is due.
+/// Reads the head of a request. The error is a status, or `None` if no response is due.
 fn read(stream: TcpStream, from: IpAddr) -> Result<Request, Option<(TcpStream, u16)>> {
     let mut taken = Vec::new();
     let mut part = [0; 4096];
@@ -144,7 +145,7 @@ fn read(stream: TcpStream, from: IpAddr) -> Result<Request, Option<(TcpStream, u
     }
 }
 
-/// A server at work. It stops when it is dropped.
+/// A running server. It stops when it is dropped.
 pub struct Server {
     shared: Arc<Shared>,
     address: SocketAddr,
@@ -173,7 +174,7 @@ impl Shared {
     }
 }
 
-/// A connection that is counted while this lives.
+/// A counted connection, until this is dropped.
 struct Open(Arc<Shared>);
 
 impl Drop for Open {
@@ -203,13 +204,13 @@ fn accept<F: Fn(Request) + Send + Sync + 'static>(listener: &TcpListener, shared
             return;
         }
         let Ok((stream, from)) = accepted else {
-            // Until a connection ends, whose file descriptor is free then.
+            // The wait ends when a connection ends, which frees its file descriptor.
             drop(shared.bell.wait_timeout(shared.open(), PAUSE));
             continue;
         };
         let Some(open) = shared.enter() else { continue };
         let serve = Arc::clone(serve);
-        // Without a thread the connection is closed, which its client notices.
+        // Without a thread the connection is closed, which its client sees.
         let _refused = std::thread::Builder::new().name("web-request".into()).spawn(move || {
             let _open = open;
             let set = [
@@ -234,7 +235,7 @@ fn accept<F: Fn(Request) + Send + Sync + 'static>(listener: &TcpListener, shared
 impl Drop for Server {
     fn drop(&mut self) {
         self.shared.stops.store(true, Ordering::SeqCst);
-        // Wakes the thread that accepts, if it has not ended.
+        // This wakes the accepting thread, if it has not ended.
         let _woken = TcpStream::connect(self.address);
         if let Some(accepts) = self.accepts.take() {
             let _ended = accepts.join();
@@ -263,11 +264,11 @@ mod tests {
         let _gone = request.answer(status, &[("X-Path", &path)], told);
     }
 
-    /// Sends pieces of a request one after the other; returns the whole answer.
+    /// Sends pieces of a request one after another. Returns the whole response.
     fn ask(server: &Server, pieces: &[&str]) -> String {
         let mut stream = TcpStream::connect(server.address).expect("it listens");
         for piece in pieces {
-            // A server that has answered already takes no more.
+            // A server that has responded already accepts no more bytes.
             let _closed = stream.write_all(piece.as_bytes());
         }
         let mut told = String::new();
@@ -308,7 +309,7 @@ mod tests {
         let open = || {
             let mut stream = TcpStream::connect(server.address).expect("it listens");
             let mut first = [0; 4];
-            // One that is not served is closed, or reset.
+            // A connection that is not served is closed, or reset.
             let served = stream.write_all(b"GET / HTTP/1.1\r\n\r\n").and_then(|()| stream.read_exact(&mut first));
             served.is_ok().then_some(stream)
         };

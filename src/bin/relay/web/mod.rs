@@ -1,7 +1,7 @@
 //! `relay sim --web`: a page with phones, the ladder of their calls, and faults to cause.
 //!
-//! The server listens on the loopback alone. [`gate`] decides who is served; [`scene`] collects what happens, and
-//! [`feed`] hands it to the page as server-sent events.
+//! The server listens on the loopback alone. [`gate`] decides which requests are served; [`scene`] collects what
+//! happens, and [`feed`] sends it to the page as server-sent events.
 
 mod feed;
 mod gate;
@@ -29,10 +29,10 @@ const PAGE: &str = include_str!("page/index.html");
 const STYLE: &str = include_str!("page/page.css");
 const SCRIPT: &str = include_str!("page/page.js");
 
-/// How often a quiet event stream is written to, which is how a page that has gone is noticed.
+/// Interval at which a quiet event stream is written to, which detects a closed page.
 const HEARTBEAT: Duration = Duration::from_secs(10);
 
-/// What the browser is told with everything. The page loads nothing from elsewhere but the audio that a program plays.
+/// Headers of every response. The page loads nothing from elsewhere but the audio that a program plays.
 const SAFETY: [(&str, &str); 7] = [
     (
         "Content-Security-Policy",
@@ -51,7 +51,7 @@ const SAFETY: [(&str, &str); 7] = [
 pub struct Web {
     url: String,
     shared: Arc<Shared>,
-    /// Nothing once it has stopped.
+    /// The server. `None` once it has stopped.
     server: Option<Server>,
     scene: Option<JoinHandle<()>>,
 }
@@ -59,12 +59,12 @@ pub struct Web {
 struct Shared {
     gate: Gate,
     feed: Arc<Feed>,
-    /// To the thread of the scene.
+    /// The sender to the thread of the scene.
     scene: Mutex<Sender<Sight>>,
 }
 
 impl Web {
-    /// Starts to serve the page of a simulator. `about` is what the page says of it.
+    /// Starts to serve the page of a simulator. `about` is the description of the simulator.
     pub fn start(address: SocketAddr, stage: &Stage, about: Value) -> Result<Self, String> {
         if !address.ip().is_loopback() {
             let port = address.port();
@@ -80,7 +80,7 @@ impl Web {
         let url = format!("http://{address}/{token}/");
         let feed = Arc::new(Feed::new(Uuid::new_v4().simple().to_string()));
 
-        // A number of which nothing is said rings on the page, where somebody can answer.
+        // A number without a description rings on the page, where a person can answer.
         let simulator = Arc::clone(&stage.simulator);
         let _set = simulator.unlisted_callee().rings();
         let (to_scene, sights) = channel();
@@ -90,14 +90,14 @@ impl Web {
         let scene = std::thread::Builder::new().name("web-scene".into()).spawn(move || {
             Scene::new(Stage::beside(simulator, stop), shown).run(&sights, about, &ready);
         })?;
-        // Whoever opens the page finds all of it. Without the thread there is nothing to wait for.
+        // A program that opens the page finds the whole state. Without the thread there is nothing to wait for.
         let _first = is_ready.recv();
 
         let gate = Gate::new(address, token);
         let shared = Arc::new(Shared { gate, feed, scene: Mutex::new(to_scene) });
         let mut web = Self { url, shared: Arc::clone(&shared), server: None, scene: Some(scene) };
         web.server = Some(Server::start(listener, move |request| {
-            // A client that does not take the answer has gone, which concerns nobody.
+            // A client that does not accept the response has disconnected, which is no error.
             let _gone = serve(&shared, request);
         })?);
         Ok(web)
@@ -111,7 +111,7 @@ impl Web {
 
 impl Drop for Web {
     fn drop(&mut self) {
-        // Event streams end with the feed, and then the server.
+        // The event streams end with the feed, and then the server ends.
         self.shared.feed.close();
         drop(self.server.take());
         let _ = self.shared.scene().send(Sight::End);
@@ -127,7 +127,7 @@ impl Shared {
     }
 }
 
-/// Answers one request.
+/// Handles one request.
 fn serve(shared: &Shared, mut request: Request) -> io::Result<()> {
     let path = match admit(shared, &request) {
         Ok(path) => path,
@@ -180,10 +180,10 @@ fn answer_json(request: Request, status: u16, body: &Value) -> io::Result<()> {
     answer(request, status, "application/json", &body.to_string())
 }
 
-/// Carries out a command; returns the status and what is answered.
+/// Executes a command. Returns the status and the response.
 fn command(shared: &Shared, request: &mut Request) -> (u16, Value) {
     let refused = |status: u16, error: &str| (status, json!({"ok": false, "error": error}));
-    // A form of another page cannot send this type without asking first.
+    // A form of another page cannot send this content type without a preflight request.
     let kind = request.header("Content-Type").ok().flatten().unwrap_or_default();
     if kind.split(';').next().unwrap_or_default().trim() != "application/json" {
         return refused(415, "expected Content-Type: application/json");
@@ -204,7 +204,7 @@ fn command(shared: &Shared, request: &mut Request) -> (u16, Value) {
     }
 }
 
-/// Sends changes as server-sent events, until the page goes.
+/// Sends changes as server-sent events, until the page is closed.
 fn tell(feed: &Feed, request: Request, mut seen: String) -> io::Result<()> {
     let mut page = request.stream(&[&SAFETY[..], &[("Content-Type", "text/event-stream")]].concat())?;
     page.write_all(b"retry: 500\n\n")?;

@@ -1,20 +1,20 @@
-//! What the page asks for: the commands that stdin takes, and a few of its own.
+//! The orders of the page: the commands of stdin, and a few of its own.
 
 use serde::Deserialize;
 use serde_json::{Value, json};
 use signalwire_relay::simulator::Simulator;
 use signalwire_relay::simulator::interactions::{self, Matcher};
 
-/// The greeting of an answering machine, when the page gives none.
+/// Default greeting of an answering machine.
 const GREETING: &str = "You have reached an answering machine. Please leave a message after the tone.";
 
-/// The longest number or address that is taken.
+/// Longest number or address that is accepted.
 const LONGEST: usize = 200;
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Order {
-    /// Adds a phone to the page, or changes what it does when the program calls it.
+    /// Adds a phone to the page, or changes how it handles calls of the program.
     Phone(Phone),
     RemovePhone {
         number: String,
@@ -37,7 +37,7 @@ pub enum Order {
 /// The names of the page's own orders.
 const OWN: [&str; 7] = ["phone", "remove_phone", "expect", "forget_expectations", "fault", "mend", "mend_all"];
 
-/// Reads an order. A name that is none of the page's own is left to the commands of `relay sim`.
+/// Reads an order. An unknown name is left to the commands of `relay sim`.
 pub fn parse(line: &str) -> Result<Order, String> {
     let value: Value = serde_json::from_str(line).map_err(|error| format!("not JSON: {error}"))?;
     let name = value.as_object().filter(|order| order.len() == 1).and_then(|order| order.keys().next());
@@ -68,7 +68,7 @@ pub struct Phone {
     greeting: Option<String>,
 }
 
-/// What a phone does when the program calls it.
+/// Behaviour of a phone when the program calls it.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum WhenCalled {
@@ -96,7 +96,7 @@ impl WhenCalled {
 }
 
 impl Phone {
-    /// A phone of which nothing is said: it does what the script said, or rings.
+    /// Creates a phone without a description: it does what the script says, or rings.
     pub fn new(number: &str) -> Self {
         Self { number: number.to_owned(), when_called: None, greeting: None }
     }
@@ -109,7 +109,7 @@ impl Phone {
         json!({"number": self.number, "when_called": self.when_called.map(WhenCalled::word)})
     }
 
-    /// Has the number do what the page says.
+    /// Applies the page's settings to the number.
     pub fn set(&self, simulator: &Simulator) {
         let Some(when_called) = self.when_called else { return };
         let callee = simulator.callee(&self.number);
@@ -125,18 +125,18 @@ impl Phone {
     }
 }
 
-/// Something that the program is expected to do, or never to do.
+/// An interaction that the program is expected to do, or never to do.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Expected {
     what: What,
-    /// The number, for an interaction that is done to somebody.
+    /// The number of the person, for an interaction with one.
     with: Option<String>,
-    /// The words that are spoken, the name of the method, or the other number.
+    /// The spoken words, the name of the method, or the other number.
     words: Option<String>,
     #[serde(default)]
     never: bool,
-    /// How often it had happened when it was expected.
+    /// Number of such interactions when the expectation was added.
     #[serde(skip)]
     before: usize,
     #[serde(skip)]
@@ -159,7 +159,7 @@ enum What {
 }
 
 impl Expected {
-    /// Counts from now on, or says what is missing.
+    /// Starts to count, or returns what is missing.
     pub fn checked(mut self, simulator: &Simulator) -> Result<Self, String> {
         if let What::Request = self.what {
             let method = self.words.as_deref().unwrap_or_default();
@@ -195,7 +195,7 @@ impl Expected {
         format!("{}{}", self.matcher(), if self.never { ", never" } else { "" })
     }
 
-    /// Counts again; returns a line for the log if that decides it.
+    /// Counts again. Returns a line for the log if that decides the expectation.
     pub fn judge(&mut self, simulator: &Simulator) -> Option<(&'static str, String)> {
         let times = simulator.count_of(&self.matcher()).saturating_sub(self.before);
         let first = self.times == 0 && times > 0;

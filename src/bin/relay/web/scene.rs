@@ -1,4 +1,4 @@
-//! What happens on the simulator, as the page shows it: phones, calls, what is said and pressed, the ladder, the log.
+//! The events of the simulator as the page shows them: phones, calls, speech and digits, the ladder, the log.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -14,29 +14,29 @@ use super::feed::{Change, Feed};
 use super::orders::{self, Expected, Order, Phone};
 use crate::sim::Stage;
 
-/// How often what nothing announces is looked for: connections, and acknowledgements that are late.
+/// Interval of the checks for changes that no event announces: connections, and late acknowledgements.
 const LOOK_EVERY: Duration = Duration::from_millis(400);
 
-/// How much is taken in before the page is told.
+/// Number of events that are handled before the page is updated.
 const AT_ONCE: usize = 500;
 
-/// How many rows the ladder has before its old ones are let go, and how many stay.
+/// Number of rows at which old rows of the ladder are dropped, and number of rows that stay.
 const ROWS: (usize, usize) = (20_000, 2_000);
 
-/// How many text messages are recognised when a fault delivers them again.
+/// Number of text messages that are recognised when a fault delivers them again.
 const TEXTS_KNOWN: usize = 10_000;
 
-/// What comes to the scene's thread.
+/// An event for the thread of the scene.
 pub enum Sight {
     Frame(FrameRecord),
     Interaction(Interaction),
     Line(String),
-    /// A command of the page, and where the answer goes.
+    /// A command of the page, and the channel for its response.
     Order(String, Sender<Value>),
     End,
 }
 
-/// Has everything that happens on a simulator sent to `to`.
+/// Registers `to`, which receives every event of a simulator.
 pub fn watch(simulator: &Simulator, to: &Sender<Sight>) {
     let frames = to.clone();
     simulator.on_frame(move |frame| drop(frames.send(Sight::Frame(frame.clone()))));
@@ -52,9 +52,9 @@ pub struct Scene {
     change: Change,
     phones: Vec<Phone>,
     calls: Vec<CallSnapshot>,
-    /// Those who are on the calls, for the reason of their end, and since when they talk.
+    /// The people on the calls, for the end reason of their call, and the time since which they talk.
     people: HashMap<String, (PersonOnCall, Option<u64>)>,
-    /// What the program said last, until somebody has heard it.
+    /// The program's last text, until a person has heard it.
     said: Option<String>,
     talked: u64,
     ladder: Ladder,
@@ -62,12 +62,12 @@ pub struct Scene {
     texts: HashSet<String>,
     violations: usize,
     link: Option<usize>,
-    /// Faults that the page injected, each under its number.
+    /// Faults that the page injected, each with its number.
     injected: Vec<(u64, Fault, ActiveFault)>,
     injections: u64,
     faults: Option<Vec<Value>>,
     expected: Vec<Expected>,
-    /// Something happened since the expectations were judged.
+    /// Whether an interaction has happened since the expectations were judged.
     judges: bool,
 }
 
@@ -95,7 +95,7 @@ impl Scene {
         }
     }
 
-    /// Takes in what comes, and tells the page, until the end. `ready` hears when the page has all that there is now.
+    /// Handles events and updates the page, until the end. `ready` is sent when the page has the whole present state.
     pub fn run(mut self, sights: &Receiver<Sight>, about: Value, ready: &Sender<()>) {
         self.change.set("about", about);
         for list in ["calls", "talk", "log", "rows", "expected"] {
@@ -128,7 +128,7 @@ impl Scene {
             self.judges |= taken > 0;
             self.look();
             self.tell();
-            // Who gets the answer finds its effect on the page.
+            // A page that receives the response finds its effect in the state.
             answers.into_iter().for_each(|(to, answer)| drop(to.send(answer)));
         }
     }
@@ -188,9 +188,9 @@ impl Scene {
         Ok(())
     }
 
-    // What is told.
+    // Updates of the page.
 
-    /// Tells the page what has changed.
+    /// Sends the changes to the page.
     fn tell(&mut self) {
         self.feed.make(std::mem::take(&mut self.change));
     }
@@ -218,7 +218,7 @@ impl Scene {
         self.change.set("phones", phones);
     }
 
-    /// A phone is on the page from now on, in place of one with the same number.
+    /// Adds a phone to the page, in place of one with the same number.
     fn phone(&mut self, phone: Phone) {
         match self.phones.iter_mut().find(|known| known.number() == phone.number()) {
             Some(known) => *known = phone,
@@ -233,10 +233,10 @@ impl Scene {
         }
     }
 
-    // What happens.
+    // Events.
 
     fn frame(&mut self, frame: &FrameRecord) {
-        // Each is one that the simulator made.
+        // The frames are valid, because the simulator made them.
         let _always_taken = self.ladder.push(&frame.to_json());
         if self.ladder.rows().len() < self.rows {
             self.rows = self.ladder.rows().len();
@@ -276,10 +276,10 @@ impl Scene {
         }
     }
 
-    /// A text message has reached the program.
+    /// Handles a text message that has reached the program.
     fn text_in(&mut self, params: &Value) {
         let part = |key: &str| params[key].as_str().unwrap_or_default();
-        // A fault may deliver it again.
+        // A fault may deliver the message again.
         if self.texts.len() < TEXTS_KNOWN && !self.texts.insert(part("message_id").to_owned()) {
             return;
         }
@@ -332,7 +332,7 @@ impl Scene {
         }
     }
 
-    /// The number at the other end of a connected call, or the name of its conference.
+    /// The number at the far end of a connected call, or the name of its conference.
     fn other_end(&self, call_id: Option<&str>) -> Option<String> {
         let calls = self.calls_now();
         let own = calls.iter().find(|call| Some(call.call_id.as_str()) == call_id)?;
@@ -345,7 +345,7 @@ impl Scene {
         self.stage.simulator.calls()
     }
 
-    // What is looked at.
+    // Checks.
 
     fn look(&mut self) {
         self.look_at_calls();
@@ -381,7 +381,7 @@ impl Scene {
 
     fn look_at_faults(&mut self) {
         self.injected.retain(|(_, _, active)| !active.is_over());
-        // Those of a script and of stdin have no number.
+        // The faults of a script and of stdin have no number.
         let mut others = self.stage.simulator.faults();
         let mut all = Vec::new();
         for (id, fault, _) in &self.injected {
@@ -458,7 +458,7 @@ fn unix_millis() -> u64 {
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// The body of a text message, with the addresses of its media behind it.
+/// The body of a text message, followed by the URLs of its media.
 fn with_media(body: &str, media: &Value) -> String {
     let addresses = media.as_array().into_iter().flatten().filter_map(Value::as_str);
     std::iter::once(body).chain(addresses).filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n")

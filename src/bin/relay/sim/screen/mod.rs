@@ -1,4 +1,5 @@
-//! The screen of `relay sim --watch` on a terminal: calls, what is heard on them, what happens, and keys to take part.
+//! The screen of `relay sim --watch` on a terminal: calls, what is heard on them, the transcript, and keys to take
+//! part.
 
 mod view;
 
@@ -19,10 +20,10 @@ use super::output::{News, tell_what_happens};
 use super::stage::{OURS, Stage};
 use super::{LOOK_EVERY, commands};
 
-/// How many lines of what happened are kept.
+/// Number of lines of the transcript that are kept.
 const LINES_KEPT: usize = 1_000;
 
-/// What the keys do, for the last line.
+/// The keys and their actions, for the last line.
 const KEYS: &[(&str, &str)] = &[
     ("c", "call"),
     ("0-9*#", "press"),
@@ -37,12 +38,12 @@ const KEYS: &[(&str, &str)] = &[
     (":", "any command"),
 ];
 
-/// Whether there is a terminal to draw on and to type at.
+/// Returns `true` if stdin and stdout are a terminal.
 pub fn is_possible() -> bool {
     std::io::stdin().is_terminal() && std::io::stdout().is_terminal()
 }
 
-/// Shows the screen until it is to end. Returns why it ended.
+/// Shows the screen until the simulator is to end. Returns the reason of the end.
 pub fn show(
     stage: &mut Stage,
     page: Option<&str>,
@@ -63,10 +64,10 @@ pub fn show(
                     return Ok(why);
                 }
             }
-            Err(RecvTimeoutError::Timeout) if stage.stop.is_asked() => return Ok("--max-life is over"),
+            Err(RecvTimeoutError::Timeout) if stage.stop.is_asked() => return Ok("--max-life has passed"),
             Err(_) => {}
         }
-        // What came together is drawn once.
+        // Events that arrived together are drawn once.
         while let Ok(event) = events.try_recv() {
             if let Some(why) = screen.take(event, stage) {
                 return Ok(why);
@@ -75,7 +76,7 @@ pub fn show(
     }
 }
 
-/// The terminal in raw mode, on its other screen. Put back when this is dropped.
+/// The terminal in raw mode, on its alternate screen. Restored when this is dropped.
 struct Terminal;
 
 impl Terminal {
@@ -103,7 +104,7 @@ impl Drop for Terminal {
     }
 }
 
-/// What is being typed in the last line.
+/// The kind of input that is typed in the last line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Asks {
     Say,
@@ -121,14 +122,14 @@ impl Asks {
     }
 }
 
-/// What the screen remembers between two drawings.
+/// The state of the screen between two drawings.
 struct Screen {
     started: Instant,
     happened: VecDeque<String>,
     news: News,
     /// The call that keys act on.
     chosen: Option<String>,
-    /// Since when a call has been in its state.
+    /// Each call's state, and the time since which the call has been in it.
     states: HashMap<String, (&'static str, Instant)>,
     typed: Option<(Asks, String)>,
     callers: u32,
@@ -150,7 +151,7 @@ impl Screen {
         }
     }
 
-    /// Takes what came. Returns why the screen is to end.
+    /// Handles an event. Returns the reason if the screen is to end.
     fn take(&mut self, event: Event, stage: &mut Stage) -> Option<&'static str> {
         match event {
             Event::Told(line) => self.tell(&line),
@@ -234,7 +235,7 @@ impl Screen {
         }
     }
 
-    /// Carries out a command as on stdin, and tells what was wrong with it.
+    /// Executes a command as on stdin, and reports its error.
     fn command(&mut self, command: &Value, stage: &mut Stage) {
         let answer = commands::answer(&command.to_string(), stage).unwrap_or_default();
         if let Some(error) = answer["error"].as_str() {
@@ -263,7 +264,7 @@ impl Screen {
         self.chosen = calls.get(next).map(|call| call.call_id.clone());
     }
 
-    /// What is to be drawn now.
+    /// The view to draw now.
     fn view(&mut self, stage: &mut Stage) -> View {
         for line in self.news.look(&stage.simulator) {
             self.tell(&line);

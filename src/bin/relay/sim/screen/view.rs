@@ -1,21 +1,21 @@
-//! What is drawn, and how it fits into a terminal of some size.
+//! The view of the screen, and its layout for a terminal of some size.
 
 use crate::say::{BAD, BOLD, FAINT, GOOD, ODD, styled, tame};
 
 use super::KEYS;
 
-/// One moment of the simulator.
+/// The state of the simulator at one moment.
 pub struct View {
     pub url: String,
     /// The address of the page of `--web`.
     pub page: Option<String>,
-    /// The line for a shell that leads a program here, while no client is connected.
+    /// The shell command that leads a program to this simulator, while no client is connected.
     pub export: Option<String>,
     pub clients: usize,
     pub violations: usize,
     pub rows: Vec<Row>,
     pub happened: Vec<String>,
-    /// What is being typed, and what for.
+    /// The typed text, and the kind of input.
     pub typed: Option<(&'static str, String)>,
 }
 
@@ -27,13 +27,13 @@ pub struct Row {
     pub inbound: bool,
     pub state: &'static str,
     pub seconds: u64,
-    /// Whom the person is with, and where.
+    /// The far end of the call, and its place.
     pub place: String,
     /// The last text that the person heard.
     pub heard: Option<String>,
 }
 
-/// So many of the lines are kept for what happened, however many calls there are.
+/// Number of lines that are kept for the transcript, however many calls there are.
 const LEAST: usize = 5;
 
 impl View {
@@ -102,7 +102,7 @@ impl Row {
     }
 }
 
-/// The line of keys, as many as fit.
+/// The line of keys, with as many as fit.
 fn keys(width: usize) -> String {
     let (mut line, mut columns) = (String::new(), 0);
     for (key, what) in KEYS {
@@ -123,13 +123,13 @@ fn cut(text: &str, width: usize) -> String {
     text.chars().take(width.saturating_sub(1)).chain(['…']).collect()
 }
 
-/// The end of a text: where something is typed.
+/// Returns the end of a text, where something is typed.
 fn cut_front(text: &str, width: usize) -> String {
     let count = text.chars().count();
     text.chars().skip(count.saturating_sub(width)).collect()
 }
 
-/// A long text in lines.
+/// Wraps a long text.
 fn broken(text: &str, width: usize) -> Vec<String> {
     let letters: Vec<char> = text.chars().collect();
     letters.chunks(width.max(1)).map(|line| line.iter().collect()).collect()
@@ -165,7 +165,7 @@ mod tests {
         }
     }
 
-    /// A line without its colours.
+    /// Returns a line without its colours.
     fn plain(line: &str) -> String {
         let mut text = String::new();
         let mut parts = line.split('\u{1b}');
