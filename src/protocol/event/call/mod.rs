@@ -1,0 +1,45 @@
+//! Events of calls, a file for each family.
+
+mod ai;
+mod audio;
+mod collect;
+mod conference;
+mod connect;
+mod detect;
+mod dial;
+mod digits;
+mod error;
+mod fax;
+mod media_stream;
+mod pay;
+mod peer;
+mod play;
+mod queue;
+mod record;
+mod room;
+mod speech;
+mod state;
+mod tap;
+mod transfer;
+
+pub use self::ai::AiEvent;
+pub use self::audio::{DenoiseEvent, EchoEvent};
+pub use self::collect::{CollectEvent, CollectResult};
+pub use self::conference::ConferenceEvent;
+pub use self::connect::ConnectEvent;
+pub use self::detect::{DetectEvent, Heard};
+pub use self::dial::DialEvent;
+pub use self::digits::SendDigitsEvent;
+pub use self::error::CallingErrorEvent;
+pub use self::fax::FaxEvent;
+pub use self::media_stream::StreamEvent;
+pub use self::pay::PayEvent;
+pub use self::peer::Peer;
+pub use self::play::PlayEvent;
+pub use self::queue::QueueEvent;
+pub use self::record::RecordEvent;
+pub use self::room::RoomEvent;
+pub use self::speech::TranscribeEvent;
+pub use self::state::{CallReceiveEvent, CallStateEvent};
+pub use self::tap::TapEvent;
+pub use self::transfer::{HoldEvent, ReferEvent};
