@@ -1,7 +1,7 @@
 //! The writer from its very source, and what it names beside the scheduler: a socket, and a write half whose encoder
 //! puts lines of text on a wire.
 
-#[path = "../../../src/transport/writer.rs"]
+#[path = "../../../src/transport/writer/mod.rs"]
 pub(crate) mod writer;
 
 pub(crate) mod reader {
