@@ -7,7 +7,8 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use super::{Alarm, Credentials, Identity, Session, traced};
+use super::identity::Identity;
+use super::{Alarm, Credentials, Session, traced};
 use crate::clock::Deadline;
 use crate::error::{self, Error, Phase};
 use crate::latch::Latch;
@@ -254,8 +255,7 @@ impl Session {
     /// Stores the JWT that is sent from now on.
     pub(crate) fn keep_jwt(&self, jwt: Secret) {
         let mut identity = self.identity.lock();
-        // The service may still repeat the former JWT.
-        identity.former_jwt = identity.jwt.replace(jwt);
+        identity.set_jwt(jwt);
         let own = self.own_secrets(&identity);
         drop(identity);
         self.secrets.set_own(own);
@@ -263,10 +263,7 @@ impl Session {
 
     /// The credentials, and the IDs by which the service knows this client. None of them is printed.
     fn own_secrets(&self, identity: &Identity) -> Vec<Secret> {
-        let states = [&identity.authorization_state, &identity.former_state];
-        let states = states.into_iter().filter(|state| !state.is_empty());
-        let jwts = identity.jwt.iter().chain(&identity.former_jwt);
-        self.credentials.secrets().chain(states).chain(jwts).cloned().collect()
+        self.credentials.secrets().chain(identity.secrets()).cloned().collect()
     }
 
     /// Returns the connect request, and the protocol that the request tries to resume.
@@ -277,7 +274,7 @@ impl Session {
         params.insert("version".into(), json!({"major": major, "minor": minor, "revision": revision}));
         params.insert("agent".into(), self.settings.agent.clone().into());
         params.insert("event_acks".into(), true.into());
-        let authentication = match (&self.credentials, &identity.jwt) {
+        let authentication = match (&self.credentials, identity.jwt()) {
             (_, Some(jwt)) | (Credentials::Jwt { jwt, .. }, None) => json!({"jwt_token": jwt.expose()}),
             (Credentials::Project { project, token }, None) => {
                 json!({"project": project.expose(), "token": token.expose()})
@@ -286,16 +283,16 @@ impl Session {
             (Credentials::Asked { .. }, None) => json!({"jwt_token": ""}),
         };
         params.insert("authentication".into(), authentication);
-        if !identity.contexts.is_empty() {
-            params.insert("contexts".into(), identity.contexts.clone().into());
+        if !identity.contexts().is_empty() {
+            params.insert("contexts".into(), identity.contexts().to_vec().into());
         }
-        let resume = (identity.resumable && !identity.protocol.is_empty()).then(|| identity.protocol.clone());
-        if let Some(protocol) = &resume {
-            params.insert("protocol".into(), protocol.clone().into());
-            if !identity.authorization_state.is_empty() {
-                params.insert("authorization_state".into(), identity.authorization_state.expose().into());
+        let resume = identity.resumption().map(|(protocol, state)| {
+            params.insert("protocol".into(), protocol.into());
+            if !state.is_empty() {
+                params.insert("authorization_state".into(), state.expose().into());
             }
-        }
+            protocol.to_owned()
+        });
         let id = self.ids.next();
         (id, frame::request(id, METHOD_SIGNALWIRE_CONNECT, &Value::Object(params).to_string()), resume)
     }
@@ -336,8 +333,7 @@ impl Session {
     /// Drops the resume keys: the next connection starts a fresh session.
     pub(super) fn forget_session(&self) {
         let mut identity = self.identity.lock();
-        identity.resumable = false;
-        identity.replace_state(Secret::default());
+        identity.forget_session();
         let own = self.own_secrets(&identity);
         drop(identity);
         self.secrets.set_own(own);
@@ -353,7 +349,7 @@ impl Session {
             });
         } else if !state.is_empty() {
             let mut identity = self.identity.lock();
-            identity.replace_state(Secret::new(state));
+            identity.set_state(Secret::new(state));
             let own = self.own_secrets(&identity);
             drop(identity);
             self.secrets.set_own(own);
@@ -361,8 +357,6 @@ impl Session {
     }
 
     pub(super) fn keep_protocol(&self, protocol: &str) {
-        let mut identity = self.identity.lock();
-        identity.resumable = !protocol.is_empty();
-        protocol.clone_into(&mut identity.protocol);
+        self.identity.lock().set_protocol(protocol);
     }
 }
