@@ -15,7 +15,7 @@ mod writing;
 
 #[path = "../../src/latch.rs"]
 mod latch;
-#[path = "../../src/session/pending.rs"]
+#[path = "../../src/session/pending/mod.rs"]
 mod pending;
 #[path = "../../src/session/release.rs"]
 mod release;

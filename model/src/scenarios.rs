@@ -9,7 +9,7 @@ use shuttle::thread;
 
 use crate::clock::{Clock, Deadline};
 use crate::latch::Latch;
-use crate::pending::{Again, Answer, Lost, Owed, Pending, Registered, Request, Slot, Withdrawn};
+use crate::pending::{Again, Answer, CancelOutcome, DeferredCompletion, Lost, Pending, Registered, Request, Slot};
 use crate::protocol::frame::Reply;
 use crate::release::release;
 use crate::transport::{Socket, WriteHalf, Writer};
@@ -66,7 +66,7 @@ impl Session {
         })
     }
 
-    fn complete(&self, owed: Vec<Owed>, answer: &Answer) {
+    fn complete(&self, owed: Vec<DeferredCompletion>, answer: &Answer) {
         for owed in owed {
             owed.complete(answer.clone());
         }
@@ -112,9 +112,9 @@ impl Session {
         }
         let answer = slot.wait(&self.clock, id, 1, until).unwrap_or_else(|| {
             let (answer, owed) = match self.pending.withdraw(id) {
-                Withdrawn::Answered => return slot.wait(&self.clock, id, 1, None).expect("an answer is on its way"),
-                Withdrawn::Unsent(owed) => (Answer::Unsent, owed),
-                Withdrawn::Handed(generation, owed) => {
+                CancelOutcome::Answered => return slot.wait(&self.clock, id, 1, None).expect("an answer is on its way"),
+                CancelOutcome::Unsent(owed) => (Answer::Unsent, owed),
+                CancelOutcome::Handed(generation, owed) => {
                     let unsent = self.writer.withdraw(generation, id);
                     (if unsent { Answer::Unsent } else { Answer::Late }, owed)
                 }

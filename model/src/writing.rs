@@ -11,7 +11,7 @@ use crate::clock::{Clock, Deadline};
 use crate::link::Wire;
 use crate::link::connect::Socket;
 use crate::link::half::WriteHalf;
-use crate::link::reader::LinkEnd;
+use crate::link::wire::LinkEnd;
 use crate::link::writer::{Closed, Keeper, NotSent, Writer, WriterSettings};
 
 const ACKS: usize = 5;

@@ -4,7 +4,7 @@
 #[path = "../../../src/transport/writer/mod.rs"]
 pub(crate) mod writer;
 
-pub(crate) mod reader {
+pub(crate) mod wire {
     #[derive(Clone, Debug, PartialEq, Eq)]
     pub(crate) enum LinkEnd {
         Closed,
@@ -33,7 +33,7 @@ pub(crate) mod half {
     use std::time::Duration;
 
     use super::Wire;
-    use super::reader::LinkEnd;
+    use super::wire::LinkEnd;
 
     pub(crate) const WRITE_SLICE: Duration = Duration::from_millis(250);
 
@@ -127,7 +127,7 @@ use std::collections::VecDeque;
 use shuttle::rand::{Rng, thread_rng};
 use shuttle::thread;
 
-use self::reader::LinkEnd;
+use self::wire::LinkEnd;
 use crate::locks::{Condvar, Mutex};
 
 /// What a peer receives.
