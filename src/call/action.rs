@@ -159,7 +159,8 @@ impl<O: Operation> Action<O> {
         &self.call
     }
 
-    /// Returns an iterator over the events of this operation, from now until the operation ends.
+    /// Returns an iterator over the events of this operation, from now until the operation ends. If the operation has
+    /// already ended, the iterator ends at once.
     ///
     /// ```no_run
     /// # use signalwire_relay::Collect;

@@ -360,7 +360,7 @@ params! {
 }
 
 impl AiMessage {
-    /// Starts the conversation again as this JSON object says. `{}` is sent as it is.
+    /// Restarts the conversation with the settings in this JSON object. `{}` is sent unchanged.
     pub fn reset(mut self, reset: impl Into<Value>) -> Self {
         self.fields.set("", "reset", reset.into());
         self
@@ -427,7 +427,8 @@ impl Call {
 
     /// Starts an AI agent of Amazon Bedrock on the call. Sends `calling.amazon_bedrock`.
     ///
-    /// The agent continues until the call ends; no event reports its end.
+    /// Blocks until the service has accepted the request, at most the request timeout. The agent continues until the
+    /// call ends; no event reports its end.
     ///
     /// ```no_run
     /// # use signalwire_relay::params::{AiPrompt, AmazonBedrock};
@@ -446,6 +447,8 @@ impl Call {
 
     /// Adds a message to the AI session that runs on the call. Sends `calling.ai_message`.
     ///
+    /// Blocks until the service has accepted the request, at most the request timeout.
+    ///
     /// ```no_run
     /// # use signalwire_relay::choices::AiRole;
     /// # use signalwire_relay::params::AiMessage;
@@ -463,6 +466,8 @@ impl Call {
     }
 
     /// Puts the AI session that runs on the call on hold. Sends `calling.ai_hold`.
+    ///
+    /// Blocks until the service has accepted the request, at most the request timeout.
     ///
     /// ```no_run
     /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {
@@ -497,6 +502,8 @@ impl Call {
     }
 
     /// Resumes the AI session from hold. Sends `calling.ai_unhold`.
+    ///
+    /// Blocks until the service has accepted the request, at most the request timeout.
     ///
     /// ```no_run
     /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {

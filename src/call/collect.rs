@@ -209,8 +209,10 @@ impl InputTimers for Prompt {
 
 /// # Asking for input
 impl Call {
-    /// Starts to take input without a prompt and returns at once: `calling.collect`. [`wait`](Action::wait) on the
-    /// action returns what came.
+    /// Collects input without a prompt. Sends `calling.collect`, and returns when the service has accepted the request.
+    ///
+    /// [`wait`](Action::wait) on the returned action blocks until the collect has ended, and returns the input, or that
+    /// there was none. Dropping the action changes nothing.
     ///
     /// ```no_run
     /// # use signalwire_relay::Collect;

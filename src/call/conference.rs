@@ -157,7 +157,7 @@ pub struct ConferenceStay {
     pub reason: Option<ConferenceEndReason>,
 }
 
-/// State of a stay in a conference has heard so far.
+/// State of a stay in a conference, from the events so far.
 #[doc(hidden)]
 #[derive(Debug, Default)]
 pub struct ConferenceMemo {
@@ -283,8 +283,10 @@ impl ConferenceAction {
         wait_joined(self, |memo| memo.joined, "joining the conference", timeout.into())
     }
 
-    /// Takes the call out of the conference. Sends `calling.leave_conference`. The stay has ended when its last event
-    /// comes: see [`wait`](Self::wait).
+    /// Takes the call out of the conference. Sends `calling.leave_conference`.
+    ///
+    /// Blocks until the service has accepted the request, at most the request timeout. The stay has ended when its last
+    /// event arrives: see [`wait`](Self::wait).
     ///
     /// # Errors
     ///
@@ -338,6 +340,8 @@ impl Call {
     }
 
     /// Takes the call out of a conference, given by its ID. Sends `calling.leave_conference`.
+    ///
+    /// Blocks until the service has accepted the request, at most the request timeout.
     ///
     /// ```no_run
     /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {

@@ -154,7 +154,7 @@ impl ConnectAction {
     /// Blocks until the bridge ends, at most `timeout`. With `None` it blocks indefinitely. Returns at once when the
     /// bridge has ended.
     ///
-    /// The returned event tells how: the peer left or was disconnected, or this call ended
+    /// The returned event reports the reason: the peer left or was disconnected, or this call ended
     /// ([`ended_by_call`](field@ConnectEvent::ended_by_call)).
     ///
     /// ```no_run
@@ -230,15 +230,15 @@ impl Call {
     /// Dials other devices and bridges the first that answers with this call. Sends `calling.connect`, and returns when
     /// the service has accepted the request. A call has one bridge at a time.
     ///
-    /// [`wait`](Action::wait) on the returned action blocks until the bridge stands, and
-    /// [`wait_disconnected`](Action::wait_disconnected) until it ends. Dropping the action changes nothing: the bridge
-    /// is made all the same. The [`reply`](Action::reply) may say, under `message_data`, which destinations cannot be
+    /// [`wait`](Action::wait) on the returned action blocks until the two calls are bridged, and
+    /// [`wait_disconnected`](Action::wait_disconnected) until the bridge ends. Dropping the action changes nothing: the
+    /// connect continues. The [`reply`](Action::reply) may list, under `message_data`, the destinations that cannot be
     /// called.
     ///
     /// The service reports on a bridge without a control ID. Of two connects on one call the newer one gets the events.
     ///
     /// After the connection was lost and the session resumed, the report may have been missed. `wait` then returns
-    /// `OutcomeUnknown` when nothing is heard of the bridge for the ringing time and 30 s more; a later event of the
+    /// `OutcomeUnknown` if no event of the bridge arrives for the ringing time and 30 s more; a later event of the
     /// bridge, or the refusal of another connect because one is in progress (code 409), settles it as connected.
     ///
     /// ```no_run
@@ -302,7 +302,7 @@ impl Call {
         self.start(how)
     }
 
-    /// `true` if the call is bridged with another, as far as events have told.
+    /// `true` if the call is bridged with another, according to the events so far.
     #[must_use]
     pub fn is_connected(&self) -> bool {
         self.core.bridge().is_some()

@@ -104,7 +104,8 @@ impl Call {
     /// Passes an unanswered inbound call back to the service, which offers the call to another client. Sends
     /// `calling.pass`.
     ///
-    /// The call then ends for this client. The service may offer it to the same client again, as a new call.
+    /// Blocks until the service has accepted the request, at most the request timeout. The call then ends for this
+    /// client. The service may offer it to the same client again, as a new call.
     ///
     /// ```no_run
     /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {
@@ -152,7 +153,8 @@ pub trait InputTimers: Operation {
 impl<O: Stoppable> Action<O> {
     /// Stops the operation. Sends the operation's stop method, for example `calling.play.stop`.
     ///
-    /// The operation has ended when its last event arrives: see [`wait`](Self::wait).
+    /// Blocks until the service has accepted the request, at most the request timeout. The operation has ended when its
+    /// last event arrives: see [`wait`](Self::wait).
     ///
     /// ```no_run
     /// # use signalwire_relay::audio;
@@ -176,7 +178,8 @@ impl<O: Stoppable> Action<O> {
 impl<O: Pausable> Action<O> {
     /// Pauses the operation. Sends the operation's pause method, for example `calling.play.pause`.
     ///
-    /// The service documents no such method for [`prompt`](Call::prompt), and may reject the request.
+    /// Blocks until the service has accepted the request, at most the request timeout. The service documents no such
+    /// method for [`prompt`](Call::prompt), and may reject the request.
     ///
     /// ```no_run
     /// # use signalwire_relay::Record;
@@ -198,6 +201,8 @@ impl<O: Pausable> Action<O> {
     /// Pauses the operation and sets what the recording contains for the time of the pause. Sends the operation's pause
     /// method. The service documents this for recordings only.
     ///
+    /// Blocks until the service has accepted the request, at most the request timeout.
+    ///
     /// ```no_run
     /// # use signalwire_relay::Record;
     /// # use signalwire_relay::choices::PauseBehavior;
@@ -216,6 +221,8 @@ impl<O: Pausable> Action<O> {
     }
 
     /// Resumes a paused operation. Sends the operation's resume method, for example `calling.play.resume`.
+    ///
+    /// Blocks until the service has accepted the request, at most the request timeout.
     ///
     /// ```no_run
     /// # use signalwire_relay::audio;
@@ -238,6 +245,8 @@ impl<O: Pausable> Action<O> {
 impl<O: HasVolume> Action<O> {
     /// Sets the volume in dB, `-40.0..=40.0`. `0.0` is the original volume. Sends the operation's volume method, for
     /// example `calling.play.volume`.
+    ///
+    /// Blocks until the service has accepted the request, at most the request timeout.
     ///
     /// ```no_run
     /// # use signalwire_relay::audio;
@@ -262,6 +271,8 @@ impl<O: HasVolume> Action<O> {
 impl<O: InputTimers> Action<O> {
     /// Starts the input timers of a collect that was started with `start_input_timers(false)`. Sends
     /// `calling.collect.start_input_timers`.
+    ///
+    /// Blocks until the service has accepted the request, at most the request timeout.
     ///
     /// ```no_run
     /// # use signalwire_relay::Collect;

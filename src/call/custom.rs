@@ -33,10 +33,11 @@ impl From<Value> for UserEvent {
 
 /// # Events of the program
 impl Call {
-    /// Sends an event of the program's own to the listeners of the call. Sends `calling.user_event`.
+    /// Sends an event that the program defines to the listeners of the call. Sends `calling.user_event`.
     ///
-    /// The event arrives with the type [`EventName::UserEvent`](crate::events::EventName::UserEvent). The documentation
-    /// of the service disagrees on whether it is a string or an object.
+    /// Blocks until the service has accepted the request, at most the request timeout. The event arrives with the type
+    /// [`EventName::UserEvent`](crate::events::EventName::UserEvent). The documentation of the service disagrees on
+    /// whether it is a string or an object.
     ///
     /// ```no_run
     /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {

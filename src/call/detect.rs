@@ -192,8 +192,8 @@ impl DetectAction {
     /// already.
     ///
     /// Returns the event that reports it ([`Heard::Ready`]), or the last event of the detector if the detector ended
-    /// without one: the program can speak to a machine that never beeps, too. The detector has to wait for the end of
-    /// the greeting, which is the default.
+    /// without one: the program can leave a message without a beep, too. The detector must wait for the end of the
+    /// greeting, which is the default ([`Machine::detect_message_end`]).
     ///
     /// ```no_run
     /// # use std::time::Duration;
@@ -217,8 +217,8 @@ impl Call {
     /// Starts a detector. Sends `calling.detect`, and returns when the service has accepted the request.
     ///
     /// [`wait`](Action::wait) on the returned action blocks until the detector has heard something, or has ended
-    /// without. The detector then continues until its timeout, or until [`stop`](Action::stop). Several detectors may
-    /// run at the same time. Dropping the action changes nothing.
+    /// without a result. The detector then continues until its timeout, or until [`stop`](Action::stop). Several
+    /// detectors may run at the same time. Dropping the action changes nothing.
     ///
     /// ```no_run
     /// # use std::time::Duration;

@@ -135,8 +135,9 @@ impl Call {
 
     /// Binds digits to a method, which the service runs whenever the caller presses them. Sends `calling.bind_digit`.
     ///
-    /// RELAY has no event that reports on a binding, so there is no action to wait on. The method that the service runs
-    /// reports as ever: its events are events of the call ([`events`](Self::events)).
+    /// Blocks until the service has accepted the request, at most the request timeout. RELAY has no event that reports
+    /// on a binding, so there is no action to wait on. The events of the bound method are events of the call
+    /// ([`events`](Self::events)).
     ///
     /// ```no_run
     /// # use serde_json::json;
@@ -162,6 +163,8 @@ impl Call {
     }
 
     /// Removes digit bindings. Sends `calling.clear_digit_bindings`.
+    ///
+    /// Blocks until the service has accepted the request, at most the request timeout.
     ///
     /// ```no_run
     /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {

@@ -22,8 +22,9 @@ impl Call {
     ///
     /// Listeners of one call run in order, one at a time, on a worker thread: they may block and use any method. If one
     /// returns an error or panics, the call is ended, see [`CallbackResult`]. Events that are queued for slow listeners
-    /// count against [`Tuning::max_listener_backlog_bytes`](crate::connection::Tuning::max_listener_backlog_bytes); beyond that they are dropped
-    /// and counted, except the end of the call.
+    /// count against [`Tuning::max_listener_backlog_bytes`](crate::connection::Tuning::max_listener_backlog_bytes);
+    /// beyond that they are dropped and counted, except the end of the call. On a call that has ended, the listener is
+    /// dropped at once.
     ///
     /// ```no_run
     /// # fn main() -> signalwire_relay::Result<()> {
@@ -61,7 +62,8 @@ impl Call {
         Listener::new(call, &entry)
     }
 
-    /// Returns an iterator over the events of this call, from now until the call ends.
+    /// Returns an iterator over the events of this call, from now until the call ends. On a call that has ended, the
+    /// iterator ends at once.
     ///
     /// ```no_run
     /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {
@@ -74,7 +76,8 @@ impl Call {
         self.core.stream()
     }
 
-    /// Makes a waiter for an event of one kind. The waiter receives every event from now on.
+    /// Makes a waiter for an event of one kind. The waiter receives every event from now on. On a call that has ended,
+    /// [`EventWaiter::wait`] returns an error at once.
     ///
     /// A waiter that is made before a command is sent cannot miss the events that the command causes, however fast the
     /// service is. [`wait_for`](Self::wait_for) receives events only from its own start on.

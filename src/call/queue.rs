@@ -124,7 +124,7 @@ pub struct QueueStay {
     pub last: Option<QueueEvent>,
 }
 
-/// State of a stay in a queue has heard so far.
+/// State of a stay in a queue, from the events so far.
 #[doc(hidden)]
 #[derive(Default)]
 pub struct QueueMemo {
@@ -227,14 +227,16 @@ impl QueueAction {
         self.last_event().and_then(|event| Duration::try_from_secs_f64(event.avg_time).ok())
     }
 
-    /// The last event of the stay: its position, size and times. [`events`](Self::events) gives them as they come.
+    /// The last event of the stay: its position, size and times. [`events`](Self::events) reports them as they arrive.
     #[must_use]
     pub fn last_event(&self) -> Option<QueueEvent> {
         self.core.memo(|memo| memo.last.clone())
     }
 
-    /// Takes the call out of the queue. Sends `calling.queue.leave` with the control ID of this stay. The stay has
-    /// ended when its last event comes: see [`wait`](Self::wait).
+    /// Takes the call out of the queue. Sends `calling.queue.leave` with the control ID of this stay.
+    ///
+    /// Blocks until the service has accepted the request, at most the request timeout. The stay has ended when its last
+    /// event arrives: see [`wait`](Self::wait).
     ///
     /// # Errors
     ///
@@ -301,6 +303,8 @@ impl Call {
     }
 
     /// Takes the call out of a queue. Sends `calling.queue.leave` with the control ID of the stay.
+    ///
+    /// Blocks until the service has accepted the request, at most the request timeout.
     ///
     /// ```no_run
     /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {

@@ -11,9 +11,8 @@ impl Call {
     /// Sends a request of any RELAY method about this call, and returns the whole response. `params` is a JSON object,
     /// to which the call's address is added.
     ///
-    /// For methods that this crate does not know. Blocks until the service responds, at most the request timeout.
-    ///
-    /// The escape hatch for methods that this crate does not know. It gives the service's whole reply.
+    /// Blocks until the service responds, at most the request timeout. This is for methods that the crate does not
+    /// support: the other methods of a call send the supported ones.
     ///
     /// ```no_run
     /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {

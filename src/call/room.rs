@@ -61,7 +61,7 @@ pub struct RoomStay {
     pub room_name: String,
 }
 
-/// State of a stay in a room has heard so far.
+/// State of a stay in a room, from the events so far.
 #[doc(hidden)]
 #[derive(Debug, Default)]
 pub struct RoomMemo {
@@ -181,6 +181,8 @@ impl Call {
     }
 
     /// Takes the call out of the room. Sends `calling.leave_room`.
+    ///
+    /// Blocks until the service has accepted the request, at most the request timeout.
     ///
     /// ```no_run
     /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {

@@ -361,10 +361,10 @@ impl Call {
     /// Starts or stops a live transcription, or requests a summary. Sends `calling.live_transcribe`, and returns when
     /// the service has accepted the request. A call has one live transcription at a time.
     ///
-    /// [`wait`](Action::wait) on the returned action blocks until the log of the conversation comes: after a start and
-    /// after a stop, which both end with it. After a [`LiveSummary`] it blocks until the summary comes.
-    /// [`events`](Action::events) reports each utterance, if the transcription was started with `live_events`, each
-    /// summary, and the log. Dropping the action changes nothing.
+    /// [`wait`](Action::wait) on the returned action blocks until the log of the conversation arrives, which ends both
+    /// a start and a stop. After a [`LiveSummary`] it blocks until the summary arrives. [`events`](Action::events)
+    /// reports each utterance, if the transcription was started with `live_events`, each summary, and the log. Dropping
+    /// the action changes nothing.
     ///
     /// The service reports on live transcription without a control ID: the next summary of the call ends every request
     /// for one. If the log was missed while the connection was down, a `wait` that times out is `OutcomeUnknown`, and one

@@ -167,8 +167,9 @@ impl Call {
 
     /// Transfers the call to another application. Sends `calling.transfer`.
     ///
-    /// The call then ends for this client. If it is transferred to a context that this client is subscribed to, the
-    /// service may offer it again, as another [`Call`] with the same ID.
+    /// Blocks until the service has accepted the request, at most the request timeout. The call then ends for this
+    /// client. If it is transferred to a context that this client is subscribed to, the service may offer it again, as
+    /// another [`Call`] with the same ID.
     ///
     /// ```no_run
     /// # use signalwire_relay::params::Transfer;
