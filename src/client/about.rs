@@ -12,6 +12,15 @@ impl Client {
     }
 
     /// Returns an iterator over the states of the connection, from the present one until the client is closed.
+    ///
+    /// ```no_run
+    /// # fn main() -> signalwire_relay::Result<()> {
+    /// # let client = signalwire_relay::Client::from_env()?;
+    /// for state in client.states() {
+    ///     println!("{state:?}");
+    /// }
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn states(&self) -> LinkStates {
         self.handle.session.board.stream(&self.handle.session.clock)

@@ -122,8 +122,9 @@ impl Builder {
         Ok(Client::new(session, router))
     }
 
-    /// Sets whether [`connect`](Self::connect) keeps trying if the service cannot be reached. Default: no. For daemons
-    /// that start before the network does. Rejected credentials end the attempts all the same.
+    /// Sets whether [`connect`](Self::connect) keeps trying if the service cannot be reached. Default: no. This is for
+    /// daemons that start before the network does. Rejected credentials end the attempts nevertheless. The example of
+    /// [`on_state`](Self::on_state) logs the failed attempts.
     pub fn retry_first_connect(mut self, retry: bool) -> Self {
         self.tuning.settings.retry_first_connect = retry;
         self
@@ -131,7 +132,8 @@ impl Builder {
 
     /// Sets a token with which another thread, or a signal handler, ends [`connect`](Self::connect) while it blocks.
     ///
-    /// For use with [`retry_first_connect`](Self::retry_first_connect), with which `connect` may block indefinitely.
+    /// This is for use with [`retry_first_connect`](Self::retry_first_connect), with which `connect` may block
+    /// indefinitely. See [`CancelToken`] for an example.
     pub fn cancel(mut self, token: &CancelToken) -> Self {
         self.cancel = Some(token.clone());
         self
@@ -139,6 +141,16 @@ impl Builder {
 }
 
 /// # Credentials
+///
+/// ```no_run
+/// use signalwire_relay::Client;
+///
+/// # fn main() -> signalwire_relay::Result<()> {
+/// let client = Client::builder().project("project id").token("API token").connect()?;
+/// // Or with a JWT:
+/// let client = Client::builder().jwt(std::fs::read_to_string("client.jwt").unwrap_or_default()).connect()?;
+/// # Ok(()) }
+/// ```
 impl Builder {
     /// Sets the project ID.
     pub fn project(mut self, project: impl Into<String>) -> Self {
@@ -180,6 +192,22 @@ impl Builder {
 }
 
 /// # Contexts and limits
+///
+/// ```no_run
+/// use std::time::Duration;
+/// use signalwire_relay::Client;
+///
+/// # fn main() -> signalwire_relay::Result<()> {
+/// let client = Client::builder()
+///     .contexts(["support", "sales"])
+///     .max_active_calls(5_000)
+///     .connect_timeout(Duration::from_secs(20))
+///     .request_timeout(Duration::from_secs(5))
+///     .dial_timeout(Duration::from_secs(60))
+///     .drain_limit(Duration::from_secs(300))
+///     .connect()?;
+/// # Ok(()) }
+/// ```
 impl Builder {
     /// Sets the contexts to subscribe to: the client receives their inbound calls and messages. A context has at most
     /// 1,024 bytes: [`connect`](Self::connect) returns a `Config` error for a longer one. Default: none.
@@ -242,6 +270,14 @@ impl Builder {
 impl Builder {
     /// Sets the treatment of a call whose handler, listener or callback returned an error or panicked. Default:
     /// [`HandlerFailure::EndCall`].
+    ///
+    /// ```no_run
+    /// # use signalwire_relay::Client;
+    /// # use signalwire_relay::connection::HandlerFailure;
+    /// # fn main() -> signalwire_relay::Result<()> {
+    /// let client = Client::builder().on_handler_failure(HandlerFailure::Leave).connect()?;
+    /// # Ok(()) }
+    /// ```
     pub fn on_handler_failure(mut self, what: HandlerFailure) -> Self {
         self.tuning.settings.on_handler_failure = what;
         self
@@ -273,6 +309,25 @@ impl Builder {
 }
 
 /// # Host, certificates and TLS
+///
+/// ```no_run
+/// use signalwire_relay::Client;
+/// use signalwire_relay::connection::TlsBackend;
+///
+/// # fn main() -> signalwire_relay::Result<()> {
+/// let client = Client::builder()
+///     .host("relay.example.com:8443")
+///     .path("/relay")
+///     .tls_backend(TlsBackend::NativeTls)
+///     .ca_file("/etc/ssl/example-ca.pem")
+///     .ca_dir("/etc/ssl/partners")
+///     .ca_only(true)
+///     .client_certificate("client.pem", "client.key")
+///     .connect()?;
+/// // Another machine without TLS, in a test network:
+/// let client = Client::builder().host("10.0.0.7:5000").tls(false).allow_plaintext().connect()?;
+/// # Ok(()) }
+/// ```
 impl Builder {
     /// Sets the host: a name, `host:port`, or an IP address, IPv6 in brackets. Default: `relay.signalwire.com`.
     pub fn host(mut self, host: impl Into<String>) -> Self {
@@ -308,9 +363,9 @@ impl Builder {
     /// The system's roots are those of the platform. `SSL_CERT_FILE` and `SSL_CERT_DIR` name others where the TLS
     /// library reads these variables: rustls does on every platform, OpenSSL on Linux.
     ///
-    /// The file is read by each `connect`. What it takes to set TLS up, above all the system's roots, is shared by the
-    /// clients of a process that trust the same certificates, and read anew by the first client that connects 10 minutes
-    /// later, or after a file that these settings or variables name has changed. Clients that are connected keep theirs.
+    /// The file is read by each `connect`. The TLS setup with the system's roots is shared by the clients of a process
+    /// that trust the same certificates. It is read again by the first client that connects 10 min later, or after a
+    /// file that these settings or variables name has changed. Connected clients keep theirs.
     ///
     /// [`connect`](Self::connect) returns a `Config` error that names the file if it cannot be read or holds no
     /// certificate.
@@ -346,7 +401,8 @@ impl Builder {
         self
     }
 
-    /// Permits connections without TLS to other machines. Anyone on the way can then read the token.
+    /// Permits connections without TLS to other machines. The token can then be read on the way. Default: not
+    /// permitted.
     pub fn allow_plaintext(mut self) -> Self {
         self.allow_plaintext = true;
         self
@@ -354,17 +410,27 @@ impl Builder {
 }
 
 /// # Proxy
+///
+/// ```no_run
+/// use signalwire_relay::Client;
+///
+/// # fn main() -> signalwire_relay::Result<()> {
+/// let client = Client::builder().proxy("http://user:password@proxy.example:3128").connect()?;
+/// // Whatever the environment has:
+/// let client = Client::builder().no_proxy().connect()?;
+/// # Ok(()) }
+/// ```
 impl Builder {
     /// Sets the proxy to connect through: `http://` (HTTP CONNECT) or `socks5://`, as in
-    /// `http://user:password@proxy.example:3128`. Default port: 1080, as curl has it. Characters such as `@` and `/` in the
+    /// `http://user:password@proxy.example:3128`. Default port: 1080, as in curl. Characters such as `@` and `/` in the
     /// user or password are written as `%40` and `%2F`. The proxy looks up the name of the service's host.
     ///
     /// Without this setting the environment decides, by the rules of curl: the proxy of `https_proxy`, `HTTPS_PROXY`,
     /// `all_proxy` or `ALL_PROXY`, whichever is set first in this order, unless `no_proxy` or `NO_PROXY` names the host.
     /// With it, these variables are not read. The credentials are never printed.
     ///
-    /// [`connect`](Self::connect) returns a `Config` error if the URL cannot be right, or if the connection is without
-    /// TLS and there is no [`allow_plaintext`](Self::allow_plaintext).
+    /// [`connect`](Self::connect) returns a `Config` error if the URL is invalid, or if the connection has no TLS and
+    /// [`allow_plaintext`](Self::allow_plaintext) is not set.
     pub fn proxy(mut self, url: impl Into<String>) -> Self {
         self.proxy = Via::Proxy(Secret::new(url.into()));
         self
@@ -378,6 +444,20 @@ impl Builder {
 }
 
 /// # Logs and traces
+///
+/// ```no_run
+/// use signalwire_relay::Client;
+/// use signalwire_relay::connection::Trace;
+///
+/// # fn main() -> signalwire_relay::Result<()> {
+/// let client = Client::builder()
+///     .agent("my-ivr/1.0")
+///     .log_numbers(true)
+///     .log_content(false)
+///     .trace(Trace::to_file("/var/log/my-ivr/relay.jsonl"))
+///     .connect()?;
+/// # Ok(()) }
+/// ```
 impl Builder {
     /// Sets whether the log shows phone numbers whole. Default: `false`, and numbers that begin with `+` are cut to their
     /// last four digits (`+...2222`), except in the frames that are logged at trace.
@@ -386,22 +466,22 @@ impl Builder {
         self
     }
 
-    /// Sets whether the frames in the log, which are logged at trace, show what people pressed, said and wrote. Default:
-    /// `false`.
+    /// Sets whether the frames in the log, which are logged at trace, show digits, speech and texts of the parties.
+    /// Default: `false`.
     ///
     /// Masked are, as `<content>`: digits that were pressed or are sent (`digits`, `terminator` and `send_digits`, and
     /// the digit that a detector reports), bodies of text messages (`body`), and texts that were said or are to be said
-    /// (`text`, `message_text`, `utterance`, `content`, `response`, and the summaries of conversations). `Debug` of events,
-    /// messages, replies and parameters masks them whatever this says: their fields and methods give the values. Secrets
-    /// stay masked in either case.
+    /// (`text`, `message_text`, `utterance`, `content`, `response`, and the summaries of conversations). `Debug` of
+    /// events, messages, replies and parameters masks them with either setting: their fields and methods return the
+    /// values. Secrets always stay masked.
     pub fn log_content(mut self, shown: bool) -> Self {
         self.tuning.settings.log_content = shown;
         self
     }
 
-    /// Writes a trace: every frame, and what no frame shows, as lines of JSON. See [`Trace`] for what stands in it, what is
-    /// masked, and what happens when the disk is full. Default: the file that `SIGNALWIRE_RELAY_TRACE` names, otherwise no
-    /// trace.
+    /// Writes a trace: every frame, and events that no frame shows, as lines of JSON. See [`Trace`] for the content of
+    /// a trace, the masking, and a full disk. Default: the file that `SIGNALWIRE_RELAY_TRACE` names; without that
+    /// variable no trace.
     pub fn trace(mut self, trace: Trace) -> Self {
         self.trace = Some(trace);
         self

@@ -18,12 +18,12 @@ impl Client {
     /// Returns a handle for a call that the service knows and this client perhaps does not: the far end of a bridge, or
     /// a call whose ID was stored before a restart. Nothing is sent.
     ///
-    /// If the client has the call, this is the same call as its other handles. Otherwise the call is new here and behaves
-    /// as one that is unconfirmed: [`Call::is_confirmed`] is `false` until its first event or successful request, its
-    /// [state](Call::state) is `created` until an event tells another, and a request for a call that the service does
+    /// If the client has the call, the handle belongs to the same call as its other handles. Otherwise the call is new
+    /// here and unconfirmed: [`Call::is_confirmed`] is `false` until its first event or successful request, its
+    /// [state](Call::state) is `created` until an event reports another, and a request for a call that the service does
     /// not know ends it. A call that stays unconfirmed is given up after
-    /// [`Tuning::unconfirmed_limit`](crate::connection::Tuning::unconfirmed_limit). `node_id` is the part of its address that
-    /// [`Call::node_id`] returned.
+    /// [`Tuning::unconfirmed_limit`](crate::connection::Tuning::unconfirmed_limit). `node_id` is the part of its
+    /// address that [`Call::node_id`] returned.
     ///
     /// The service sends the events of a call to the session that it belongs to. A call of another session can be
     /// controlled where the service permits it; its events do not arrive here.
@@ -41,11 +41,11 @@ impl Client {
     }
 }
 
-/// # The other end of a bridge
+/// # The far end of a bridge
 impl Call {
     /// Returns the call at the far end of the bridge. `None` if this call is not bridged, or its client was dropped.
     ///
-    /// The returned handle is the same as that of [`Client::call`]. Both calls of a bridge know each other, whichever
+    /// The returned handle is the same as that of [`Client::call`]. Both calls of a bridge return each other, whichever
     /// of them requested the bridge.
     ///
     /// ```no_run
@@ -80,19 +80,19 @@ impl ConnectAction {
     }
 }
 
-/// # Answering a message
+/// # Replying to a message
 impl Message {
-    /// The client that the message belongs to.
+    /// Returns the message's client.
     ///
     /// # Errors
     ///
-    /// `Closed` when the last clone of the client has been dropped.
+    /// `Closed` if the last handle of the client has been dropped.
     pub fn client(&self) -> Result<Client> {
         Client::of(self.core().session(), "the client of a message")
     }
 
-    /// Answers a received message: sends `body` to its sender, from the number that it came to. Sends `messaging.send`
-    /// and returns when the service has accepted it, as [`Client::send_message`].
+    /// Replies to a received message: sends `body` to its sender, from the number that it was sent to. Sends
+    /// `messaging.send`, and blocks until the service has accepted the message, at most the request timeout.
     ///
     /// ```no_run
     /// # fn main() -> signalwire_relay::Result<()> {
@@ -106,7 +106,7 @@ impl Message {
     ///
     /// # Errors
     ///
-    /// `Config` for a message that was sent, not received; `Closed` when the client is gone; otherwise as
+    /// `Config` for a message that was sent, not received; `Closed` if the client was closed; otherwise as
     /// [`Client::send_message`].
     pub fn reply(&self, body: impl Into<String>) -> Result<Self> {
         if self.direction() != Direction::Inbound {

@@ -9,6 +9,7 @@ use crate::error::{self, Result};
 use crate::session::Session;
 
 /// A token that ends [`Builder::connect`](crate::Builder::connect) from another thread. Passed to
+/// [`Builder::cancel`](crate::Builder::cancel).
 ///
 /// Clones are the same token, and cheap. A cancelled token stays cancelled. The token has no effect on a client that is
 /// connected: [`Client::disconnect`](crate::Client::disconnect) closes that one.

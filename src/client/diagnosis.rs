@@ -407,7 +407,7 @@ impl Builder {
     /// Nothing secret is in the steps.
     ///
     /// Without credentials everything up to the upgrade to a WebSocket is checked; the rest is
-    /// [skipped](crate::diagnosis::Verdict::Skipped). Refused credentials are not tried again.
+    /// [skipped](crate::diagnosis::Verdict::Skipped). Rejected credentials are not tried again.
     ///
     /// **With [`contexts`](Self::contexts) this is one more client that the service offers inbound calls to.** Such a call
     /// is passed back to routing at once; an inbound text message is lost. Without contexts nothing arrives here.

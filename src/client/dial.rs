@@ -226,7 +226,7 @@ impl Dialing {
     /// error or panics, the answered call is ended, see [`CallbackResult`].
     ///
     /// The answered call belongs to the callback: dropping the dial no longer hangs that call up. Dropping the dial
-    /// before it is answered cancels it as ever, and the callback gets the error.
+    /// before it is answered cancels the dial as usual, and the callback receives the error.
     ///
     /// ```no_run
     /// # use std::time::Duration;
@@ -256,6 +256,16 @@ impl Dialing {
 
     /// Cancels the dial: the legs that ring are ended. A call that was answered already is hung up, unless it was
     /// returned by [`wait`](Self::wait) or goes to a callback of [`on_completed`](Self::on_completed).
+    ///
+    /// ```no_run
+    /// # use signalwire_relay::phone;
+    /// # fn main() -> signalwire_relay::Result<()> {
+    /// # let client = signalwire_relay::Client::from_env()?;
+    /// let dialing = client.start_dial(phone("+15552222222").from("+15551111111"))?;
+    /// // The caller has hung up in the meantime:
+    /// dialing.cancel();
+    /// # Ok(()) }
+    /// ```
     pub fn cancel(&self) {
         let error = error::dial_failed(&self.core.to, None, self.core.cause(&self.session, Some(EndReason::Cancel)));
         self.registry.give_up(&self.session, &self.core, error);

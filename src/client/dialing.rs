@@ -18,8 +18,8 @@ impl Client {
     /// Dials, and blocks until the call is answered. The same as [`start_dial`](Self::start_dial) and [`Dialing::wait`]
     /// without a timeout; the limit of the dial ([`Dial::limit`]) bounds it. Sends `calling.dial`.
     ///
-    /// The call that it gives is answered, and can be spoken to. [`Builder::max_active_calls`](crate::Builder::max_active_calls)
-    /// bounds inbound calls alone: a dial is not refused and does not wait for it. RELAY method `calling.dial`.
+    /// The returned call is answered. [`Builder::max_active_calls`](crate::Builder::max_active_calls) limits inbound
+    /// calls only: a dial is never rejected because of that limit, and does not wait.
     ///
     /// ```no_run
     /// use signalwire_relay::{Client, phone, tts};
@@ -37,13 +37,14 @@ impl Client {
     /// `DialFailed` if there is no answer, also within the limit of the dial, or if the callee hung up before the dial
     /// was complete: [`Error::end_reason`](crate::Error::end_reason) says why. `Config` if a destination cannot be an
     /// address. `Rejected` if the service rejects the request. `OutcomeUnknown` if no response came, or one from a
-    /// service in trouble: a telephone that rings all the same is hung up by the client, and dialling again may ring it
+    /// service in trouble: a phone that rings nevertheless is hung up by the client, and dialling again may ring it
     /// twice. `Offline`, `SessionLost`, `Draining`, `Closed`.
     pub fn dial(&self, what: impl Into<Dial>) -> Result<Call> {
         self.start_dial(what)?.wait(None)
     }
 
-    /// Starts a dial, and returns without waiting for the service. Sends `calling.dial`.
+    /// Starts a dial, and returns without waiting for the service. Sends `calling.dial`. While the connection is down,
+    /// the request is queued, at most for the request timeout. See [`Dialing`] for an example.
     ///
     /// # Errors
     ///

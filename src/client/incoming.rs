@@ -85,7 +85,7 @@ impl Client {
     /// # Ok(()) }
     /// ```
     ///
-    /// If the client subscribes to no context, a warning says once that nothing will be offered.
+    /// If the client subscribes to no context, one warning is logged: it receives no calls.
     pub fn on_call(&self, handler: impl Fn(Call) -> HandlerResult + Send + Sync + 'static) {
         self.may_be_offered("Client::on_call");
         let settings = &self.handle.session.settings;
@@ -120,6 +120,15 @@ impl Client {
 
     /// Blocks until the next inbound call arrives, at most `timeout`. With `None` it blocks indefinitely.
     ///
+    /// ```no_run
+    /// # use std::time::Duration;
+    /// # fn main() -> signalwire_relay::Result<()> {
+    /// # let client = signalwire_relay::Client::from_env()?;
+    /// let call = client.next_call(Duration::from_secs(60))?;
+    /// call.answer()?;
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     ///
     /// `Timeout` after `timeout`; `Closed` if the client is closed.
@@ -135,6 +144,16 @@ impl Client {
     /// handler, messages are queued for [`next_message`](Self::next_message) and [`messages`](Self::messages). A
     /// message that is not claimed within [`Tuning::claim_timeout`](crate::connection::Tuning::claim_timeout) is dropped and
     /// counted.
+    ///
+    /// ```no_run
+    /// # fn main() -> signalwire_relay::Result<()> {
+    /// # let client = signalwire_relay::Client::from_env()?;
+    /// client.on_message(|message| {
+    ///     println!("{}: {}", message.from_number(), message.body());
+    ///     Ok(())
+    /// });
+    /// # Ok(()) }
+    /// ```
     pub fn on_message(&self, handler: impl Fn(Message) -> HandlerResult + Send + Sync + 'static) {
         self.may_be_offered("Client::on_message");
         self.handle.router.messages.handle(&self.handle.session, handler);
@@ -142,6 +161,15 @@ impl Client {
 
     /// Returns an iterator over inbound messages. The iterator blocks until a message arrives, and ends when the client
     /// is closed.
+    ///
+    /// ```no_run
+    /// # fn main() -> signalwire_relay::Result<()> {
+    /// # let client = signalwire_relay::Client::from_env()?;
+    /// for message in client.messages() {
+    ///     println!("{}: {}", message.from_number(), message.body());
+    /// }
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn messages(&self) -> Messages {
         self.may_be_offered("Client::messages");
@@ -149,6 +177,15 @@ impl Client {
     }
 
     /// Blocks until the next inbound message arrives, at most `timeout`. With `None` it blocks indefinitely.
+    ///
+    /// ```no_run
+    /// # use std::time::Duration;
+    /// # fn main() -> signalwire_relay::Result<()> {
+    /// # let client = signalwire_relay::Client::from_env()?;
+    /// let message = client.next_message(Duration::from_secs(60))?;
+    /// println!("{}: {}", message.from_number(), message.body());
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     ///
@@ -165,6 +202,17 @@ impl Client {
     /// Subscribes to more contexts, on this connection and on later ones. Sends `signalwire.receive`. Without contexts
     /// nothing is sent.
     ///
+    /// Blocks until the service responds, at most the request timeout.
+    ///
+    /// ```no_run
+    /// # fn main() -> signalwire_relay::Result<()> {
+    /// # let client = signalwire_relay::Client::from_env()?;
+    /// client.receive(["night"])?;
+    /// // In the morning:
+    /// client.unreceive(["night"])?;
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     ///
     /// `Config` for a context of more than 1,024 bytes. Returns an error as well if the service rejects the request, or
@@ -178,6 +226,8 @@ impl Client {
     }
 
     /// Unsubscribes from contexts. Sends `signalwire.unreceive`. Without contexts nothing is sent.
+    ///
+    /// Blocks until the service responds, at most the request timeout.
     ///
     /// # Errors
     ///
@@ -206,9 +256,11 @@ impl Client {
     /// reports about a call after its end, tasks sent to a context.
     ///
     /// Listeners run in order, one event at a time, on a worker thread: they may block and use any method. Events that
-    /// are queued for slow listeners count against [`Tuning::max_listener_backlog_bytes`](crate::connection::Tuning::max_listener_backlog_bytes);
-    /// beyond that they are dropped and counted. An event with an unknown ID waits up to 2 s for a call with that ID,
-    /// and is then delivered here. The listener is removed when the client is closed.
+    /// are queued for slow listeners count against
+    /// [`Tuning::max_listener_backlog_bytes`](crate::connection::Tuning::max_listener_backlog_bytes); beyond that they
+    /// are dropped and counted. An event with an unknown ID waits
+    /// [`Tuning::unmatched_event_ttl`](crate::connection::Tuning::unmatched_event_ttl), 2 s by default, for a call with
+    /// that ID, and is then delivered here. The listener is removed when the client is closed.
     ///
     /// ```no_run
     /// use signalwire_relay::{Client, Event};
@@ -220,7 +272,7 @@ impl Client {
     ///         println!("{}: {}", conference.name, conference.status);
     ///     }
     /// });
-    /// // Later, when nothing more is to be heard:
+    /// // Later:
     /// listener.remove();
     /// # Ok(()) }
     /// ```

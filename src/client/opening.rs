@@ -19,7 +19,7 @@ impl Client {
         Builder::default()
     }
 
-    /// Connects with the settings of the environment: `Client::builder().connect()`.
+    /// Connects with the settings of the environment: `Client::builder().connect()`. Blocks as [`Builder::connect`].
     ///
     /// # Errors
     ///

@@ -11,10 +11,17 @@ use crate::session::Ask;
 /// # Authentication
 impl Client {
     /// Sends a fresh JWT on the open connection, and uses that JWT for later connections. Sends
-    /// `signalwire.reauthenticate`.
+    /// `signalwire.reauthenticate`, and blocks until the service responds, at most the request timeout.
     ///
     /// If the outcome is unknown, or the connection is down, the new JWT is sent with the next connection all the same.
     /// A client with [`Builder::jwt_from`](crate::Builder::jwt_from) calls its closure instead.
+    ///
+    /// ```no_run
+    /// # fn main() -> signalwire_relay::Result<()> {
+    /// # let client = signalwire_relay::Client::from_env()?;
+    /// client.reauthenticate(std::fs::read_to_string("fresh.jwt").unwrap_or_default().trim())?;
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     ///
@@ -41,7 +48,17 @@ impl Client {
 impl Client {
     /// Sends a request of any RELAY method, and returns the whole response. `params` is a JSON object.
     ///
-    /// For methods that this crate does not know. Blocks until the service responds, at most the request timeout.
+    /// Blocks until the service responds, at most the request timeout. This is for methods that the crate does not
+    /// support; [`Call::execute`](crate::Call::execute) adds the address of a call.
+    ///
+    /// ```no_run
+    /// # use serde_json::json;
+    /// # fn main() -> signalwire_relay::Result<()> {
+    /// # let client = signalwire_relay::Client::from_env()?;
+    /// let reply = client.execute("signalwire.ping", json!({}))?;
+    /// println!("{}", reply.json());
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     ///
@@ -70,7 +87,8 @@ impl Client {
     }
 
     /// Sends a notification: a request without an ID, to which no response comes. `params` is a JSON object. RELAY
-    /// needs no notification of a client; the method is there for what this crate does not know.
+    /// needs no notification of a client: this is for methods that the crate does not support. Blocks until the
+    /// notification is written, at most the request timeout.
     ///
     /// ```no_run
     /// # fn main() -> signalwire_relay::Result<()> {

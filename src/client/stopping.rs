@@ -25,14 +25,14 @@ impl Client {
     /// by this method only.
     ///
     /// A signal that is ignored when the process starts, as SIGHUP is under `nohup`, stays ignored, and a program that
-    /// has a handler of its own for SIGHUP keeps that signal (both are known on Linux only). Other handlers that a
-    /// program has installed before are called as well. After `run` has returned only they are left, and a signal
+    /// has a handler of its own for SIGHUP keeps that signal (both can be detected on Linux only). Other handlers that
+    /// a program has installed before are called as well. After `run` has returned only they are left, and a signal
     /// without a handler ends the process, as before. A handler that is installed by `signal-hook` has to be there
     /// before the first `run`.
     ///
-    /// On Windows, handlers of the program that were installed before the first `run` are no longer called. If the program
-    /// has one by the crate `ctrlc`, that one stays, and a line at WARN says that `run` does not end by it. The system
-    /// gives a process a few seconds when its console is closed, whatever the drain limit.
+    /// On Windows, handlers of the program that were installed before the first `run` are no longer called. If the
+    /// program has one by the crate `ctrlc`, that one stays, and a warning is logged: Ctrl-C does not end `run`. The
+    /// system gives a process a few seconds when its console is closed, whatever the drain limit.
     ///
     /// # Errors
     ///
@@ -52,14 +52,23 @@ impl Client {
     /// and up to 2 s longer if calls are hung up at the limit.
     ///
     /// - The client unsubscribes from its contexts first (`signalwire.unreceive`), so that the service offers new calls
-    ///   to others. A call that is offered all the same is passed back. New dials and messages are refused with
+    ///   to others. A call that is offered nevertheless is passed back. New dials and messages return
     ///   `Draining`.
     /// - Live calls, dials, handlers and listeners may finish until `limit`, and recordings, transcriptions and faxes may
     ///   get their last event.
     /// - Calls that are live at `limit` are hung up. They have 1 s to report their end, and then their handlers have 1 s
     ///   to finish.
     ///
-    /// The log says which calls are waited for, and at WARN which were not.
+    /// The log has the calls that are waited for, and, at WARN, those that are hung up at the limit.
+    ///
+    /// ```no_run
+    /// # use std::time::Duration;
+    /// # fn main() -> signalwire_relay::Result<()> {
+    /// # let client = signalwire_relay::Client::from_env()?;
+    /// // 30 s for the live calls:
+    /// client.shutdown(Duration::from_secs(30));
+    /// # Ok(()) }
+    /// ```
     pub fn shutdown(&self, limit: Duration) {
         let (session, router) = (&self.handle.session, &self.handle.router);
         if session.is_forked() {
@@ -111,6 +120,21 @@ impl Client {
     }
 
     /// Returns a handle that does not keep the client open.
+    ///
+    /// ```no_run
+    /// # fn main() -> signalwire_relay::Result<()> {
+    /// # let client = signalwire_relay::Client::from_env()?;
+    /// let client = client.downgrade();
+    /// std::thread::spawn(move || {
+    ///     // The thread ends with the client instead of keeping it open.
+    ///     while let Some(client) = client.upgrade() {
+    ///         println!("{:?}", client.stats());
+    ///         drop(client);
+    ///         std::thread::sleep(std::time::Duration::from_secs(60));
+    ///     }
+    /// });
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn downgrade(&self) -> WeakClient {
         WeakClient(Arc::downgrade(&self.handle))

@@ -37,6 +37,25 @@ pub struct Tuning {
 }
 
 /// # Watching the connection and reconnecting
+///
+/// ```no_run
+/// use std::time::Duration;
+/// use signalwire_relay::Client;
+///
+/// # fn main() -> signalwire_relay::Result<()> {
+/// let client = Client::builder()
+///     .tuning(|tuning| {
+///         tuning
+///             .ping_after(Duration::from_secs(20))
+///             .ping_timeout(Duration::from_secs(15))
+///             .probe_after(Duration::from_secs(5))
+///             .reconnect_delay(Duration::from_secs(2), Duration::from_secs(60))
+///             .backoff_reset_after(Duration::from_secs(120))
+///             .write_timeout(Duration::from_secs(20))
+///     })
+///     .connect()?;
+/// # Ok(()) }
+/// ```
 impl Tuning {
     /// Sets the silence of the service after which the client sends a ping. Default: 15 s.
     pub fn ping_after(mut self, silence: Duration) -> Self {
@@ -87,6 +106,23 @@ impl Tuning {
 }
 
 /// # Frames and requests
+///
+/// ```no_run
+/// use signalwire_relay::Client;
+///
+/// # fn main() -> signalwire_relay::Result<()> {
+/// let client = Client::builder()
+///     .tuning(|tuning| {
+///         tuning
+///             .resume_backlog(128 << 20)
+///             .max_frame(20 << 20)
+///             .write_queue(4 << 20)
+///             .offline_queue(10_000)
+///             .posted_requests(65_536)
+///     })
+///     .connect()?;
+/// # Ok(()) }
+/// ```
 impl Tuning {
     /// Sets the number of bytes of events that the service may send before its response to `signalwire.connect`, as it
     /// does when a session with a backlog is resumed. The events are acknowledged as they arrive and delivered after
@@ -125,8 +161,8 @@ impl Tuning {
 
     /// Sets the number of requests that may be unanswered and that no thread waits for: hang-ups and calls that are
     /// passed back. Beyond that further inbound calls are dropped and counted
-    /// ([`Stats::calls_dropped`](crate::connection::Stats::calls_dropped)); what a call that was taken needs is sent
-    /// all the same. Default: 32,768.
+    /// ([`Stats::calls_dropped`](crate::connection::Stats::calls_dropped)); requests about calls that were taken are
+    /// always sent. Default: 32,768.
     pub fn posted_requests(mut self, requests: usize) -> Self {
         self.settings.posted_requests = requests.max(1);
         self
@@ -134,6 +170,29 @@ impl Tuning {
 }
 
 /// # Calls, dials and messages
+///
+/// ```no_run
+/// use std::time::Duration;
+/// use signalwire_relay::Client;
+///
+/// # fn main() -> signalwire_relay::Result<()> {
+/// let client = Client::builder()
+///     .tuning(|tuning| {
+///         tuning
+///             .claim_timeout(Duration::from_secs(10))
+///             .max_unclaimed(2_000)
+///             .max_unclaimed_bytes(32 << 20)
+///             .unconfirmed_limit(Duration::from_secs(3600))
+///             .final_event_grace(Duration::from_secs(30))
+///             .late_answer_window(Duration::from_secs(120))
+///             .losing_leg_timeout(Duration::from_secs(10))
+///             .dial_legs(64)
+///             .message_limit(Duration::from_secs(7200))
+///             .max_messages(50_000)
+///     })
+///     .connect()?;
+/// # Ok(()) }
+/// ```
 impl Tuning {
     /// Sets the time for which an inbound call waits for a handler thread, for
     /// [`Client::next_call`](crate::Client::next_call) or for [`Client::calls`](crate::Client::calls) before it is
@@ -144,16 +203,17 @@ impl Tuning {
     }
 
     /// Sets the number of inbound calls that may wait for [`Client::next_call`](crate::Client::next_call) or
-    /// [`Client::calls`](crate::Client::calls), and how many messages. Further calls are passed back, further messages
-    /// dropped. Default: as many as [`max_active_calls`](crate::Builder::max_active_calls). With less than that,
-    /// `connect` logs a warning.
+    /// [`Client::calls`](crate::Client::calls), and the number of messages that may wait. Further calls are passed
+    /// back, further messages dropped. Default: as many as [`max_active_calls`](crate::Builder::max_active_calls). With
+    /// less than that, `connect` logs a warning.
     pub fn max_unclaimed(mut self, offers: usize) -> Self {
         self.max_unclaimed = Some(offers);
         self
     }
 
     /// Sets the number of bytes of inbound calls and messages that may wait to be claimed, and of inbound messages
-    /// whose handlers run. What has no room is passed back or dropped, and counted. Default: 16 MiB.
+    /// whose handlers run. Beyond that, calls are passed back and messages dropped, and both are counted. Default: 16
+    /// MiB.
     pub fn max_unclaimed_bytes(mut self, bytes: usize) -> Self {
         self.settings.max_unclaimed_bytes = bytes;
         self
@@ -188,8 +248,8 @@ impl Tuning {
     }
 
     /// Sets the number of calls that one dial may have at a time. Events of further ones are dropped and counted
-    /// ([`Stats::legs_dropped`](crate::connection::Stats::legs_dropped)), except that of an answer. Of a dial that was
-    /// given up, as many late calls are hung up. Default: 256.
+    /// ([`Stats::legs_dropped`](crate::connection::Stats::legs_dropped)), except that of an answer. After a dial was
+    /// given up, at most this number of late calls is hung up. Default: 256.
     pub fn dial_legs(mut self, calls: usize) -> Self {
         self.settings.dial_legs = calls.max(1);
         self
@@ -210,7 +270,25 @@ impl Tuning {
     }
 }
 
-/// # What is remembered
+/// # Memory of events and IDs
+///
+/// ```no_run
+/// use std::time::Duration;
+/// use signalwire_relay::Client;
+///
+/// # fn main() -> signalwire_relay::Result<()> {
+/// let client = Client::builder()
+///     .tuning(|tuning| {
+///         tuning
+///             .unmatched_event_ttl(Duration::from_secs(5))
+///             .max_unmatched_events(4_096)
+///             .max_unmatched_bytes(16 << 20)
+///             .dedup_window(16_384)
+///             .remembered_ids(4_096)
+///     })
+///     .connect()?;
+/// # Ok(()) }
+/// ```
 impl Tuning {
     /// Sets the time for which an event with an unknown ID waits for its call or message. Default: 2 s.
     pub fn unmatched_event_ttl(mut self, span: Duration) -> Self {
@@ -224,8 +302,7 @@ impl Tuning {
         self
     }
 
-    /// Sets the number of bytes of events with an unknown ID that may wait, everything that they own included. Default:
-    /// 4 MiB.
+    /// Sets the number of bytes of events with an unknown ID that may wait, with all of their memory. Default: 4 MiB.
     pub fn max_unmatched_bytes(mut self, bytes: usize) -> Self {
         self.settings.max_unmatched_bytes = bytes;
         self
@@ -247,6 +324,24 @@ impl Tuning {
 }
 
 /// # Handlers, listeners and callbacks
+///
+/// ```no_run
+/// use std::time::Duration;
+/// use signalwire_relay::Client;
+///
+/// # fn main() -> signalwire_relay::Result<()> {
+/// let client = Client::builder()
+///     .tuning(|tuning| {
+///         tuning
+///             .max_listener_backlog_bytes(128 << 20)
+///             .outcome_bytes(128 << 20)
+///             .max_workers(1_000)
+///             .worker_idle(Duration::from_secs(10))
+///             .worker_stack_size(2 << 20)
+///     })
+///     .connect()?;
+/// # Ok(()) }
+/// ```
 impl Tuning {
     /// Sets the number of bytes of events that may be queued for slow listeners and streams. Default: 64 MiB.
     pub fn max_listener_backlog_bytes(mut self, bytes: usize) -> Self {
@@ -254,10 +349,9 @@ impl Tuning {
         self
     }
 
-    /// Sets the number of bytes of responses and results that actions and messages hold, as far as one of them has more
-    /// than 64 KiB. Without room, `wait` returns an error of kind [`Protocol`](crate::ErrorKind::Protocol), and
-    /// [`Action::reply`](crate::Action::reply) is empty. The room is given back when the handle is dropped. Default: 64
-    /// MiB.
+    /// Sets the number of bytes of responses and results of more than 64 KiB each that actions and messages may hold.
+    /// Without room, `wait` returns an error of kind [`Protocol`](crate::ErrorKind::Protocol), and
+    /// [`Action::reply`](crate::Action::reply) is empty. The room is freed when the handle is dropped. Default: 64 MiB.
     pub fn outcome_bytes(mut self, bytes: usize) -> Self {
         self.settings.outcome_bytes = bytes;
         self
@@ -267,12 +361,12 @@ impl Tuning {
     /// messages, and as many listeners and callbacks: handlers that block do not keep callbacks from running. Default:
     /// 4,000 of each.
     ///
-    /// At the limit, a call waits for a thread for at most [`claim_timeout`](Self::claim_timeout). Then it is passed back,
-    /// counted ([`Stats::handlers_late`](crate::connection::Stats::handlers_late)) and logged at WARN. The same happens when the system
-    /// refuses threads. Messages and callbacks wait for as long as it takes.
+    /// At the limit, a call waits for a thread for at most [`claim_timeout`](Self::claim_timeout). Then it is passed
+    /// back, counted ([`Stats::handlers_late`](crate::connection::Stats::handlers_late)) and logged at WARN. The same
+    /// happens when the system refuses threads. Messages and callbacks wait without a limit.
     ///
-    /// Threads are made as needed and leave when they are idle. On Linux all clients of a process together have at most
-    /// three quarters of the threads that `vm.max_map_count` allows, which is 12,285 with the system's default.
+    /// Threads are started as needed and end when they are idle. On Linux all clients of a process together have at
+    /// most three quarters of the threads that `vm.max_map_count` allows, which is 12,285 with the system's default.
     pub fn max_workers(mut self, threads: usize) -> Self {
         self.settings.max_workers = threads.max(1);
         self
@@ -285,9 +379,9 @@ impl Tuning {
     }
 
     /// Sets the stack size of the worker threads for handlers, listeners and callbacks, in bytes, `65536..=1073741824`.
-    /// Values outside of that range are brought into it. Default: 1 MiB, or what `RUST_MIN_STACK` says if it is set.
+    /// Values outside of that range are clamped. Default: the value of `RUST_MIN_STACK`; without that variable 1 MiB.
     ///
-    /// A stack takes address space, and memory only as far as it is used. A smaller one is for processes whose address
+    /// A stack takes address space, but memory only for its used part. A smaller one is for processes whose address
     /// space is limited (`ulimit -v`). A thread that needs more than its stack aborts the process.
     pub fn worker_stack_size(mut self, bytes: usize) -> Self {
         self.worker_stack = Some(bytes.clamp(64 << 10, 1 << 30));

@@ -246,7 +246,7 @@ impl Message {
     ///
     /// `Timeout` after `timeout`: the message is still under way and may be waited for again. `Config` for a received
     /// message. `SessionLost` or `Closed` if the message can no longer be followed; `OutcomeUnknown` if no final state
-    /// came within the limit; `Protocol` if the service reported no ID of the message.
+    /// arrived within the limit; `Protocol` if the service reported no ID of the message.
     pub fn wait(&self, timeout: impl Into<Option<Duration>>) -> Result<MessageStateEvent> {
         if let Some(outcome) = self.core.outcome.get() {
             return outcome;
@@ -266,14 +266,26 @@ impl Message {
         outcome
     }
 
-    /// `true` if the message has ended: delivered, undelivered or failed, or no longer followed. A received message
-    /// has no such end, so the method returns `false` for it.
+    /// `true` if the message has ended: delivered, undelivered or failed, or no longer followed. A received message has
+    /// no final state, so the method returns `false` for it.
     #[must_use]
     pub fn is_done(&self) -> bool {
         self.core.outcome.is_set()
     }
 
     /// Returns the final state without blocking: what [`wait`](Self::wait) returns. `None` while there is none.
+    ///
+    /// ```no_run
+    /// # fn main() -> signalwire_relay::Result<()> {
+    /// # let client = signalwire_relay::Client::from_env()?;
+    /// # let message = client.send_message(signalwire_relay::sms("+15552222222").from("+15551111111").body("Hello"))?;
+    /// match message.result() {
+    ///     Some(Ok(last)) => println!("{}", last.state),
+    ///     Some(Err(error)) => eprintln!("{error}"),
+    ///     None => println!("on its way: {}", message.state()),
+    /// }
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn result(&self) -> Option<Result<MessageStateEvent>> {
         self.core.outcome.get()
@@ -307,7 +319,15 @@ impl Message {
     /// Registers a listener for the states of the message, from now until the final one.
     ///
     /// The listener runs on a worker thread, in order and one state at a time. It may block and use any method. An
-    /// error that it returns is logged and counted.
+    /// error that it returns is logged and counted. If the message has ended already, the listener is dropped at once.
+    ///
+    /// ```no_run
+    /// # fn main() -> signalwire_relay::Result<()> {
+    /// # let client = signalwire_relay::Client::from_env()?;
+    /// # let message = client.send_message(signalwire_relay::sms("+15552222222").from("+15551111111").body("Hello"))?;
+    /// message.on(|event| println!("{}: {}", event.message_id, event.state));
+    /// # Ok(()) }
+    /// ```
     pub fn on<R: CallbackResult>(&self, handler: impl Fn(&MessageStateEvent) -> R + Send + Sync + 'static) {
         self.core.inner.lock().handlers.push(Arc::new(move |state| handler(state).into_result()));
         if self.core.outcome.is_set() {
@@ -319,6 +339,17 @@ impl Message {
 
     /// Registers a callback that receives the final state, exactly once, also if it is already known. The callback runs
     /// on a worker thread, never in the calling thread.
+    ///
+    /// ```no_run
+    /// # fn main() -> signalwire_relay::Result<()> {
+    /// # let client = signalwire_relay::Client::from_env()?;
+    /// # let message = client.send_message(signalwire_relay::sms("+15552222222").from("+15551111111").body("Hello"))?;
+    /// message.on_completed(|outcome| match outcome {
+    ///     Ok(last) => println!("{}", last.state),
+    ///     Err(error) => eprintln!("{error}"),
+    /// });
+    /// # Ok(()) }
+    /// ```
     pub fn on_completed<R: CallbackResult>(
         &self,
         callback: impl FnOnce(&Result<MessageStateEvent>) -> R + Send + 'static,
