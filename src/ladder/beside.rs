@@ -77,7 +77,7 @@ fn middle<'a>(left: &[&'a Row], right: &[&'a Row]) -> Vec<Pair<'a>> {
     let (mut i, mut j) = (0, 0);
     if left.len().saturating_mul(right.len()) <= LARGEST {
         let wide = right.len() + 1;
-        // How many rows the rests from (i, j) on have in common.
+        // Number of rows that the remainders from (i, j) on have in common.
         let mut common = vec![0_u32; (left.len() + 1) * wide];
         for i in (0..left.len()).rev() {
             for j in (0..right.len()).rev() {

@@ -149,7 +149,7 @@ impl Ladder {
     }
 
     /// Draws the ladder as text, a section for each call. Lines have at most `width` characters; less than 60 count as 60.
-    /// With `colours` the kinds of rows are told apart by the colour codes of terminals.
+    /// With `colours` terminal colours distinguish the kinds of rows.
     #[must_use]
     pub fn to_text(&self, width: usize, colours: bool) -> String {
         text::draw(&self.story, width, colours)

@@ -19,7 +19,7 @@ pub(super) fn draw(story: &Story, problems: &[String]) -> String {
     rows.extend(story.rows.iter().map(super::Row::to_json));
     let data = json!({ "rows": rows, "titles": titles, "problems": problems });
     let mut page = String::new();
-    // A text of the data must not end the script that it stands in.
+    // Text in the data must not end the script element.
     let data = data.to_string().replace('<', "\\u003c").replace('\u{2028}', "\\u2028").replace('\u{2029}', "\\u2029");
     let _infallible = write!(
         page,

@@ -14,7 +14,7 @@ pub enum Column {
     Program,
     /// SignalWire, or the simulator.
     Service,
-    /// A phone, by its number. A second call of the same number has `(2)` behind it.
+    /// A phone, by its number. A second call of the same number has the suffix `(2)`.
     Leg(Arc<str>),
 }
 

@@ -1,4 +1,4 @@
-//! What the lines of a trace or a journal tell, as rows.
+//! The rows of a ladder, from the lines of a trace or a journal.
 
 use std::collections::{BTreeSet, HashMap};
 use std::mem;
@@ -96,7 +96,7 @@ impl Story {
             "service_request" => self.service_request(&line),
             "raw" => self.raw(&line),
             "phase" | "state" | "handler" | "wait" | "dropped" => self.unseen(&line),
-            // Acknowledgements, and kinds of a newer version.
+            // Acknowledgements, and unknown kinds of a newer version.
             _ => {}
         }
         Ok(())
@@ -109,7 +109,7 @@ impl Story {
         if line.method == "signalwire.connect" {
             self.connects(line);
         }
-        // Pings are sent again and again, and say nothing.
+        // Pings are frequent and carry no information.
         let drawn = line.method != "signalwire.ping";
         let call = self.named(params);
         if let Some(call) = call.as_ref().filter(|call| !self.calls.contains_key(*call)) {
@@ -267,7 +267,7 @@ impl Story {
         let peer = params.get("peer").and_then(|peer| text(peer, "call_id"));
         let (Some(call), Some(peer)) = (call, peer) else { return };
         let (Some(from), Some(to)) = (self.column(call), self.column(peer)) else { return };
-        // Both calls have the event; the picture needs it once.
+        // Both calls receive the event, and the picture draws it once.
         let again = self.rows.iter().rev().take(8).any(|row| row.text == "bridged" && row.from == to && row.to == from);
         if !again {
             self.add(line, Some(Arc::clone(call)), section, (from, to), RowKind::Note, "bridged".to_owned());
@@ -498,7 +498,7 @@ impl Story {
         self.rows.push(Row { at: line.at, call, section, from, to, kind, text, took: None, frame });
     }
 
-    /// The row that was added last is no frame, but what a frame tells of.
+    /// Marks the last row as an effect of a frame instead of a frame.
     fn without_frame(&mut self) {
         if let Some(row) = self.rows.last_mut() {
             row.frame = None;
@@ -582,7 +582,7 @@ impl Story {
                 columns.push(column.clone());
             }
         }
-        // A column without an arrow says nothing.
+        // A column without an arrow is left out.
         columns.retain(|column| {
             matches!(column, Column::Program | Column::Service)
                 || rows.iter().any(|row| row.from == *column || row.to == *column)

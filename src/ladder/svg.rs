@@ -121,7 +121,7 @@ fn draw_row(
     let label = row.label();
     let (left, right) = (from.min(to), from.max(to));
     let long = label.chars().count() * CHARACTER;
-    // What a phone hears may go on beyond its column.
+    // The texts that a phone hears may extend beyond its column.
     let (anchor, x, room) = match places.first() {
         Some(first) if left > *first && long > right - left => ("start", left + 12, image - left - 20),
         _ => ("middle", usize::midpoint(from, to), right - left - 16),
@@ -152,7 +152,7 @@ fn escaped(text: &str) -> String {
             '<' => safe.push_str("&lt;"),
             '>' => safe.push_str("&gt;"),
             '"' => safe.push_str("&quot;"),
-            // XML has no place for these.
+            // XML does not allow control characters.
             c if c.is_control() => safe.push(' '),
             c => safe.push(c),
         }

@@ -73,7 +73,7 @@ fn draw_row(chapter: &Chapter<'_>, row: &Row, places: &[usize], width: usize) ->
         let beside = width.saturating_sub(right + 2);
         let label = row.label();
         if label.chars().count() > room && left > places[0] && beside > room {
-            // What a phone hears is more than fits between two columns.
+            // The texts that a phone hears are longer than the space between two columns.
             line.write(right + 1, &format!(" {} ", cut(&label, beside)));
         } else if room > 0 {
             line.write(left + 3, &format!(" {} ", cut(&label, room)));

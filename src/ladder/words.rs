@@ -1,4 +1,4 @@
-//! What a frame says, in a few words.
+//! The content of a frame in a few words.
 
 use serde_json::Value;
 

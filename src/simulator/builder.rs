@@ -228,7 +228,7 @@ impl Builder {
         if !(self.speed.is_finite() && self.speed > 0.0) {
             return Err(error::config("the speed of the simulator must be a number above zero, such as 20.0"));
         }
-        // Virtual time has a seed in any case: the same happens every time.
+        // Virtual time always has a seed, so that each run is the same.
         let seed = self.seed.or((self.time != Time::Real).then_some(0));
         let any_credentials = self.project.is_none() && self.token.is_none();
         let settings = Settings {

@@ -1,4 +1,4 @@
-//! What a program does with the time that a simulator lives in.
+//! The time of a simulator, as programs and tests use it.
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -42,7 +42,7 @@ impl Simulator {
 
     /// Holds virtual time for the calling thread whenever it is not blocked in the crate, until the returned value is
     /// dropped. The thread that started the simulator holds it from the start.
-    #[must_use = "time does not wait any more when it is dropped"]
+    #[must_use = "dropping it ends the hold"]
     pub fn hold(&self) -> Hold {
         Hold { _held: self.shared.clock.hold() }
     }

@@ -1,4 +1,4 @@
-//! Faults at work: which of them has its turn.
+//! Injected faults, and the choice of the one that applies next.
 
 use std::collections::{HashMap, HashSet};
 

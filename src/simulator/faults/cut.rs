@@ -1,4 +1,4 @@
-//! A link that is cut at one frame, counted out.
+//! Connections that are cut at one counted frame.
 
 use crate::simulator::record::journal::Direction;
 

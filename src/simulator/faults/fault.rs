@@ -1,4 +1,4 @@
-//! What can go wrong, as a value: what, where, how often.
+//! Faults as values: kind, place, number.
 
 use std::time::Duration;
 
@@ -53,7 +53,7 @@ pub(crate) enum FaultKind {
     Connecting(Trouble),
     RefuseCredentials { resumed_only: bool },
     Refuse { code: i64, message: String },
-    // What happens once.
+    // Faults that occur once.
     Act(Act),
 }
 

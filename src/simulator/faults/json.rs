@@ -394,7 +394,7 @@ fn phase_name(phase: Phase) -> &'static str {
     PHASES.iter().find(|(known, _)| *known == phase).map_or("lookup", |(_, name)| name)
 }
 
-/// The keys of an object, and which of them were asked for.
+/// The keys of an object, and those that have been read.
 struct Fields<'a> {
     name: &'a str,
     object: &'a Map<String, Value>,

@@ -1,4 +1,4 @@
-//! Frames as nobody should send them.
+//! Malformed frames.
 
 /// A kind of malformed frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

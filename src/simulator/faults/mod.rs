@@ -1,4 +1,4 @@
-//! What can go wrong, as values.
+//! Faults as values.
 
 pub(crate) mod active;
 pub(crate) mod cut;

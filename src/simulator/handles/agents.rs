@@ -1,4 +1,4 @@
-//! What AI agents say.
+//! The sentences of AI agents.
 
 use serde_json::{Map, Value};
 

@@ -1,4 +1,4 @@
-//! What a program is expected to do, and the judgement when the simulator is dropped.
+//! The expectations of a test, and their check when the simulator is dropped.
 
 use std::fmt;
 use std::time::Duration;
@@ -67,7 +67,7 @@ impl Expectation<'_> {
     }
 
     fn change(self, change: impl FnOnce(&mut Matcher, &mut Count)) {
-        // It is gone when it has been judged by hand already.
+        // The expectation is no longer there if it was checked by hand.
         if let Some(Expected::Interaction(wanted, count)) = self.shared.expected.lock().get(self.id) {
             change(wanted, count);
         }
@@ -185,7 +185,7 @@ impl Simulator {
     /// Waits until the sent events are acknowledged, so that the drop does not report events on their way.
     fn settle(&self) {
         let until = self.shared.clock.after(ACK_LIMIT);
-        // What is not acknowledged by then is a violation.
+        // Events without an acknowledgement by then are violations.
         let _ = self.shared.wait_for(until, |world| {
             let settled = world.settings.allow_violations
                 || world.connections.iter().all(|(_, conn)| conn.foreign || conn.unacked.is_empty());
@@ -279,7 +279,7 @@ impl Drop for Simulator {
         }
         let verdict = self.verify();
         self.server.close();
-        // Without senders the listeners end when they have had everything.
+        // Without senders, the listeners end after they have processed everything.
         self.shared.with(|world| world.record.end_listening());
         let until = self.shared.clock.after(LISTENER_LIMIT);
         let listeners = std::mem::take(&mut *self.listeners.lock());

@@ -1,4 +1,4 @@
-//! Faults by name, and cuts that are counted out.
+//! Injected faults, and cuts at a counted frame.
 
 use std::fmt;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! The simulator itself, and where it is.
+//! The simulator itself, and its address.
 
 use std::fmt;
 use std::net::SocketAddr;

@@ -1,4 +1,4 @@
-//! The link, and what can go wrong with it by a method of its own.
+//! The connections, and those of their faults that have a method of their own.
 
 use std::time::Duration;
 
@@ -214,7 +214,7 @@ impl Simulator {
     /// Sends a text frame unchanged to every connection.
     pub fn push_raw(&self, text: &str) {
         self.shared.with(|world| {
-            // A frame that is a request after all may be answered.
+            // If the frame is a request, the client may respond to it.
             if let Ok(Value::Object(frame)) = serde_json::from_str::<Value>(text) {
                 if let Some(id) = frame.get("id") {
                     world.outbox.by_hand(id.to_string());

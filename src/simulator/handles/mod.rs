@@ -1,4 +1,4 @@
-//! What a test holds in its hands: people, faults, expectations, the journal.
+//! The handles of a test: people, faults, expectations, the journal.
 
 pub(crate) mod agents;
 pub(crate) mod expect;

@@ -1,4 +1,4 @@
-//! The people on the other side: who calls in, who is dialled, and what they do.
+//! The people on the phone: callers and callees, and their scripts.
 
 use std::fmt;
 use std::sync::Arc;
@@ -134,7 +134,7 @@ mod private {
         }
 
         fn expect(person: &mut Persona<Self>, expected: Expected) {
-            // What is expected of all callees is expected once, whoever it is.
+            // An expectation of all unlisted callees is met once, by any of them.
             let expected = if person.role.unlisted { expected } else { expected.with(person.number()) };
             person.shared.expected.lock().add(expected);
         }
@@ -194,13 +194,13 @@ impl<R: Role> Persona<R> {
     /// Waits until the program asks for digits and its prompt, if it plays one, has been heard to the end.
     ///
     /// Each request for digits counts once, so the same step again waits for the next one.
-    #[must_use = "the steps behind it come with the value returned"]
+    #[must_use = "the next steps are methods of the returned value"]
     pub fn when_asked_for_digits(self) -> Self {
         self.step(Step::When(Occasion::AskedForDigits))
     }
 
     /// Waits until the program asks for speech and its prompt, if it plays one, has been heard to the end.
-    #[must_use = "the steps behind it come with the value returned"]
+    #[must_use = "the next steps are methods of the returned value"]
     pub fn when_asked_to_speak(self) -> Self {
         self.step(Step::When(Occasion::AskedToSpeak))
     }
@@ -210,7 +210,7 @@ impl<R: Role> Persona<R> {
     ///
     /// Each question counts once, and digits that are pressed early also reach the later questions. Both
     /// `.presses("4242424242424242#").when_asked_to_pay().presses("1299")` and one long `presses` work.
-    #[must_use = "the steps behind it come with the value returned"]
+    #[must_use = "the next steps are methods of the returned value"]
     pub fn when_asked_to_pay(self) -> Self {
         self.step(Step::When(Occasion::AskedToPay))
     }
@@ -218,32 +218,32 @@ impl<R: Role> Persona<R> {
     /// Waits until the person has heard a text that contains `text` to its end. Case is ignored.
     ///
     /// Texts that were heard earlier count, unless an earlier step has used them.
-    #[must_use = "the steps behind it come with the value returned"]
+    #[must_use = "the next steps are methods of the returned value"]
     pub fn after_hearing(self, text: impl Into<String>) -> Self {
         self.step(Step::AfterHearing(text.into().to_lowercase()))
     }
 
     /// Waits until a text that contains `text` begins, for example to interrupt a prompt.
-    #[must_use = "the steps behind it come with the value returned"]
+    #[must_use = "the next steps are methods of the returned value"]
     pub fn while_hearing(self, text: impl Into<String>) -> Self {
         self.step(Step::WhileHearing(text.into().to_lowercase()))
     }
 
     /// Waits until the program records, with or without a beep.
-    #[must_use = "the steps behind it come with the value returned"]
+    #[must_use = "the next steps are methods of the returned value"]
     pub fn after_the_beep(self) -> Self {
         self.step(Step::When(Occasion::Recorded))
     }
 
     /// Waits until the program has connected the call to another person, or until another member is in the call's
     /// conference.
-    #[must_use = "the steps behind it come with the value returned"]
+    #[must_use = "the next steps are methods of the returned value"]
     pub fn when_put_through(self) -> Self {
         self.step(Step::WhenPutThrough)
     }
 
     /// Does nothing for a span of simulated time.
-    #[must_use = "the steps behind it come with the value returned"]
+    #[must_use = "the next steps are methods of the returned value"]
     pub fn waits(self, span: Duration) -> Self {
         self.step(Step::Waits(span))
     }
@@ -337,28 +337,28 @@ impl Caller {
     }
 
     /// Sets the number of the program that the caller calls. Default: `+15559990000`.
-    #[must_use = "nobody calls before `dials()`"]
+    #[must_use = "the call begins with `dials()`"]
     pub fn calls(mut self, number: impl Into<String>) -> Self {
         self.role.to = number.into();
         self
     }
 
     /// Sets the context that the number belongs to. Default: `default`.
-    #[must_use = "nobody calls before `dials()`"]
+    #[must_use = "the call begins with `dials()`"]
     pub fn context(mut self, context: impl Into<String>) -> Self {
         self.role.context = context.into();
         self
     }
 
     /// Sets the time after which the caller hangs up while it rings, in simulated time. Default: no limit.
-    #[must_use = "nobody calls before `dials()`"]
+    #[must_use = "the call begins with `dials()`"]
     pub fn gives_up_after(mut self, span: Duration) -> Self {
         self.role.patience = Some(span);
         self
     }
 
     /// Says nothing, so that a detector gets no result.
-    #[must_use = "nobody calls before `dials()`"]
+    #[must_use = "the call begins with `dials()`"]
     pub fn is_silent(mut self) -> Self {
         self.role.kind = PersonKind::Silent;
         self
@@ -366,7 +366,7 @@ impl Caller {
 
     /// Behaves as a fax machine: it sends the pages of a `calling.receive_fax`, and receives those of a
     /// `calling.send_fax`.
-    #[must_use = "nobody calls before `dials()`"]
+    #[must_use = "the call begins with `dials()`"]
     pub fn is_fax(mut self) -> Self {
         self.role.kind = PersonKind::Fax(FaxManner::default());
         self

@@ -1,4 +1,4 @@
-//! Somebody on a call, watched and steered by hand.
+//! A person on a call, read and controlled by hand.
 
 use std::fmt;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! A program that runs on a simulator when there is no account.
+//! Programs that run on a simulator if there is no account.
 
 use std::env;
 use std::io::{self, Read, Write};
@@ -113,13 +113,13 @@ fn play<T>(
     then_stops: bool,
 ) -> i32 {
     sim.on_transcript(|line| {
-        // A closed output is no reason to stop.
+        // The rehearsal continues even if its output is closed.
         let _ = writeln!(io::stdout(), "  {line}");
     });
     let mut scene = Some(scene);
     let mut missed = None;
     if !then_stops {
-        // Those whom the program reaches are there before it starts.
+        // The people that the program calls are set up before it starts.
         missed = scene.take().and_then(|scene| scene(&sim).err());
     }
     let program = match start(&sim, arguments) {
@@ -130,12 +130,12 @@ fn play<T>(
         }
     };
     if let Some(scene) = scene {
-        // Nobody calls before the program takes calls.
+        // The scene begins when the program is connected and accepts calls.
         missed = sim.wait_for_request("signalwire.connect", PATIENCE).and_then(|_| scene(&sim)).err();
         program.over.store(true, Ordering::SeqCst);
         drop(program.input);
     }
-    // A program that a signal has ended has no code.
+    // A program that was ended by a signal has no exit code.
     let code = program.status.recv().ok().and_then(|status| status.code()).unwrap_or(0);
     let violations = sim.violations();
     for violation in &violations {
@@ -177,7 +177,7 @@ fn start(sim: &Simulator, arguments: &[&str]) -> io::Result<Started> {
     let scene_is_over = Arc::clone(&over);
     thread::Builder::new().name("rehearsal".into()).spawn(move || {
         let Ok(status) = child.wait() else { return };
-        // A program that has failed is not waited for until the scene's patience ends.
+        // If the program has failed, the rehearsal ends at once instead of at the limit of the scene.
         if !scene_is_over.load(Ordering::SeqCst) && !status.success() {
             process::exit(status.code().unwrap_or(1));
         }

@@ -1,4 +1,4 @@
-//! A recording that is played in place of the service.
+//! A recording that is replayed in place of the service.
 
 use std::fmt;
 use std::fs::File;
@@ -110,7 +110,7 @@ impl Replay {
     pub(crate) fn play(simulator: Simulator, mut recording: Recording) -> Self {
         let mut recorded = Ladder::new();
         for line in std::mem::take(&mut recording.lines) {
-            // What the ladder does not draw is of no use to it.
+            // Lines that the ladder cannot draw are left out.
             let _left_out = recorded.push(&line);
         }
         let problems = std::mem::take(&mut recording.problems);
@@ -167,7 +167,7 @@ impl Replay {
             let _over = shared
                 .wait_for(deadline, |world| world.replay.as_ref().is_none_or(|replay| replay.is_over()).then_some(()));
         }
-        // The program may do more than was recorded.
+        // The program may send more requests than were recorded.
         let count = |world: &mut World| world.replay.as_ref().map_or(0, |replay| replay.count());
         let before = shared.with(count);
         let _more = shared.wait_for(shared.clock.after(REST), |world| (count(world) > before).then_some(()));

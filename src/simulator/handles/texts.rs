@@ -1,4 +1,4 @@
-//! Texts, and what becomes of them.
+//! Text messages, and their outcomes.
 
 use crate::simulator::handles::instance::Simulator;
 use crate::simulator::world::numbers::{Outlook, Outlooks, Text};
@@ -90,7 +90,7 @@ impl TextDestination<'_> {
     }
 
     /// Makes the following setting apply to the next message.
-    #[must_use = "what becomes of the next text comes with the value returned"]
+    #[must_use = "the next outcome is a method of the returned value"]
     pub fn then(mut self) -> Self {
         self.more = true;
         self

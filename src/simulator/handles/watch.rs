@@ -1,4 +1,4 @@
-//! What a test asks the simulator: the journal, the violations, the transcript.
+//! The records that a test reads: the journal, the violations, the transcript.
 
 use std::time::Duration;
 
@@ -203,7 +203,7 @@ impl Simulator {
         let (done, ended) = clock.bounded::<()>(1);
         let of_thread = clock.clone();
         let thread = clock.spawn(Whose::User, name, move || {
-            // Dropped when this thread ends, in whatever way.
+            // Dropped when this thread ends, for any reason.
             let _done = done;
             while let Ok(next) = of_thread.recv(&waiting, None) {
                 each(next);

@@ -1,4 +1,4 @@
-//! What can go wrong while a client connects.
+//! The faults while a client connects.
 
 use std::time::Duration;
 

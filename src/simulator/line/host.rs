@@ -1,4 +1,4 @@
-//! Whom the lines serve.
+//! The interface of the lines to the service.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;

@@ -1,5 +1,4 @@
-//! The service's end of a connection, through which bytes go as slowly, in as small pieces or not at all, as faults
-//! have it.
+//! The service's end of a connection. Faults slow its bytes down, split them into pieces or lose them.
 
 use std::io;
 use std::net::{Shutdown, TcpStream};
@@ -36,7 +35,7 @@ pub(crate) struct Flow {
 impl Flow {
     /// Number of bytes, of the given ones, that are sent at once.
     fn piece(&self, bytes: usize) -> usize {
-        // With a rate, in steps of a tenth of a second or so.
+        // With a limited rate, bytes are sent in steps of about 0.1 s.
         let by_rate = self.rate.map_or(usize::MAX, |rate| usize::try_from(rate / 10).unwrap_or(usize::MAX));
         bytes.min(self.slice.unwrap_or(usize::MAX).max(1)).min(by_rate.max(1))
     }
@@ -125,7 +124,7 @@ pub(crate) struct Link {
 
 impl Link {
     pub(crate) fn read(&self, into: &mut [u8]) -> io::Result<usize> {
-        // The simulator's own upgrade takes many small pieces for an attack.
+        // The handshake is not split, because tungstenite rejects an upgrade in many small pieces as an attack.
         let sliced = self.is_shaped() && self.flags.lock().established;
         let room = if sliced { self.lines.state.lock().shape.from_client.piece(into.len()) } else { into.len() };
         let count = uninterrupted(|| self.tcp.read(&mut into[..room], None))?;
@@ -164,7 +163,7 @@ impl Link {
         }
         let count = self.tcp.write(&bytes[..flow.piece(bytes.len())])?;
         if flow != Flow::default() {
-            // In virtual time, the client reads the piece before this is over, however short it is.
+            // In virtual time, the client reads the piece before this pause has ended, however short it is.
             let mut state = self.lines.state.lock();
             if self.flags.lock().established {
                 self.pause(&mut state, flow.takes(count));
@@ -224,7 +223,7 @@ impl Link {
     /// in it drops that next.
     pub(crate) fn leave_unread(&self) {
         self.reset.store(true, Ordering::Release);
-        // Without the time limit it would wait for a client that says nothing; the connection just ends then.
+        // Without the timeout, this would wait for a client that sends nothing. With it, the connection just ends.
         let _ = self.tcp.set_read_timeout(Some(RESET_LIMIT));
         let _ = uninterrupted(|| self.tcp.peek(self.lines.clock.after(RESET_LIMIT)));
     }

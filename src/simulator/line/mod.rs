@@ -1,4 +1,4 @@
-//! Sockets, TLS and threads: bytes on their way to clients and from them.
+//! Sockets, TLS and threads: bytes to clients and from them.
 
 pub(crate) mod handshake;
 pub(crate) mod host;

@@ -1,4 +1,4 @@
-//! What the writer of a connection is told.
+//! The orders to the writer of a connection.
 
 /// An order to the writer of a connection.
 pub(crate) enum Out {

@@ -1,7 +1,7 @@
-//! Sockets and threads: one that accepts, and for each connection one that reads and one that writes.
+//! Sockets and threads: one thread accepts, and each connection has a reader and a writer.
 //!
-//! The reader never writes once the handshakes are done, so a client that does not read cannot stop it. Nothing polls:
-//! readers block in `recv`, writers on their queue, and all are freed by shutting the sockets down.
+//! The reader never writes once the handshakes are done, so a client that does not read cannot stop it. No thread
+//! polls: readers block in `recv`, writers on their queue, and shutting the sockets down wakes all of them.
 
 use std::collections::HashMap;
 use std::io::{self, Read, Write};
@@ -44,8 +44,8 @@ pub(crate) struct Server {
     closed: AtomicBool,
 }
 
-/// A connection from the server to itself. The system gives a port that has a connection to nobody who asks for a free
-/// one, so while this lives the port stays the server's, also between `stop_listening` and `listen_again`.
+/// A connection from the server to itself. The system assigns no port that has a connection when a program asks for a
+/// free one. The port therefore stays the server's, also between `stop_listening` and `listen_again`.
 #[derive(Default)]
 struct Keeper {
     near: Option<TcpStream>,
@@ -73,7 +73,8 @@ impl Server {
         });
         let timer = Arc::clone(&server.host);
         server.spawn("simulator-timer", move || timer.keeps_time())?;
-        // Without it everything works but that the port may be taken while nothing listens.
+        // Without this connection everything works, except that another program may take the port while the simulator
+        // does not listen.
         server.keeper.lock().near = server.reach().ok();
         server.listen(listener)?;
         Ok(server)
@@ -122,7 +123,7 @@ impl Server {
         self.host.clock().serves(self.address);
         let stop = Arc::new(AtomicBool::new(false));
         let (server, stopped) = (Arc::downgrade(self), Arc::clone(&stop));
-        // The machine's own: a connection that waits to be accepted holds virtual time up.
+        // Accepting uses real time, because a connection that waits to be accepted holds virtual time up.
         let clock = Clock::real();
         let thread = std::thread::Builder::new().name("simulator-accept".into()).spawn(move || {
             let (pause, bell) = (Mutex::new(()), Condvar::new());
@@ -140,7 +141,7 @@ impl Server {
                 match accepted {
                     Some(socket) => server.take(socket),
                     None => {
-                        // Such as too many open files: there is nobody to wake this early.
+                        // The system has too many open files, for example. Nothing can wake this thread earlier.
                         let mut guard = pause.lock();
                         clock.wait(&bell, &mut guard, clock.after(Duration::from_millis(10)));
                     }
@@ -155,7 +156,8 @@ impl Server {
     pub(crate) fn stop_listening(&self) {
         let Some(listening) = self.listening.lock().take() else { return };
         listening.stop.store(true, Ordering::Release);
-        // The accepting thread is woken by a connection, and by a full queue of them if this one is refused.
+        // A connection wakes the accepting thread. If the connection is refused, the queue is full, and its
+        // connections wake the thread.
         let _ = self.reach();
         join(listening.thread);
         self.host.clock().serves_no_more(self.address);
@@ -197,7 +199,7 @@ impl Server {
         let Some(troubles) = self.host.admits() else { return };
         let trouble = |phase: Phase| troubles.iter().find(|trouble| trouble.phase == phase);
         let is_tls = self.is_tls();
-        // On a port without TLS the upgrade is the first that is said.
+        // On a port without TLS the upgrade is the first phase with bytes.
         let first = [Some(Phase::Tcp), is_tls.then_some(Phase::Tls)];
         for trouble in first.into_iter().flatten().filter_map(trouble) {
             let mut io = Io::Plain(Arc::clone(socket));
@@ -229,7 +231,7 @@ impl Server {
         let writer = self.spawn("simulator-writer", move || {
             let _writes = writes;
             let websocket = WebSocket::from_raw_socket(WriteHalf { io: writing }, Role::Server, None);
-            // After a close in good order, the reader goes on until the client has closed its side too.
+            // After a regular close, the reader continues until the client has closed its side as well.
             let end = if write(&clock, websocket, &queue, &unread) { Shutdown::Write } else { Shutdown::Both };
             if !raw.is_reset() {
                 let _ = raw.shutdown(end);
@@ -238,7 +240,7 @@ impl Server {
         let closed = if writer.is_ok() { self.read(conn, &mut websocket, &out) } else { None };
         let frozen = self.host.ended(conn);
         if socket.is_reset() {
-            // The client answers this, and its answer is left unread.
+            // The client responds to this ping, and its response is left unread.
             let _ = out.send(Out::Ping(Vec::new()));
             socket.leave_unread();
             let _ = out.send(Out::Abandon);
@@ -247,8 +249,8 @@ impl Server {
         socket.reads_no_more();
         if let Some(code) = closed.filter(|_| !frozen) {
             let _ = out.send(code.map_or(Out::Close, |code| Out::CloseWith(code, String::new())));
-            // The caller shuts the connection down, and the answer has to be out by then. The writer's end is told by
-            // the channel's.
+            // The caller shuts the connection down, and the close must be written before. The end of the channel
+            // reports the end of the writer.
             let _ = self.host.clock().recv(&written, self.host.clock().after(WRITE_LIMIT));
         } else {
             let _ = out.send(Out::Close);
@@ -295,7 +297,7 @@ impl Server {
         for socket in sockets {
             let _ = socket.shutdown(Shutdown::Both);
         }
-        // Writers end when their queue has no other end.
+        // Writers end when their queue has no sender.
         self.host.cut_all();
         loop {
             let threads = std::mem::take(&mut *self.threads.lock());
@@ -381,7 +383,7 @@ fn fault_handshake(reading: &mut Io, writing: Option<&mut Io>, link: &Link, trou
         .into_bytes(),
     };
     if !answer.is_empty() {
-        // What the client has to say first, as far as it comes in one piece.
+        // The client's first bytes, as far as they arrive in one piece.
         let mut said = [0; 4096];
         if !matches!(reading.read(&mut said), Ok(1..)) {
             return false;

@@ -1,9 +1,9 @@
-//! TLS with a certificate authority of its own, run over a pipe in memory.
+//! TLS with a certificate authority of its own, over a pipe in memory.
 //!
-//! It is rustls on every platform and with every library of the client: the platforms' own ones take keys from a file
-//! in different forms, or only by way of a key store.
+//! The implementation is rustls on every platform and for every TLS library of the client: the platforms' libraries
+//! read keys from files in different formats, or only from a key store.
 //!
-//! Encrypting and decrypting take a short lock; waiting for the network does not, so both directions are free.
+//! Encrypting and decrypting take a short lock; waiting for the network does not, so both directions stay independent.
 
 use std::fs::OpenOptions;
 use std::io::{self, Read, Write};
@@ -41,7 +41,7 @@ impl CaFile {
 
 impl Drop for CaFile {
     fn drop(&mut self) {
-        // Somebody may have removed it already.
+        // The file may have been removed already.
         let _ = std::fs::remove_file(&self.0);
     }
 }
@@ -145,7 +145,7 @@ impl Acceptor {
     pub(crate) fn accept(&self, socket: &Arc<Link>, out: &Sender<Out>) -> Option<(Half, Half)> {
         let mut scratch = vec![0; SCRATCH];
         let mut tls = ServerConnection::new(Arc::clone(&self.0)).ok()?;
-        // Whoever writes waits until the socket has taken it.
+        // The writing thread waits until the socket has accepted the bytes.
         tls.set_buffer_limit(None);
         let mut session = Session { tls, incoming: Vec::new() };
         while session.tls.is_handshaking() {
@@ -158,7 +158,7 @@ impl Acceptor {
             }
             let waiting = session.incoming.len();
             let processed = session.process();
-            // An alert too: the client is to see why.
+            // An alert is sent as well, so that the client learns the reason.
             let ready = session.outgoing().ok()?;
             socket.write_all(&ready).ok()?;
             processed.ok()?;
@@ -181,7 +181,7 @@ impl Half {
             let deferred = session.tls.wants_write();
             drop(session);
             if deferred {
-                // The writer alone sends, or records would overtake each other.
+                // Only the writer sends, because otherwise records would overtake each other.
                 let _ = self.out.send(Out::Flush);
             }
             match read {

@@ -1,4 +1,4 @@
-//! People: what they are, what they have in mind, and how long speaking takes.
+//! People: their kinds, their scripts, and the duration of speech.
 
 pub(crate) mod person;
 pub(crate) mod plan;

@@ -1,4 +1,4 @@
-//! Somebody on a call: what they heard, and how far their script is.
+//! A person on a call: the heard texts, and the progress of the script.
 
 use std::collections::HashSet;
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! What is at the other end of a number, and what it does when it is called.
+//! The far end of a number, and its behaviour when it is called.
 
 use std::time::Duration;
 
@@ -78,7 +78,7 @@ pub(crate) struct NumberPlan {
 }
 
 impl NumberPlan {
-    /// A plan for another number, which does the same and has not been called.
+    /// A plan for another number, with the same behaviour and without calls.
     pub(crate) fn of_another(&self) -> Self {
         let (manner, kind, script) = (self.manner.clone(), self.kind.clone(), self.script.clone());
         Self { manner, kind, script, ..Self::default() }

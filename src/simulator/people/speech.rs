@@ -1,4 +1,4 @@
-//! Speech and other sounds: what of them is heard, and how long they take.
+//! Speech and other sounds: their audible text, and their duration.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ pub(crate) fn speaking_seconds(text: &str) -> f64 {
         }
         _ => !in_tag,
     });
-    // A text is shorter than what a float counts exactly.
+    // The length of a text fits into a float exactly.
     (spoken.count() as f64 / CHARACTERS_PER_SECOND).max(0.1)
 }
 

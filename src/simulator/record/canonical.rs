@@ -1,8 +1,8 @@
-//! The journal in a form that is the same, byte for byte, whenever the same happened.
+//! The journal in a form that is the same, byte for byte, for every run with the same events.
 //!
-//! What two calls do at one moment has no order, and neither has an acknowledgement among what its program does
-//! meanwhile. So frames are told apart by what they belong to, acknowledgements become part of their event, and ids,
-//! which nobody chose, are numbered as they appear.
+//! Events of two calls at one moment have no order, and an acknowledgement has no fixed place among the requests of
+//! its program. Therefore frames are sorted by their owner, an acknowledgement becomes part of its event, and IDs,
+//! which are arbitrary, are numbered in the order of appearance.
 
 use std::collections::HashMap;
 use std::fmt::Write;
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::simulator::record::journal::{Direction, FrameKind, FrameRecord, Journal};
 
-/// The frames of one call, dial, message, or of the link itself.
+/// The frames of one call, dial, message, or of the connection itself.
 struct Group<'a> {
     entries: Vec<&'a FrameRecord>,
 }
@@ -27,7 +27,7 @@ impl Journal {
     pub fn canonical(&self) -> String {
         let acks = self.acks();
         let groups = self.groups();
-        // First for their order: what a group does, with its ids numbered by itself.
+        // The groups are sorted by their contents, with the IDs of each group numbered separately.
         let mut told: Vec<(String, &Group<'_>)> = groups
             .iter()
             .map(|group| {
@@ -41,7 +41,7 @@ impl Journal {
         for (rank, (_, group)) in told.iter().enumerate() {
             lines.extend(group.entries.iter().map(|entry| (*entry, rank)));
         }
-        // Stable: the frames of a group stay in their order.
+        // The sort is stable: the frames of a group keep their order.
         lines.sort_by_key(|(entry, rank)| (entry.at(), *rank));
         let mut names = Names::default();
         let mut text = String::new();
@@ -82,7 +82,7 @@ impl Journal {
 /// The texts that identify the owner of a frame, the most specific first.
 fn keys(entry: &FrameRecord) -> Vec<String> {
     let mut keys = Vec::new();
-    // A reply belongs to its request, whatever else it names.
+    // A response belongs to its request, whatever IDs it contains.
     if matches!(entry.kind(), FrameKind::Request | FrameKind::Reply | FrameKind::ErrorReply) {
         keys.push(format!("{} {}", entry.connection(), entry.id()));
     }

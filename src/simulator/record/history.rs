@@ -1,4 +1,4 @@
-//! What happened: frames, lines of the transcript, interactions, violations.
+//! The records of a simulator: frames, lines of the transcript, interactions, violations.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
@@ -104,7 +104,7 @@ impl History {
         self.lines.iter().skip(self.lines.len().saturating_sub(count)).cloned().collect()
     }
 
-    // Who listens.
+    // The listeners.
 
     /// Hands over all lines that are kept, and from now on each new one.
     pub(crate) fn on_line(&mut self, listener: Sender<String>) {

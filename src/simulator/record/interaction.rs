@@ -1,4 +1,4 @@
-//! What a program did, and what people did on its calls, as it is kept.
+//! Records of a program's acts, and of the people's acts on its calls.
 
 use std::fmt;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ pub enum InteractionKind {
     HungUp,
     /// The program spoke a text, or played a file whose URL is the words. Counts from its start.
     Said,
-    /// A person heard it; what is said over the greeting of a machine is heard by nobody.
+    /// A person heard a text. A machine hears nothing during its greeting.
     Heard,
     /// The program asked for digits. The words are those of the prompt.
     AskedForDigits,
@@ -98,7 +98,7 @@ impl Interaction {
         &self.0.words
     }
 
-    /// The call on which it was done; nothing for texts.
+    /// The call of the interaction; `None` for text messages.
     #[must_use]
     pub fn call_id(&self) -> Option<&str> {
         self.0.call_id.as_deref()

@@ -1,4 +1,4 @@
-//! What went over the wire, in order, without secrets.
+//! The frames of all connections, in order, without secrets.
 
 use std::fmt;
 use std::sync::Arc;
@@ -30,7 +30,7 @@ pub enum FrameKind {
     ErrorReply,
     /// An event of the service.
     Event,
-    /// A request of the service: a ping, or the announcement that it will close the link.
+    /// A request of the service: a ping, or the announcement that it will close the connection.
     ServiceRequest,
     /// Response of the client to an event or to a request of the service.
     Ack,

@@ -30,7 +30,7 @@ impl From<&Journal> for Ladder {
 pub(crate) fn drawn(entries: &[FrameRecord]) -> Ladder {
     let mut ladder = Ladder::new();
     for entry in entries {
-        // An entry is a line of the form that the ladder is made for.
+        // An entry has the same form as a line of a trace, for which the ladder is made.
         let _always_taken = ladder.push(&entry.to_json());
     }
     ladder

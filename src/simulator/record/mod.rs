@@ -1,4 +1,4 @@
-//! What happened, as it is kept: frames in order.
+//! The records of a simulator: frames in order.
 
 pub(crate) mod canonical;
 pub(crate) mod history;

@@ -1,4 +1,4 @@
-//! Whether two requests are the same: IDs that the program makes are free, and what is masked may be anything.
+//! The comparison of two requests: IDs that the program creates may differ, and masked values may be anything.
 
 use std::collections::{HashMap, HashSet};
 
@@ -51,7 +51,7 @@ pub(crate) fn each_text<'a>(value: &'a Value, each: &mut impl FnMut(&'a str)) {
 pub(crate) struct Names {
     now: HashMap<String, String>,
     taken: HashSet<String>,
-    /// IDs that the service made: they are the same again.
+    /// IDs of the service, which are the same in the replay.
     fixed: HashSet<String>,
     /// The pairs that were learned since a trial began.
     trial: Option<Vec<(String, String)>>,
@@ -140,7 +140,7 @@ impl Names {
                 pairs.into_iter().find_map(|(at, (old, new))| self.differ_at(&format!("{path}[{at}]"), old, new))
             }
             (Value::String(old), Value::String(new)) if self.same_text(old, new) => None,
-            // Whatever stood here was masked, an object too.
+            // Any value may have been masked here, also an object.
             (Value::String(old), _) if MASKS.contains(&old.as_str()) => None,
             (Value::Number(old), Value::Number(new)) if old.as_f64() == new.as_f64() => None,
             (old, new) if old == new => None,

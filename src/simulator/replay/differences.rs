@@ -1,4 +1,4 @@
-//! How a program differs from what was recorded of it.
+//! The differences of a program from its recording.
 
 use std::fmt;
 use std::time::Duration;

@@ -1,8 +1,8 @@
-//! Plays the service's half of a recording, each step after what caused it, and compares the program's half.
+//! Plays the service's half of a recording, each step after its cause, and compares the program's half.
 //!
-//! A response follows its request. What the service sent of its own follows the last request about the same call, or the
-//! request that opened the connection, after as much time as in the recording, and behind what was sent about the call
-//! before. A connection ends when everything on it was asked and sent.
+//! A response follows its request. A frame that the service sent on its own follows the last request about the same
+//! call, or the request that opened the connection, after the recorded time, and behind the earlier frames about the
+//! call. A connection ends after all its recorded requests and frames.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::time::Duration;
@@ -35,7 +35,7 @@ struct Found {
     what: Option<String>,
 }
 
-/// The steps of a call, a dial, a message, or the link.
+/// The steps of a call, a dial, a message, or the connection.
 #[derive(Debug, Default)]
 struct Group {
     /// The steps of the service, in order, and the number of those that are done.
@@ -74,8 +74,8 @@ pub(crate) struct Engine {
     last: Duration,
 }
 
-/// The step that each step of the service follows: the last request about the same thing, but not one of a connection
-/// before.
+/// The step that each step of the service follows: the last request of the same group, but not one of an earlier
+/// connection.
 fn bases(recording: &Recording) -> Vec<Option<usize>> {
     let mut last_of_group: HashMap<usize, usize> = HashMap::new();
     let mut last_on_connection: HashMap<usize, usize> = HashMap::new();
@@ -95,9 +95,9 @@ fn bases(recording: &Recording) -> Vec<Option<usize>> {
             let own = last_of_group.get(&step.group);
             let other = match own {
                 Some(_) => None,
-                // It comes by itself, to whoever is subscribed.
+                // The service sends this event on its own, to a subscribed client.
                 None if method.ends_with(".receive") => last_of_group.get(&LINK),
-                // Nothing was asked of this call, such as the one that a call is connected to: it was on another call.
+                // This call had no request, for example as the peer of a connect: the request was on another call.
                 None => last_on_connection.get(&step.connection),
             };
             [own, other, connects.get(&step.connection)].into_iter().flatten().copied().max()
@@ -178,7 +178,7 @@ impl Engine {
             *left -= 1;
             if *left == 0 {
                 let end = *end;
-                // After the last step before it, in the order of the recording.
+                // The end follows the last step before it, in the order of the recording.
                 let gap = self.step(end).at.saturating_sub(at);
                 self.ready.insert((now + gap, end));
             }
@@ -206,7 +206,7 @@ impl Engine {
 
     fn act(&mut self, index: usize) -> Option<Act> {
         let step = &self.recording.steps[index];
-        // A recorded connection that is over already stands for the one that followed.
+        // If the recorded connection has ended already, the connection after it takes its place.
         let live = self.live.get(&step.connection).copied();
         let conn = live.filter(|conn| self.open.contains(conn)).or_else(|| self.open.last().copied());
         match &step.what {
@@ -255,7 +255,7 @@ impl Engine {
             return Some(Act::Reply { conn, is_error: true, method, frame });
         };
         let group = self.step(step).group;
-        // What was to come before it does not come.
+        // The expected requests before this one are missing.
         while let Some(skipped) = self.expected(group).filter(|expected| *expected != step) {
             self.missing.insert(skipped);
             self.groups[group].asked += 1;
@@ -287,7 +287,7 @@ impl Engine {
         if let Some(group) = self.group_of(params) {
             return in_group(group);
         }
-        // It names nothing that is known: the first request of something new, or one of the link.
+        // The request has no known ID: it is the first request of a new group, or one of the connection.
         let fresh = (1..self.groups.len()).filter(|group| self.groups[*group].asked == 0);
         let fresh = fresh.filter_map(|group| self.expected(group)).filter(is_it);
         let candidates: BTreeSet<usize> = fresh.chain(in_group(LINK)).collect();
@@ -424,13 +424,13 @@ mod tests {
         assert_eq!(engine.next(), Some(MS(2010)));
         assert_eq!(played(&mut engine, MS(2010)), ["a"], "under the ID of now");
         assert_eq!(played(&mut engine, MS(2500)), ["offer"]);
-        // The program is late: what follows its answer is, too.
+        // The program is late, so the events that follow its `calling.answer` are late as well.
         assert!(played(&mut engine, MS(9000)).is_empty());
         engine.asked(7, MS(9000), &request("b", "calling.answer", call()));
         assert_eq!(played(&mut engine, MS(9050)), ["b"]);
         assert_eq!(played(&mut engine, MS(9100)), ["answered"]);
         engine.asked(7, MS(9100), &request("d", "calling.end", call()));
-        // In their order.
+        // The steps keep their order.
         assert_eq!(played(&mut engine, MS(9999)), ["ended", "d"]);
         assert!(engine.is_over() && engine.differences().is_empty());
     }
@@ -446,7 +446,7 @@ mod tests {
             assert!(matches!(refusal, Some(Act::Reply { is_error: true, .. })));
         }
         assert_eq!(engine.until(MS(5000)), until);
-        // It skips the answer, and what the answer brought comes all the same, but for the response.
+        // The program skips `calling.answer`. The events that it caused are sent all the same, without the response.
         engine.asked(7, MS(3000), &request("d", "calling.end", call()));
         assert_eq!(played(&mut engine, MS(9000)), ["answered", "ended", "d"]);
         let differences = engine.differences();
@@ -469,7 +469,7 @@ mod tests {
         engine.asked(7, MS(0), &request("a", CONNECT, json!({})));
         assert_eq!(played(&mut engine, MS(60_000)), ["a", "offer"]);
         engine.asked(7, MS(60_000), &request("b", "calling.answer", call()));
-        // Nobody was answered on it.
+        // The request on this connection gets no response.
         assert_eq!(played(&mut engine, MS(60_000)), ["cut 7"]);
         engine.closed(7);
         assert!(played(&mut engine, MS(90_000)).is_empty());

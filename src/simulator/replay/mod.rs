@@ -1,4 +1,4 @@
-//! What was recorded, played again: the service's half of a trace or a journal, and the program's half to compare with.
+//! The replay of a recording: the service's half of a trace or a journal, compared with the program's half.
 
 pub(crate) mod compare;
 pub(crate) mod differences;

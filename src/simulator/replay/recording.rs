@@ -1,4 +1,4 @@
-//! A trace or a journal, read for being played again.
+//! A trace or a journal that has been read for a replay.
 
 use std::collections::{HashMap, HashSet};
 use std::io::{self, BufRead};
@@ -147,13 +147,13 @@ impl Reading {
         let Some(kind) = line.get("kind").and_then(Value::as_str) else {
             return Err("no line of a trace or a journal: it has no kind".to_owned());
         };
-        // Whole microseconds, as they were written.
+        // Times are in whole microseconds, as they were written.
         let at = line.get("at").and_then(Value::as_f64).filter(|at| (0.0..1e12).contains(at));
         let at = at.map(|at| Duration::from_micros((at * 1e6).round() as u64));
         let Some(at) = at else { return Err("no line of a trace or a journal: it has no time".to_owned()) };
         let of = |name: &str| line.get(name).and_then(Value::as_u64).unwrap_or(1);
         let place = (of("client"), of("connection"));
-        // The journal of the replay has nothing of the program's handlers and waits.
+        // The journal of the replay does not record the program's handlers and waits.
         if !matches!(kind, "handler" | "wait") {
             self.recording.lines.push(line.clone());
         }
@@ -162,7 +162,7 @@ impl Reading {
             return Err(format!("{count} lines are missing here, which were dropped when the trace was written"));
         }
         if kind == "state" && line.get("state").is_some_and(|state| state == "reconnecting") {
-            // An attempt that came to nothing before a frame was sent has no connection.
+            // An attempt that failed before a frame was sent has no connection.
             if let Some(connection) = self.connections.get(&place).copied() {
                 if self.told.insert(connection) {
                     self.push(Step { line: number, at, connection, group: LINK, what: What::Cut });
@@ -226,7 +226,7 @@ impl Reading {
                 }
                 self.push(step(LINK, What::Sent { kind: Sent::Raw, method, frame }));
             }
-            // A newer version may have more.
+            // A newer version may have further kinds.
             _ => return Ok(()),
         }
         Ok(())
@@ -237,7 +237,7 @@ impl Reading {
         self.recording.steps.len() - 1
     }
 
-    /// The group of something that these keys name.
+    /// The group that these IDs belong to.
     fn group(&mut self, method: &str, keys: Vec<String>) -> usize {
         let Recording { groups, known, .. } = &mut self.recording;
         let found = keys.iter().find_map(|key| known.get(key)).copied();
@@ -301,7 +301,8 @@ impl Reading {
                 lost.push((last + 1, Step { group: LINK, what: What::Cut, ..steps[last].clone() }));
             }
         }
-        // From behind, so that the places stay right. Responses name their request by its place.
+        // The steps are inserted from the end, so that the earlier places stay valid. Responses refer to their request
+        // by its place.
         lost.sort_by_key(|(place, _)| *place);
         for (place, step) in lost.into_iter().rev() {
             for later in &mut self.recording.steps[place..] {
@@ -363,7 +364,7 @@ mod tests {
             (0..journal.steps.len()).filter(|at| matches!(journal.steps[*at].what, What::Cut)).collect();
         assert_eq!((cuts, journal.steps[2].at), (vec![2], Duration::from_millis(100)));
         assert!(matches!(journal.steps[4].what, What::Reply { of: 3, .. }), "{:?}", journal.steps[4]);
-        // A trace says it.
+        // A trace records the loss itself.
         let lost = json!({"at": 2.0, "connection": 1, "kind": "state", "state": "reconnecting", "attempt": 1});
         let trace = read(&[connect(0.0, 1), reply(0.1, 1), lost.to_string(), connect(5.0, 2)]);
         assert!(matches!(trace.steps[2].what, What::Cut) && trace.steps[2].at == Duration::from_secs(2));

@@ -25,7 +25,7 @@ const SESSION: &[(&str, &str, Last, Carry)] = &[
          authorization_state:s dpop_token:s topics:[s] eventing:[s] host:s identity:s params:o protocols:[o] \
          project:s token:s",
         Last::Never,
-        // It is what makes a session, and comes before there is one.
+        // This method creates the session, so it arrives before there is one.
         |_, _, _| refuse(-32600, "Already connected"),
     ),
     ("signalwire.ping", "timestamp:n payload:s", Last::Never, |_, _, params| Ok(params.clone())),

@@ -1,4 +1,4 @@
-//! Sessions and requests: who sends what, and who answers.
+//! Sessions and requests: senders, and the functions that respond.
 
 pub(crate) mod host;
 pub(crate) mod methods;

@@ -1,4 +1,4 @@
-//! What clients send: sorted, checked against the tables, carried out, answered.
+//! Requests of clients: sorted, checked against the tables, carried out, answered.
 
 use crate::simulator::record::journal::{Direction, FrameKind};
 use crate::simulator::service::methods::{self, last_event_of};
@@ -33,7 +33,7 @@ impl World {
                 self.on_reply(conn, &id);
             }
             (Err(why), parsed) => {
-                // What cannot be understood is not kept either: nobody knows what secrets are in it.
+                // A frame that cannot be parsed is not kept, because it may contain secrets in unknown places.
                 let id = parsed.ok().and_then(|value| value.get("id").cloned()).unwrap_or(Value::Null);
                 self.violation(format!("connection {conn} sent a malformed frame: {why}"));
                 self.send(conn, FrameKind::ErrorReply, "", frame::error(&id, -32600, "Invalid request"));
@@ -62,7 +62,8 @@ impl World {
                     let now = self.time.now();
                     if !connection.foreign {
                         self.record.acked_after(now.saturating_duration_since(unacked.sent));
-                        // Until it knows that it is authenticated, a client acknowledges what its program is told later.
+                        // Until the client knows that it is authenticated, it acknowledges events before its program
+                        // receives them.
                         let ends = unacked.ends.filter(|_| connection.welcomed);
                         ends.into_iter().for_each(|ends| self.over.add(ends, now));
                     }
@@ -72,7 +73,7 @@ impl World {
             },
             None => false,
         };
-        // A client that did not ask for acknowledgements, and sends them all the same, is in order.
+        // A client may send acknowledgements without having requested them.
         let known = known || !connection.event_acks || self.outbox.was_by_hand(&id.to_string());
         if !known {
             self.violation(format!("connection {conn} answered {id}, which was not asked or is answered already"));
@@ -127,7 +128,7 @@ impl World {
         }
         match verdict {
             Ok(mut fields) => {
-                // These two are not judged by a code.
+                // Responses to these two methods have no code.
                 if !matches!(method, "signalwire.ping" | "signalwire.reauthenticate") {
                     fields.insert("code".into(), "200".into());
                 }
@@ -181,7 +182,7 @@ impl World {
                     self.violation(format!("{method}: call {call_id} is not on node {node_id:?}"));
                     refuse(404, "Call does not exist")
                 }
-                // Another session has it now, or is offered it.
+                // The call belongs to another session now, or is offered to one.
                 Some(_) => refuse(404, "Call does not exist"),
                 None => self.no_such_call(&call_id, method),
             };

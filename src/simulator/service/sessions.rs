@@ -1,4 +1,4 @@
-//! Sessions: connecting, resuming, contexts, pings, and who handles which request.
+//! Sessions: connecting, resuming, contexts, pings, and the handling of requests.
 
 use crate::simulator::line::out::Out;
 use crate::simulator::record::journal::FrameKind;
@@ -92,7 +92,7 @@ impl World {
             connection.event_acks = frame::flag(params, "event_acks");
             connection.major = major;
         }
-        // A client that comes back has given its old connection up, though that may not be seen here yet.
+        // A client that reconnects has given up its old connection, although the simulator may not have noticed yet.
         if let Some(old) = before.filter(|old| *old != conn) {
             self.cut(old);
         }
@@ -223,7 +223,7 @@ impl World {
         }
     }
 
-    /// Forgets all sessions: the next reconnect of each client is not a resume, and its calls are gone.
+    /// Forgets all sessions: the next reconnect of each client is not a resume, and its calls are lost.
     pub(crate) fn forget_sessions(&mut self) {
         let forgotten = self.sessions.names();
         let mut calls: Vec<String> =

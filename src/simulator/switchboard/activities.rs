@@ -1,12 +1,12 @@
-//! What runs on calls: it is begun, told what happens, and its steps are carried out.
+//! Activities on calls: the switchboard begins them, passes occasions to them, and carries out their steps.
 //!
-//! Steps are carried out one after the other, each with all that follows from it, before the next. Those of an activity
-//! that has ended meanwhile are skipped as far as they are its own: its events and its alarms.
+//! Steps are carried out one after the other, each with all its consequences before the next. If an activity has ended
+//! in the meantime, its own remaining steps, events and alarms, are skipped.
 //!
-//! Choices where the published material is silent: a prompt stops at the first key or word; keys that nothing waits
-//! for are lost; pausing what is paused, or resuming what runs, is refused with 409; an operation that the end of its
-//! call cuts short ends as the state tables say (`finished`, for digits `error`), one that makes a file (a recording,
-//! a fax, a transcription) right after `ended`.
+//! Where the documentation of the service is silent: a prompt stops at the first digit or word; digits that no
+//! operation waits for are lost; pausing a paused operation, or resuming a running one, is rejected with 409; an
+//! operation that the end of its call cuts short ends as the state tables say (`finished`, for digits `error`), one
+//! that creates a file (a recording, a fax, a transcription) right after `ended`.
 
 use serde_json::{Value, json};
 
@@ -23,7 +23,7 @@ use crate::simulator::world::state::World;
 static NOBODY: PersonKind = PersonKind::Person;
 
 impl World {
-    // Beginning, and requests for what runs.
+    // Beginning activities, and requests to running ones.
 
     /// A request for a verb.
     pub(crate) fn begin(&mut self, verb: &'static Verb, call_id: &str, params: &Params) -> Reply {
@@ -92,7 +92,7 @@ impl World {
             .unwrap_or_else(|| refuse(404, "No such operation"))
     }
 
-    // What verbs see.
+    // The view of verbs.
 
     fn view<'a>(&'a self, leg: &'a Leg) -> View<'a> {
         let now = self.time.now();
@@ -120,7 +120,7 @@ impl World {
         }
     }
 
-    // What happens on a call.
+    // Occasions on a call.
 
     /// Passes an occasion to one activity, and carries out its decisions. Does nothing if it has ended.
     fn tell_activity<A>(
@@ -156,7 +156,7 @@ impl World {
         let Some(leg) = self.calls.get(call_id) else { return Vec::new() };
         let fitting = leg.running.iter().filter(|(_, running)| fits(running));
         let mut keys: Vec<(Turn, u64)> = fitting.map(|(key, running)| (running.turn, *key)).collect();
-        // Operations and files are told in one row.
+        // Operations and files are in one order.
         keys.sort_unstable_by_key(|(turn, key)| (if *turn == Turn::File { Turn::Operation } else { *turn }, *key));
         keys.into_iter().map(|(_, key)| key).collect()
     }
@@ -242,7 +242,7 @@ impl World {
                     let name = self.person_name(leg.person);
                     self.did_for(kind, &name, Some(&leg.call_id), &words, lasted);
                 }
-                // Nobody is on the line any more.
+                // The person is no longer on the line.
                 _ => {}
             }
         }

@@ -1,9 +1,9 @@
 //! Calls: offered, dialled, answered, bridged and ended.
 //!
-//! Where the published material leaves a choice, this is what happens here: `end_source` is `outbound` when the
-//! program ended a call and `inbound` when the person did; a call that was passed ends for the session that passed it;
-//! when a bridged call ends, the leg that `calling.connect` made for it ends too, while the end of that leg leaves the
-//! first call up; a second `calling.answer` is refused with 409.
+//! Where the documentation of the service is silent: `end_source` is `outbound` if the program ended a call and
+//! `inbound` if the person did; a call that was passed ends for the session that passed it; if a bridged call ends,
+//! the leg that `calling.connect` created for it ends as well, while the end of that leg leaves the first call up; a
+//! second `calling.answer` is rejected with 409.
 
 use crate::simulator::people::person::{Ending, Person};
 use crate::simulator::record::interaction::InteractionKind;
@@ -82,7 +82,7 @@ impl World {
             self.over.forget_call(call_id);
         }
         let Some(leg) = self.calls.get(call_id) else { return };
-        // Also when the person hears an open line already: an offer is of a call that is to be answered.
+        // An offer never has a later state than `ringing`, even if the person hears an open line already.
         let offer = json!({
             "call_state": leg.state.min(State::Ringing).name(),
             "direction": if leg.inbound { "inbound" } else { "outbound" },
@@ -107,7 +107,7 @@ impl World {
             let id = call_id.to_owned();
             self.after_seconds(limit, move |world| world.end_call(&id, "max_duration", "none"));
         }
-        // At once: whatever the program does next, it does on an answered call.
+        // The call is answered at once, so that the program's next request finds an answered call.
         self.answered(call_id);
         Ok(reply("Answering call"))
     }
@@ -228,7 +228,7 @@ impl World {
         self.end_attempts_of(call_id);
     }
 
-    /// Ends what rings on behalf of a call: nobody is left for whom it does.
+    /// Ends the legs that ring on behalf of a call that has ended.
     fn end_attempts_of(&mut self, call_id: &str) {
         let orphaned = self.calls.attempts().filter(|(_, attempt)| attempt.parent.as_deref() == Some(call_id));
         let orphaned: Vec<u64> = orphaned.map(|(id, _)| id).collect();

@@ -1,11 +1,11 @@
 //! Conferences.
 //!
-//! Choices where the published material is silent: conferences of a name are one for all sessions, and every session
-//! with a call in it is told everything; a conference begins with the first member whose `start_on_enter` is true,
-//! and who joined before that hears nobody; a call is in one conference at a time, a second join is
-//! refused with 409, and so is one that would be one too many for the first member's `max_participants`; calls stay
-//! up when a conference ends; leaving what the call is not in is refused with 404. `calling.hold` on a member is told
-//! as `participant-hold`.
+//! Where the documentation of the service is silent: a name stands for one conference of all sessions, and every
+//! session with a member receives every event; a conference begins with the first member whose `start_on_enter` is
+//! true, and members that joined before hear no one until then; a call is in one conference at a time, a second join
+//! is rejected with 409, and so is a join beyond the first member's `max_participants`; calls stay up when a
+//! conference ends; leaving a conference that the call is not in is rejected with 404. `calling.hold` on a member is
+//! reported as `participant-hold`.
 
 use crate::simulator::wire::frame::{flag, text};
 use crate::simulator::wire::reply::{Params, Reply, one_of, refuse, reply};
@@ -135,7 +135,7 @@ impl World {
         self.tell(format!("the conference {name} ended"));
     }
 
-    /// Takes one call out of a conference, and tells everybody, the one who left included.
+    /// Takes one call out of a conference, and sends the event to all members, including that call.
     fn remove_member(&mut self, name: &str, call_id: &str) {
         let sessions = self.conference_sessions(name);
         let Some(conference) = self.meetings.conference_mut(name) else { return };

@@ -1,4 +1,4 @@
-//! How people act out their scripts.
+//! The execution of people's scripts.
 
 use crate::simulator::people::person::{Ending, Greeting, Open};
 use crate::simulator::people::plan::PersonKind;
@@ -123,7 +123,7 @@ impl World {
         }
     }
 
-    /// Presses keys at once.
+    /// Presses digits, all at once.
     pub(crate) fn press(&mut self, id: u64, keys: &str) {
         if !self.is_on_call(id) {
             return;
@@ -175,7 +175,7 @@ impl World {
         }
     }
 
-    // What happens to people.
+    // Events that reach people.
 
     pub(crate) fn person_answered(&mut self, id: u64) {
         let Some(person) = self.numbers.person_mut(id) else { return };
@@ -233,7 +233,7 @@ impl World {
         self.act(id);
     }
 
-    /// Something that a person heard is over.
+    /// Notes that a person has heard a text to its end.
     pub(crate) fn heard_out(&mut self, id: u64, text: Option<String>) {
         if let (Some(person), Some(text)) = (self.numbers.person_mut(id), text) {
             person.heard_out.push(text);
@@ -271,7 +271,7 @@ impl World {
         }
     }
 
-    /// A handle on a person is gone.
+    /// Notes that a handle to a person was dropped.
     pub(crate) fn let_go(&mut self, id: u64) {
         if let Some(person) = self.numbers.person_mut(id) {
             person.handles = person.handles.saturating_sub(1);

@@ -1,4 +1,4 @@
-//! Reaching people: dialling and connecting calls to each other.
+//! Reaching people: dialling, and connecting calls to each other.
 
 use std::collections::VecDeque;
 

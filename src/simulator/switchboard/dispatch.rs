@@ -1,4 +1,4 @@
-//! The methods that address a call: a row each, with what it accepts and who carries it out.
+//! The methods that address a call: a row each, with its fields and its function.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;

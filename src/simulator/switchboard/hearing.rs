@@ -1,4 +1,4 @@
-//! Who hears what is said on a call.
+//! The parties that hear each other on a call.
 
 use crate::simulator::verbs::activity::Role;
 use crate::simulator::world::state::World;

@@ -1,8 +1,8 @@
 //! Calls on hold.
 //!
-//! Choices where the published material is silent: hold is simulated although one guide says that the service never
-//! implemented it ([`fail_always`](crate::simulator::Simulator::refuse_always) makes it fail); who is on hold neither
-//! hears nor is heard by those the call is connected to; holding what is on hold is refused with 409.
+//! Where the documentation of the service is silent: hold is simulated although one guide says that the service never
+//! implemented it ([`refuse_always`](crate::simulator::Simulator::refuse_always) makes it fail); a person on hold
+//! neither hears the connected parties nor is heard by them; a second hold is rejected with 409.
 
 use serde_json::json;
 

@@ -1,4 +1,4 @@
-//! Calls: offered, dialled, connected, and what goes on on them.
+//! Calls: offered, dialled, connected, with the activities on them.
 
 pub(crate) mod activities;
 pub(crate) mod calls;

@@ -1,11 +1,11 @@
 //! Queues of waiting calls.
 //!
-//! A call is taken out by `calling.connect` to a device of the kind `queue`, on a call of the same session. Choices
-//! where the published material is silent: queues of a name are one for all sessions; a call waits in one queue at a
-//! time, a second enter is refused with 409; a call leaves by the name, and the id if one is given, of its queue, whatever
-//! the control id; the front of the line is position 1; who moves up is told by `stats`;
-//! `wait_time` over and the end of the call are a `leave`; a connect to a queue in which nobody waits fails at once;
-//! what is to run after the queue is not run.
+//! A call is taken out by `calling.connect` to a device of the kind `queue`, on a call of the same session. Where the
+//! documentation of the service is silent: a name stands for one queue of all sessions; a call waits in one queue at a
+//! time, a second enter is rejected with 409; a call leaves by the name of its queue, and the ID if one is given,
+//! whatever the control ID; the first position is 1; calls that move up receive `stats`; the end of `wait_time` and
+//! the end of the call are reported as `leave`; a connect to an empty queue fails at once; the document for the time
+//! after the queue is not run.
 
 use crate::simulator::wire::frame::{seconds, text};
 use crate::simulator::wire::reply::{Params, Reply, refuse, started};
@@ -60,7 +60,7 @@ impl World {
         let stay = self.calls.get(call_id).and_then(|leg| leg.stay.as_ref());
         let id = stay.and_then(|stay| self.meetings.queue(&stay.queue)).map(|queue| queue.id.as_str());
         let same = |key: &str, value: &str| text(params, key).is_none_or(|given| given == value);
-        // Not by the control id: most clients send a fresh one.
+        // The control ID is ignored, because most clients send a new one.
         let fits = stay.is_some_and(|stay| same("queue_name", &stay.queue) && same("queue_id", id.unwrap_or_default()));
         if !fits {
             return refuse(404, "Call is not in this queue");
@@ -117,7 +117,7 @@ impl World {
         let stay = self.calls.get(call_id)?.stay.as_ref()?;
         let queue = self.meetings.queue(&stay.queue)?;
         let position = queue.waiting.iter().position(|waiting| waiting == call_id).map_or(0, |at| at + 1);
-        // The clock of a test runs faster than those of the people in it, and nobody computes with this.
+        // The value is only informative: the clock of a test runs at another speed than the people in it.
         let average = queue.waited.1.checked_div(queue.waited.0).unwrap_or(0) / 1_000_000;
         Some(json!({
             "control_id": stay.control_id,

@@ -1,4 +1,4 @@
-//! Texts, in and out.
+//! Text messages, in and out.
 
 use crate::simulator::record::interaction::InteractionKind;
 use crate::simulator::wire::frame::{list, text};
@@ -62,7 +62,7 @@ impl World {
                 }
                 world.emit_in(&session, "messaging.state", Some(context), event);
             };
-            // What comes at once still comes after the reply.
+            // An event without a delay still follows the response.
             if *wait == 0.0 { job(self) } else { self.after_seconds(*wait, job) }
         }
         let mut fields = reply("Message accepted");

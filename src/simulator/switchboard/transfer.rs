@@ -1,11 +1,11 @@
-//! Handing a call to somebody else: SIP REFER, and transfers to another application.
+//! Handing a call over: SIP REFER, and transfers to another application.
 //!
-//! Choices where the published material is silent: only a call whose device is a SIP one can be referred, others are
-//! refused with 400; what the callee at the target does decides the outcome, a decline and an unknown address are
-//! `error`; after `success` the call ends with `hangup`, as the person has left it. A transferred call ends for its
-//! session (`ended`, source `none`). With `context:…` it is then offered, as `ringing`, to a client that is subscribed
-//! there, where `calling.answer` and `calling.pass` are in order; with anything else nobody runs the document, and the person stays on
-//! the line out of reach.
+//! Where the documentation of the service is silent: only a call whose device is a SIP one can be referred, others are
+//! rejected with 400; the callee at the target decides the outcome, a decline and an unknown address are `error`;
+//! after `success` the call ends with `hangup`, as the person has left it. A transferred call ends for its session
+//! (`ended`, source `none`). With `context:…` it is then offered, as `ringing`, to a client that is subscribed there,
+//! which may send `calling.answer` or `calling.pass`; with any other destination the document is not run, and the
+//! person stays on the line without a client.
 
 use crate::simulator::people::plan::Manner;
 use crate::simulator::wire::frame::{object, text};

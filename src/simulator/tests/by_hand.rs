@@ -1,4 +1,4 @@
-//! People who are steered by hand, and what a watcher sees of them.
+//! People who are controlled by hand, and the records of their calls.
 
 use std::net::TcpStream;
 

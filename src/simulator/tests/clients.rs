@@ -1,4 +1,4 @@
-//! What clients of other makers send.
+//! Requests of clients of other makers.
 
 use serde_json::{Value, json};
 use tungstenite::Message;

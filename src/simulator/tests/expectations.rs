@@ -1,4 +1,4 @@
-//! What a program is expected to do, and what it must not.
+//! Expectations of a program, met and unmet.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Driving the simulator with a bare WebSocket client.
+//! Tests of the simulator with a bare WebSocket client.
 
 mod agents;
 mod by_hand;

@@ -1,4 +1,4 @@
-//! Operations with a control id that the other tests do not touch, and what belongs to one call.
+//! Operations with a control ID that the other tests do not cover, and the rules for one call.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Sessions, calls, people, texts and faults.
+//! Sessions, calls, people, text messages and faults.
 
 use std::net::TcpStream;
 use std::time::Duration;

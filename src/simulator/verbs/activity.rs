@@ -1,4 +1,4 @@
-//! What a verb is: it is told what happens on its call, and answers with steps.
+//! The interface of a verb: an activity receives the occasions of its call, and returns steps.
 
 use std::time::{Duration, Instant};
 
@@ -188,7 +188,7 @@ pub(crate) struct View<'a> {
     pub(crate) greeting_left: f64,
     /// The words that the person is saying.
     pub(crate) speaking: Option<&'a str>,
-    /// The last keys that the person pressed.
+    /// The last digits that the person pressed.
     pub(crate) pressed: &'a str,
     /// The families of what runs on the call.
     pub(crate) running: Vec<&'static str>,
@@ -232,7 +232,7 @@ pub(crate) enum Step {
     Emit(&'static str, Value),
     /// An event without it.
     Announce(&'static str, Value),
-    /// The activity is over; its last event, with its control ID.
+    /// The activity has ended, with its last event, which carries its control ID.
     End(Option<(&'static str, Value)>),
     /// After so many simulated seconds; setting it again voids the earlier one.
     Alarm(&'static str, u64, f64),
@@ -243,7 +243,7 @@ pub(crate) enum Step {
     Tell(String),
     /// A party begins to hear a text.
     Hears(Role, String),
-    /// Something that was heard is over.
+    /// A text has been heard to its end.
     HeardOut(Role, Option<String>),
     HearsDigits(String),
     /// The person may go on with the script.
@@ -275,7 +275,7 @@ impl Steps {
         self.0.push(Step::End(Some((event, more))));
     }
 
-    /// The activity is over without an event of its own.
+    /// The activity has ended without an event of its own.
     pub(crate) fn gone(&mut self) {
         self.0.push(Step::End(None));
     }

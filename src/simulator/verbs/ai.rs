@@ -1,12 +1,12 @@
 //! AI agents on a call.
 //!
-//! There is no model behind them: an agent greets with its `static_greeting`, or with a sentence of its own, and
-//! answers what the person says as [`agent_answers`](crate::simulator::Simulator::agent_answers) lays down, else with
-//! the same words behind `You said`. Choices where the published material is silent: one agent runs on a call at a
-//! time, others are refused with 409, but operations are not; without an agent, its commands are refused with 404;
-//! `calling.ai.stop` is answered by the events `calling.ai.stop` and `calling.call.ai`, while the end of the call brings
-//! only the first; an agent on hold does not answer, and goes on by itself when the hold's time is over; the result of a
-//! post prompt is what [`agent_post_prompt_result`](crate::simulator::Simulator::agent_post_prompt_result) lays down, told just before
+//! No model is behind them: an agent greets with its `static_greeting`, or with a default sentence, and answers the
+//! person as [`agent_answers`](crate::simulator::Simulator::agent_answers) sets, otherwise with the same words after
+//! `You said`. Where the documentation of the service is silent: one agent runs on a call at a time, others are
+//! rejected with 409, but operations are not; without an agent, its commands are rejected with 404; `calling.ai.stop`
+//! causes the events `calling.ai.stop` and `calling.call.ai`, the end of the call only the first; an agent on hold
+//! does not answer, and continues by itself when the time of the hold has passed; the result of a post prompt is set
+//! by [`agent_post_prompt_result`](crate::simulator::Simulator::agent_post_prompt_result) and sent just before
 //! `calling.ai.stop`; tools and webhooks are never run.
 
 use std::collections::BTreeMap;
@@ -33,7 +33,7 @@ pub(crate) const AI: Verb = Verb {
     )
 };
 
-// Some clients send the following with a control ID, which means nothing.
+// Some clients send a control ID with the following methods. It has no meaning there.
 
 pub(crate) const AMAZON_BEDROCK: Verb = Verb {
     last: Last::Never,
@@ -73,7 +73,7 @@ pub(crate) const AI_UNHOLD: Verb = Verb {
     ..Verb::new("calling.ai_unhold", "+ prompt:s control_id:s async:b swml:b", |_, call, _| pass(call, "unhold"))
 };
 
-/// The longest hold, and what it is when nothing else is said.
+/// Longest hold, and the default.
 const HOLD_SECONDS: f64 = 300.0;
 
 /// An agent on a call.

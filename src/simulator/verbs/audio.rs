@@ -1,7 +1,7 @@
-//! What is switched on and off for a whole call: noise reduction and echo.
+//! Settings that are switched on and off for a whole call: noise reduction and echo.
 //!
-//! Choices where the published material is silent: switching on what is on, or off what is off, is refused with 409; an
-//! echo lasts 60 s when nothing else is said, and with 0 until the call ends.
+//! Where the documentation of the service is silent: switching on a setting that is on, or off one that is off, is
+//! rejected with 409; an echo lasts 60 s by default, and with 0 until the call ends.
 
 use serde_json::{Value, json};
 

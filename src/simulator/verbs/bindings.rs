@@ -1,10 +1,10 @@
-//! Digit bindings: a method that runs when the person presses certain keys.
+//! Digit bindings: a method that runs when the person presses certain digits.
 //!
-//! Choices where the published material is silent: the keys match wherever they are the last ones pressed, pauses in
-//! them count for nothing, and they also reach whatever else waits for keys; a control id that the bound method needs
-//! and has not been given is made up, one that was given may be used again once its operation is over; a bound method
-//! that fails is told by `calling.error`; `max_triggers` of 0 is no limit; without a realm, only the bindings of the
-//! realm `default` are cleared, with `all` every one.
+//! Where the documentation of the service is silent: the digits match if they are the last ones pressed, with any
+//! pauses between them, and they also reach every operation that waits for digits; a control ID that the bound method
+//! needs and lacks is generated, and one that it has may be used again after its operation has ended; the failure of a
+//! bound method is reported by `calling.error`; `max_triggers` of 0 is no limit; without a realm, only the bindings of
+//! the realm `default` are cleared, with `all` every one.
 
 use serde_json::Value;
 
@@ -41,7 +41,7 @@ struct Binding {
 /// The bindings of a call.
 struct Bindings {
     all: Vec<Binding>,
-    /// The keys pressed since one of them was triggered.
+    /// Digits that were pressed since a binding was last triggered.
     keys: String,
 }
 
@@ -105,7 +105,7 @@ impl Activity for Bindings {
             self.all.retain(|binding| realm != "all" && binding.realm != realm);
             return Ok(reply("Digit bindings cleared"));
         }
-        // What is wrong with the request has been told already.
+        // Errors in the request were reported before.
         self.all.push(binding(params, call, &mut Steps::default())?);
         Ok(reply("Digit binding created"))
     }

@@ -1,4 +1,4 @@
-//! Collecting digits and words, with a prompt or without.
+//! Collecting digits and speech, with a prompt or without.
 
 use serde_json::{Value, json};
 
@@ -22,7 +22,7 @@ pub(crate) const COLLECT: Verb = Verb {
 
 pub(crate) const PLAY_AND_COLLECT: Verb = Verb {
     commands: &[("stop", "+ control_id:s!"), ("volume", "+ control_id:s! volume:n!")],
-    // The reference sends these two, but no published list holds them.
+    // The reference sends these two methods, but no documentation lists them.
     refused: &[("pause", "+ control_id:s! behavior:s"), ("resume", "+ control_id:s!")],
     ..Verb::new(
         "calling.play_and_collect",
@@ -143,7 +143,7 @@ impl Collecting {
 
     fn start_timer(&mut self, out: &mut Steps) {
         self.timers_on = true;
-        // The time for the first input begins when the prompt is over.
+        // The initial timeout starts at the end of the prompt.
         if !self.began && self.prompt.is_none() {
             self.await_input(Awaits::Input, self.initial, out);
         }
@@ -288,7 +288,7 @@ impl Activity for Collecting {
             Occasion::AskedToSpeak => self.speech.is_some(),
             _ => false,
         };
-        // Somebody polite waits until the prompt is over.
+        // This person waits for the end of the prompt.
         (asks && self.prompt.is_none()).then_some(0)
     }
 

@@ -1,4 +1,4 @@
-//! Detecting: people, machines, fax tones, keys.
+//! Detecting humans, answering machines, fax tones and digits.
 
 use serde_json::{Value, json};
 
@@ -52,7 +52,7 @@ impl Detecting {
         let interruptions = flag(tuning, "detect_interruptions");
         let message_end = tuning.get("detect_message_end").and_then(Value::as_bool).unwrap_or(true);
         match call.kind {
-            // What is as short as a hello, and has no beep behind it, is taken for one.
+            // A greeting as short as a hello, without a beep, is detected as a human.
             PersonKind::Machine(machine) if !machine.beep && machine.lasts.as_secs_f64() < voice => {
                 self.finds_after(1.0, "HUMAN", None, out);
                 out.alarm("finish", 1.0 + silence);

@@ -1,10 +1,10 @@
 //! Faxes, sent and received.
 //!
-//! Choices where the published material is silent: a fax has two pages unless the machine is told otherwise
-//! ([`fax_pages`](crate::simulator::Persona::fax_pages)), of three seconds each, after two seconds of agreeing on how;
-//! when no fax machine is at the other end, it fails after 35 s with `finished` and `success: false`; the same, at once,
-//! when it is stopped or the call ends. Of failures, `result` is 1 and the text says why. `error` is never sent, as
-//! nobody knows its form.
+//! Where the documentation of the service is silent: a fax has two pages unless the test sets another number
+//! ([`fax_pages`](crate::simulator::Persona::fax_pages)), of 3 s each, after a negotiation of 2 s; without a fax
+//! machine at the far end, it fails after 35 s with `finished` and `success: false`; it fails in the same way, at
+//! once, if it is stopped or the call ends. For failures, `result` is 1 and the text has the reason. `error` is never
+//! sent, because its form is unknown.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! What events about the words on a call have in common.
+//! The common fields of events about speech on a call.
 
 use serde_json::{Value, json};
 

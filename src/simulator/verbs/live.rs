@@ -1,11 +1,11 @@
 //! Live transcription and translation.
 //!
-//! Choices where the published material is silent: what the person of the call says is heard from `remote-caller`,
-//! what those say to whom the call is connected from `local-caller`, and what the program plays is not transcribed;
-//! a translation is the text behind the name of its language, `[es-ES] hello`; single utterances are told only when
-//! `live_events` is true, a summary and the final log always; a summary comes a second after it was asked for; the log
-//! comes when it is stopped and just before the call ends. Starting what runs is refused with 409, stopping or asking
-//! what does not with 404; an `action` with anything but one known key is refused with 400.
+//! Where the documentation of the service is silent: the words of the call's person come from `remote-caller`, those
+//! of the connected people from `local-caller`, and the program's playbacks are not transcribed; a translation is the
+//! text after the name of its language, `[es-ES] hello`; single utterances are sent only if `live_events` is true, a
+//! summary and the final log always; a summary is sent 1 s after its request; the log is sent at the stop or just
+//! before the call ends. Starting a running session is rejected with 409, stopping or summarizing without one with
+//! 404; an `action` with anything but one known key is rejected with 400.
 
 use serde_json::{Value, json};
 

@@ -1,12 +1,12 @@
-//! Payments: the number of a card, when it expires, its codes, typed on the phone.
+//! Payments: card number, expiration date and codes, typed on the phone.
 //!
-//! Choices where the published material is silent: a number is complete with as many digits as its kind of card has,
-//! other fields with theirs, and a `#` completes any; the number has to pass the usual check sum; attempts count for
-//! each field on its own, and a field that is asked for again begins anew; the postal code is asked for when
-//! `postal_code` is `true` or missing. The connector is never asked: it takes every card but those that end in
-//! `0002`, which it declines. A star ends with `caller-interrupted-with-star`, `calling.pay.stop` with
+//! Where the documentation of the service is silent: a number is complete with as many digits as its kind of card has,
+//! other fields with theirs, and a `#` completes any field; the number must pass the usual check sum; attempts count
+//! separately for each field, and a repeated question begins anew; the postal code is asked for if `postal_code` is
+//! `true` or missing. The connector is not contacted: every card is accepted except those that end in `0002`, which
+//! are declined. A star ends the payment with `caller-interrupted-with-star`, `calling.pay.stop` with
 //! `relay-pay-stop`, the end of the call with `caller-hung-up`. One payment runs on a call at a time. The code of a
-//! failure (`payment_error_code`) is not sent, as nobody knows which number means what.
+//! failure (`payment_error_code`) is not sent, because the meaning of its numbers is unknown.
 
 use serde_json::{Value, json};
 
@@ -279,7 +279,7 @@ impl Activity for Payment {
         }
         match key {
             '*' => return self.finish("caller-interrupted-with-star", None, call, out),
-            // The last digit of a field completes it already, so this is one too many.
+            // The field before was completed by its last digit, so this `#` is ignored.
             '#' if self.typed.is_empty() => return,
             '#' => return self.entered(call, out),
             '0'..='9' => self.typed.push(key),
@@ -352,7 +352,7 @@ fn payment(params: &Params) -> Result<Payment, Refusal> {
     })
 }
 
-/// The kind of card by its first digits, as far as they tell; empty when they do not.
+/// The kind of card, from its first digits; empty if they do not determine it.
 fn kind_of_card(number: &str) -> &'static str {
     let first = |count: usize| number.get(..count).and_then(|start| start.parse::<u32>().ok()).unwrap_or(0);
     match (first(1), first(2), first(3), first(4)) {

@@ -1,4 +1,4 @@
-//! Playing: media one after the other, on their own or as the prompt of a collect.
+//! Playing media one after the other, on their own or as the prompt of a collect.
 
 use std::time::Instant;
 
@@ -90,7 +90,7 @@ impl Playback {
         out.alarm(ITEM, lasts);
     }
 
-    /// An item is over; gives what was heard, and `true` if all of them are over.
+    /// Notes that an item has ended; returns its audible text, and `true` if it was the last one.
     pub(crate) fn item_over(&mut self) -> (Option<String>, bool) {
         let heard = self.items.get(self.at).and_then(|item| item.heard.clone());
         self.at += 1;

@@ -86,7 +86,7 @@ impl Recording {
             "recording_id": self.id,
             "url": format!("https://files.simulator.invalid/{}.{format}", self.id),
             "duration": duration,
-            // Bytes of a recording of this length; it is a positive number of a sane size.
+            // The product is positive and small enough for a recording of this length.
             "size": (duration * 8000.0) as u64,
             "start_time": self.start,
             "end_time": self.start + duration,

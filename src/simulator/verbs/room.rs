@@ -1,4 +1,4 @@
-//! Rooms. Nobody is in a room but the call itself.
+//! Rooms. A call is alone in its room.
 
 use serde_json::json;
 

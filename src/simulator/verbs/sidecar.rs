@@ -1,9 +1,9 @@
-//! AI observers: they listen to a call and tell the program what they think.
+//! AI sidecars: they listen to a call and send their comments to the program.
 //!
-//! No model is behind them, and the published material leaves most of it open. Here one starts and stops with the
-//! events of these names, a poke is followed by an `insight` that repeats it, a question by `ask_request` and, a second
-//! later, `ask_answer`; one that runs is not started again (409), and without one the other methods are refused with
-//! 404. The end of a call brings `final`.
+//! No model is behind them, and the documentation of the service leaves most of it open. Here a sidecar starts and
+//! stops with the events of these names; a poke is followed by an `insight` that repeats it, a question by
+//! `ask_request` and, 1 s later, `ask_answer`; a running sidecar is not started again (409), and without one the other
+//! methods are rejected with 404. The end of a call sends `final`.
 
 use std::collections::BTreeMap;
 

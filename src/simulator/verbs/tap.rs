@@ -1,7 +1,7 @@
-//! Copies of a call's audio that go elsewhere: taps and streams.
+//! Copies of a call's audio for other destinations: taps and streams.
 //!
-//! Nobody connects to the destination, and no audio is sent. Several may run at once. What the published material
-//! leaves open: a stream goes to `wss://` or `ws://`; both end with `finished` when their call ends.
+//! No connection to the destination is made, and no audio is sent. Several may run at once. Where the documentation of
+//! the service is silent: a stream goes to `wss://` or `ws://`; both end with `finished` when their call ends.
 
 use serde_json::{Value, json};
 

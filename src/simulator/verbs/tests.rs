@@ -1,4 +1,4 @@
-//! A call for the unit tests of verbs: no socket, no clock, and nothing but the verb runs on it.
+//! A call for the unit tests of verbs: without socket and clock, and with no other verb on it.
 
 mod exercise;
 

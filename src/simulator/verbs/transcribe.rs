@@ -1,7 +1,7 @@
-//! Transcription in the background: a file of what was said.
+//! Transcription in the background: a file of the spoken words.
 //!
-//! Nothing is transcribed: the events carry the file's address and length, as they do on the service, which posts the
-//! text to the `status_url`.
+//! No text is created: the events carry the file's URL and length, as on the service, which posts the text to the
+//! `status_url`.
 
 use std::time::Instant;
 
@@ -66,7 +66,7 @@ impl Activity for Transcribing {
         let duration = (call.seconds_since(self.since) * 1000.0).round() / 1000.0;
         let mut event = self.event("finished");
         event["duration"] = duration.into();
-        // Bytes of such a file; it is a positive number of a sane size.
+        // The product is positive and small enough for such a file.
         event["size"] = ((duration * 16_000.0) as u64).into();
         event["start_time"] = self.start.into();
         event["end_time"] = (self.start + duration).into();

@@ -1,6 +1,6 @@
 //! Events of the program's own.
 //!
-//! A user event comes back to the program's session, one that is no object in the field `event`.
+//! A user event is sent back to the program's session; a value that is not an object is in the field `event`.
 
 use serde_json::Value;
 
@@ -20,7 +20,7 @@ fn send(params: &Params, call: &View<'_>, out: &mut Steps) -> Result<Begun, Refu
         Some(other) => Params::from_iter([("event".to_owned(), other.clone())]),
         None => Params::new(),
     };
-    // What names the call is not for the program to say.
+    // The program cannot set the fields that identify the call.
     for key in ["node_id", "call_id", "segment_id"].into_iter().chain(call.has_tag.then_some("tag")) {
         event.remove(key);
     }

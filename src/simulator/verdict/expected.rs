@@ -1,4 +1,4 @@
-//! What is expected of a program.
+//! The expectations of a program.
 
 use std::fmt;
 

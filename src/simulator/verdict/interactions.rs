@@ -1,9 +1,10 @@
-//! What a program did, in the words of telephony, and how to say which of it is meant.
+//! The acts of a program as patterns, which expectations use.
 //!
-//! The functions here name interactions: [`said`]`("Welcome")`, [`dialled`]`("+15552222222")`, [`hung_up`]`()`. A
-//! [`Matcher`] goes to [`Simulator::expect`](crate::simulator::Simulator::expect),
-//! [`expect_in_order`](crate::simulator::Simulator::expect_in_order) and [`count_of`](crate::simulator::Simulator::count_of). Texts are
-//! found wherever they contain what is wanted; upper and lower case are the same.
+//! The functions in this module name interactions: [`said`]`("Welcome")`, [`dialled`]`("+15552222222")`,
+//! [`hung_up`]`()`. A [`Matcher`] goes to [`Simulator::expect`](crate::simulator::Simulator::expect),
+//! [`expect_in_order`](crate::simulator::Simulator::expect_in_order) and
+//! [`count_of`](crate::simulator::Simulator::count_of). A text matches if it contains the expected text; case is
+//! ignored.
 
 use std::fmt;
 use std::sync::Arc;
@@ -175,7 +176,7 @@ impl Matcher {
     fn is(&self, interaction: &Interaction) -> bool {
         let who = self.who.as_deref();
         let people = match interaction.kind() {
-            // Either of the two may be named first.
+            // A pattern may name either of the two people first.
             InteractionKind::Connected => {
                 let there = [interaction.with(), interaction.words()];
                 let mut asked = who.into_iter().chain(self.words.as_deref());
@@ -206,7 +207,7 @@ impl Matcher {
                 others.map(|interaction| (self.nearness(*kind, interaction), interaction.to_string())).collect()
             }
         };
-        // The sort is stable, and of what is as near as something else the latest is told.
+        // The sort is stable, and the list is reversed first: of equal near misses the latest is reported.
         near.reverse();
         near.sort_by(|one, other| other.0.total_cmp(&one.0));
         near.into_iter().filter(|(nearness, _)| *nearness >= NEAR).take(SHOWN_NEAR).map(|(_, line)| line).collect()
@@ -287,7 +288,7 @@ impl Scene {
     pub(crate) fn behind(&self, place: Option<Place>) -> Vec<String> {
         let behind =
             self.interactions.iter().filter(|interaction| place.is_none_or(|place| interaction.place() > place));
-        // What people did is no answer to the question what the program did instead.
+        // Acts of people are left out, because the list shows the program's acts.
         let behind = behind
             .filter(|interaction| !matches!(interaction.kind(), InteractionKind::Pressed | InteractionKind::Spoke));
         behind.take(SHOWN_NEAR).map(ToString::to_string).collect()
@@ -316,7 +317,7 @@ fn alike(one: &str, other: &str) -> f64 {
             common += 1;
         }
     }
-    // Texts are shorter than what a float counts exactly.
+    // The length of a text fits into a float exactly.
     2.0 * common as f64 / all as f64
 }
 

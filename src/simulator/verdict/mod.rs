@@ -1,4 +1,4 @@
-//! What a program did, and the judgement of it.
+//! The acts of a program, and their check.
 
 pub(crate) mod expected;
 pub mod interactions;

@@ -1,4 +1,4 @@
-//! What was expected and did not happen.
+//! Unmet expectations.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ pub(crate) const SHOWN: usize = 20;
 
 /// Expectations that were not met, and violations of clients.
 ///
-/// `Display` and `Debug` are the same: each unmet expectation with what came near it, each violation, then the end of
+/// `Display` and `Debug` are the same: each unmet expectation with its near misses, each violation, then the end of
 /// the transcript and of the [ladder](crate::ladder).
 #[derive(Clone)]
 pub struct VerificationError {

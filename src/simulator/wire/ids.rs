@@ -56,7 +56,7 @@ impl Ids {
 
 /// The run of a seed.
 fn seeded(seed: u64) -> Uuid {
-    // Neighbouring seeds are not to give IDs that look alike (the finisher of MurmurHash3).
+    // Neighbouring seeds must not give similar IDs (the finisher of MurmurHash3).
     let mix = |mut bits: u64| {
         bits = (bits ^ (bits >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
         bits = (bits ^ (bits >> 33)).wrapping_mul(0xc4ce_b9fe_1a85_ec53);

@@ -1,4 +1,4 @@
-//! Frames as the service writes and reads them, and what each method accepts.
+//! Frames as the service writes and reads them, and the fields that each method accepts.
 
 pub(crate) mod frame;
 pub(crate) mod ids;

@@ -1,4 +1,4 @@
-//! What a request is answered with.
+//! The responses to requests.
 
 use serde_json::{Map, Value};
 

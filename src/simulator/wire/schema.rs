@@ -1,7 +1,7 @@
-//! What the service accepts: how fields are described, and the check of a request against its description.
+//! The fields that the service accepts: their description, and the check of a request against it.
 //!
-//! Made from the published descriptions and from nothing of the client, so that a wrong name over there cannot be
-//! right over here too.
+//! The descriptions come from the documentation of the service and from nothing of the client, so that a wrong name in
+//! the client is noticed here.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -245,7 +245,7 @@ impl Methods {
         for error in self.check(method, params) {
             match error {
                 SchemaError::Unknown(_) if allow_unknown_fields => {}
-                // The service does not look at what it does not know, and carries the request out.
+                // The service ignores unknown fields and carries the request out.
                 SchemaError::Unknown(path) => violations.push(format!("{method}: unknown field {path}")),
                 SchemaError::Wrong(why) => {
                     violations.push(format!("{method}: {why}"));
@@ -340,7 +340,7 @@ fn check_tagged(path: &str, name: &str, object: &Map<String, Value>, errors: &mu
             errors.push(SchemaError::Unknown(join(path, key)));
         }
     }
-    // The service takes a detector without a type for one of machines.
+    // The service treats a detector without a type as one for answering machines.
     let default = if name == "Detect" { Some("machine") } else { None };
     let Some(kind) = object.get("type").and_then(Value::as_str).or(default) else {
         errors.push(SchemaError::Wrong(format!("{} is missing", join(path, "type"))));
@@ -354,7 +354,7 @@ fn check_tagged(path: &str, name: &str, object: &Map<String, Value>, errors: &mu
     match object.get("params") {
         Some(Value::Object(params)) => check_fields(&inner, fields, params, errors),
         Some(_) => errors.push(SchemaError::Wrong(format!("{inner} must be an object"))),
-        // What to tap has no parameter that is required, and yet the object has to be there.
+        // The object `tap` has no required field, but the object itself is required.
         None if name == "Tap" => errors.push(SchemaError::Wrong(format!("{inner} is missing"))),
         None => check_fields(&inner, fields, &Map::new(), errors),
     }

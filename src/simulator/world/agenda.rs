@@ -1,4 +1,4 @@
-//! What is due, and when.
+//! The jobs that are due, and their times.
 
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;

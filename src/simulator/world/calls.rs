@@ -1,4 +1,4 @@
-//! Calls: what there is to know of one leg.
+//! Calls: the state of one leg.
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::time::Instant;
@@ -39,7 +39,7 @@ pub(crate) struct Leg {
     pub(crate) passed: Vec<SessionId>,
     /// Since when its person is speaking, and what.
     pub(crate) speaking: Option<(String, Instant)>,
-    /// The last keys that its person pressed.
+    /// The last digits that the call's person pressed.
     pub(crate) pressed: String,
     pub(crate) held: bool,
     /// The name of the conference that it is in.

@@ -24,7 +24,7 @@ pub(crate) struct Conn {
     /// The client lives in another time, so that no deadline of this one holds for it.
     pub(crate) foreign: bool,
     pub(crate) session: Option<SessionId>,
-    /// The client was told that it is authenticated, which it may never hear when replies are lost.
+    /// The response to the connect was sent, which may be lost on the way.
     pub(crate) welcomed: bool,
     pub(crate) event_acks: bool,
     pub(crate) major: i64,

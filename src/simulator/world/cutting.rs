@@ -1,4 +1,4 @@
-//! A link that is cut at a frame: what of the frame arrives, and what is sent again.
+//! Connections that are cut at a frame: the part of the frame that arrives, and the events that are sent again.
 
 use std::time::Duration;
 
@@ -10,13 +10,13 @@ use crate::simulator::record::journal::{Direction, FrameKind};
 use crate::simulator::world::state::World;
 
 impl World {
-    /// Whether a frame of the client arrives, and whether the link is cut behind it.
+    /// Returns whether a frame of the client arrives, and whether the connection is cut after it.
     pub(crate) fn takes_frame(&mut self, conn: u64, text: &str) -> (bool, bool) {
         let cut = self.due_cut(Direction::FromClient);
         match cut {
             None => (true, false),
             Some(CutPoint::Before) => {
-                // It was on the wire: the journal has it, and nobody else.
+                // The frame was on the wire, so the journal records it, but it is not processed.
                 if let Ok(frame) = serde_json::from_str::<Value>(text) {
                     let method = frame["method"].as_str().unwrap_or_default().to_owned();
                     let kind = if method.is_empty() { FrameKind::Ack } else { FrameKind::Request };
@@ -26,7 +26,7 @@ impl World {
                 (false, false)
             }
             Some(CutPoint::After) => {
-                // What it causes is lost.
+                // The frames that the request causes are lost.
                 self.faults.cutting.doomed = Some(conn);
                 (true, true)
             }
@@ -58,7 +58,7 @@ impl World {
     fn due_cut(&mut self, direction: Direction) -> Option<CutPoint> {
         let (cut, forget) = self.faults.cutting.due(direction)?;
         if forget {
-            // A moment later: whoever sends this frame may be looking at the sessions.
+            // The sessions are forgotten in a job of its own, because the sender of this frame may still read them.
             self.after_real(Duration::ZERO, Self::forget_sessions);
         }
         Some(cut)
@@ -77,7 +77,7 @@ impl World {
             let (sent, mut unacked) = (self.record.journal(), std::mem::take(&mut connection.unacked));
             let events = sent.entries().iter().filter(|entry| entry.kind() == FrameKind::Event);
             let again = events.filter_map(|entry| {
-                // The journal has it once for each time that it was sent.
+                // The journal has the event once for each time that it was sent.
                 let id = entry.id().as_str().filter(|id| unacked.remove(*id).is_some())?;
                 let frame = serde_json::from_str(&entry.text()).ok()?;
                 Some((entry.method().to_owned(), id.to_owned(), frame))

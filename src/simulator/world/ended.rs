@@ -1,8 +1,9 @@
-//! What is over, and since when a client knows: commands for it after that are violations.
+//! Calls and operations that have ended, and since when a client knows: later commands on them are violations.
 //!
-//! The service refuses a command for an ended call or operation with 404, and so does the simulator at any time. That
-//! a caller hangs up while a command is on its way is nobody's fault; a client that goes on a second after it has
-//! acknowledged the end is at fault. To hang up is in order at any time: a program makes sure that way.
+//! The service rejects a command for an ended call or operation with 404, and so does the simulator at any time. A
+//! caller may hang up while a command is on its way, which is not a fault of the client; a client that sends commands
+//! more than 1 s after it has acknowledged the end is at fault. Hanging up is allowed at any time: programs do so to
+//! be sure.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
@@ -11,7 +12,7 @@ use crate::simulator::world::calls::CallId;
 
 /// Time after the client's acknowledgement of an end from which a command on the ended object is a violation.
 ///
-/// A program on another thread cannot know at once what the client has just been told.
+/// A program on another thread cannot react at once to an event that the client has just received.
 pub(crate) const KNOWN_FOR: Duration = Duration::from_secs(1);
 
 /// Number of ends that are kept; the oldest is dropped first.
@@ -51,7 +52,7 @@ impl EndedIndex {
         self.since.get(ended).copied()
     }
 
-    /// A call comes back, to a session that knows nothing of its former life.
+    /// Forgets the end of a call that is offered again, to a session without knowledge of its past.
     pub(crate) fn forget_call(&mut self, call_id: &str) {
         let Self { since, order } = self;
         since.retain(|(call, _), _| call != call_id);

@@ -1,4 +1,4 @@
-//! Conferences and queues: which calls are in them.
+//! Conferences and queues, and the calls in them.
 
 use std::collections::BTreeMap;
 use std::time::Instant;

@@ -1,4 +1,4 @@
-//! The faults that are injected, at work: on frames, requests, connections and lines.
+//! The effects of injected faults on frames, requests, connections and lines.
 
 use std::time::{Duration, Instant};
 
@@ -111,7 +111,8 @@ impl World {
         let now = self.time.now();
         let last = &mut self.connections.get_mut(conn)?.arrival[usize::from(way == Way::FromClient)];
         let at = last.unwrap_or(now).max(now.checked_add(delay)?);
-        // What is due at this very moment may still wait for its timer. A later frame must not overtake it.
+        // A frame that is due at this very moment may still wait for its timer, and a later frame must not overtake
+        // it.
         let is_behind = last.is_some_and(|last| last >= now);
         *last = (at > now || is_behind).then_some(at);
         *last
@@ -212,7 +213,7 @@ impl World {
         let sort = match kind {
             FrameKind::Reply | FrameKind::ErrorReply => Only::Replies,
             FrameKind::Event => Only::Events,
-            // Pings and the like are none of these, and have faults of their own.
+            // Pings and similar frames are not affected; they have faults of their own.
             _ => return self.put(conn, kind, method, frame),
         };
         let turns = self.faults.turns(|fault| {
@@ -286,7 +287,7 @@ impl World {
         }
     }
 
-    // What happens once.
+    // Faults that occur once.
 
     fn perform(&mut self, act: &Act, conns: Vec<u64>) {
         self.mark(json::name_of(act), &conns);

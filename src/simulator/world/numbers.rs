@@ -1,4 +1,4 @@
-//! Numbers: who is on the phone, what is at a number, what becomes of texts to it.
+//! Numbers: the people on the phone, the plans of numbers, the outcomes of text messages.
 
 use std::collections::{HashMap, VecDeque};
 

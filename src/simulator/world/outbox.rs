@@ -1,4 +1,4 @@
-//! What waits to be sent.
+//! Frames that wait to be sent.
 
 use std::collections::HashSet;
 use std::sync::Arc;

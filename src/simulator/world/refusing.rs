@@ -1,4 +1,4 @@
-//! What is refused because it is not there, or is over.
+//! Requests that are rejected because their object does not exist or has ended.
 
 use serde_json::Value;
 
@@ -16,7 +16,7 @@ impl World {
         }
         let control_id = params["control_id"].as_str()?;
         let leg = self.calls.get(call_id)?;
-        // What is told after its operation was taken away is the last of it.
+        // An event that is sent after its operation was removed is the operation's last one.
         let runs = leg.operation(control_id).is_some();
         let known = leg.control_ids.contains(control_id);
         (known && !runs).then(|| (call_id.to_owned(), Some(control_id.to_owned())))
@@ -30,7 +30,7 @@ impl World {
 
     /// Refuses a request for a call that is not there.
     pub(crate) fn no_such_call<A>(&mut self, call_id: &str, method: &str) -> Result<A, Refusal> {
-        // A test may have told of calls of its own making.
+        // A test may have sent events of calls with IDs of its own.
         if !self.ids.is_ours(CALL, call_id) && !self.record.tells_of(call_id) {
             self.violation(format!("{method}: there never was a call {call_id:?}"));
         } else if method != "calling.end" && self.known_to_be_over(&(call_id.to_owned(), None)) {

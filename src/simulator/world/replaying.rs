@@ -1,4 +1,4 @@
-//! A recording in place of the service: what it plays, and what clients send to it.
+//! A recording in place of the service: its frames, and the requests that clients send to it.
 
 use serde_json::{Value, json};
 
@@ -41,7 +41,7 @@ impl World {
         true
     }
 
-    /// Plays what is due, and comes back for the next.
+    /// Plays the due steps, and schedules the next ones.
     fn replay_on(&mut self) {
         loop {
             let now = self.time.elapsed();
@@ -53,7 +53,7 @@ impl World {
         }
         let now = self.time.elapsed();
         if let Some(due) = self.replay.as_ref().and_then(|replay| replay.next()) {
-            // One that comes too early finds nothing to do.
+            // A timer that fires too early has no effect.
             self.after_real(due.saturating_sub(now), Self::replay_on);
         }
     }

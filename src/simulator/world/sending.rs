@@ -1,4 +1,4 @@
-//! Frames on their way to clients, and what is noted of them.
+//! Frames on their way to clients, and their records.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -64,9 +64,9 @@ impl World {
         let arrival = self.arrival(conn, Way::ToClient);
         let Some(connection) = self.connections.get(conn) else { return };
         match arrival {
-            // A connection whose writer has gone is about to be removed by its reader.
+            // If the connection's writer has ended, its reader is about to remove the connection.
             None => drop(connection.out.send(out)),
-            // It arrives even when the service has closed its end by then.
+            // The frame arrives even if the service has closed its end by then.
             Some(at) => {
                 let to = connection.out.clone();
                 self.at(at, move |_| drop(to.send(out)));

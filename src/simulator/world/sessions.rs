@@ -1,4 +1,4 @@
-//! Sessions: who is subscribed to what, and what was missed.
+//! Sessions: their subscriptions, and the events that they missed.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -44,7 +44,7 @@ impl Sessions {
         self.all.get_mut(name)
     }
 
-    /// The session of this name, made with these keys when there is none.
+    /// The session with this name; creates it with these keys if there is none.
     pub(crate) fn get_or_new(&mut self, name: &str, authorization_state: String) -> &mut Session {
         self.all.entry(name.to_owned()).or_insert_with(|| Session::new(authorization_state))
     }

@@ -1,4 +1,4 @@
-//! What was set before the simulator was started.
+//! The settings from before the start of the simulator.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The service and its lock, its timer, and those who wait for it.
+//! The service and its lock, its timer, and the threads that wait for it.
 
 use std::net::Shutdown;
 use std::sync::Arc;
@@ -47,7 +47,7 @@ impl Shared {
         let wake_timer = world.stopping || world.time.next_due() != before;
         drop(world);
         for socket in sockets {
-            // A socket that is closed already is as good.
+            // The socket may be closed already.
             let _ = socket.shutdown(Shutdown::Both);
         }
         if wake_timer {
@@ -83,8 +83,8 @@ impl Shared {
                         return;
                     }
                     let due = world.time.next_due();
-                    // Also when something is due already: in virtual time what the one before it has set off is
-                    // over by the end of this.
+                    // The timer waits even if another job is due already: in virtual time, the consequences of the
+                    // previous job are complete at the end of this wait.
                     if !self.clock.wait(&self.timer_bell, &mut world, due) {
                         break;
                     }

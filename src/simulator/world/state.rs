@@ -1,7 +1,7 @@
 //! The state of the simulated service: a composition of owners, behind one lock.
 //!
-//! Everything happens under that lock, one thing after the other; what must not happen under it (closing sockets,
-//! waking threads) is collected and done after. No code of the program runs here.
+//! Everything happens under that lock, one job after the other. Work that must not happen under it (closing sockets,
+//! waking threads) is collected and done afterwards. No code of the program runs here.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -94,7 +94,7 @@ impl World {
     }
 
     pub(crate) fn after_real(&mut self, span: Duration, job: impl FnOnce(&mut Self) + Send + 'static) {
-        // Something further away than time goes never happens.
+        // A job beyond the range of the clock never runs.
         if let Some(at) = self.time.after(span) {
             self.at(at, job);
         }

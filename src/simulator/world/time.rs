@@ -1,4 +1,4 @@
-//! The time that the service lives in.
+//! The clock of the service.
 
 use std::time::{Duration, Instant};
 

@@ -1,7 +1,7 @@
-//! An exercise: a made-up verb, from its row to its test, in one file.
+//! An exercise: an invented verb, from its row to its test, in one file.
 //!
-//! A metronome beats at a tempo until it is stopped, and the keys 1 to 9 change how often it beats in a second. A real
-//! verb has its row in the list of all verbs, and nothing else anywhere but the line of the page on methods.
+//! A metronome beats at a tempo until it is stopped, and the digits 1 to 9 set its beats per second. A real verb also
+//! has its row in the list of all verbs and its line on the page on methods, and nothing else elsewhere.
 
 use serde_json::json;
 
