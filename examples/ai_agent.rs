@@ -1,4 +1,4 @@
-//! An AI agent that answers calls, looks up an order in a web service of yours (SWAIG) and hands over to a human.
+//! An AI agent that answers calls, looks up orders in your web service (SWAIG) and hands calls over to a human.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ fn main() -> Result<()> {
 
 pub fn bakery(call: Call) -> HandlerResult {
     call.answer()?;
-    // The program ends the session with this event; the AI has it sent by a function of the web service.
+    // A function of the web service sends this event on behalf of the AI. The program then ends the AI session.
     let mut handover = call.waiter(EventName::UserEvent);
     let agent = call.ai(Ai::new()
         .prompt(AiPrompt::from("You answer the phone of a bakery. Say when an order will be ready.").temperature(0.3))
@@ -38,7 +38,7 @@ pub fn bakery(call: Call) -> HandlerResult {
         )
         .post_prompt(AiPrompt::from("Summarize the conversation in one sentence."))
         .post_prompt_url("https://bakery.example.com/summary"))?;
-    // A caller who hangs up ends the wait, and the handler with it.
+    // If the caller hangs up, the wait returns an error, which ends the handler.
     handover.wait(None)?;
     agent.stop()?;
     agent.wait(Duration::from_secs(10))?;
@@ -57,7 +57,7 @@ pub fn bakery(call: Call) -> HandlerResult {
 }
 
 fn people(sim: &Simulator) -> Result<String, WaitTimeout> {
-    // The simulator has no model: what its agents answer is said here.
+    // The simulator has no model: the answers of its agents are set here.
     sim.agent_answers("croissants", "Your croissants will be ready at nine.");
     sim.agent_answers("a human", "I will connect you.");
     let _human = sim.callee(HUMAN).answers().when_put_through().says("The bakery, good morning!");

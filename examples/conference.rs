@@ -1,4 +1,4 @@
-//! A conference: every caller takes part, and hears how it ended.
+//! A conference: every caller joins it, and hears an announcement at its end.
 
 use std::time::Duration;
 

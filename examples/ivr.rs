@@ -1,4 +1,4 @@
-//! A menu: the caller presses a digit, hears about a department or is connected to an agent.
+//! A menu: the caller presses a digit, and hears a message or is connected to an agent.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Ten thousand callers at once on 64 threads: the handler starts what its caller hears and returns, and a callback
+//! Ten thousand callers at once on 64 threads: the handler starts a playback and returns, and a callback
 //! continues from there. `cargo run --release --example many_calls -- 10000`; 1,000 without a number.
 
 use std::time::{Duration, Instant};
@@ -17,7 +17,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let client = Client::builder()
         .simulator(&sim)
         .contexts(["default"])
-        // These belong together: so many calls may be live, on so few threads, and wait so long for one of them.
+        // These three settings depend on each other: live calls, threads, and the time that a call waits for a thread.
         .max_active_calls(callers)
         .tuning(|t| t.max_workers(THREADS).claim_timeout(Duration::from_secs(60)))
         .connect()?;
@@ -50,7 +50,7 @@ const GREETING: &str = "All our agents are busy at the moment. You will find the
 fn welcome(call: Call) -> HandlerResult {
     call.answer()?;
     let greeting = call.play(tts(GREETING))?;
-    // Nobody waits for the end of the greeting: 64 threads serve any number of callers.
+    // No thread waits for the end of the greeting, so 64 threads serve any number of callers.
     greeting.on_completed(move |heard| {
         heard.clone()?;
         call.hangup()?;

@@ -1,4 +1,4 @@
-//! Takes a payment by card: the caller types the number into the phone, and the payment connector gets it.
+//! Takes a card payment: the caller types the card number, and the service passes it to the payment connector.
 
 use std::time::Duration;
 

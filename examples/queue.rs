@@ -31,11 +31,11 @@ fn main() -> Result<()> {
     client.run()
 }
 
-/// One caller: enters the queue, tells the desk, and waits until somebody takes the call.
+/// Handles one caller: enters the queue, notifies the desk, and waits until an agent takes the call.
 pub fn wait_in_line(call: &Call, waiting: &Sender<String>) -> HandlerResult {
     call.answer()?;
     call.play(tts("All agents are busy. Please hold the line."))?.wait(None)?;
-    // Made before the stay begins: it sees the bridge that ends the stay, and the end of that bridge.
+    // Created before the stay begins, so that it receives the bridge that ends the stay, and the end of the bridge.
     let mut bridge = call.waiter(EventName::Connect);
     let stay = call.queue_enter(QueueEnter::new("support").wait_url(MUSIC).wait_time(Duration::from_secs(120)))?;
     waiting.send(call.node_id())?;
@@ -58,7 +58,7 @@ fn is_over(event: &Event) -> bool {
     matches!(event, Event::Connect(event) if event.state == ConnectState::Disconnected)
 }
 
-/// The desk: for each caller who waits the agent is called, and bridged with the first in line.
+/// The desk: for each waiting caller, the agent is called and bridged with the first caller in line.
 pub fn desk(client: &Client, line: &Receiver<String>) {
     for node_id in line {
         if let Err(error) = serve(client, &node_id) {
@@ -67,11 +67,11 @@ pub fn desk(client: &Client, line: &Receiver<String>) {
     }
 }
 
-/// Calls the agent and bridges that call with the first in line, until one of the two hangs up.
+/// Calls the agent and bridges that call with the first caller in line, until one of the two hangs up.
 pub fn serve(client: &Client, node_id: &str) -> Result<()> {
     let agent = client.dial(phone(AGENT).from(OURS).timeout(Duration::from_secs(30)))?;
     let talked = talk(&agent, node_id);
-    // The caller may have left meanwhile: no agent is kept on a silent line.
+    // The caller may have hung up in the meantime. Then the agent's call ends as well, instead of staying silent.
     agent.hangup()?;
     talked
 }

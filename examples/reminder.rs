@@ -32,13 +32,13 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// Calls the numbers of a list, five at a time, and gives a line for each as soon as its call is over.
+/// Calls the numbers of a list, five at a time, and passes a line for each to `done` when its call has ended.
 pub fn campaign(client: &Client, list: &str, from: &str, done: impl Fn(String) + Sync) {
     let numbers = Mutex::new(list.lines().filter_map(|line| line.split_once(',')));
     thread::scope(|scope| {
         for _ in 0..AT_ONCE {
             scope.spawn(|| {
-                // The lock is held for taking the next line, not for the call.
+                // The lock is held only while the next line is taken, not during the call.
                 while let Some((number, name)) = { numbers.lock().unwrap().next() } {
                     done(format!("{number},{name},{}", remind(client, number, from, name)));
                 }
@@ -47,7 +47,7 @@ pub fn campaign(client: &Client, list: &str, from: &str, done: impl Fn(String) +
     });
 }
 
-/// What became of a number: the end of its line in the list.
+/// The outcome of a number: the rest of its line in the list.
 #[derive(Debug, Default, PartialEq)]
 pub struct Outcome {
     pub result: &'static str,
@@ -71,7 +71,7 @@ impl Outcome {
     }
 }
 
-/// Calls a number until somebody answers, and gives what is to stand in the list.
+/// Calls a number until the call is answered, and returns the outcome for the list.
 pub fn remind(client: &Client, number: &str, from: &str, name: &str) -> Outcome {
     let mut attempt = 1;
     loop {
@@ -83,7 +83,7 @@ pub fn remind(client: &Client, number: &str, from: &str, name: &str) -> Outcome 
                     return Outcome { reason, rang, ..Outcome::of("not reached") };
                 }
             }
-            // Whether it rang, and was answered, is not known: nobody is called twice for nothing.
+            // The phone may have rung and been answered, so the number is not called again.
             Err(error) if error.may_have_been_sent() || error.kind() == ErrorKind::SessionLost => {
                 return Outcome::of("unknown");
             }
@@ -98,10 +98,10 @@ pub fn remind(client: &Client, number: &str, from: &str, name: &str) -> Outcome 
 
 fn speak(call: &Call, name: &str) -> Outcome {
     let said = say(call, name);
-    // Who ended it, and how long it lasted, is known when its end is reported.
+    // The event of the call's end carries the side that ended it, and the duration.
     let end = call.hangup().and_then(|()| call.wait_for_ended(Duration::from_secs(10))).unwrap_or_default();
     let result = match said {
-        // They were faster, perhaps in the middle of the message.
+        // The callee hung up first, perhaps in the middle of the message.
         Ok(_) if end.source == Some(EndSource::Inbound) => "hung up",
         Ok(result) => result,
         Err(error) if error.is_call_gone() => "hung up",

@@ -1,5 +1,5 @@
-//! Four processes share a context. They are restarted one after another while callers call, and no call is lost; then one
-//! is killed, and the calls that it had are.
+//! Four processes share a context. They are restarted one after another under load, and no call is lost. Then one process
+//! is killed, and its calls are lost.
 
 use std::error::Error;
 use std::io::{self, BufRead, BufReader};
@@ -13,9 +13,9 @@ use signalwire_relay::simulator::{PersonOnCall, Simulator};
 use signalwire_relay::{Call, Client, HandlerResult, silence, tts};
 
 const MEMBERS: usize = 4;
-/// How much faster than real the people and the service are.
+/// Speed of the people and the service, relative to real time.
 const SPEED: f64 = 20.0;
-/// How long live calls may go on when a member is stopped. The supervisor's grace has to be a few seconds longer.
+/// Longest time for live calls after a member is stopped. The supervisor's grace period must be a few seconds longer.
 const DRAIN: Duration = Duration::from_secs(30);
 const LONG: Duration = Duration::from_secs(60);
 
@@ -29,7 +29,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let load = Load::begin(&sim);
     for member in &mut members {
-        // The new one first, so that there are never fewer than four: a restart needs room for one more.
+        // The new process is started first, so that there are always four: a restart needs room for a fifth one.
         let new = Member::start(&sim)?;
         std::mem::replace(member, new).stop()?;
     }
@@ -51,13 +51,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// What each process of the program does.
+/// The program of each process.
 fn member() -> signalwire_relay::Result<()> {
     let client = Client::builder().contexts(["support"]).connect()?;
     client.on_call(serve);
     println!("ready");
-    // On Unix a supervisor sends SIGTERM, for which `run` drains with `Builder::drain_limit`. The end of the input says
-    // the same on every system.
+    // On Unix a supervisor sends SIGTERM, and `run` drains with `Builder::drain_limit`. The end of the input has the same
+    // effect on every system.
     let stopped = client.clone();
     thread::spawn(move || {
         let _end = io::copy(&mut io::stdin(), &mut io::sink());
@@ -97,7 +97,7 @@ impl Member {
         Ok(Self(child))
     }
 
-    /// Has the process finish its calls, and waits for its end.
+    /// Lets the process finish its calls, and waits for its end.
     fn stop(mut self) -> io::Result<()> {
         drop(self.0.stdin.take());
         let status = self.0.wait()?;
@@ -111,7 +111,7 @@ impl Member {
     }
 }
 
-/// Callers who call all the time, forty in a second.
+/// Callers who call continuously, forty in a second.
 struct Load {
     over: Arc<AtomicBool>,
     callers: thread::JoinHandle<Vec<PersonOnCall>>,
@@ -145,7 +145,7 @@ fn dials_in(sim: &Simulator, number: usize) -> PersonOnCall {
     caller.after_hearing("One moment, please.").waits(patience).hangs_up().dials()
 }
 
-/// How many callers were left alone until they hung up.
+/// Number of callers who heard silence until they hung up.
 fn lost(callers: &[PersonOnCall]) -> Result<usize, Box<dyn Error>> {
     let mut lost = 0;
     for caller in callers {

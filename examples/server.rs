@@ -1,11 +1,11 @@
-//! A service with an HTTP port beside its calls: health, metrics and click-to-call, and a clean stop on SIGTERM.
+//! A service that handles calls and has an HTTP port: health, metrics and click-to-call, and a clean stop on SIGTERM.
 //!
 //! `server [ADDRESS [FROM]]` listens on ADDRESS (default: 127.0.0.1:8080) and dials from the number FROM:
 //!
 //! - `GET /health`: 200 while the client is online, otherwise 503. For a load balancer or an orchestrator.
-//! - `GET /metrics`: the numbers of the client in the form that Prometheus reads.
+//! - `GET /metrics`: the statistics of the client for Prometheus.
 //! - `POST /call` with `{"to": "+15552222222"}` as `application/json`: calls that number, speaks, and hangs up. The response
-//!   comes at once. Whoever reaches the port can call: leave it on the loopback, or put a gateway that authenticates in front.
+//!   is sent at once. Everyone who reaches the port can call: keep it on the loopback, or behind a gateway with authentication.
 
 use std::env;
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -17,11 +17,11 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use signalwire_relay::{Client, Dialing, ErrorKind, HandlerResult, Result, phone, simulator, tts};
 
-/// So many requests are served at a time.
+/// Number of requests that are served at a time.
 const THREADS: usize = 4;
-/// A peer that sends or reads nothing for so long is let go.
+/// Timeout of a peer that sends or reads nothing.
 const SILENCE: Duration = Duration::from_secs(5);
-/// A request is no longer than this.
+/// Largest size of a request.
 const LARGEST: u64 = 16 << 10;
 
 struct Service {
@@ -56,7 +56,7 @@ fn main() -> HandlerResult {
     let from = arguments.next().unwrap_or_else(|| "+15551111111".into());
     let is_visited = arguments.next().is_some_and(|word| word == "visit");
 
-    // Before the client, so that an orchestrator sees "not ready" and not a refused connection.
+    // The port opens before the client connects, so that an orchestrator sees "not ready" and not a refused connection.
     let listener = TcpListener::bind(address)?;
     let address = listener.local_addr()?;
     println!("listening on http://{address}");
@@ -75,7 +75,7 @@ fn main() -> HandlerResult {
     });
     let client = service.client.get_or_init(|| client);
     let visitor = is_visited.then(|| visit(address, client.clone()));
-    // SIGTERM and SIGINT end it: no new calls are taken, and those that are live have 30 s to finish.
+    // SIGTERM and SIGINT end `run`: no new calls are accepted, and live calls have 30 s to finish.
     client.run()?;
     println!("stopped, with {} live calls", client.stats().calls);
     match visitor.map(thread::JoinHandle::join) {
@@ -88,7 +88,7 @@ fn main() -> HandlerResult {
 fn serve(service: &Service, listener: &TcpListener) {
     loop {
         match listener.accept() {
-            // One peer that fails is no reason to stop.
+            // An error with one peer does not stop the server.
             Ok((peer, _)) => drop(respond(service, &peer)),
             Err(error) => eprintln!("no connection accepted: {error}"),
         }
@@ -120,7 +120,7 @@ fn respond(service: &Service, mut peer: &TcpStream) -> io::Result<()> {
     let response = match (words.next().unwrap_or_default(), words.next().unwrap_or_default()) {
         ("GET", "/health") => health(service),
         ("GET", "/metrics") => metrics(service),
-        // A page of another site cannot send this type without asking first.
+        // A page of another site cannot send this type without a CORS preflight.
         ("POST", "/call") if is_json => call(service, &body),
         ("POST", "/call") => Response::refused("415 Unsupported Media Type", "expected application/json"),
         _ => Response::refused("404 Not Found", "expected GET /health, GET /metrics or POST /call"),
@@ -158,7 +158,7 @@ fn call(service: &Service, body: &str) -> Response {
         Err(error) if error.kind() == ErrorKind::Config => {
             return Response::refused("400 Bad Request", &error.to_string());
         }
-        // Draining or offline: another instance may do it.
+        // The client is draining or offline, and another instance may accept the call.
         Err(error) => return Response::refused("503 Service Unavailable", &error.to_string()),
     };
     let tag = dialing.tag().to_owned();
@@ -177,7 +177,7 @@ fn talk(dialing: &Dialing) -> Result<()> {
     call.hangup()
 }
 
-/// What a visitor does where there is no account: looks at the health, asks for a call, and stops the service when the call
+/// Acts as a visitor if there is no account: reads the health, requests a call, and stops the service when the call
 /// has ended.
 fn visit(address: SocketAddr, client: Client) -> thread::JoinHandle<io::Result<()>> {
     thread::spawn(move || {
@@ -188,7 +188,7 @@ fn visit(address: SocketAddr, client: Client) -> thread::JoinHandle<io::Result<(
             println!("GET /metrics: {} lines", metrics.lines().count());
             Ok(())
         })();
-        // As SIGTERM does: what is live finishes first.
+        // Like SIGTERM, this lets live calls finish first.
         client.shutdown(Duration::from_secs(30));
         done
     })

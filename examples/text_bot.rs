@@ -1,4 +1,4 @@
-//! Answers text messages: knows opening hours, thanks for pictures, and obeys STOP and START.
+//! Answers text messages: sends opening hours, thanks for pictures, and obeys STOP and START.
 
 use std::collections::HashSet;
 use std::sync::Mutex;
@@ -32,12 +32,12 @@ impl Bot {
         Ok(())
     }
 
-    /// The reply to a text, unless none is wanted.
+    /// The reply to a text message, unless the sender wants none.
     fn reply(&self, from: &str, body: &str, pictures: usize) -> Option<&'static str> {
         let mut stopped = self.stopped.lock().unwrap();
         match body.trim().to_lowercase().as_str() {
             "stop" | "stopall" | "unsubscribe" | "cancel" | "end" | "quit" => {
-                // The carrier has confirmed it; a message after a STOP is refused.
+                // The carrier confirms the STOP itself, and rejects further messages.
                 stopped.insert(from.to_owned());
                 None
             }

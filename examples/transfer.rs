@@ -1,4 +1,4 @@
-//! A menu with a transfer: two agents are called in turn, and the caller hears it when neither is free.
+//! A menu with a transfer: two agents are called in turn, and the caller hears a message if neither is free.
 
 use std::time::Duration;
 
@@ -32,7 +32,7 @@ pub fn menu(call: Call) -> HandlerResult {
     Ok(())
 }
 
-/// Bridges the caller with the first agent who answers, and returns when they are done.
+/// Bridges the caller with the first agent who answers, and returns when the bridge has ended.
 fn transfer(call: &Call) -> Result<()> {
     for agent in AGENTS {
         let device = phone(agent).from(call.from_number()).timeout(Duration::from_secs(20));
@@ -42,7 +42,7 @@ fn transfer(call: &Call) -> Result<()> {
                 bridge.wait_disconnected(None)?;
                 return say(call, "Thank you for calling.");
             }
-            // Busy, no answer, declined: the next one is tried.
+            // Busy, no answer, declined: the next agent is called.
             Err(error) if error.kind() == ErrorKind::ConnectFailed => println!("{error}"),
             Err(error) => return Err(error),
         }

@@ -1,4 +1,4 @@
-//! Sends a code by text message, and speaks it on a call when the text does not arrive.
+//! Sends a code by text message, and speaks it on a call if the message does not arrive.
 
 use std::env;
 use std::time::Duration;
@@ -15,29 +15,29 @@ fn main() -> Result<()> {
         std::process::exit(2);
     };
     let client = Client::from_env()?;
-    // A real program takes a random one, and forgets it after a few minutes.
+    // A real program generates a random code, and forgets it after a few minutes.
     println!("the code was delivered by {:?}", deliver(&client, &to, &from, "471108")?);
     Ok(())
 }
 
-/// How a code was delivered.
+/// The way in which a code was delivered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Way {
     Text,
     Call,
-    /// Neither the text nor the call reached anybody.
+    /// Neither the text message nor the call reached a person.
     Neither,
 }
 
-/// Delivers a code by text, or else by a call.
+/// Delivers a code by text message, or otherwise by a call.
 pub fn deliver(client: &Client, to: &str, from: &str, code: &str) -> Result<Way> {
     let text = format!("Your code is {code}. Do not tell it to anybody.");
     match client.send_message(sms(to).from(from).body(text)).and_then(|text| text.wait(Duration::from_secs(30))) {
         Ok(last) if last.state == MessageState::Delivered => return Ok(Way::Text),
         Ok(last) => println!("not delivered: {}", last.reason.unwrap_or_default()),
-        // The phone may be off, or a landline.
+        // No outcome was reported in time: the phone may be off, or a landline.
         Err(error) if error.is_timeout() => println!("no outcome of the text yet: calling"),
-        // A refused text, for example to a landline, proves nothing against a call.
+        // The message was rejected, for example because the number is a landline, which a call can reach.
         Err(error) if error.kind() == ErrorKind::Rejected => println!("{error}"),
         Err(error) => return Err(error),
     }
@@ -46,7 +46,7 @@ pub fn deliver(client: &Client, to: &str, from: &str, code: &str) -> Result<Way>
         Err(error) if error.kind() == ErrorKind::DialFailed => return Ok(Way::Neither),
         Err(error) => return Err(error),
     };
-    // An answering machine presses nothing, and is told no code.
+    // An answering machine presses no digit, so it does not hear the code.
     let present = call.prompt(tts("This is your code. Press 1 to hear it."), Collect::digits(1))?.wait(None);
     let way = match present.as_ref().map(|input| input.digits()) {
         Ok(Some("1")) => {

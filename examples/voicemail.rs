@@ -1,4 +1,4 @@
-//! Takes a message from each caller and prints where it is stored, also when the caller hangs up in the middle of it.
+//! Records a message of each caller and prints its URL, also if the caller hangs up in the middle of it.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ fn main() -> Result<()> {
     simulator::rehearse(people); // Without an account the program runs on a simulator. Not needed in yours.
     let client = Client::builder().contexts(["default"]).connect()?;
     client.on_call(take_message);
-    // Events that arrive after the end of their call reach this listener, also those that are too late for the wait. A
+    // This listener receives events that arrive after the end of their call, also those that are too late for the wait. A
     // program that stores messages under their control ID stores each of them once.
     client.on_event(|event| {
         if let Event::Record(late) = event {
@@ -27,8 +27,8 @@ fn main() -> Result<()> {
 pub fn take_message(call: Call) -> HandlerResult {
     call.answer()?;
     call.play(tts("Leave a message after the beep, then press pound."))?.wait(None)?;
-    // A caller who hangs up in the middle of the message has left one all the same: the recording stays open for 15 s
-    // after the end of its call (`Tuning::final_event_grace`), and the wait ends as soon as its last event arrives.
+    // If the caller hangs up in the middle of the message, it is recorded all the same. The wait continues for up to 15 s
+    // after the end of the call (`Tuning::final_event_grace`), and ends as soon as the last event arrives.
     let recording = call
         .record(Record::new().beep(true).format(RecordFormat::Mp3).terminators("#"))?
         .wait(Duration::from_secs(120))?;
