@@ -1,8 +1,8 @@
-//! Allocations and system calls for a unit of work, and the memory of a call that does nothing: numbers that do not
-//! depend on how busy the machine is.
+//! Allocations and system calls per unit of work, and the memory of an idle call: numbers that do not depend on the
+//! load of the machine.
 //!
-//! The allocations are those of all threads of the client. The system calls are counted by `strace`, where it is
-//! installed, in processes that do the work once and three times: the difference is what the work takes.
+//! The allocations are those of all threads of the client. The system calls are counted by `strace`, if it is
+//! installed, in processes that do the work once and three times; the difference is the cost of the work.
 
 mod support;
 
@@ -27,7 +27,7 @@ const AT_ONCE: usize = 200;
 /// Longer than anything here takes.
 const LONG: Duration = Duration::from_secs(60);
 
-/// What is counted: its name, and how many there are in one round of it.
+/// The counted works: a name, and the number of units in one round.
 const WORKS: [(&str, usize); 4] = [("connect", 20), ("request", 2000), ("event", 20_000), ("call", 5 * AT_ONCE)];
 
 fn main() {

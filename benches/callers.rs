@@ -1,4 +1,4 @@
-//! Many blocking callers on one link.
+//! Many blocking callers on one connection.
 
 #[path = "support/crowd.rs"]
 mod crowd;

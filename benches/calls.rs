@@ -1,4 +1,4 @@
-//! Two hundred inbound calls at once, each answered, played to and hung up; and what a call that does nothing costs.
+//! Two hundred inbound calls at once, each answered, played to and hung up; and the cost of an idle call.
 
 #[path = "support/floor.rs"]
 mod floor;
@@ -99,7 +99,7 @@ struct Payload<'a> {
     state: Option<&'a str>,
 }
 
-/// The same frames by one thread.
+/// The crate's frames, sent by one thread.
 fn bare(floor: &mut Floor) {
     /// The request whose reply is awaited, and the next one.
     type Waiting = HashMap<String, String>;

@@ -1,7 +1,7 @@
 //! Events of one call, as many as the server can send, for one listener; each is acknowledged.
 //!
-//! `cargo bench --bench flood -- --starved` has fifty such floods beside busy loops that leave the client little of the
-//! processors, and fails if its connection is lost once.
+//! `cargo bench --bench flood -- --starved` runs fifty such floods beside busy loops that leave the client little
+//! processor time, and fails if its connection is lost once.
 
 #[path = "support/floor.rs"]
 mod floor;
@@ -27,7 +27,7 @@ const FLUSH: usize = 64;
 /// Starts the program as a busy loop.
 const SPIN: &str = "--spin";
 
-/// How many floods there are beside the busy loops.
+/// Number of floods beside the busy loops.
 const FLOODS: usize = 50;
 
 fn main() {
@@ -162,7 +162,7 @@ fn dropped(client: &Client) -> usize {
     usize::try_from(client.stats().listener_events_dropped).unwrap_or(usize::MAX)
 }
 
-/// What a listener of the bare socket would want to know.
+/// The fields that a listener of the bare socket would read.
 #[derive(Deserialize)]
 struct Event<'a> {
     event_type: &'a str,

@@ -1,4 +1,4 @@
-//! Requests one after another by one caller: on a busy link, on a quiet one, and the first of all.
+//! Requests one after another by one caller: on a busy connection, on an idle one, and the first of all.
 
 #[path = "support/crowd.rs"]
 mod crowd;
@@ -52,7 +52,7 @@ fn main() {
     }
 }
 
-/// How long it takes until a client is ready, and how much of that is loading the system's certificates.
+/// Time until a client is ready, and the part of it that loads the system's certificates.
 fn connecting(bench: &Bench, scheme: Scheme) {
     let tls = (scheme == Scheme::Wss).then(|| connector(bench));
     let (mut bare, mut client, mut roots) = (Vec::new(), Vec::new(), Vec::new());

@@ -1,4 +1,4 @@
-//! What one process takes: so many calls live at once, in three styles, each in a process of its own.
+//! The resources of one process with many live calls, in three styles, each in a process of its own.
 
 mod support;
 
@@ -150,7 +150,7 @@ fn status(name: &str) -> Option<usize> {
     line.trim_start_matches(':').trim().trim_end_matches(" kB").parse().ok()
 }
 
-/// What this process takes: what it has touched, its page tables, and the system's own stack of each thread.
+/// Memory of this process: the touched memory, its page tables, and the system's own stack of each thread.
 struct Memory {
     kib: usize,
 }

@@ -1,8 +1,8 @@
-//! A million events, a hundred thousand calls, ten thousand clients: what is left of them is nothing.
+//! A million events, a hundred thousand calls, ten thousand clients: nothing is left of them.
 //!
-//! `MALLOC_ARENA_MAX=1 cargo bench --bench soak` for the full counts, which takes minutes; `-- --quick` for small ones.
-//! With one arena, because glibc keeps one for each of the threads that come and go with the simulators, which hides
-//! what is held by anybody.
+//! `MALLOC_ARENA_MAX=1 cargo bench --bench soak` runs the full counts, which takes minutes; `-- --quick` runs small
+//! ones. One arena is set because glibc keeps an arena for each of the simulators' short-lived threads, which would
+//! hide a leak.
 
 #[path = "soak/rounds.rs"]
 mod rounds;

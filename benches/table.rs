@@ -1,7 +1,8 @@
-//! The speeds that the crate aims at, in one table of ratios: ours, the floor, and the aim.
+//! The target speeds of the crate in one table of ratios: the crate, the floor, and the target.
 //!
-//! The floors have the same frames: `mt` is a reader thread and blocking callers on a bare socket, `lean` one thread that
-//! borrows what it parses and acknowledges in batches. What is compared takes turns, so that a busy machine slows both.
+//! The floors have the same frames: `mt` is a reader thread and blocking callers on a bare socket, `lean` is one
+//! thread that borrows the data that it parses and acknowledges in batches. The contenders take turns, so that a busy
+//! machine slows both.
 
 #[path = "support/crowd.rs"]
 mod crowd;
@@ -57,7 +58,7 @@ fn main() {
     println!("\nmemory, allocations and system calls: cargo bench --bench allocations");
 }
 
-/// Which way is better.
+/// The direction that is better.
 #[derive(Clone, Copy)]
 enum Aim {
     AtLeast(f64),
@@ -114,7 +115,7 @@ fn two(rows: Vec<Row>) -> [Row; 2] {
     rows.try_into().unwrap_or_else(|_| panic!("two contenders"))
 }
 
-/// What a listener wants to know of an event.
+/// The fields of an event that a listener reads.
 #[derive(Deserialize)]
 struct Event<'a> {
     event_type: &'a str,
@@ -208,7 +209,7 @@ fn lean_flood(floor: &mut Floor, count: usize) -> Sample {
     }
 }
 
-/// What the callers of the floor wait for on their calls.
+/// The events that the callers of the floor wait for on their calls.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum News {
     Played,
@@ -409,7 +410,7 @@ fn starting(bench: &Bench, scheme: Scheme) {
     }
 }
 
-/// In a process of its own.
+/// Connects once in a process of its own.
 fn connect_once(who: &str, port: &str, ca_file: Option<&Path>) {
     let port = port.parse().expect("a port");
     if who == "client" {

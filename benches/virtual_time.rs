@@ -1,4 +1,4 @@
-//! What conversations cost in virtual time: five minutes of an IVR, and how many of them fit into a second.
+//! The cost of conversations in virtual time: an IVR call of five minutes, and the number of such calls per second.
 
 use std::time::{Duration, Instant};
 

@@ -13,16 +13,16 @@ use signalwire_relay::{Builder, Call, Client, HandlerResult, phone, silence};
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// So long that it does not happen.
+/// A time that no run reaches.
 const NEVER: Duration = Duration::from_secs(1_000_000);
 
-/// What may be added to the resident memory after the first tenth, in MiB: the allocator's, not ours.
+/// Allowed growth of the resident memory after the first tenth, in MiB: that of the allocator, not of the crate.
 const SLACK: f64 = 5.0;
 
 /// The journal of a simulator keeps frames: after so many of them another takes over.
 const PER_SIMULATOR: usize = 10_000;
 
-/// How much there is of everything.
+/// Numbers of events, calls and clients.
 pub struct Counts {
     events: usize,
     calls: usize,
@@ -39,7 +39,7 @@ impl Counts {
     }
 }
 
-/// What one round left.
+/// The remains of one round.
 pub struct Report {
     what: &'static str,
     count: usize,
@@ -53,7 +53,8 @@ pub struct Report {
 }
 
 impl Report {
-    /// Nothing is left but memory, of which small counts tell nothing: the journal of a simulator grows first.
+    /// `true` if nothing is left. Memory is not compared at small counts, because the journal of a simulator grows at
+    /// first.
     pub fn is_clean(&self) -> bool {
         self.threads[0] == self.threads[1] && self.handles[0] == self.handles[1] && self.left == 0
     }
@@ -113,8 +114,8 @@ fn measured(what: &'static str, count: usize, round: fn(usize) -> usize) -> Repo
 /// MiB of resident memory, threads, open files.
 type Usage = (f64, usize, usize);
 
-/// What the process uses; where threads and files are to be as few as before, it looks again for a while, because the
-/// system takes a thread out of its table some time after its end.
+/// Resources of the process. If threads and files must fall to an earlier number, it reads them repeatedly for a
+/// while, because the system removes a thread from its table some time after its end.
 fn usage(wanted: Option<Usage>) -> Usage {
     let until = Instant::now() + 10 * SECOND;
     loop {
@@ -152,7 +153,7 @@ fn builder(sim: &Simulator) -> Builder {
     Client::builder().simulator(sim).contexts(["default"]).tuning(|t| t.ping_after(NEVER))
 }
 
-/// How many there are of a closure.
+/// Number of live instances of a closure.
 #[derive(Clone)]
 struct Alive(Arc<AtomicUsize>);
 
@@ -178,7 +179,7 @@ impl Drop for Alive {
     }
 }
 
-/// What the tables of a client hold that nothing is going on with.
+/// Number of entries in the tables of an idle client.
 fn held(client: &Client) -> usize {
     let stats = client.stats();
     let tables =

@@ -1,6 +1,6 @@
-//! The floor with threads: a reader and blocking callers, who get their replies over crossbeam channels. TLS runs over
-//! a pipe in memory, because a stream of native-tls cannot be read and written at the same time. Events are acknowledged
-//! when there is nothing more to read, or a few are waiting.
+//! The floor with threads: a reader and blocking callers, which receive their responses over crossbeam channels. TLS
+//! runs over a pipe in memory, because a stream of native-tls cannot be read and written at the same time. Events are
+//! acknowledged when no more bytes can be read, or when a few are waiting.
 
 // No benchmark uses all of it.
 #![allow(dead_code)]
@@ -133,7 +133,7 @@ type Table = Mutex<HashMap<u64, Sender<()>>>;
 /// Gets the payload of every event, on the reader.
 pub type OnEvent = Box<dyn FnMut(&str) + Send>;
 
-/// So many acknowledgements wait at most.
+/// Largest number of waiting acknowledgements.
 const ACKS: usize = 64;
 
 pub struct Crowd {

@@ -1,4 +1,4 @@
-//! The floor: the same frames by one thread, on a blocking tungstenite socket and nothing else.
+//! The floor: the same frames by one thread, on a blocking tungstenite socket without further layers.
 
 // No benchmark uses all of it.
 #![allow(dead_code)]
@@ -25,7 +25,7 @@ pub struct Floor {
     requests: u64,
 }
 
-/// What came in, as far as it has to be looked at.
+/// A received frame, as far as the floor reads it.
 #[derive(Deserialize)]
 pub struct Frame<'a> {
     pub id: &'a str,
@@ -42,7 +42,7 @@ impl<'a> Frame<'a> {
     }
 }
 
-/// What trusts the server of the benchmarks.
+/// A connector that trusts the server of the benchmarks.
 pub fn connector(bench: &Bench) -> TlsConnector {
     connector_for(bench.certificate().as_bytes())
 }
@@ -52,7 +52,7 @@ fn connector_for(pem: &[u8]) -> TlsConnector {
     TlsConnector::builder().add_root_certificate(certificate).build().expect("TLS")
 }
 
-/// What authenticates a connection.
+/// The request that authenticates a connection.
 pub const CONNECT: &str = r#"{"version":{"major":2,"minor":0,"revision":0},"agent":"bench","event_acks":true,"authentication":{"project":"bench","token":"bench"},"contexts":["bench"]}"#;
 
 impl Floor {
@@ -65,7 +65,7 @@ impl Floor {
         Self::connect_to(bench.port(scheme), tls)
     }
 
-    /// The same in a process that knows only where the server is.
+    /// Connects in a process that knows only the address of the server.
     pub fn connect_at(port: u16, ca_file: Option<&Path>) -> Self {
         let tls = ca_file.map(|file| connector_for(&std::fs::read(file).expect("a file")));
         Self::connect_to(port, tls.as_ref())

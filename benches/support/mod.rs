@@ -1,6 +1,7 @@
-//! What the benchmarks share: arguments, a server in a process of its own, rounds and the table of their medians.
+//! The common parts of the benchmarks: arguments, a server in a process of its own, rounds and the table of their
+//! medians.
 //!
-//! The server is the same program started again, so that the CPU time of this process is the client's alone.
+//! The server is the same program started again, so that the CPU time of this process is that of the client alone.
 
 // No benchmark uses all of it.
 #![allow(dead_code)]
@@ -50,7 +51,7 @@ pub fn builder_for(port: u16, ca_file: Option<&Path>) -> Builder {
     }
 }
 
-/// What the server says when it is up.
+/// The first line of the server.
 #[derive(Serialize, Deserialize)]
 struct Greeting {
     ws: u16,
@@ -138,8 +139,8 @@ impl Bench {
         if self.quick { quick } else { full }
     }
 
-    /// Has the contenders take turns, round after round, and prints the medians. The first is what the others are
-    /// compared with.
+    /// Lets the contenders take turns, round after round, and prints the medians. The others are compared with the
+    /// first contender.
     pub fn contest(&self, scheme: Scheme, work: &str, contenders: &mut [Contender<'_>], aim: &str) {
         let rows = self.rounds(contenders);
         let rounds = self.amount(3, 7);
@@ -166,7 +167,7 @@ impl Bench {
         let _unseen = std::io::stdout().flush();
     }
 
-    /// Has the contenders take turns, round after round; gives the medians of each.
+    /// Lets the contenders take turns, round after round; returns the medians of each.
     pub fn rounds(&self, contenders: &mut [Contender<'_>]) -> Vec<Row> {
         let mut figures: Vec<Figures> = contenders.iter().map(|_| Figures::default()).collect();
         // The first round fills caches and makes threads; it does not count.
@@ -194,22 +195,22 @@ fn cell(value: Option<f64>, width: usize, digits: usize) -> String {
     }
 }
 
-/// Who takes part, and a round of it.
+/// A contender's name, and one round of its work.
 pub type Contender<'a> = (&'static str, Box<dyn FnMut() -> Sample + 'a>);
 
-/// What one round did.
+/// The measurements of one round.
 pub struct Sample {
     pub count: usize,
-    /// Of every request, in nanoseconds; empty where single requests are not what is measured.
+    /// Latency of every request in nanoseconds; empty if single requests are not measured.
     pub latencies: Vec<u64>,
 }
 
-/// So many requests, one after another.
+/// Times a number of requests, one after another.
 pub fn timed(count: usize, request: impl FnMut()) -> Sample {
     spaced(count, Duration::ZERO, request)
 }
 
-/// The same with 2 ms before each, in which the link is quiet.
+/// Runs requests with 2 ms before each, in which the connection is idle.
 pub fn quiet(count: usize, request: impl FnMut()) -> Sample {
     spaced(count, Duration::from_millis(2), request)
 }
@@ -245,7 +246,7 @@ struct Figures {
 /// The medians of one contender: units of work per second, latencies in µs, and CPU seconds for 100,000 units.
 pub struct Row {
     pub rate: f64,
-    /// Of the requests that nothing delayed, also on a busy machine.
+    /// Latency of the requests without a delay, also on a busy machine.
     pub p10: Option<f64>,
     pub p50: Option<f64>,
     pub p99: Option<f64>,

@@ -1,4 +1,4 @@
-//! A RELAY service that does just enough to measure a client by.
+//! A RELAY service with just enough functions to measure a client.
 
 use std::fmt::Write as _;
 use std::io::{self, Read, Write};
@@ -13,13 +13,13 @@ use tungstenite::{Message, WebSocket};
 
 use super::Greeting;
 
-/// So many events of a flood are sent at once.
+/// Number of events of a flood that are sent at once.
 const BATCH: usize = 64;
 /// So many may be unacknowledged. Their acknowledgements fit into the buffers of a socket, so that one thread per
 /// connection is enough and neither side can wait for the other.
 const WINDOW: usize = 1024;
 
-/// Serves until whoever started this process is gone.
+/// Serves until the process that started this one ends.
 pub fn serve() -> ! {
     let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
     let made = rcgen::generate_simple_self_signed(names).expect("a certificate");

@@ -1,5 +1,4 @@
-//! How often something allocates. In a binary of its own, because it has another allocator and counts what all of its
-//! threads do.
+//! Allocation counts. A binary of its own, because its allocator counts the allocations of all threads.
 
 mod parameters;
 
@@ -10,7 +9,8 @@ use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 #[global_allocator]
 static COUNTED: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
-/// How often `make` allocates: the least of some times, in which no other thread of the harness does anything.
+/// Number of allocations of `make`: the least of several runs, in one of which no other thread of the harness
+/// allocates.
 fn allocations<T>(make: impl Fn() -> T) -> usize {
     let count = || {
         let region = Region::new(COUNTED);

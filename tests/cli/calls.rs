@@ -27,7 +27,7 @@ fn command(sim: &Simulator, arguments: &[&str]) -> Command {
     command
 }
 
-/// Its exit status, stdout and stderr.
+/// The command's exit status, stdout and stderr.
 fn run(command: &mut Command) -> (i32, String, String) {
     let Output { status, stdout, stderr } = command.output().unwrap();
     let [stdout, stderr] = [stdout, stderr].map(|text| String::from_utf8(text).unwrap());

@@ -1,4 +1,4 @@
-//! `relay doctor`: what works, and what is said of each thing that does not.
+//! `relay doctor`: successful checks, and the report of each failure.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -14,7 +14,7 @@ use crate::support::{LONG, relay};
 
 const CANARY: &str = "PTcanary4711";
 
-/// What the command printed, and with which status it ended.
+/// The output and the exit status of the command.
 struct Said {
     code: i32,
     text: String,
@@ -53,7 +53,7 @@ fn doctor(host: &str, flags: &[&str]) -> Command {
     command
 }
 
-/// The same for a simulator, with its certificate to trust.
+/// The command for a simulator, with its certificate to trust.
 fn examine(sim: &Simulator, flags: &[&str]) -> Command {
     let mut command = doctor(&sim.host(), flags);
     if let Some(ca) = sim.ca_file() {

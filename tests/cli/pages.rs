@@ -1,4 +1,4 @@
-//! `relay ladder`, `relay completions` and `relay man`: what is drawn and written, and what damaged files get.
+//! `relay ladder`, `relay completions` and `relay man`: their output, and their handling of damaged files.
 
 use std::io::Write;
 use std::process::{Command, Output, Stdio};

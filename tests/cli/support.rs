@@ -1,4 +1,4 @@
-//! What the tests of the command share: the built program, its lines, files that are removed, and waits that end.
+//! The common parts of the command's tests: the built program, its lines, temporary files, and waits that end.
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::PathBuf;

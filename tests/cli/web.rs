@@ -1,4 +1,4 @@
-//! `relay sim --web`: who is served, what the page is told, and what it may ask for.
+//! `relay sim --web`: access, the events of the page, and its commands.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -14,7 +14,7 @@ const ANN: &str = "+15551230000";
 const BOB: &str = "+15552222222";
 const OURS: &str = "+15559990000";
 
-/// What the server of a page says to one request.
+/// The response of a page's server to one request.
 struct Answer {
     status: u16,
     head: String,

@@ -1,7 +1,7 @@
-//! `actions.jsonl`: when operations end.
+//! `actions.jsonl`: the ends of operations.
 //!
-//! An operation has a handle once its start has returned, and not before: what a row records of the time before that
-//! cannot be asked, and follows from what is seen afterwards.
+//! An operation has a handle only after its start has returned. A state that a row records before that time cannot be
+//! read, and follows from the later ones.
 
 use std::collections::BTreeSet;
 
@@ -47,7 +47,7 @@ pub fn sent_in(row: &Value) -> Vec<usize> {
     steps.enumerate().flat_map(|(step, what)| vec![step + 1; number_of_events(what)]).collect()
 }
 
-/// How an operation has ended: with an event, because its call is gone, or with another error.
+/// The end of an operation: with an event, because its call has ended, or with another error.
 #[derive(Clone, Debug, PartialEq)]
 enum End {
     Event(String, Value),
@@ -63,7 +63,7 @@ fn end(ended: Result<(String, Value)>) -> End {
     }
 }
 
-/// What an operation shows in one state.
+/// The observed state of an operation.
 #[derive(Default)]
 struct Look {
     is_done: bool,
@@ -71,7 +71,7 @@ struct Look {
     callbacks: u64,
 }
 
-/// What is seen of a row.
+/// The observations of a row.
 struct Observed {
     /// By state. `None` where the operation had no handle, or the row leaves the state free.
     looks: Vec<Option<Look>>,
@@ -80,7 +80,7 @@ struct Observed {
     started_in: usize,
     /// The class of the operation, or why its start failed.
     start: std::result::Result<&'static str, Error>,
-    /// What has to be so whatever the row says, and is not.
+    /// The rules that hold for every row, and are broken.
     broken: Vec<String>,
 }
 
@@ -208,7 +208,7 @@ fn index_of(row: &Value, kind: &str, payload: &Value, done_in: usize) -> Option<
     equal().find(|index| sent_in.get(*index) == Some(&done_in)).or_else(|| equal().next())
 }
 
-/// What a state looks like, in the words of a row.
+/// A state in the words of a row.
 fn told(row: &Value, observed: &Observed, number: usize, done_in: usize) -> std::result::Result<Value, String> {
     let is_started = observed.started_in <= number;
     let state = |is_done: bool, result: Value, callbacks: u64| {

@@ -1,9 +1,9 @@
-//! The rows that are deliberately answered otherwise than recorded, each with the rule that says why.
+//! The rows from which the client deviates deliberately, each with the rule that gives the reason.
 //!
-//! A test compares strictly first. What differs has to be allowed by a [`Rule`], which is a rule for all rows and looks
-//! at no name; and the rows it was needed for have to be exactly those that are listed here. So no row can become one
-//! of them, or cease to be one, unnoticed. What a row itself leaves free (`free`, `odd`, `free_from_step`) is no
-//! deviation and not listed.
+//! A test compares strictly first. Each difference must be allowed by a [`Rule`], which applies to all rows and uses
+//! no names; and the rows that need a rule must be exactly those that are listed here. So no row can become a
+//! deviation, or cease to be one, unnoticed. Parts that a row itself leaves free (`free`, `odd`, `free_from_step`) are
+//! no deviations and not listed.
 
 use std::collections::BTreeSet;
 
@@ -11,10 +11,10 @@ use serde_json::Value;
 
 use super::json::name;
 
-/// What the check of a row gives: the rules that allow its differences, or the first difference that none allows.
+/// The result of checking a row: the rules that allow its differences, or the first difference that none allows.
 pub type Verdict = Result<BTreeSet<Rule>, String>;
 
-/// Why a row is answered otherwise than recorded.
+/// The reason of a row's deviation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Rule {
     /// The event leaves out what its type says anyhow: a call or message that comes in is inbound, the one is created
@@ -83,7 +83,7 @@ pub const MESSAGES: List =
 
 pub const DIALS: List = &[("dial.answered_state_after_dial_event", Rule::AnsweredIsAnswered)];
 
-/// What one test found.
+/// The findings of one test.
 #[derive(Default)]
 pub struct Seen {
     allowed: BTreeSet<(String, Rule)>,

@@ -1,4 +1,4 @@
-//! `dials.jsonl`: what becomes of a dial.
+//! `dials.jsonl`: the outcomes of dials.
 
 use std::collections::BTreeSet;
 
@@ -25,7 +25,7 @@ fn is_answer(frame: &Value, tag: &Value) -> bool {
         && event["params"]["tag"] == *tag
 }
 
-/// What is seen of a row.
+/// The observations of a row.
 struct Observed {
     tag: Value,
     /// Whether the answer had been sent, and the state of the call that was returned, by step.

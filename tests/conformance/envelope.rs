@@ -1,4 +1,4 @@
-//! The envelope of an event, which no row has: when it was sent, and on which channel.
+//! The envelope of an event, which no row has: its time and its channel.
 
 use serde_json::{Value, json};
 use signalwire_relay::events::parse_event;

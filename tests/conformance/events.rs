@@ -1,4 +1,4 @@
-//! `events.jsonl`: what becomes of the payload of an event, by the parser alone and through the socket.
+//! `events.jsonl`: the payloads of events, through the parser alone and through the socket.
 
 use std::collections::BTreeSet;
 
@@ -48,7 +48,7 @@ pub fn class(event: &Event) -> &'static str {
 
 /// A field as we have it.
 enum Ours {
-    /// The same value, of the declared type.
+    /// The recorded value, of the declared type.
     Value(Value),
     /// Of an object, what has a typed field of its own. Absent members have their empty value there.
     Parts(Value),
@@ -281,7 +281,7 @@ fn stands_for(ours: &Value, recorded: &Value) -> bool {
     is_empty(ours) || means(ours, recorded)
 }
 
-/// How a field differs from what was recorded; `None` when it does not.
+/// The difference of a field from the recorded one; `None` if there is none.
 fn difference<'a>(
     event: &Event,
     payload: &Value,
@@ -327,7 +327,7 @@ fn means(ours: &Value, odd: &Value) -> bool {
     }
 }
 
-/// What the type of an event says of a field that the event leaves out.
+/// The value that the type of an event implies for a field that the event leaves out.
 fn known_by_type(event: &Event, field: &str) -> Option<&'static str> {
     match (event, field) {
         (Event::CallReceive(_), "call_state") => Some("created"),
@@ -442,7 +442,7 @@ fn events_of_a_call_come_through_the_socket_as_they_are_parsed() {
     seen.done_of(deviations::EVENTS);
 }
 
-/// What the reference cannot parse neither stops the link nor goes unacknowledged.
+/// Events that the reference cannot parse neither end the connection nor stay unacknowledged.
 #[test]
 fn what_the_reference_fails_on_is_acknowledged_and_the_link_goes_on() {
     let wire = Wire::new();

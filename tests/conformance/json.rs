@@ -1,4 +1,4 @@
-//! Rows, and how JSON values are compared.
+//! Rows, and the comparison of JSON values.
 
 use std::collections::HashSet;
 
@@ -31,7 +31,7 @@ pub fn same(one: &Value, other: &Value) -> bool {
     }
 }
 
-/// What a row leaves open, and what it is here.
+/// The values that a row leaves open, with their values in this run.
 #[derive(Default)]
 pub struct Holes {
     filled: Vec<(&'static str, String)>,

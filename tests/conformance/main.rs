@@ -1,10 +1,10 @@
-//! The crate against frames that the reference sent and took: the rows of `tests/wire/*.jsonl`.
+//! The crate against frames that the reference sent and received: the rows of `tests/wire/*.jsonl`.
 //!
-//! Everything goes through the public interface and, but for the parsing of events, through a socket. The server is a
-//! recording one of this crate's own, because some rows carry fields that a strict server refuses.
+//! Everything uses the public interface and, except for the parsing of events, a socket. The server is a recording one
+//! of this test, because some rows have fields that a strict server rejects.
 //!
-//! The rows are a sample of what the reference does. Nothing here is keyed to the name of a row, with one exception:
-//! [`deviations`] names those that are answered otherwise than recorded, so that no other may be.
+//! The rows are a sample of the reference's behaviour. No test uses the name of a row, with one exception:
+//! [`deviations`] names the rows with deviations, so that no other row may deviate.
 
 mod actions;
 mod deviations;

@@ -1,4 +1,4 @@
-//! `messages.jsonl`: what becomes of a message that is sent.
+//! `messages.jsonl`: the outcomes of sent messages.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,7 +18,7 @@ const ROWS: &str = include_str!("../wire/messages.jsonl");
 /// The columns that say what the client does.
 const COLUMNS: &[&str] = &["class", "after", "start_result", "message", "resolved_at_step"];
 
-/// What a message shows after a step.
+/// The observed state of a message after a step.
 struct Look {
     state: String,
     reason: String,
@@ -29,7 +29,7 @@ struct Look {
     listener_calls: u64,
 }
 
-/// What is seen of a row.
+/// The observations of a row.
 struct Observed {
     /// By step; `None` where there was no message.
     looks: Vec<Option<Look>>,
@@ -131,8 +131,8 @@ fn end_of(events: &[Value]) -> Option<usize> {
     events.iter().position(|event| ["delivered", "undelivered", "failed"].contains(&state_of(event)))
 }
 
-/// What a client shows that loses no event, where the reference loses some: after each step the state that the last
-/// event told, up to the end; and its listener hears the events that come after it, in order.
+/// Checks a client that loses no event, where the reference loses some: after each step it has the state of the last
+/// event, up to the end, and its listener receives the later events in order.
 fn has_all(row: &Value, observed: &Observed) -> std::result::Result<(), String> {
     let events = row["events"].as_array().ok_or("no events")?;
     let sent_in = sent_in(row);
@@ -159,7 +159,7 @@ fn has_all(row: &Value, observed: &Observed) -> std::result::Result<(), String> 
     Ok(())
 }
 
-/// What a message shows, in the words of a row.
+/// The state of a message in the words of a row.
 fn told(row: &Value, look: &Look) -> std::result::Result<Value, String> {
     let result = match &look.end {
         None => Value::Null,

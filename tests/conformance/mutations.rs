@@ -1,7 +1,7 @@
-//! Whether the checks see: one recorded value is changed at a time, and the check of its row has to fail.
+//! The sensitivity of the checks: one recorded value is changed at a time, and the check of its row must fail.
 //!
-//! A row is played once. What was seen is then compared with the row as it was recorded and with each changed one,
-//! which takes no time. The longer form plays every row; without it one in seven is taken.
+//! A row is played once. The observations are then compared with the recorded row and with each changed one, which
+//! takes no time. The longer form plays every row; by default one in seven is played.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -168,7 +168,7 @@ fn is_within(pointer: &str, column: &Value) -> bool {
         .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-/// What became of the changes of one file.
+/// The results of the changes of one file.
 #[derive(Default)]
 struct Counts {
     noticed: usize,

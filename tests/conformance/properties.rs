@@ -1,4 +1,4 @@
-//! What holds for any input: JSON of every kind harms nothing, and what is set is what is sent.
+//! Properties for any input: JSON of every kind does no harm, and values are sent as they were set.
 //!
 //! The inputs are drawn from a seed, which a failing test prints. `CONFORMANCE_SEED` sets another one.
 
@@ -287,8 +287,8 @@ fn any_frame_harms_neither_the_link_nor_what_runs() {
     client.disconnect();
 }
 
-/// The same where the frames do concern the call, the operation, the dial and the message: they may end them, and
-/// nothing else. Every wait ends.
+/// Events about the call, the operation, the dial and the message itself may end them, and nothing else. Every wait
+/// ends.
 #[test]
 fn any_event_of_what_runs_ends_it_at_most() {
     let mut dice = Dice::new("any_event_of_what_runs_ends_it_at_most");

@@ -1,4 +1,4 @@
-//! `replies.jsonl`: what the client says to the frames of a server.
+//! `replies.jsonl`: the client's responses to the frames of a server.
 
 use serde_json::{Value, json};
 
@@ -9,7 +9,7 @@ use super::wire::{LONG, Link, Wire};
 
 const ROWS: &str = include_str!("../wire/replies.jsonl");
 
-/// What the client sends because of this frame.
+/// The frames that the client sends because of this frame.
 fn answers(link: &Link, frame: &Value) -> Vec<Value> {
     link.send(frame);
     if frame["method"] != "signalwire.disconnect" {
@@ -47,7 +47,7 @@ fn better(frame: &Value, recorded: &[Value], sent: &[Value]) -> Option<Rule> {
     None
 }
 
-/// What the client sends because of the frame of a row, or what is broken afterwards.
+/// The frames that the client sends because of the frame of a row, or the part that is broken afterwards.
 fn observe(wire: &Wire, row: &Value) -> Result<Vec<Value>, String> {
     let (client, link) = wire.client();
     let frame = &row["server_frame"];

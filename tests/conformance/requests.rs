@@ -1,4 +1,4 @@
-//! `requests.jsonl`: what methods send.
+//! `requests.jsonl`: the requests of methods.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -17,7 +17,7 @@ pub const ROWS: &str = include_str!("../wire/requests.jsonl");
 /// The columns that say what the client does.
 const COLUMNS: &[&str] = &["rpc_method", "params", "raises"];
 
-/// What is seen of a row, in one way of giving the arguments.
+/// The observations of a row, with one way of passing the arguments.
 struct Observed {
     way: Way,
     /// The requests that were sent, or that stand for what would have been.
@@ -29,7 +29,7 @@ struct Observed {
     unfit: BTreeSet<String>,
 }
 
-/// What was sent, and the error of the method.
+/// The sent frames, and the error of the method.
 struct Sent(Vec<Value>, Option<Error>, Holes, Option<Rule>);
 
 /// Whether an error that says that nothing was sent has the reason of the one that the reference raises.
@@ -255,7 +255,7 @@ fn constructed(row: &Value) -> Result<Sent, String> {
     }
 }
 
-/// What `signalwire.connect` carries, on the first or a later connection.
+/// The parameters of `signalwire.connect`, on the first or a later connection.
 fn connected(row: &Value) -> Result<Sent, String> {
     let wire = Wire::new();
     let scenario = members(&row["connect_scenario"]);
@@ -285,7 +285,7 @@ fn connected(row: &Value) -> Result<Sent, String> {
     Ok(Sent(vec![sent], None, Holes::default(), None))
 }
 
-/// What happens on a connection before the next one.
+/// The steps on a connection before the next one.
 fn before(client: &Client, link: &Link, step: &Value) -> Result<(), String> {
     if let Some(contexts) = received(step) {
         let contexts = contexts.iter().filter_map(Value::as_str);
@@ -302,7 +302,7 @@ fn before(client: &Client, link: &Link, step: &Value) -> Result<(), String> {
     Ok(())
 }
 
-/// What a client sends by itself to a server that is silent.
+/// The frames that a client sends on its own to a silent server.
 fn pinged(wire: &Wire) -> Sent {
     let (client, link) = wire.connect(wire.builder().tuning(|t| t.ping_after(Duration::from_millis(1))));
     let ping = loop {

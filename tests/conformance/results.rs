@@ -1,4 +1,4 @@
-//! `results.jsonl`: how the answer to a request is taken.
+//! `results.jsonl`: the handling of responses.
 
 use std::collections::BTreeSet;
 
@@ -17,17 +17,17 @@ const ROWS: &str = include_str!("../wire/results.jsonl");
 /// The columns that say what the client does.
 const COLUMNS: &[&str] = &["execute", "call_method", "action"];
 
-/// What the reference says where an answer has no words of its own.
+/// The reference's message for a response without one.
 const NO_MESSAGE: &str = "Unknown error";
 
 /// The methods that are not called here: `pass_` is for calls that nobody has taken yet.
 const NOT_CALLED: &[&str] = &["pass_"];
 
-/// What a method gave.
+/// The result of a method.
 enum Gave {
-    /// It succeeded, perhaps with a value.
+    /// The method succeeded, perhaps with a value.
     Value(Option<Value>),
-    /// It started an operation, which may be over already.
+    /// The method started an operation, which may have ended already.
     Started {
         is_done: bool,
         ended: Option<std::result::Result<(), ErrorKind>>,
@@ -86,7 +86,7 @@ fn compare(gave: &Gave, recorded: &Value, is_odd: bool) -> std::result::Result<(
     if equal { Ok(()) } else { Err(format!("{ours}, recorded {recorded}")) }
 }
 
-/// What is seen of a row: by column and method, what the method gave.
+/// The observations of a row: the result, by column and method.
 struct Observed {
     gave: Vec<(&'static str, String, Gave)>,
     broken: Vec<String>,

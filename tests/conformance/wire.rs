@@ -1,4 +1,4 @@
-//! A server that records what the client sends and says what the test tells it to.
+//! A server that records the client's frames and sends those that the test sets.
 
 use std::cell::OnceCell;
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -26,7 +26,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// What a server says to requests.
+/// The responses of a server.
 #[derive(Clone)]
 pub enum Answers {
     /// Code 200 to everything.
@@ -72,12 +72,12 @@ impl Wire {
         Self { address, links, connect_result, refuses_resumes, over }
     }
 
-    /// What `signalwire.connect` is answered with from now on.
+    /// Sets the result of `signalwire.connect` from now on.
     pub fn set_connect_result(&self, result: Value) {
         *lock(&self.connect_result) = result;
     }
 
-    /// From now on, a `signalwire.connect` that asks for an earlier session is rejected: the session is not known.
+    /// Rejects, from now on, every `signalwire.connect` that resumes a session: the session is unknown.
     pub fn refuse_resumes(&self) {
         self.refuses_resumes.store(true, Ordering::Release);
     }

@@ -1,4 +1,4 @@
-//! The programs under `examples/`, with what goes wrong in them.
+//! The programs under `examples/`, with faults.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -266,7 +266,7 @@ fn a_text_bot_goes_on_when_a_reply_is_not_delivered() {
 
 // The code.
 
-/// How a code is delivered to Ann, and how often she is called for it.
+/// The way in which a code is delivered to Ann, and the number of calls to her.
 fn delivered(people: impl FnOnce(&Simulator)) -> (two_factor::Way, usize) {
     let (sim, client) = stage();
     people(&sim);

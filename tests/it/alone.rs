@@ -1,4 +1,4 @@
-//! What the stand-alone simulator is made of, in this process. The program itself is tested in `tests/cli`.
+//! The parts of the stand-alone simulator, in this process. The program itself is tested in `tests/cli`.
 
 use std::sync::mpsc::channel;
 

@@ -1,4 +1,4 @@
-//! What a client keeps is bounded, counted, and gone when a scene is over.
+//! The tables of a client are bounded, counted, and empty at the end of a scene.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::support::{
     virtual_sim, watched,
 };
 
-/// Those that only grow.
+/// The counters, which only grow.
 const COUNTERS: [&str; 16] = [
     "frames_received",
     "events_received",
@@ -33,7 +33,7 @@ const COUNTERS: [&str; 16] = [
     "handler_failures",
 ];
 
-/// What is remembered on purpose until the session or the client ends.
+/// The tables that keep their entries on purpose until the session or the client ends.
 const WINDOWS: [&str; 2] = ["remembered_events", "remembered_ids"];
 
 /// Everything that goes up and down, by name: also what is added to [`Stats`] after this was written.
@@ -260,7 +260,7 @@ fn outcomes_that_handles_keep_are_bounded() {
     });
 }
 
-/// What the process holds now, and the most it has held, in MiB.
+/// Present and largest memory of the process, in MiB.
 #[cfg(target_os = "linux")]
 fn resident() -> (usize, usize) {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
@@ -277,7 +277,7 @@ struct Flood {
     client: Client,
     service: crate::support::Service,
     sent: usize,
-    /// As long as a text may be in the largest frame there is.
+    /// A text as long as the largest frame allows.
     long: String,
 }
 
@@ -321,7 +321,7 @@ impl Flood {
     }
 }
 
-/// How many of the largest frames are sent: a hundred with `FLOOD=100`, which is for a release build.
+/// Number of the largest frames that are sent: a hundred with `FLOOD=100`, which is for a release build.
 #[cfg(target_os = "linux")]
 fn frames() -> usize {
     std::env::var("FLOOD").ok().and_then(|frames| frames.parse().ok()).unwrap_or(8)

@@ -1,4 +1,4 @@
-//! What a listener or a callback returns: an error ends its call as that of a handler does.
+//! The results of listeners and callbacks: an error ends the call, as with a handler.
 
 use std::time::Duration;
 
@@ -20,13 +20,13 @@ fn dials_in(sim: &Simulator) -> PersonOnCall {
     sim.caller("+15551230000").is_silent().dials()
 }
 
-/// How a callback ends.
+/// The end of a callback.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum End {
     Well,
-    /// With an error of the program's.
+    /// The callback returns an error of the program.
     Fails,
-    /// With an error that says that the call has ended.
+    /// The callback returns the error that the call has ended.
     CallEnded,
     Panics,
 }
@@ -44,13 +44,13 @@ fn ends(how: End, call: &Call) -> HandlerResult {
     }
 }
 
-/// Where a callback of a call is registered.
+/// The place where a callback of a call is registered.
 #[derive(Clone, Copy, Debug)]
 enum Place {
     On,
     OnAny,
     Completed,
-    /// On an operation that has ended already.
+    /// An operation that has ended already.
     CompletedLate,
 }
 

@@ -1,4 +1,4 @@
-//! Calls: their states, the waits on them, their events, and the commands they take.
+//! Calls: their states, their waits, their events, and their commands.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};

@@ -1,4 +1,4 @@
-//! How a client connects, and how it does not.
+//! Connecting, and the ways in which it fails.
 
 use std::io::Write;
 use std::net::{TcpListener, TcpStream};
@@ -20,7 +20,7 @@ fn refused(builder: Builder) -> Error {
     builder.connect().expect_err("connected all the same")
 }
 
-/// In a child: connects with what its environment says, and reports what came of it.
+/// Connects in a child process with the settings of its environment, and reports the result.
 fn report_connecting(builder: Builder) {
     match builder.connect() {
         Ok(client) => {

@@ -1,4 +1,4 @@
-//! What people press, say and write is shown nowhere unless the program asks for it.
+//! The digits, the speech and the text messages of people are shown nowhere unless the program asks for it.
 
 use std::fmt::Debug;
 

@@ -1,5 +1,5 @@
-//! The link is cut before and after every frame of programs as people write them, in both directions, and comes back
-//! in every way it can: nothing hangs, nothing is left, nothing is asked for twice, nothing is told twice.
+//! The connection is cut before and after every frame of realistic programs, in both directions, and restored in every
+//! way: no wait hangs, nothing is left behind, no request and no event is repeated.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -20,35 +20,35 @@ use signalwire_relay::{Call, Client, Collect, Dial, Event, HandlerResult, Record
 use crate::support::{NEVER, each, left};
 
 const SECOND: Duration = Duration::from_secs(1);
-/// How long the programs wait for anything.
+/// Timeout of every wait of the programs.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Longer than any program takes, with all its patience.
 const AN_HOUR: Duration = Duration::from_secs(3600);
 /// After so long a client follows nothing any more that it has not heard of.
 const FORGETS: Duration = Duration::from_secs(600);
 
-/// Of so many cuts the suite makes one; all are made with `CUTS=all`.
+/// The suite makes one of this many cuts; all of them with `CUTS=all`.
 const ONE_OF: u64 = 41;
 
-/// How the link comes back.
+/// The way in which the connection is restored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Back {
-    /// With its session; what happened meanwhile is lost.
+    /// The session is resumed; events of the time without a connection are lost.
     Resumed,
-    /// With its session; what happened meanwhile, and what was not acknowledged, comes again.
+    /// The session is resumed; events of the time without a connection, and unacknowledged ones, are sent again.
     Replayed,
-    /// With another session.
+    /// Another session takes the place of the lost one.
     Lost,
 }
 
-/// Where the link is cut.
+/// The place where the connection is cut.
 #[derive(Clone, Copy, Debug)]
 struct At {
     frame: usize,
     cut: CutPoint,
     direction: Direction,
     back: Back,
-    /// So many frames later it is cut once more; never with 0.
+    /// Number of frames until the connection is cut again; 0 for never.
     again: usize,
 }
 
@@ -64,14 +64,14 @@ struct Stage {
     seen: Arc<Seen>,
 }
 
-/// What listeners were told.
+/// The events that listeners received.
 #[derive(Default)]
 struct Seen {
     /// The events of the calls, by name and payload.
     events: Mutex<Vec<(String, String)>>,
     /// The states of each call or message, as its listeners were told them.
     states: Mutex<Vec<Vec<String>>>,
-    /// What did not end well, for an undisturbed run.
+    /// The failures, by the measure of an undisturbed run.
     failures: Mutex<Vec<String>>,
 }
 
@@ -114,7 +114,7 @@ impl Seen {
 }
 
 impl Stage {
-    /// Has a program take all calls.
+    /// Lets a program take all calls.
     fn on_call(&self, program: impl Fn(&Call) -> HandlerResult + Send + Sync + 'static) {
         let seen = Arc::clone(&self.seen);
         self.client.on_call(move |call| {
@@ -125,7 +125,7 @@ impl Stage {
         });
     }
 
-    /// Somebody who rings, for a minute at most.
+    /// A caller whose call rings for one minute at most.
     fn caller(&self, number: &str) -> Caller {
         self.sim.caller(number).gives_up_after(PATIENCE)
     }
@@ -387,7 +387,7 @@ fn flows() -> Vec<Flow> {
     ]
 }
 
-/// What went over the wire of an undisturbed run.
+/// The frames of an undisturbed run.
 struct Undisturbed {
     frames: [usize; 2],
     requests: BTreeMap<String, usize>,
@@ -498,7 +498,7 @@ fn rings_for_nobody(sim: &Simulator) -> Vec<String> {
     calls.map(|call| format!("call {call} goes on for nobody")).collect()
 }
 
-/// What listeners were told more often than it happened, or after what follows it.
+/// Events that listeners received more often than they occurred, or after their successors.
 fn told_twice(journal: &Journal, seen: &Seen) -> Vec<String> {
     let mut faults = Vec::new();
     let mut happened: BTreeMap<(String, String), BTreeSet<String>> = BTreeMap::new();
@@ -537,7 +537,7 @@ fn told_twice(journal: &Journal, seen: &Seen) -> Vec<String> {
     faults
 }
 
-/// Which of the cuts are made: one in `ONE_OF` of a seed, all with `CUTS=all`; another seed with `CUTS=<number>`.
+/// `true` if a cut is made: one in `ONE_OF` by a seed, all with `CUTS=all`, another seed with `CUTS=<number>`.
 fn is_made(number: u64) -> bool {
     let wish = std::env::var("CUTS").unwrap_or_default();
     if wish == "all" {

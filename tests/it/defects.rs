@@ -1,4 +1,4 @@
-//! The list of planted defects fits the source: each row is found, and names tests that exist.
+//! The list of planted defects matches the source: each row is found, and names tests that exist.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -45,7 +45,7 @@ fn rows(list: &str) -> Vec<Row> {
     rows
 }
 
-/// How often these lines stand in a file, whatever their indentation.
+/// Number of places where these lines stand in a file, whatever their indentation.
 fn times(text: &str, wanted: &[String]) -> usize {
     let lines: Vec<&str> = text.lines().map(str::trim).collect();
     lines.windows(wanted.len()).filter(|window| *window == wanted).count()

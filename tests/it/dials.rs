@@ -1,4 +1,4 @@
-//! Dialling out: who answers, who does not, and that no phone rings for nobody.
+//! Outbound calls: their outcomes, and no phone that rings without a caller.
 
 use std::thread;
 use std::time::Duration;

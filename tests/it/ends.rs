@@ -1,4 +1,4 @@
-//! How operations, messages and clients end: what ends them, and what comes late.
+//! The ends of operations, messages and clients, and events that arrive after them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -92,7 +92,7 @@ where
     waited
 }
 
-/// What is started on a call, hung up, and told to have ended so many seconds later.
+/// Starts an operation on a call, hangs up, and reports the operation's end this many seconds later.
 fn ends_after<O: Operation>(
     start: impl Fn(&Call) -> Result<Action<O>, Error>,
     event_type: &'static str,

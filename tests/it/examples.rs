@@ -1,4 +1,4 @@
-//! The examples `queue`, `conference` and `reminder`, with what goes wrong in them.
+//! The examples `queue`, `conference` and `reminder`, with faults.
 
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
@@ -39,7 +39,7 @@ fn heard(person: &PersonOnCall, text: &str) -> bool {
     person.heard().iter().any(|heard| heard.contains(text))
 }
 
-/// That nothing is left: no call, and no handler that failed.
+/// Fails if a call is left, or a handler has failed.
 fn assert_over(sim: &Simulator, client: &Client) {
     sim.advance(MINUTE);
     assert_eq!((client.stats().handler_failures, client.stats().calls), (0, 0));
@@ -182,7 +182,7 @@ fn remind(client: &Client) -> reminder::Outcome {
     reminder::remind(client, BOB, "+15551111111", "Bob")
 }
 
-/// How often a number was called.
+/// Number of calls to a number.
 fn dials(sim: &Simulator) -> usize {
     sim.journal().requests("calling.dial").len()
 }

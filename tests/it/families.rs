@@ -1,4 +1,4 @@
-//! The families of methods beside playing and asking, each through the client and the simulator.
+//! The families of methods other than playing and collecting, each through the client and the simulator.
 
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
@@ -22,7 +22,7 @@ use crate::support::*;
 
 const DOCUMENT: &str = "https://example.com/doc.pdf";
 
-/// Somebody's call, offered and answered.
+/// Waits for a caller's call, offered and answered.
 fn on_line(client: &Client, caller: PersonOnCall) -> (PersonOnCall, Call) {
     let call = client.next_call(LONG).unwrap();
     assert_eq!(call.id(), caller.call_id());

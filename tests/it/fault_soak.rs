@@ -1,5 +1,5 @@
-//! Programs, and faults of every name, drawn from a seed: nothing hangs, nothing is asked for twice, no state goes back,
-//! and when the faults are gone the client is well and nothing is left in it.
+//! Programs, and faults of every name, drawn from a seed: no wait hangs, no request is repeated, no state goes back,
+//! and after the faults the client works and its tables are empty.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -18,9 +18,9 @@ use signalwire_relay::{
 use crate::support::{each, left};
 
 const SECOND: Duration = Duration::from_secs(1);
-/// How long the programs wait for anything.
+/// Timeout of every wait of the programs.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// So long faults begin and programs are started.
+/// The time in which faults begin and programs are started.
 const TROUBLE: Duration = Duration::from_secs(1800);
 /// After so long a client follows nothing any more that it has not heard of.
 const FORGETS: Duration = Duration::from_secs(600);
@@ -46,7 +46,7 @@ impl Draw {
         mixed ^ (mixed >> 31)
     }
 
-    /// From the first to the one before the last.
+    /// A number from the first to the one before the last.
     fn within(&mut self, from: u64, to: u64) -> u64 {
         from + self.next() % (to - from)
     }
@@ -133,7 +133,7 @@ fn fault(name: &str, draw: &mut Draw) -> Fault {
     Fault::from_json(&fault).unwrap_or_else(|error| panic!("{fault}: {error}"))
 }
 
-/// How long such a fault lasts at most, in milliseconds.
+/// Longest duration of such a fault, in milliseconds.
 fn draw_span(name: &str) -> u64 {
     match name {
         "slices" | "bandwidth" => 60_000,
@@ -141,7 +141,7 @@ fn draw_span(name: &str) -> u64 {
     }
 }
 
-/// What the programs did and were told.
+/// The acts of the programs, and the events that they received.
 #[derive(Default)]
 struct Seen {
     wrong: Mutex<Vec<String>>,
@@ -175,7 +175,7 @@ impl Seen {
     }
 }
 
-/// What every program has.
+/// The environment of every program.
 #[derive(Clone)]
 struct Stage {
     sim: Arc<Simulator>,
@@ -183,7 +183,7 @@ struct Stage {
 }
 
 impl Stage {
-    /// Does something that takes so long at most, and fails in a way that is allowed.
+    /// Runs a step that takes at most `limit`, and fails only in an allowed way.
     fn step<T>(&self, what: &str, limit: Duration, job: impl FnOnce() -> Result<T, Error>) -> Option<T> {
         let before = self.sim.elapsed();
         let outcome = job();
@@ -216,7 +216,7 @@ impl Stage {
         self.step("a hang-up", REQUEST, || call.hangup());
     }
 
-    /// What happens with a call in; which program takes it is in its last digit.
+    /// Handles an inbound call; its last digit chooses the program.
     fn takes(&self, call: &Call) -> Option<()> {
         self.step("an answer", REQUEST, || call.answer())?;
         match call.to_number().bytes().last() {
@@ -298,10 +298,10 @@ impl Stage {
     }
 }
 
-/// What a seed stands for.
+/// The faults and programs that a seed stands for.
 struct Script {
     faults: Vec<Fault>,
-    /// When which program is started.
+    /// The programs, with the times at which they are started.
     programs: Vec<(Duration, u64)>,
     replays: bool,
 }
@@ -454,7 +454,7 @@ fn is_caused(violation: &str, script: &Script) -> bool {
     violation.starts_with("calling.end: the client knew") || (violation.contains("did not answer a ping") && is_deaf())
 }
 
-/// What was on the wire, or told, more often than it should.
+/// Fails if a request or an event occurred more often than it should.
 fn asked_twice(sim: &Simulator, seen: &Seen) {
     let journal = sim.journal();
     let dials = seen.dials.load(Ordering::Relaxed);

@@ -1,4 +1,4 @@
-//! What goes wrong on demand: each fault does what its name says, and the client comes through.
+//! Faults on demand: each has the effect that its name says, and the client survives it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -46,7 +46,7 @@ fn answered(sim: &Simulator, client: &Client) -> (PersonOnCall, Call) {
     (caller, call)
 }
 
-/// How long something took in the time of the simulator.
+/// Time that a job takes in the time of the simulator.
 fn took<T>(sim: &Simulator, job: impl FnOnce() -> T) -> (Duration, T) {
     let before = sim.elapsed();
     let value = job();
@@ -463,7 +463,7 @@ fn survives(sim: &Simulator, fault: Fault) {
     is_well(&client);
 }
 
-/// In which phase it shows that something went wrong before anything was said.
+/// The phase in which a fault before the first byte is noticed.
 fn shown(sim: &Simulator, phase: Phase) -> Phase {
     match phase {
         Phase::Tcp if sim.is_tls() => Phase::Tls,

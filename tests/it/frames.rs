@@ -1,4 +1,4 @@
-//! Frames as they should not be: each costs itself at most, never the link.
+//! Malformed frames: each affects at most itself, never the connection.
 
 use std::thread;
 
@@ -337,7 +337,7 @@ fn the_largest_frame_is_a_setting() {
 
 // Replies.
 
-/// Has one request answered by hand; `body` is the rest of the frame after the id.
+/// Lets the test respond to one request; `body` is the rest of the frame after the ID.
 fn answered_with(sim: &Simulator, client: &Client, body: &str) -> Result<Reply, Error> {
     let asking = {
         let client = client.clone();

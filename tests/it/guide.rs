@@ -1,4 +1,4 @@
-//! The three tests of the guide "Testing a phone program", and what they say when the program is wrong.
+//! The three tests of the chapter on testing, and their failures when the program is wrong.
 
 use std::time::Duration;
 

@@ -62,7 +62,7 @@ impl Stage {
         self.begun(method, call, start)(self)
     }
 
-    /// The same in two steps: the operation is asked for, and is accepted when the result is called.
+    /// Starts an operation in two steps: the request is sent, and it is accepted when the returned closure is called.
     fn begun<T: Send + 'static>(
         &self,
         method: &'static str,
@@ -502,7 +502,7 @@ fn the_end_of_a_bridge_that_was_missed_settles_its_connect() {
     bridge.wait_disconnected(Duration::ZERO).unwrap();
 }
 
-/// What a program does that tries one agent after the other.
+/// A program that calls one agent after the other.
 fn menu(call: &Call) -> HandlerResult {
     call.answer()?;
     for number in [AGENT, OTHER] {

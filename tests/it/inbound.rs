@@ -1,4 +1,4 @@
-//! What comes in: calls and texts, claimed by handlers, pulled, or given back.
+//! Inbound calls and text messages: claimed by handlers, pulled, or passed back.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, mpsc};
@@ -374,7 +374,7 @@ fn an_event_that_no_offer_follows_is_dropped_and_counted() {
     });
 }
 
-/// Has a handler fail before or after its answer, and gives what became of the call.
+/// Lets a handler fail before or after its answer, and returns the outcome of the call.
 fn handler_that_fails(failure: HandlerFailure, answers: bool, panics: bool) -> (Simulator, Client, String) {
     let sim = sim();
     let client = builder(&sim).on_handler_failure(failure).connect().unwrap();

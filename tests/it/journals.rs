@@ -1,10 +1,9 @@
-//! What the simulator does, frame by frame: one scene for each family of verbs, each fault and each example.
+//! The behaviour of the simulator, frame by frame: one scene for each family of verbs, each fault and each example.
 //!
 //! Each scene runs in virtual time with a fixed seed. Its canonical journal and its transcript have a digest in
-//! `journals.txt`. A change of the simulator that is meant to change nothing leaves every digest as it is. When one
-//! differs, the test writes what happened to a file and names it; the same test on the commit before writes the other
-//! half of the comparison with `JOURNALS=all`. A change that is meant to change frames replaces `journals.txt` by the
-//! file that the test names.
+//! `journals.txt`. A refactoring of the simulator leaves every digest unchanged. If one differs, the test writes the
+//! journal to a file and names it; the same test on the commit before writes the other half of the comparison with
+//! `JOURNALS=all`. A change that is meant to change frames replaces `journals.txt` by the file that the test names.
 
 mod scenes;
 
@@ -30,7 +29,7 @@ const OURS: &str = "+15559990000";
 const ANN: &str = "+15551230000";
 const BOB: &str = "+15552222222";
 
-/// Somebody on the line, and a program that sends whatever the scene has it send.
+/// A person on the line, and a program that sends the requests of the scene.
 struct Scene {
     sim: Simulator,
     client: Client,

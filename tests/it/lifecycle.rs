@@ -1,4 +1,4 @@
-//! Threads, closures and tables of a client: what it has while it lives, and that nothing is left afterwards.
+//! Threads, closures and tables of a client: their numbers while it lives, and none afterwards.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;

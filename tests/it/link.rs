@@ -1,4 +1,4 @@
-//! A link that breaks, and heals.
+//! A connection that is lost and restored.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

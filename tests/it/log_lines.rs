@@ -1,4 +1,4 @@
-//! The log as a tool: its lines name the call, as text and as key-values, and say what a program would not notice.
+//! The log as a tool: its lines name the call, in the text and as key-value pairs, and report mistakes of a program.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;

@@ -1,5 +1,5 @@
-//! Every blocking method ends, whatever ends what it waits for, and at the moment it has to: a table of methods by
-//! causes, each cell seen in a virtual time of its own.
+//! Every blocking method ends, whatever ends its wait, and at the expected moment: a table of methods by causes, each
+//! cell in a virtual time of its own.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
@@ -23,10 +23,10 @@ use signalwire_relay::{
 
 use crate::support::{NEVER, each, left};
 
-/// What ends a wait, or does not.
+/// The event that ends a wait, or does not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Cause {
-    /// What is waited for comes.
+    /// The awaited event occurs.
     Finish,
     /// The caller hangs up, and nothing but `ended` is heard of it.
     End,
@@ -36,13 +36,13 @@ enum Cause {
     Resumed,
     /// The link drops, and another session takes its place.
     Lost,
-    /// Somebody disconnects the client, on another thread.
+    /// Another thread disconnects the client.
     Closed,
     /// A handler does.
     Handler,
     /// The last handle of the client goes.
     Dropped,
-    /// Its own time is up, or that of its request.
+    /// The wait or its request times out.
     Deadline,
 }
 
@@ -58,7 +58,7 @@ const CAUSES: [Cause; 9] = [
     Cause::Deadline,
 ];
 
-/// How a wait ended.
+/// The end of a wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Got {
     Ok,
@@ -79,28 +79,28 @@ fn item<T>(item: Option<T>) -> Got {
     item.map_or(Got::Nothing, |_| Got::Ok)
 }
 
-/// When a wait ends.
+/// The moment at which a wait ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum At {
-    /// With the cause.
+    /// At the cause.
     Cause,
-    /// So long after the cause.
+    /// This long after the cause.
     After(Duration),
-    /// With the connection that comes after the one that was cut.
+    /// When the client has reconnected after the cut.
     Reconnected,
-    /// It outlasts the cause, and ends with what it waits for.
+    /// The wait outlasts the cause, and ends with the awaited event.
     Finish,
-    /// The same, so long after what it waits for.
+    /// The wait ends this long after the awaited event.
     AfterFinish(Duration),
-    /// So long after it began; what the program asked for, if it asked.
+    /// This long after its beginning: at the timeout that the program set, if it set one.
     Limit,
 }
 
-/// What a cell wants to see.
+/// The expected result of a cell.
 #[derive(Clone, Copy, Debug)]
 enum Want {
     See(Got, At),
-    /// There is no such cell, and why.
+    /// The cell does not exist, for this reason.
     No(&'static str),
 }
 
@@ -127,7 +127,7 @@ const fn in_grace(kind: K) -> Want {
     Want::See(Got::Failed(kind, false), At::After(END_GRACE))
 }
 
-/// So long the end of a call or a conference may follow the end of a stay in it.
+/// Longest time from the end of a stay to the end of its call or conference.
 const MOMENT: Duration = Duration::from_secs(1);
 
 /// The default of `Tuning::final_event_grace`.
@@ -163,11 +163,11 @@ const CALL_REQUEST: Row = [OK, TOO_LATE, is(K::CallGone), UNKNOWN, UNKNOWN, CLOS
 /// The start of an operation: on a call that is over, the action is over too, and that is no error of the start.
 const LATE_START: Want = Want::See(Got::Ok, At::Limit);
 const START: Row = [OK, LATE_START, OK, UNKNOWN, UNKNOWN, CLOSED, CLOSED, CLOSED, TOO_LATE];
-/// What only an event can bring.
+/// Waits that only an event can end.
 const OUTCOME: Row = [OK, is(K::CallEnded), is(K::CallGone), THEN, LOST, CLOSED, CLOSED, CLOSED, TIMEOUT];
-/// The same, where the last event may follow the end of the call.
+/// Waits that only an event can end, which may follow the end of the call.
 const GRACE: Row = [OK, in_grace(K::CallEnded), in_grace(K::CallGone), THEN, LOST, CLOSED, CLOSED, CLOSED, TIMEOUT];
-/// What normally ends with its call.
+/// Waits that normally end with their call.
 const LIFELONG: Row = [OK, OK, OK, THEN, LOST, CLOSED, CLOSED, CLOSED, TIMEOUT];
 /// A state that a call passes by ending.
 const STATE: Row = [OK, OK, OK, THEN, LOST, CLOSED, CLOSED, CLOSED, TIMEOUT];
@@ -184,30 +184,30 @@ const STAY: Row = [
     TIMEOUT,
 ];
 const STREAM: Row = [OK, NOTHING, NOTHING, THEN, OVER, NOTHING, NOTHING, NOTHING, Want::See(Got::Nothing, At::Limit)];
-/// What comes from outside and belongs to no session.
+/// Waits for events from outside, which belong to no session.
 const PULL: Row = [OK, NO_CALL, NO_CALL, THEN, THEN, CLOSED, CLOSED, BORROWED, TIMEOUT];
 const PULLED: Row = [OK, NO_CALL, NO_CALL, THEN, THEN, NOTHING, NOTHING, NOTHING, NO_LIMIT];
 const DIAL: Row = [OK, is(K::DialFailed), is(K::Rejected), THEN, LOST, CLOSED, CLOSED, BORROWED, late(K::DialFailed)];
 const DIALING: Row = [OK, is(K::DialFailed), is(K::Rejected), THEN, LOST, CLOSED, CLOSED, CLOSED, TIMEOUT];
 const MESSAGE: Row = [OK, NO_CALL, NO_CALL, THEN, LOST, CLOSED, CLOSED, CLOSED, TIMEOUT];
 
-/// How many cells make no sense. Another number means that the table has changed: say here that it was meant.
+/// Number of cells that make no sense. If the table changes on purpose, change this number as well.
 const SENSELESS: usize = 51;
 
 const SECOND: Duration = Duration::from_secs(1);
-/// What each wait is given in the column of limits. None of the crate's own times is a multiple of it.
+/// The timeout of each wait in the column of limits. None of the crate's own times is a multiple of it.
 const LIMIT: Duration = Duration::from_millis(7_300);
 /// The time of a request, and of a dial.
 const REQUEST_TIME: Duration = Duration::from_secs(10);
 const DIAL_TIME: Duration = Duration::from_secs(20);
-/// How far a moment may be from where it belongs.
+/// Largest distance of a moment from its expected time.
 const TOLERANCE: Duration = Duration::from_millis(1);
 
 /// The blocking part: takes the limit, where the method has one.
 type Wait = Box<dyn FnOnce(Option<Duration>) -> Got + Send>;
 
 struct Method {
-    /// As the program writes it, up to a space.
+    /// The name in the program's source, up to a space.
     name: &'static str,
     /// The request that it sends and that is left unanswered.
     request: Option<&'static str>,
@@ -216,14 +216,14 @@ struct Method {
     prepare: fn(&Scene) -> Wait,
 }
 
-/// What has to be there before it can wait.
+/// The object that must exist before the wait can begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Needs {
     Nothing,
     /// A call that was offered, and nothing done about it.
     Offer,
     Answered,
-    /// Somebody who may be dialled.
+    /// A callee who may be dialled.
     Callee,
 }
 
@@ -321,7 +321,7 @@ impl Scene {
         }
     }
 
-    /// Has it all happen to the wait.
+    /// Applies a cause to the wait.
     fn cause(&self, method: &Method, cause: Cause) {
         match (cause, method.request, method.needs) {
             (Cause::Deadline, ..) => {}
@@ -358,7 +358,7 @@ impl Scene {
         }
     }
 
-    /// When the client was let in for the second time.
+    /// The time at which the client was accepted for the second time.
     fn reconnected(&self) -> Option<Duration> {
         let journal = self.sim.journal();
         let welcomes = journal.entries().iter().filter(|entry| {
@@ -956,7 +956,7 @@ fn every_cell_that_is_left_out_says_why() {
     assert_eq!(reasons.values().sum::<usize>(), SENSELESS, "{reasons:#?}");
 }
 
-/// What is public, may fail or wait, and is no row of the table; and why.
+/// Public methods that may fail or wait and have no row in the table, with the reason.
 const NO_ROW: [(&str, &str); 8] = [
     ("from_env", "it is `Builder::connect`"),
     ("start_dial", "it returns at once"),

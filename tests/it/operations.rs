@@ -1,4 +1,4 @@
-//! Operations: what runs on a call, how it is controlled, and how it ends.
+//! Operations: their start, their control, and their end.
 
 use std::sync::{Arc, mpsc};
 use std::thread;
@@ -637,7 +637,7 @@ fn the_other_names_of_prompts_ask_the_same() {
 
 // Detecting.
 
-/// Dials somebody and has them listened to.
+/// Dials a callee and starts a detector.
 fn listening(sim: &Simulator, client: &Client, how: impl Into<Detect>) -> (Call, DetectAction) {
     let call = client.dial(phone("+15552222222").from("+15551111111")).unwrap();
     let detect = call.detect(how).unwrap();
@@ -953,7 +953,7 @@ fn operations_of_one_call_are_told_apart() {
     });
 }
 
-/// What an operation can be told is known to the compiler.
+/// The compiler knows the commands of each operation.
 #[test]
 fn what_an_operation_can_be_told_is_a_matter_of_its_type() {
     fn stops<O: Stoppable>() {}

@@ -1,7 +1,7 @@
-//! Replies and events in random orders, repeated: what comes of them does not depend on it.
+//! Responses and events in random orders, repeated: the result does not depend on the order.
 //!
-//! Each case has a seed, which a failure prints. `RUNS=10000 cargo test --release orders` for the long form,
-//! `SEED=17 RUNS=1` for one case.
+//! Each case has a seed, which a failure prints. `RUNS=10000 cargo test --release orders` for the long form, `SEED=17
+//! RUNS=1` for one case.
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use crate::support::{NEVER, watchdog};
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// How far an event may be from its place.
+/// Largest distance of an event from its place.
 const WINDOW: usize = 32;
 
 /// After so many cases a new simulator.
@@ -68,7 +68,7 @@ impl Dice {
     }
 }
 
-/// Says which case it was that failed.
+/// Names the case that failed.
 struct Case(u64);
 
 impl Drop for Case {

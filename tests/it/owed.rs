@@ -1,5 +1,5 @@
-//! Nobody is left on the line: hang-ups and passes that the client sends by itself reach the service, whatever becomes
-//! of the first attempt.
+//! No caller is left on the line: hang-ups and passes that the client sends by itself reach the service, whatever the
+//! fate of the first attempt.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -18,7 +18,7 @@ use crate::support::{
 const SECOND: Duration = Duration::from_secs(1);
 const BOB: &str = "+15552222222";
 
-/// At default settings, but for what leads to the simulator.
+/// A client with default settings, except those that connect it to the simulator.
 fn plain(sim: &Simulator) -> Builder {
     Client::builder().simulator(sim).contexts(["default"])
 }
@@ -101,7 +101,7 @@ fn callers(sim: &Simulator, many: usize, away: Duration, lost: bool) -> u64 {
     client.stats().handler_failures
 }
 
-/// The same as in virtual time. `REAL=1` takes the numbers of that, and two minutes.
+/// The tests of virtual time, in real time. `REAL=1` uses the same numbers and takes two minutes.
 #[test]
 fn in_real_time_too_nobody_is_left_on_the_line() {
     let is_long = std::env::var_os("REAL").is_some();
@@ -134,7 +134,7 @@ fn of_a_thousand_callers_none_is_left_when_the_session_is_lost_with_the_link() {
 enum Post {
     /// The handler of an answered call has failed.
     End,
-    /// Nobody has claimed an inbound call.
+    /// No handler has claimed an inbound call.
     Pass,
     /// A dial that rings is given up.
     Cancel,
@@ -142,12 +142,12 @@ enum Post {
     LateWinner,
 }
 
-/// What becomes of the first attempt.
+/// The fate of the first attempt.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Fate {
     /// The link is away for longer than the request timeout.
     Unsent,
-    /// The same, and no request may wait for it.
+    /// The first attempt is not sent, and no request may wait for the connection.
     OverTheBound,
     /// The service does not respond.
     Expired,
@@ -157,7 +157,7 @@ enum Fate {
     LostAfter,
 }
 
-/// So that a handler fails which speaks.
+/// Makes a handler fail that plays something.
 fn fail_the_handler(sim: &Simulator) {
     sim.refuse_always("calling.play", 400, "no");
 }

@@ -1,5 +1,5 @@
-//! What goes wrong in other clients, as far as no other module here shows that it does not in this one; and the page
-//! that says for each of these things where it is shown.
+//! Faults of other clients, as far as no other module shows that this one does not have them; and the page that names
+//! the tests for each fault.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -29,7 +29,7 @@ fn pair() -> (Simulator, Client) {
     (sim, client)
 }
 
-/// Somebody who calls, and the call, answered.
+/// A caller, and the caller's call, answered.
 fn answered(sim: &Simulator, client: &Client, number: &str) -> (PersonOnCall, Call) {
     let caller = sim.caller(number).is_silent().dials();
     let call = client.next_call(MINUTE).unwrap();
@@ -335,7 +335,7 @@ fn comes_back_or_is(client: &Client) -> bool {
     client.states().next_within(MINUTE).is_some_and(|state| state.is_online())
 }
 
-/// How often a client connects in ten minutes to a service that is of no use.
+/// Number of connections of a client in ten minutes to a useless service.
 fn attempts(spoil: impl FnOnce(&Simulator, &Client) + Send + 'static, mend: fn(&Simulator)) -> u64 {
     watchdog("ten minutes without a link", move || {
         let (sim, client) = pair();

@@ -1,4 +1,4 @@
-//! What a client shares with its process: signals, thread-local values, and processes that are forked.
+//! The parts that a client shares with its process: signals, thread-local values, and forks.
 
 use std::cell::RefCell;
 use std::io::Read;
@@ -29,7 +29,7 @@ fn wait_for_run() {
     until("a client to run", || Task::of_the_crate().len() == 3);
 }
 
-/// Has a client run until it is disconnected.
+/// Runs a client until it is disconnected.
 fn run_and_disconnect(sim: &Simulator) {
     let client = client(sim);
     let running = client.clone();
@@ -279,7 +279,7 @@ fn the_destructor_of_a_thread_local_value_may_call_anything() {
 
 // Forked processes.
 
-/// What a forked process gets from everything that it may try, the drop of its handles included.
+/// The results of everything that a forked process may try, including the drop of its handles.
 fn use_as_a_fork(client: Client, call: Call) -> Vec<String> {
     let play = call.play(silence(LONG)).map(drop);
     let outcomes = [

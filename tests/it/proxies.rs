@@ -1,5 +1,5 @@
-//! Through proxies, and what a client says about those that do not let it through. The proxy is a small one made here;
-//! `tests/proxy/run` has the same done by tinyproxy, squid and dante.
+//! Connections through proxies, and the errors for proxies that refuse. The proxy is a small one of the test;
+//! `tests/proxy/run` does the same with tinyproxy, squid and dante.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -16,7 +16,7 @@ use crate::tls::{Authority, Pem, Server, each_backend, named};
 
 const USER: &str = "canary-user";
 const PASSWORD: &str = "canary p@ss/word";
-/// The same as it stands in a URL.
+/// The login as it stands in a URL.
 const LOGIN: &str = "canary-user:canary%20p%40ss%2Fword";
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -184,7 +184,7 @@ fn plain(peer: &Peer) -> Builder {
     far(port).tls(false).allow_plaintext()
 }
 
-/// That nothing of a login is in what is printed.
+/// Fails if a printed text contains a part of a login.
 fn hides(text: &str) {
     let shown = ["canary", "Y2FuYXJ5", "p@ss", "p%40ss"].into_iter().find(|part| text.contains(part));
     assert_eq!(shown, None, "{text}");

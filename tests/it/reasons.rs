@@ -1,4 +1,4 @@
-//! Why calls were not reached or ended, as data: the legs of a dial and of a connect, and the end of a call.
+//! The reasons of unanswered and ended calls, as data: the legs of a dial and of a connect, and the end of a call.
 
 use std::sync::mpsc::channel;
 use std::time::{Duration, SystemTime};
@@ -35,7 +35,7 @@ fn answered(sim: &Simulator, client: &Client) -> (PersonOnCall, Call) {
     (caller, call)
 }
 
-/// Of each leg: destination, state, reason and the seconds that it rang, to a tenth.
+/// Destination, state, reason and ringing time, in tenths of a second, of each leg.
 fn legs(error: &Error) -> Vec<(&str, CallState, Option<EndReason>, Option<f64>)> {
     let seconds = |span: Duration| (span.as_secs_f64() * 10.0).round() / 10.0;
     error

@@ -1,6 +1,6 @@
-//! The page that maps the reference API to this crate has a line for every name of it.
+//! The page that maps the reference API to this crate has a line for every name of that API.
 //!
-//! That what stands on the right of a line exists is checked by `cargo doc`, which refuses a link to nothing.
+//! `cargo doc` checks that the right side of a line exists: it rejects broken links.
 
 use std::collections::HashSet;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! What a service says about a connection: refusals that pass, goodbyes, reasons, and more than fits.
+//! Messages of the service about a connection: temporary rejections, closes, reasons, and frames beyond the limits.
 
 use std::io::Write;
 use std::sync::mpsc::channel;

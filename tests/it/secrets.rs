@@ -1,4 +1,4 @@
-//! No secret is printed by us: not in a log, not by `Debug` or `Display`, not by a panic.
+//! The crate prints no secret: not in a log, not by `Debug` or `Display`, not by a panic.
 
 use std::collections::BTreeSet;
 use std::fmt::{Debug, Display};
@@ -25,8 +25,8 @@ const STATE: &str = "St4te-canary \"1/\u{e9}+\\x";
 const PASSWORD: &str = "P4ssword-canary \"2/\u{e9}+\\x";
 const BEARER: &str = "Be4rer-canary \"3/\u{e9}+\\x";
 
-/// What must not be found: of each secret the part that every readable way to write it leaves as it is, and that part
-/// in the ways that leave nothing.
+/// The strings that must not be found: of each secret the part that every readable encoding leaves unchanged, and that
+/// part in the encodings that change everything.
 fn forms(secrets: &[&str]) -> Vec<String> {
     let mut forms = Vec::new();
     for secret in secrets {
@@ -62,12 +62,12 @@ fn check(text: &str, secrets: &[&str], from: &str) {
     }
 }
 
-/// What was shown to a program's author, to be looked through at the end.
+/// The texts that the author of a program sees, which are searched at the end.
 #[derive(Default)]
 struct Shown {
     ours: Vec<String>,
-    /// What the service said: the name of the session, which is the context of messages, has the project in it, and
-    /// the program needs that.
+    /// The texts of the service that are allowed: the name of the session, which is the context of messages, contains
+    /// the project, and the program needs it.
     told: Vec<String>,
 }
 
@@ -431,7 +431,7 @@ fn at_plain_trace_no_record_of_any_crate_has_a_secret_in_it() {
     });
 }
 
-/// What would forge a line, move the cursor, or turn the direction of writing.
+/// A text that would forge a line, move the cursor, or change the direction of writing.
 const FORGED: &str = "x\n2026-11-28 ERROR forged\r\u{1b}[2J\u{9b}2J\u{7f}\u{85}\u{202e}\u{2028}\u{2066}";
 
 fn is_one_line(text: &str) -> bool {
@@ -621,7 +621,8 @@ fn the_search_for_secrets_finds_them() {
     }
 }
 
-/// What can be given to the crate and printed again. Each set of parameters may hold a secret, if only by `extra`.
+/// The values that a program can pass to the crate and print. Each set of parameters may hold a secret, if only by
+/// `extra`.
 #[test]
 fn debug_of_what_a_program_gives_shows_no_secret() {
     use signalwire_relay::devices::{Device, Devices, TapDevice, rtp, webrtc, ws};

@@ -1,4 +1,4 @@
-//! How a client ends: at once, from anywhere and in every state, or when its calls are over. In virtual time.
+//! The end of a client: at once, from anywhere and in every state, or after its calls have ended. In virtual time.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -43,11 +43,11 @@ fn to(number: &str) -> Dial {
     phone(number).from("+15551110000").into()
 }
 
-/// What the link is doing when the client is to end.
+/// The state of the connection when the client is to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum During {
     Online,
-    /// Between two attempts, with nobody who listens.
+    /// The client is between two attempts, and no server listens.
     BackOff,
     /// The socket stands, and the service does not let us in.
     Authentication,
@@ -56,7 +56,7 @@ enum During {
     Draining,
 }
 
-/// Who ends it.
+/// The way in which the client is ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum By {
     Disconnect,
@@ -161,7 +161,7 @@ fn ends(during: During, by: By) {
     }
 }
 
-/// Does something with the client on a thread of user code, and waits until it is done.
+/// Runs a job with the client on a thread of user code, and waits until it is done.
 fn in_callback(sim: &Simulator, over: &PlayAction, client: Client, job: fn(&Client)) {
     let done = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&done);

@@ -1,4 +1,4 @@
-//! Texts that are sent: what goes out, and what becomes of them.
+//! Outbound text messages: their requests, and their outcomes.
 
 use std::sync::{Arc, mpsc};
 use std::thread;

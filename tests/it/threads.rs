@@ -1,4 +1,4 @@
-//! Threads are a bound: what happens when there are as many as there may be, or when the system refuses them.
+//! Threads are bounded: the behaviour at the limit, and when the system refuses threads.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

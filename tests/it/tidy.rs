@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// What each module may import. Who is not listed here may not import anything of ours.
+/// The modules that each module may import. A module that is not listed may not import any module of the crate.
 ///
 /// From the ground up: values and time; waiting and running; what is said and how it is carried, which know nothing
 /// of each other; a session over both; the handles on top. The simulator stands beside all of that: it shares no
@@ -365,11 +365,11 @@ fn tests_of(text: &str) -> Vec<(usize, &str)> {
     begins.iter().zip(ends).map(|(from, to)| (text[..*from].lines().count() + 1, &text[*from..to])).collect()
 }
 
-/// Who answers a client in a test: the simulator, and peers of the test's own.
+/// The servers of a client in a test: the simulator, and peers of the test's own.
 const ANSWERS: &[&str] =
     &["sim()", "simulator_at(", "Simulator::builder()", "Peer::new()", "Server::new()", "Proxy::new(", "says("];
 
-/// What a busy machine would turn into a failure.
+/// The lines that would fail on a busy machine.
 fn verdicts_by_wall_time(path: &str, text: &str) -> Vec<String> {
     let mut found = Vec::new();
     for (first, test) in tests_of(text) {

@@ -1,5 +1,5 @@
-//! The certificate is checked before the first secret byte leaves, and the error says what is wrong with it. Each test runs
-//! over both TLS libraries, against a peer made with native-tls.
+//! The certificate is checked before the first secret byte is sent, and the error names its fault. Each test runs with
+//! both TLS libraries, against a peer made with native-tls.
 
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, TcpListener, TcpStream};
@@ -41,13 +41,13 @@ fn has_advice(backend: TlsBackend) -> bool {
     backend == TlsBackend::Rustls || cfg!(target_os = "linux")
 }
 
-/// Somebody who signs certificates.
+/// A certificate authority.
 pub struct Authority {
     pub certificate: Certificate,
     pub key: KeyPair,
 }
 
-/// What a server shows: certificates in PEM form, the leaf first, and the leaf's key.
+/// The certificates of a server in PEM form, the leaf first, and the leaf's key.
 pub struct Shown {
     pub chain: String,
     pub key: String,
@@ -161,9 +161,9 @@ impl Write for Tapped {
     }
 }
 
-/// What the client said to a server that it should not trust.
+/// The bytes that the client sent to a server that it should not trust.
 pub struct Heard {
-    /// On the wire.
+    /// The bytes on the wire.
     pub raw: Vec<u8>,
     /// Decrypted.
     pub plain: Vec<u8>,

@@ -1,4 +1,4 @@
-//! The example `transfer`, with what goes wrong in it.
+//! The example `transfer`, with faults.
 
 use std::sync::Arc;
 use std::time::Duration;

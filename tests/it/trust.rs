@@ -1,4 +1,4 @@
-//! Which authorities are trusted, and how a client identifies itself by a certificate, over both TLS libraries.
+//! Trusted certificate authorities, and client certificates, with both TLS libraries.
 
 use std::fs;
 use std::io::{Read, Write};

@@ -1,5 +1,5 @@
-//! Code of the program that panics, blocks for minutes, and calls whatever it likes from wherever it runs: nobody else
-//! is harmed, and nothing hangs. In virtual time, where minutes cost nothing.
+//! Code of the program that panics, blocks for minutes, and calls any method from any place: other code is not
+//! affected, and nothing hangs. In virtual time, where minutes take no real time.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, panic_any};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -75,7 +75,7 @@ fn push(sim: &Simulator, call: &Call, number: usize) {
 /// A client with a call, for one cell.
 struct Scene {
     sim: Arc<Simulator>,
-    /// What is done there is told to this one; the last handle of the client may be taken out.
+    /// The client that receives the acts there; the last handle may be taken out.
     client: Mutex<Option<Client>>,
     weak: WeakClient,
     call: Call,
@@ -126,7 +126,7 @@ impl Drop for AtDrop {
     }
 }
 
-/// How it is around the callback.
+/// The state of the client around the callback.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Around {
     /// The link is up, the call lives.
@@ -330,7 +330,7 @@ const KINDS: [Kind; 17] = [
     },
 ];
 
-/// What a method has to give where all is well.
+/// The expected result of a method without a fault.
 #[derive(Clone, Copy, Debug)]
 enum Want {
     Fine,
@@ -549,7 +549,7 @@ fn the_last_handle_may_go_in_every_kind_of_callback() {
 
 // Code that panics.
 
-/// How many callers call at once, so that the tests need not thousands of threads.
+/// Number of callers who call at once, so that the tests do not need thousands of threads.
 const AT_ONCE: usize = 100;
 
 #[test]

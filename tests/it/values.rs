@@ -1,4 +1,4 @@
-//! Values at the edge: numbers that are none, addresses with names, what the environment holds.
+//! Values at the edge: numbers that are not finite, addresses with names, settings of the environment.
 
 use serde_json::{Value, json};
 use signalwire_relay::events::parse_event;

@@ -1,4 +1,4 @@
-//! What the verbs do besides their parameters, against a service that says yes to everything.
+//! The effects of verbs beside their parameters, against a service that accepts everything.
 
 use std::net::TcpListener;
 use std::sync::mpsc::{Receiver, channel};
@@ -16,7 +16,7 @@ use tungstenite::{Message, accept};
 
 const LONG: Duration = Duration::from_secs(20);
 
-/// What the service sends after its reply to a request.
+/// The events that the service sends after its response to a request.
 type Script = fn(method: &str, params: &Value) -> Vec<Value>;
 
 struct Service {

@@ -1,5 +1,5 @@
-//! What a refusal proves, and what a leg, an offer or a reason is worth that comes at an unexpected moment: no request
-//! with an effect outside of its call is taken for undone, and no phone is left to ring.
+//! The meaning of rejections, and of legs, offers and reasons at unexpected moments: no request with an effect outside
+//! of its call is taken for undone, and no phone is left ringing.
 
 use std::sync::mpsc;
 use std::thread;
@@ -69,7 +69,7 @@ fn ended(sim: &Simulator) -> Vec<String> {
     requests.iter().map(|request| request.params()["call_id"].as_str().unwrap_or_default().to_owned()).collect()
 }
 
-/// That a request was refused by a service in trouble: nobody knows what became of it.
+/// Fails unless a request was rejected by a service in trouble, so that its outcome is unknown.
 fn assert_open(error: &Error, method: &str, code: i64) {
     let what = format!("{method} with {code}: {error:?}");
     assert_eq!((error.kind(), error.code()), (ErrorKind::OutcomeUnknown, Some(code)), "{what}");
@@ -162,7 +162,7 @@ fn a_dial_that_was_refused_may_be_repeated_under_its_tag() {
 
 type Verb = fn(&Client, &Call) -> Result<()>;
 
-/// What acts on more than the call it is about.
+/// The methods whose effect reaches beyond their call.
 fn outside() -> Vec<(&'static str, Verb)> {
     vec![
         ("messaging.send", |client, _| client.send_message(sms(BOB).from("+15551111111").body("x")).map(drop)),
@@ -599,7 +599,7 @@ fn push_offer(sim: &Simulator, call_id: &str, state: &str, timestamp: f64) {
     push_envelope(sim, Some(id.into()), offer_of(call_id, state, timestamp));
 }
 
-/// A client of short patience with what nobody claims.
+/// A client with short timeouts for unclaimed calls.
 fn impatient(sim: &Simulator) -> Builder {
     builder(sim).tuning(|t| t.claim_timeout(Duration::from_secs(1)))
 }

@@ -1,4 +1,4 @@
-//! Time that passes when nobody has anything to do.
+//! Time that passes when every thread waits.
 
 use std::net::TcpStream;
 use std::time::Duration;
@@ -30,7 +30,7 @@ fn bob() -> Phone {
     phone("+15552222222").from("+15551111111")
 }
 
-/// That `span` has passed in virtual time, to a hundredth of a second.
+/// Fails unless `span` has passed in virtual time, to a hundredth of a second.
 fn assert_took(took: Duration, span: Duration) {
     assert!((span..span + Duration::from_millis(10)).contains(&took), "{took:?} instead of {span:?}");
 }
@@ -88,7 +88,7 @@ fn an_answer_in_the_moment_of_the_ping_keeps_the_link() {
     });
 }
 
-/// How many dials were answered.
+/// Number of answered dials.
 fn answered(sim: &Simulator) -> usize {
     let dials = sim.journal().events("calling.call.dial");
     dials.iter().filter(|dial| dial.params()["dial_state"] == "answered").count()
@@ -337,7 +337,7 @@ fn the_port_of_an_outage_is_given_to_nobody_else() {
     assert!(!has_a_connection(port));
 }
 
-/// How often the four calls are repeated: `RUNS=300 cargo test --release the_same_seed` for the long form.
+/// Number of repetitions of the four calls: `RUNS=300 cargo test --release the_same_seed` for the long form.
 fn rounds() -> usize {
     std::env::var("RUNS").ok().and_then(|runs| runs.parse().ok()).unwrap_or(10)
 }

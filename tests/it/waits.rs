@@ -1,4 +1,5 @@
-//! What waits have in common, beside the table of `matrix.rs`: repeated, too late, without a link, told to callbacks.
+//! The common behaviour of waits, beside the table of `matrix.rs`: repeated, too late, without a connection, with
+//! callbacks.
 
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
@@ -13,7 +14,7 @@ use signalwire_relay::{
 
 use crate::support::*;
 
-/// What ends a wait.
+/// The event that ends a wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Cause {
     /// The caller hangs up, and nothing but `ended` is heard of it.
@@ -22,7 +23,7 @@ enum Cause {
     Gone,
     /// The link drops, and another session takes its place.
     Lost,
-    /// Somebody disconnects the client, on another thread.
+    /// Another thread disconnects the client.
     Closed,
     /// A handler does.
     ClosedByHandler,
@@ -30,7 +31,7 @@ enum Cause {
     Dropped,
 }
 
-/// How a wait ended.
+/// The end of a wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Got {
     Done,
@@ -44,7 +45,7 @@ fn got<T>(result: Result<T>) -> Got {
     }
 }
 
-/// What a request wants to see.
+/// The expected result of a request.
 #[derive(Clone, Copy, Debug)]
 enum Want {
     Done,
@@ -117,7 +118,7 @@ fn on_a_thread<T: Send + 'static>(wait: impl FnOnce() -> T + Send + 'static) -> 
     result
 }
 
-/// What becomes of a request that is made while there is no link.
+/// The outcomes of a request that is made while there is no connection.
 #[test]
 fn a_request_without_a_link_is_sent_later_or_never_and_its_caller_is_told() {
     #[derive(Clone, Copy, Debug, PartialEq)]
@@ -330,7 +331,7 @@ fn a_wait_that_timed_out_may_be_repeated() {
 
 #[test]
 fn a_wait_on_something_that_is_over_returns_at_once() {
-    /// How the call came to its end; what is started on it, and what an operation, `answered` and `ended` say.
+    /// The end of a call, and the results of an operation that is started on it, of `answered` and of `ended`.
     type Line = (Cause, [Got; 3]);
     let failed = |kind| Got::Failed(kind, false);
     let lines: [Line; 6] = [

@@ -1,11 +1,11 @@
-//! Boxes, arrows and texts as SVG that takes its colours from the page around it.
+//! Boxes, arrows and labels as SVG that takes its colours from the page around it.
 
 use std::fmt::Write;
 
 /// Stands out from a white page and from a black one.
 pub const ACCENT: &str = "#4a86c8";
 
-/// For what is lost.
+/// Colour of losses.
 pub const ALARM: &str = "#d0604c";
 
 const LINE: i32 = 17;
@@ -127,13 +127,13 @@ impl Drawing {
 pub enum Step {
     /// A message from a column to another.
     To(usize, usize, &'static str),
-    /// The same, in the colour of what the program does or gets.
+    /// An arrow in the colour of the program's own frames.
     Main(usize, usize, &'static str),
     /// A message that is lost on its way.
     Lost(usize, usize, &'static str),
-    /// What happens in a column.
+    /// An event in a column.
     At(usize, &'static str),
-    /// What happens in a column, as a loss.
+    /// An event in a column, drawn as a loss.
     Bad(usize, &'static str),
     /// A line across, with a title for what follows.
     Then(&'static str),

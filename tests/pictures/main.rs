@@ -1,6 +1,7 @@
-//! The pictures of the book, drawn from the lists in this directory, and where they stand.
+//! The pictures of the chapters, drawn from the lists in this directory, and their places.
 //!
-//! `WRITE=1 cargo test --test pictures` draws them anew. Without `WRITE` the tests say which picture is out of date.
+//! `WRITE=1 cargo test --test pictures` draws them again. Without `WRITE` the tests name each picture that is out of
+//! date.
 
 mod drawing;
 mod scenes;

@@ -1,4 +1,4 @@
-//! What the pictures show.
+//! The contents of the pictures.
 
 use crate::drawing::Look::{Accent, Dashed, Plain};
 use crate::drawing::Step::{At, Bad, Lost, Main, Then, To};

@@ -38,7 +38,7 @@ const CALLER: &str = "+15551230002";
 /// More than a scene takes that goes on after its caller has left.
 const REST: Duration = Duration::from_secs(120);
 
-/// Its trace cannot be replayed: what a payment reports is masked.
+/// A scene whose trace cannot be replayed, because the results of a payment are masked.
 pub const PAYMENT: Scene = Scene {
     name: "payment",
     people: |_| (),

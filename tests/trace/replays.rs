@@ -1,4 +1,4 @@
-//! A trace or a journal is played again to the program that it was made with, and to one that was changed.
+//! Replays of a trace or a journal: to the program that it was made with, and to one that was changed.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,13 +12,13 @@ use crate::support::{Directory, LONG, Memory, SECOND, builder, canonical, read, 
 
 const PROGRAM: &str = "+15551111111";
 
-/// What happens once, and the program that it happens to.
+/// A program, and the events of its run.
 pub struct Scene {
     pub name: &'static str,
     pub people: fn(&Simulator),
     /// Registers handlers, or does something and waits for it.
     pub program: fn(&Client),
-    /// What happens while the program runs.
+    /// The events while the program runs.
     pub happens: fn(&Simulator),
 }
 

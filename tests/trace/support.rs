@@ -1,4 +1,4 @@
-//! What the tests share: a simulator in virtual time, a client with a trace, and where the trace goes.
+//! The common parts of the tests: a simulator in virtual time, a client with a trace, and the path of the trace.
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
@@ -29,11 +29,11 @@ pub fn builder(sim: &Simulator, trace: Trace) -> Builder {
 #[derive(Clone, Default)]
 pub struct Memory(Arc<(Mutex<Vec<u8>>, Condvar)>);
 
-/// What the last line of a trace has.
+/// A part of the last line of a trace.
 const CLOSED: &str = "\"state\":\"closed\"";
 
 impl Memory {
-    /// What was written so far.
+    /// The lines that were written so far.
     pub fn now(&self) -> String {
         String::from_utf8(self.0.0.lock().expect("no panic").clone()).expect("a text")
     }

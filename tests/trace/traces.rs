@@ -1,4 +1,4 @@
-//! What stands in a trace, what does not, and what a trace never does to a call.
+//! The contents of a trace, the masked parts, and its independence of calls.
 
 use std::collections::BTreeSet;
 use std::io::{self, Write};
@@ -242,7 +242,7 @@ fn wait_dropped(client: &Client) {
     }
 }
 
-/// How many lines are missing, as the trace itself says.
+/// Number of missing lines, as the trace itself reports.
 fn reported(lines: &[Value]) -> u64 {
     let dropped = of_kind(lines, "dropped").into_iter().filter(|line| text(line, "what") == "trace lines");
     dropped.filter_map(|line| line["count"].as_u64()).sum()

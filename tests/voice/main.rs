@@ -1,10 +1,11 @@
-//! How the documentation reads, as far as a program can tell: sentences, groups of methods, chapters and examples.
+//! The wording of the documentation, as far as a program can check it: sentences, groups of methods, chapters and
+//! examples.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// How the first sentence of a public item may not begin: without a subject, or with a pronoun for one.
+/// Beginnings that first sentences may not have: without a subject, or with a pronoun for one.
 const BEGINNINGS: &[&str] = &[
     "It ",
     "Its ",
@@ -208,7 +209,7 @@ fn every_first_sentence(name: &str, text: &str) -> Vec<(String, String, bool)> {
     found
 }
 
-/// What is wrong with a first sentence.
+/// The fault of a first sentence.
 fn fault(sentence: &str) -> Option<String> {
     if let Some(beginning) = BEGINNINGS.iter().find(|beginning| sentence.starts_with(**beginning)) {
         return Some(format!("begins with {:?}", beginning.trim()));

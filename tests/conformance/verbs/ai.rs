@@ -1,4 +1,4 @@
-//! What an AI on a call is given: through builders as far as they go, or as it is.
+//! The parameters of an AI on a call: through builders as far as they exist, or as raw JSON.
 
 use serde_json::Value;
 use signalwire_relay::params::{
@@ -22,7 +22,7 @@ pub fn prompt(json: &Value, way: Way) -> Option<AiPrompt> {
         "contexts": json => contexts))
 }
 
-/// What may be called; `None` when it is no object.
+/// The functions that may be called; `None` if the value is not an object.
 pub fn swaig(json: &Value, way: Way) -> Option<Swaig> {
     json.as_object()?;
     if way == Way::Raw {
@@ -127,7 +127,7 @@ pub fn reset(set: AiMessage, args: &mut Args) -> AiMessage {
     set.reset(json)
 }
 
-/// What is to be done, when it is one thing with an object that says how.
+/// The name and the object of an action that consists of one entry.
 fn one_action(json: &Value, way: Way) -> Option<(&str, Args)> {
     let mut members = json.as_object().filter(|members| way == Way::Typed && members.len() == 1)?.iter();
     let (name, how) = members.next()?;

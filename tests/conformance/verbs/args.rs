@@ -1,4 +1,4 @@
-//! Arguments by name, and how they become what setters take.
+//! Arguments by name, and their conversion to arguments of setters.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -13,7 +13,7 @@ use super::ai::{prompt, swaig};
 use super::objects::{device, medium};
 use crate::json::members;
 
-/// How nested JSON is given: through builders as far as they go, or as it is.
+/// The way of passing nested JSON: through builders as far as they exist, or as raw JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Way {
     Typed,
@@ -102,7 +102,7 @@ impl Args {
         self.fit(name, |value| value.as_array().cloned())
     }
 
-    /// What a setter takes one by one; an empty array is sent as it is.
+    /// The items that a setter takes one by one; an empty array is sent as it is.
     pub fn items(&mut self, name: &str) -> Option<Vec<Value>> {
         self.fit(name, |value| value.as_array().filter(|items| !items.is_empty()).cloned())
     }
@@ -135,7 +135,7 @@ impl Args {
         self.fit(name, |json| prompt(json, way))
     }
 
-    /// What an AI may call: its parts one by one, or JSON as it is.
+    /// The functions of an AI: part by part, or as raw JSON.
     pub fn functions(&mut self, name: &str) -> Option<Swaig> {
         let way = self.way;
         self.fit(name, |json| swaig(json, way))
@@ -166,7 +166,7 @@ impl Args {
         self.given.is_empty() && self.extra.is_empty()
     }
 
-    /// What is left.
+    /// The remaining arguments.
     pub fn rest(self) -> impl Iterator<Item = (String, Value)> {
         self.given.into_iter().chain(self.extra)
     }

@@ -1,8 +1,8 @@
 //! The reference's methods, by name and with arguments by name, as calls of this crate.
 //!
-//! A method of the reference is one arm of [`call_method`] or [`client_method`]; its arguments are written down once,
-//! by name, whichever of them a row gives. One that starts an operation has a line in `started!` too. A value goes to
-//! its setter where the setter takes it, and through `extra` where not.
+//! A method of the reference is one arm of [`call_method`] or [`client_method`]; its arguments are listed once, by
+//! name, whichever of them a row has. A method that starts an operation also has a line in `started!`. A value goes to
+//! its setter if the setter accepts it, and otherwise through `extra`.
 
 #[macro_use]
 mod args;
@@ -27,7 +27,7 @@ use objects::{
 pub use past::PAST_SETTERS;
 pub use started::Started;
 
-/// What a method gave.
+/// The result of a method.
 pub enum Outcome {
     /// Nothing but that it was accepted.
     Done,
@@ -316,7 +316,7 @@ pub fn message(mut args: Args) -> Sms {
         "media": texts => media, "tags": texts => tags, "region": text => region)
 }
 
-/// What is dialled by `dial`.
+/// The destinations of `dial`.
 pub fn dialled(mut args: Args) -> Dial {
     let set = Dial::new(args.devices("devices").expect("devices"));
     all!(set, args, "tag": text => tag, "max_duration": whole => max_duration, "dial_timeout": seconds => limit)

@@ -1,4 +1,4 @@
-//! Objects within the arguments: through builders as far as they go, or as they are.
+//! Objects within the arguments: through builders as far as they exist, or as raw JSON.
 
 use serde_json::{Value, json};
 use signalwire_relay::devices::{Device, TapDevice, agora, fabric, rtp, stream_to, webrtc, ws};
@@ -155,7 +155,7 @@ pub fn collect_within(args: &mut Args) -> Collect {
     set
 }
 
-/// What there is to record.
+/// The parameters of a recording.
 pub fn recording(args: &mut Args) -> Record {
     let Some(json) = args.json("audio") else { return Record::new() };
     let mut audio = Args::within(&json, args.way);
@@ -188,7 +188,7 @@ pub fn ringing(args: &mut Args) -> Ringtone {
     set!(ringtone(name), args, "duration": seconds => duration)
 }
 
-/// What is tapped, and where it goes.
+/// The parameters of a tap, with its destination.
 pub fn tapping(args: &mut Args) -> Tap {
     let device = tap_device(&args.json("device").expect("a device"), args.way);
     let json = args.json("tap").expect("what to tap");

@@ -1,4 +1,4 @@
-//! Operations that were started, whatever they are.
+//! Started operations of any kind.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ pub trait Started: Send {
     fn is_done(&self) -> bool;
     /// The type and the payload of the event that it ended with.
     fn result(&self) -> Option<Result<(String, Value)>>;
-    /// The same, by waiting for it.
+    /// Waits for the result, at most for `limit`.
     fn wait(&self, limit: Duration) -> Result<(String, Value)>;
     fn count_completions(&self, count: Count);
     /// Calls a method of the action; `None` when it has none that would be the reference's of this name.

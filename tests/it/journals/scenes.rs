@@ -1,4 +1,4 @@
-//! The scenes of verbs: what is sent, said and pressed, one family after the other.
+//! The scenes of verbs: requests, words and digits, one family after the other.
 
 use serde_json::{Value, json};
 use signalwire_relay::Call;

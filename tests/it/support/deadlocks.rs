@@ -1,7 +1,7 @@
-//! Looks for threads that wait for each other's locks, while the tests run with parking_lot's detection.
+//! The detection of deadlocks, with parking_lot, while the tests run.
 
-/// Has every deadlock of this process printed, with the backtraces of its threads, and the process ended. Only with
-/// the feature `__deadlock-detection`; may be called by every test.
+/// Prints every deadlock of this process, with the backtraces of its threads, and ends the process. Only with the
+/// feature `__deadlock-detection`; may be called by every test.
 #[cfg(feature = "__deadlock-detection")]
 pub fn watch() {
     use std::sync::Once;
@@ -32,7 +32,7 @@ pub fn watch() {
 #[cfg(not(feature = "__deadlock-detection"))]
 pub fn watch() {}
 
-/// That it is found where there is one: the process that has it is ended, and says where.
+/// A deadlock is detected: its process is ended, and the output names its threads.
 #[cfg(feature = "__deadlock-detection")]
 #[test]
 fn a_deadlock_ends_the_process_and_names_its_threads() {

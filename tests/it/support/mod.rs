@@ -1,4 +1,4 @@
-//! What the tests share: a simulator, a client for it, one watchdog, and waits that end.
+//! The common parts of the tests: a simulator, a client for it, one watchdog, and waits that end.
 
 pub mod deadlocks;
 mod peer;
@@ -26,7 +26,7 @@ pub const LONG: Duration = Duration::from_secs(60);
 /// Long enough for something wrong to show itself. Too short a wait here hides a fault and never invents one.
 pub const SHORT: Duration = Duration::from_millis(60);
 
-/// So long that it does not happen.
+/// A time that no test reaches.
 pub const NEVER: Duration = Duration::from_secs(1_000_000);
 
 pub fn millis(millis: u64) -> Duration {
@@ -96,7 +96,7 @@ impl Drop for Dropped {
     }
 }
 
-/// What is in the tables of a client, apart from its timers; empty when nothing is.
+/// The entries in the tables of a client, apart from its timers; empty if there are none.
 pub fn left(client: &Client) -> String {
     let stats = client.stats();
     let counts = [

@@ -1,4 +1,4 @@
-//! A service made by hand: a port, and the frames that the test itself sends and reads.
+//! A service made by hand: a port, and frames that the test itself sends and reads.
 
 use std::io::{ErrorKind as IoErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};

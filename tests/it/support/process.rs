@@ -1,4 +1,4 @@
-//! Threads as the system shows them, and tests in a process of their own.
+//! Threads as the system reports them, and tests in a process of their own.
 
 use std::process::Command;
 
@@ -10,7 +10,7 @@ pub struct Task(pub std::path::PathBuf);
 
 #[cfg(target_os = "linux")]
 impl Task {
-    /// Whether it sleeps in the system; a thread that is gone does not.
+    /// `true` if the thread sleeps in the system; `false` for a thread that has ended.
     pub fn sleeps(&self) -> bool {
         let stat = std::fs::read_to_string(self.0.join("stat")).unwrap_or_default();
         stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('S'))
@@ -32,7 +32,7 @@ impl Task {
     }
 }
 
-/// Says in the environment of a child process which test it is there for.
+/// Variable of a child process that names its test.
 pub const CHILD: &str = "SIGNALWIRE_RELAY_TEST_CHILD";
 
 /// Runs the body of a test in a process of its own: this program once more, with this test alone. None in the child.
@@ -52,7 +52,7 @@ pub fn child(
     Some((output.status, text))
 }
 
-/// The same, for a body that comes to its end.
+/// Runs a body that returns in a child process.
 pub fn in_child(test: &str, variables: &[(&str, &str)], body: impl FnOnce() + Send + 'static) {
     if let Some((status, output)) = child(test, variables, body) {
         assert!(status.success() && output.contains("1 passed"), "{test}: {status}\n{output}");
@@ -61,12 +61,12 @@ pub fn in_child(test: &str, variables: &[(&str, &str)], body: impl FnOnce() + Se
 
 const RESULT: &str = "RESULT ";
 
-/// In the process that [`reports_of_child`] made: what it was told.
+/// The role of a process that [`reports_of_child`] started.
 pub fn child_role() -> Option<String> {
     std::env::var(CHILD).ok()
 }
 
-/// In a child: what the parent gets.
+/// Reports a text from a child to its parent.
 pub fn report(what: impl std::fmt::Display) {
     println!("\n{RESULT}{}", what.to_string().replace('\n', " "));
 }
@@ -89,7 +89,7 @@ pub fn reports_of_child(test: &str, role: &str, environment: &[(&str, &str)]) ->
     reports
 }
 
-/// Has warnings and errors reported to the parent of this process.
+/// A logger that reports warnings and errors to the parent of this process.
 pub struct Warnings;
 
 impl log::Log for Warnings {

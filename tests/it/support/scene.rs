@@ -1,4 +1,4 @@
-//! Calls, states and events of a test: somebody on the line, what was sent, what is pushed.
+//! Calls, states and events of a test: callers, sent requests, pushed events.
 
 use std::fmt::Debug;
 
@@ -32,7 +32,7 @@ pub fn reconnecting(states: &mut LinkStates) -> LinkState {
     next_state(states, "Reconnecting", |state| matches!(state, LinkState::Reconnecting { .. }))
 }
 
-/// What the client has answered to the service's requests with this id.
+/// The client's responses to the service's requests with this ID.
 pub fn answers_to(sim: &Simulator, id: &Value) -> Vec<FrameRecord> {
     let journal = sim.journal();
     let answers = journal.entries().iter().filter(|entry| {
@@ -50,7 +50,7 @@ pub fn caught_up(sim: &Simulator) {
     until("the answer to a ping", || !answers_to(sim, &id).is_empty());
 }
 
-/// Somebody who calls, and the call that the program is offered.
+/// A caller, and the offered call.
 pub fn offered(sim: &Simulator, client: &Client) -> (PersonOnCall, Call) {
     let caller = sim.caller("+15551230000").calls("+15559990000").dials();
     let call = client.next_call(LONG).unwrap();
@@ -58,7 +58,7 @@ pub fn offered(sim: &Simulator, client: &Client) -> (PersonOnCall, Call) {
     (caller, call)
 }
 
-/// The same, answered.
+/// A caller, and the answered call.
 pub fn answered(sim: &Simulator, client: &Client) -> (PersonOnCall, Call) {
     let (caller, call) = offered(sim, client);
     call.answer().unwrap();
@@ -66,12 +66,12 @@ pub fn answered(sim: &Simulator, client: &Client) -> (PersonOnCall, Call) {
     (caller, call)
 }
 
-/// The same without the caller, who stays on the line.
+/// An answered call, whose caller stays on the line.
 pub fn answered_call(sim: &Simulator, client: &Client) -> Call {
     answered(sim, client).1
 }
 
-/// When it returns, the client has looked at every event that was sent before.
+/// Waits until the client has processed every event that was sent before.
 pub fn fence(client: &Client) {
     client.execute("signalwire.ping", json!({})).unwrap();
 }
@@ -110,7 +110,7 @@ pub fn of_call(call: &Call, more: Value) -> Value {
     params
 }
 
-/// Tells the client of a state of a call, as the service does.
+/// Sends the client a state of a call, as the service does.
 pub fn push_state(sim: &Simulator, call: &Call, state: &str) {
     sim.push_event("calling.call.state", of_call(call, json!({"call_state": state, "direction": "inbound"})));
 }
@@ -125,13 +125,14 @@ pub fn answer_by_hand(sim: &Simulator, method: &str, body: Value) {
     sim.push_raw(&frame.to_string());
 }
 
-/// What the service would not have accepted. A busy machine may be slow to acknowledge, which is none of that.
+/// Fails if the client did something that the service would not have accepted. Slow acknowledgements of a busy machine
+/// are allowed.
 pub fn assert_accepted(sim: &Simulator) {
     let violations: Vec<_> = sim.violations().into_iter().filter(|what| !what.contains("acknowledged")).collect();
     assert!(violations.is_empty(), "{violations:#?}");
 }
 
-/// How many frames answer this id.
+/// Number of frames that respond to this ID.
 pub fn acks(sim: &Simulator, id: &Value) -> usize {
     answers_to(sim, id).len()
 }

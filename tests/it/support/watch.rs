@@ -1,8 +1,8 @@
-//! The watchdog of all tests: a test fails when nothing progresses any more, not when there is much to do.
+//! The watchdog of all tests: a test fails if there is no progress any more, not if it is slow.
 //!
 //! Progress is everything that the crate does in this process: each request, response and event is a record of its
-//! log, and each record is counted. The count is one for all tests, because a busy machine slows all of them down. A test that hangs is
-//! found when the others are through.
+//! log, and each record is counted. There is one count for all tests, because a busy machine slows all of them down. A
+//! test that hangs is found after the others have ended.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
@@ -21,11 +21,11 @@ use signalwire_relay::simulator::Simulator;
 const STILL: Duration = Duration::from_secs(120);
 /// A test hangs when it has taken so long, whatever is done: an idle client still pings.
 const ENDLESS: Duration = Duration::from_secs(1800);
-/// So often half of that is added while some thread could run if it had a processor.
+/// Number of times that half of that is added while a thread could run if it had a processor.
 const LENT: u32 = 8;
-/// How often the watchdog looks.
+/// Interval of the watchdog.
 const LOOK: Duration = Duration::from_secs(1);
-/// So many panics of one line are printed; the others are counted by the crate.
+/// Number of panics of one line that are printed; the crate counts the others.
 const PANICS: usize = 3;
 
 static DONE: AtomicU64 = AtomicU64::new(0);
@@ -49,7 +49,7 @@ impl Log for Counts {
     fn flush(&self) {}
 }
 
-/// Tells the watchdog that something was done which the crate does not log.
+/// Notifies the watchdog of progress that the crate does not log.
 pub fn progressed() {
     DONE.fetch_add(1, Ordering::Relaxed);
 }
@@ -61,7 +61,7 @@ pub fn log_to(logger: &'static dyn Log) {
     log::set_max_level(LevelFilter::Trace);
 }
 
-/// What all tests need once in a process.
+/// Prepares a process for its tests, once.
 fn begin() {
     static BEGUN: Once = Once::new();
     BEGUN.call_once(|| {
@@ -93,12 +93,12 @@ fn quiet_panics() {
     }));
 }
 
-/// How long a wait of a test has seen nothing happen.
+/// Time in which a wait of a test has seen no progress.
 pub struct Patience {
     began: Instant,
     since: Instant,
     seen: u64,
-    /// How often more time was given to threads that could run.
+    /// Number of times that threads which could run were given more time.
     lent: u32,
 }
 
@@ -173,7 +173,7 @@ pub fn watchdog<T: Send + 'static>(what: &str, job: impl FnOnce() -> T + Send + 
     }
 }
 
-/// The same for a whole test, under its own name.
+/// Runs a whole test under its own name.
 pub fn watched<T: Send + 'static>(test: impl FnOnce() -> T + Send + 'static) -> T {
     let name = thread::current().name().unwrap_or("the test").to_owned();
     watchdog(&name, test)
@@ -184,9 +184,9 @@ pub fn next<T>(from: &Receiver<T>, what: &str) -> T {
     receive(from).unwrap_or_else(|_| panic!("{what} does not come"))
 }
 
-/// What [`until`] looks at.
+/// A condition that [`until`] checks.
 pub trait Holds {
-    /// What was seen instead; `None` when it holds.
+    /// The observed state if the condition does not hold; `None` if it holds.
     fn otherwise(self) -> Option<String>;
 }
 
@@ -213,7 +213,7 @@ pub fn until<H: Holds>(what: &str, mut look: impl FnMut() -> H) {
     }
 }
 
-/// The same in virtual time, which passes meanwhile: an hour of it at most.
+/// Waits in virtual time, which passes meanwhile, for at most one hour of it.
 pub fn until_in<H: Holds>(sim: &Simulator, what: &str, mut look: impl FnMut() -> H) {
     let begun = sim.elapsed();
     let mut step = Duration::from_millis(1);
@@ -224,10 +224,10 @@ pub fn until_in<H: Holds>(sim: &Simulator, what: &str, mut look: impl FnMut() ->
     }
 }
 
-/// How many of many run at the same time.
+/// Number of threads, out of many, that run at the same time.
 const AT_ONCE: usize = 3;
 
-/// Does something with each of these, a few at a time; gives what was wrong with which.
+/// Runs a job for each item, a few at a time; returns the errors with their items.
 pub fn each<T: Send + 'static>(
     all: Vec<T>,
     name: impl Fn(&T) -> String + Send + Sync + 'static,

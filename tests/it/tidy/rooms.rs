@@ -1,4 +1,4 @@
-//! Rooms and floors: which file may import which, and that no imports go in a circle.
+//! Rooms and floors: the allowed imports between files, and no imports in a circle.
 
 use std::collections::{BTreeMap, BTreeSet};
 
