@@ -68,7 +68,7 @@ impl Dice {
     }
 }
 
-/// Names the case that failed.
+/// Prints the case that failed.
 struct Case(u64);
 
 impl Drop for Case {

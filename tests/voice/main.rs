@@ -1,4 +1,4 @@
-//! The wording of the documentation, as far as a program can check it: sentences, groups of methods, chapters and
+//! The wording of the documentation, as far as a program can check it: sentences, groups of methods, chapters and examples.
 //! examples.
 
 use std::collections::BTreeSet;
