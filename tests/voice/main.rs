@@ -30,16 +30,18 @@ const BEGINNINGS: &[&str] = &[
 /// Words that no first sentence has.
 const WORDS: &[&str] = &["somebody", "nobody", "whoever", "anybody"];
 
-/// Where the rule for first sentences holds for private items and modules too.
+/// Files of the library and its program in which the rule for first sentences also holds for private items and modules.
 const PRIVATE_TOO: &[&str] = &[
     "src/bin/",
     "src/call/",
     "src/client/",
     "src/clock/",
+    "src/ladder/",
     "src/mask/",
     "src/message/",
     "src/protocol/",
     "src/session/",
+    "src/simulator/",
     "src/trace/",
     "src/transport/",
     "src/actions.rs",
@@ -250,6 +252,28 @@ fn first_sentences_of_private_items_have_a_subject_that_is_a_thing_too() {
         }
     }
     assert!(all > 2_500, "only {all} items are found");
+    none(&found);
+}
+
+/// Tests, benchmarks and examples have no public items, so the rule holds for all of their items.
+#[test]
+fn first_sentences_of_tests_and_examples_have_a_subject_that_is_a_thing_too() {
+    let mut paths = Vec::new();
+    for place in ["benches", "examples", "src", "tests"] {
+        beneath(&root().join(place), "rs", &mut paths);
+    }
+    let (mut all, mut found) = (0, Vec::new());
+    for path in paths {
+        let name = path.strip_prefix(root()).unwrap().to_str().unwrap().replace('\\', "/");
+        if name.starts_with("src/") && !name.contains("/tests") {
+            continue;
+        }
+        for (place, sentence, _) in every_first_sentence(&name, &read(&path)) {
+            all += 1;
+            found.extend(fault(&sentence).map(|fault| format!("{place} {fault}: {sentence}")));
+        }
+    }
+    assert!(all > 1_000, "only {all} items are found");
     none(&found);
 }
 

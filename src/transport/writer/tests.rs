@@ -20,7 +20,7 @@ fn writer(change: impl FnOnce(&mut WriterSettings)) -> Writer {
     Writer::new(Clock::real(), settings)
 }
 
-/// Has nothing to do, and says when it was asked.
+/// A keeper without timers, which reports each of its calls.
 struct Ticks(Sender<()>, Option<Duration>);
 
 impl Keeper for Ticks {
@@ -200,7 +200,7 @@ fn a_stalled_link_is_cut_and_a_caller_gets_away_before() {
     drop(peer);
 }
 
-/// Has the reader send one acknowledgement, and pause.
+/// Lets the reader send one acknowledgement, and pause.
 fn acknowledge(writer: &Writer, acks: &mut AckEncoder, text: &str) {
     writer.post_frame(1, acks.text(text));
     writer.pause(1);
