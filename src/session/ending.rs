@@ -1,4 +1,4 @@
-//! How a client is closed, and how one connection is ended.
+//! The end of a client, and the end of one connection.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

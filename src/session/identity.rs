@@ -1,4 +1,4 @@
-//! What the service knows this client by.
+//! The identity of a client at the service: contexts, protocol string, credentials.
 
 use crate::secret::Secret;
 

@@ -1,4 +1,4 @@
-//! What the writer thread does besides writing: deadlines, timers, and the watch over the connection.
+//! The work of the writer thread besides writing: deadlines, timers, and the watch over the connection.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Who is responsible for a call: its handles, its offer, and what happens when nothing of the program wants it.
+//! Responsibility for a call: its handles, its offer, and its end when the program does not want it.
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};

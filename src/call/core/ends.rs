@@ -10,7 +10,7 @@ use super::state::{Name, Reached};
 use crate::protocol::states::{CallState, Direction, EndReason};
 use crate::session::{Session, TARGET};
 
-/// What an event did to its call.
+/// Effect of an event on its call.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Delivered {
     /// The call is live.

@@ -1,4 +1,4 @@
-//! What an event of a call changes, on the reader.
+//! Delivery of an event to its call, on the reader.
 
 use std::sync::Arc;
 

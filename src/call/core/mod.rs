@@ -1,7 +1,7 @@
-//! What the crate keeps of a call: its fields, its state, and what waits on it.
+//! The core of a call: its fields, its state, and everything that waits on it.
 //!
 //! One lock guards all of it. `state` has the parts behind the lock, each with methods of its own. The methods of a call
-//! are in the files beside it, by what they are for: `claims` (who is responsible for the call), `requests`, `confirming`,
+//! are in the files beside it, one for each purpose: `claims` (responsibility for the call), `requests`, `confirming`,
 //! `operations`, `listening`, `events`, `waiting` and `ends`.
 
 mod by_id;
@@ -123,7 +123,7 @@ impl CallCore {
         self.inner.lock().progress.was_answered()
     }
 
-    /// How the call ended. `None` while it is live.
+    /// The end of the call. `None` while the call is live.
     pub(crate) fn over(&self) -> Option<CallFate> {
         self.inner.lock().progress.over().cloned()
     }
@@ -143,7 +143,7 @@ impl CallCore {
 mod tests {
     use super::*;
 
-    /// What an idle call takes besides its texts. A field that is rarely used belongs in `state::Live`.
+    /// Size of an idle call besides its texts. A field that is rarely used belongs in `state::Live`.
     #[test]
     fn an_idle_call_is_small() {
         assert!(size_of::<CallCore>() <= 248, "{} bytes", size_of::<CallCore>());

@@ -1,4 +1,4 @@
-//! What ends when the session is lost or resumed, or the client is closed.
+//! The end of everything in the tables, when the session is lost or resumed, or the client is closed.
 
 use std::sync::Arc;
 use std::time::Instant;

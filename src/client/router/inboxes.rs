@@ -1,4 +1,4 @@
-//! What the inboxes do with calls and messages that the program has not taken.
+//! Calls and messages in the inboxes: their pools, their sizes, and their end when the program does not take them.
 
 use std::borrow::Cow;
 

@@ -1,4 +1,4 @@
-//! How a thread waits for the outcome of its request.
+//! The wait of a thread for the response to its request.
 
 use std::cell::RefCell;
 

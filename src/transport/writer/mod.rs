@@ -73,7 +73,7 @@ pub(crate) enum NotSent {
     Full,
 }
 
-/// What a generation of the connection leaves behind when it ends.
+/// Requests and cause that a generation of the connection leaves behind when it ends.
 #[derive(Debug, Default)]
 pub(crate) struct Closed {
     /// The requests that never reached the encoder, in order.
@@ -594,7 +594,7 @@ impl Writer {
     }
 }
 
-/// What the writer thread does next.
+/// The next job of the writer thread.
 enum Job {
     Stop,
     Tick,

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use super::super::half::{Out, PIECE};
 
-/// What a frame of the reader costs besides its bytes. Without this cost, pongs without a payload would be free.
+/// Cost of a frame of the reader besides its bytes. Without this cost, pongs without a payload would be free.
 const FRAME_COST: usize = 32;
 
 /// A frame, or a piece of several frames of the reader.

@@ -1,4 +1,4 @@
-//! What the service reported about a call: its IDs and texts, its device and its direction.
+//! The facts that the service reported about a call: its IDs and texts, its device and its direction.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use crate::protocol::labels::{Label, Labels};
 use crate::protocol::limits;
 use crate::protocol::states::Direction;
 
-/// What the service reported about a call.
+/// The facts that the service reported about a call.
 pub(crate) struct Facts {
     names: Names,
     device: RemoteDevice,

@@ -1,4 +1,4 @@
-//! What is behind the lock of a call, in parts whose fields only their own file touches.
+//! The state behind the lock of a call, in parts whose fields only their own file accesses.
 
 mod audience;
 mod bridge;
@@ -47,7 +47,7 @@ impl<C> Inner<C> {
         Self { facts: Facts::new(direction), progress: Progress::new(state), offer: Offer::default(), live: None }
     }
 
-    /// What waits on the call, made if there is nothing yet.
+    /// Everything that waits on the call, made on first use.
     pub(super) fn live(&mut self) -> &mut Live<C> {
         self.live.get_or_insert_default()
     }
@@ -121,7 +121,7 @@ impl<C> Default for Live<C> {
     }
 }
 
-/// What the end of a call takes out under its lock and handles after the lock.
+/// Everything that the end of a call takes out under its lock, to be handled after the lock is released.
 pub(super) struct DeferredDrops<C> {
     /// The operations that end with the call.
     pub(super) operations: Vec<Arc<dyn Running<C>>>,

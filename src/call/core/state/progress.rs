@@ -1,4 +1,4 @@
-//! How far a call has come: its state, its answer, its end, and whether it is still known to be live.
+//! Progress of a call: its state, its answer, its end, and whether the call is confirmed.
 
 use std::time::Instant;
 
@@ -12,11 +12,11 @@ pub(crate) struct Progress {
     answer: Answer,
     /// Time of the resume since which nothing has confirmed that the call is still live.
     unconfirmed: Option<Instant>,
-    /// How the call ended. `None` while it is live.
+    /// The end of the call. `None` while the call is live.
     over: Option<CallFate>,
 }
 
-/// What is known of the answer of a call.
+/// The answer of a call, as far as events reported it.
 enum Answer {
     No,
     /// The call was answered before its first event.
@@ -40,7 +40,7 @@ impl Progress {
         !matches!(self.answer, Answer::No)
     }
 
-    /// How the call ended. `None` while it is live.
+    /// The end of the call. `None` while the call is live.
     pub(crate) fn over(&self) -> Option<&CallFate> {
         self.over.as_ref()
     }

@@ -6,7 +6,7 @@ use super::super::super::over::CallFate;
 use crate::latch::Latch;
 use crate::protocol::states::CallState;
 
-/// What ends a wait for a state.
+/// Result of a wait for a state.
 #[derive(Clone)]
 pub(crate) enum Reached {
     /// The call is in the state, or in a later one.

@@ -130,7 +130,7 @@ struct GivenUp {
     ended: HashSet<u64>,
 }
 
-/// What becomes of a leg of a dial that was given up.
+/// Decision about a leg of a dial that was given up.
 pub(crate) enum Late {
     HangUp,
     /// The leg has ended, or was hung up already.

@@ -23,7 +23,7 @@ impl AiEvent {
         Self { control_id: payload.string("control_id"), state: payload.state("state"), ended_by_call: false, raw }
     }
 
-    /// What an AI session ends with when its call ends.
+    /// Creates the end of an AI session whose call has ended.
     pub(crate) fn ended_by_call(call_id: &str, control_id: &str) -> Self {
         Self {
             control_id: control_id.into(),

@@ -45,7 +45,7 @@ impl EchoEvent {
         Self { state: payload.state("state"), ended_by_call: false, raw }
     }
 
-    /// What an echo ends with when its call ends.
+    /// Creates the end of an echo whose call has ended.
     pub(crate) fn ended_by_call(call_id: &str) -> Self {
         let raw = RawEvent::unsent(EventName::Echo, call_id, "");
         Self { state: EchoState::Finished, ended_by_call: true, raw }

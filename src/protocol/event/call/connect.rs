@@ -1,4 +1,4 @@
-//! How a bridge between two calls progresses.
+//! Progress of a bridge between two calls.
 
 use super::peer::Peer;
 use crate::protocol::event::{Event, RawEvent, TypedEvent};
@@ -42,12 +42,12 @@ impl ConnectEvent {
         Self { state, peer, failed_reason: None, ended_by_call: false, presumed: false, raw }
     }
 
-    /// The end of a bridge whose call ended.
+    /// Creates the end of a bridge whose call has ended.
     pub(crate) fn ended_by_call(call_id: &str, peer: Option<Peer>) -> Self {
         Self { ended_by_call: true, ..Self::unsent(ConnectState::Disconnected, call_id, peer) }
     }
 
-    /// A connection that was not reported, and is known by other means.
+    /// Creates the connection of a bridge that no event reported, and that something else proves.
     pub(crate) fn presumed(call_id: &str, peer: Option<Peer>) -> Self {
         Self { presumed: true, ..Self::unsent(ConnectState::Connected, call_id, peer) }
     }

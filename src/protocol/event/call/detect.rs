@@ -1,4 +1,4 @@
-//! What a detector hears: a human, an answering machine, a fax, a digit.
+//! Results of a detector: a human, an answering machine, a fax, a digit.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! How a dial progresses.
+//! Progress of a dial.
 
 use super::peer::Peer;
 use crate::protocol::event::{Event, RawEvent, TypedEvent};

@@ -1,4 +1,4 @@
-//! How a fax progresses.
+//! Progress of a fax.
 
 use crate::protocol::event::{Event, RawEvent, TypedEvent};
 use crate::protocol::object::Object;

@@ -34,7 +34,7 @@ impl StreamEvent {
         }
     }
 
-    /// What a media stream ends with when its call ends.
+    /// Creates the end of a media stream whose call has ended.
     pub(crate) fn ended_by_call(call_id: &str, control_id: &str) -> Self {
         Self {
             control_id: control_id.into(),

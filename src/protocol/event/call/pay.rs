@@ -1,4 +1,4 @@
-//! How a payment progresses.
+//! Progress of a payment.
 
 use std::fmt;
 

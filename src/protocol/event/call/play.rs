@@ -1,4 +1,4 @@
-//! How a playback progresses.
+//! Progress of a playback.
 
 use crate::protocol::event::{Event, RawEvent, TypedEvent};
 use crate::protocol::object::Object;

@@ -1,4 +1,4 @@
-//! How a recording progresses, and where its file is.
+//! Progress of a recording, and the URL of its file.
 
 use crate::protocol::event::{Event, RawEvent, TypedEvent};
 use crate::protocol::object::Object;

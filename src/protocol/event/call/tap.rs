@@ -39,7 +39,7 @@ impl TapEvent {
         }
     }
 
-    /// What a tap ends with when its call ends.
+    /// Creates the end of a tap whose call has ended.
     pub(crate) fn ended_by_call(call_id: &str, control_id: &str) -> Self {
         Self {
             control_id: control_id.into(),
