@@ -82,10 +82,7 @@ impl Member {
     fn start(sim: &Simulator) -> io::Result<Self> {
         let mut child = Command::new(env::current_exe()?)
             .arg("member")
-            .env("SIGNALWIRE_RELAY_HOST", sim.host())
-            .env("SIGNALWIRE_RELAY_SCHEME", "ws")
-            .env("SIGNALWIRE_PROJECT_ID", sim.project())
-            .env("SIGNALWIRE_API_TOKEN", sim.token())
+            .envs(sim.environment())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()?;

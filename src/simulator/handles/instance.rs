@@ -73,6 +73,37 @@ impl Simulator {
     pub fn token(&self) -> &str {
         self.token.expose()
     }
+
+    /// Returns the environment variables that connect a program of this crate in another process to this simulator:
+    /// host, scheme or certificate, credentials, and no proxy.
+    ///
+    /// ```no_run
+    /// use std::process::Command;
+    /// use std::time::Duration;
+    /// use signalwire_relay::simulator::Simulator;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let sim = Simulator::builder().speed(20.0).start()?;
+    /// let mut program = Command::new("target/debug/switchboard").envs(sim.environment()).spawn()?;
+    /// let ann = sim.caller("+15551230000").calls("+15559990000").dials();
+    /// ann.wait_ended(Duration::from_secs(60))?;
+    /// program.kill()?;
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn environment(&self) -> Vec<(&'static str, String)> {
+        let trust = match self.ca_file() {
+            Some(ca) => ("SIGNALWIRE_RELAY_CA_FILE", ca.display().to_string()),
+            None => ("SIGNALWIRE_RELAY_SCHEME", "ws".to_owned()),
+        };
+        vec![
+            ("SIGNALWIRE_RELAY_HOST", self.host()),
+            trust,
+            ("SIGNALWIRE_PROJECT_ID", self.project().to_owned()),
+            ("SIGNALWIRE_API_TOKEN", self.token().to_owned()),
+            ("no_proxy", "*".to_owned()),
+        ]
+    }
 }
 
 impl fmt::Debug for Simulator {

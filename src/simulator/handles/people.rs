@@ -193,7 +193,8 @@ impl Simulator {
 impl<R: Role> Persona<R> {
     /// Waits until the program asks for digits and its prompt, if it plays one, has been heard to the end.
     ///
-    /// Each request for digits counts once, so the same step again waits for the next one.
+    /// Each request for digits counts once, so the same step again waits for the next one. A request for digits or speech
+    /// counts here and for [`when_asked_to_speak`](Self::when_asked_to_speak).
     #[must_use = "the next steps are methods of the returned value"]
     pub fn when_asked_for_digits(self) -> Self {
         self.step(Step::When(Occasion::AskedForDigits))
@@ -418,6 +419,28 @@ impl Callee {
         self
     }
 
+    /// Makes the settings and steps so far apply to one call only, the next, and those that follow to the calls after it.
+    ///
+    /// ```
+    /// use signalwire_relay::simulator::Simulator;
+    /// use signalwire_relay::{Client, EndReason, phone};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let sim = Simulator::builder().virtual_time().start()?;
+    /// let client = Client::builder().simulator(&sim).connect()?;
+    /// sim.callee("+15552222222").is_busy().then().answers().says("Hello again.");
+    ///
+    /// let bob = phone("+15552222222").from("+15551111111");
+    /// assert_eq!(client.dial(bob.clone()).unwrap_err().end_reason(), Some(EndReason::Busy));
+    /// client.dial(bob)?.hangup()?;
+    /// # Ok(()) }
+    /// ```
+    #[must_use = "what the calls after it meet comes with the value returned"]
+    pub fn then(self) -> Self {
+        self.plan(NumberPlan::then);
+        self
+    }
+
     /// Answers after 2 s of simulated time. This is the default of every number.
     pub fn answers(self) -> Self {
         self.answers_after(Duration::from_secs(2))
@@ -538,10 +561,18 @@ impl Callee {
     }
 
     /// Returns the texts that the person heard, the URLs of audio files, and the words of connected people, on all
-    /// calls so far.
+    /// calls so far. Each text is in the list from its beginning, even if it was cut off later: see
+    /// [`heard_to_the_end`](Self::heard_to_the_end).
     #[must_use]
     pub fn heard(&self) -> Vec<String> {
         self.plan(|plan| plan.heard.clone())
+    }
+
+    /// Returns what the person heard from beginning to end, on all calls so far, as
+    /// [`PersonOnCall::heard_to_the_end`](crate::simulator::PersonOnCall::heard_to_the_end).
+    #[must_use]
+    pub fn heard_to_the_end(&self) -> Vec<String> {
+        self.plan(|plan| plan.heard_out.clone())
     }
 
     /// The digits that the person received, on all calls so far.

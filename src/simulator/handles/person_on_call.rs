@@ -77,9 +77,39 @@ impl PersonOnCall {
     }
 
     /// Returns the texts that the person heard so far, the URLs of audio files, and the words of connected people.
+    /// Each text is in the list from its beginning, even if it was cut off later: see
+    /// [`heard_to_the_end`](Self::heard_to_the_end).
     #[must_use]
     pub fn heard(&self) -> Vec<String> {
         self.read(|person| person.heard.clone())
+    }
+
+    /// Returns what the person heard from beginning to end, in the order of the ends. What was stopped, interrupted by
+    /// input, or cut off by the end of the call is not in the list.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use signalwire_relay::simulator::Simulator;
+    /// use signalwire_relay::{Client, tts};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let sim = Simulator::builder().virtual_time().start()?;
+    /// let client = Client::builder().simulator(&sim).contexts(["default"]).connect()?;
+    /// client.on_call(|call| {
+    ///     call.answer()?;
+    ///     call.play(tts("Hello!"))?.wait(None)?;
+    ///     call.play(tts("Here is the whole story, from its beginning."))?.wait(None)?;
+    ///     Ok(())
+    /// });
+    /// let ann = sim.caller("+15551230000").while_hearing("the whole story").hangs_up().dials();
+    /// ann.wait_ended(Duration::from_secs(60))?;
+    /// assert_eq!(ann.heard().len(), 2);
+    /// assert_eq!(ann.heard_to_the_end(), ["Hello!"]);
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn heard_to_the_end(&self) -> Vec<String> {
+        self.read(|person| person.heard_out.clone())
     }
 
     /// The digits that the person received.

@@ -162,15 +162,7 @@ fn start(sim: &Simulator, arguments: &[&str]) -> io::Result<Started> {
     } else {
         command.args(given);
     }
-    let mut child = command
-        .env(REHEARSED, "1")
-        .env("SIGNALWIRE_RELAY_HOST", sim.host())
-        .env("SIGNALWIRE_RELAY_SCHEME", "ws")
-        .env("SIGNALWIRE_PROJECT_ID", sim.project())
-        .env("SIGNALWIRE_API_TOKEN", sim.token())
-        .env("NO_PROXY", "*")
-        .stdin(Stdio::piped())
-        .spawn()?;
+    let mut child = command.env(REHEARSED, "1").envs(sim.environment()).stdin(Stdio::piped()).spawn()?;
     let input = child.stdin.take();
     let over = Arc::new(AtomicBool::new(false));
     let (sender, status) = mpsc::channel();

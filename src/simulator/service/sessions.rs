@@ -231,6 +231,10 @@ impl World {
         calls.sort();
         self.sessions.forget_all();
         for call_id in calls {
+            if let Some(person) = self.calls.get(&call_id).map(|leg| leg.person) {
+                let name = self.person_name(person);
+                self.tell(format!("the call of {name} ended with its session"));
+            }
             self.end_call(&call_id, "error", "none");
         }
     }

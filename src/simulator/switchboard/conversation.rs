@@ -236,7 +236,11 @@ impl World {
     /// Notes that a person has heard a text to its end.
     pub(crate) fn heard_out(&mut self, id: u64, text: Option<String>) {
         if let (Some(person), Some(text)) = (self.numbers.person_mut(id), text) {
-            person.heard_out.push(text);
+            let name = person.name.clone();
+            person.heard_out.push(text.clone());
+            if let Some(plan) = self.numbers.plan_mut(&name).filter(|plan| plan.heard_out.len() < HEARD_KEPT) {
+                plan.heard_out.push(text);
+            }
         }
         self.act(id);
     }

@@ -348,8 +348,7 @@ impl World {
 
     /// The person at a number, and what the number does when it is dialled.
     fn callee(&mut self, number: &str) -> (Person, Manner) {
-        let plan = self.numbers.plan_or_new(number);
-        plan.times_called += 1;
-        (Person::new(number, plan.kind.clone(), plan.script.clone()), plan.manner.clone())
+        let (manner, kind, script) = self.numbers.plan_or_new(number).is_called();
+        (Person::new(number, kind, script), manner)
     }
 }

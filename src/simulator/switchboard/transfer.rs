@@ -33,9 +33,8 @@ impl World {
         if std::mem::replace(&mut leg.referring, true) {
             return refuse(409, "A refer is in progress");
         }
-        let plan = self.numbers.plan_or_new(&target);
-        plan.times_called += 1;
-        let (wait, state, notify) = match plan.manner {
+        let (manner, ..) = self.numbers.plan_or_new(&target).is_called();
+        let (wait, state, notify) = match manner {
             Manner::Answers(delay) => (delay.as_secs_f64(), "success", "200"),
             Manner::Busy => (0.5, "busy", "486"),
             Manner::NoAnswer => (RINGING_SECONDS, "noAnswer", "480"),

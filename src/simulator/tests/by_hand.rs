@@ -1,10 +1,11 @@
 //! People who are controlled by hand, and the records of their calls.
 
+use std::collections::BTreeMap;
 use std::net::TcpStream;
 
 use serde_json::{Value, json};
 
-use super::{Bare, LONG, fast, no_violations, phone, with};
+use super::{Bare, LONG, fast, no_violations, phone, tts, with};
 use crate::simulator::interactions::{Interaction, InteractionKind, pressed, spoke};
 use crate::simulator::{PersonOnCall, Simulator};
 
@@ -145,4 +146,70 @@ fn a_watcher_is_handed_each_interaction_and_sees_who_is_connected_with_whom() {
         sim.calls().into_iter().map(|call| (call.call_id, call.queue)).collect();
     assert!(queues.contains(&(caller.call_id().to_owned(), Some("sales".into()))), "{queues:?}");
     no_violations(&sim);
+}
+
+#[test]
+fn a_callee_meets_one_call_after_the_other_as_the_settings_between_then_say() {
+    let sim = fast();
+    let bob = sim.callee("+15552222222").is_busy().then().is_machine("You have reached Bob", true).declines();
+    let bob = bob.then().answers().presses("7");
+    // For every number of which nothing else is said, likewise.
+    sim.unlisted_callee().does_not_exist().then().answers();
+    let mut client = Bare::connected(&sim);
+    let dials = [("+15552222222", "busy"), ("+15552222222", "decline"), ("+15552222222", "answered")];
+    let others = [("+15553333333", "not_found"), ("+15553333333", "answered"), ("+15554444444", "not_found")];
+    for (tag, (number, wanted)) in dials.into_iter().chain(others).enumerate() {
+        let tag = tag.to_string();
+        client.ask("calling.dial", json!({"tag": tag, "devices": [[phone(number)]]}));
+        let seen = outcome(&mut client, &tag);
+        let state = if wanted == "answered" { "answered" } else { "failed" };
+        assert_eq!(seen["dial_state"], state, "{number}, {wanted}: {seen}");
+        assert_eq!(seen["reason"].as_str().unwrap_or("answered"), wanted, "{number}");
+    }
+    assert_eq!(bob.times_called(), 3);
+    assert_eq!(sim.callee("+15553333333").times_called(), 2);
+    // The last of them holds for all further calls.
+    client.ask("calling.dial", json!({"tag": "again", "devices": [[phone("+15552222222")]]}));
+    assert_eq!(outcome(&mut client, "again")["dial_state"], "answered");
+    no_violations(&sim);
+}
+
+#[test]
+fn what_was_stopped_was_heard_but_not_to_the_end() {
+    let sim = fast();
+    let bob = sim.callee("+15552222222").answers();
+    let mut client = Bare::connected(&sim);
+    client.ask("calling.dial", json!({"tag": "a", "devices": [[phone("+15552222222")]]}));
+    let call = outcome(&mut client, "a")["call"].clone();
+    let call = json!({"call_id": call["call_id"], "node_id": call["node_id"]});
+    client.on(&call, "calling.play", json!({"control_id": "whole", "play": tts("Hello")}));
+    client.event("calling.call.play", |event| event["control_id"] == "whole" && event["state"] == "finished");
+    // Far longer than a machine takes to stop it, at any speed.
+    let story = "and they lived happily ".repeat(5_000);
+    client.on(&call, "calling.play", json!({"control_id": "part", "play": tts(&story)}));
+    bob.wait_heard("lived happily", LONG).expect("the story begins");
+    client.on(&call, "calling.play.stop", json!({"control_id": "part"}));
+    client.event("calling.call.play", |event| event["control_id"] == "part" && event["state"] == "finished");
+    assert_eq!(bob.heard(), ["Hello", &story]);
+    assert_eq!(bob.heard_to_the_end(), ["Hello"]);
+    let on_call = sim.person_on(call["call_id"].as_str().expect("a call ID")).expect("a call that is up");
+    assert_eq!((on_call.heard(), on_call.heard_to_the_end()), (bob.heard(), bob.heard_to_the_end()));
+    no_violations(&sim);
+}
+
+#[test]
+fn a_program_in_another_process_finds_the_simulator_by_its_environment() {
+    for (tls, trust) in [(false, "SIGNALWIRE_RELAY_SCHEME"), (true, "SIGNALWIRE_RELAY_CA_FILE")] {
+        let sim = Simulator::builder().tls(tls).project("p-1").token("t-1").start().expect("a simulator");
+        let environment: BTreeMap<_, _> = sim.environment().into_iter().collect();
+        let ca = sim.ca_file().map_or("ws".to_owned(), |ca| ca.display().to_string());
+        let wanted = [
+            ("SIGNALWIRE_API_TOKEN", "t-1".to_owned()),
+            ("SIGNALWIRE_PROJECT_ID", "p-1".to_owned()),
+            ("SIGNALWIRE_RELAY_HOST", sim.host()),
+            (trust, ca),
+            ("no_proxy", "*".to_owned()),
+        ];
+        assert_eq!(environment, BTreeMap::from(wanted));
+    }
 }

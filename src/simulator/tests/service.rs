@@ -461,6 +461,7 @@ fn a_dropped_session_is_resumed_and_its_calls_go_on() {
     sim.forget_sessions();
     sim.drop_link();
     assert_eq!(ann.wait_ended(LONG).expect("an end"), "error");
+    assert_eq!(sim.transcript().last().map(String::as_str), Some("the call of +15551230000 ended with its session"));
     let mut client = Bare::open(&sim);
     let reply = client.connect(json!({"protocol": protocol, "authorization_state": state}));
     assert_ne!(reply["result"]["protocol"], protocol);
