@@ -86,8 +86,10 @@ fn connect() -> String {
             To(3, 2, "busy, no answer, declined"),
             Main(2, 1, "wait(): ConnectFailed"),
             At(1, "the caller is still on the line"),
-            Then("The caller hangs up at any time"),
-            Main(2, 1, "both waits: CallEnded"),
+            Then("The caller hangs up while the agent's phone rings"),
+            Main(2, 1, "wait(): CallEnded"),
+            Then("The caller hangs up while they talk"),
+            Main(2, 1, "wait_disconnected(): Ok, ended_by_call"),
         ],
     )
 }
