@@ -27,7 +27,12 @@ macro_rules! wire_enum {
         #[derive(Clone, Debug, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         pub enum $name {
-            $( $(#[$variant_meta])* $(#[doc(alias = $alias)])? $variant, )+
+            $(
+                $(#[$variant_meta])*
+                #[doc = concat!("\n\nText: `", $text, "`.")]
+                $(#[doc(alias = $alias)])?
+                $variant,
+            )+
             /// A value that this version does not know.
             Other(Box<str>),
         }

@@ -56,10 +56,15 @@ use crate::workers::Workers;
 ///
 /// # When the connection is lost
 ///
-/// Waits go on. When the session is resumed, the next event of the operation ends them as usual. If the event may have been
-/// missed, and the kind has a limit by which it is known, the wait returns
-/// [`OutcomeUnknown`](crate::ErrorKind::OutcomeUnknown). If the session is lost, the operation ends with
-/// [`SessionLost`](crate::ErrorKind::SessionLost).
+/// Waits go on. When the session is resumed, the next event of the operation ends them as usual. If the session is lost, the
+/// operation ends with [`SessionLost`](crate::ErrorKind::SessionLost).
+///
+/// The event that ends the operation may have been missed. A connect, a disconnect, a refer, a hold, digits that are sent,
+/// and noise reduction take a known time, after which their waits return
+/// [`OutcomeUnknown`](crate::ErrorKind::OutcomeUnknown). A playback, a prompt, a collect, a recording, a detector, a payment
+/// and a fax take any time: `wait(None)` lasts until the call ends. A wait with a timeout returns `OutcomeUnknown` at the
+/// timeout, and [`stop`](Self::stop) is then the way to go on, see
+/// [Reconnecting](crate::docs::reconnecting#when-the-end-of-an-operation-was-missed).
 pub struct Action<O: Operation> {
     pub(super) call: Call,
     pub(super) core: Arc<OpCore<O>>,
@@ -69,6 +74,11 @@ pub struct Action<O: Operation> {
 impl<O: Operation> Action<O> {
     /// Blocks until the operation has ended, at most `timeout`, and returns its result. With `None` it blocks until the
     /// operation ends, which it does at the latest with its call.
+    ///
+    /// `Ok` means that the service has reported the end, not that all went well: look at the `state` of the result. A
+    /// playback of a file that cannot be fetched is `Ok` with [`PlayState::Error`](crate::states::PlayState::Error), a
+    /// recording of silence is `Ok` with [`RecordState::NoInput`](crate::states::RecordState::NoInput), a detector that
+    /// heard nothing is `Ok` with [`Heard::Finished`](crate::Heard::Finished). A bridge that was not made is an error.
     ///
     /// An AI session, a tap and a media stream normally end with their call. Their result says so (`ended_by_call`),
     /// and is no error. Recordings, transcriptions and faxes may be reported after the end of their call: a wait for

@@ -217,8 +217,8 @@ impl Call {
     /// Starts a detector. Sends `calling.detect`, and returns when the service has accepted the request.
     ///
     /// [`wait`](Action::wait) on the returned action blocks until the detector has heard something, or has ended
-    /// without a result. The detector then continues until its timeout, or until [`stop`](Action::stop). Several
-    /// detectors may run at the same time. Dropping the action changes nothing.
+    /// without a result ([`Heard::Finished`](crate::Heard::Finished)). The detector then continues until its timeout, or
+    /// until [`stop`](Action::stop). Several detectors may run at the same time. Dropping the action changes nothing.
     ///
     /// ```no_run
     /// # use std::time::Duration;

@@ -90,8 +90,10 @@ impl HasVolume for Play {
 impl Call {
     /// Starts a playback. Sends `calling.play`, and returns when the service has accepted the request.
     ///
-    /// [`wait`](Action::wait) on the returned action blocks until the playback has finished or was stopped. Dropping
-    /// the action changes nothing.
+    /// [`wait`](Action::wait) on the returned action blocks until the playback has ended. Its state is `Finished` when
+    /// the media were played, and also when the playback was stopped or cut off by the end of the call, which the
+    /// service may report first: [`Call::end`] says who ended the call. It is `Error` when the media could not be
+    /// played. Dropping the action changes nothing.
     ///
     /// ```no_run
     /// # use std::time::Duration;

@@ -82,7 +82,8 @@ impl Call {
     /// [`wait`](Action::wait) on the returned action blocks until the recording is stored. The result has its URL, its
     /// duration in seconds and its size in bytes. If the call ends first, the wait continues for at most
     /// [`Tuning::final_event_grace`](crate::connection::Tuning::final_event_grace), because the URL is often reported after the end of
-    /// the call. Several recordings may run at the same time. Dropping the action changes nothing.
+    /// the call. The state of the result is `NoInput` if nothing was said within the initial timeout, and `Error` if the
+    /// recording failed. Several recordings may run at the same time. Dropping the action changes nothing.
     ///
     /// ```no_run
     /// # use std::time::Duration;

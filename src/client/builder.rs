@@ -285,8 +285,9 @@ impl Builder {
 
     /// Registers a callback for every state of the connection, the failed attempts of the first connect included.
     ///
-    /// The callback runs on a worker thread, one state at a time, and may block. [`Client::states`] returns the same as
-    /// an iterator once the client is connected.
+    /// The callback runs on a worker thread, one state at a time, and may block. It runs beside handlers and waits: a
+    /// request may be sent on a new connection before the callback has received `Online`. [`Client::states`] returns the
+    /// same as an iterator once the client is connected.
     ///
     /// ```no_run
     /// use signalwire_relay::{Client, LinkState};

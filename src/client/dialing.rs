@@ -18,8 +18,9 @@ impl Client {
     /// Dials, and blocks until the call is answered. The same as [`start_dial`](Self::start_dial) and [`Dialing::wait`]
     /// without a timeout; the limit of the dial ([`Dial::limit`]) bounds it. Sends `calling.dial`.
     ///
-    /// The returned call is answered. [`Builder::max_active_calls`](crate::Builder::max_active_calls) limits inbound
-    /// calls only: a dial is never rejected because of that limit, and does not wait.
+    /// The returned call is answered. Dropping its handle does not hang up: hang up on every path, also after an error.
+    /// [`Builder::max_active_calls`](crate::Builder::max_active_calls) limits inbound calls only: a dial is never rejected
+    /// because of that limit, and does not wait.
     ///
     /// ```no_run
     /// use signalwire_relay::{Client, phone, tts};
@@ -27,8 +28,9 @@ impl Client {
     /// # fn main() -> signalwire_relay::Result<()> {
     /// let client = Client::from_env()?;
     /// let call = client.dial(phone("+15552222222").from("+15551111111"))?;
-    /// call.play(tts("Your order is on its way."))?.wait(None)?;
-    /// call.hangup()
+    /// let played = call.play(tts("Your order is on its way.")).and_then(|playback| playback.wait(None));
+    /// call.hangup()?;
+    /// played.map(drop)
     /// # }
     /// ```
     ///
