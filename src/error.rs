@@ -17,9 +17,9 @@ pub type HandlerResult = std::result::Result<(), BoxError>;
 /// The result of a listener or a callback: nothing, or a [`HandlerResult`], so that `?` works in it.
 ///
 /// A callback that returns an error or panics is treated like such a handler: the failure is logged and counted
-/// ([`Stats::handler_failures`](crate::connection::Stats::handler_failures)), and the call is ended as
-/// [`Builder::on_handler_failure`](crate::Builder::on_handler_failure) says. An error that only says that the call or
-/// the client has ended is a normal way out.
+/// ([`Stats::handler_failures`](crate::connection::Stats::handler_failures)), and the call is handled as set by
+/// [`Builder::on_handler_failure`](crate::Builder::on_handler_failure). An error that only reports the end of the call
+/// or the client is a normal way out.
 ///
 /// ```no_run
 /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {
@@ -54,7 +54,7 @@ mod sealed {
         }
     }
 
-    /// The type of what never returns, as of a closure that only panics.
+    /// The return type of a function. It gives the name of `!`, the type of a closure that only panics.
     pub trait Returns {
         type Type;
     }
@@ -222,9 +222,9 @@ impl Error {
         matches!(self.0.kind, ErrorKind::CallGone | ErrorKind::CallEnded)
     }
 
-    /// `true` if a timeout of this client has passed, rather than something having failed.
+    /// `true` if a timeout of this client has passed, and nothing failed.
     ///
-    /// A response in which the service says that its own time ran out (-32000, 408, 504) is no timeout in this sense;
+    /// A response with a timeout of the service itself (-32000, 408, 504) is no timeout in this sense;
     /// [`code`](Self::code) returns its code.
     #[must_use]
     pub fn is_timeout(&self) -> bool {
@@ -275,7 +275,7 @@ impl Error {
 /// # The service's response
 impl Error {
     /// The service's error code, for example 404 or -32602. `None` for an error that was found on this side of the
-    /// connection, and for a refusal whose code is missing or is not a number.
+    /// connection, and for a rejection whose code is missing or is not a number.
     #[must_use]
     pub fn code(&self) -> Option<i64> {
         self.0.code
@@ -288,9 +288,9 @@ impl Error {
         self.0.server_message.as_deref()
     }
 
-    /// The details of a refusal: a JSON object with every member of the service's response besides its code and
-    /// message, such as `data` of a JSON-RPC error or `errors`. `None` when there are no others, and when they take more
-    /// than 64 KiB of JSON, or 256 KiB when parsed.
+    /// The details of a rejection: a JSON object with every member of the service's response besides its code and
+    /// message, such as `data` of a JSON-RPC error or `errors`. `None` when there are no others, and when they take
+    /// more than 64 KiB of JSON, or 256 KiB when parsed.
     ///
     /// ```
     /// # fn show(error: &signalwire_relay::Error) {

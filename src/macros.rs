@@ -1,6 +1,6 @@
 //! The two macros of the crate. Both turn a table into a type; behaviour is written in plain code beside them.
 
-/// An open set of strings: the values that are known, and `Other` for what the service adds later.
+/// An open set of strings: the known values, and `Other` for values that the service adds later.
 ///
 /// ```text
 /// wire_enum! {
@@ -12,8 +12,8 @@
 /// }
 /// ```
 ///
-/// `(default X)` adds `Default`. `folded` after it reads any case, with or without underscores. `as` names the
-/// constant of the reference, so that the search of the documentation finds the variant by it.
+/// `(default X)` adds `Default`. `folded` after it reads any case, with or without underscores. `as` is the constant of
+/// the reference, by which the search of the documentation finds the variant.
 macro_rules! wire_enum {
     (
         $(#[$meta:meta])*
@@ -23,7 +23,7 @@ macro_rules! wire_enum {
     ) => {
         $(#[$meta])*
         ///
-        /// The set is open: what is not listed here is `Other`, with its text.
+        /// The set is open: a value that is not listed here is `Other`, with its text.
         #[derive(Clone, Debug, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         pub enum $name {
@@ -156,7 +156,7 @@ macro_rules! wire_enum {
 /// | kind | setter takes | on the wire |
 /// |---|---|---|
 /// | `bool`, `u32` | the value | the value |
-/// | `f64` | the value | the value; a request with one that is not finite is refused |
+/// | `f64` | the value | the value; a request with a number that is not finite is rejected |
 /// | `String` | `impl Into<String>` | the string, also an empty one |
 /// | `NonEmpty` | `impl Into<String>` | the string; an empty one means "not given" |
 /// | `NonZero` | `u32` | the number; 0 means "not given" |
@@ -198,8 +198,8 @@ macro_rules! params {
 
             params!(@body "" $($body)*);
 
-            /// Adds what this version has no setter for, or overrides what it has: `key` is sent beside the named
-            /// parameters, after them.
+            /// Adds a parameter that this version has no setter for, or replaces one that it has. `key` is sent after
+            /// the named parameters.
             #[doc(alias = "kwargs")]
             pub fn extra(mut self, key: impl Into<String>, value: impl Into<serde_json::Value>) -> Self {
                 self.fields.extra(key.into(), value.into());
@@ -209,7 +209,7 @@ macro_rules! params {
 
         $(
             impl $name {
-                /// Nothing set: the service's defaults.
+                /// Makes an empty set of parameters: the service's defaults apply.
                 pub fn new() -> Self {
                     Self::of($crate::protocol::fields::Fields::with_objects(&[$($always),*]))
                 }

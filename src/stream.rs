@@ -6,11 +6,13 @@ use std::time::Duration;
 use crate::clock::{Clock, Deadline, Receiver, Sender};
 use crate::session::{Charge, Session};
 
-/// The events of a call, a message or an action, as they come; ends with what it belongs to.
+/// An iterator over the events of a call, an action or a dial, as they arrive. The iterator ends with its call, action
+/// or dial.
 ///
-/// It gets what comes after it was made. What waits in it counts against the client's bound on waiting notices
-/// ([`Tuning::max_listener_backlog_bytes`](crate::connection::Tuning::max_listener_backlog_bytes)): beyond that events are dropped and counted, but never
-/// the last. Dropping the stream ends the subscription.
+/// Events that arrived before the stream was made are not in it, except for the legs of a dial. Queued events count
+/// against the client's limit
+/// ([`Tuning::max_listener_backlog_bytes`](crate::connection::Tuning::max_listener_backlog_bytes)): beyond that, events
+/// are dropped and counted, except the last one. Dropping the stream ends the subscription.
 #[derive(Debug)]
 #[must_use]
 pub struct EventStream<T> {
@@ -23,7 +25,8 @@ impl<T> EventStream<T> {
         Self { source: None }
     }
 
-    /// Waits for the next event; `None` when the time is up, or when there will be none any more.
+    /// Blocks until the next event, at most `timeout`. With `None` it blocks until the stream ends. Returns `None`
+    /// after `timeout`, and when the stream has ended.
     pub fn next_within(&mut self, timeout: impl Into<Option<Duration>>) -> Option<T> {
         let until = self.source.as_ref()?.0.deadline(timeout.into());
         self.next_until(until).ok()

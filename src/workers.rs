@@ -223,7 +223,7 @@ impl Workers {
         }
     }
 
-    /// Runs a job whose client is gone together with its threads. All such jobs of the process share a pool.
+    /// Runs a job whose client has been dropped with its threads. All such jobs of the process share a pool.
     pub(crate) fn run_alone(job: impl FnOnce() + Send + 'static) {
         static POOL: OnceLock<Workers> = OnceLock::new();
         let workers = POOL.get_or_init(|| {

@@ -81,14 +81,15 @@ impl Call {
         }
     }
 
-    /// Returns what the client's [trace](crate::connection::Trace) has of this call so far, as lines of JSON. Empty if the
-    /// client writes no trace.
+    /// Returns the lines of the client's [trace](crate::connection::Trace) about this call so far, as JSON. Empty if
+    /// the client writes no trace.
     ///
-    /// The text begins with the first line of a trace, so that a handler can attach it to a report. It has the requests about
-    /// the call and their responses, its events, and the handlers and waits that concern it. Acknowledgements, and what
-    /// happened before the ID of the call was known, are not in it. At most 64 KiB are kept for a call
-    /// ([`Trace::call_bytes`](crate::connection::Trace::call_bytes)), and 8 MiB for all calls: the oldest lines are dropped
-    /// first, which a line of the kind `dropped` says. Secrets, content and phone numbers are masked as in the trace itself.
+    /// The text begins with the first line of a trace, so that a handler can attach it to a report. It has the requests
+    /// about the call and their responses, its events, and the handlers and waits that concern it. Acknowledgements,
+    /// and events before the ID of the call was known, are not in it. At most 64 KiB are kept for a call
+    /// ([`Trace::call_bytes`](crate::connection::Trace::call_bytes)), and 8 MiB for all calls: the oldest lines are
+    /// dropped first, and a line of the kind `dropped` reports that. Secrets, content and phone numbers are masked as
+    /// in the trace itself.
     ///
     /// ```no_run
     /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {
@@ -117,7 +118,7 @@ impl Call {
         self.core.node_id()
     }
 
-    /// The ID of the project that the call belongs to: the one that the service reported, otherwise the client's.
+    /// The ID of the call's project: the one that the service reported, or the client's if there is none.
     #[must_use]
     pub fn project_id(&self) -> String {
         self.core.project_id()

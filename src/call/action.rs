@@ -56,14 +56,14 @@ use crate::workers::Workers;
 ///
 /// # When the connection is lost
 ///
-/// Waits go on. When the session is resumed, the next event of the operation ends them as usual. If the session is lost, the
-/// operation ends with [`SessionLost`](crate::ErrorKind::SessionLost).
+/// Waits continue. When the session is resumed, the next event of the operation ends them as usual. If the session is lost,
+/// the operation ends with [`SessionLost`](crate::ErrorKind::SessionLost).
 ///
 /// The event that ends the operation may have been missed. A connect, a disconnect, a refer, a hold, digits that are sent,
 /// and noise reduction take a known time, after which their waits return
 /// [`OutcomeUnknown`](crate::ErrorKind::OutcomeUnknown). A playback, a prompt, a collect, a recording, a detector, a payment
 /// and a fax take any time: `wait(None)` lasts until the call ends. A wait with a timeout returns `OutcomeUnknown` at the
-/// timeout, and [`stop`](Self::stop) is then the way to go on, see
+/// timeout, and [`stop`](Self::stop) then ends the operation, see
 /// [Reconnecting](crate::docs::reconnecting#when-the-end-of-an-operation-was-missed).
 pub struct Action<O: Operation> {
     pub(super) call: Call,
@@ -80,7 +80,7 @@ impl<O: Operation> Action<O> {
     /// recording of silence is `Ok` with [`RecordState::NoInput`](crate::states::RecordState::NoInput), a detector that
     /// heard nothing is `Ok` with [`Heard::Finished`](crate::Heard::Finished). A bridge that was not made is an error.
     ///
-    /// An AI session, a tap and a media stream normally end with their call. Their result says so (`ended_by_call`),
+    /// An AI session, a tap and a media stream normally end with their call. Their result has `ended_by_call`,
     /// and is no error. Recordings, transcriptions and faxes may be reported after the end of their call: a wait for
     /// them continues for at most [`Tuning::final_event_grace`](crate::connection::Tuning::final_event_grace), 15 s by default.
     ///

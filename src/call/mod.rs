@@ -140,9 +140,9 @@ pub use self::transfer::{Hold, HoldAction, Refer, ReferAction, Transfer, Unhold,
 ///
 /// Requests wait for the connection, at most the request timeout, and then return
 /// [`Offline`](crate::ErrorKind::Offline). A request that was already sent returns
-/// [`OutcomeUnknown`](crate::ErrorKind::OutcomeUnknown). Waits go on. When the session is resumed, the call goes on, and events
-/// may be missing ([`is_confirmed`](Self::is_confirmed)). Otherwise the call can no longer be controlled, and everything on it
-/// returns [`SessionLost`](crate::ErrorKind::SessionLost).
+/// [`OutcomeUnknown`](crate::ErrorKind::OutcomeUnknown). Waits continue. When the session is resumed, the call
+/// continues, and events may be missing ([`is_confirmed`](Self::is_confirmed)). Otherwise the call can no longer be
+/// controlled, and everything on it returns [`SessionLost`](crate::ErrorKind::SessionLost).
 pub struct Call {
     pub(crate) core: Arc<CallCore>,
 }

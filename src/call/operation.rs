@@ -140,7 +140,7 @@ pub trait Operation: Sealed + Sized + 'static {
     }
 
     /// Returns the time after a resume within which the operation is reported on. With `None`, a missed report cannot
-    /// be told from one that takes its time.
+    /// be distinguished from a late one.
     #[doc(hidden)]
     fn doubt_limit(_memo: &Self::Memo) -> Option<Duration> {
         None

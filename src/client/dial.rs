@@ -48,7 +48,7 @@ use crate::workers::run_each;
 ///
 /// # Dropping
 ///
-/// Dropping the dial cancels it: the legs that ring are ended, and a leg that is answered all the same is hung up.
+/// Dropping the dial cancels it: the ringing legs are ended, and a leg that is answered nevertheless is hung up.
 /// [`cancel`](Self::cancel), the limit of the dial and the end of the client do the same.
 #[must_use = "dropping a dial cancels it"]
 pub struct Dialing {

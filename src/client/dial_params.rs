@@ -43,9 +43,9 @@ impl Dial {
 
     /// Sets the time after which this client ends a dial that was not answered. The limit is not sent.
     ///
-    /// Default: what [`Builder::dial_timeout`](crate::Builder::dial_timeout) sets. If that is not set either: 120 s, or the
-    /// ringing that the dial asks for if it is longer. That is, for each group of devices, the longest timeout of a device
-    /// (30 s for one that has none) and 10 s for setting up the calls.
+    /// Default: what [`Builder::dial_timeout`](crate::Builder::dial_timeout) sets. If that is not set either: 120 s, or
+    /// the ringing time of the dial if that is longer. That is, for each group of devices, the longest timeout of a
+    /// device (30 s for one that has none) and 10 s for setting up the calls.
     #[doc(alias = "dial_timeout")]
     pub fn limit(mut self, limit: Duration) -> Self {
         self.limit = Some(limit);

@@ -217,7 +217,7 @@ impl Client {
     ///
     /// `Config` for a context of more than 1,024 bytes. Returns an error as well if the service rejects the request, or
     /// the connection is down for longer than the request timeout; the contexts are then subscribed with the next
-    /// connection all the same.
+    /// connection nevertheless.
     pub fn receive(&self, contexts: impl IntoIterator<Item = impl Into<String>>) -> Result<()> {
         let contexts: Vec<String> = contexts.into_iter().map(Into::into).collect();
         check_contexts(METHOD_SIGNALWIRE_RECEIVE, &contexts)?;

@@ -13,8 +13,8 @@ impl Client {
     /// Sends a fresh JWT on the open connection, and uses that JWT for later connections. Sends
     /// `signalwire.reauthenticate`, and blocks until the service responds, at most the request timeout.
     ///
-    /// If the outcome is unknown, or the connection is down, the new JWT is sent with the next connection all the same.
-    /// A client with [`Builder::jwt_from`](crate::Builder::jwt_from) calls its closure instead.
+    /// If the outcome is unknown, or the connection is down, the new JWT is sent with the next connection. A client
+    /// with [`Builder::jwt_from`](crate::Builder::jwt_from) calls its closure instead.
     ///
     /// ```no_run
     /// # fn main() -> signalwire_relay::Result<()> {

@@ -195,11 +195,11 @@ impl Clock {
         from.wait(until)
     }
 
-    /// Starts a thread. Nobody is left out: it counts as busy from before it is made.
+    /// Starts a thread, which counts as busy from before it starts.
     ///
     /// # Errors
     ///
-    /// The system's, when it refuses one.
+    /// The error of the system if it refuses a thread.
     pub(crate) fn spawn(
         &self,
         whose: Whose,
@@ -223,11 +223,13 @@ impl Clock {
         }
     }
 
-    /// Starts a thread for code of the program, with a stack of so many bytes; `None` is what the standard library has.
+    /// Starts a thread for code of the program, with a stack of `stack` bytes. `None`: the default of the standard
+    /// library.
     ///
     /// # Errors
     ///
-    /// The system's, when it refuses one, and when the crate has as many in this process as it may have.
+    /// The error of the system if it refuses a thread, and an error if the crate has reached its limit of threads in
+    /// this process.
     pub(crate) fn spawn_worker(
         &self,
         name: &str,

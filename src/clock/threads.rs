@@ -48,7 +48,7 @@ pub(super) struct Counted(&'static Ceiling);
 impl Counted {
     /// # Errors
     ///
-    /// When the crate has as many threads in this process as it may have.
+    /// Returns an error if the crate has reached its limit of threads in this process.
     pub(super) fn take(share: Share) -> io::Result<Self> {
         PROCESS.take(share)
     }

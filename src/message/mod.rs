@@ -46,7 +46,7 @@ use crate::workers::{Workers, run_each};
 ///
 /// # Cloning and dropping
 ///
-/// Clones are the same message, and cheap. Dropping a message changes nothing: a sent message is delivered all the same.
+/// Clones are the same message, and cheap. Dropping a message changes nothing: a sent message is still delivered.
 ///
 /// # Threads
 ///
@@ -59,9 +59,9 @@ use crate::workers::{Workers, run_each};
 ///
 /// # When the connection is lost
 ///
-/// Waits go on, and states that the service sends after the session was resumed arrive as usual. If the session is lost, the
-/// message can no longer be followed: waits return [`SessionLost`](crate::ErrorKind::SessionLost), although the message may
-/// have been delivered.
+/// Waits continue, and states that the service sends after the session was resumed arrive as usual. If the session is
+/// lost, the message can no longer be followed: waits return [`SessionLost`](crate::ErrorKind::SessionLost), although
+/// the message may have been delivered.
 #[derive(Clone)]
 pub struct Message {
     core: Arc<MessageCore>,

@@ -12,10 +12,10 @@ use crate::error::{self, Result};
 
 /// Named parameters at their places on the wire, and the parameters that [`extra`](Self::extra) adds or replaces.
 ///
-/// The members at the top stand in two small lists, each in the order of its keys: most requests have two or three, and a
-/// map takes more memory for the first than these for all of them.
+/// The members at the top are in two small lists, each ordered by key. Most requests have two or three members, and a
+/// map takes more memory for the first one than these lists for all of them.
 ///
-/// Public only because the trait of operations, which nobody else implements, has it in a signature.
+/// This is public only because the sealed trait of operations has it in a signature.
 #[derive(Clone, Default, PartialEq)]
 pub struct Fields {
     named: Members,

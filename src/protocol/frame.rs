@@ -227,15 +227,15 @@ impl Reply {
         object::value_of(self.json())
     }
 
-    /// One member of the result; `None` when it is absent or `null`. Older servers wrap the result once more, in a member
-    /// `result`: a member that is missing outside is looked for in there.
+    /// Returns one member of the result. `None` if the member is absent or `null`. Older servers wrap the result in a
+    /// member `result`: a missing member is searched for there too.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<Value> {
         let member = self.raw_member(key)?;
         serde_json::from_str(member.get()).ok()
     }
 
-    /// A member that is a string, found as [`get`](Self::get) does.
+    /// Returns a member that is a string, like [`get`](Self::get).
     #[must_use]
     pub fn text(&self, key: &str) -> Option<String> {
         object::text_of(self.raw_member(key)?).map(Cow::into_owned)
@@ -246,20 +246,20 @@ impl Reply {
         outer.get(key).or_else(|| outer.object("result").get(key))
     }
 
-    /// The service's words. They differ between its versions: nothing should depend on them.
+    /// The service's message. Its text differs between versions of the service: a program should not depend on it.
     #[must_use]
     pub fn message(&self) -> Option<String> {
         self.text("message")
     }
 
-    /// The code that the service gave, usually 200.
+    /// The service's code, usually 200.
     #[must_use]
     pub fn code(&self) -> Option<i64> {
         code_of(self.raw_member("code"))
     }
 }
 
-/// Masks secrets and contents; [`json`](Reply::json) has them.
+/// Masks secrets and content; [`json`](Reply::json) has them.
 impl fmt::Debug for Reply {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Reply({})", redact_keys(self.json()))

@@ -32,7 +32,7 @@ const RETRY_AFTER_MAX: Duration = Duration::from_secs(60 * 60);
 ///
 /// # Errors
 ///
-/// Why there is none; no reason when the client was closed meanwhile.
+/// The reason of the failure; `None` if the client was closed meanwhile.
 pub(super) fn connect(session: &Arc<Session>) -> Result<Connected, Option<Error>> {
     catch_unwind(AssertUnwindSafe(|| {
         let mut reader = Reader::new(session);

@@ -93,7 +93,7 @@ pub enum HandlerFailure {
     /// An unanswered call is passed back to the service, an answered one is hung up.
     #[default]
     EndCall,
-    /// Nothing is sent, and the call goes on. An unanswered call without a handle is passed back all the same.
+    /// Nothing is sent, and the call continues. An unanswered call without a handle is passed back nevertheless.
     Leave,
 }
 

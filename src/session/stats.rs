@@ -124,12 +124,12 @@ stats! {
 }
 
 impl Stats {
-    /// These numbers in the text format of Prometheus, version 0.0.4, which OpenMetrics and most monitoring systems read
-    /// too.
+    /// Returns these numbers in the text format of Prometheus, version 0.0.4, which OpenMetrics and most monitoring
+    /// systems read too.
     ///
-    /// Each name begins with `signalwire_relay_`, and ends in `_total` if the number only grows. No secret, no phone number
-    /// and no ID is in it. The crate serves nothing: a program hands the text out where its other metrics are, with
-    /// `Content-Type: text/plain; version=0.0.4`. For several clients in one process, give each a label in front.
+    /// Each name begins with `signalwire_relay_`, and ends in `_total` if the number only grows. The text contains no
+    /// secret, no phone number and no ID. The crate has no HTTP endpoint: a program serves the text with its other
+    /// metrics, as `Content-Type: text/plain; version=0.0.4`. For several clients in one process, add a label for each.
     ///
     /// ```
     /// # let sim = signalwire_relay::simulator::Simulator::start()?;

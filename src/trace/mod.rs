@@ -43,8 +43,8 @@ const NOTE: usize = 200;
 /// Destination and content of a client's trace. Passed to [`Builder::trace`](crate::Builder::trace).
 ///
 /// A trace is a file of JSON lines. It has every frame that the client sent or received, in the form of the simulator's
-/// journal, and what no frame shows: the phases of connecting and how long each took, the state of the connection, handlers
-/// that started and ended, waits, and what was dropped. The simulator can replay it.
+/// journal, and events that no frame shows: the phases of connecting and their times, the state of the connection,
+/// handlers that started and ended, waits, and dropped items. The simulator can replay it.
 ///
 /// The first line of a file names the format: `{"trace":1,"by":"signalwire-relay …","wall":…,"at":…}`. Every other line has
 /// `at` (seconds since the trace began, of a clock that never jumps), `wall` (seconds since 1970), `client` and
@@ -54,24 +54,24 @@ const NOTE: usize = 200;
 ///   or `to_client`), `method` and `frame`. A request is written when it is sent.
 /// - `phase`: a phase of connecting, with `phase` (`lookup`, `tcp`, `proxy`, `tls`, `upgrade`, `authentication`), `took` in
 ///   seconds, and `error` if the phase failed.
-/// - `state`: the state of the connection, with `state` (`connecting`, `online`, `reconnecting`, `closed`) and what belongs
-///   to it: `resumed`, `attempt`, `next` in seconds, `error`.
+/// - `state`: the state of the connection, with `state` (`connecting`, `online`, `reconnecting`, `closed`) and its fields: `resumed`, `attempt`, `next` in seconds, `error`.
 /// - `handler`: code of the program, with `state` (`started`, `ended`, `failed`, `panicked`), `what` and `took`.
-/// - `wait`: a thread that waits, with `state` (`began`, `ended`), `what`, `took` and `outcome`.
-/// - `dropped`: something that was dropped, with `what` (`request`, `notice`, `trace lines`) and `count`.
+/// - `wait`: a wait of a thread, with `state` (`began`, `ended`), `what`, `took` and `outcome`.
+/// - `dropped`: a dropped item, with `what` (`request`, `notice`, `trace lines`) and `count`.
 ///
-/// What concerns a call and no frame shows has `call_id`. Readers ignore kinds and fields that they do not know.
+/// Lines about a call that are no frames have `call_id`. Readers must ignore unknown kinds and fields.
 ///
 /// Secrets are masked as in the log, by their names and by their values. Content and phone numbers are masked unless
 /// [`content`](Self::content) and [`numbers`](Self::numbers) show them.
 ///
 /// # When the disk is full
 ///
-/// A trace never stops a call and never fails one. Lines wait in a queue of bounded size; one thread writes them. Lines that
-/// have no room, or that could not be written, are dropped and counted in [`Stats::trace_dropped`](crate::connection::Stats). The log
-/// says so once, and the trace has a line of the kind `dropped` where they are missing. The file is opened by that thread:
-/// if it cannot be opened, the log has a warning and [`connect`](crate::Builder::connect) goes on.
-/// [`disconnect`](crate::Client::disconnect) writes what is queued, within its 2 s.
+/// A trace never delays a call and never makes one fail. Lines are queued, and one thread writes them. Lines beyond the
+/// size of the queue, and lines that could not be written, are dropped and counted in
+/// [`Stats::trace_dropped`](crate::connection::Stats). A warning is logged, at most once in 10 s, and the trace has a
+/// line of the kind `dropped` in their place. The file is opened by that thread: if it cannot be opened, a warning is
+/// logged, and [`connect`](crate::Builder::connect) continues. [`disconnect`](crate::Client::disconnect) writes the
+/// queued lines, within its 2 s.
 ///
 /// ```
 /// use signalwire_relay::Client;
@@ -121,16 +121,16 @@ impl fmt::Debug for Trace {
 
 /// # Destination
 impl Trace {
-    /// Writes the trace to a file. A file that is there already is kept under another name, as
-    /// [`rotate_at`](Self::rotate_at) says. On Unix only the owner may read a new file.
+    /// Writes the trace to a file. An existing file is renamed, as at [`rotate_at`](Self::rotate_at). On Unix only the
+    /// owner may read a new file.
     ///
-    /// Clients of one process may write to the same file; the settings of the first one count. Two processes may not.
+    /// Clients of one process may write to the same file; the settings of the first one apply. Two processes must not.
     pub fn to_file(path: impl Into<PathBuf>) -> Self {
         Self::new(Target::File(path.into()))
     }
 
-    /// Writes the trace to a writer. It runs on a thread of its own and may block. After a panic in it nothing more is
-    /// written. [`rotate_at`](Self::rotate_at) and [`keep`](Self::keep) have no effect.
+    /// Writes the trace to a writer. The writer runs on its own thread and may block. After a panic of the writer, no
+    /// more lines are written. [`rotate_at`](Self::rotate_at) and [`keep`](Self::keep) have no effect.
     ///
     /// Clones of the trace share the writer.
     pub fn to_writer(writer: impl Write + Send + 'static) -> Self {
@@ -156,7 +156,7 @@ impl Trace {
         self
     }
 
-    /// Sets how many older files are kept beside the current one; the oldest is deleted. Default: 5.
+    /// Sets the number of older files that are kept beside the current one; the oldest is deleted. Default: 5.
     pub fn keep(mut self, files: usize) -> Self {
         self.keep = files;
         self
@@ -165,8 +165,8 @@ impl Trace {
 
 /// # Content
 impl Trace {
-    /// Sets whether the trace shows what people pressed, said and wrote. Default: as
-    /// [`Builder::log_content`](crate::Builder::log_content), which is `false`. Secrets are masked in either case.
+    /// Sets whether the trace shows digits, speech and texts of the parties. Default: the value of
+    /// [`Builder::log_content`](crate::Builder::log_content), which is `false`. Secrets are always masked.
     ///
     /// A trace that is to be replayed needs the content that the program acts on.
     pub fn content(mut self, shown: bool) -> Self {
@@ -174,9 +174,9 @@ impl Trace {
         self
     }
 
-    /// Sets whether the trace shows phone numbers whole. Default: as
-    /// [`Builder::log_numbers`](crate::Builder::log_numbers), which is `false`: numbers that begin with `+` are cut to their
-    /// last four digits.
+    /// Sets whether the trace shows whole phone numbers. Default: the value of
+    /// [`Builder::log_numbers`](crate::Builder::log_numbers), which is `false`: numbers that begin with `+` are cut to
+    /// their last four digits.
     pub fn numbers(mut self, shown: bool) -> Self {
         self.numbers = Some(shown);
         self
@@ -185,16 +185,15 @@ impl Trace {
 
 /// # Bounds
 impl Trace {
-    /// Sets how many bytes of lines may wait to be written. Lines that have no room are dropped and counted. Default:
-    /// 8 MiB.
+    /// Sets the number of bytes of lines that may be queued. Further lines are dropped and counted. Default: 8 MiB.
     pub fn queue_bytes(mut self, bytes: usize) -> Self {
         self.queue_bytes = bytes.max(1);
         self
     }
 
-    /// Sets how many bytes of lines are kept in memory for each call, for [`Call::trace`](crate::Call::trace); the oldest
-    /// lines of the call are dropped first. All calls together have 8 MiB, and the calls that were not heard of for the
-    /// longest time lose theirs first. 0 keeps none. Default: 64 KiB.
+    /// Sets the number of bytes of lines that are kept in memory for each call, for
+    /// [`Call::trace`](crate::Call::trace); the oldest lines of the call are dropped first. All calls together have 8
+    /// MiB, and the lines of the call with the oldest last event are dropped first. `0` keeps none. Default: 64 KiB.
     pub fn call_bytes(mut self, bytes: usize) -> Self {
         self.call_bytes = bytes;
         self

@@ -40,12 +40,12 @@ pub(crate) struct Endpoint {
 }
 
 impl Endpoint {
-    /// Takes `name`, `name:port`, `10.0.0.1:443`, `[::1]:8080` or `::1`.
+    /// Parses `name`, `name:port`, `10.0.0.1:443`, `[::1]:8080` or `::1`.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Config`](crate::ErrorKind::Config) for anything else. What was given is never repeated in the
-    /// message, because the usual mistake is a whole URL, and that may hold credentials.
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) for anything else. The message never contains the input, because
+    /// the usual mistake is a whole URL, which may contain credentials.
     ///
     /// `what` names the host in the message.
     pub(crate) fn parse((what, host): (&str, &str), scheme: Scheme, path: &str, allow_plaintext: bool) -> Result<Self> {

@@ -180,8 +180,8 @@ pub(crate) struct Connector {
 impl Connector {
     /// # Errors
     ///
-    /// [`ErrorKind::Config`](crate::ErrorKind::Config) when a file of certificates cannot be read or used, or when `wss`
-    /// is wanted of a build without TLS, or without the library that is asked for.
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) if a file of certificates cannot be read or used, or if the
+    /// build has no TLS for `wss`, or not the requested library.
     pub(crate) fn new(
         endpoint: Endpoint,
         tls: &TlsSettings,
@@ -251,8 +251,8 @@ impl Connector {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Connect`](crate::ErrorKind::Connect) with the phase; `Config` when plain text would have to leave
-    /// this machine; `Closed` when it was cut. None of `secrets` is in it.
+    /// [`ErrorKind::Connect`](crate::ErrorKind::Connect) with the phase; `Config` if plain text would have to leave
+    /// this machine; `Closed` if the attempt was cut. The error contains none of `secrets`.
     pub(crate) fn connect(&self, until: Deadline, cutoff: &Cutoff, secrets: &Secrets) -> Result<Connection> {
         let result = self.attempt(until, cutoff, secrets);
         if result.is_err() {

@@ -147,7 +147,7 @@ impl WriteHalf {
     ///
     /// # Errors
     ///
-    /// How the link ended; a time-out is fatal too, because a part of a frame may have gone.
+    /// The end of the connection. A timeout is fatal too, because a part of a frame may have been written.
     pub(crate) fn write_now(&mut self, out: impl IntoIterator<Item = Out>, until: Deadline) -> Result<(), LinkEnd> {
         self.batch.extend(out);
         self.encode()?;

@@ -66,11 +66,12 @@ impl fmt::Display for Proxy {
 }
 
 impl Proxy {
-    /// Takes `[scheme://][user[:password]@]host[:port][/]`.
+    /// Parses `[scheme://][user[:password]@]host[:port][/]`.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Config`](crate::ErrorKind::Config) by the name of the setting. What was given is not repeated.
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) with the name of the setting. The error does not contain the
+    /// input.
     pub(crate) fn parse(setting: &'static str, url: &str) -> Result<Self> {
         let bad = |why: &str| error::config(format!("{setting}: {why}"));
         let (kind, rest) = match url.split_once("://") {
@@ -102,7 +103,7 @@ impl Proxy {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Config`](crate::ErrorKind::Config) by the name of the variable.
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) with the name of the variable.
     pub(crate) fn of_environment(
         endpoint: &Endpoint,
         variable: impl Fn(&str) -> Result<Option<String>>,

@@ -233,12 +233,12 @@ impl ReadHalf {
         Self { inlet, decoder, closed: false }
     }
 
-    /// The next frame: one that is buffered already, or else one out of a blocking `recv`, just before each of which
-    /// `before_blocking` is called. It shares the read buffer: what outlives the dispatch has to be copied.
+    /// Returns the next frame: a buffered one, or one from a blocking `recv`. `before_blocking` is called before each
+    /// `recv`. The frame borrows the read buffer: data that outlives the dispatch must be copied.
     ///
     /// # Errors
     ///
-    /// How the link ended. Only after [`LinkEnd::TimedOut`] can it be called again: nothing is lost by that.
+    /// The end of the connection. Only after [`LinkEnd::TimedOut`] may this be called again, and no data is lost then.
     pub(crate) fn next(&mut self, before_blocking: &mut dyn FnMut()) -> Result<Frame<'_>, LinkEnd> {
         let found = loop {
             if self.closed {

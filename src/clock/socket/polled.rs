@@ -126,7 +126,7 @@ impl Socket {
     ///
     /// # Errors
     ///
-    /// `TimedOut` when `until` has passed.
+    /// `TimedOut` after `until`.
     fn wait(&self, wish: Readiness, until: Deadline) -> io::Result<bool> {
         let cut = match wish {
             Readiness::Read => &self.read_cut,

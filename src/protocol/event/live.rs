@@ -35,7 +35,7 @@ pub struct LiveEvent {
     pub text: String,
     /// Translation of an utterance, of a translation.
     pub translation: String,
-    /// The summary: always for [`LiveReport::Summary`], and for [`LiveReport::Log`] if a summary was asked for.
+    /// The summary: always for [`LiveReport::Summary`], and for [`LiveReport::Log`] if a summary was requested.
     pub summary: Option<String>,
     /// `true` if the call ended and the service reported no log.
     pub ended_by_call: bool,

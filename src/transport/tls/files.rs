@@ -70,8 +70,8 @@ pub(super) struct Files {
 ///
 /// # Errors
 ///
-/// [`ErrorKind::Config`](crate::ErrorKind::Config) for a file or directory that cannot be read or does not hold what it
-/// is to hold, by the name of its setting.
+/// [`ErrorKind::Config`](crate::ErrorKind::Config) for a file or directory that cannot be read or has the wrong
+/// content, with the name of its setting.
 pub(super) fn load(settings: &TlsSettings, backend: TlsBackend) -> Result<Files> {
     let TlsSettings { backend: _, roots, only, client } = settings;
     if *only && roots.is_empty() {

@@ -104,12 +104,12 @@ pub(super) enum Tls {
 
 #[cfg(any(feature = "native-tls", feature = "rustls"))]
 impl Shared {
-    /// Reads the files. They are judged here, but for the system's roots, which are read when the connector is needed.
+    /// Reads and checks the files, except for the system's roots, which are read when the connector is needed.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Config`](crate::ErrorKind::Config) when the library is not compiled in, or when a file cannot be
-    /// used. The error names the setting or variable.
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) if the library is not compiled in, or if a file cannot be used.
+    /// The error names the setting or variable.
     pub(super) fn of(settings: &TlsSettings) -> Result<Arc<Self>> {
         let backend = backend_of(settings)?;
         let files = files::load(settings, backend)?;

@@ -42,12 +42,12 @@ impl Shared {
         Arc::new(Self { setup: Mutex::new(Some(setup)), trust: OnceLock::new() })
     }
 
-    /// The connector. The first caller sets it up; others wait for that. It takes processor time and reads the system's
-    /// files of certificates, and waits for no peer.
+    /// Returns the connector. The first caller sets it up, and others wait for that. The setup takes processor time and
+    /// reads the system's files of certificates, but waits for no peer.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Config`](crate::ErrorKind::Config) when TLS cannot be set up.
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) if TLS cannot be set up.
     pub(in super::super) fn trust(&self) -> Result<&Trust> {
         let made = self.trust.get_or_init(|| {
             let setup = self.setup.lock().take();
