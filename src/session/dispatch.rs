@@ -137,9 +137,7 @@ impl Dispatch {
                 }
             },
             Incoming::Reply { id: ReplyId::Ours(id), body } => self.reply(id.as_u128(), body),
-            Incoming::Reply { id: ReplyId::Other, .. } => {
-                log::debug!("a response was ignored: it belongs to no request of this client")
-            }
+            Incoming::Reply { id: ReplyId::Other, .. } => log::debug!("a response to an unknown request was ignored"),
             Incoming::Malformed(why) => {
                 session.counters.frames_malformed.add(1);
                 session.warn(Alarm::FrameDropped, || {
