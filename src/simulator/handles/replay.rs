@@ -118,8 +118,9 @@ impl Replay {
         Self { simulator, patience: PATIENCE, problems, recorded }
     }
 
-    /// Sets the time that the replay waits for a missing request of the program before it is given up. Default: 60 s,
-    /// of virtual time if the simulator is in virtual time.
+    /// Sets the time that the replay waits for a missing request of the program before it is given up, in seconds of the
+    /// recording: at a [`speed`](crate::simulator::Builder::speed) of 20, 60 s take 3 s. Default: 60 s. In virtual time they
+    /// cost nothing.
     #[must_use]
     pub fn patience(mut self, span: Duration) -> Self {
         self.patience = span;
@@ -147,6 +148,9 @@ impl Replay {
     /// Blocks until the recording was replayed to its end, or until the next request of the program is missing for
     /// longer than [`patience`](Self::patience), and compares.
     ///
+    /// A last `signalwire.unreceive` of the recording may be missing: a program sends it when it is stopped, which the service
+    /// does not do.
+    ///
     /// # Errors
     ///
     /// The differences of the program from the recording.
@@ -155,15 +159,16 @@ impl Replay {
         let look = |given_up: Duration| {
             shared.with(|world| {
                 let until = world.replay.as_ref().map_or(Duration::ZERO, |replay| replay.until(given_up));
-                (world.time.elapsed(), until)
+                // Nothing is left when it is given up.
+                world.time.at_least(until.saturating_sub(world.time.simulated()))
             })
         };
         loop {
-            let (now, until) = look(self.patience);
-            if self.is_over() || until <= now {
+            let left = look(self.patience);
+            if self.is_over() || left.is_zero() {
                 break;
             }
-            let deadline = shared.clock.after(until - now);
+            let deadline = shared.clock.after(left);
             let _over = shared
                 .wait_for(deadline, |world| world.replay.as_ref().is_none_or(|replay| replay.is_over()).then_some(()));
         }

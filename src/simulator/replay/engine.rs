@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::simulator::replay::compare::Names;
 use crate::simulator::replay::differences::Entry;
-use crate::simulator::replay::recording::{CONNECT, LINK, Recording, Sent, Step, What, keys};
+use crate::simulator::replay::recording::{CONNECT, LINK, Recording, Sent, Step, UNRECEIVE, What, keys};
 
 /// One act of the service.
 #[derive(Debug)]
@@ -72,15 +72,33 @@ pub(crate) struct Engine {
     found: Vec<Found>,
     /// Time of the last step.
     last: Duration,
+    /// The steps that the replay does not wait for.
+    optional: HashSet<usize>,
+}
+
+/// The request that a program sends because it is stopped, with what follows from it. The service does not stop a program, so
+/// nothing in a replay makes the program send it.
+fn stopping(recording: &Recording) -> HashSet<usize> {
+    let of_link = |(_, step): &(usize, &Step)| step.group == LINK && step.request().is_some();
+    let last = recording.steps.iter().enumerate().rfind(of_link);
+    let is_stop = |step: &Step| step.request().is_some_and(|(method, _)| method == UNRECEIVE);
+    let Some((stop, step)) = last.filter(|(_, step)| is_stop(step)) else { return HashSet::new() };
+    let follows = |(index, later): (usize, &Step)| match later.what {
+        What::Reply { of, .. } if of == stop => Some(index),
+        What::Cut if later.connection == step.connection => Some(index),
+        _ => None,
+    };
+    recording.steps.iter().enumerate().filter_map(follows).chain([stop]).collect()
 }
 
 /// The step that each step of the service follows: the last request of the same group, but not one of an earlier
 /// connection.
-fn bases(recording: &Recording) -> Vec<Option<usize>> {
+fn bases(recording: &Recording, optional: &HashSet<usize>) -> Vec<Option<usize>> {
     let mut last_of_group: HashMap<usize, usize> = HashMap::new();
     let mut last_on_connection: HashMap<usize, usize> = HashMap::new();
     let mut connects: HashMap<usize, usize> = HashMap::new();
     let base = |(index, step): (usize, &Step)| match &step.what {
+        What::Request { .. } if optional.contains(&index) => None,
         What::Request { method, .. } => {
             last_of_group.insert(step.group, index);
             last_on_connection.insert(step.connection, index);
@@ -122,9 +140,10 @@ impl Engine {
             }
             *before.entry(step.connection).or_default() += 1;
         }
+        let optional = stopping(&recording);
         let mut engine = Self {
             done: vec![None; recording.steps.len()],
-            bases: bases(&recording),
+            bases: bases(&recording, &optional),
             names: Names::new(std::mem::take(&mut recording.fixed)),
             recording,
             groups,
@@ -137,6 +156,7 @@ impl Engine {
             answers: HashMap::new(),
             found: Vec::new(),
             last: Duration::ZERO,
+            optional,
         };
         for group in 0..engine.groups.len() {
             engine.look_at(group);
@@ -314,9 +334,9 @@ impl Engine {
         self.next().unwrap_or_default().max(self.last).saturating_add(patience)
     }
 
-    /// Whether everything was asked and played.
+    /// Whether everything was asked and played, except what a program sends when it is stopped.
     pub(crate) fn is_over(&self) -> bool {
-        self.done.iter().all(Option::is_some)
+        self.done.iter().enumerate().all(|(index, done)| done.is_some() || self.optional.contains(&index))
     }
 
     /// Number of requests of the program that were found.
@@ -344,7 +364,8 @@ impl Engine {
                 let now = Some((found.at, found.method.clone()));
                 entries.push(Entry::new(found.step.and_then(of_recording), now, found.what.clone()));
             }
-            entries.extend(rest.map(|step| Entry::new(of_recording(step), None, None)));
+            let missing = rest.filter(|step| !self.optional.contains(step));
+            entries.extend(missing.map(|step| Entry::new(of_recording(step), None, None)));
             if entries.iter().any(Entry::is_different) {
                 all.push((self.recording.groups[number].clone(), entries));
             }
@@ -395,6 +416,46 @@ mod tests {
             Act::Cut { conn } => format!("cut {conn}"),
         };
         engine.play(at).into_iter().map(name).collect()
+    }
+
+    #[test]
+    fn the_request_that_a_stopped_program_sends_is_not_waited_for_and_not_missed() {
+        let frames = [
+            (0, 1, "request", CONNECT, request("1", CONNECT, json!({}))),
+            (1, 1, "reply", CONNECT, reply("1")),
+            (2, 1, "request", "calling.play", request("2", "calling.play", json!({"call_id": "c"}))),
+            (3, 1, "reply", "calling.play", reply("2")),
+            (4, 1, "request", UNRECEIVE, request("3", UNRECEIVE, json!({"contexts": ["a"]}))),
+            (5, 1, "reply", UNRECEIVE, reply("3")),
+            (9, 1, "event", "calling.call.play", event("e", "calling.call.play", json!({"call_id": "c"}))),
+        ];
+        let mut engine = engine(&frames);
+        for (id, method, params, at) in
+            [("a", CONNECT, json!({}), 0), ("b", "calling.play", json!({"call_id": "c"}), 2)]
+        {
+            assert!(engine.asked(7, MS(at), &request(id, method, params)).is_none());
+            engine.play(MS(at + 1));
+        }
+        assert!(!engine.is_over(), "the playback has not ended");
+        assert_eq!(played(&mut engine, MS(9)), ["e"]);
+        assert!(engine.is_over() && engine.differences().is_empty(), "{:?}", engine.differences());
+        // A program that sends it gets the recorded response.
+        assert!(engine.asked(7, MS(10), &request("z", UNRECEIVE, json!({"contexts": ["a"]}))).is_none());
+        assert_eq!(played(&mut engine, MS(11)), ["z"]);
+        assert!(engine.is_over() && engine.differences().is_empty(), "{:?}", engine.differences());
+
+        // One that is followed by another subscription is part of what the program does.
+        let mut frames = frames.to_vec();
+        frames.push((
+            10,
+            1,
+            "request",
+            "signalwire.receive",
+            request("4", "signalwire.receive", json!({"contexts": ["a"]})),
+        ));
+        frames.push((11, 1, "reply", "signalwire.receive", reply("4")));
+        let engine = self::engine(&frames);
+        assert!(engine.optional.is_empty());
     }
 
     fn call() -> Value {

@@ -14,6 +14,7 @@ const VERSION: u64 = 1;
 /// The method by which client and service check each other on their own.
 const PING: &str = "signalwire.ping";
 pub(crate) const CONNECT: &str = "signalwire.connect";
+pub(crate) const UNRECEIVE: &str = "signalwire.unreceive";
 
 /// A step of the recording.
 #[derive(Clone, Debug)]

@@ -32,7 +32,7 @@ impl World {
             self.play(Act::Reply { conn, is_error: false, method, frame: reply });
             return true;
         }
-        let now = self.time.elapsed();
+        let now = self.time.simulated();
         let refusal = self.replay.as_mut().and_then(|replay| replay.asked(conn, now, &frame));
         if let Some(refusal) = refusal {
             self.play(refusal);
@@ -44,17 +44,18 @@ impl World {
     /// Plays the due steps, and schedules the next ones.
     fn replay_on(&mut self) {
         loop {
-            let now = self.time.elapsed();
+            let now = self.time.simulated();
             let acts = self.replay.as_mut().map(|replay| replay.play(now)).unwrap_or_default();
             if acts.is_empty() {
                 break;
             }
             acts.into_iter().for_each(|act| self.play(act));
         }
-        let now = self.time.elapsed();
+        let now = self.time.simulated();
         if let Some(due) = self.replay.as_ref().and_then(|replay| replay.next()) {
             // A timer that fires too early has no effect.
-            self.after_real(due.saturating_sub(now), Self::replay_on);
+            let wait = self.time.at_least(due.saturating_sub(now));
+            self.after_real(wait, Self::replay_on);
         }
     }
 

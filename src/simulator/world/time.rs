@@ -47,6 +47,21 @@ impl<W> Time<W> {
         Duration::try_from_secs_f64(span.as_secs_f64() / self.speed).unwrap_or(Duration::MAX)
     }
 
+    /// Simulated time since the start.
+    pub(crate) fn simulated(&self) -> Duration {
+        let real = self.elapsed();
+        // Exact where nothing has to be converted.
+        if self.speed == 1.0 { real } else { real.mul_f64(self.speed) }
+    }
+
+    /// What must pass on the real clock so that a span of simulated time is over: never less than that.
+    pub(crate) fn at_least(&self, span: Duration) -> Duration {
+        match self.speed == 1.0 || span.is_zero() {
+            true => span,
+            false => self.real(span).saturating_add(Duration::from_nanos(1)),
+        }
+    }
+
     /// Simulated seconds since a moment.
     pub(crate) fn seconds_since(&self, moment: Instant) -> f64 {
         self.clock.now().saturating_duration_since(moment).as_secs_f64() * self.speed
