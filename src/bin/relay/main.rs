@@ -21,6 +21,7 @@ use clap::{Command, CommandFactory, FromArgMatches, Parser, Subcommand};
 /// SignalWire RELAY from the command line: a service for development on this machine, and tools for a real one.
 #[derive(Debug, Parser)]
 #[command(name = "relay", version, max_term_width = 100, args_override_self = true)]
+#[command(after_help = "RUST_LOG=info or RUST_LOG=debug prints the log of the library to standard error.")]
 struct Relay {
     #[command(subcommand)]
     task: Task,
@@ -54,6 +55,9 @@ fn main() -> ExitCode {
         Ok(relay) => relay,
         Err(error) => return refuse(error),
     };
+    if std::env::var_os("RUST_LOG").is_some() {
+        env_logger::init();
+    }
     let (name, outcome) = match relay.task {
         Task::Sim(flags) => ("sim", sim::run(&flags)),
         Task::Doctor(flags) => ("doctor", doctor::run(&flags)),
