@@ -47,7 +47,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 const GREETING: &str = "All our agents are busy at the moment. You will find the answers to most questions on our \
     website. Please call again between nine and five, or leave us a message there. Thank you for calling, and goodbye.";
 
-fn welcome(call: Call) -> HandlerResult {
+pub fn welcome(call: Call) -> HandlerResult {
     call.answer()?;
     let greeting = call.play(tts(GREETING))?;
     // No thread waits for the end of the greeting, so 64 threads serve any number of callers.

@@ -66,7 +66,7 @@ fn member() -> signalwire_relay::Result<()> {
     client.run()
 }
 
-fn serve(call: Call) -> HandlerResult {
+pub fn serve(call: Call) -> HandlerResult {
     call.answer()?;
     call.play(tts("One moment, please."))?.wait(None)?;
     call.play(silence(Duration::from_secs(4)))?.wait(None)?;

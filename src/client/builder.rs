@@ -28,6 +28,9 @@ pub const DEFAULT_HOST: &str = "relay.signalwire.com";
 /// Environment variable with the path of the trace.
 const TRACE_FILE: &str = "SIGNALWIRE_RELAY_TRACE";
 
+/// Environment variable with the list of what that trace shows unmasked.
+const TRACE_SHOW: &str = "SIGNALWIRE_RELAY_TRACE_SHOW";
+
 /// Environment variable with the path of the certificates.
 const CA_FILE: &str = "SIGNALWIRE_RELAY_CA_FILE";
 
@@ -64,6 +67,7 @@ const CA_FILE: &str = "SIGNALWIRE_RELAY_CA_FILE";
 /// | [`proxy`](Self::proxy), [`no_proxy`](Self::no_proxy) | `https_proxy`, `all_proxy`, `no_proxy`, also in capitals | no proxy |
 /// | [`max_active_calls`](Self::max_active_calls) | `RELAY_MAX_ACTIVE_CALLS` | 1,000 |
 /// | [`trace`](Self::trace) | `SIGNALWIRE_RELAY_TRACE`: the path of a file | no trace |
+/// | [`Trace::content`], [`Trace::numbers`] | `SIGNALWIRE_RELAY_TRACE_SHOW`: `content`, `numbers` or both, with a comma; for the trace of that file | both masked |
 /// | | `RELAY_MAX_CONNECTIONS`: number of clients in one process; read at each `connect` | no limit |
 ///
 /// Times and bounds that few programs set are in [`Tuning`], which [`tuning`](Self::tuning) changes.
@@ -540,10 +544,10 @@ impl Builder {
         let mut connector = self.connector(endpoint)?;
         watch(&mut connector);
         let clock = self.clock;
-        let trace = self.trace.or_else(|| {
-            // A path may be no Unicode.
-            env::var_os(TRACE_FILE).filter(|path| !path.is_empty()).map(Trace::to_file)
-        });
+        let trace = match self.trace {
+            Some(trace) => Some(trace),
+            None => trace_of_environment()?,
+        };
         let router = Router::new(settings.remembered_ids);
         let (sink, contexts) = (Arc::clone(&router), unique(self.contexts));
         let session = Session::new(clock, settings, credentials, contexts, connector, sink, trace.as_ref());
@@ -684,6 +688,26 @@ impl fmt::Debug for UrlPath {
             None => self.0.fmt(f),
         }
     }
+}
+
+/// Returns the trace that the environment turns on.
+fn trace_of_environment() -> Result<Option<Trace>> {
+    // A path may be no Unicode.
+    let Some(path) = env::var_os(TRACE_FILE).filter(|path| !path.is_empty()) else { return Ok(None) };
+    let mut trace = Trace::to_file(path);
+    for word in variable(TRACE_SHOW)?.unwrap_or_default().split(',').map(str::trim) {
+        trace = match word {
+            "" => trace,
+            "content" => trace.content(true),
+            "numbers" => trace.numbers(true),
+            _ => {
+                return Err(error::config(format!(
+                    "{TRACE_SHOW} has `{word}`: it is a list of `content` and `numbers`, such as `content,numbers`"
+                )));
+            }
+        };
+    }
+    Ok(Some(trace))
 }
 
 /// Returns an environment variable. An empty one counts as unset.

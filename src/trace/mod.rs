@@ -168,7 +168,8 @@ impl Trace {
     /// Sets whether the trace shows digits, speech and texts of the parties. Default: the value of
     /// [`Builder::log_content`](crate::Builder::log_content), which is `false`. Secrets are always masked.
     ///
-    /// A trace that is to be replayed needs the content that the program acts on.
+    /// A trace that is to be replayed needs the content that the program acts on. For the trace that
+    /// `SIGNALWIRE_RELAY_TRACE` turns on, `SIGNALWIRE_RELAY_TRACE_SHOW=content` shows it.
     pub fn content(mut self, shown: bool) -> Self {
         self.content = Some(shown);
         self
@@ -176,7 +177,8 @@ impl Trace {
 
     /// Sets whether the trace shows whole phone numbers. Default: the value of
     /// [`Builder::log_numbers`](crate::Builder::log_numbers), which is `false`: numbers that begin with `+` are cut to
-    /// their last four digits.
+    /// their last four digits. For the trace that `SIGNALWIRE_RELAY_TRACE` turns on, `SIGNALWIRE_RELAY_TRACE_SHOW=numbers`
+    /// shows them.
     pub fn numbers(mut self, shown: bool) -> Self {
         self.numbers = Some(shown);
         self

@@ -2,6 +2,7 @@
 
 mod calls;
 mod doctor;
+mod examples;
 mod pages;
 mod sim;
 mod support;

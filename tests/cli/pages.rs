@@ -1,20 +1,13 @@
 //! `relay ladder`, `relay completions` and `relay man`: their output, and their handling of damaged files.
 
 use std::io::Write;
-use std::process::{Command, Output, Stdio};
+use std::process::{Output, Stdio};
 
 use serde_json::Value;
 use signalwire_relay::simulator::Simulator;
 use signalwire_relay::{Client, tts};
 
-use crate::support::{LONG, TempFile, relay};
-
-/// Exit status, stdout and stderr.
-fn run(command: &mut Command) -> (i32, String, String) {
-    let Output { status, stdout, stderr } = command.output().unwrap();
-    let [stdout, stderr] = [stdout, stderr].map(|text| String::from_utf8(text).unwrap());
-    (status.code().unwrap(), stdout, stderr)
-}
+use crate::support::{LONG, TempFile, relay, run};
 
 /// The journal of a call that is answered and hears a text, and the ID of the call.
 fn journal(name: &str) -> (TempFile, String) {

@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::Duration;
@@ -24,6 +24,13 @@ pub fn relay(arguments: &[&str]) -> Command {
         }
     }
     command
+}
+
+/// Runs a program to its end: its exit status, and what it printed.
+pub fn run(command: &mut Command) -> (i32, String, String) {
+    let Output { status, stdout, stderr } = command.output().unwrap();
+    let [stdout, stderr] = [stdout, stderr].map(|text| String::from_utf8(text).unwrap());
+    (status.code().unwrap(), stdout, stderr)
 }
 
 /// The lines of a stream, as they come.

@@ -1,5 +1,7 @@
 //! The examples: each has a trace that is drawn and replayed.
 
+use std::sync::Mutex;
+use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use serde_json::json;
@@ -19,9 +21,24 @@ mod fax;
 #[path = "../../examples/ivr.rs"]
 #[allow(dead_code)]
 mod ivr;
+#[path = "../../examples/many_calls.rs"]
+#[allow(dead_code)]
+mod many_calls;
 #[path = "../../examples/payment.rs"]
 #[allow(dead_code)]
 mod payment;
+#[path = "../../examples/queue.rs"]
+#[allow(dead_code)]
+mod queue;
+#[path = "../../examples/reminder.rs"]
+#[allow(dead_code)]
+mod reminder;
+#[path = "../../examples/rolling_restart.rs"]
+#[allow(dead_code)]
+mod rolling_restart;
+#[path = "../../examples/text_bot.rs"]
+#[allow(dead_code)]
+mod text_bot;
 #[path = "../../examples/transfer.rs"]
 #[allow(dead_code)]
 mod transfer;
@@ -50,7 +67,7 @@ pub const PAYMENT: Scene = Scene {
     },
 };
 
-const SCENES: [Scene; 7] = [
+const SCENES: [Scene; 12] = [
     Scene {
         name: "ivr",
         people: |sim| drop(sim.callee("+15553334444").answers().when_put_through().says("Hello, how can I help?")),
@@ -139,6 +156,74 @@ const SCENES: [Scene; 7] = [
             sim.push_event("calling.user_event", json!({"call_id": ann.call_id(), "event": "hand_over"}));
             ann.wait_ended(LONG).expect("the end");
         },
+    },
+    Scene {
+        name: "queue",
+        people: |sim| {
+            let agent = sim.callee("+15553330001").answers_after(8 * SECOND).when_put_through();
+            agent.says("Support, how can I help?").waits(9 * SECOND).hangs_up();
+        },
+        // In the example a thread of its own calls the agent. Here it is the handler of a text message: virtual time knows
+        // the threads of handlers.
+        program: |client| {
+            let (waiting, line) = channel();
+            client.on_call(move |call| queue::wait_in_line(&call, &waiting));
+            let line = Mutex::new(line);
+            client.on_message(move |message| {
+                let node_id = line.lock().expect("the line").try_recv()?;
+                Ok(queue::serve(&message.client().expect("the client"), &node_id)?)
+            });
+        },
+        happens: |sim| {
+            let caller = sim.caller(CALLER).calls(OURS).is_silent().dials();
+            sim.advance(20 * SECOND);
+            sim.texts("+15553330001", OURS, "next");
+            caller.wait_ended(LONG).expect("the end");
+        },
+    },
+    Scene {
+        name: "reminder",
+        people: |sim| {
+            sim.callee("+15552220000").is_busy();
+            sim.callee("+15552220001").does_not_answer();
+            sim.callee("+15552220002").answers().is_machine("You have reached my mailbox.", true);
+            sim.callee("+15552220003").answers().is_person();
+        },
+        program: |client| {
+            let results = (0..4).map(|n| reminder::remind(client, &format!("+1555222000{n}"), OURS, "Ann").result);
+            let results: Vec<_> = results.collect();
+            assert_eq!(results, ["not reached", "not reached", "left a message", "reminded"]);
+        },
+        happens: |_| (),
+    },
+    Scene {
+        name: "text_bot",
+        people: |_| (),
+        program: |client| {
+            let bot = text_bot::Bot::default();
+            client.on_message(move |message| bot.answer(&message));
+        },
+        happens: |sim| {
+            for body in ["hours", "STOP", "hours", "start"] {
+                sim.texts(CALLER, OURS, body);
+                sim.advance(REST);
+            }
+        },
+    },
+    Scene {
+        name: "many_calls",
+        people: |_| (),
+        program: |client| client.on_call(many_calls::welcome),
+        happens: |sim| {
+            let callers: Vec<_> = (0..5).map(|n| sim.caller(format!("+1555123000{n}")).is_silent().dials()).collect();
+            callers.iter().for_each(|caller| drop(caller.wait_ended(LONG).expect("the end")));
+        },
+    },
+    Scene {
+        name: "rolling_restart",
+        people: |_| (),
+        program: |client| client.on_call(rolling_restart::serve),
+        happens: |sim| drop(sim.caller(CALLER).is_silent().dials().wait_ended(LONG).expect("the end")),
     },
 ];
 

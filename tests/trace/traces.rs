@@ -438,6 +438,44 @@ fn the_same_scene_gives_the_same_trace_in_virtual_time() {
 const OF_CHILD: &str = "RELAY_TRACE_TEST";
 
 #[test]
+fn the_environment_chooses_what_its_trace_shows_and_a_wrong_word_is_refused() {
+    if std::env::var(OF_CHILD).is_ok() {
+        let sim = virtual_sim();
+        let client = match Client::builder().simulator(&sim).connect() {
+            Ok(client) => client,
+            Err(error) => return assert_eq!(error.to_string(), std::env::var(OF_CHILD).unwrap()),
+        };
+        let message = sms("+15552222222").from("+15551111111").body("see you soon");
+        client.send_message(message).unwrap().wait(LONG).unwrap();
+        return client.disconnect();
+    }
+    let refused = "SIGNALWIRE_RELAY_TRACE_SHOW has `texts`: it is a list of `content` and `numbers`, such as \
+                   `content,numbers`";
+    for (show, content, number) in [
+        ("", false, false),
+        ("content", true, false),
+        ("numbers", false, true),
+        ("content, numbers", true, true),
+        ("content,texts", false, false),
+    ] {
+        let directory = Directory::new();
+        let file = directory.file("shown.jsonl");
+        let name = "traces::the_environment_chooses_what_its_trace_shows_and_a_wrong_word_is_refused";
+        let child = Command::new(std::env::current_exe().unwrap())
+            .args([name, "--exact"])
+            .env("SIGNALWIRE_RELAY_TRACE", &file)
+            .env("SIGNALWIRE_RELAY_TRACE_SHOW", show)
+            .env(OF_CHILD, refused)
+            .output()
+            .unwrap();
+        assert!(child.status.success(), "{show}: {}", String::from_utf8_lossy(&child.stdout));
+        let text = std::fs::read_to_string(&file).unwrap_or_default();
+        assert_eq!(text.is_empty(), show.contains("texts"), "{show}: {text}");
+        assert_eq!((text.contains("see you soon"), text.contains("+15552222222")), (content, number), "{show}: {text}");
+    }
+}
+
+#[test]
 fn the_environment_names_the_file_and_the_builder_wins() {
     if let Ok(builders) = std::env::var(OF_CHILD) {
         let sim = virtual_sim();
