@@ -36,6 +36,7 @@ impl<T: IntoResult> CallbackResult for T {}
 mod sealed {
     use super::HandlerResult;
 
+    /// A return type of handlers and callbacks.
     pub trait IntoResult {
         fn into_result(self) -> HandlerResult;
     }
@@ -115,6 +116,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[derive(Clone)]
 pub struct Error(Arc<Inner>);
 
+/// The fields of an error, behind one pointer.
 struct Inner {
     kind: ErrorKind,
     phase: Option<Phase>,

@@ -20,8 +20,10 @@ pub(crate) const PARTS: usize = 5;
 /// Largest buffer that is kept, in bytes. A larger one is freed once it is empty.
 const KEPT: usize = 64 << 10;
 
+/// A queue of jobs and letters that are delivered on workers, one after the other.
 pub(crate) struct Mailbox(Mutex<Inner>);
 
+/// The state of a mailbox, behind its lock.
 #[derive(Default)]
 struct Inner {
     waiting: Batch,
@@ -47,6 +49,7 @@ pub(crate) struct Letter {
     pub(crate) bytes: usize,
 }
 
+/// An entry of a mailbox.
 enum Notice {
     Job(Job),
     /// A letter and the lengths of its texts.

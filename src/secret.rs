@@ -52,6 +52,7 @@ pub(crate) struct Secrets {
     inner: Mutex<Inner>,
 }
 
+/// The secrets, behind their lock.
 #[derive(Default)]
 struct Inner {
     /// The client's own credentials and IDs.

@@ -43,6 +43,7 @@ const RETRY: Duration = Duration::from_millis(200);
 /// Interval in which a refusal is logged at most once.
 const WARNED: Duration = Duration::from_secs(10);
 
+/// A piece of user code that a worker runs.
 pub(crate) type Job = Box<dyn FnOnce() + Send>;
 
 /// The mark of a thread of the crate that is no worker.
@@ -105,9 +106,11 @@ impl Default for Pool {
     }
 }
 
+/// A pool of threads for user code.
 #[derive(Clone)]
 pub(crate) struct Workers(Arc<Shared>);
 
+/// The state of a pool, shared with its threads.
 struct Shared {
     clock: Clock,
     secrets: Arc<Secrets>,
@@ -121,6 +124,7 @@ struct Shared {
     call: OnceLock<Box<dyn Fn() + Send + Sync>>,
 }
 
+/// The jobs and the counts of threads, behind their lock.
 #[derive(Default)]
 struct Queue {
     jobs: VecDeque<Job>,
@@ -259,6 +263,7 @@ impl Workers {
 
     /// Wakes or makes one worker, if there is work for which none was woken.
     pub(crate) fn kick(&self) {
+        /// The next step to get a job done.
         enum Next {
             Wake,
             Make,

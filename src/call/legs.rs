@@ -85,6 +85,7 @@ pub(crate) struct Legs {
     known: HashMap<Box<str>, Known>,
 }
 
+/// A leg with its number in the order of arrival, and the time since which it has been ringing.
 #[derive(Debug)]
 struct Known {
     number: usize,

@@ -20,6 +20,7 @@ use crate::protocol::frame::Reply;
 use crate::session::{Charge, Session, end_wait};
 use crate::stream::{EventStream, StreamSender};
 
+/// A callback of the program for the result of an operation.
 pub(super) type Callback<T> = Box<dyn FnOnce(&Result<T>) + Send>;
 
 /// The state of an operation. It holds no call.
@@ -31,6 +32,7 @@ pub(super) struct OpCore<O: Operation> {
     inner: Mutex<OpInner<O>>,
 }
 
+/// The part of an operation's state that is behind its lock.
 struct OpInner<O: Operation> {
     over: bool,
     /// Whether the service has accepted the operation, according to a response or an event.

@@ -25,6 +25,7 @@ pub enum Meaning {
 }
 
 pub(crate) mod sealed {
+    /// Implemented only by the crate, which seals [`Operation`](super::Operation).
     pub trait Sealed {}
 }
 use sealed::Sealed;

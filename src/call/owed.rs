@@ -15,6 +15,7 @@ const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_sec
 /// Shortest time between attempts that are not sent, however short the request timeout is.
 const SHORTEST_ATTEMPT: Duration = Duration::from_secs(1);
 
+/// A request about a call that the client has to send on its own.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Duty {
     /// Sends `calling.end`. The request is sent in another session, too: it does no harm to an ended call, and without

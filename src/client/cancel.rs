@@ -31,6 +31,7 @@ use crate::session::Session;
 #[derive(Clone, Default)]
 pub struct CancelToken(Arc<Mutex<State>>);
 
+/// The state of a token, behind its lock.
 #[derive(Default)]
 struct State {
     cancelled: bool,

@@ -295,6 +295,7 @@ struct Report {
     state: Mutex<State>,
 }
 
+/// The results of the checks so far.
 #[derive(Default)]
 struct State {
     /// Number of [`CHECKS`] that were reported.

@@ -57,6 +57,7 @@ pub struct Dialing {
     core: Arc<DialCore>,
 }
 
+/// The state of a dial, shared by its handles, its request and the tables of the client.
 pub(crate) struct DialCore {
     tag: Box<str>,
     /// The dial's destinations, for messages.
@@ -82,7 +83,9 @@ pub(crate) struct DialCore {
     taken: AtomicBool,
 }
 
+/// A listener of the program for the steps of legs.
 type LegHandler = Arc<dyn Fn(&Leg) -> HandlerResult + Send + Sync>;
+/// A callback of the program for the result of a dial.
 type Callback = Box<dyn FnOnce(&Result<Call>) -> HandlerResult + Send>;
 
 /// The steps of the legs, and the receivers of these steps.

@@ -35,14 +35,17 @@ pub(crate) trait Offered: Clone + Send + Sync + 'static {
     fn is_over(&self) -> bool;
 }
 
+/// The handler that the program has registered.
 type Handler<T> = Arc<dyn Fn(T) -> HandlerResult + Send + Sync>;
 
+/// The inbound calls or messages that wait for the program: for its handler, or for a blocking method.
 pub(crate) struct Inbox<T> {
     inner: Mutex<Inner<T>>,
     /// Bytes of the waiting offers, and of those that handlers hold.
     bytes: Arc<AtomicUsize>,
 }
 
+/// The state of an inbox, behind its lock.
 struct Inner<T> {
     handler: Option<Handler<T>>,
     /// Offers that wait to be claimed, or for a thread of the handler: each of these has a job of [`Inbox::serve`].
@@ -55,6 +58,7 @@ struct Inner<T> {
     closed: bool,
 }
 
+/// An offer that waits in the inbox.
 struct Waiting<T> {
     /// `None` if the offer waits for its handler without a limit.
     until: Deadline,
@@ -115,6 +119,7 @@ impl<T: Offered> Inbox<T> {
 
     /// Adds an offer. Called on the reader.
     pub(crate) fn offer(self: &Arc<Self>, session: &Arc<Session>, offer: T) {
+        /// The receiver of an offer.
         enum To<T> {
             Handler,
             Puller(Arc<Latch<Option<T>>>),

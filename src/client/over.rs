@@ -58,6 +58,7 @@ pub(super) struct OverDials {
     added: u64,
 }
 
+/// A dial that the service has ended.
 struct OverDial {
     number: u64,
     how: HowOver,

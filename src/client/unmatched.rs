@@ -11,11 +11,13 @@ use crate::protocol::frame::Envelope;
 use crate::session::Session;
 use crate::workers::run_each;
 
+/// The listeners of a client for events whose call or message is unknown.
 pub(super) struct UnmatchedEvents {
     inner: Mutex<Inner>,
     mailbox: Arc<Mailbox>,
 }
 
+/// The listeners, behind their lock.
 #[derive(Default)]
 struct Inner {
     listeners: Vec<Arc<ListenerEntry>>,

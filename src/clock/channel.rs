@@ -10,6 +10,7 @@ use super::Deadline;
 #[cfg(feature = "simulator")]
 use super::virtual_time::{Key, Virtual};
 
+/// The sending half of a channel, whose waits count in virtual time.
 pub(crate) struct Sender<T> {
     // This field stands before the bell, which rings after it is dropped.
     to: crossbeam_channel::Sender<T>,
@@ -19,6 +20,7 @@ pub(crate) struct Sender<T> {
     bell: Option<Bell>,
 }
 
+/// The receiving half of a channel, whose waits count in virtual time.
 pub(crate) struct Receiver<T> {
     from: crossbeam_channel::Receiver<T>,
     /// Whether the receiving thread is the sleeper of the senders.

@@ -35,6 +35,7 @@ use self::virtual_time::{Key, Virtual};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Clock(ClockKind);
 
+/// The source of a clock's time.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 enum ClockKind {
     #[default]

@@ -22,6 +22,7 @@ pub(crate) enum Share {
     Most,
 }
 
+/// The number of threads in the process, and their limit.
 struct Ceiling {
     count: AtomicUsize,
     limit: OnceLock<usize>,

@@ -60,9 +60,11 @@ impl Key {
     }
 }
 
+/// A clock whose time passes when every thread that takes part waits.
 #[derive(Clone)]
 pub(super) struct Virtual(Arc<Mutex<State>>);
 
+/// The state of a virtual clock, behind its lock.
 struct State {
     began: Instant,
     now: Instant,
@@ -95,6 +97,7 @@ struct State {
     refusals: usize,
 }
 
+/// A thread that waits for a wake or a deadline.
 struct Waiting {
     key: Key,
     until: Deadline,

@@ -39,6 +39,7 @@ pub(super) struct Section {
     live: usize,
 }
 
+/// The column of a call's leg, and its progress.
 #[derive(Clone, Debug)]
 struct Leg {
     column: Column,
@@ -51,6 +52,7 @@ struct Leg {
 /// A request: client, connection, whether the service sent it, ID.
 type Key = (u64, u64, bool, String);
 
+/// A request whose response has not been drawn yet.
 #[derive(Clone, Debug)]
 struct Open {
     method: String,

@@ -6,6 +6,7 @@ use std::ops::Range;
 /// The longest escape: `\ud83d\ude00`.
 const LONGEST_ESCAPE: usize = 12;
 
+/// The set of escapes that a text is decoded with.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Escapes {
     /// `%2F`, `\u002f`, `&#47;` and similar ones.
@@ -71,6 +72,7 @@ fn cut_escape(bytes: &[u8]) -> Option<usize> {
     tail.rev().find(|at| matches!(bytes[*at], b'%' | b'\\' | b'&' | b'='))
 }
 
+/// The meaning of an escape.
 #[derive(Clone, Copy)]
 enum Means {
     Nothing,

@@ -332,6 +332,7 @@ enum Pattern {
     Beginning,
 }
 
+/// A node of the automaton that finds all patterns in one pass.
 #[derive(Default)]
 struct Node {
     unit: u8,

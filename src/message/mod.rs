@@ -67,9 +67,12 @@ pub struct Message {
     core: Arc<MessageCore>,
 }
 
+/// A callback of the program for the final state of a message.
 type Callback = Box<dyn FnOnce(&Result<MessageStateEvent>) -> HandlerResult + Send>;
+/// A listener of the program for the states of a message.
 type Handler = Arc<dyn Fn(&MessageStateEvent) -> HandlerResult + Send + Sync>;
 
+/// The state of a message, shared by its handles and the tables of the client.
 pub(crate) struct MessageCore {
     session: Weak<Session>,
     secrets: Arc<Secrets>,
@@ -77,6 +80,7 @@ pub(crate) struct MessageCore {
     inner: Mutex<Inner>,
 }
 
+/// The part of a message's state that is behind its lock.
 struct Inner {
     id: Box<str>,
     context: String,

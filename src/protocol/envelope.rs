@@ -148,6 +148,7 @@ impl<'de> Deserialize<'de> for Envelope<'de> {
     }
 }
 
+/// Reads the envelope of an event.
 struct EnvelopeVisitor;
 
 impl<'de> Visitor<'de> for EnvelopeVisitor {
@@ -191,6 +192,7 @@ impl<'de> Deserialize<'de> for MaybeEnvelope<'de> {
     }
 }
 
+/// Reads JSON that may be the envelope of an event.
 struct MaybeEnvelopeVisitor;
 
 impl<'de> Visitor<'de> for MaybeEnvelopeVisitor {
@@ -240,6 +242,7 @@ impl<'de> Deserialize<'de> for EventHead<'de> {
     }
 }
 
+/// Reads the members of an event's payload by which it is routed.
 struct HeadVisitor;
 
 impl<'de> Visitor<'de> for HeadVisitor {

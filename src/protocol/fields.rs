@@ -22,9 +22,11 @@ pub struct Fields {
     extra: Members,
 }
 
+/// The members of a JSON object, in the order in which they were set.
 #[derive(Clone, Default, PartialEq)]
 struct Members(Vec<(Cow<'static, str>, Member)>);
 
+/// The value of a member.
 #[derive(Clone, PartialEq)]
 enum Member {
     Value(Value),

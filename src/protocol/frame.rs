@@ -361,6 +361,7 @@ pub(crate) fn push_string(out: &mut String, text: &str) {
 
 // Inbound frames.
 
+/// The members of a JSON-RPC frame, not read yet.
 #[derive(Default)]
 struct Frame<'a> {
     id: Option<&'a RawValue>,
@@ -378,6 +379,7 @@ impl<'de> Deserialize<'de> for Frame<'de> {
     }
 }
 
+/// Reads the members of a JSON-RPC frame.
 struct FrameVisitor;
 
 impl<'de> Visitor<'de> for FrameVisitor {

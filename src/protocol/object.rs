@@ -216,6 +216,7 @@ impl<'de> Deserialize<'de> for Object<'de> {
     }
 }
 
+/// Reads a JSON value, and keeps it if it is a scalar.
 struct ScalarVisitor;
 
 impl<'de> Visitor<'de> for ScalarVisitor {
@@ -266,6 +267,7 @@ impl<'de> Visitor<'de> for ScalarVisitor {
     }
 }
 
+/// Reads the members with these names.
 struct Pick<'n, const N: usize>([&'n str; N]);
 
 impl<'de, const N: usize> DeserializeSeed<'de> for Pick<'_, N> {
@@ -300,6 +302,7 @@ impl<'de, const N: usize> Visitor<'de> for Pick<'_, N> {
     }
 }
 
+/// Reads the members of a JSON object.
 struct ObjectVisitor;
 
 impl<'de> Visitor<'de> for ObjectVisitor {

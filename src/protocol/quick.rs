@@ -58,6 +58,7 @@ pub(super) fn head(payload: &RawValue) -> Option<EventHead<'_>> {
     }
 }
 
+/// A position in a JSON text.
 struct Scan<'a> {
     text: &'a str,
     at: usize,

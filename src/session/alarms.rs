@@ -10,6 +10,7 @@ use crate::clock::Deadline;
 /// Time during which further warnings of one kind are counted after one was logged.
 const PERIOD: Duration = Duration::from_secs(10);
 
+/// A kind of warning, of which only the first ones in a period are logged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Alarm {
     CallPassed,
@@ -61,9 +62,11 @@ impl Alarm {
     }
 }
 
+/// The warnings of a client, counted by kind.
 #[derive(Default)]
 pub(super) struct Alarms(Mutex<[Counted; Alarm::COUNT]>);
 
+/// The warnings of one kind in the current period.
 #[derive(Clone, Copy, Default)]
 struct Counted {
     /// End of the period in which the warnings are counted.

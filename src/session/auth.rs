@@ -60,6 +60,7 @@ pub(super) struct Backlog {
     bytes: usize,
 }
 
+/// A frame that arrived before the response to the authentication.
 struct Early {
     text: String,
     acknowledged: bool,

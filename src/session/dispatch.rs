@@ -264,6 +264,7 @@ fn log_event(session: &Session, envelope: &Envelope<'_>) {
 }
 
 fn wants_restart(params: &RawValue) -> bool {
+    /// The parameters of a disconnect request.
     #[derive(Deserialize)]
     struct Params {
         restart: Option<bool>,

@@ -67,6 +67,7 @@ fn failed(panic: &(dyn Any + Send)) -> Error {
     error::protocol(format!("the reader failed, which is a defect of this crate: {}", panic_text(panic)))
 }
 
+/// The reader thread, through all connections of the client.
 struct Reader {
     session: Arc<Session>,
     dispatch: Dispatch,

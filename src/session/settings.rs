@@ -107,6 +107,7 @@ pub(crate) const OFFLINE_QUEUE: usize = 2000;
 /// standard library gives a thread.
 pub(crate) const WORKER_STACK: usize = 1 << 20;
 
+/// The settings of a client, from its builder.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
     pub(crate) agent: String,

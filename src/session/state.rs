@@ -89,6 +89,7 @@ impl Iterator for LinkStates {
 /// The present state, and the streams that receive its changes.
 pub(crate) struct Board(Mutex<Inner>);
 
+/// The state of the connection and its receivers, behind their lock.
 struct Inner {
     current: LinkState,
     streams: Vec<Sender<LinkState>>,

@@ -169,6 +169,7 @@ fn plain(doc: &str) -> String {
     text.replace('\\', "\\\\")
 }
 
+/// A number that only grows.
 #[derive(Default)]
 pub(crate) struct Counter(AtomicU64);
 
@@ -182,6 +183,7 @@ impl Counter {
     }
 }
 
+/// The counters of a client.
 #[derive(Default)]
 pub(crate) struct Counters {
     pub(crate) frames_received: Counter,

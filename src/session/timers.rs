@@ -14,6 +14,7 @@ pub(crate) type Task<S> = Box<dyn FnOnce(&Arc<S>) + Send>;
 /// The tasks of a session. Each task receives the session.
 pub(crate) struct Timers<S>(Mutex<Inner<S>>);
 
+/// The tasks, behind their lock.
 struct Inner<S> {
     tasks: BTreeMap<TimerId, Task<S>>,
     made: u64,

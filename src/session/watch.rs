@@ -55,6 +55,7 @@ impl Watch {
     }
 }
 
+/// The connection that is watched.
 pub(super) struct Watched {
     pub(super) generation: u64,
     pulse: Pulse,
@@ -72,12 +73,14 @@ pub(super) struct Watched {
     pub(super) cut: Option<&'static str>,
 }
 
+/// A ping without a sign of life since.
 #[derive(Clone, Copy)]
 struct Ping {
     sent: Instant,
     until: Deadline,
 }
 
+/// A ping without a response.
 #[derive(Clone, Copy)]
 struct Unanswered {
     since: Instant,

@@ -102,6 +102,7 @@ pub struct VirtualThread<T> {
     end: Arc<End<T>>,
 }
 
+/// The end of a thread, with its result.
 struct End<T> {
     outcome: Mutex<Option<std::thread::Result<T>>>,
     bell: Condvar,

@@ -42,6 +42,7 @@ pub(super) enum What {
     Lost(u64),
 }
 
+/// An entry that waits to be formatted.
 pub(super) struct Entry {
     pub(super) at: Instant,
     pub(super) wall: SystemTime,
@@ -271,6 +272,7 @@ struct Calls {
     bytes: usize,
 }
 
+/// The last lines about one call.
 #[derive(Default)]
 struct OfCall {
     lines: VecDeque<Arc<str>>,

@@ -100,6 +100,7 @@ pub struct Trace {
     call_bytes: usize,
 }
 
+/// The receiver of the lines.
 #[derive(Clone)]
 enum Target {
     File(PathBuf),
@@ -206,6 +207,7 @@ impl Trace {
 #[derive(Clone)]
 pub(crate) struct Tracer(Arc<Shared>);
 
+/// The state of a tracer, shared with its thread.
 struct Shared {
     /// The clock of the client, for the times of lines.
     clock: Clock,
@@ -226,6 +228,7 @@ struct Shared {
     done: Latch<()>,
 }
 
+/// The entries and lines that wait to be written.
 #[derive(Default)]
 struct Queue {
     entries: VecDeque<Entry>,

@@ -28,6 +28,7 @@ pub(super) struct Output {
     sink: Mutex<Sink>,
 }
 
+/// The receiver of the lines, and its state.
 struct Sink {
     to: To,
     /// Whether a line was written in part: the next one must begin on a new line.
@@ -36,6 +37,7 @@ struct Sink {
     begun: bool,
 }
 
+/// The kind of receiver.
 enum To {
     Writer(Box<dyn Write + Send>),
     File(Rotated),

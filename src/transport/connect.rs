@@ -128,6 +128,7 @@ enum Step {
     Cut,
 }
 
+/// A function that looks up the addresses of a name.
 type Find = dyn Fn(&str, u16) -> io::Result<Vec<SocketAddr>> + Send + Sync;
 
 /// The name lookups of one client. A lookup of the system cannot be interrupted, so it may outlive its attempt; later
@@ -137,6 +138,7 @@ struct Lookups {
     state: Mutex<LookupState>,
 }
 
+/// The lookup that runs, and the attempts that wait for it.
 #[derive(Default)]
 struct LookupState {
     running: bool,

@@ -110,6 +110,7 @@ pub(super) enum Found {
     Close(Range<usize>),
 }
 
+/// The kind of a message.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Text,
@@ -238,6 +239,7 @@ impl Decoder {
     }
 }
 
+/// The header of a WebSocket frame.
 struct Header {
     is_final: bool,
     opcode: u8,

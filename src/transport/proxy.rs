@@ -21,6 +21,7 @@ const HEAD: usize = 16 << 10;
 /// Number of characters of a proxy's message that are shown.
 const SHOWN: usize = 80;
 
+/// The protocol of a proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum ProxyKind {
     Http,
@@ -39,6 +40,7 @@ pub(crate) struct Proxy {
     login: Option<Login>,
 }
 
+/// User name and password for a proxy.
 #[derive(Clone, Debug)]
 struct Login {
     user: Secret,

@@ -1,6 +1,7 @@
 //! The rules of the repository, checked by reading it.
 
 mod rooms;
+mod types;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -317,7 +318,8 @@ fn tests_wait_for_something_and_do_not_sleep() {
     let outside = rust("tests").into_iter().map(|source| (source, "tests"));
     for (source, top) in outside.chain(rust("src").into_iter().map(|source| (source, "src"))) {
         for (n, line) in source.text.lines().enumerate().filter(|(_, line)| line.contains(sleep)) {
-            if !line.contains('"') {
+            // The documentation shows programs, which may sleep.
+            if !line.contains('"') && !line.trim_start().starts_with("///") {
                 found.push(format!("{top}/{}:{}: {line}", source.path, n + 1));
             }
         }

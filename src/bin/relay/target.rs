@@ -21,6 +21,7 @@ pub struct Target {
     pub tls_backend: Option<Backend>,
 }
 
+/// The TLS library of a connection.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub enum Backend {
     /// The platform's library: OpenSSL on Linux

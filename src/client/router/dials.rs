@@ -19,6 +19,7 @@ use crate::session::{Alarm, Session};
 /// `true` if the call that an event reports was made by another call, as by `calling.connect`, or is bridged with one. It
 /// may have the tag of a dial, and is no leg of that dial.
 fn is_spawned(envelope: &Envelope<'_>) -> bool {
+    /// The members of an event that name other calls.
     #[derive(Deserialize)]
     struct Payload<'a> {
         #[serde(borrow)]

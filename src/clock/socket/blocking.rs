@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::clock::Deadline;
 
+/// A socket whose blocking calls end when it is shut down.
 pub(crate) struct Socket(TcpStream);
 
 impl Socket {

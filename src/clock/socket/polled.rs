@@ -13,6 +13,7 @@ use crate::clock::Deadline;
 /// Longest time for which a caller stays blocked after a cut.
 const STEP: Duration = Duration::from_millis(100);
 
+/// A socket that is polled in steps, for systems on which a shutdown does not end a blocking call.
 pub(crate) struct Socket {
     socket: TcpStream,
     /// Whether reading was cut. `write_cut` is the same for writing.

@@ -32,6 +32,7 @@ pub struct Fault {
     pub(crate) lasting: Option<Duration>,
 }
 
+/// The kind of a fault, with its parameters.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum FaultKind {
     // The line.
@@ -57,6 +58,7 @@ pub(crate) enum FaultKind {
     Act(Act),
 }
 
+/// A fault that happens once, when it is injected.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Act {
     Reset,

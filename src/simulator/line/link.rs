@@ -66,6 +66,7 @@ pub(crate) struct Lines {
     bell: Condvar,
 }
 
+/// The shape of the lines and the open connections, behind their lock.
 #[derive(Default)]
 struct State {
     shape: Shape,
@@ -105,6 +106,7 @@ impl Lines {
     }
 }
 
+/// The progress of a connection.
 #[derive(Default)]
 struct Flags {
     closed: bool,

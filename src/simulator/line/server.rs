@@ -32,6 +32,7 @@ const REACH_LIMIT: Duration = Duration::from_secs(1);
 /// Number of frames that are written before they are flushed together.
 const BATCH: usize = 256;
 
+/// The listener of the simulator with its connections and threads.
 pub(crate) struct Server {
     host: Arc<dyn Host>,
     address: SocketAddr,
@@ -52,6 +53,7 @@ struct Keeper {
     far: Option<TcpStream>,
 }
 
+/// The thread that accepts connections.
 struct Listening {
     stop: Arc<AtomicBool>,
     thread: JoinHandle<()>,

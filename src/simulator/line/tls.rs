@@ -27,6 +27,7 @@ use crate::simulator::line::out::Out;
 /// Number of bytes that are read from a socket at once.
 const SCRATCH: usize = 32 << 10;
 
+/// The TLS settings of the server.
 pub(crate) struct Acceptor(Arc<ServerConfig>);
 
 /// The certificate of the authority, in a file that goes with this value.

@@ -47,6 +47,7 @@ pub enum InteractionKind {
 #[derive(Clone, PartialEq, Eq)]
 pub struct Interaction(Arc<Inner>);
 
+/// The fields of an interaction, behind one pointer.
 #[derive(PartialEq, Eq)]
 struct Inner {
     kind: InteractionKind,

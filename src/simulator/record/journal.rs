@@ -42,6 +42,7 @@ pub enum FrameKind {
 #[derive(Clone)]
 pub struct FrameRecord(Arc<Inner>);
 
+/// The fields of a frame record, behind one pointer.
 struct Inner {
     sequence: u64,
     at: Duration,
@@ -52,6 +53,7 @@ struct Inner {
     frame: Frame,
 }
 
+/// The content of a frame.
 pub(crate) enum Frame {
     Json(Value),
     Text(String),

@@ -50,6 +50,7 @@ pub struct Differences {
     ladders: Box<Ladders>,
 }
 
+/// The ladders of the recording and of the replay.
 #[derive(Clone)]
 struct Ladders {
     recorded: Ladder,

@@ -46,6 +46,7 @@ struct Group {
     asked: usize,
 }
 
+/// Plays a recording in place of the service, and compares the program with it.
 #[derive(Debug)]
 pub(crate) struct Engine {
     recording: Recording,

@@ -29,6 +29,7 @@ pub(crate) struct Step {
     pub(crate) what: What,
 }
 
+/// The content of a step.
 #[derive(Clone, Debug)]
 pub(crate) enum What {
     /// The program asked for something.
@@ -41,6 +42,7 @@ pub(crate) enum What {
     Cut,
 }
 
+/// The kind of a frame that the service sent on its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Sent {
     Event,

@@ -15,6 +15,7 @@ use crate::simulator::world::state::World;
 /// The sender of a request: the connection and its session.
 pub(crate) type From<'a> = (u64, &'a str);
 
+/// The function that carries out a method of the session.
 type Carry = fn(&mut World, From<'_>, &Params) -> Reply;
 
 /// The methods that address no call: name, fields, last event, and what carries them out.

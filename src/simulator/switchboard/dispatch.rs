@@ -21,6 +21,7 @@ pub(crate) struct Row {
     run: Run,
 }
 
+/// The part of the simulator that carries out a method.
 enum Run {
     /// The method moves calls.
     Call(Carry),
@@ -32,6 +33,7 @@ enum Run {
     Refused,
 }
 
+/// The function that carries out a method of a call.
 type Carry = fn(&mut World, &str, &Params) -> Reply;
 
 /// The methods that move calls: name, fields, last event, secrets, and what carries them out.

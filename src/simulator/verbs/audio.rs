@@ -26,6 +26,7 @@ pub(crate) const ECHO: Verb = Verb {
 /// Default duration of an echo.
 const ECHO_SECONDS: f64 = 60.0;
 
+/// Noise reduction on a call.
 struct Denoiser;
 
 fn denoise(_: &Params, call: &View<'_>, out: &mut Steps) -> Result<Begun, Refusal> {
@@ -56,6 +57,7 @@ impl Activity for Denoiser {
     }
 }
 
+/// An echo on a call.
 struct Echo;
 
 fn echo(params: &Params, call: &View<'_>, out: &mut Steps) -> Result<Begun, Refusal> {

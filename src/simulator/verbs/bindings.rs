@@ -30,6 +30,7 @@ const FAMILY: &str = "bind_digit";
 /// Number of the last digits that are kept, and the greatest length of a sequence.
 pub(crate) const KEYS_KEPT: usize = 64;
 
+/// A request that is made when the caller presses certain digits.
 struct Binding {
     digits: String,
     method: String,

@@ -36,6 +36,7 @@ const EVENT: &str = "calling.call.collect";
 /// The alarm of the input: its begin, its next digit, or the silence behind its words.
 const INPUT: &str = "input";
 
+/// A collect on a call, with its prompt.
 struct Collecting {
     is_prompt: bool,
     prompt: Option<Playback>,
@@ -51,6 +52,7 @@ struct Collecting {
     awaits: Awaits,
 }
 
+/// The rules for DTMF digits of a collect.
 struct Digits {
     max: usize,
     min: usize,

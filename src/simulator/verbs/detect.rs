@@ -14,6 +14,7 @@ pub(crate) const DETECT: Verb = Verb {
 
 const EVENT: &str = "calling.call.detect";
 
+/// A detector on a call.
 #[derive(Default)]
 struct Detecting {
     kind: String,

@@ -34,6 +34,7 @@ const AGREEING_SECONDS: f64 = 2.0;
 const PAGE_SECONDS: f64 = 3.0;
 const NO_MACHINE_SECONDS: f64 = 35.0;
 
+/// A fax that is sent or received.
 struct Fax {
     sends: bool,
     identity: String,

@@ -30,6 +30,7 @@ pub(crate) const PAY: Verb = Verb {
 
 const EVENT: &str = "calling.call.pay";
 
+/// A payment on a call.
 struct Payment {
     fields: Vec<Field>,
     at: usize,
@@ -50,6 +51,7 @@ struct Payment {
     postal: String,
 }
 
+/// A field of the card that the caller is asked for.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Field {
     Number,

@@ -43,6 +43,7 @@ pub(crate) struct Playback {
     paused: bool,
 }
 
+/// An item of a playlist, with its duration.
 struct Item {
     heard: Option<String>,
     seconds: f64,
@@ -129,6 +130,7 @@ pub(crate) fn check_volume(params: &Params) -> Result<(), Refusal> {
     }
 }
 
+/// A playback on a call.
 struct Play(Playback);
 
 fn begin(params: &Params, call: &View<'_>, out: &mut Steps) -> Result<Begun, Refusal> {

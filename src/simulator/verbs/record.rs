@@ -18,6 +18,7 @@ pub(crate) const RECORD: Verb = Verb {
 
 const EVENT: &str = "calling.call.record";
 
+/// A recording of a call.
 struct Recording {
     id: String,
     audio: Params,

@@ -18,6 +18,7 @@ pub(crate) const TRANSCRIBE: Verb = Verb {
 
 const EVENT: &str = "calling.call.transcribe";
 
+/// A transcription of a call.
 struct Transcribing {
     id: String,
     start: f64,

@@ -14,6 +14,7 @@ pub use crate::simulator::record::interaction::{Interaction, InteractionKind};
 use crate::simulator::record::journal::{FrameKind, FrameRecord};
 use serde_json::Value;
 
+/// A condition on the parameters of an interaction.
 type Fits = Arc<dyn Fn(&Value) -> bool + Send + Sync>;
 
 /// A pattern of interactions, from the functions of this module.
@@ -26,6 +27,7 @@ pub struct Matcher {
     call: Option<String>,
 }
 
+/// The kind of interaction that a matcher looks for.
 #[derive(Clone, PartialEq, Eq)]
 enum Sought {
     Interaction(InteractionKind),

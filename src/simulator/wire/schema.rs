@@ -118,6 +118,7 @@ const TAGGED: &[(&str, &[(&str, &str)])] = &[
     ("Tap", &[("audio", "direction:s")]),
 ];
 
+/// The type of a field.
 #[derive(Clone, Debug)]
 enum Type {
     Text,
@@ -132,6 +133,7 @@ enum Type {
     Tagged(&'static str),
 }
 
+/// A field of a method's parameters.
 #[derive(Debug)]
 struct Field {
     name: &'static str,
@@ -139,6 +141,7 @@ struct Field {
     required: bool,
 }
 
+/// The shapes of nested objects, by their names.
 struct Tables {
     shapes: HashMap<&'static str, Vec<Field>>,
     tagged: HashMap<&'static str, HashMap<&'static str, Vec<Field>>>,

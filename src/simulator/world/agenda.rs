@@ -13,6 +13,7 @@ pub(crate) struct Agenda<W> {
 /// Something to be done later.
 pub(crate) type Job<W> = Box<dyn FnOnce(&mut W) + Send>;
 
+/// A job with its time.
 struct Timer<W> {
     at: Instant,
     sequence: u64,

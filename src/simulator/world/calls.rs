@@ -7,7 +7,9 @@ use serde_json::{Map, Value, json};
 
 use crate::simulator::verbs::activity::{Activity, Turn};
 
+/// The ID of a session.
 pub(crate) type SessionId = String;
+/// The ID of a call.
 pub(crate) type CallId = String;
 
 /// One leg of a call.
@@ -96,6 +98,7 @@ pub(crate) struct Attempt {
     pub(crate) reason: String,
 }
 
+/// The state of a leg.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum State {
     Created,

@@ -50,6 +50,7 @@ impl Setup {
     }
 }
 
+/// The settings of TLS connections: roots, client certificate, versions.
 pub(in super::super) struct Trust(TlsConnector);
 
 impl Trust {
@@ -102,6 +103,7 @@ pub(super) fn flaw(error: &io::Error) -> Option<Flaw> {
     }
 }
 
+/// An established TLS connection.
 pub(in super::super) struct Tls {
     stream: Mutex<TlsStream<Pipe>>,
     /// Whether ciphertext is pending that the library wrote on its own, such as the response to a key update.

@@ -64,6 +64,7 @@ impl Setup {
     }
 }
 
+/// The settings of TLS connections: roots, client certificate, versions.
 pub(in super::super) struct Trust(Arc<ClientConfig>);
 
 impl Trust {
@@ -144,6 +145,7 @@ pub(super) fn flaw(error: &io::Error) -> Option<Flaw> {
     }
 }
 
+/// A TLS connection of the library, with the ciphertext on its way.
 struct Session {
     connection: ClientConnection,
     pipe: Pipe,
@@ -186,6 +188,7 @@ impl Session {
     }
 }
 
+/// An established TLS connection.
 pub(in super::super) struct Tls {
     session: Mutex<Session>,
     /// Whether ciphertext is pending that the library wrote on its own, such as the response to a key update.

@@ -2,6 +2,7 @@
 
 use std::io::{self, ErrorKind, Read, Write};
 
+/// Ciphertext in memory between a TLS library and the socket.
 #[derive(Debug, Default)]
 pub(super) struct Pipe {
     incoming: Vec<u8>,

@@ -62,6 +62,7 @@ impl Shared {
     }
 }
 
+/// A connector of the cache.
 enum Held {
     /// A connector for further clients.
     Open(Arc<Shared>),
@@ -78,12 +79,14 @@ impl Held {
     }
 }
 
+/// A connector with the settings that it was made for.
 struct Entry {
     key: [u64; 2],
     made: Instant,
     held: Held,
 }
 
+/// The connectors of a process.
 #[derive(Default)]
 struct Table {
     /// ID of the process that owns the entries. A forked process must not use those of its parent: another thread may

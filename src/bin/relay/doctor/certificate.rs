@@ -15,6 +15,7 @@ const DAY: i64 = 24 * 60 * 60;
 /// Number of days before its expiry from which a certificate is reported to expire soon.
 const SOON: i64 = 14;
 
+/// The certificate of a server, as the report shows it.
 #[derive(Debug)]
 pub struct Certificate {
     subject: String,

@@ -21,6 +21,7 @@ const PATIENCE: Seconds = Seconds(Duration::from_secs(10));
 /// Interval at which a waiting command checks whether the simulator is to end.
 const SLICE: Duration = Duration::from_millis(100);
 
+/// A command on standard input.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 enum Command {

@@ -41,6 +41,7 @@ impl Fault {
     }
 }
 
+/// A command about faults and the connection.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Command {

@@ -12,6 +12,7 @@ use super::input::Event;
 use super::stage::Stage;
 use crate::say::complain;
 
+/// The writer of the lines on standard output.
 pub struct Output {
     watch: bool,
     lines: Lines,

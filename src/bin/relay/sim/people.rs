@@ -21,6 +21,7 @@ pub struct Caller {
     does: Vec<Step>,
 }
 
+/// The kind of a caller.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum CallerIs {
@@ -41,6 +42,7 @@ pub struct Callee {
     does: Vec<Step>,
 }
 
+/// The behaviour of a callee when the program calls.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum WhenCalled {
@@ -53,6 +55,7 @@ enum WhenCalled {
     DoesNotExist,
 }
 
+/// The kind of a callee.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 enum CalleeIs {
@@ -91,6 +94,7 @@ pub struct Message {
     outcome: Outcome,
 }
 
+/// The outcome of text messages to a number.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Outcome {

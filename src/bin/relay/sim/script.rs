@@ -7,6 +7,7 @@ use serde::Deserialize;
 use super::faults::Fault;
 use super::people::{Callee, Caller, Message, Text};
 
+/// The contents of a script file.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Script {

@@ -21,6 +21,7 @@ const PEOPLE_KEPT: usize = 1_000;
 /// The program's number in the examples of the help.
 pub const OURS: &str = "+15559990000";
 
+/// The simulator of the command, with the settings of the command line.
 pub struct Stage {
     pub simulator: Arc<Simulator>,
     /// Path at which a client finds the certificate of the authority.

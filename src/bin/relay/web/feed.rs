@@ -46,6 +46,7 @@ pub struct Feed {
     bell: Condvar,
 }
 
+/// The state of the page with its latest changes, behind a lock.
 #[derive(Default)]
 struct Shown {
     state: Map<String, Value>,

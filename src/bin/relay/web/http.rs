@@ -152,6 +152,7 @@ pub struct Server {
     accepts: Option<JoinHandle<()>>,
 }
 
+/// The state that the server's threads share.
 struct Shared {
     stops: AtomicBool,
     open: Mutex<usize>,

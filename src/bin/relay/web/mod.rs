@@ -56,6 +56,7 @@ pub struct Web {
     scene: Option<JoinHandle<()>>,
 }
 
+/// The state that the requests share.
 struct Shared {
     gate: Gate,
     feed: Arc<Feed>,

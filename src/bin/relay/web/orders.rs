@@ -11,6 +11,7 @@ const GREETING: &str = "You have reached an answering machine. Please leave a me
 /// Longest number or address that is accepted.
 const LONGEST: usize = 200;
 
+/// A command from the page.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Order {
@@ -143,6 +144,7 @@ pub struct Expected {
     times: usize,
 }
 
+/// The kind of interaction that the page expects.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum What {

@@ -46,6 +46,7 @@ pub fn watch(simulator: &Simulator, to: &Sender<Sight>) {
     simulator.on_transcript(move |line| drop(lines.send(Sight::Line(line.to_owned()))));
 }
 
+/// The thread that collects everything that the page shows.
 pub struct Scene {
     stage: Stage,
     feed: Arc<Feed>,
