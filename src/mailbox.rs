@@ -285,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn letters_and_jobs_keep_their_order_and_their_texts_though_some_panic() {
+    fn letters_and_jobs_keep_their_order_and_their_contents_though_some_panic() {
         const COUNT: u64 = 2000;
         let workers = Workers::new(Clock::real(), Arc::default(), crate::workers::Pool::default());
         let (mailbox, room) = (Mailbox::new(), Arc::new(AtomicUsize::new(0)));
@@ -321,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn letters_that_nobody_comes_to_read_give_their_room_back() {
+    fn letters_that_are_never_read_give_their_room_back() {
         let pool = crate::workers::Pool { limit: 0, ..Default::default() };
         let workers = Workers::new(Clock::real(), Arc::default(), pool);
         let (mailbox, room) = (Mailbox::new(), Arc::new(AtomicUsize::new(0)));

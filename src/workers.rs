@@ -477,7 +477,7 @@ mod tests {
     }
 
     #[test]
-    fn a_panic_is_counted_and_hurts_nobody() {
+    fn a_panic_is_counted_and_affects_no_other_job() {
         let workers = Workers::new(Clock::real(), Arc::default(), Pool::default());
         let (done, ended) = mpsc::channel();
         workers.run(|| panic!("on purpose"));
@@ -506,7 +506,7 @@ mod tests {
     }
 
     #[test]
-    fn idle_workers_leave_at_once_when_told_to() {
+    fn idle_workers_leave_at_once_when_they_are_stopped() {
         let workers = Workers::new(Clock::real(), Arc::default(), Pool::default());
         let (done, ended) = mpsc::channel();
         for _ in 0..8 {

@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn the_limit_that_nobody_sets_leaves_every_phone_its_ringing() {
+    fn the_default_limit_leaves_every_phone_its_ringing_time() {
         let secs = Duration::from_secs;
         let rings = |seconds: u64| phone("+1").timeout(secs(seconds));
         let raw = |devices: Value| Dial::new(phone("+1")).extra("devices", devices);
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn a_dial_needs_somebody_to_call() {
+    fn a_dial_needs_a_destination() {
         assert!(Dial::new(phone("+1")).check().is_ok());
         for dial in [
             Dial::new(phone("")),

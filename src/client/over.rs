@@ -128,7 +128,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_call_that_was_given_away_comes_back_with_another_offer_and_once() {
+    fn a_call_that_was_given_away_is_taken_again_with_another_offer_and_once() {
         let mut left = Tombstones::default();
         left.insert("a", Some(7), 2);
         left.insert("b", None, 2);
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn a_leg_of_a_dial_that_is_over_is_ended_once_if_nobody_else_ends_it() {
+    fn a_leg_of_a_dial_that_has_ended_is_ended_once_unless_it_ends_by_itself() {
         let now = Instant::now();
         let until = now.checked_add(Duration::from_secs(300));
         let mut over = OverDials::default();

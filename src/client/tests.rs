@@ -294,7 +294,7 @@ fn calls_beyond_what_may_be_unanswered_are_dropped_and_those_that_were_taken_are
 }
 
 #[test]
-fn a_call_owes_one_end_and_one_pass_whatever_waits_for_the_link() {
+fn a_call_owes_one_end_and_one_pass_whatever_waits_for_the_connection() {
     let scene = Scene::new(|settings| {
         settings.offline_queue = 0;
         settings.max_unclaimed = 10;
@@ -391,7 +391,7 @@ impl Scene {
 }
 
 #[test]
-fn a_call_that_comes_to_a_closed_client_is_over() {
+fn a_call_that_comes_to_a_closed_client_has_ended() {
     let scene = Scene::new(|_| {});
     scene.session.close();
     let call = scene.client.call("c", "n");
@@ -475,7 +475,7 @@ fn a_leg_that_lost_makes_room_for_another_call_once() {
 }
 
 #[test]
-fn a_program_hears_of_the_end_of_its_dial_after_the_legs_are_hung_up() {
+fn a_program_learns_of_the_end_of_its_dial_after_the_legs_are_hung_up() {
     let scene = Scene::new(|_| {});
     let dial = scene.dial("t");
     scene.sent();
@@ -569,7 +569,7 @@ impl Running<CallCore> for Taker {
 }
 
 #[test]
-fn an_event_without_a_control_id_is_for_the_newest_of_its_kind_and_one_that_has_ended_is_gone() {
+fn an_event_without_a_control_id_is_for_the_newest_of_its_kind_and_not_for_one_that_has_ended() {
     let scene = Scene::new(|_| {});
     scene.offer(1);
     let call = scene.offered();
@@ -588,7 +588,7 @@ fn an_event_without_a_control_id_is_for_the_newest_of_its_kind_and_one_that_has_
 }
 
 #[test]
-fn a_listener_hears_nothing_that_came_before_it() {
+fn a_listener_receives_no_event_from_before_it() {
     let scene = Scene::new(|_| {});
     scene.offer(1);
     let call = scene.offered();

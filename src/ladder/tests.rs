@@ -159,7 +159,7 @@ fn a_lost_connection_is_drawn_in_the_calls_that_it_interrupts() {
 }
 
 #[test]
-fn a_refusal_is_told_apart_and_says_why() {
+fn a_rejection_is_marked_and_has_its_reason() {
     let error = json!({"id": "1", "error": {"code": -32601, "message": "no such method"}});
     let all = ladder(&[
         request(

@@ -444,7 +444,7 @@ mod tests {
     }
 
     #[test]
-    fn replies_are_judged_by_code() {
+    fn responses_are_judged_by_code() {
         for (response, value) in [
             (r#""result":{"code":"200","message":"OK"}"#, json!({"code": "200", "message": "OK"})),
             (r#""result":{"code":200}"#, json!({"code": 200})),

@@ -33,7 +33,7 @@ mod tests {
     use crate::transport::{LinkEnd, WriterSettings};
 
     #[test]
-    fn what_waited_for_a_link_that_ended_at_once_waits_for_the_next() {
+    fn what_waited_for_a_connection_that_ended_at_once_waits_for_the_next() {
         let clock = Clock::real();
         let (pending, writer) = (Pending::new(clock.clone(), 10), Writer::new(clock, WriterSettings::default()));
         for id in 1..=3 {

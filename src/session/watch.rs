@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_is_kept_while_bytes_wait_that_the_reader_had_no_processor_for() {
+    fn a_connection_is_kept_while_bytes_wait_that_the_reader_had_no_processor_for() {
         let (mut link, mut peer) = pair();
         for suspected in [false, true] {
             let eye = Eye::on(link.reader.pulse(), link.socket.clone());
@@ -262,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn a_large_frame_that_arrives_on_a_slow_line_is_life() {
+    fn a_large_frame_that_arrives_on_a_slow_connection_counts_as_traffic() {
         let (link, _peer) = pair();
         let pulse = link.reader.pulse();
         let eye = Eye::on(pulse.clone(), link.socket.clone());
@@ -275,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn a_suspicion_has_the_peer_asked_once_and_a_frozen_process_asks_again() {
+    fn a_suspicion_sends_one_ping_and_a_frozen_process_sends_another() {
         let (link, _peer) = pair();
         let pulse = link.reader.pulse();
         let eye = Eye::on(pulse.clone(), link.socket.clone());

@@ -374,7 +374,7 @@ mod tests {
     }
 
     #[test]
-    fn all_calls_together_have_a_bound_and_the_one_last_heard_of_is_kept() {
+    fn all_calls_together_have_a_bound_and_the_latest_one_is_kept() {
         let mut calls = Calls::default();
         let line: Arc<str> = "x".repeat(1 << 10).into();
         for n in 0..20_000 {

@@ -152,7 +152,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn what_breaks_the_rules_ends_the_link() {
+    fn what_breaks_the_rules_ends_the_connection() {
         let huge = [b"\x81\x7f".as_slice(), &(MAX_FRAME as u64 + 1).to_be_bytes()].concat();
         let endless = [b"\x81\x7f".as_slice(), &(1u64 << 63).to_be_bytes()].concat();
         type Expected = fn(&LinkEnd) -> bool;
@@ -188,7 +188,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn each_bad_answer_to_the_upgrade_is_told() {
+    fn each_bad_response_to_the_upgrade_is_reported() {
         let body = format!("<b>no\tentry</b>\u{1b}[31m{}", "x".repeat(1000));
         let forbidden = format!("HTTP/1.1 403 Forbidden\r\nContent-Length: {}\r\n\r\n{body}", body.len());
         let endless = format!("HTTP/1.1 101 Switching Protocols\r\nX: {}\r\n\r\n", "x".repeat(1 << 20));
@@ -245,7 +245,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_closed_port_is_told_with_its_phase() {
+    fn a_closed_port_is_reported_with_its_phase() {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("an address");
         drop(listener);
@@ -254,7 +254,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn plain_text_leaves_this_machine_only_when_asked() {
+    fn plain_text_leaves_this_machine_only_when_allowed() {
         let error = refused(attempt(&connector("192.0.2.1:80", Scheme::Ws), LONG));
         assert_eq!(error.kind(), ErrorKind::Config);
         assert!(error.to_string().contains("allow_plaintext()"), "{error}");
@@ -392,7 +392,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_cut_ends_an_attempt_and_an_authentication_but_not_a_link() {
+    fn a_cut_ends_an_attempt_and_an_authentication_but_not_a_connection() {
         let (address, peer) = serve(|mut socket| {
             let request = read_request(&mut socket);
             (socket, request)

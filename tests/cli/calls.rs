@@ -88,7 +88,7 @@ fn a_signal_ends_a_dial_and_the_phone_stops_ringing() {
 }
 
 #[test]
-fn the_exit_status_of_a_text_message_tells_what_became_of_it() {
+fn the_exit_status_of_a_text_message_tells_its_outcome() {
     let sim = sim();
     for (code, words) in [(0, "delivered"), (3, "undelivered: handset off"), (4, "failed: blocked")] {
         let number = sim.number(BOB);
@@ -153,7 +153,7 @@ fn as_json_every_line_of_a_listener_is_an_object() {
 }
 
 #[test]
-fn who_stops_reading_ends_a_listener() {
+fn a_reader_that_stops_ends_the_command() {
     let sim = sim();
     let mut child = command(&sim, &["listen"]).spawn().unwrap();
     let mut stdout = BufReader::new(child.stdout.take().unwrap());

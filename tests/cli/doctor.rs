@@ -178,7 +178,7 @@ fn a_certificate_that_is_not_trusted_is_the_check_that_fails() {
 }
 
 #[test]
-fn a_port_where_nothing_listens_a_host_without_address_and_a_bad_scheme_are_told_apart() {
+fn a_port_where_nothing_listens_a_host_without_address_and_a_bad_scheme_are_distinguished() {
     let host = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
     let said = Said::by(&mut doctor(&host, &[]));
     assert!(said.code == 12 && said.text.contains("nothing listens on that port"), "{}", said.text);
@@ -192,7 +192,7 @@ fn a_port_where_nothing_listens_a_host_without_address_and_a_bad_scheme_are_told
 }
 
 #[test]
-fn a_web_server_is_told_from_relay_and_its_date_shows_a_wrong_clock() {
+fn a_web_server_is_distinguished_from_relay_and_its_date_shows_a_wrong_clock() {
     let host = serve(|mut socket| {
         head(&mut socket);
         let answer = "HTTP/1.1 200 OK\r\nDate: Thu, 01 Jan 1970 00:00:00 GMT\r\nContent-Length: 0\r\n\r\n";

@@ -137,7 +137,7 @@ fn welcomes(client: &Client) {
 }
 
 #[test]
-fn the_first_line_says_where_it_is_and_a_scripted_caller_is_offered_to_who_connects_there() {
+fn the_first_line_has_the_address_and_a_scripted_caller_is_offered_to_the_client_that_connects_there() {
     let script = json!({"callers": [
         {"from": ANN, "to": OURS, "does": [{"after_hearing": "Welcome"}, {"says": "Goodbye"}, "hangs_up"]},
     ]});
@@ -248,7 +248,7 @@ fn callees_answer_are_busy_and_are_steered_like_callers() {
 }
 
 #[test]
-fn texts_go_both_ways_and_fail_where_the_script_says_so() {
+fn text_messages_go_both_ways_and_fail_where_the_script_says_so() {
     let script = json!({
         "messages": [{"to": BOB, "outcome": {"undelivered": "handset unreachable"}}],
         "texts": [{"from": ANN, "to": OURS, "body": "first", "media": [PHOTO]}],
@@ -275,7 +275,7 @@ fn texts_go_both_ways_and_fail_where_the_script_says_so() {
 }
 
 #[test]
-fn faults_take_effect_and_the_link_comes_back() {
+fn faults_take_effect_and_the_client_reconnects() {
     let script =
         json!({"faults": [{"refuse_next": {"method": "messaging.send", "code": 503, "message": "try later"}}]});
     let script = TempFile::with("faults.json", &script.to_string());
@@ -426,7 +426,7 @@ fn the_same_seed_gives_the_same_ids_and_another_one_others() {
 }
 
 #[test]
-fn violations_are_told_at_the_end_and_are_a_failure_when_that_is_asked_for() {
+fn violations_are_listed_at_the_end_and_are_a_failure_with_strict() {
     for (flags, status) in [(&[][..], 0), (&["--strict"][..], 3)] {
         let mut alone = Alone::start(flags);
         let client = alone.client();
@@ -441,7 +441,7 @@ fn violations_are_told_at_the_end_and_are_a_failure_when_that_is_asked_for() {
 }
 
 #[test]
-fn it_warns_when_anybody_on_the_network_can_connect() {
+fn it_warns_when_any_client_on_the_network_can_connect() {
     let credentials = ["--project", "p", "--token", "t"];
     for (listen, flags, warns) in [
         ("0.0.0.0:0", &[][..], true),
@@ -537,7 +537,7 @@ fn bad_commands_are_answered_and_the_next_one_is_carried_out() {
 }
 
 #[test]
-fn its_life_is_as_long_as_was_said_and_no_wait_makes_it_longer() {
+fn it_runs_for_the_time_that_was_set_and_no_wait_extends_it() {
     let mut alone = Alone::start(&["--max-life", "0.5"]);
     alone.tell(r#"{"wait_request": {"method": "calling.answer", "seconds": 3600}}"#);
     let (status, said) = alone.ends();
@@ -546,7 +546,7 @@ fn its_life_is_as_long_as_was_said_and_no_wait_makes_it_longer() {
 }
 
 #[test]
-fn it_ends_with_whoever_held_its_stdin() {
+fn it_ends_with_the_process_that_holds_its_stdin() {
     let mut alone = Alone::start(&[]);
     drop(alone.stdin.take());
     let (status, said) = alone.ends();
@@ -555,7 +555,7 @@ fn it_ends_with_whoever_held_its_stdin() {
 }
 
 #[test]
-fn it_ends_when_nobody_reads_its_answers() {
+fn it_ends_when_its_output_is_not_read() {
     let mut child = command(&["--max-life", "120"]).spawn().unwrap();
     let mut stdout = BufReader::new(child.stdout.take().unwrap());
     let mut hello = String::new();

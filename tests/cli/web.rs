@@ -271,7 +271,7 @@ fn a_page_of_another_origin_gets_nothing() {
 }
 
 #[test]
-fn a_name_that_was_led_to_this_machine_is_not_served() {
+fn a_foreign_name_of_this_machine_is_not_served() {
     let web = Web::start();
     let port = web.host.rsplit(':').next().unwrap().to_owned();
     let rebound = format!("evil.example:{port}");
@@ -328,7 +328,7 @@ fn a_page_gets_the_state_then_the_changes_and_goes_on_where_it_was() {
 }
 
 #[test]
-fn bad_commands_are_refused_and_what_was_expected_is_said() {
+fn bad_commands_are_refused_with_what_was_expected() {
     let mut web = Web::start();
     for (bad, why) in [
         ("", "not JSON"),
@@ -364,7 +364,7 @@ fn bad_commands_are_refused_and_what_was_expected_is_said() {
 }
 
 #[test]
-fn a_call_is_heard_keyed_and_ended_by_the_page() {
+fn the_page_hears_a_call_presses_digits_and_ends_it() {
     let web = Web::start();
     let client = web.alone.client();
     client.on_call(|call| {
@@ -429,7 +429,7 @@ fn a_phone_rings_until_the_page_answers_declines_or_is_busy() {
 }
 
 #[test]
-fn texts_go_both_ways_and_faults_come_and_go() {
+fn text_messages_go_both_ways_and_faults_come_and_go() {
     let web = Web::start();
     let client = web.alone.client();
     client.on_message(|message| {

@@ -444,7 +444,7 @@ fn events_of_a_call_come_through_the_socket_as_they_are_parsed() {
 
 /// Events that the reference cannot parse neither end the connection nor stay unacknowledged.
 #[test]
-fn what_the_reference_fails_on_is_acknowledged_and_the_link_goes_on() {
+fn what_the_reference_fails_on_is_acknowledged_and_the_connection_stays() {
     let wire = Wire::new();
     let (client, link, call) = wire.call("c-0001", "n-0001", "answered");
     let rows = rows(ROWS);

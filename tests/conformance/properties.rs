@@ -246,8 +246,8 @@ fn concerns_what_lives(text: &str) -> bool {
 }
 
 #[test]
-fn any_frame_harms_neither_the_link_nor_what_runs() {
-    let mut dice = Dice::new("any_frame_harms_neither_the_link_nor_what_runs");
+fn any_frame_harms_neither_the_connection_nor_what_runs() {
+    let mut dice = Dice::new("any_frame_harms_neither_the_connection_nor_what_runs");
     let wire = Wire::new();
     let (client, link) = wire.connect(wire.builder().tuning(|t| t.max_unclaimed(8)));
     let call = link.offer(&client, "c-live", "n-live", "answered");

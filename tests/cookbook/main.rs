@@ -251,7 +251,7 @@ fn a_text_bot_is_silent_from_stop_to_start() {
 }
 
 #[test]
-fn a_text_bot_goes_on_when_a_reply_is_not_delivered() {
+fn a_text_bot_goes_on_when_a_response_is_not_delivered() {
     let (sim, client) = stage();
     let bot = text_bot::Bot::default();
     client.on_message(move |message| bot.answer(&message));
@@ -277,12 +277,12 @@ fn delivered(people: impl FnOnce(&Simulator)) -> (two_factor::Way, usize) {
 }
 
 #[test]
-fn a_code_that_arrives_by_text_is_not_spoken() {
+fn a_code_that_arrives_by_text_message_is_not_spoken() {
     assert_eq!(delivered(|sim| drop(sim.number(ANN).delivers())), (two_factor::Way::Text, 0));
 }
 
 #[test]
-fn a_code_is_spoken_when_its_text_is_refused_or_does_not_arrive() {
+fn a_code_is_spoken_when_its_text_message_is_refused_or_does_not_arrive() {
     let human = |sim: &Simulator| drop(sim.callee(ANN).answers().when_asked_for_digits().presses("1"));
     let undelivered = delivered(|sim| {
         drop(sim.number(ANN).undelivered("landline"));
@@ -296,7 +296,7 @@ fn a_code_is_spoken_when_its_text_is_refused_or_does_not_arrive() {
 }
 
 #[test]
-fn a_code_is_not_told_to_an_answering_machine_or_to_nobody() {
+fn a_code_is_not_spoken_to_an_answering_machine_or_without_an_answer() {
     for index in 0..3 {
         let way = delivered(|sim| {
             drop(sim.number(ANN).undelivered("unreachable"));

@@ -13,7 +13,7 @@ const BOB: &str = "+15552222222";
 const OURS: &str = "+15559990000";
 
 #[test]
-fn it_listens_where_it_is_told_and_says_so_when_it_cannot() {
+fn it_listens_at_the_address_that_is_set_and_reports_when_it_cannot() {
     let first = Simulator::start().unwrap();
     let taken = Simulator::builder().listen(first.address()).start().unwrap_err();
     assert_eq!(taken.kind(), ErrorKind::Config);
@@ -52,7 +52,7 @@ fn both_ends_of_two_connected_calls_are_seen_and_can_be_steered() {
 }
 
 #[test]
-fn who_listens_to_frames_late_gets_the_early_ones_too_and_all_of_them_by_the_end() {
+fn a_late_listener_gets_the_early_frames_too_and_all_of_them_by_the_end() {
     let sim = simulator_at(20.0);
     let early = client(&sim);
     let (sender, frames) = channel();

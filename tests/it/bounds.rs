@@ -77,7 +77,7 @@ fn short(builder: Builder) -> Builder {
 }
 
 #[test]
-fn every_gauge_is_back_at_zero_when_a_scene_is_over() {
+fn every_gauge_is_back_at_zero_when_a_scene_has_ended() {
     watched(|| {
         let sim = virtual_sim();
         sim.callee("+15552220001").answers();

@@ -69,7 +69,7 @@ fn the_answer_changes_the_state_only_when_the_service_says_so() {
 }
 
 #[test]
-fn a_call_tells_how_it_ended() {
+fn a_call_reports_how_it_ended() {
     watched(|| {
         let sim = sim();
         let client = client(&sim);
@@ -204,7 +204,7 @@ fn listeners_hear_their_events_in_order_until_the_call_ends() {
 }
 
 #[test]
-fn a_listener_that_was_removed_hears_no_more() {
+fn a_listener_that_was_removed_receives_no_more() {
     watched(|| {
         let sim = sim();
         let client = client(&sim);
@@ -272,7 +272,7 @@ fn a_listener_that_panics_takes_nothing_from_the_others() {
 }
 
 #[test]
-fn closures_of_a_call_that_ended_are_let_go() {
+fn closures_of_a_call_that_ended_are_dropped() {
     watched(|| {
         let sim = sim();
         let client = client(&sim);
@@ -409,7 +409,7 @@ fn hanging_up_sends_its_reason() {
 }
 
 #[test]
-fn a_call_that_is_passed_is_over_for_this_program() {
+fn a_call_that_is_passed_has_ended_for_this_program() {
     watched(|| {
         let sim = sim();
         let client = client(&sim);
@@ -626,7 +626,7 @@ enum Family {
 }
 
 #[test]
-fn a_call_that_the_service_does_not_know_is_over_and_no_error() {
+fn a_call_that_the_service_does_not_know_has_ended_and_is_no_error() {
     watched(|| {
         let sim = sim();
         let client = client(&sim);
@@ -704,7 +704,7 @@ fn every_other_refusal_is_an_error_that_says_what_was_refused() {
 }
 
 #[test]
-fn execute_gives_the_whole_reply_and_every_refusal() {
+fn execute_returns_the_whole_response_and_every_rejection() {
     watched(|| {
         let sim = sim();
         let client = client(&sim);
@@ -731,7 +731,7 @@ fn execute_gives_the_whole_reply_and_every_refusal() {
 }
 
 #[test]
-fn replies_are_judged_by_their_code_in_whatever_form_it_comes() {
+fn responses_are_judged_by_their_code_in_whatever_form_it_comes() {
     watched(|| {
         let sim = sim();
         let client = client(&sim);
@@ -770,7 +770,7 @@ fn replies_are_judged_by_their_code_in_whatever_form_it_comes() {
 }
 
 #[test]
-fn commands_on_a_call_that_has_ended_are_no_errors_and_operations_are_over() {
+fn commands_on_a_call_that_has_ended_are_no_errors_and_operations_are_complete() {
     watched(|| {
         let sim = sim();
         let client = client(&sim);

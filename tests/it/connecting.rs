@@ -99,7 +99,7 @@ fn other_failures_of_the_first_connect_return_at_once() {
 }
 
 #[test]
-fn the_first_connect_is_retried_when_that_was_asked_for() {
+fn the_first_connect_is_retried_when_that_is_set() {
     watched(|| {
         let peer = Peer::new();
         let builder = peer.builder().retry_first_connect(true);
@@ -302,7 +302,7 @@ fn what_is_no_host_is_refused_and_not_repeated() {
 }
 
 #[test]
-fn plain_text_does_not_leave_this_machine_unless_asked_for() {
+fn plain_text_does_not_leave_this_machine_unless_allowed() {
     let error = refused(Client::builder().project("p").token("t").host("192.0.2.1").tls(false));
     assert_eq!(error.kind(), ErrorKind::Config);
     assert!(error.to_string().contains("allow_plaintext"), "{error}");
@@ -882,7 +882,7 @@ mod tls {
 }
 
 #[test]
-fn dropping_the_last_clone_closes_the_link() {
+fn dropping_the_last_clone_closes_the_connection() {
     watched(|| {
         let sim = sim();
         let client = builder(&sim).connect().unwrap();

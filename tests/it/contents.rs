@@ -101,9 +101,9 @@ fn child() {
 }
 
 #[test]
-fn what_people_press_say_and_write_is_in_no_record_unless_asked_for() {
+fn digits_speech_and_text_messages_are_in_no_record_unless_enabled() {
     watched(|| {
-        const NAME: &str = "contents::what_people_press_say_and_write_is_in_no_record_unless_asked_for";
+        const NAME: &str = "contents::digits_speech_and_text_messages_are_in_no_record_unless_enabled";
         if child_role().is_some() {
             return child();
         }

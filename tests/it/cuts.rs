@@ -593,7 +593,7 @@ fn a_cut_at_any_frame_hangs_leaks_and_repeats_nothing() {
 }
 
 #[test]
-fn a_hang_up_that_nobody_is_told_of_is_asked_for_again_when_the_link_was_lost() {
+fn a_hang_up_without_a_response_is_repeated_when_the_connection_was_lost() {
     let sim = Simulator::builder().virtual_time().start().unwrap();
     let client = Client::builder().simulator(&sim).connect().unwrap();
     sim.callee("+15552220000").does_not_answer();

@@ -117,7 +117,7 @@ fn a_dial_is_sent_as_it_was_given() {
 }
 
 #[test]
-fn a_dial_that_nobody_answers_says_why() {
+fn a_dial_without_an_answer_has_its_reason() {
     watched(|| {
         let sim = sim();
         let client = client(&sim);
@@ -189,7 +189,7 @@ fn devices_ring_at_once_and_those_that_lose_leave() {
 }
 
 #[test]
-fn a_loser_whose_end_is_never_told_leaves_the_tables() {
+fn a_loser_whose_end_is_never_reported_leaves_the_tables() {
     watched(|| {
         let sim = sim();
         let client = client(&sim);
@@ -210,7 +210,7 @@ fn a_loser_whose_end_is_never_told_leaves_the_tables() {
 }
 
 #[test]
-fn a_winner_that_overtakes_the_reply_is_the_call() {
+fn a_winner_that_overtakes_the_response_is_the_call() {
     watched(|| {
         let sim = sim();
         let client = client(&sim);
@@ -240,7 +240,7 @@ fn orders(things: usize) -> Vec<Vec<usize>> {
 }
 
 #[test]
-fn in_whatever_order_reply_dial_and_states_come_the_call_is_the_same() {
+fn in_whatever_order_response_dial_and_states_come_the_call_is_the_same() {
     watched(|| {
         let sim = sim();
         let client = client(&sim);
@@ -279,7 +279,7 @@ fn in_whatever_order_reply_dial_and_states_come_the_call_is_the_same() {
 }
 
 #[test]
-fn a_winner_of_whom_nothing_was_heard_before_is_addressable() {
+fn a_winner_without_an_earlier_event_is_addressable() {
     watched(|| {
         let sim = sim();
         let client = client(&sim);
@@ -317,7 +317,7 @@ fn progress_of_a_dial_is_no_outcome() {
 }
 
 #[test]
-fn the_winner_hears_what_the_service_says_of_its_dial_later() {
+fn the_winner_receives_later_events_of_its_dial() {
     watched(|| {
         let sim = sim();
         let client = client(&sim);
@@ -365,7 +365,7 @@ fn the_limit_of_the_client_counts_where_the_dial_has_none() {
 }
 
 #[test]
-fn a_dial_of_which_nothing_was_ever_heard_has_an_unknown_outcome() {
+fn a_dial_without_any_event_has_an_unknown_outcome() {
     watched(|| {
         let sim = virtual_sim();
         let client = client(&sim);
@@ -461,7 +461,7 @@ fn a_leg_that_is_made_after_its_dial_was_given_up_is_ended() {
 }
 
 #[test]
-fn an_answer_that_nobody_waited_for_is_hung_up() {
+fn an_answer_that_no_dial_waits_for_is_hung_up() {
     watched(|| {
         let sim = sim();
         let client = client(&sim);
@@ -597,7 +597,7 @@ fn a_leg_that_rang_before_its_dial_was_refused_is_ended() {
 // The link.
 
 #[test]
-fn a_dial_whose_reply_is_lost_succeeds_by_its_events() {
+fn a_dial_whose_response_is_lost_succeeds_by_its_events() {
     watched(|| {
         let sim = virtual_sim();
         let client = builder(&sim).request_timeout(Duration::from_secs(5)).connect().unwrap();
@@ -610,7 +610,7 @@ fn a_dial_whose_reply_is_lost_succeeds_by_its_events() {
 }
 
 #[test]
-fn a_dial_goes_on_over_the_loss_of_the_link_and_is_sent_once() {
+fn a_dial_goes_on_over_the_loss_of_the_connection_and_is_sent_once() {
     watched(|| {
         let sim = Simulator::builder().speed(50.0).replays_missed_events().start().unwrap();
         let client = client(&sim);
@@ -640,7 +640,7 @@ fn a_dial_ends_with_its_session() {
 }
 
 #[test]
-fn a_dial_without_a_link_is_not_sent_late() {
+fn a_dial_without_a_connection_is_not_sent_late() {
     watched(|| {
         let sim = virtual_sim();
         let client = builder(&sim).request_timeout(Duration::from_secs(5)).connect().unwrap();

@@ -200,7 +200,7 @@ fn a_shutdown_waits_for_last_events_and_no_longer_than_its_limit() {
 }
 
 #[test]
-fn a_shutdown_hangs_up_no_call_that_is_over() {
+fn a_shutdown_hangs_up_no_call_that_has_ended() {
     for _ in 0..60 {
         watchdog("a shutdown of calls that end", || {
             let sim = simulator();

@@ -80,7 +80,7 @@ fn a_caller_in_line_talks_to_the_agent_and_is_thanked_when_the_agent_hangs_up() 
 }
 
 #[test]
-fn a_caller_in_line_hears_that_nobody_is_free_when_the_agent_is_busy_or_does_not_answer() {
+fn a_caller_in_line_hears_that_no_agent_is_free_when_the_agent_is_busy_or_does_not_answer() {
     for reason in [EndReason::Busy, EndReason::NoAnswer] {
         let (sim, client, caller, node_id) = in_line(Caller::is_silent);
         let agent = sim.callee(AGENT);
@@ -144,7 +144,7 @@ fn a_conference_goes_on_when_one_hangs_up_before_joining_and_one_in_the_middle()
 }
 
 #[test]
-fn who_is_taken_out_of_a_conference_hears_that_it_is_over() {
+fn a_caller_who_is_taken_out_of_a_conference_hears_that_it_has_ended() {
     let (sim, client) = stage();
     client.on_call(conference::take_part);
     let ann = sim.caller("+15551230004").is_silent().dials();
@@ -238,7 +238,7 @@ fn a_reminder_tries_twice_who_is_busy_or_away_and_once_who_declines() {
 }
 
 #[test]
-fn a_reminder_goes_on_over_a_gap_and_calls_nobody_twice_when_its_session_is_lost() {
+fn a_reminder_goes_on_over_a_gap_and_calls_no_number_twice_when_its_session_is_lost() {
     for (resumes, result) in [(true, "reminded"), (false, "unknown")] {
         let (sim, client) = stage();
         sim.callee(BOB).answers_after(20 * SECOND).is_person().waits(MINUTE).hangs_up();

@@ -225,7 +225,7 @@ fn pay() -> Pay {
 }
 
 #[test]
-fn a_payment_is_made_with_the_keys_of_the_phone() {
+fn a_payment_is_made_with_the_keypad_of_the_phone() {
     watched(|| {
         let sim = sim();
         let client = client(&sim);
@@ -411,7 +411,7 @@ fn what_is_said_is_translated_live() {
 }
 
 #[test]
-fn a_conference_tells_the_client_of_itself_and_the_calls_of_their_parts_in_it() {
+fn events_of_a_conference_go_to_the_client_and_those_of_its_members_to_their_calls() {
     watched(|| {
         let sim = sim();
         let client = client(&sim);
@@ -550,7 +550,7 @@ fn noise_reduction_and_hold_are_switched_on_and_off() {
 }
 
 #[test]
-fn an_echo_sends_back_what_is_said_until_its_time_is_over() {
+fn an_echo_sends_back_what_is_said_until_its_time_has_passed() {
     watched(|| {
         let sim = sim();
         let client = client(&sim);
@@ -574,7 +574,7 @@ fn an_echo_sends_back_what_is_said_until_its_time_is_over() {
 }
 
 #[test]
-fn keys_do_what_they_are_bound_to() {
+fn digits_run_the_methods_that_they_are_bound_to() {
     watched(|| {
         let sim = sim();
         let client = client(&sim);
@@ -636,7 +636,7 @@ fn a_sip_call_is_referred_and_ends_when_that_succeeds() {
 }
 
 #[test]
-fn a_call_that_is_transferred_to_an_address_is_over_here() {
+fn a_call_that_is_transferred_to_an_address_has_ended_here() {
     watched(|| {
         let sim = sim();
         let client = client(&sim);
@@ -689,7 +689,7 @@ fn a_call_that_is_transferred_to_a_context_of_this_client_is_offered_anew() {
 }
 
 #[test]
-fn a_transfer_that_the_client_sends_by_hand_lets_the_call_come_back_too() {
+fn a_transfer_that_the_client_sends_by_hand_lets_the_call_be_offered_again_too() {
     watched(|| {
         let sim = sim();
         let client = client(&sim);
@@ -708,7 +708,7 @@ fn a_transfer_that_the_client_sends_by_hand_lets_the_call_come_back_too() {
 }
 
 #[test]
-fn a_refused_transfer_does_not_let_a_call_come_back() {
+fn a_refused_transfer_does_not_let_a_call_be_offered_again() {
     watched(|| {
         let sim = sim();
         let client = client(&sim);
@@ -728,7 +728,7 @@ fn a_refused_transfer_does_not_let_a_call_come_back() {
 }
 
 #[test]
-fn an_operation_that_waits_for_its_file_does_not_stand_in_the_way_of_a_call_that_comes_back() {
+fn an_operation_that_waits_for_its_file_does_not_block_a_call_that_is_offered_again() {
     watched(|| {
         let sim = virtual_sim();
         let client = builder(&sim).tuning(|t| t.final_event_grace(LONG / 4)).connect().unwrap();
@@ -758,7 +758,7 @@ fn an_operation_that_waits_for_its_file_does_not_stand_in_the_way_of_a_call_that
 }
 
 #[test]
-fn events_of_the_programs_own_come_back() {
+fn events_of_the_programs_own_are_sent_back() {
     watched(|| {
         let sim = sim();
         let client = client(&sim);
@@ -774,7 +774,7 @@ fn events_of_the_programs_own_come_back() {
 }
 
 #[test]
-fn a_call_that_comes_back_may_be_passed_on_and_is_when_nobody_wants_it() {
+fn a_call_that_is_offered_again_may_be_passed_and_is_when_it_is_not_claimed() {
     watched(|| {
         let sim = sim();
         let client = client(&sim);
@@ -797,7 +797,7 @@ fn a_call_that_comes_back_may_be_passed_on_and_is_when_nobody_wants_it() {
 }
 
 #[test]
-fn a_key_may_hand_a_call_over() {
+fn a_digit_may_hand_a_call_over() {
     watched(|| {
         let sim = sim();
         let client = client(&sim);

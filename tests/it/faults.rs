@@ -230,7 +230,7 @@ fn a_line_that_swallows_everything_is_noticed_by_its_silence() {
 }
 
 #[test]
-fn pings_without_an_answer_cost_the_link() {
+fn pings_without_an_answer_cost_the_connection() {
     watchdog("unanswered pings", || {
         let sim = Simulator::builder().virtual_time().pings_every(10 * MINUTE).start().unwrap();
         let client = client(&sim);
@@ -245,7 +245,7 @@ fn pings_without_an_answer_cost_the_link() {
 }
 
 #[test]
-fn a_flapping_link_is_lived_with() {
+fn a_client_survives_a_flapping_connection() {
     watchdog("flap", || {
         let sim = simulator();
         let client = client(&sim);
@@ -274,7 +274,7 @@ fn a_flapping_link_is_lived_with() {
 // Frames.
 
 #[test]
-fn a_lost_reply_leaves_the_outcome_unknown_and_nothing_is_sent_again() {
+fn a_lost_response_leaves_the_outcome_unknown_and_nothing_is_sent_again() {
     watchdog("lost replies", || {
         let sim = simulator();
         let client = client(&sim);
@@ -342,7 +342,7 @@ fn what_comes_late_is_taken_and_what_comes_too_late_does_no_harm() {
 }
 
 #[test]
-fn what_comes_twice_is_told_once() {
+fn what_arrives_twice_is_delivered_once() {
     watchdog("repeated frames", || {
         let sim = simulator();
         let client = client(&sim);
@@ -485,7 +485,7 @@ fn goes_wrong_at(sim: &Simulator, phase: Phase) {
 }
 
 #[test]
-fn whatever_goes_wrong_while_connecting_is_told_with_its_phase() {
+fn every_fault_while_connecting_is_reported_with_its_phase() {
     watchdog("phases of connecting", || {
         let sim = simulator();
         PLAIN.into_iter().for_each(|phase| goes_wrong_at(&sim, phase));
@@ -501,22 +501,22 @@ fn goes_wrong_over_tls_at(phase: Phase) {
 }
 
 #[test]
-fn whatever_goes_wrong_before_tls_is_told() {
+fn every_fault_before_tls_is_reported() {
     goes_wrong_over_tls_at(Phase::Tcp);
 }
 
 #[test]
-fn whatever_goes_wrong_in_tls_is_told() {
+fn every_fault_in_tls_is_reported() {
     goes_wrong_over_tls_at(Phase::Tls);
 }
 
 #[test]
-fn whatever_goes_wrong_in_the_upgrade_over_tls_is_told() {
+fn every_fault_in_the_upgrade_over_tls_is_reported() {
     goes_wrong_over_tls_at(Phase::Upgrade);
 }
 
 #[test]
-fn whatever_goes_wrong_in_authentication_over_tls_is_told() {
+fn every_fault_in_authentication_over_tls_is_reported() {
     goes_wrong_over_tls_at(Phase::Auth);
 }
 
@@ -603,7 +603,7 @@ fn credentials_are_refused_at_first_later_or_with_the_keys_of_a_session() {
 }
 
 #[test]
-fn requests_are_refused_with_the_code_that_was_asked_for() {
+fn requests_are_refused_with_the_code_of_the_fault() {
     watchdog("refusals", || {
         let sim = simulator();
         let client = client(&sim);
@@ -624,7 +624,7 @@ fn requests_are_refused_with_the_code_that_was_asked_for() {
 // What happens once.
 
 #[test]
-fn a_link_that_ends_in_any_way_is_made_again_and_resumed() {
+fn a_connection_that_ends_in_any_way_is_restored_and_resumed() {
     watchdog("ends of the link", || {
         let sim = simulator();
         let client = client(&sim);
@@ -655,7 +655,7 @@ fn a_link_that_ends_in_any_way_is_made_again_and_resumed() {
 }
 
 #[test]
-fn a_reset_instead_of_a_reply_leaves_the_outcome_unknown() {
+fn a_reset_instead_of_a_response_leaves_the_outcome_unknown() {
     watchdog("resets at a request", || {
         let sim = simulator();
         let client = client(&sim);
@@ -679,7 +679,7 @@ fn a_reset_instead_of_a_reply_leaves_the_outcome_unknown() {
 }
 
 #[test]
-fn the_link_may_go_after_any_event() {
+fn the_connection_may_be_lost_after_any_event() {
     watchdog("cuts after an event", || {
         let sim = simulator();
         let client = client(&sim);
@@ -800,7 +800,7 @@ fn frames_in_pieces_and_large_ones_are_taken_up_to_the_bound() {
 }
 
 #[test]
-fn events_of_a_call_that_nobody_knows_are_acknowledged_and_dropped() {
+fn events_of_an_unknown_call_are_acknowledged_and_dropped() {
     watchdog("unknown calls", || {
         let sim = simulator();
         let client = client(&sim);
@@ -891,7 +891,7 @@ fn many_seeds_hang_nothing() {
 }
 
 #[test]
-fn every_fault_has_a_name_and_comes_back_from_its_json() {
+fn every_fault_has_a_name_and_is_read_from_its_json() {
     let forms = [
         json!({"fault": "latency", "ms": 50.0, "jitter_ms": 20.0, "direction": "to_client"}),
         json!({"fault": "bandwidth", "bytes_per_second": 1000}),
@@ -944,7 +944,7 @@ fn every_fault_has_a_name_and_comes_back_from_its_json() {
 }
 
 #[test]
-fn json_that_is_no_fault_is_told_what_was_expected() {
+fn json_that_is_no_fault_is_refused_with_what_was_expected() {
     for (form, told) in [
         (json!([]), "JSON object"),
         (json!({"name": "cut"}), "\"fault\" must be one of latency, "),

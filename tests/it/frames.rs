@@ -291,7 +291,7 @@ fn events_without_a_type_or_a_payload_are_acknowledged() {
 }
 
 #[test]
-fn a_frame_that_is_large_is_taken_and_one_that_is_too_large_costs_the_link() {
+fn a_frame_that_is_large_is_taken_and_one_that_is_too_large_costs_the_connection() {
     watched(|| {
         let sim = sim();
         let client = builder(&sim).connect().unwrap();
@@ -349,7 +349,7 @@ fn answered_with(sim: &Simulator, client: &Client, body: &str) -> Result<Reply, 
 }
 
 #[test]
-fn replies_are_judged_by_their_code() {
+fn responses_are_judged_by_their_code() {
     watched(|| {
         let sim = sim();
         sim.never_answer("signalwire.receive");
@@ -438,7 +438,7 @@ fn the_details_of_a_refusal_can_be_read_and_hide_the_credentials() {
 }
 
 #[test]
-fn replies_to_nobody_and_second_replies_do_no_harm() {
+fn responses_to_no_request_and_second_responses_do_no_harm() {
     watched(|| {
         let sim = sim();
         sim.never_answer("signalwire.receive");
@@ -467,7 +467,7 @@ fn replies_to_nobody_and_second_replies_do_no_harm() {
 }
 
 #[test]
-fn refusals_of_the_simulator_come_as_it_was_told() {
+fn refusals_of_the_simulator_come_as_set() {
     watched(|| {
         let sim = sim();
         let client = builder(&sim).connect().unwrap();

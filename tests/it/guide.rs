@@ -53,12 +53,12 @@ fn wrong_key(patient: bool) -> (Simulator, Client) {
 }
 
 #[test]
-fn a_wrong_key_is_asked_for_again() {
+fn a_wrong_digit_is_asked_for_again() {
     watched(|| drop(wrong_key(true)));
 }
 
 #[test]
-fn a_menu_that_gives_up_at_a_wrong_key_is_found_out() {
+fn a_menu_that_gives_up_at_a_wrong_digit_is_found_out() {
     watched(|| {
         let (sim, _client) = wrong_key(false);
         let unmet = sim.verify().unwrap_err();
@@ -101,7 +101,7 @@ fn machine_answers(waits_for_beep: bool) -> (Simulator, Vec<String>) {
 }
 
 #[test]
-fn a_message_is_left_on_a_machine() {
+fn a_message_is_left_on_an_answering_machine() {
     watched(|| assert_eq!(machine_answers(true).1, [""; 0]));
 }
 
@@ -129,7 +129,7 @@ fn send_code(client: &Client, number: &str) -> Result<Option<u32>> {
 }
 
 #[test]
-fn a_text_that_failed_is_sent_again() {
+fn a_text_message_that_failed_is_sent_again() {
     watched(|| {
         let (sim, client) = started();
         sim.number("+15552222222").undelivered("30003").then().delivers();

@@ -213,7 +213,7 @@ fn a_stay_in_a_queue_says_how_it_ended() {
 }
 
 #[test]
-fn a_call_taken_out_of_its_queue_is_connected_though_no_bridge_is_told() {
+fn a_call_taken_out_of_its_queue_is_connected_though_no_bridge_is_reported() {
     let stage = Stage::new();
     let (_caller, call) = stage.answered();
     let stay = call.queue_enter("support").unwrap();
@@ -550,7 +550,7 @@ fn a_handler_that_fails_without_a_gap_hangs_up() {
 }
 
 #[test]
-fn a_command_that_finds_an_operation_gone_after_a_gap_ends_its_wait() {
+fn a_command_that_finds_an_operation_ended_after_a_gap_ends_its_wait() {
     let stage = Stage::new();
     let (_caller, call) = stage.answered();
     let play = call.play(silence(NEVER)).unwrap();
@@ -584,7 +584,7 @@ fn what_never_began_is_sent_no_commands() {
 }
 
 #[test]
-fn a_call_known_by_its_id_is_unconfirmed_until_something_is_heard() {
+fn a_call_known_by_its_id_is_unconfirmed_until_an_event_arrives() {
     let stage = Stage::new();
     let (_caller, call) = stage.answered();
     // The same call as the one at hand.
@@ -719,7 +719,7 @@ fn a_received_message_is_replied_to_its_sender() {
 }
 
 #[test]
-fn a_handler_that_fails_hangs_up_a_bridge_that_was_told_after_a_gap() {
+fn a_handler_that_fails_hangs_up_a_bridge_that_was_reported_after_a_gap() {
     let stage = Stage::new();
     stage.sim.callee(AGENT).answers();
     stage.client.on_call(|call| {
@@ -737,7 +737,7 @@ fn a_handler_that_fails_hangs_up_a_bridge_that_was_told_after_a_gap() {
 }
 
 #[test]
-fn an_operation_of_which_something_is_heard_after_a_gap_is_in_doubt_no_longer() {
+fn an_operation_with_an_event_after_a_gap_is_in_doubt_no_longer() {
     let stage = Stage::new();
     let (_caller, call) = stage.answered();
     let play = call.play(silence(NEVER)).unwrap();
@@ -748,7 +748,7 @@ fn an_operation_of_which_something_is_heard_after_a_gap_is_in_doubt_no_longer() 
 }
 
 #[test]
-fn a_response_confirms_a_call_of_which_no_event_is_heard() {
+fn a_response_confirms_a_call_without_an_event() {
     let stage = Stage::new();
     let (_caller, call) = stage.answered();
     let play = call.play(silence(NEVER)).unwrap();

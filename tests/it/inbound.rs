@@ -121,7 +121,7 @@ fn a_pull_that_timed_out_takes_nothing_away() {
 }
 
 #[test]
-fn a_call_that_nobody_claims_is_passed_back_after_its_time_and_counted() {
+fn an_unclaimed_call_is_passed_back_after_its_timeout_and_counted() {
     watched(|| {
         let sim = virtual_sim();
         let client = builder(&sim).tuning(|t| t.claim_timeout(Duration::from_secs(5))).connect().unwrap();
@@ -427,7 +427,7 @@ fn a_call_whose_handler_failed_after_the_answer_is_hung_up() {
 }
 
 #[test]
-fn a_call_whose_handler_failed_is_left_alone_when_that_is_asked_for() {
+fn a_call_whose_handler_failed_is_left_alone_when_that_is_set() {
     for panics in [false, true] {
         watched(move || {
             let (sim, client, state) = handler_that_fails(HandlerFailure::Leave, true, panics);
@@ -556,7 +556,7 @@ fn a_closed_client_passes_nothing_back_and_lets_its_handler_go() {
 // Events in all shapes.
 
 #[test]
-fn strange_events_hurt_nobody() {
+fn strange_events_do_no_harm() {
     watched(|| {
         let sim = sim();
         let client = client(&sim);
@@ -603,7 +603,7 @@ fn strange_events_hurt_nobody() {
 // Texts.
 
 #[test]
-fn an_inbound_text_reaches_its_handler_with_all_fields() {
+fn an_inbound_text_message_reaches_its_handler_with_all_fields() {
     watched(|| {
         let (sim, (to, texts)) = (sim(), mpsc::channel());
         let client = client(&sim);
@@ -621,7 +621,7 @@ fn an_inbound_text_reaches_its_handler_with_all_fields() {
 }
 
 #[test]
-fn texts_are_pulled_and_those_that_come_again_are_not() {
+fn text_messages_are_pulled_and_repeated_ones_are_not() {
     watched(|| {
         let sim = sim();
         let client = client(&sim);
@@ -643,7 +643,7 @@ fn texts_are_pulled_and_those_that_come_again_are_not() {
 }
 
 #[test]
-fn texts_that_nobody_claims_are_dropped_and_counted() {
+fn unclaimed_text_messages_are_dropped_and_counted() {
     watched(|| {
         let sim = virtual_sim();
         let client =
@@ -658,7 +658,7 @@ fn texts_that_nobody_claims_are_dropped_and_counted() {
 }
 
 #[test]
-fn a_text_handler_that_fails_is_counted_and_the_next_text_comes() {
+fn a_message_handler_that_fails_is_counted_and_the_next_message_is_handled() {
     watched(|| {
         let sim = sim();
         let client = client(&sim);

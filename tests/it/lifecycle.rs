@@ -120,8 +120,8 @@ fn no_thread_is_left_after_a_client() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn reader_and_writer_are_gone_when_disconnect_returns() {
-    in_child("lifecycle::reader_and_writer_are_gone_when_disconnect_returns", &[], || {
+fn reader_and_writer_have_ended_when_disconnect_returns() {
+    in_child("lifecycle::reader_and_writer_have_ended_when_disconnect_returns", &[], || {
         for _ in 0..20 {
             let sim = simulator_at(20.0);
             let client = client(&sim);
@@ -352,7 +352,7 @@ fn no_closure_is_kept_after_the_end_of_a_call_or_of_the_client() {
 // Handlers.
 
 #[test]
-fn handlers_that_panic_hurt_nobody_else() {
+fn handlers_that_panic_affect_no_other_handler() {
     let sim = simulator_at(20.0);
     let client = client(&sim);
     let (done, ended) = mpsc::channel();
@@ -657,7 +657,7 @@ fn shutdown_hangs_up_what_is_left_at_its_limit() {
 }
 
 #[test]
-fn the_tables_are_empty_when_everything_is_over() {
+fn the_tables_are_empty_when_everything_has_ended() {
     let sim = virtual_sim();
     sim.callee("+15552220001").is_busy();
     sim.callee("+15552220002").answers_after(NEVER);
@@ -818,9 +818,9 @@ fn a_second_signal_ends_the_process_at_once() {
 }
 
 #[test]
-fn a_limit_on_connections_is_kept_and_slots_come_back() {
+fn a_limit_on_connections_is_kept_and_slots_are_freed() {
     in_child(
-        "lifecycle::a_limit_on_connections_is_kept_and_slots_come_back",
+        "lifecycle::a_limit_on_connections_is_kept_and_slots_are_freed",
         &[("RELAY_MAX_CONNECTIONS", "2")],
         || {
             let sim = simulator_at(20.0);

@@ -916,7 +916,7 @@ fn every_wait_ends_when_the_service_does_not_know_the_call() {
 }
 
 #[test]
-fn requests_end_with_the_link_and_waits_go_on_when_it_resumes() {
+fn requests_end_with_the_connection_and_waits_go_on_when_it_resumes() {
     column(Cause::Resumed);
 }
 
@@ -1004,7 +1004,7 @@ fn last_word(name: &str) -> &str {
 }
 
 #[test]
-fn disconnect_ends_within_two_seconds_whatever_the_link_does() {
+fn disconnect_ends_within_two_seconds_whatever_the_connection_does() {
     type Trouble = fn(&Simulator, &Client);
     let troubles: [(&str, Trouble); 6] = [
         ("none", |_, _| {}),

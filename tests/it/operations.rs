@@ -222,7 +222,7 @@ fn a_wait_that_timed_out_may_be_repeated_and_harms_no_other() {
 }
 
 #[test]
-fn everybody_who_asks_gets_the_same_outcome_and_each_callback_runs_once() {
+fn every_wait_gets_the_same_outcome_and_each_callback_runs_once() {
     watched(|| {
         let (_sim, _client, _caller, call) = scene();
         let record = call.record(Record::new()).unwrap();
@@ -266,7 +266,7 @@ fn a_callback_may_wait_and_start_the_next_operation() {
 // Recording.
 
 #[test]
-fn a_recording_has_its_address_when_it_is_over() {
+fn a_recording_has_its_url_when_it_has_ended() {
     watched(|| {
         let (sim, _client, caller, call) = scene();
         let how = Record::new()
@@ -408,7 +408,7 @@ fn collected(sim: &Simulator, action: &Action<Collect>, payload: Value) {
 }
 
 #[test]
-fn keys_are_collected() {
+fn digits_are_collected() {
     watched(|| {
         let (sim, _client, caller, call) = scene();
         let collect = call.collect(Collect::digits(4).terminators("#").digit_timeout(EVER)).unwrap();
@@ -607,7 +607,7 @@ fn the_end_of_the_words_of_a_prompt_is_not_the_end_of_the_prompt() {
 }
 
 #[test]
-fn the_other_names_of_prompts_ask_the_same() {
+fn the_other_names_of_prompts_send_the_same() {
     watched(|| {
         let (sim, _client, caller, call) = scene();
         let keys = || Collect::digits(1).initial_timeout(EVER);
@@ -650,7 +650,7 @@ fn heard(events: impl Iterator<Item = signalwire_relay::events::DetectEvent>) ->
 }
 
 #[test]
-fn a_person_is_detected() {
+fn a_human_is_detected() {
     watched(|| {
         let sim = sim();
         let client = client(&sim);
@@ -674,7 +674,7 @@ fn a_person_is_detected() {
 }
 
 #[test]
-fn a_machine_is_detected_and_its_beep_waited_for() {
+fn an_answering_machine_is_detected_and_its_beep_waited_for() {
     watched(|| {
         let sim = sim();
         let client = client(&sim);
@@ -752,7 +752,7 @@ fn a_fax_is_detected() {
 }
 
 #[test]
-fn keys_are_detected_one_by_one() {
+fn digits_are_detected_one_by_one() {
     watched(|| {
         let (_sim, _client, caller, call) = scene();
         let detect = call.detect_digit(digit_detector().digits("12").timeout(EVER)).unwrap();
@@ -789,7 +789,7 @@ fn a_wait_for_the_beep_ends_with_the_call() {
 // Starting.
 
 #[test]
-fn an_event_that_overtakes_the_reply_completes_the_operation() {
+fn an_event_that_overtakes_the_response_completes_the_operation() {
     watched(|| {
         let (sim, _client, caller, call) = scene();
         for method in
@@ -937,7 +937,7 @@ fn a_call_that_ends_abruptly_ends_all_that_runs_on_it() {
 }
 
 #[test]
-fn operations_of_one_call_are_told_apart() {
+fn operations_of_one_call_are_distinguished() {
     watched(|| {
         let (_sim, _client, caller, call) = scene();
         let record: RecordAction = call.record(Record::new().terminators("")).unwrap();
@@ -955,7 +955,7 @@ fn operations_of_one_call_are_told_apart() {
 
 /// The compiler knows the commands of each operation.
 #[test]
-fn what_an_operation_can_be_told_is_a_matter_of_its_type() {
+fn the_commands_of_an_operation_are_a_matter_of_its_type() {
     fn stops<O: Stoppable>() {}
     fn pauses<O: Pausable>() {}
     fn has_volume<O: HasVolume>() {}

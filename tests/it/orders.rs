@@ -226,7 +226,7 @@ fn events_of_a_call(sim: &Simulator, client: &Client, dice: &mut Dice, seed: u64
 }
 
 #[test]
-fn each_event_of_a_call_is_told_once_and_no_state_goes_back() {
+fn each_event_of_a_call_is_delivered_once_and_no_state_goes_back() {
     cases("events of a call", events_of_a_call);
 }
 
@@ -363,6 +363,6 @@ fn a_text(sim: &Simulator, client: &Client, dice: &mut Dice, seed: u64) {
 }
 
 #[test]
-fn a_text_has_one_verdict_in_every_order() {
+fn a_text_message_has_one_outcome_in_every_order() {
     cases("texts", a_text);
 }

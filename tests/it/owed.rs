@@ -60,7 +60,7 @@ fn speaks(client: &Client, times: usize) -> Arc<AtomicUsize> {
 }
 
 #[test]
-fn a_caller_whose_link_was_away_for_25_s_is_hung_up_when_it_is_back() {
+fn a_caller_is_hung_up_after_the_connection_was_down_for_25_s() {
     watched(|| a_caller_whose_link_was_away_for_25_s(&virtual_sim()));
 }
 
@@ -103,7 +103,7 @@ fn callers(sim: &Simulator, many: usize, away: Duration, lost: bool) -> u64 {
 
 /// The tests of virtual time, in real time. `REAL=1` uses the same numbers and takes two minutes.
 #[test]
-fn in_real_time_too_nobody_is_left_on_the_line() {
+fn in_real_time_too_no_caller_is_left_on_the_line() {
     let is_long = std::env::var_os("REAL").is_some();
     let (many, away) = if is_long { (1000, 3 * SECOND) } else { (10, SECOND) };
     for lost in [false, true] {
@@ -120,12 +120,12 @@ fn in_real_time_too_nobody_is_left_on_the_line() {
 }
 
 #[test]
-fn a_thousand_callers_outlive_a_link_that_is_away_for_3_s_at_default_settings() {
+fn a_thousand_callers_outlive_a_connection_that_is_down_for_3_s_at_default_settings() {
     watched(|| assert_eq!(callers(&virtual_sim(), 1000, 3 * SECOND, false), 0));
 }
 
 #[test]
-fn of_a_thousand_callers_none_is_left_when_the_session_is_lost_with_the_link() {
+fn of_a_thousand_callers_none_is_left_when_the_session_is_lost_with_the_connection() {
     watched(|| assert_eq!(callers(&virtual_sim(), 1000, 3 * SECOND, true), 0));
 }
 
@@ -301,7 +301,7 @@ fn a_call_whose_hang_up_was_refused_is_hung_up_again_by_a_shutdown() {
 }
 
 #[test]
-fn a_hang_up_that_waits_for_the_link_is_sent_in_the_session_that_comes() {
+fn a_hang_up_that_waits_for_the_connection_is_sent_in_the_session_that_comes() {
     watched(|| {
         let sim = virtual_sim();
         let (client, mut states) = online_client(plain(&sim));

@@ -88,7 +88,7 @@ fn ended(sim: &Simulator) -> Vec<String> {
 }
 
 #[test]
-fn an_answer_whose_dial_is_refused_afterwards_is_somebody_s() {
+fn an_answer_whose_dial_is_refused_afterwards_has_an_owner() {
     watchdog("a dial that is refused late", || {
         let (sim, client) = pair();
         sim.never_answer("calling.dial");
@@ -128,7 +128,7 @@ fn an_answer_whose_dial_is_refused_afterwards_is_somebody_s() {
 }
 
 #[test]
-fn a_winner_that_was_only_heard_ringing_is_answered() {
+fn a_winner_whose_last_state_was_ringing_is_answered() {
     watchdog("the state of a winner", || {
         let (sim, client) = pair();
         sim.never_answer("calling.dial");
@@ -147,7 +147,7 @@ fn a_winner_that_was_only_heard_ringing_is_answered() {
 // B: waits without an end.
 
 #[test]
-fn a_call_whose_end_was_missed_does_not_stay_for_ever() {
+fn a_call_whose_end_was_missed_is_not_kept_indefinitely() {
     watchdog("calls that ended in a gap", || {
         let (sim, client) = pair();
         let (one, asked) = answered(&sim, &client, "+15551230001");
@@ -223,7 +223,7 @@ fn a_second_is_a_second_whatever_is_waited_for() {
 }
 
 #[test]
-fn a_command_whose_operation_is_gone_leaves_the_call_and_one_whose_call_is_gone_ends_it() {
+fn a_command_whose_operation_has_ended_leaves_the_call_and_one_whose_call_has_ended_ends_it() {
     watchdog("commands that find nobody", || {
         let (sim, client) = pair();
         let (_caller, call) = answered(&sim, &client, "+15551230001");
@@ -269,7 +269,7 @@ fn a_late_winner_is_hung_up_for_five_minutes() {
 }
 
 #[test]
-fn acknowledgements_that_were_not_written_go_with_their_link() {
+fn acknowledgements_that_were_not_written_are_dropped_with_their_connection() {
     watchdog("acknowledgements of an old link", || {
         let peer = Peer::new();
         let (client, mut service, _) = by_hand(&peer, peer.builder(), json!({"protocol": "p1"}));
@@ -293,7 +293,7 @@ fn acknowledgements_that_were_not_written_go_with_their_link() {
 // E: the link.
 
 #[test]
-fn refused_credentials_open_three_links_and_not_one_more_in_an_hour() {
+fn refused_credentials_open_three_connections_and_not_one_more_in_an_hour() {
     watchdog("refused credentials", || {
         let sim = Simulator::builder().virtual_time().start().unwrap();
         sim.refuse_all_credentials();
@@ -306,7 +306,7 @@ fn refused_credentials_open_three_links_and_not_one_more_in_an_hour() {
 }
 
 #[test]
-fn nothing_is_asked_before_the_service_has_answered_the_connect() {
+fn no_request_is_sent_before_the_service_has_answered_the_connect() {
     watchdog("a request during authentication", || {
         let (sim, client) = pair();
         let mut states = client.states();
@@ -390,7 +390,7 @@ fn a_service_that_is_of_no_use_is_not_hammered() {
 }
 
 #[test]
-fn a_request_that_waits_for_a_link_outlives_attempts_that_fail() {
+fn a_request_that_waits_for_a_connection_outlives_attempts_that_fail() {
     watchdog("a request without a link", || {
         let sim = Simulator::builder().virtual_time().start().unwrap();
         let client = Client::builder().simulator(&sim).request_timeout(2 * MINUTE).connect().unwrap();
@@ -426,7 +426,7 @@ fn a_request_that_waits_for_a_link_outlives_attempts_that_fail() {
 }
 
 #[test]
-fn every_half_open_link_is_noticed_in_its_time() {
+fn every_half_open_connection_is_noticed_in_its_time() {
     watchdog("half-open links", || {
         let (sim, client) = pair();
         let mut states = client.states();
@@ -487,7 +487,7 @@ fn by_hand(peer: &Peer, builder: signalwire_relay::Builder, result: Value) -> (C
 }
 
 #[test]
-fn credentials_are_never_taken_from_a_reply() {
+fn credentials_are_never_taken_from_a_response() {
     watchdog("the credentials of the second connect", || {
         let peer = Peer::new();
         let hers = json!({"protocol": "p1", "jwt_token": "", "token": "other", "project": "other",
@@ -508,7 +508,7 @@ fn credentials_are_never_taken_from_a_reply() {
 }
 
 #[test]
-fn a_drain_ends_though_the_link_is_down() {
+fn a_drain_ends_though_the_connection_is_down() {
     watchdog("a drain without a link", || {
         let (sim, client) = pair();
         let (_caller, call) = answered(&sim, &client, "+15551230001");
@@ -549,7 +549,7 @@ fn what_can_no_longer_be_acknowledged_is_delivered_all_the_same() {
 }
 
 #[test]
-fn the_channel_of_an_event_does_not_decide_who_gets_it() {
+fn the_channel_of_an_event_does_not_decide_its_receiver() {
     watchdog("events of other channels", || {
         let peer = Peer::new();
         let (client, mut service, _) = by_hand(&peer, peer.builder(), json!({"protocol": "p1"}));

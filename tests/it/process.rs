@@ -317,8 +317,8 @@ fn use_as_a_fork(client: Client, call: Call) -> Vec<String> {
 }
 
 #[test]
-fn a_forked_process_writes_nothing_and_is_told() {
-    const NAME: &str = "process::a_forked_process_writes_nothing_and_is_told";
+fn a_forked_process_writes_nothing_and_gets_an_error() {
+    const NAME: &str = "process::a_forked_process_writes_nothing_and_gets_an_error";
     watched(|| {
         if child_role().is_none() {
             let said = reports_of_child(NAME, "child", &[]);

@@ -198,7 +198,7 @@ fn refused(builder: Builder) -> Error {
 }
 
 #[test]
-fn a_client_works_through_a_proxy_and_comes_back_through_it() {
+fn a_client_works_through_a_proxy_and_reconnects_through_it() {
     for (kind, login) in [(Kind::Http, ""), (Kind::Http, LOGIN), (Kind::Socks5, ""), (Kind::Socks5, LOGIN)] {
         watched(move || {
             let (peer, proxy) = (Peer::new(), Proxy::new(kind, !login.is_empty()));
@@ -251,7 +251,7 @@ fn tls_goes_through_a_proxy_to_the_certificate_of_the_service() {
 }
 
 #[test]
-fn credentials_that_a_proxy_misses_or_does_not_accept_are_told_apart() {
+fn credentials_that_a_proxy_misses_or_does_not_accept_are_distinguished() {
     watched(|| {
         for kind in [Kind::Http, Kind::Socks5] {
             let proxy = Proxy::new(kind, true);
@@ -290,7 +290,7 @@ fn says(answer: &'static [u8], hangs_up: bool) -> (u16, JoinHandle<Vec<u8>>) {
 }
 
 #[test]
-fn whatever_a_proxy_answers_instead_is_told_apart() {
+fn every_other_response_of_a_proxy_is_distinguished() {
     const PAGE: &[u8] =
         b"HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\nContent-Length: 20\r\n\r\n<html>log in</html>";
     let cases: [(Kind, &'static [u8], &str); 20] = [

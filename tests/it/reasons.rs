@@ -142,7 +142,7 @@ fn the_error_of_a_connect_lists_its_legs() {
 }
 
 #[test]
-fn the_end_of_a_call_says_why_who_ended_it_and_how_long_it_lasted() {
+fn the_end_of_a_call_has_its_reason_its_side_and_its_duration() {
     let (sim, client) = stage();
     // The caller hangs up.
     let (caller, call) = answered(&sim, &client);
@@ -172,7 +172,7 @@ fn the_end_of_a_call_says_why_who_ended_it_and_how_long_it_lasted() {
 }
 
 #[test]
-fn the_times_of_a_call_are_the_service_s_where_it_tells_them_and_our_own_otherwise() {
+fn the_times_of_a_call_are_the_service_s_where_it_sends_them_and_our_own_otherwise() {
     let (sim, client) = stage();
     let answered_at = |millis: u64| Some(SystemTime::UNIX_EPOCH + Duration::from_millis(millis));
     let (ours, secs) = (None, Duration::from_secs);
@@ -243,7 +243,7 @@ fn the_progress_of_a_dial_has_each_step_of_each_leg_and_ends_with_the_dial() {
 }
 
 #[test]
-fn handlers_of_a_dial_are_told_each_step_and_its_callbacks_the_answered_call() {
+fn handlers_of_a_dial_receive_each_step_and_its_callbacks_the_answered_call() {
     let (sim, client) = stage();
     sim.callee(BOB).answers_after(4 * SECOND);
     let dialing = client.start_dial(to(BOB)).unwrap();
@@ -288,7 +288,7 @@ fn a_call_that_goes_to_a_callback_is_not_hung_up_with_its_dial() {
 }
 
 #[test]
-fn a_dial_that_is_dropped_ends_its_progress_and_tells_its_callbacks() {
+fn a_dial_that_is_dropped_ends_its_progress_and_calls_its_callbacks() {
     let (sim, client) = stage();
     sim.callee(BOB).does_not_answer();
     let dialing = client.start_dial(to(BOB)).unwrap();
@@ -327,7 +327,7 @@ fn the_progress_of_a_dial_goes_on_after_a_gap_and_ends_with_its_session() {
 }
 
 #[test]
-fn a_text_that_was_not_delivered_says_why() {
+fn the_failure_of_a_text_message_has_its_reason() {
     let (sim, client) = stage();
     let text = || sms(ANN).from("+15559990000").body("Out for delivery.");
     let failed = |message: &Message| {

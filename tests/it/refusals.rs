@@ -167,7 +167,7 @@ fn what_was_acknowledged_before_an_attempt_failed_is_delivered_by_the_one_that_s
 }
 
 #[test]
-fn a_backlog_beyond_its_bound_costs_the_session_and_is_not_tried_for_ever() {
+fn a_backlog_beyond_its_bound_costs_the_session_and_is_not_retried_indefinitely() {
     watched(|| {
         let peer = Peer::new();
         let (_client, mut states, service) = in_session(&peer, |builder| builder.tuning(|t| t.resume_backlog(100_000)));
@@ -267,7 +267,7 @@ impl Refusal {
 }
 
 #[test]
-fn a_service_that_cannot_serve_now_is_asked_again_and_the_session_resumed() {
+fn a_service_that_is_temporarily_unavailable_is_retried_and_the_session_resumed() {
     watched(|| {
         let mut refusals = Vec::new();
         for code in [408, 425, 429, 500, 502, 503, 504, -32000, -32004, -32005, -32603] {
@@ -374,7 +374,7 @@ fn keys_that_a_restarting_service_refuses_once_are_kept() {
 // Goodbyes.
 
 #[test]
-fn a_link_that_the_service_leaves_is_closed_as_soon_as_nothing_is_unanswered() {
+fn a_connection_that_the_service_leaves_is_closed_as_soon_as_nothing_is_unanswered() {
     watched(|| {
         let leave = json!({"jsonrpc": "2.0", "id": "leave", "method": "signalwire.disconnect", "params": {}});
         for asked in ["nothing", "answered", "unanswered"] {
@@ -428,7 +428,7 @@ fn a_service_that_leaves_and_then_says_nothing_more_is_left() {
 }
 
 #[test]
-fn code_and_reason_of_a_close_are_told() {
+fn code_and_reason_of_a_close_are_reported() {
     let close = |service: &mut Service, code: u16, reason: &str| {
         service.0.close(Some(CloseFrame { code: code.into(), reason: reason.to_owned().into() })).unwrap();
         service.0.flush().unwrap();
@@ -490,9 +490,9 @@ impl Log for Lines {
 }
 
 #[test]
-fn a_lost_link_is_told_once_and_without_repeating_itself() {
+fn a_lost_connection_is_reported_once_and_without_repeating_itself() {
     watched(|| {
-        const NAME: &str = "refusals::a_lost_link_is_told_once_and_without_repeating_itself";
+        const NAME: &str = "refusals::a_lost_connection_is_reported_once_and_without_repeating_itself";
         if child_role().is_none() {
             for line in reports_of_child(NAME, "child", &[]) {
                 assert_eq!(line.matches("was lost").count(), 1, "{line}");

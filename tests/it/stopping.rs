@@ -174,7 +174,7 @@ fn in_callback(sim: &Simulator, over: &PlayAction, client: Client, job: fn(&Clie
 }
 
 #[test]
-fn whoever_ends_a_client_in_whatever_state_it_ends_within_a_second() {
+fn a_client_ends_within_a_second_in_every_state_and_in_every_way() {
     for during in [During::Online, During::BackOff, During::Authentication, During::Leaving, During::Draining] {
         for by in [By::Disconnect, By::Everybody, By::Callback, By::Drop, By::Shutdown] {
             // The thread that drains holds a handle: nobody else's is the last.
@@ -231,7 +231,7 @@ fn a_shutdown_lets_a_hundred_calls_finish_and_ends_at_its_limit_what_does_not() 
 const SECOND_IN_MILLIS: u64 = 1000;
 
 #[test]
-fn a_shutdown_ends_at_its_limit_though_the_link_is_down() {
+fn a_shutdown_ends_at_its_limit_though_the_connection_is_down() {
     watchdog("a drain without a link", || {
         let sim = simulator();
         let client = client(&sim);
@@ -407,9 +407,9 @@ fn a_shutdown_says_what_it_waits_for_and_what_it_no_longer_does() {
 /// In real time: the kernel stops the whole process, simulator and all, with a ping on its way.
 #[cfg(target_os = "linux")]
 #[test]
-fn a_process_that_was_frozen_asks_the_peer_anew_instead_of_giving_up_the_link() {
+fn a_process_that_was_frozen_pings_the_peer_instead_of_giving_up_the_connection() {
     use crate::support::{in_child, until};
-    in_child("stopping::a_process_that_was_frozen_asks_the_peer_anew_instead_of_giving_up_the_link", &[], || {
+    in_child("stopping::a_process_that_was_frozen_pings_the_peer_instead_of_giving_up_the_connection", &[], || {
         let sim = Simulator::builder().pings_every(NEVER).start().unwrap();
         let client = Client::builder().simulator(&sim).contexts(["default"]);
         let client = client.tuning(|t| t.ping_after(SECOND / 4).ping_timeout(2 * SECOND)).connect().unwrap();

@@ -348,7 +348,7 @@ fn a_common_name_without_a_dns_name_is_taken_by_openssl_alone() {
 }
 
 #[test]
-fn a_certificate_of_nobody_this_machine_knows_needs_the_authority_to_be_named() {
+fn a_certificate_of_an_unknown_authority_needs_the_authority_to_be_set() {
     each_backend(|backend| {
         let ours = Authority::new();
         let server = Server::new();
@@ -363,7 +363,7 @@ fn a_certificate_of_nobody_this_machine_knows_needs_the_authority_to_be_named() 
 }
 
 #[test]
-fn a_server_that_speaks_no_tls_or_one_too_old_hears_nothing() {
+fn a_server_without_tls_or_with_one_too_old_gets_no_secret() {
     each_backend(|backend| {
         for (what, say) in [
             ("http", &b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"[..]),

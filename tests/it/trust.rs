@@ -266,7 +266,7 @@ fn a_client_certificate_is_shown_and_its_chain_with_it() {
 }
 
 #[test]
-fn a_peer_that_misses_a_certificate_of_the_client_is_told_about() {
+fn a_peer_that_misses_a_certificate_of_the_client_is_reported() {
     each_backend(|backend| {
         let (authority, other) = (Authority::new(), Authority::new());
         let ca = Pem::of(&authority);

@@ -691,7 +691,7 @@ fn what_panicked_works_the_next_time_in_every_kind_of_callback() {
 // Code that blocks.
 
 #[test]
-fn code_that_sleeps_for_minutes_delays_nobody_by_a_moment() {
+fn code_that_sleeps_for_minutes_delays_no_other_code() {
     watchdog("handlers that sleep", || {
         let sim = Arc::new(Simulator::builder().virtual_time().start().unwrap());
         let client = Client::builder().simulator(&sim).contexts(["default"]).connect().unwrap();
@@ -841,7 +841,7 @@ fn more_calls_than_may_be_active_are_never_taken_and_each_that_is_passed_is_coun
 // Listeners that come and go.
 
 #[test]
-fn listeners_add_and_remove_listeners_while_they_are_told() {
+fn listeners_add_and_remove_listeners_while_they_run() {
     watchdog("listeners that change the list", || {
         let sim = simulator();
         let client = client(&sim);
@@ -955,7 +955,7 @@ fn no_call_is_lost_when_the_system_refuses_threads() {
 }
 
 #[test]
-fn a_refused_thread_is_asked_for_again_while_the_others_are_busy() {
+fn a_refused_thread_is_requested_again_while_the_others_are_busy() {
     watchdog("a listener without a thread", || {
         let sim = simulator();
         let client = client(&sim);
@@ -983,7 +983,7 @@ fn a_refused_thread_is_asked_for_again_while_the_others_are_busy() {
 }
 
 #[test]
-fn a_client_whose_threads_are_refused_says_so_and_a_link_comes_back_all_the_same() {
+fn a_client_whose_threads_are_refused_reports_it_and_reconnects_all_the_same() {
     watchdog("clients without threads", || {
         let sim = simulator();
         sim.refuse_threads(1);

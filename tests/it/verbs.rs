@@ -243,7 +243,7 @@ fn a_notification_has_no_id() {
 }
 
 #[test]
-fn events_of_nobody_come_to_the_client() {
+fn events_without_a_call_go_to_the_client() {
     let (service, _call) = service(|method, params| match method {
         "test.push" => vec![event(params["type"].as_str().unwrap(), params["params"].clone())],
         _ => vec![],

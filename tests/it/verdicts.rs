@@ -233,7 +233,7 @@ fn what_acts_on_its_call_alone_is_refused_whatever_the_code_is() {
 }
 
 #[test]
-fn a_code_that_is_none_proves_nothing_about_a_text() {
+fn a_code_that_is_none_proves_nothing_about_a_text_message() {
     watched(|| {
         let sim = sim();
         let client = client(&sim);
@@ -270,7 +270,7 @@ fn a_stay_that_may_have_begun_is_left_under_its_own_id() {
 }
 
 #[test]
-fn a_call_whose_transfer_may_have_begun_comes_back() {
+fn a_call_whose_transfer_may_have_begun_is_offered_again() {
     watched(|| {
         let sim = sim();
         let client = client(&sim);
@@ -286,7 +286,7 @@ fn a_call_whose_transfer_may_have_begun_comes_back() {
 }
 
 #[test]
-fn a_hang_up_of_a_leg_that_a_service_in_trouble_refuses_is_asked_for_again() {
+fn a_hang_up_of_a_leg_that_a_service_in_trouble_refuses_is_repeated() {
     watched(|| {
         let sim = Simulator::builder().virtual_time().start().unwrap();
         let client = Client::builder().simulator(&sim).connect().unwrap();
@@ -518,7 +518,7 @@ fn a_dial_that_fails_without_a_reason_has_that_of_its_last_leg() {
 }
 
 #[test]
-fn a_dial_lasts_as_long_as_the_ringing_that_it_asks_for() {
+fn a_dial_lasts_as_long_as_its_ringing_time() {
     watched(|| {
         let sim = Simulator::builder().virtual_time().start().unwrap();
         let client = Client::builder().simulator(&sim).connect().unwrap();
@@ -546,7 +546,7 @@ fn a_dial_lasts_as_long_as_the_ringing_that_it_asks_for() {
 // Places.
 
 #[test]
-fn legs_of_a_dial_that_is_over_take_nobody_s_place() {
+fn legs_of_a_dial_that_has_ended_do_not_count_as_calls() {
     watched(|| {
         let sim = sim();
         let client = builder(&sim).max_active_calls(3).tuning(|t| t.losing_leg_timeout(HOURS)).connect().unwrap();
@@ -680,7 +680,7 @@ fn a_call_may_be_passed_back_and_offered_anew_any_number_of_times() {
 }
 
 #[test]
-fn a_call_whose_end_was_told_when_it_was_passed_back_is_handed_out_when_it_is_offered_anew() {
+fn a_call_whose_end_was_reported_when_it_was_passed_back_is_handed_out_when_it_is_offered_again() {
     watched(|| {
         let sim = sim();
         let client = client(&sim);
@@ -697,7 +697,7 @@ fn a_call_whose_end_was_told_when_it_was_passed_back_is_handed_out_when_it_is_of
 }
 
 #[test]
-fn an_offer_anew_may_overtake_the_reply_to_the_pass() {
+fn another_offer_may_overtake_the_response_to_the_pass() {
     watched(|| {
         let sim = sim();
         sim.never_answer("calling.pass");
@@ -762,7 +762,7 @@ fn an_answered_call_is_not_taken_for_one_that_is_offered_anew() {
 }
 
 #[test]
-fn an_offer_of_a_caller_who_is_gone_already_is_nothing() {
+fn an_offer_of_a_caller_who_has_hung_up_is_ignored() {
     watched(|| {
         let sim = sim();
         let client = client(&sim);

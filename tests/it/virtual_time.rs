@@ -75,7 +75,7 @@ fn the_deadlines_of_the_program_run_in_the_same_time() {
 }
 
 #[test]
-fn an_answer_in_the_moment_of_the_ping_keeps_the_link() {
+fn a_response_at_the_moment_of_the_ping_keeps_the_connection() {
     watchdog("pings in virtual time", || {
         let sim = Simulator::builder().virtual_time().pings_every(1000 * MINUTE).start().unwrap();
         let client = client(&sim);
@@ -150,7 +150,7 @@ fn a_conversation_of_five_minutes_sleeps_nowhere() {
 
 #[test]
 #[should_panic(expected = "24 hours have passed in it")]
-fn who_waits_for_what_does_not_come_is_told_instead_of_hanging() {
+fn a_wait_for_what_cannot_come_panics_instead_of_hanging() {
     let sim = simulator();
     let client = client(&sim);
     drop(client.next_call(None));
@@ -325,7 +325,7 @@ fn has_a_connection(port: u16) -> bool {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn the_port_of_an_outage_is_given_to_nobody_else() {
+fn the_port_of_an_outage_is_given_to_no_other_program() {
     let sim = Simulator::start().unwrap();
     let port = sim.address().port();
     sim.stop_listening();

@@ -120,7 +120,7 @@ fn on_a_thread<T: Send + 'static>(wait: impl FnOnce() -> T + Send + 'static) -> 
 
 /// The outcomes of a request that is made while there is no connection.
 #[test]
-fn a_request_without_a_link_is_sent_later_or_never_and_its_caller_is_told() {
+fn a_request_without_a_connection_is_sent_later_or_never_and_its_caller_gets_the_outcome() {
     #[derive(Clone, Copy, Debug, PartialEq)]
     enum Then {
         TimeIsUp,
@@ -330,7 +330,7 @@ fn a_wait_that_timed_out_may_be_repeated() {
 }
 
 #[test]
-fn a_wait_on_something_that_is_over_returns_at_once() {
+fn a_wait_on_something_that_has_ended_returns_at_once() {
     /// The end of a call, and the results of an operation that is started on it, of `answered` and of `ended`.
     type Line = (Cause, [Got; 3]);
     let failed = |kind| Got::Failed(kind, false);
@@ -498,7 +498,7 @@ fn on_completed_is_called_once_in_every_ending_and_never_inline() {
 }
 
 #[test]
-fn callbacks_of_a_client_that_is_gone_are_not_called_inline_either() {
+fn callbacks_of_a_client_that_was_dropped_are_not_called_inline_either() {
     let sim = simulator_at(20.0);
     let client = client(&sim);
     let caller = sim.caller("+15551230000").is_silent().dials();
@@ -576,7 +576,7 @@ fn a_message_completes_once_in_every_ending() {
 }
 
 #[test]
-fn a_410_ends_the_call_whatever_was_asked() {
+fn a_410_ends_the_call_whatever_was_requested() {
     let sim = simulator_at(20.0);
     let client = client(&sim);
     let _caller = sim.caller("+15551230000").is_silent().dials();

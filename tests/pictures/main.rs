@@ -70,7 +70,7 @@ fn the_pictures_are_those_of_the_scenes_and_each_stands_on_a_page() {
 }
 
 #[test]
-fn a_picture_is_readable_on_light_and_dark_pages_and_has_a_text_for_those_who_do_not_see_it() {
+fn a_picture_is_readable_on_light_and_dark_pages_and_has_a_text_for_people_who_do_not_see_it() {
     for (name, svg) in scenes::all() {
         assert!(svg.starts_with("<div") && svg.ends_with("</div>\n") && svg.lines().count() == 1, "{name}");
         assert!(svg.contains("<title>") && svg.contains("role=\"img\""), "{name}");

@@ -110,7 +110,7 @@ fn call_states_are_read() {
 }
 
 #[test]
-fn conferences_tell_of_themselves_of_participants_and_of_their_lines() {
+fn conferences_report_themselves_participants_and_their_lines() {
     let Event::Conference(end) = event(
         "calling.conference",
         json!({

@@ -70,7 +70,7 @@ fn the_end_of_requests_takes_steps_in_proportion() {
 }
 
 #[test]
-fn what_comes_back_from_a_lost_link_counts_against_the_bound_and_keeps_its_order() {
+fn what_comes_back_from_a_lost_connection_counts_against_the_bound_and_keeps_its_order() {
     let pending = filled(LIMIT, 30, None, true);
     // The service is about to close the connection, so later requests are queued.
     pending.hold();
@@ -195,7 +195,7 @@ fn the_response_to_a_request_that_timed_out_is_not_taken_for_the_next_one() {
 }
 
 #[test]
-fn the_loss_of_a_link_ends_the_requests_of_that_link_alone() {
+fn the_loss_of_a_connection_ends_the_requests_of_that_connection_alone() {
     let pending = filled(LIMIT, 3, None, true);
     drop(pending.online(Prepared::pretended(2), Instant::now()));
     assert!(matches!(pending.register(request(3, false, None)), Registered::Online(2, _)));
@@ -205,7 +205,7 @@ fn the_loss_of_a_link_ends_the_requests_of_that_link_alone() {
 }
 
 #[test]
-fn what_is_past_its_deadline_when_the_link_comes_up_is_not_sent() {
+fn what_is_past_its_deadline_when_the_connection_comes_up_is_not_sent() {
     let pending = Pending::new(Clock::real(), LIMIT);
     let now = Instant::now();
     for (id, until) in [(1, now), (2, now + Duration::from_secs(1))] {

@@ -375,7 +375,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_program_is_to_be_told_and_is_masked_is_named() {
+    fn masked_content_that_the_program_would_receive_is_named() {
         let event = json!({"id": "e", "params": {"event_type": "calling.call.collect", "params": {
             "call_id": "c", "result": {"params": {"digits": "<content>"}}}}});
         let paid = json!({"id": "e", "params": {"event_type": "calling.call.pay", "params": "<secret>"}});

@@ -60,7 +60,7 @@ fn a_bedrock_agent_ends_with_its_call() {
 }
 
 #[test]
-fn an_observer_is_attached_asked_and_detached() {
+fn a_sidecar_is_attached_asked_and_detached() {
     let (sim, ann, mut client, call) = on_the_phone(|sim| sim.caller("+15551230000"));
     assert_eq!(client.refused(&call, "calling.ai_sidecar.status", json!({})), 404);
     client.on(&call, "calling.ai_sidecar", json!({}));

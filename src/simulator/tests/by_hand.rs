@@ -96,7 +96,7 @@ fn every_number_of_which_nothing_is_said_does_what_unlisted_callees_do() {
 }
 
 #[test]
-fn a_watcher_is_handed_each_interaction_and_sees_who_is_connected_with_whom() {
+fn a_watcher_receives_each_interaction_and_sees_which_people_are_connected() {
     let sim = fast();
     sim.callee("+15552222222").rings();
     let ann = sim.caller("+15551110000").dials();

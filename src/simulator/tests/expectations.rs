@@ -59,7 +59,7 @@ fn what_is_expected_and_done_lets_the_drop_pass() {
 }
 
 #[test]
-fn who_is_connected_and_recorded_is_told() {
+fn connections_and_recordings_are_reported() {
     let (sim, ann, mut client, call) = on_the_phone(|sim| {
         let _bob = sim.callee("+15552222222").answers();
         sim.caller("+15551230000").after_the_beep().says("Call me back").presses("#").when_put_through().hangs_up()
@@ -196,7 +196,7 @@ fn commands_for_what_a_client_knows_to_be_over_are_violations() {
 }
 
 #[test]
-fn texts_to_a_number_fail_one_by_one() {
+fn text_messages_to_a_number_fail_one_by_one() {
     let sim = fast();
     sim.number("+15552222222").undelivered("30003").then().fails("spam").then().refuses(402, "Pay").then().delivers();
     let mut client = Bare::connected(&sim);
@@ -245,7 +245,7 @@ fn a_machine_is_deaf_until_its_beep_and_hangs_up_when_it_is_full() {
 }
 
 #[test]
-fn a_short_greeting_without_a_beep_sounds_like_a_person() {
+fn a_short_greeting_without_a_beep_sounds_like_a_human() {
     for (beep, heard) in [(false, "HUMAN"), (true, "MACHINE")] {
         let sim = fast();
         let _bob = sim.callee("+15552222222").is_machine("Bob here", beep);
@@ -278,7 +278,7 @@ fn a_fax_has_as_many_pages_as_its_machine_says_and_may_fail_between_them() {
 }
 
 #[test]
-fn somebody_slow_presses_too_late_and_then_in_time() {
+fn a_slow_caller_presses_too_late_and_then_in_time() {
     let (sim, _ann, mut client, call) = on_the_phone(|sim| {
         let ann = sim.caller("+15551230000").when_asked_for_digits().presses_slowly("1", Duration::from_secs(20));
         ann.when_asked_for_digits().presses_slowly("2", Duration::from_secs(1))
@@ -326,7 +326,7 @@ fn an_agent_says_what_is_laid_down_and_sums_up_at_the_end() {
 }
 
 #[test]
-fn what_is_mumbled_is_not_matched_and_asked_for_again() {
+fn unclear_speech_is_not_matched_and_asked_for_again() {
     let (sim, _ann, mut client, call) = on_the_phone(|sim| {
         let ann = sim.caller("+15551230000").when_asked_to_speak().says_unclearly("hrmpf");
         ann.when_asked_to_speak().says("sales")

@@ -250,7 +250,7 @@ fn hold_denoise_and_echo_are_switched_on_and_off_once() {
 }
 
 #[test]
-fn keys_run_what_is_bound_to_them() {
+fn digits_run_what_is_bound_to_them() {
     let (sim, ann, mut client, call) = on_the_phone(|sim| sim.caller("+15551230000"));
     let play = json!({"play": tts("Goodbye")});
     let bind = json!({"digits": "*9", "bind_method": "calling.play", "params": play, "max_triggers": 2});
@@ -286,7 +286,7 @@ fn keys_run_what_is_bound_to_them() {
 }
 
 #[test]
-fn user_events_come_back_without_changing_whose_they_are() {
+fn user_events_are_sent_back_without_changing_their_call() {
     let (sim, _ann, mut client, call) = on_the_phone(|sim| sim.caller("+15551230000"));
     client.on(&call, "calling.user_event", json!({"event": {"topic": "crm", "call_id": "other"}}));
     assert_eq!(client.about(&call, "calling.user_event")["topic"], "crm");
@@ -398,7 +398,7 @@ fn an_answer_comes_before_whatever_the_program_does_next() {
 }
 
 #[test]
-fn the_reply_can_come_after_the_last_event_of_any_operation() {
+fn the_response_can_come_after_the_last_event_of_any_operation() {
     let (sim, _ann, mut client, call) = on_the_phone(|sim| sim.caller("+15551230000").is_fax());
     for (method, more, kind) in [
         ("calling.receive_fax", json!({"control_id": "f"}), "calling.call.fax"),

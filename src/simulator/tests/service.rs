@@ -164,7 +164,7 @@ fn the_journal_keeps_what_its_limit_says_and_counts_the_rest() {
 }
 
 #[test]
-fn pings_are_echoed_and_garbage_does_not_end_the_link() {
+fn pings_are_echoed_and_garbage_does_not_end_the_connection() {
     let sim = fast();
     let mut client = Bare::connected(&sim);
     client.socket.send(Message::text("{not json")).expect("an open link");
@@ -275,7 +275,7 @@ fn play_is_paused_resumed_and_stopped() {
 }
 
 #[test]
-fn operations_end_with_their_call_unless_told_otherwise() {
+fn operations_end_with_their_call_unless_set_otherwise() {
     for abrupt in [false, true] {
         let sim = fast();
         sim.end_calls_abruptly(abrupt);
@@ -337,7 +337,7 @@ fn a_dial_is_answered_busy_unanswered_or_won_by_the_fastest() {
 }
 
 #[test]
-fn a_detector_tells_people_from_machines() {
+fn a_detector_tells_humans_from_answering_machines() {
     let sim = fast();
     sim.callee("+15551111111").is_person();
     let bob = sim.callee("+15552222222").is_machine("You have reached Bob, please leave a message", true);
@@ -421,7 +421,7 @@ fn a_call_that_is_passed_goes_to_the_next_client_or_ends() {
 }
 
 #[test]
-fn texts_go_out_and_come_in() {
+fn text_messages_go_out_and_come_in() {
     let sim = fast();
     sim.number("+15552222222").undelivered("handset unreachable");
     let mut client = Bare::connected(&sim);
@@ -469,7 +469,7 @@ fn a_dropped_session_is_resumed_and_its_calls_go_on() {
 }
 
 #[test]
-fn replies_are_late_missing_refused_or_lost_on_demand() {
+fn responses_are_late_missing_rejections_or_lost_on_demand() {
     let sim = fast();
     let _ann = sim.caller("+15551230000").dials();
     let mut client = Bare::connected(&sim);
@@ -533,7 +533,7 @@ impl<S: std::io::Read + std::io::Write> Bare<S> {
 }
 
 #[test]
-fn the_service_can_ask_to_reconnect_and_go_away() {
+fn the_service_can_ask_to_reconnect_and_close() {
     let sim = fast();
     let mut client = Bare::connected(&sim);
     sim.ask_to_reconnect(false);
@@ -594,7 +594,7 @@ fn a_drop_frees_every_connection_whatever_its_state() {
 }
 
 #[test]
-fn a_frozen_link_swallows_everything_and_a_resume_may_bring_what_was_missed() {
+fn a_frozen_connection_loses_everything_and_a_resume_may_replay_what_was_missed() {
     let sim = Simulator::builder().speed(100.0).replays_missed_events().start().expect("a simulator");
     let ann = sim.caller("+15551230000").dials();
     let mut client = Bare::open(&sim);

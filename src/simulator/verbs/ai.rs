@@ -273,7 +273,7 @@ mod tests {
     use crate::simulator::verbs::tests::Rig;
 
     #[test]
-    fn an_agent_answers_what_it_was_told_to_and_not_on_hold() {
+    fn an_agent_answers_as_scripted_and_not_on_hold() {
         let mut rig = Rig::begin(&AI, json!({"control_id": "a", "prompt": {}})).expect("it runs");
         rig.script.answers.push(("hours".into(), "We open at nine.".into()));
         rig.pass(5.0);

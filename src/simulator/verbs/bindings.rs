@@ -142,7 +142,7 @@ mod tests {
     use crate::simulator::verbs::tests::Rig;
 
     #[test]
-    fn keys_run_their_method_wherever_they_are_the_last_ones() {
+    fn digits_run_their_method_wherever_they_are_the_last_ones() {
         let play = json!({"play": [{"type": "tts", "params": {"text": "x"}}]});
         let bind = json!({"digits": "1w2", "bind_method": "calling.play", "params": play, "max_triggers": 1});
         let mut rig = Rig::begin(&BIND_DIGIT, bind.clone()).expect("it runs");

@@ -319,7 +319,7 @@ mod tests {
     }
 
     #[test]
-    fn a_prompt_stops_at_the_first_key_and_its_time_begins_when_it_is_over() {
+    fn a_prompt_stops_at_the_first_digit_and_its_timeout_begins_at_its_end() {
         let prompt = json!([{"type": "tts", "params": {"text": "Press a key, please now!"}}]);
         let params = json!({"play": prompt, "collect": {"digits": {"max": 1}, "initial_timeout": 1.0}});
         let mut rig = Rig::begin(&PLAY_AND_COLLECT, params.clone()).expect("it runs");

@@ -135,7 +135,7 @@ mod tests {
     use crate::simulator::verbs::tests::Rig;
 
     #[test]
-    fn a_person_is_found_after_a_second_and_digits_as_they_come() {
+    fn a_human_is_found_after_a_second_and_digits_as_they_come() {
         let mut rig = Rig::begin(&DETECT, json!({"detect": {"type": "machine", "params": {}}})).expect("it runs");
         rig.pass(3.0);
         let found = |rig: &Rig| -> Vec<Value> {

@@ -406,7 +406,7 @@ mod tests {
     }
 
     #[test]
-    fn cards_are_told_apart_and_checked() {
+    fn kinds_of_cards_are_distinguished_and_checked() {
         let cards = [
             ("4242424242424242", "visa"),
             ("5555555555554444", "mastercard"),

@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_can_fetch_is_an_error_and_what_is_no_playback_is_refused() {
+    fn a_url_that_cannot_be_fetched_is_an_error_and_what_is_no_playback_is_refused() {
         let media = json!([{"type": "audio", "params": {"url": "nowhere"}}]);
         let rig = Rig::begin(&PLAY, json!({"play": media})).expect("it runs");
         assert!(rig.is_over() && rig.told() == [(EVENT, json!({"state": "error"}))]);

@@ -104,7 +104,7 @@ mod tests {
     use crate::simulator::verbs::tests::Rig;
 
     #[test]
-    fn a_question_is_answered_after_a_second_unless_the_observer_has_gone() {
+    fn a_question_is_answered_after_a_second_unless_the_sidecar_has_ended() {
         let mut rig = Rig::begin(&AI_SIDECAR, json!({})).expect("it runs");
         assert!(rig.command("ask", json!({"text": "why"})).expect("it runs").contains_key("ask_id"));
         rig.pass(1.1);

@@ -337,7 +337,7 @@ mod tests {
     use super::{alike, shortened};
 
     #[test]
-    fn texts_that_differ_by_a_word_are_alike() {
+    fn sentences_that_differ_by_a_word_are_alike() {
         assert!(alike("Sales will be with you", "Support will be with you") > 0.6);
         assert!(alike("Welcome", "Goodbye") < 0.3);
         assert!(alike("calling.play", "calling.play.stop") > 0.7);

@@ -179,7 +179,7 @@ fn a_peer_that_does_not_read_fills_the_queue_and_close_frees_everything() {
 }
 
 #[test]
-fn a_stalled_link_is_cut_and_a_caller_gets_away_before() {
+fn a_stalled_connection_is_cut_and_a_caller_gets_away_before() {
     let writer = writer(|settings| {
         settings.stall = Duration::from_secs(1);
         settings.hand_over = Duration::from_millis(50);
@@ -253,7 +253,7 @@ fn a_reader_in_a_pause_wakes_no_writer_thread() {
 }
 
 #[test]
-fn a_reader_waits_while_another_thread_has_the_write_half_and_the_link_stays() {
+fn a_reader_waits_while_another_thread_has_the_write_half_and_the_connection_stays() {
     let writer = writer(|settings| settings.control_bytes = 1000);
     let (link, mut peer) = pair();
     writer.prepare(1);
@@ -396,7 +396,7 @@ fn closing_frees_a_reader_that_waits_to_write() {
 }
 
 #[test]
-fn what_the_reader_encoded_for_a_link_that_is_over_goes_nowhere() {
+fn what_the_reader_encoded_for_a_connection_that_has_ended_goes_nowhere() {
     let writer = writer(|_| ());
     let ((old, _old_peer), (new, mut peer)) = (pair(), pair());
     writer.prepare(1);
@@ -463,7 +463,7 @@ fn an_idle_writer_wakes_only_for_its_keeper() {
 }
 
 #[test]
-fn the_write_half_of_an_old_link_is_not_put_into_the_next_one() {
+fn the_write_half_of_an_old_connection_is_not_put_into_the_next_one() {
     let writer = writer(|_| ());
     let ((old, _old_peer), (new, mut peer)) = (pair(), pair());
     writer.prepare(1);
@@ -603,7 +603,7 @@ fn the_buffer_of_a_huge_frame_is_given_back() {
 }
 
 #[test]
-fn a_link_that_the_service_closes_takes_no_request_and_the_next_one_does() {
+fn a_connection_that_the_service_closes_takes_no_request_and_the_next_one_does() {
     let writer = writer(|_| ());
     writer.prepare(1);
     writer.post_last(1, Out::Text("the last word".into()));

@@ -352,7 +352,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_call_press_speak_text_and_hang_up() {
+    fn single_keys_call_press_digits_speak_send_messages_and_hang_up() {
         let (mut stage, mut screen) = (stage(), Screen::new());
         let client = Client::builder().simulator(&stage.simulator).contexts(["default"]).connect().expect("a client");
         types(&mut screen, &mut stage, "h");

@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn a_call_is_shown_with_what_is_heard_and_nothing_that_steers_the_terminal() {
+    fn a_call_is_shown_with_what_is_heard_and_without_control_characters() {
         let mut one = view(1);
         let lines: Vec<String> = one.lines(80, 24).iter().map(|line| plain(line)).collect();
         assert!(lines[0].contains("1 client, 1 call") && lines[0].contains("2 violations"), "{lines:?}");

@@ -40,7 +40,7 @@ fn by_hand(sim: &Simulator, client: &Client, id: &str) -> Message {
 }
 
 #[test]
-fn a_text_is_delivered() {
+fn a_text_message_is_delivered() {
     watched(|| {
         let sim = sim();
         let client = client(&sim);
@@ -65,7 +65,7 @@ fn a_text_is_delivered() {
 }
 
 #[test]
-fn a_text_that_is_not_delivered_says_why() {
+fn a_text_message_that_is_not_delivered_has_a_reason() {
     watched(|| {
         let sim = sim();
         let client = client(&sim);
@@ -86,7 +86,7 @@ fn a_text_that_is_not_delivered_says_why() {
 }
 
 #[test]
-fn a_text_is_sent_as_it_was_given() {
+fn a_text_message_is_sent_as_it_was_set() {
     watched(|| {
         let sim = Simulator::builder().speed(50.0).allow_unknown_fields().start().unwrap();
         let client = client(&sim);
@@ -112,7 +112,7 @@ fn a_text_is_sent_as_it_was_given() {
 }
 
 #[test]
-fn a_state_that_overtakes_the_reply_is_not_lost() {
+fn a_state_that_overtakes_the_response_is_not_lost() {
     watched(|| {
         let sim = sim();
         let client = client(&sim);
@@ -128,7 +128,7 @@ fn a_state_that_overtakes_the_reply_is_not_lost() {
 }
 
 #[test]
-fn in_whatever_order_reply_and_states_come_the_verdict_is_the_same() {
+fn in_whatever_order_response_and_states_come_the_outcome_is_the_same() {
     watched(|| {
         let sim = sim();
         let client = client(&sim);
@@ -155,7 +155,7 @@ fn in_whatever_order_reply_and_states_come_the_verdict_is_the_same() {
 }
 
 #[test]
-fn a_state_is_kept_for_as_long_as_the_reply_may_come() {
+fn a_state_is_kept_for_as_long_as_the_response_may_come() {
     watched(|| {
         let sim = sim();
         let client = client(&sim);
@@ -179,7 +179,7 @@ fn a_state_is_kept_for_as_long_as_the_reply_may_come() {
 }
 
 #[test]
-fn a_text_that_the_service_does_not_name_ends_with_an_error() {
+fn a_text_message_without_an_id_ends_with_an_error() {
     watched(|| {
         let sim = sim();
         let client = client(&sim);
@@ -291,7 +291,7 @@ fn what_cannot_be_sent_is_refused_before_anything_is_sent() {
 }
 
 #[test]
-fn a_refused_text_is_an_error_with_the_words_of_the_service() {
+fn a_refused_text_message_is_an_error_with_the_words_of_the_service() {
     watched(|| {
         let sim = sim();
         let client = client(&sim);
@@ -306,7 +306,7 @@ fn a_refused_text_is_an_error_with_the_words_of_the_service() {
 }
 
 #[test]
-fn a_text_whose_reply_is_lost_is_not_sent_again() {
+fn a_text_message_whose_response_is_lost_is_not_sent_again() {
     watched(|| {
         let sim = sim();
         let client = client(&sim);
@@ -321,7 +321,7 @@ fn a_text_whose_reply_is_lost_is_not_sent_again() {
 }
 
 #[test]
-fn texts_end_with_their_session_and_with_the_client() {
+fn text_messages_end_with_their_session_and_with_the_client() {
     watched(|| {
         let sim = sim();
         let client = client(&sim);
@@ -341,7 +341,7 @@ fn texts_end_with_their_session_and_with_the_client() {
 }
 
 #[test]
-fn a_text_goes_on_over_a_resume() {
+fn a_text_message_continues_across_a_resume() {
     watched(|| {
         let sim = sim();
         let client = client(&sim);
@@ -355,7 +355,7 @@ fn a_text_goes_on_over_a_resume() {
 }
 
 #[test]
-fn many_texts_at_once_are_told_apart() {
+fn many_text_messages_at_once_are_distinguished() {
     watched(|| {
         let sim = sim();
         let client = builder(&sim).request_timeout(LONG).connect().unwrap();
@@ -381,7 +381,7 @@ fn many_texts_at_once_are_told_apart() {
 }
 
 #[test]
-fn a_text_that_no_verdict_comes_for_is_given_up_in_the_end() {
+fn a_text_message_without_an_outcome_is_given_up_in_the_end() {
     watched(|| {
         let sim = virtual_sim();
         let client = builder(&sim).tuning(|t| t.message_limit(5 * LONG)).connect().unwrap();
@@ -393,7 +393,7 @@ fn a_text_that_no_verdict_comes_for_is_given_up_in_the_end() {
 }
 
 #[test]
-fn no_more_texts_are_followed_than_the_bound_says() {
+fn no_more_text_messages_are_followed_than_the_bound_says() {
     watched(|| {
         let sim = sim();
         let client = builder(&sim).tuning(|t| t.max_messages(2)).connect().unwrap();

@@ -46,7 +46,7 @@ fn go_offline(sim: &Simulator, client: &Client) {
 }
 
 #[test]
-fn a_dropped_link_is_made_again_and_the_session_resumed() {
+fn a_lost_connection_is_restored_and_the_session_resumed() {
     watched(|| {
         let sim = sim();
         let client = builder(&sim).connect().unwrap();
@@ -74,7 +74,7 @@ fn a_dropped_link_is_made_again_and_the_session_resumed() {
 }
 
 #[test]
-fn the_next_connect_asks_for_the_contexts_that_are_wanted_by_then() {
+fn the_next_connect_has_the_contexts_of_that_moment() {
     watched(|| {
         let sim = sim();
         let client = builder(&sim).contexts(["one", "two"]).connect().unwrap();
@@ -202,7 +202,7 @@ fn a_request_in_flight_at_the_drop_is_of_unknown_outcome_and_never_sent_again() 
 }
 
 #[test]
-fn a_request_without_an_answer_is_of_unknown_outcome_at_its_deadline_and_the_link_stays() {
+fn a_request_without_an_answer_is_of_unknown_outcome_at_its_deadline_and_the_connection_stays() {
     watched(|| {
         let sim = virtual_sim();
         let client = builder(&sim).request_timeout(Duration::from_secs(7)).connect().unwrap();
@@ -219,7 +219,7 @@ fn a_request_without_an_answer_is_of_unknown_outcome_at_its_deadline_and_the_lin
 }
 
 #[test]
-fn what_is_asked_without_a_link_is_sent_in_order_after_the_next_connect() {
+fn requests_without_a_connection_are_sent_in_order_after_the_next_connect() {
     watched(|| {
         let sim = sim();
         let client = builder(&sim).connect().unwrap();
@@ -244,7 +244,7 @@ fn what_is_asked_without_a_link_is_sent_in_order_after_the_next_connect() {
 }
 
 #[test]
-fn what_is_past_its_deadline_without_a_link_is_never_sent() {
+fn requests_past_their_deadline_without_a_connection_are_never_sent() {
     watched(|| {
         let sim = virtual_sim();
         let client = builder(&sim).request_timeout(Duration::from_secs(5)).connect().unwrap();
@@ -341,7 +341,7 @@ fn a_restart_starts_a_fresh_session() {
 }
 
 #[test]
-fn nothing_more_is_sent_on_a_link_that_the_service_is_leaving() {
+fn nothing_more_is_sent_on_a_connection_that_the_service_is_leaving() {
     watched(|| {
         let sim = sim();
         let client = builder(&sim).connect().unwrap();
@@ -447,7 +447,7 @@ fn resume_keys_that_are_refused_twice_are_dropped() {
 }
 
 #[test]
-fn credentials_refused_after_they_were_accepted_are_tried_for_ever() {
+fn credentials_refused_after_they_were_accepted_are_retried_indefinitely() {
     watched(|| {
         let sim = sim();
         let client = builder(&sim).connect().unwrap();
@@ -469,7 +469,7 @@ fn credentials_refused_after_they_were_accepted_are_tried_for_ever() {
 // Life.
 
 #[test]
-fn a_silent_link_is_pinged_and_then_cut() {
+fn a_silent_connection_is_pinged_and_then_cut() {
     watched(|| {
         let sim = virtual_sim();
         let client = builder(&sim).connect_timeout(Duration::from_secs(5)).connect().unwrap();
@@ -573,7 +573,7 @@ fn times_without_end_are_taken() {
 }
 
 #[test]
-fn an_idle_link_is_left_in_peace() {
+fn an_idle_connection_is_left_alone() {
     watched(|| {
         let sim = Simulator::builder().virtual_time().pings_every(Duration::from_secs(2)).start().unwrap();
         let client = builder(&sim).tuning(|t| t.ping_after(Duration::from_secs(5))).connect().unwrap();
@@ -590,7 +590,7 @@ fn an_idle_link_is_left_in_peace() {
 }
 
 #[test]
-fn a_caller_who_waits_on_a_silent_link_has_it_checked_early() {
+fn a_caller_who_waits_on_a_silent_connection_has_it_checked_early() {
     watched(|| {
         let sim = Simulator::builder().virtual_time().pings_every(NEVER).start().unwrap();
         let client = builder(&sim)
@@ -613,7 +613,7 @@ fn a_caller_who_waits_on_a_silent_link_has_it_checked_early() {
 }
 
 #[test]
-fn a_slow_answer_on_a_live_link_is_waited_for() {
+fn a_slow_answer_on_a_live_connection_is_waited_for() {
     watched(|| {
         let sim = Simulator::builder().virtual_time().pings_every(NEVER).start().unwrap();
         let client =
@@ -710,7 +710,7 @@ fn the_waits_between_attempts_grow_and_are_announced() {
 }
 
 #[test]
-fn a_link_that_was_not_stable_goes_on_with_longer_waits() {
+fn a_connection_that_was_not_stable_goes_on_with_longer_waits() {
     watched(|| {
         for (backoff_reset_after, longer) in [(Duration::from_secs(3600), true), (Duration::ZERO, false)] {
             let sim = sim();
@@ -761,7 +761,7 @@ fn closing_ends_a_wait_between_attempts() {
 // Calls across a resume.
 
 #[test]
-fn a_call_is_unconfirmed_after_a_resume_until_something_is_heard_of_it() {
+fn a_call_is_unconfirmed_after_a_resume_until_an_event_of_it_arrives() {
     watched(|| {
         let sim = sim();
         let client = builder(&sim).connect().unwrap();
@@ -846,7 +846,7 @@ fn connect(peer: &Peer, set: impl FnOnce(signalwire_relay::Builder) -> signalwir
 }
 
 #[test]
-fn a_link_that_the_service_is_leaving_is_closed_with_the_last_response() {
+fn a_connection_that_the_service_is_leaving_is_closed_with_the_last_response() {
     watched(|| {
         let sim = virtual_sim();
         let client = builder(&sim).connect().unwrap();
@@ -1007,7 +1007,7 @@ fn a_service_that_flaps_gets_no_request_twice_and_keeps_no_caller() {
 }
 
 #[test]
-fn a_service_that_closes_right_after_its_welcome_is_come_back_to() {
+fn a_client_reconnects_to_a_service_that_closes_right_after_its_welcome() {
     watched(|| {
         let peer = Peer::new();
         let (client, service) = connect(&peer, |builder| builder);
@@ -1046,7 +1046,7 @@ fn events_right_behind_the_welcome_are_not_lost() {
 }
 
 #[test]
-fn acknowledgements_of_an_old_link_do_not_go_out_on_the_new_one() {
+fn acknowledgements_of_an_old_connection_do_not_go_out_on_the_new_one() {
     watched(|| {
         let peer = Peer::new();
         let (client, mut service) = connect(&peer, |builder| builder);
