@@ -130,7 +130,7 @@ impl Client {
     ///     while let Some(client) = client.upgrade() {
     ///         println!("{:?}", client.stats());
     ///         drop(client);
-    ///         std::thread::sleep(std::time::Duration::from_secs(60));
+    ///         std::thread::park_timeout(std::time::Duration::from_secs(60));
     ///     }
     /// });
     /// # Ok(()) }
