@@ -195,6 +195,24 @@ impl Simulator {
 }
 
 /// # Interactions of the program
+///
+/// ```
+/// use signalwire_relay::simulator::Simulator;
+/// use signalwire_relay::{Client, phone, tts};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let sim = Simulator::builder().virtual_time().start()?;
+/// let client = Client::builder().simulator(&sim).connect()?;
+/// let call = client.dial(phone("+15552222222").from("+15551111111"))?;
+/// call.play(tts("Your order is ready."))?.wait(None)?;
+/// call.hangup()?;
+///
+/// assert_eq!(sim.dialled(), ["+15552222222"]);
+/// assert_eq!(sim.said(), ["Your order is ready."]);
+/// assert_eq!(sim.hung_up(), ["+15552222222"]);
+/// assert!(sim.recordings().is_empty() && sim.asked_for_digits().is_empty());
+/// # Ok(()) }
+/// ```
 impl Simulator {
     /// Returns all interactions of the program so far, and everything that people heard, pressed and said; the last
     /// 50,000.

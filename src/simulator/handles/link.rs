@@ -13,6 +13,28 @@ use crate::simulator::record::journal::{Direction, Frame, FrameKind, FrameRecord
 use crate::simulator::world::state::World;
 
 /// # Connections and their faults
+///
+/// ```
+/// use std::time::Duration;
+/// use signalwire_relay::simulator::Simulator;
+/// use signalwire_relay::{Client, ErrorKind, phone, sms};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let sim = Simulator::builder().virtual_time().start()?;
+/// let client = Client::builder().simulator(&sim).connect()?;
+///
+/// sim.refuse_next("calling.dial", 403, "not permitted");
+/// let error = client.dial(phone("+15552222222").from("+15551111111")).unwrap_err();
+/// assert_eq!((error.kind(), error.code()), (ErrorKind::Rejected, Some(403)));
+///
+/// // The service sends the message, and the connection is lost before the response.
+/// sim.drop_link_after_request("messaging.send");
+/// let error = client.send_message(sms("+15552222222").from("+15551111111").body("Hello")).unwrap_err();
+/// assert_eq!(error.kind(), ErrorKind::OutcomeUnknown);
+/// sim.wait_connected(1, Duration::from_secs(60))?;
+/// assert_eq!(sim.texts_sent().len(), 1);
+/// # Ok(()) }
+/// ```
 impl Simulator {
     /// The number of open connections.
     #[must_use]

@@ -190,6 +190,30 @@ impl Simulator {
 }
 
 /// # Steps of a script
+///
+/// ```
+/// use std::time::Duration;
+/// use signalwire_relay::simulator::Simulator;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let sim = Simulator::start()?;
+/// let ann = sim
+///     .caller("+15551230000")
+///     .after_hearing("welcome")
+///     .when_asked_for_digits()
+///     .presses_slowly("4711#", Duration::from_millis(500))
+///     .while_hearing("our opening hours") // interrupts the prompt
+///     .says("An agent, please")
+///     .when_put_through()
+///     .waits(Duration::from_secs(20))
+///     .hangs_up();
+/// let mumbler = sim.caller("+15551230001").when_asked_to_speak().says_unclearly("mumble");
+/// let payer = sim.caller("+15551230002").when_asked_to_pay().presses("4242424242424242#");
+/// let fax = sim.caller("+15551230003").is_fax().fax_pages(3).fax_fails_after(2, "line noise");
+/// let bob = sim.callee("+15552222222").after_the_beep().says("Hello, this is Bob");
+/// # drop((ann, mumbler, payer, fax, bob));
+/// # Ok(()) }
+/// ```
 impl<R: Role> Persona<R> {
     /// Waits until the program asks for digits and its prompt, if it plays one, has been heard to the end.
     ///
@@ -307,6 +331,23 @@ impl<R: Role> Persona<R> {
     }
 
     /// Expects that the person hears a text that contains `text`. A machine hears nothing during its greeting.
+    ///
+    /// ```
+    /// use signalwire_relay::simulator::Simulator;
+    /// use signalwire_relay::simulator::interactions::recorded;
+    /// use signalwire_relay::{Client, phone, tts};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let sim = Simulator::builder().virtual_time().start()?;
+    /// let client = Client::builder().simulator(&sim).connect()?;
+    /// sim.callee("+15552222222").expects_to_hear("order is ready").expects_never(recorded());
+    ///
+    /// let call = client.dial(phone("+15552222222").from("+15551111111"))?;
+    /// call.play(tts("Your order is ready."))?.wait(None)?;
+    /// call.hangup()?;
+    /// sim.verify()?;
+    /// # Ok(()) }
+    /// ```
     pub fn expects_to_hear(self, text: impl Into<String>) -> Self {
         self.expects(interactions::heard(text))
     }
@@ -324,6 +365,29 @@ impl<R: Role> Persona<R> {
 }
 
 /// # Calling
+///
+/// ```
+/// use std::time::Duration;
+/// use signalwire_relay::Client;
+/// use signalwire_relay::simulator::Simulator;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let sim = Simulator::builder().virtual_time().start()?;
+/// let client = Client::builder().simulator(&sim).contexts(["office"]).connect()?;
+/// client.on_call(|call| {
+///     call.wait_for_ended(None)?; // and never answers
+///     Ok(())
+/// });
+/// let ann = sim
+///     .caller("+15551230000")
+///     .calls("+15559990000")
+///     .context("office")
+///     .gives_up_after(Duration::from_secs(20))
+///     .dials();
+/// ann.wait_ended(Duration::from_secs(60))?;
+/// assert!(!ann.was_answered());
+/// # Ok(()) }
+/// ```
 impl Caller {
     pub(crate) fn new(shared: Arc<Shared>, number: String) -> Self {
         let role = CallerRole {
@@ -397,6 +461,34 @@ impl Caller {
 }
 
 /// # Being called
+///
+/// ```
+/// use std::time::Duration;
+/// use signalwire_relay::simulator::Simulator;
+/// use signalwire_relay::{Client, EndReason, phone};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let sim = Simulator::builder().virtual_time().start()?;
+/// sim.callee("+15552220001").is_busy();
+/// sim.callee("+15552220002").does_not_answer();
+/// sim.callee("+15552220003").declines();
+/// let bob = sim
+///     .callee("+15552220004")
+///     .answers_after(Duration::from_secs(6))
+///     .is_machine("You have reached Bob", true)
+///     .greeting_lasts(Duration::from_secs(4))
+///     .beeps_after(Duration::from_secs(1))
+///     .takes_messages_of(Duration::from_secs(60));
+///
+/// let client = Client::builder().simulator(&sim).connect()?;
+/// let dial = |number: &str| client.dial(phone(number).from("+15551111111"));
+/// assert_eq!(dial("+15552220001").unwrap_err().end_reason(), Some(EndReason::Busy));
+/// assert_eq!(dial("+15552220002").unwrap_err().end_reason(), Some(EndReason::NoAnswer));
+/// assert_eq!(dial("+15552220003").unwrap_err().end_reason(), Some(EndReason::Decline));
+/// dial("+15552220004")?.hangup()?;
+/// assert_eq!(bob.times_called(), 1);
+/// # Ok(()) }
+/// ```
 impl Callee {
     pub(crate) fn new(shared: Arc<Shared>, number: String, unlisted: bool) -> Self {
         Self { shared, number, role: CalleeRole { unlisted } }

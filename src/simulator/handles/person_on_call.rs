@@ -42,6 +42,32 @@ pub struct PersonOnCall {
 }
 
 /// # Watching and controlling a person
+///
+/// ```
+/// use std::time::Duration;
+/// use signalwire_relay::simulator::Simulator;
+/// use signalwire_relay::{Client, Collect, tts};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let sim = Simulator::builder().virtual_time().start()?;
+/// let client = Client::builder().simulator(&sim).contexts(["default"]).connect()?;
+/// client.on_call(|call| {
+///     call.answer()?;
+///     let choice = call.prompt(tts("Press 1 for sales."), Collect::digits(1))?.wait(None)?;
+///     call.play(tts(format!("You have pressed {}.", choice.digits().unwrap_or_default())))?.wait(None)?;
+///     call.wait_for_ended(None)?;
+///     Ok(())
+/// });
+/// let limit = Duration::from_secs(60);
+/// let ann = sim.caller("+15551230000").dials();
+/// ann.wait_heard("press 1", limit)?;
+/// ann.press("1");
+/// ann.wait_heard("pressed 1", limit)?;
+/// ann.hang_up();
+/// assert_eq!(ann.wait_ended(limit)?, "hangup");
+/// assert!(ann.was_answered() && !ann.was_hung_up_on());
+/// # Ok(()) }
+/// ```
 impl PersonOnCall {
     pub(crate) fn new(shared: Arc<Shared>, person: u64, call_id: String, number: String) -> Self {
         Self { shared, person, call_id, number }

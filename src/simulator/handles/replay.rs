@@ -67,8 +67,6 @@ pub struct Replay {
 }
 
 /// # Replay
-///
-/// Replaying.
 impl Simulator {
     /// Replays a recording in virtual time, like `Simulator::builder().virtual_time().replay(path)`.
     ///
