@@ -254,6 +254,8 @@ impl Call {
     ///
     /// Returns an error if the service rejects the request, or the connection is down for longer than the request
     /// timeout. If the call has already ended, the returned action is already complete.
+    #[doc(alias = "gather")]
+    #[doc(alias = "menu")]
     pub fn prompt(&self, what: impl Into<Prompt>, collect: impl Into<Collect>) -> Result<CollectAction> {
         self.start(what.into().collecting(collect.into()))
     }

@@ -260,6 +260,7 @@ impl Call {
     /// `Config` if there is no device to call, or the `to` of one cannot be an address: nothing is sent then.
     /// Otherwise an error if the service rejects the request or the connection is down for longer than the request
     /// timeout. If the call has already ended, the returned action is already complete.
+    #[doc(alias = "bridge")]
     pub fn connect(&self, to: impl Into<Connect>) -> Result<ConnectAction> {
         let to = to.into();
         if let (Some(session), Some(number)) = (self.core.session(), odd_number(to.fields.get("devices"))) {

@@ -124,6 +124,8 @@ impl Call {
     /// # Errors
     ///
     /// The same as for [`play`](Self::play).
+    #[doc(alias = "say")]
+    #[doc(alias = "speak")]
     pub fn play_tts(&self, text: impl Into<Tts>) -> Result<PlayAction> {
         self.play(text.into())
     }

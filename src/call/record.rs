@@ -101,6 +101,7 @@ impl Call {
     ///
     /// Returns an error if the service rejects the request, or the connection is down for longer than the request
     /// timeout. If the call has already ended, the returned action is already complete.
+    #[doc(alias = "voicemail")]
     pub fn record(&self, how: impl Into<Record>) -> Result<RecordAction> {
         self.start(how.into())
     }

@@ -307,6 +307,8 @@ impl Builder {
     ///     .connect()?;
     /// # Ok(()) }
     /// ```
+    #[doc(alias = "on_reconnect")]
+    #[doc(alias = "on_disconnect")]
     pub fn on_state<R: CallbackResult>(mut self, watch: impl Fn(&LinkState) -> R + Send + Sync + 'static) -> Self {
         self.tuning.settings.on_state = Some(StateWatcher::new(move |state| watch(state).into_result()));
         self

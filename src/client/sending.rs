@@ -33,6 +33,7 @@ impl Client {
     /// `Config` if the message has neither body nor media, or its recipient cannot be a number: nothing is sent then.
     /// `Rejected` if the service rejects the message. `OutcomeUnknown` if no response came, or one from a service in
     /// trouble: the message may have been sent, and is not sent again. `Offline`, `SessionLost`, `Draining`, `Closed`.
+    #[doc(alias = "send_sms")]
     pub fn send_message(&self, sms: impl Into<Sms>) -> Result<Message> {
         let sms: Sms = sms.into();
         sms.check()?;

@@ -38,6 +38,7 @@ impl Client {
     ///
     /// The cause, if the client was closed by something else than [`disconnect`](Self::disconnect),
     /// [`shutdown`](Self::shutdown) or a signal.
+    #[doc(alias = "sigterm")]
     pub fn run(&self) -> Result<()> {
         self.handle.session.check_process("run")?;
         #[cfg(all(feature = "signals", any(unix, windows)))]
@@ -69,6 +70,7 @@ impl Client {
     /// client.shutdown(Duration::from_secs(30));
     /// # Ok(()) }
     /// ```
+    #[doc(alias = "drain")]
     pub fn shutdown(&self, limit: Duration) {
         let (session, router) = (&self.handle.session, &self.handle.router);
         if session.is_forked() {

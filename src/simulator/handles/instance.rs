@@ -91,6 +91,7 @@ impl Simulator {
     /// # Ok(()) }
     /// ```
     #[must_use]
+    #[doc(alias = "env")]
     pub fn environment(&self) -> Vec<(&'static str, String)> {
         let trust = match self.ca_file() {
             Some(ca) => ("SIGNALWIRE_RELAY_CA_FILE", ca.display().to_string()),
