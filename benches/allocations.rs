@@ -187,7 +187,7 @@ fn memory(bench: &Bench) {
     end();
 }
 
-/// The resident memory of this process in bytes, where the system tells it in a file.
+/// The resident memory of this process in bytes, if the system reports it in a file.
 fn resident() -> Option<f64> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;

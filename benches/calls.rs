@@ -54,7 +54,7 @@ fn main() {
     }
 }
 
-/// A client that answers calls, and tells of each that ended well.
+/// A client that answers calls, and reports each that ended well.
 struct Served {
     client: Client,
     ended: crossbeam_channel::Receiver<()>,
@@ -101,7 +101,7 @@ struct Payload<'a> {
 
 /// The crate's frames, sent by one thread.
 fn bare(floor: &mut Floor) {
-    /// The request whose reply is awaited, and the next one.
+    /// The request whose response is awaited, and the next one.
     type Waiting = HashMap<String, String>;
 
     let (mut answering, mut over): (Waiting, usize) = (HashMap::new(), 0);
@@ -197,7 +197,7 @@ fn until(done: impl Fn() -> bool) {
     }
 }
 
-/// The resident memory of this process in bytes, where the system tells it in a file.
+/// The resident memory of this process in bytes, if the system reports it in a file.
 fn resident() -> Option<f64> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;

@@ -68,7 +68,7 @@ impl Up {
     }
 }
 
-/// Answers, and returns when the caller has heard something.
+/// Answers, and returns when the caller has heard a text.
 fn greet(call: &Call) -> HandlerResult {
     call.answer()?;
     call.play(tts("Welcome!"))?.wait(LONG)?;

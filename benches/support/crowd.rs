@@ -144,7 +144,7 @@ pub struct Crowd {
     reader: Option<JoinHandle<()>>,
 }
 
-/// One caller's way to its replies.
+/// The channel of one caller's responses.
 pub struct Caller<'a> {
     crowd: &'a Crowd,
     sender: Sender<()>,
@@ -186,7 +186,7 @@ impl Crowd {
 }
 
 impl Caller<'_> {
-    /// A request and its reply.
+    /// A request and its response.
     pub fn ask(&self, method: &str, params: &str) {
         let crowd = self.crowd;
         let id = crowd.requests.fetch_add(1, Ordering::Relaxed);

@@ -87,7 +87,7 @@ impl Floor {
         floor
     }
 
-    /// A request and its reply.
+    /// A request and its response.
     pub fn ask(&mut self, method: &str, params: &str) {
         let asked = self.request(method, params);
         self.flush();

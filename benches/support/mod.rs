@@ -20,7 +20,7 @@ use signalwire_relay::{Builder, Client};
 /// Starts the program as the server.
 const SERVE: &str = "--serve";
 
-/// Whether the link is encrypted.
+/// `true` if the connection is encrypted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scheme {
     Ws,
@@ -84,7 +84,7 @@ pub fn start(name: &'static str) -> Bench {
         _ => None,
     };
     let program = env::current_exe().expect("the path of this program");
-    // Its standard input stays open as long as this process lives, and tells the server when it ends.
+    // The server's standard input stays open as long as this process lives, and ends the server afterwards.
     let mut command = Command::new(program);
     command.arg(SERVE).stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut server = command.spawn().expect("a process for the server");
@@ -108,7 +108,7 @@ impl Drop for Bench {
 }
 
 impl Bench {
-    /// The kinds of link to measure.
+    /// The kinds of connection to measure.
     pub fn schemes(&self) -> Vec<Scheme> {
         self.only.map_or_else(|| vec![Scheme::Ws, Scheme::Wss], |scheme| vec![scheme])
     }
@@ -287,12 +287,12 @@ pub fn median(values: &[f64]) -> Option<f64> {
     values.get(values.len() / 2).copied()
 }
 
-/// The CPU time of this process so far, where the system tells it in a file.
+/// The CPU time of this process so far, if the system reports it in a file.
 pub fn cpu_seconds() -> Option<f64> {
     times_from(11)
 }
 
-/// The CPU time of the processes that it has started and that are over.
+/// The CPU time of the child processes that have ended.
 pub fn cpu_seconds_of_children() -> Option<f64> {
     times_from(13)
 }

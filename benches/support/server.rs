@@ -55,11 +55,11 @@ fn talk<S: Read + Write>(stream: S) {
     // Frames go to `Lazy` at once; that gathers them.
     let settings = WebSocketConfig::default().read_buffer_size(16 << 10).write_buffer_size(0);
     let Ok(socket) = tungstenite::accept_with_config(Lazy { stream, out: Vec::new() }, Some(settings)) else { return };
-    // An error means that the client is gone.
+    // An error means that the client has closed.
     let _gone = Peer { socket, events: 0, calls: 0, held: 0 }.serve();
 }
 
-/// Sends what was written just before it would block in a read: replies share a system call when requests did.
+/// Sends queued frames just before it would block in a read: responses share a system call if their requests did.
 struct Lazy<S> {
     stream: S,
     out: Vec<u8>,

@@ -266,7 +266,7 @@ fn a_diagnosis_that_is_dropped_lets_go_of_its_connection() {
     let (tell, told) = std::sync::mpsc::channel();
     let host = serve(move |mut socket| {
         let mut sent = Vec::new();
-        // Answers nothing: this ends when the other end does.
+        // This server sends no response, and ends when the client closes.
         let _reset = socket.read_to_end(&mut sent);
         tell.send(String::from_utf8_lossy(&sent).into_owned()).unwrap();
     });

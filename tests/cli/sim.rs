@@ -239,7 +239,7 @@ fn callees_answer_are_busy_and_are_steered_like_callers() {
     assert_eq!(bob["calls"][0]["call_id"], call.id());
     alone.ask(json!({"hang_up": {"who": BOB}}));
     call.wait_for_ended(LONG).unwrap();
-    // The call is over, and is remembered.
+    // The call has ended, and is still known.
     assert_eq!(alone.ask(json!({"wait_ended": {"who": BOB}}))["end_reason"], "hangup");
     alone.ask(json!({"wait_heard": {"who": call.id(), "text": "your order"}}));
     let never = json!({"wait_heard": {"who": call.id(), "text": "never said", "seconds": 3600}});

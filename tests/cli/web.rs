@@ -92,7 +92,7 @@ impl Web {
         answer.json()["error"].as_str().unwrap().to_owned()
     }
 
-    /// The events from an ID on, as a page reads them that has just been loaded, or that comes back.
+    /// The events from an ID on, as a page reads them after it was loaded, or after a reconnect.
     fn events(&self, query: &str, header: &str) -> Events {
         let request = format!("GET {}events{query} HTTP/1.1\r\nHost: {}\r\n{header}\r\n", self.path, self.host);
         let stream = self.send(&request);

@@ -21,7 +21,7 @@ const ROWS: &str = include_str!("../wire/actions.jsonl");
 /// The columns that say what the client does.
 const COLUMNS: &[&str] = &["class", "before", "after", "resolved_at_step", "result_class", "start_result"];
 
-/// The frames of a step, of which a reply answers `request`.
+/// The frames of a step, one of which is the response to `request`.
 pub fn frames(link: &Link, request: Option<&Value>, step: &Value) -> Vec<Value> {
     if let Some(steps) = step["together"].as_array() {
         return steps.iter().flat_map(|step| frames(link, request, step)).collect();
@@ -308,7 +308,7 @@ fn judge(row: &Value, observed: &Observed) -> Verdict {
         }
     }
     let is_bound = last_bound(row) == usize::MAX || done_in.is_some();
-    // An operation that was over before the first step has no step that ended it.
+    // An operation that had ended before the first step has no step that ended it.
     let step = done_in.filter(|number| *number > 0).map_or(Value::Null, |number| (number - 1).into());
     if is_bound && !same(&step, &row["resolved_at_step"]) {
         return Err(format!("ended in step {step}, recorded {}", row["resolved_at_step"]));

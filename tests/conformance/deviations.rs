@@ -17,8 +17,8 @@ pub type Verdict = Result<BTreeSet<Rule>, String>;
 /// The reason of a row's deviation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Rule {
-    /// The event leaves out what its type says anyhow: a call or message that comes in is inbound, the one is created
-    /// and the other received, and the states of a message are told of outbound ones. The reference gives "".
+    /// The event leaves out a value that its type implies: an inbound call or message is inbound, the call is created
+    /// and the message received, and states of messages are those of outbound ones. The reference gives "".
     KnownByType,
     /// A `null` in the `record` of a recording counts as absent, and what stands beside `record` is taken. The
     /// reference gives `None` for a URL that is in the event.
@@ -29,10 +29,10 @@ pub enum Rule {
     PongEchoes,
     /// `"id": null` is no id, so that there is nothing to acknowledge.
     NullIsNoId,
-    /// A callback on an operation that is over when it is attached is called, as any other is. The reference calls none
-    /// for an operation that was started on a call that had ended.
+    /// A callback on an operation that had ended when it was attached is called, like any other. The reference calls
+    /// none for an operation that was started on an ended call.
     CallbackOfWhatIsOver,
-    /// A message that the service took and did not name ends with an error. The reference waits for ever.
+    /// A message that the service accepted without an ID ends with an error. The reference waits indefinitely.
     NoMessageWithoutId,
     /// The call that a dial returns is answered, also where the call's own event that says so is still to come.
     AnsweredIsAnswered,
@@ -41,7 +41,7 @@ pub enum Rule {
     DigitsAreAnAction,
     /// Contexts that were added later are repeated on the next connection. The reference forgets them.
     ContextsAreRepeated,
-    /// The states of a message tell how many segments it took. The reference leaves the number as it was, 0.
+    /// The states of a message report its number of segments. The reference keeps the old number, 0.
     SegmentsAreTold,
 }
 

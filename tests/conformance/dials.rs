@@ -17,7 +17,7 @@ const ROWS: &str = include_str!("../wire/dials.jsonl");
 /// The columns that say what the client does.
 const COLUMNS: &[&str] = &["after", "outcome", "call"];
 
-/// Whether a frame tells that the dial with this tag was answered.
+/// `true` if a frame reports that the dial with this tag was answered.
 fn is_answer(frame: &Value, tag: &Value) -> bool {
     let event = &frame["params"];
     event["event_type"] == "calling.call.dial"

@@ -5,7 +5,7 @@ use signalwire_relay::events::parse_event;
 
 use super::wire::{LONG, Wire};
 
-/// Envelopes, and the time and the channel they tell.
+/// Envelopes, with their time and their channel.
 fn envelopes() -> Vec<(Value, f64, &'static str)> {
     let kind = "calling.call.play";
     let inner = json!({"call_id": "c-1", "control_id": "k", "state": "playing"});

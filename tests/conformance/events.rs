@@ -129,7 +129,7 @@ fn field(event: &Event, name: &str) -> Result<Ours, String> {
         (Event::Detect(e), "control_id") => text(&e.control_id),
         (Event::Detect(e), "detect") => match e.raw.get("detect") {
             Some(Value::Object(_)) => {
-                // A state beside it counts as heard, too, but stands somewhere else.
+                // A state beside it also counts for `heard`, but stands in another field.
                 let heard = if e.heard == Heard::None { String::new() } else { e.heard.to_string() };
                 Ours::Parts(json!({"type": e.kind, "params": {"event": heard, "beep": e.beep}}))
             }
@@ -407,7 +407,7 @@ fn payloads_are_parsed_as_recorded() {
     seen.done(deviations::EVENTS);
 }
 
-/// The call of a payload, when it is one that the call's own events tell.
+/// The call of a payload, if the call's own events report it.
 fn call_of(payload: &Value) -> Option<&str> {
     let kind = payload["event_type"].as_str()?;
     let elsewhere = ["calling.call.receive", "calling.call.dial"];

@@ -16,7 +16,7 @@ pub fn name(row: &Value) -> &str {
     row["name"].as_str().expect("a row has a name")
 }
 
-/// Whether two values are the same, where 5 is 5.0 and the order of keys is free.
+/// `true` if two values are equal, where 5 equals 5.0 and the order of keys is free.
 pub fn same(one: &Value, other: &Value) -> bool {
     match (one, other) {
         (Value::Number(one), Value::Number(other)) => one == other || one.as_f64() == other.as_f64(),

@@ -205,7 +205,7 @@ fn judge(row: &Value, observed: &Observed) -> Verdict {
             // From here on the row shows what the reference has lost.
             Some(_) if loses => continue,
             Some(look) if !has_id => {
-                // Nothing can ever be heard of a message that the service did not name.
+                // A message without an ID can never have events.
                 if look.end != Some(Err(ErrorKind::Protocol)) {
                     return Err(format!("step {number}: without an id, {:?}", look.end));
                 }

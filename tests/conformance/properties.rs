@@ -361,7 +361,7 @@ fn any_answer_is_an_answer() {
             }
         }
         link.set_answers(Answers::Always(members.clone()));
-        // Nobody answers it; what is said to it is only heard.
+        // The dial gets no answer, and only receives events.
         let dialing = client.start_dial(phone("+1")).unwrap();
         let errors = [
             client.execute("calling.x", json!({})).err(),
@@ -474,7 +474,7 @@ impl Dice {
         (texts.clone(), texts.into())
     }
 
-    /// Where no texts mean that there is none.
+    /// A list of strings, or an empty list that means that there is none.
     fn some_texts(&mut self) -> (Vec<String>, Value) {
         let (texts, json) = self.texts();
         let json = if texts.is_empty() { Value::Null } else { json };

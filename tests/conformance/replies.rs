@@ -15,7 +15,8 @@ fn answers(link: &Link, frame: &Value) -> Vec<Value> {
     if frame["method"] != "signalwire.disconnect" {
         return link.handled();
     }
-    // Nothing more is taken from a server that is going away: the answer is waited for, or the end.
+    // The client reads no further frame of a server that closes, so the test waits for the response, or for the end of the
+    // connection.
     let mut sent = Vec::new();
     if frame.get("id").is_some() {
         sent.extend(link.frame(LONG));
@@ -25,7 +26,7 @@ fn answers(link: &Link, frame: &Value) -> Vec<Value> {
     sent
 }
 
-/// The answers that are better than the reference's, and accepted.
+/// The responses that are better than the reference's, and accepted.
 fn better(frame: &Value, recorded: &[Value], sent: &[Value]) -> Option<Rule> {
     if frame["method"] == "signalwire.ping" {
         let echo = |sent: &Value| {
@@ -68,7 +69,7 @@ fn observe(wire: &Wire, row: &Value) -> Result<Vec<Value>, String> {
     Ok(sent)
 }
 
-/// Compares what was sent with what was recorded.
+/// Compares the sent frames with the recorded ones.
 fn judge(row: &Value, sent: &Result<Vec<Value>, String>) -> Verdict {
     let sent = sent.as_ref().map_err(Clone::clone)?;
     let recorded = row["client_frames"].as_array().ok_or("no frames are recorded")?;
@@ -81,7 +82,7 @@ fn judge(row: &Value, sent: &Result<Vec<Value>, String>) -> Verdict {
     }
 }
 
-/// The rows that are picked, and how each is checked.
+/// The selected rows, and the check of each.
 pub fn cases(pick: &dyn Fn(usize) -> bool) -> Vec<Case> {
     let wire = Wire::new();
     let rows = rows(ROWS);
@@ -104,7 +105,7 @@ fn frames_of_the_server_are_answered_as_recorded() {
     seen.done(deviations::REPLIES);
 }
 
-/// No row has an unknown method with an id: the reference says nothing, and -32601 is better.
+/// No row has an unknown method with an ID: the reference sends nothing, and -32601 is better.
 #[test]
 fn an_unknown_method_is_refused_when_it_has_an_id() {
     let wire = Wire::new();

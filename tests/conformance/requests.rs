@@ -149,7 +149,7 @@ fn of_call(wire: &Wire, row: &Value, way: Way, state: &str) -> Result<Sent, Stri
         let sent = link.requests(&client);
         match outcome {
             Err(error) => Sent(sent, Some(error), holes, None),
-            // Nothing is started on a call that is over, and nothing is waited for.
+            // Nothing is started on an ended call, and no wait is needed.
             Ok(Outcome::Started(action)) if sent.is_empty() && !action.is_done() => {
                 return Err("nothing was sent, and it is not over".into());
             }
@@ -214,7 +214,7 @@ fn of_client(wire: &Wire, row: &Value, way: Way) -> Result<Sent, String> {
     let wire = own.as_ref().inspect(|wire| wire.set_connect_result(row["connect_result"].clone())).unwrap_or(wire);
     let (client, link) = wire.client();
     if method == "dial" {
-        // Nobody answers here.
+        // No server responds here.
         link.set_answers(Answers::Always(json!({"error": {"code": 1, "message": "enough"}})));
     }
     let outcome = client_method(&client, method, args).ok_or_else(|| format!("no method {method}"))?;

@@ -20,7 +20,7 @@ const COLUMNS: &[&str] = &["execute", "call_method", "action"];
 /// The reference's message for a response without one.
 const NO_MESSAGE: &str = "Unknown error";
 
-/// The methods that are not called here: `pass_` is for calls that nobody has taken yet.
+/// The methods that are not called here: `pass_` is for unclaimed calls.
 const NOT_CALLED: &[&str] = &["pass_"];
 
 /// The result of a method.
@@ -139,7 +139,7 @@ fn observe(wire: &Wire, row: &Value, calls: &[Value]) -> Observed {
     };
     let is_gone = matches!(played, Gave::Started { is_done: true, .. });
     all.push(("action", "play".to_owned(), played));
-    // Whatever it was, the link is there, and so is the call unless it was said to be gone.
+    // In every case the connection stays up, and the call is live unless the response ended it.
     link.set_answers(Answers::Ok);
     if let Err(error) = client.execute("calling.y", json!({})) {
         broken.push(format!("afterwards: {error:?}"));

@@ -177,7 +177,7 @@ fn serve(stream: TcpStream, connect_result: Value, refuses_resumes: &AtomicBool,
             Answers::Held => None,
         };
         let answer = answer.map(|answer| answer_to(&frame, &answer));
-        // Before the answer, so that whoever has the answer finds the request.
+        // The request is recorded before the response, so that it is there when the response arrives.
         let _ = sender.send(frame);
         if let Some(answer) = answer {
             write(&out, [&answer]);
@@ -201,7 +201,7 @@ fn ok(request: &Value) -> Value {
     }
 }
 
-/// Writes frames in one piece. A client that has gone away is no matter here.
+/// Writes frames in one piece. Errors are ignored, because the client may have closed.
 fn write<'a>(out: &Mutex<Socket>, frames: impl IntoIterator<Item = &'a Value>) {
     let mut out = lock(out);
     for frame in frames {

@@ -133,7 +133,7 @@ fn a_message_is_stored_although_the_caller_hangs_up_in_the_middle_of_it() {
 fn a_caller_who_hangs_up_before_the_beep_leaves_no_message() {
     let (sim, client, _caller) = called(voicemail::take_message, |_| (), |caller| caller.waits(SECOND).hangs_up());
     assert_over(&sim, &client);
-    // A prompt ends with its call, so that a recording may still be asked for; there is nobody left to record.
+    // A prompt ends with its call, so that a recording may still be requested, without a caller to record.
     assert!(sim.journal().events("calling.call.record").is_empty());
 }
 
@@ -227,7 +227,7 @@ fn a_receipt_goes_to_the_fax_machine_that_called() {
 
 // The text bot.
 
-/// The bodies that the bot sends when these texts come in.
+/// The bodies that the bot sends in reply to these text messages.
 fn replies(texts: &[&str]) -> Vec<String> {
     let (sim, client) = stage();
     let bot = text_bot::Bot::default();

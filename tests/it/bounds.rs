@@ -98,7 +98,7 @@ fn every_gauge_is_back_at_zero_when_a_scene_has_ended() {
         drop((call, listener));
         empties(&sim, &client, "a call");
 
-        // Nobody claims it.
+        // The call stays unclaimed.
         let caller = sim.caller("+15551230000").calls("+15559990000").dials();
         until_in(&sim, "the call to be passed back", || client.stats().calls_passed == 1);
         caller.hang_up();
@@ -252,7 +252,7 @@ fn outcomes_that_handles_keep_are_bounded() {
         let text = text.join().unwrap().unwrap();
         sim.push_event("messaging.state", json!({"message_id": "m-1", "message_state": "delivered", "x": large}));
         assert_eq!(text.wait(LONG).unwrap_err().kind(), ErrorKind::Protocol);
-        // Room comes back with the last handle.
+        // The room is freed with the last handle.
         drop((kept, kept_too, none));
         until("the room to come back", || client.stats().outcome_bytes == 0);
         let (again, _kept) = finish(&large);
@@ -394,7 +394,7 @@ fn every_table_filled_with_the_largest_frames_stays_within_its_bound() {
             let early = json!({"call_id": name(n), "call_state": "answered", "text": "e".repeat(MIB)});
             flood.send(json!({"event_type": "calling.call.state", "params": early, "event_channel": name(n)}));
         }
-        // Messages that nobody takes, by their text and by the number of their parts.
+        // Unclaimed messages, with a long text and with many parts.
         for n in 0..frames() / 4 {
             let message = json!({"message_id": name(n), "context": name(n), "body": "LONG"});
             flood.send(json!({"event_type": "messaging.receive", "params": message}));

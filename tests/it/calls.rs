@@ -144,7 +144,7 @@ fn a_wait_for_the_answer_to_a_call_that_ends_without_one_says_so() {
         let error = refusal(outcome.recv_timeout(LONG).unwrap());
         assert_eq!((error.kind(), error.is_timeout(), error.is_call_gone()), (ErrorKind::CallEnded, false, true));
         waiting.join().unwrap();
-        // And again, now that it is over.
+        // The wait is repeated after the end.
         assert_eq!(refusal(call.wait_for_answered(None)).kind(), ErrorKind::CallEnded);
         assert_eq!(call.wait_for_ringing(None).unwrap(), CallState::Ended);
         assert_eq!(call.wait_for_ended(None).unwrap().reason, Some(EndReason::Abandoned));
@@ -590,11 +590,11 @@ fn what_cannot_be_bridged_is_refused_before_anything_is_sent() {
     });
 }
 
-// Nobody there any more.
+// Calls that no longer exist at the service.
 
 type Verb = fn(&Call) -> Result<bool>;
 
-/// Every way to ask something of a call. What is started says whether it is over with `CallGone`.
+/// Every request on a call. A start reports whether its action has ended with `CallGone`.
 fn verbs() -> Vec<(&'static str, Family, Verb)> {
     fn gone<T>(outcome: Option<Result<T>>) -> bool {
         matches!(outcome, Some(Err(error)) if error.kind() == ErrorKind::CallGone)
@@ -667,7 +667,7 @@ fn what_runs_on_a_call_ends_when_the_service_does_not_know_it() {
         assert_eq!(refusal(play.wait(LONG)).kind(), ErrorKind::CallGone);
         let error = refusal(waiting.join().unwrap());
         assert!(error.is_call_gone());
-        // Whatever is started now is over before it began, and nothing is sent.
+        // An action that is started now is complete from the start, and nothing is sent.
         let started = count(&sim, "calling.play");
         let late = call.play(tts("x")).unwrap();
         let error = refusal(late.wait(None));

@@ -59,7 +59,7 @@ fn refused_credentials_are_tried_three_times_and_leave_nothing_behind() {
         assert!(error.to_string().contains("Requester validation failed"), "{error}");
         assert!(!error.is_retryable() && !error.may_have_been_sent());
         #[cfg(target_os = "linux")]
-        // The system takes a thread that is over out of its table a moment later.
+        // The system removes a thread from its table some time after its end.
         until("the threads of the crate to be gone", || {
             let threads = std::fs::read_dir("/proc/self/task").unwrap();
             let mut names = threads.filter_map(|thread| std::fs::read_to_string(thread.ok()?.path().join("comm")).ok());
@@ -378,7 +378,7 @@ fn a_silent_peer_is_given_up_at_the_deadline() {
             assert!(error.is_timeout());
         }
         assert!(started.elapsed() < LONG);
-        // And it is let go.
+        // The client closes the connection as well.
         let said = drain(silent.socket());
         assert!(said.starts_with(b"GET / HTTP/1.1\r\n"), "{}", String::from_utf8_lossy(&said));
     });
@@ -684,7 +684,7 @@ fn frames_before_the_verdict_are_answered_and_kept() {
             offer("c3"),
         ]);
         let client = connecting.join().unwrap().unwrap();
-        // Held, because what is let go is passed back.
+        // The call is held, because a dropped call is passed back.
         let calls = ["c1", "c2", "c3"].map(|_| client.next_call(LONG).unwrap());
         assert_eq!(calls.each_ref().map(Call::id), ["c1", "c2", "c3"]);
         for id in ["e-c1", "e-c2", "e-c3"] {

@@ -90,7 +90,7 @@ fn child() {
                 frames > 20 && if asked_for { seen > 1 } else { seen == 0 },
                 "{text} is in {seen} of {frames} frames"
             );
-            // In no other record of ours, whatever was asked for: at debug there are no contents.
+            // No other record of the crate has the content, whatever is enabled: there is none at DEBUG.
             let other = records.iter().find(|(target, line)| {
                 target.starts_with("signalwire_relay") && target != "signalwire_relay::wire" && line.contains(text)
             });

@@ -24,7 +24,7 @@ const SECOND: Duration = Duration::from_secs(1);
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Longer than any program takes, with all its patience.
 const AN_HOUR: Duration = Duration::from_secs(3600);
-/// After so long a client follows nothing any more that it has not heard of.
+/// Time after which a client no longer follows a call or message without events.
 const FORGETS: Duration = Duration::from_secs(600);
 
 /// The suite makes one of this many cuts; all of them with `CUTS=all`.
@@ -69,7 +69,7 @@ struct Stage {
 struct Seen {
     /// The events of the calls, by name and payload.
     events: Mutex<Vec<(String, String)>>,
-    /// The states of each call or message, as its listeners were told them.
+    /// The states of each call or message, as its listeners received them.
     states: Mutex<Vec<Vec<String>>>,
     /// The failures, by the measure of an undisturbed run.
     failures: Mutex<Vec<String>>,
@@ -130,7 +130,7 @@ impl Stage {
         self.sim.caller(number).gives_up_after(PATIENCE)
     }
 
-    /// Waits until a caller is gone, who hangs up after ten minutes.
+    /// Waits until a caller has hung up, which happens after ten minutes.
     fn until_gone(&self, caller: &PersonOnCall) {
         if caller.wait_ended(10 * PATIENCE).is_err() {
             caller.hang_up();
@@ -443,7 +443,7 @@ fn run(flow: &Flow, at: Option<At>, undisturbed: Option<&Undisturbed>) -> Result
     if client.stats().calls == 0 {
         faults.extend(rings_for_nobody(&sim));
     }
-    // Whoever rings or is rung gives up in the end, and the client forgets what it did not hear of.
+    // Every person whose phone rings gives up in the end, and the client forgets calls without events.
     sim.advance(FORGETS + 2 * PATIENCE);
     let is_left = left(&client);
     if !is_left.is_empty() {
@@ -461,7 +461,7 @@ fn run(flow: &Flow, at: Option<At>, undisturbed: Option<&Undisturbed>) -> Result
     if client.stats().panics > 0 || client.stats().frames_malformed > 0 {
         faults.push("a handler panicked, or a frame was malformed".into());
     }
-    // Of a call that ends on both sides while the link is away, nobody knows on which first.
+    // If a call ends on both sides while the connection is down, the first side is unknown.
     let hung_up_twice = |violation: &String| violation.starts_with("calling.end: the client knew");
     faults.extend(sim.take_violations().into_iter().filter(|violation| !hung_up_twice(violation)));
     let journal = sim.journal();
@@ -473,7 +473,7 @@ fn run(flow: &Flow, at: Option<At>, undisturbed: Option<&Undisturbed>) -> Result
             faults.extend(failures.iter().map(|failure| format!("it failed undisturbed: {failure}")));
         }
         Some(undisturbed) => {
-            // What the crate asks for itself is not the program's.
+            // Requests that the crate sends by itself are not the program's.
             let of_program = |method: &str| !method.starts_with("signalwire.") && method != "calling.end";
             for (method, count) in requests.iter().filter(|(method, _)| of_program(method)) {
                 let once = undisturbed.requests.get(method).copied().unwrap_or(0);
@@ -487,7 +487,7 @@ fn run(flow: &Flow, at: Option<At>, undisturbed: Option<&Undisturbed>) -> Result
     if faults.is_empty() { Ok(Undisturbed { frames, requests, was_cut }) } else { Err(faults.join("; ")) }
 }
 
-/// Calls that go on though the client was told of them and follows them no more.
+/// Calls that are live although the client has received them and no longer follows them.
 fn rings_for_nobody(sim: &Simulator) -> Vec<String> {
     let journal = sim.journal();
     let is_told = |call: &str| {
@@ -602,7 +602,7 @@ fn a_hang_up_without_a_response_is_repeated_when_the_connection_was_lost() {
         let dialing = client.start_dial(phone("+15552220000").from("+15551110000")).unwrap();
         sim.advance(SECOND);
         assert_eq!(live_calls(&sim).len(), 1);
-        // The hang-up itself, and then its reply.
+        // First the hang-up itself, then its response.
         let direction = if frame == 1 { Direction::FromClient } else { Direction::ToClient };
         sim.cut_at_frame(1, CutPoint::Before, direction);
         dialing.cancel();

@@ -202,7 +202,7 @@ fn a_loser_whose_end_is_never_reported_leaves_the_tables() {
         assert_eq!((call.id(), loser), ("winner", 2));
         until("the loser is dropped", || client.stats().calls == 1);
         assert_eq!(call.state(), CallState::Answered);
-        // What comes for it now is not kept for anybody.
+        // Later events of it are not kept.
         push_leg(&sim, "t", "loser", "ended");
         fence(&client);
         assert_eq!((client.stats().unmatched_events, client.stats().calls), (0, 1));
@@ -551,11 +551,11 @@ fn a_tag_in_use_is_refused_before_anything_is_sent() {
         let error = refusal(client.start_dial(Dial::new(carol()).tag("mine")).map(drop));
         assert_eq!(error.kind(), ErrorKind::Config);
         assert!(error.to_string().contains("\"mine\"") && error.to_string().contains("choose another"), "{error}");
-        // Nor while an answer to it may come late: nobody could tell whose it is.
+        // The tag is not free while a late answer may arrive: its owner would be unknown.
         dialing.cancel();
         assert_eq!(refusal(client.start_dial(Dial::new(carol()).tag("mine")).map(drop)).kind(), ErrorKind::Config);
         assert_eq!(count(&sim, "calling.dial"), 1);
-        // A dial that is over has let its tag go.
+        // A dial that has ended has freed its tag.
         let other = by_hand(&sim, &client, "other");
         push_dial(&sim, "other", "failed", None);
         refusal(other.wait(LONG));
@@ -594,7 +594,7 @@ fn a_leg_that_rang_before_its_dial_was_refused_is_ended() {
     });
 }
 
-// The link.
+// The connection.
 
 #[test]
 fn a_dial_whose_response_is_lost_succeeds_by_its_events() {

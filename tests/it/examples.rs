@@ -57,7 +57,7 @@ fn lose(sim: &Simulator, resumes: bool) {
 
 // The queue.
 
-/// A caller who has waited in line for ten seconds, and the node that the desk is told.
+/// A caller who has waited in line for ten seconds, and the node that the desk receives.
 fn in_line(person: impl FnOnce(Caller) -> Caller) -> (Arc<Simulator>, Client, PersonOnCall, String) {
     let (sim, client) = stage();
     let (waiting, line) = channel();
@@ -117,7 +117,7 @@ fn a_caller_stays_in_line_over_a_gap_and_the_program_lets_go_with_its_session() 
     let (sim, client, caller, node_id) = in_line(Caller::is_silent);
     lose(&sim, false);
     assert_eq!((client.stats().handler_failures, client.stats().calls), (0, 0));
-    // Nobody is in line any more, as far as this session goes.
+    // For this session, the line is empty.
     sim.callee(AGENT).is_busy();
     assert_eq!(queue::serve(&client, &node_id).unwrap_err().end_reason(), Some(EndReason::Busy));
     assert!(!heard(&caller, "Nobody is free."));
@@ -138,7 +138,7 @@ fn a_conference_goes_on_when_one_hangs_up_before_joining_and_one_in_the_middle()
     ann.wait_ended(10 * MINUTE).unwrap();
     assert_eq!(bob.state(), "answered");
     bob.wait_ended(10 * MINUTE).unwrap();
-    // Who hangs up is told nothing more.
+    // A caller who hangs up hears nothing more.
     assert!(!heard(&bob, "stand-up is over") && !heard(&early, "stand-up is over"));
     assert_over(&sim, &client);
 }

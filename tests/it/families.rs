@@ -213,7 +213,7 @@ fn taps_streams_and_agents_end_well_with_their_call() {
                 (tap.state, stream.state, ai.state),
                 (TapState::Finished, StreamState::Finished, AiState::Finished)
             );
-            // The service tells the end of the first two, when it can, and never that of an agent.
+            // The service reports the end of the first two, if it can, and never that of an agent.
             assert_eq!((tap.ended_by_call, stream.ended_by_call, ai.ended_by_call), (abruptly, abruptly, true));
             assert_accepted(&sim);
         }
@@ -337,7 +337,7 @@ fn an_agent_talks_is_held_and_stopped() {
         let outcome = ai.wait(LONG).unwrap();
         assert_eq!((outcome.state, outcome.ended_by_call), (AiState::Finished, false));
         next(&events, "calling.ai.stop");
-        // Nobody is there to hear it, which is no error.
+        // No person hears it, which is no error.
         call.ai_message("Are you still there?").unwrap();
         assert_accepted(&sim);
     });
@@ -459,7 +459,7 @@ fn events_of_a_conference_go_to_the_client_and_those_of_its_members_to_their_cal
         let end = conference(&strays);
         assert_eq!((end.status, end.end_reason), (ConferenceStatus::End, Some(ConferenceEndReason::EnderLeft)));
         assert_eq!((end.ended_by.as_str(), second.state()), (first.id(), CallState::Answered));
-        // It is over, which is no error.
+        // The operation has ended, which is no error.
         second.leave_conference(id.as_str()).unwrap();
         assert_accepted(&sim);
     });
@@ -734,7 +734,7 @@ fn an_operation_that_waits_for_its_file_does_not_block_a_call_that_is_offered_ag
         let client = builder(&sim).tuning(|t| t.final_event_grace(LONG / 4)).connect().unwrap();
         let (_person, call) = answered(&sim, &client);
         sim.never_answer("calling.transfer");
-        // The service does not tell its end, as the events of the call are made up here.
+        // The service does not report its end, because the events of the call are sent by the test.
         let waiting = call.transcribe(Transcribe::new()).unwrap();
         let asked = {
             let call = call.clone();
@@ -787,7 +787,7 @@ fn a_call_that_is_offered_again_may_be_passed_and_is_when_it_is_not_claimed() {
                 anew.wait_for_ended(LONG).unwrap();
             }
             drop(anew);
-            // Nobody else is there to take it.
+            // No other client can take it.
             assert_eq!(person.wait_ended(LONG).unwrap(), "noAnswer");
             assert!(person.was_passed());
         }

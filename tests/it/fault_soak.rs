@@ -22,9 +22,9 @@ const SECOND: Duration = Duration::from_secs(1);
 const PATIENCE: Duration = Duration::from_secs(60);
 /// The time in which faults begin and programs are started.
 const TROUBLE: Duration = Duration::from_secs(1800);
-/// After so long a client follows nothing any more that it has not heard of.
+/// Time after which a client no longer follows a call or message without events.
 const FORGETS: Duration = Duration::from_secs(600);
-/// A request is over after ten seconds, and a hang-up may be two of them.
+/// A request ends after 10 s, and a hang-up may consist of two.
 const REQUEST: Duration = Duration::from_secs(21);
 /// An attempt to connect that hangs, the longest pause, and another attempt.
 const BACK: Duration = Duration::from_secs(60);
@@ -78,7 +78,7 @@ const EVENTS: &[&str] = &[
     "messaging.state",
 ];
 
-/// The keys that a fault has for itself.
+/// The keys of a fault alone.
 fn keys(name: &str, draw: &mut Draw) -> Value {
     match name {
         "latency" => json!({"ms": draw.within(1, 2000), "jitter_ms": draw.within(0, 1000)}),
@@ -145,7 +145,7 @@ fn draw_span(name: &str) -> u64 {
 #[derive(Default)]
 struct Seen {
     wrong: Mutex<Vec<String>>,
-    /// The events that the listeners of each call heard, in their order.
+    /// The events that the listeners of each call received, in their order.
     events: Mutex<BTreeMap<String, Vec<(String, String)>>>,
     calls: Mutex<Vec<Call>>,
     messages: Mutex<Vec<Message>>,
@@ -157,8 +157,8 @@ impl Seen {
         self.wrong.lock().unwrap().push(what);
     }
 
-    /// Follows what the listeners of a call hear, and the call's state meanwhile: an event that was delayed is heard late and in
-    /// the order of arrival, and the state does not go back because of it.
+    /// Records the events that the listeners of a call receive, and the call's state at that time: a delayed event is
+    /// received late and in the order of arrival, and the state does not go back because of it.
     fn follow(self: &Arc<Self>, call: &Call) {
         self.calls.lock().unwrap().push(call.clone());
         let (seen, own, highest) = (Arc::clone(self), call.clone(), AtomicUsize::new(0));
@@ -410,7 +410,7 @@ fn run(seed: u64) -> Result<(), String> {
     if let Err(error) = client.execute("signalwire.ping", json!({})) {
         seen.wrong(format!("after {BACK:?} without faults: {error}"));
     }
-    // Of some, the end got lost; asking again tells.
+    // Some ends were lost. Another request finds them.
     for call in std::mem::take(&mut *seen.calls.lock().unwrap()) {
         if let Err(error) = call.hangup() {
             let is_over = error.is_call_gone() || error.kind() == ErrorKind::SessionLost;
@@ -447,8 +447,8 @@ fn run(seed: u64) -> Result<(), String> {
     if wrong.is_empty() { Ok(()) } else { Err(format!("{}\n  {}", wrong.join("\n  "), script.describe())) }
 }
 
-/// Whether a violation is none of the client's: of a call that ends on both sides while the link is away, nobody knows
-/// on which first; and a service that reads nothing reads no answer to its pings.
+/// `true` if a violation is not the client's: if a call ends on both sides while the connection is down, the first
+/// side is unknown; and a service that reads nothing reads no response to its pings.
 fn is_caused(violation: &str, script: &Script) -> bool {
     let is_deaf = || script.faults.iter().any(|fault| fault.name() == "stall");
     violation.starts_with("calling.end: the client knew") || (violation.contains("did not answer a ping") && is_deaf())
@@ -477,7 +477,8 @@ fn asked_twice(sim: &Simulator, seen: &Seen) {
     }
 }
 
-/// Events that listeners heard twice, that never happened, or that they heard in another order than that of the wire.
+/// Events that listeners received twice, that never occurred, or that they received in another order than that of the
+/// wire.
 fn heard_out_of_order(sim: &Simulator, seen: &Seen) {
     let journal = sim.journal();
     let mut sent = Vec::new();

@@ -57,7 +57,7 @@ fn assert_about(took: Duration, span: Duration) {
     assert!((span..span + span / 4 + ms(2)).contains(&took), "{took:?} instead of {span:?}");
 }
 
-/// Waits for the link to go, which says why, and to come back; whether the session was resumed.
+/// Waits until the connection is lost, with its reason, and restored; returns whether the session was resumed.
 fn lost_and_back(states: &mut LinkStates) -> (Error, bool) {
     let mut why = None;
     loop {
@@ -73,7 +73,7 @@ fn lost_and_back(states: &mut LinkStates) -> (Error, bool) {
     }
 }
 
-/// The client's link works, and nothing waits in any table for what will not come.
+/// Checks that the client's connection works, and that no table has an entry that waits for a lost event.
 fn is_well(client: &Client) {
     ping(client).unwrap();
     let stats = client.stats();
@@ -323,7 +323,7 @@ fn what_comes_late_is_taken_and_what_comes_too_late_does_no_harm() {
         let client = client(&sim);
         sim.inject(Fault::delay(4 * SECOND).on("calling.play").replies().for_next(1));
         let (_caller, call) = answered(&sim, &client);
-        // Its events are here long before its reply.
+        // The events arrive long before the response.
         let (span, playing) = took(&sim, || call.play(tts("Hello")).unwrap());
         assert_about(span, 4 * SECOND);
         assert!(playing.is_done());
@@ -1018,10 +1018,11 @@ fn a_service_that_stops_reading_is_given_up_in_real_time_too() {
         let stalled = sim.inject(Fault::stall());
         let bulk = "x".repeat(8 << 20);
         let outcome = client.send_message(sms("+15552222222").from("+15551111111").body(bulk));
-        // A link that is given up before the request was begun has certainly not sent it.
+        // A connection that was given up before the request was begun has certainly not sent it.
         let error = outcome.unwrap_err();
         assert!(matches!(error.kind(), ErrorKind::OutcomeUnknown | ErrorKind::Offline), "{error:?}");
-        // How much the system's buffers take is its own affair: the silence ends the link if the halt does not.
+        // The size of the system's buffers is unknown: if the blocked write does not end the connection, the silence
+        // does.
         while states.next_within(MINUTE).expect("the link is lost").is_online() {}
         stalled.remove();
         while !states.next_within(MINUTE).expect("the link comes back").is_online() {}

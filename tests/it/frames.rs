@@ -11,7 +11,7 @@ use crate::support::{
     LONG, answered_call, answers_to, builder, caught_up, event, next_state, online, sim, until, watched,
 };
 
-/// Whether client and simulator still get along, over the link that they had from the start.
+/// `true` if client and simulator still work, over the connection that they had from the start.
 fn is_well(sim: &Simulator, client: &Client) {
     client.execute("signalwire.ping", json!({})).unwrap();
     assert_eq!(sim.connections_ever(), 1, "the link did not survive");
@@ -150,7 +150,7 @@ fn unknown_events_and_fields_reach_the_program() {
             assert_eq!(events.next_within(LONG).unwrap().name().to_string(), name);
         }
         assert_eq!(call.state().to_string(), "answered");
-        // Nobody's.
+        // A response to no request.
         sim.push_event("something.else", json!({}));
         sim.push_event("calling.call.play", json!({"call_id": 5}));
         sim.push_event("messaging.state", json!({"message_id": null}));
@@ -173,7 +173,7 @@ fn an_event_is_acknowledged_under_the_id_that_it_came_with() {
     watched(|| {
         let sim = sim();
         let client = builder(&sim).connect().unwrap();
-        // As text, because it is the text that has to come back.
+        // The ID is compared as text, because the same text must be sent back.
         for (number, id) in [
             "\"e-1\"",
             "1",
@@ -452,7 +452,7 @@ fn responses_to_no_request_and_second_responses_do_no_harm() {
         };
         let asked = sim.wait_for_request("signalwire.receive", LONG).unwrap();
         let id = asked.id();
-        // The service may use the same id for a request of its own: that is no reply.
+        // The service may use the same ID for a request of its own, which is no response.
         push(&sim, &json!({"jsonrpc": "2.0", "id": id, "method": "signalwire.ping", "params": {}}));
         caught_up(&sim);
         assert_eq!(client.stats().pending_requests, 1);

@@ -52,7 +52,7 @@ impl Stage {
         (caller, call)
     }
 
-    /// Starts an operation that the service accepts, and of which nothing more is heard.
+    /// Starts an operation that the service accepts, without further events.
     fn taken<T: Send + 'static>(
         &self,
         method: &'static str,
@@ -114,7 +114,7 @@ fn a_connect_gives_the_peer_and_both_calls_know_the_bridge() {
     assert_eq!(connected.peer.unwrap().call_id, peer.id());
     assert!(call.is_connected());
     assert_eq!(call.peer(), Some(peer.clone()));
-    // The peer is a call like any other: it can be played to, and its own end is heard.
+    // The peer is a call like any other: it accepts playbacks, and its own end is reported.
     assert_eq!(peer.to_number(), AGENT);
     peer.play(tts("A caller is on the line.")).unwrap().wait(None).unwrap();
     assert!(peer.is_confirmed());
@@ -170,7 +170,7 @@ fn the_end_of_an_earlier_bridge_is_not_taken_for_the_next_one() {
     let (_caller, call) = stage.answered();
     let first = call.connect(agent(AGENT)).unwrap();
     first.wait(None).unwrap();
-    // The second is only being asked for when the first one ends.
+    // The second request has no response yet when the first one ends.
     let second = stage.begun("calling.connect", &call, |call| call.connect(agent(OTHER)));
     stage.push(&call, "calling.call.connect", &json!({"connect_state": "disconnected"}));
     first.wait_disconnected(None).unwrap();
@@ -447,7 +447,7 @@ fn a_connect_whose_answer_was_missed_ends_with_an_unknown_outcome() {
     let stage = Stage::new();
     stage.sim.callee(AGENT).does_not_answer();
     let (_caller, call) = stage.answered();
-    // Nothing is ever heard of it: its news was lost with the connection.
+    // No event of it ever arrives: it was lost with the connection.
     let bridge = stage.taken("calling.connect", &call, |call| call.connect(agent(AGENT)));
     stage.gap();
     let begun = stage.sim.elapsed();
@@ -458,7 +458,7 @@ fn a_connect_whose_answer_was_missed_ends_with_an_unknown_outcome() {
         (error.kind(), error.is_timeout(), error.may_have_been_sent()),
         (ErrorKind::OutcomeUnknown, false, true)
     );
-    // The ringing that was asked for, and 30 s.
+    // The ringing time that was set, and 30 s.
     let waited = stage.sim.elapsed() - begun;
     assert!(waited >= Duration::from_secs(49) && waited <= Duration::from_secs(51), "{waited:?}");
     // What comes all the same is followed.
@@ -568,7 +568,7 @@ fn a_command_that_finds_an_operation_ended_after_a_gap_ends_its_wait() {
 fn what_never_began_is_sent_no_commands() {
     let stage = Stage::new();
     let (_caller, call) = stage.answered();
-    // The service does not know the call any more: the first play says so, the second one is not even asked for.
+    // The service no longer knows the call: the first play finds that, and the second one is not sent.
     stage.sim.refuse_next("calling.play", 410, "Call does not exist");
     for play in [call.play(silence(NEVER)).unwrap(), call.play(silence(NEVER)).unwrap()] {
         assert_eq!(play.wait(None).unwrap_err().kind(), ErrorKind::CallGone);
@@ -596,11 +596,11 @@ fn a_call_known_by_its_id_is_unconfirmed_until_an_event_arrives() {
     stage.push(&unknown, "calling.call.state", &json!({"call_state": "answered"}));
     unknown.wait_for_answered(None).unwrap();
     assert!(unknown.is_confirmed());
-    // The service does not know it: it is over, and that is no error.
+    // The service does not know the call: it has ended, and that is no error.
     unknown.hangup().unwrap();
     assert_eq!(unknown.end().unwrap().reason, None);
     assert_eq!(stage.client.stats().calls, 1);
-    // One that ended here is over, whoever asks for it.
+    // A call that ended here has ended for every handle.
     let (id, node) = (call.id().to_owned(), call.node_id());
     call.hangup().unwrap();
     call.wait_for_ended(None).unwrap();

@@ -453,7 +453,7 @@ fn a_caller_who_hangs_up_makes_no_failure_of_the_handler() {
         let caller = sim.caller("+15551230000").while_hearing("for ever").hangs_up().dials();
         caller.wait_ended(LONG).unwrap();
         assert_eq!(outcomes.recv_timeout(LONG).unwrap(), Err(ErrorKind::CallEnded));
-        // A second handler run tells that the first is over, or nearly.
+        // The second run of a handler shows that the first has ended, or nearly.
         let (_other, _) = (sim.caller("+15551230001").while_hearing("for ever").hangs_up().dials(), ());
         outcomes.recv_timeout(LONG).unwrap().unwrap_err();
         until("the handlers are over", || client.stats().jobs_waiting == 0);
@@ -498,7 +498,7 @@ fn handlers_of_different_calls_run_side_by_side() {
         let gate = Arc::clone(&all);
         client.on_call(move |call| {
             call.answer()?;
-            // Nobody gets past this before everybody is here.
+            // A barrier that every thread has to reach before one continues.
             gate.wait();
             Ok(call.hangup()?)
         });
@@ -564,7 +564,7 @@ fn strange_events_do_no_harm() {
         let (to, seen) = mpsc::channel();
         call.on_any(move |event| drop(to.send((event.name().to_string(), event.raw().value()))));
         let of_call = |event_type: &str, more: serde_json::Value| json!({"event_type": event_type, "params": crate::support::of_call(&call, more), "unknown": [1, {"a": null}]});
-        // Numbers as ids, no id, an id twice for different events, a type that nobody knows, fields of other types.
+        // Numbers as IDs, no ID, an ID for two different events, an unknown type, fields of other types.
         push_envelope(&sim, Some(17.into()), of_call("calling.call.play", json!({"state": "playing", "x": {"y": 1}})));
         push_envelope(&sim, None, of_call("calling.call.new_thing", json!({"state": 5, "control_id": null})));
         push_envelope(&sim, Some("same".into()), of_call("calling.call.play", json!({"state": "paused"})));
@@ -584,7 +584,7 @@ fn strange_events_do_no_harm() {
         assert_eq!(seen[0].1["x"]["y"], 1);
         // An event that is repeated while its first copy is fresh is acknowledged, and not delivered.
         push_envelope(&sim, Some("same".into()), of_call("calling.call.play", json!({"state": "playing"})));
-        // Neither of these is an event of anybody.
+        // Neither of these events belongs to a call or a message.
         push_envelope(&sim, Some("typeless".into()), json!({"event_type": "", "params": {}}));
         push_envelope(&sim, Some("odd".into()), json!({"event_type": "calling.call.play", "params": [1, 2]}));
         push_envelope(&sim, Some("none".into()), json!({"event_type": "calling.call.play"}));

@@ -98,7 +98,7 @@ impl Scene {
     }
 
     fn ask(&self, method: &str, params: Value) {
-        // Refusals and missing replies are part of some scenes.
+        // Rejections and missing responses are part of some scenes.
         drop(self.client.execute(method, params));
     }
 
@@ -141,7 +141,7 @@ fn numbered(text: &str, before: &str) -> Vec<String> {
 /// A short conversation while a fault is at work.
 fn under(fault: Fault) -> String {
     let scene = Scene::new();
-    // Nothing is on its way when it begins, or when the link is dropped.
+    // No frame is in flight when the scene begins, or when the connection is cut.
     scene.wait(1.0);
     let injected = scene.sim.inject(fault);
     scene.wait(0.5);
@@ -161,7 +161,7 @@ fn under(fault: Fault) -> String {
     injected.remove();
     scene.wait(30.0);
     drop(ann);
-    // Whether an acknowledgement comes before the end of a link is anybody's guess.
+    // An acknowledgement may come before or after the end of a connection.
     let mut story = scene.story();
     for at in numbered(&story, "\"acknowledged\":") {
         story = story.replace(&format!("\"acknowledged\":{at},"), "");
@@ -261,7 +261,7 @@ fn welcome(call: Call) -> HandlerResult {
     Ok(())
 }
 
-/// FNV-1a: the same on every machine, and nobody attacks it.
+/// FNV-1a: the same on every machine. The input is not hostile.
 fn digest(text: &str) -> String {
     let hash = text
         .bytes()

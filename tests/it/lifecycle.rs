@@ -43,7 +43,7 @@ fn an_idle_client_has_two_threads_that_sleep_between_pings() {
     in_child("lifecycle::an_idle_client_has_two_threads_that_sleep_between_pings", &[], || {
         let sim = Simulator::builder().speed(20.0).pings_every(NEVER).start().unwrap();
         let client = builder(&sim).tuning(|t| t.ping_after(NEVER)).connect().unwrap();
-        // Not only without calls: one that nobody does anything with costs no thread either.
+        // An idle call costs no thread either.
         let (call, _caller) = answered(&sim, &client);
         let idle = Task::of_the_crate();
         assert_eq!(idle.len(), 2, "threads of an idle client");
@@ -330,7 +330,7 @@ fn no_closure_is_kept_after_the_end_of_a_call_or_of_the_client() {
             By::Drop => drop(client.take()),
         }
         of_call.wait(6);
-        // What comes when it is over is not kept either.
+        // An event that arrives after the end is not kept either.
         let late = of_call.flag();
         call.on_any(move |_| late.touch());
         of_call.wait(7);
@@ -591,7 +591,7 @@ fn every_method_may_be_called_from_every_kind_of_callback() {
 #[test]
 fn shutdown_lets_calls_finish_and_starts_nothing_new() {
     let sim = simulator_at(20.0);
-    // Nobody takes calls here: without the shutdown one would wait for somebody.
+    // No handler takes calls here: without the shutdown a call would wait for one.
     let client = builder(&sim).tuning(|t| t.claim_timeout(NEVER)).connect().unwrap();
     let (first, one) = answered(&sim, &client);
     let (second, other) = answered(&sim, &client);
@@ -645,7 +645,7 @@ fn shutdown_hangs_up_what_is_left_at_its_limit() {
     assert_eq!(call.wait_for_ended(None).unwrap().reason.unwrap().as_str(), "hangup");
     assert_eq!(play.wait(None).unwrap().state.as_str(), "finished");
     assert_eq!(offer.state(), CallState::Ended);
-    // And no phone rings for nobody.
+    // No phone rings without a caller.
     assert!(dialing.wait(None).is_err());
     until_in(&sim, "the dialled leg is ended", || {
         let ended = sim.journal().requests("calling.end").len();
@@ -666,7 +666,7 @@ fn the_tables_are_empty_when_everything_has_ended() {
         .tuning(|t| t.late_answer_window(limit).final_event_grace(limit).claim_timeout(limit))
         .connect()
         .unwrap();
-    // A call that is passed because nobody wants it, and a message likewise.
+    // A call that is passed because it is unclaimed, and a message likewise.
     sim.caller("+15551230001").dials().wait_ended(LONG).unwrap();
     sim.texts("+15553330000", "+15559990000", "hello");
     client.on_call(|call| {

@@ -120,7 +120,7 @@ fn of_calls(lines: &Lines) {
     assert_eq!((&*end.pairs["reason"], &*end.pairs["answered"]), ("hangup", "answered"));
     assert!(end.pairs["seconds"].parse::<f64>().is_ok(), "{end:?}");
 
-    // An inbound call that nobody answered.
+    // An inbound call that was not answered.
     client.on_call(|call| {
         call.wait_for_ended(None)?;
         Ok(())
@@ -167,7 +167,7 @@ fn silences(lines: &Lines) {
         drop(client.stats());
         lines.at(Level::Warn).into_iter().map(|line| line.text).collect::<Vec<_>>()
     };
-    // Nobody is subscribed to anything: said once.
+    // The client is subscribed to no context, which is logged once.
     let client = builder(&sim).contexts([""; 0]).connect().unwrap();
     client.on_call(|_call| Ok(()));
     client.on_message(|_message| Ok(()));

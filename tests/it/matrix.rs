@@ -28,13 +28,13 @@ use crate::support::{NEVER, each, left};
 enum Cause {
     /// The awaited event occurs.
     Finish,
-    /// The caller hangs up, and nothing but `ended` is heard of it.
+    /// The caller hangs up, and `ended` is the only event.
     End,
     /// The service does not know the call any more.
     Gone,
-    /// The link drops, and its session goes on.
+    /// The connection is lost, and its session is resumed.
     Resumed,
-    /// The link drops, and another session takes its place.
+    /// The connection is lost, and another session takes its place.
     Lost,
     /// Another thread disconnects the client.
     Closed,
@@ -62,7 +62,7 @@ const CAUSES: [Cause; 9] = [
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Got {
     Ok,
-    /// A stream or iterator is over, or had nothing in time.
+    /// A stream or iterator has ended, or had no item before its timeout.
     Nothing,
     /// With `is_timeout()`.
     Failed(ErrorKind, bool),
@@ -141,7 +141,7 @@ const UNKNOWN: Want = is(K::OutcomeUnknown);
 const TOO_LATE: Want = late(K::OutcomeUnknown);
 const TIMEOUT: Want = late(K::Timeout);
 const LOST: Want = Want::See(Got::Failed(K::SessionLost, false), At::Reconnected);
-/// A stream is over when its client knows that the session is lost.
+/// A stream ends when its client knows that the session is lost.
 const OVER: Want = Want::See(Got::Nothing, At::Reconnected);
 
 const NO_CALL: Want = No("it belongs to no call");
@@ -156,11 +156,13 @@ type Row = [Want; 9];
 
 /// A request of a client.
 const REQUEST: Row = [OK, NO_CALL, NO_ERROR, UNKNOWN, UNKNOWN, CLOSED, CLOSED, BORROWED, TOO_LATE];
-/// A command on a call: somebody who has left is no error. The service answers it also when the call has ended.
+/// A command on a call. A caller who has hung up causes no error, and the service responds also after the call has
+/// ended.
 const COMMAND: Row = [OK, TOO_LATE, OK, UNKNOWN, UNKNOWN, CLOSED, CLOSED, CLOSED, TOO_LATE];
-/// Any request on a call: its caller is told.
+/// Any request on a call: its caller receives the error.
 const CALL_REQUEST: Row = [OK, TOO_LATE, is(K::CallGone), UNKNOWN, UNKNOWN, CLOSED, CLOSED, CLOSED, TOO_LATE];
-/// The start of an operation: on a call that is over, the action is over too, and that is no error of the start.
+/// The start of an operation: on a call that has ended, the action is already complete, and the start returns no
+/// error.
 const LATE_START: Want = Want::See(Got::Ok, At::Limit);
 const START: Row = [OK, LATE_START, OK, UNKNOWN, UNKNOWN, CLOSED, CLOSED, CLOSED, TOO_LATE];
 /// Waits that only an event can end.
@@ -171,7 +173,7 @@ const GRACE: Row = [OK, in_grace(K::CallEnded), in_grace(K::CallGone), THEN, LOS
 const LIFELONG: Row = [OK, OK, OK, THEN, LOST, CLOSED, CLOSED, CLOSED, TIMEOUT];
 /// A state that a call passes by ending.
 const STATE: Row = [OK, OK, OK, THEN, LOST, CLOSED, CLOSED, CLOSED, TIMEOUT];
-/// A stay that ends without having been asked to: for a moment something may follow that says why.
+/// A stay that ends by itself: an event with the reason may follow shortly afterwards.
 const STAY: Row = [
     Want::See(Got::Ok, At::After(MOMENT)),
     OK,
@@ -247,7 +249,7 @@ impl Scene {
     fn new(method: &Method, cause: Cause) -> Self {
         let sim = Arc::new(Simulator::builder().virtual_time().start().unwrap());
         let builder = Client::builder().simulator(&sim).contexts(["default"]);
-        // Nobody's phone rings for longer than half a minute.
+        // No phone rings for longer than 30 s.
         let client = builder.dial_timeout(DIAL_TIME).connect().unwrap();
         let (mut call, mut caller) = (None, None);
         if matches!(method.needs, Needs::Offer | Needs::Answered) {

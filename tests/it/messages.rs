@@ -30,7 +30,7 @@ fn push_state(sim: &Simulator, id: &str, state: &str, more: Value) {
     sim.push_event("messaging.state", params);
 }
 
-/// A text that was taken under this id and of which nothing else is heard.
+/// A text message that was accepted under this ID and has no further events.
 fn by_hand(sim: &Simulator, client: &Client, id: &str) -> Message {
     sim.never_answer("messaging.send");
     let sender = client.clone();
@@ -133,7 +133,7 @@ fn in_whatever_order_response_and_states_come_the_outcome_is_the_same() {
         let sim = sim();
         let client = client(&sim);
         sim.never_answer("messaging.send");
-        // The reply comes after so many of the states.
+        // The response arrives after this number of states.
         for reply_after in 0..=3 {
             let id = format!("msg-{reply_after}");
             let sender = client.clone();
@@ -172,7 +172,7 @@ fn a_state_is_kept_for_as_long_as_the_response_may_come() {
         let text = sending.join().unwrap().unwrap();
         assert_eq!(text.wait(LONG).unwrap().state, MessageState::Delivered);
         assert_eq!((client.stats().events_unclaimed, client.stats().unmatched_events), (5, 0));
-        // With nothing on its way, a state that is for nobody is not kept either.
+        // Without a request in flight, a state of no message is not kept either.
         push_state(&sim, "unknown", "sent", json!({}));
         until("it is dropped", || client.stats().events_unclaimed == 6);
     });
@@ -228,7 +228,7 @@ fn listeners_hear_every_state_in_order_and_callbacks_run_once() {
         fence(&client);
         assert_eq!((text.state(), text.is_done()), (MessageState::Sent, false));
         push_state(&sim, "m", "failed", json!({"reason": "no credit"}));
-        // It is over: nothing takes it back.
+        // The message is complete, and no later state changes that.
         push_state(&sim, "m", "delivered", json!({}));
         push_state(&sim, "m", "sent", json!({}));
         assert_eq!(told.recv_timeout(LONG).unwrap(), (true, Some("no credit".into())));

@@ -154,7 +154,7 @@ fn a_playback_is_paused_resumed_made_louder_and_stopped() {
         assert_eq!(play.wait(LONG).unwrap().state, PlayState::Finished);
         assert_eq!(next(), PlayState::Finished);
         assert!(events.next().is_none());
-        // Over is over, and telling it so is no error.
+        // The operation has ended, and further commands are no errors.
         play.stop().unwrap();
         play.pause().unwrap();
         for method in ["calling.play.pause", "calling.play.resume", "calling.play.stop"] {
@@ -373,7 +373,7 @@ fn a_recording_whose_last_event_never_comes_ends_with_its_call_after_a_moment() 
         let play = for_ever(&call);
         caller.hang_up();
         call.wait_for_ended(LONG).unwrap();
-        // Everything else is over at once; the recording has a moment more.
+        // Every other operation ends at once; the recording has its grace period.
         assert_eq!(refusal(play.wait(LONG)).kind(), ErrorKind::CallEnded);
         let error = refusal(record.wait(LONG));
         assert_eq!(
@@ -419,7 +419,7 @@ fn digits_are_collected() {
         let ended = collect.wait(LONG).unwrap();
         assert_eq!((ended.digits(), ended.speech()), (Some("12"), None));
         assert_eq!(ended.result, CollectResult::Digits { digits: "12".into(), terminator: "#".into() });
-        // The most that is asked for ends it as well, and so does a pause.
+        // The maximum number of digits ends the collect as well, and so does a pause.
         for keys in ["1234", "99"] {
             let collect = call.collect(Collect::digits(4).digit_timeout(Duration::from_secs(2))).unwrap();
             caller.press(keys);
@@ -664,7 +664,7 @@ fn a_human_is_detected() {
         let last = heard(events).pop();
         assert_eq!(last, Some(Heard::Finished));
         assert_eq!(detect.wait(None).unwrap().heard, Heard::Human);
-        // Nobody has to be waited for: the last event says so.
+        // No further time is needed: the last event has the result.
         assert_eq!(detect.wait_ready(LONG).unwrap().heard, Heard::Finished);
         let mut params = sent(&sim, "calling.detect");
         params.as_object_mut().unwrap().remove("control_id");
@@ -810,7 +810,7 @@ fn an_event_that_overtakes_the_response_completes_the_operation() {
         assert_eq!(prompt.result().unwrap().unwrap().result, CollectResult::NoInput);
         let detect = call.detect(machine()).unwrap();
         assert_eq!(detect.result().unwrap().unwrap().heard, Heard::Human);
-        // Attached to what is over already, and called all the same.
+        // The callback is attached to an operation that has ended, and called all the same.
         let (to, told) = mpsc::channel();
         let inline = Arc::new(Mutex::new(()));
         let guard = inline.lock();
@@ -876,7 +876,7 @@ fn a_start_that_is_not_answered_has_an_unknown_outcome_unless_its_end_came() {
         let error = refusal(call.play(silence(EVER)));
         assert_eq!((error.kind(), error.is_timeout()), (ErrorKind::OutcomeUnknown, true));
         assert!(error.may_have_been_sent() && !error.is_retryable());
-        // This one ran to its end, which says more than the reply would have.
+        // This operation ran to its end, which proves more than the response would have.
         let play = call.play(tts("Hello")).unwrap();
         assert_eq!(play.result().unwrap().unwrap().state, PlayState::Finished);
         assert_eq!(play.reply().json(), "{}");
@@ -980,7 +980,7 @@ fn callbacks_run_in_the_order_in_which_they_were_added_also_around_the_end() {
         for round in 0..60 {
             let action = call.play(silence(Duration::from_millis(50))).unwrap();
             let (ran, order) = mpsc::channel();
-            // It is over somewhere among these.
+            // The operation ends somewhere among these.
             let mut added = 0;
             while !action.is_done() || added < 50 {
                 let ran = ran.clone();

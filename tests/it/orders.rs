@@ -277,7 +277,7 @@ fn a_dial_has_one_outcome_in_every_order() {
     cases("dials", a_dial);
 }
 
-/// The reply to the start of a playback, or none, and its states.
+/// The response to the start of a playback, or none, and its states.
 fn an_action(sim: &Simulator, client: &Client, dice: &mut Dice, seed: u64) {
     sim.never_answer("calling.play");
     let (call, _) = offered(sim, client, &format!("call-{seed}"));
@@ -334,7 +334,7 @@ fn an_action_completes_once_in_every_order() {
     cases("actions", an_action);
 }
 
-/// The reply that names a text, and its states.
+/// The response with the ID of a text message, and its states.
 fn a_text(sim: &Simulator, client: &Client, dice: &mut Dice, seed: u64) {
     sim.never_answer("messaging.send");
     let (sender, id) = (client.clone(), format!("text-{seed}"));

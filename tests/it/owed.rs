@@ -40,7 +40,7 @@ fn dials_in(sim: &Simulator) -> PersonOnCall {
     sim.caller("+15551230000").calls("+15559990000").dials()
 }
 
-/// A handler that answers and then asks for something every second, as a program does that speaks to callers.
+/// A handler that answers and then sends a request every second, like a program that speaks to callers.
 fn speaks(client: &Client, times: usize) -> Arc<AtomicUsize> {
     let speaking = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&speaking);
@@ -80,7 +80,8 @@ fn a_caller_whose_link_was_away_for_25_s(sim: &Simulator) {
     assert_eq!(count(sim, "calling.end"), 1);
 }
 
-/// So many callers, a link that is away for some time, default settings. Gives the number of handlers that failed.
+/// Runs a number of callers while the connection is down for some time, with default settings. Returns the number of
+/// failed handlers.
 fn callers(sim: &Simulator, many: usize, away: Duration, lost: bool) -> u64 {
     let (client, mut states) = online_client(plain(sim));
     let speaking = speaks(&client, 6);
@@ -145,15 +146,15 @@ enum Post {
 /// The fate of the first attempt.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Fate {
-    /// The link is away for longer than the request timeout.
+    /// The connection is down for longer than the request timeout.
     Unsent,
     /// The first attempt is not sent, and no request may wait for the connection.
     OverTheBound,
     /// The service does not respond.
     Expired,
-    /// The link goes before the service has read the request.
+    /// The connection is lost before the service has read the request.
     LostBefore,
-    /// The link goes before the service has responded, but not before it has acted.
+    /// The connection is lost before the service has responded, but after it has acted.
     LostAfter,
 }
 
@@ -196,13 +197,13 @@ fn is_sent_until_the_service_has_responded(post: Post, fate: Fate) {
         Fate::LostAfter => sim.drop_link_after_request(method),
     }
     match post {
-        // Its next request fails without a link.
+        // The handler's next request fails without a connection.
         Post::End if away => {}
         Post::End => fail_the_handler(&sim),
         // The offer waits for 5 s.
         Post::Pass => {}
         Post::Cancel => drop(dialing.take()),
-        // Given up before anything is heard of the phone.
+        // The dial is given up before any event of the phone.
         Post::LateWinner => dial().cancel(),
     }
     sim.advance(25 * SECOND);
@@ -230,7 +231,7 @@ fn whatever_becomes_of_a_hang_up_or_a_pass_of_the_client_s_own_it_is_sent_until_
     for post in [Post::End, Post::Pass, Post::Cancel, Post::LateWinner] {
         for fate in fates {
             if post == Post::LateWinner && matches!(fate, Fate::Unsent | Fate::OverTheBound) {
-                // It shows itself by an event, so that there is a link.
+                // A late winner is reported by an event, which requires a connection.
                 continue;
             }
             watchdog(&format!("{post:?}, {fate:?}"), move || is_sent_until_the_service_has_responded(post, fate));
@@ -388,7 +389,7 @@ fn a_method_that_blocks_waits_for_room_in_the_offline_queue() {
         sim.advance(SECOND);
         full.cancel();
         until_in(&sim, "a request that waits", || client.stats().offline_requests == 1);
-        // Until the link is back, or the session is lost.
+        // Until the client has reconnected, or the session is lost.
         let second = receive(&client);
         let of_call = call.clone();
         let of_session = sim.spawn(move || of_call.play(silence(SECOND)).map(drop)).unwrap();

@@ -63,7 +63,7 @@ fn is_lost(states: &mut LinkStates) -> LinkState {
     }
 }
 
-// A: the reply and the events.
+// A: responses and events.
 
 /// A dial that the service leaves unanswered.
 fn dial(client: &Client, tag: &str) -> Dialing {
@@ -93,14 +93,14 @@ fn an_answer_whose_dial_is_refused_afterwards_has_an_owner() {
         let (sim, client) = pair();
         sim.never_answer("calling.dial");
         let refused = json!({"result": {"code": "500", "message": "oh"}});
-        // The leg has answered, and the dial has not been won: nobody waits for the leg.
+        // The leg has answered, and the dial has not been won: no dial waits for the leg.
         let dialing = dial(&client, "lost");
         push_leg(&sim, "lost", "leg-1", "answered");
         answer_by_hand(&sim, "calling.dial", refused.clone());
         assert_eq!(refusal(dialing.wait(MINUTE)).code(), Some(500));
         sim.advance(SECOND);
         assert_eq!(ended(&sim), ["leg-1"]);
-        // The dial was won before: the winner says more than the reply.
+        // The dial was won before: the winner counts more than the response.
         let dialing = dial(&client, "won");
         push_winner(&sim, "won", "leg-2");
         answer_by_hand(&sim, "calling.dial", refused.clone());
@@ -109,7 +109,7 @@ fn an_answer_whose_dial_is_refused_afterwards_has_an_owner() {
         drop(dialing);
         sim.advance(SECOND);
         assert_eq!((ended(&sim).len(), call.state()), (1, CallState::Answered));
-        // And when nobody takes it, it is hung up; also when the reply never comes.
+        // If the call is not taken, it is hung up, also if the response never arrives.
         for (tag, leg, reply) in [("left", "leg-3", true), ("mute", "leg-4", false)] {
             let dialing = dial(&client, tag);
             push_winner(&sim, tag, leg);
@@ -165,10 +165,10 @@ fn a_call_whose_end_was_missed_is_not_kept_indefinitely() {
         sim.advance(MINUTE);
         assert_eq!((client.stats().calls, asked.state()), (2, CallState::Answered));
         assert!(!asked.is_confirmed() && !forgotten.is_confirmed());
-        // The first thing that is asked of it finds out.
+        // The first request on it finds its end.
         asked.hangup().unwrap();
         assert!(asked.end().is_some());
-        // Of the other nothing is asked.
+        // The other call has no request.
         let before = sim.elapsed();
         assert_eq!(refusal(forgotten.wait_for_ended(None)).kind(), ErrorKind::SessionLost);
         assert_eq!(refusal(play.wait(None)).kind(), ErrorKind::SessionLost);
@@ -239,7 +239,7 @@ fn a_command_whose_operation_has_ended_leaves_the_call_and_one_whose_call_has_en
     });
 }
 
-// D: what nobody wants any more.
+// D: objects that are no longer needed.
 
 #[test]
 fn a_late_winner_is_hung_up_for_five_minutes() {
@@ -250,7 +250,7 @@ fn a_late_winner_is_hung_up_for_five_minutes() {
         let error = refusal(dial(&client, "t").wait(None));
         assert_eq!((error.kind(), error.is_timeout()), (ErrorKind::DialFailed, false), "{error}");
         assert!(sim.elapsed() - before < 2 * MINUTE, "the service gave up first");
-        // Now nothing is heard, until the dial is given up.
+        // No event arrives until the dial is given up.
         sim.never_answer("calling.dial");
         let before = sim.elapsed();
         let error = refusal(client.dial(Dial::new(phone(BOB).from("+15551111111")).tag("u")));
@@ -273,8 +273,8 @@ fn acknowledgements_that_were_not_written_are_dropped_with_their_connection() {
     watchdog("acknowledgements of an old link", || {
         let peer = Peer::new();
         let (client, mut service, _) = by_hand(&peer, peer.builder(), json!({"protocol": "p1"}));
-        // An acknowledgement has the id in it. Nobody reads these, so that they fill the socket and then the queue;
-        // the client may end the link over that.
+        // Each acknowledgement contains the ID. The acknowledgements are not read, so they fill the socket and then
+        // the queue, and the client may end the connection for that.
         for n in 0..100 {
             let id = format!("old-{n}-{}", "x".repeat(100_000));
             let event = event(&id, "some.event", json!({"n": n}));
@@ -290,7 +290,7 @@ fn acknowledgements_that_were_not_written_are_dropped_with_their_connection() {
     });
 }
 
-// E: the link.
+// E: the connection.
 
 #[test]
 fn refused_credentials_open_three_connections_and_not_one_more_in_an_hour() {
@@ -408,7 +408,7 @@ fn a_request_that_waits_for_a_connection_outlives_attempts_that_fail() {
         sim.listen_again().unwrap();
         asking.join().unwrap();
         assert_eq!(count(&sim, "signalwire.receive"), 1);
-        // What is too late is told so in time, and not sent after that.
+        // A request past its deadline fails at the deadline, and is not sent afterwards.
         sim.stop_listening();
         sim.drop_link();
         is_lost(&mut states);
@@ -536,7 +536,7 @@ fn what_can_no_longer_be_acknowledged_is_delivered_all_the_same() {
         client.on_event(move |event| heard.send(event.raw().get("n")).unwrap());
         let mut states = client.states();
         assert!(!online(&mut states));
-        // In one piece with the end of the link, which nobody reads from any more.
+        // The frame arrives in one piece with the end of the connection, which is no longer read.
         let events: Vec<Value> = (0..20).map(|n| event(&format!("e-{n}"), "some.event", json!({"n": n}))).collect();
         service.send_together(&events);
         drop(service);

@@ -329,7 +329,7 @@ fn a_forked_process_writes_nothing_and_gets_an_error() {
             let sim = Simulator::builder().speed(1.0).tls(tls).start().unwrap();
             let client = client(&sim);
             let (caller, call) = answered(&sim, &client);
-            // An offer that nobody has answered: the last handle of the fork may not pass it back.
+            // An offer without an answer: the last handle of the fork may not pass it back.
             let (_other, offer) = offered(&sim, &client);
             // Behind every acknowledgement that is on its way.
             fence(&client);

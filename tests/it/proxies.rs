@@ -25,7 +25,7 @@ enum Kind {
     Socks5,
 }
 
-/// A proxy that leads every name to this machine, and notes what it was asked for.
+/// A proxy that resolves every name to this machine, and records its requests.
 struct Proxy {
     port: u16,
     asked: Arc<Mutex<Vec<String>>>,
@@ -270,7 +270,7 @@ fn credentials_that_a_proxy_misses_or_does_not_accept_are_distinguished() {
     });
 }
 
-/// Takes one client, hears it a little, says this and, if so, hangs up; gives all that the client said.
+/// Accepts one client, reads its first bytes, sends `say` and, if set, closes; returns all bytes of the client.
 fn says(answer: &'static [u8], hangs_up: bool) -> (u16, JoinHandle<Vec<u8>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();

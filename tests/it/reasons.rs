@@ -186,7 +186,7 @@ fn the_times_of_a_call_are_the_service_s_where_it_sends_them_and_our_own_otherwi
         // When it ended is not told, or cannot be.
         (json!({"answer_time": 1_760_871_197_500_u64, "end_time": 0}), answered_at(1_760_871_197_500), secs(7)),
         (json!({"answer_time": 1_760_871_197_500_u64, "end_time": 5}), answered_at(1_760_871_197_500), secs(7)),
-        // Nothing is told, or nonsense.
+        // The service sends no times, or invalid ones.
         (json!({}), ours, secs(7)),
         (json!({"answer_time": 0, "end_time": 0}), ours, secs(7)),
         (json!({"answer_time": -5, "end_time": -1}), ours, secs(7)),
@@ -279,7 +279,7 @@ fn a_call_that_goes_to_a_callback_is_not_hung_up_with_its_dial() {
     let (say, heard) = channel();
     dialing.on_completed(move |outcome| say.send(outcome.clone()).unwrap());
     sim.advance(5 * SECOND);
-    // Nobody has waited.
+    // No thread has waited.
     drop(dialing);
     sim.advance(5 * SECOND);
     let call = sim.blocking(|| heard.recv()).unwrap().unwrap();

@@ -36,7 +36,7 @@ fn contexts_of(sim: &Simulator) -> Vec<Value> {
     connects.iter().map(|connect| connect.params()["contexts"].clone()).collect()
 }
 
-/// Takes the link away and keeps it away.
+/// Cuts the connection and refuses new ones.
 fn go_offline(sim: &Simulator, client: &Client) {
     let mut states = client.states();
     assert!(states.next_within(LONG).is_some_and(|state| state.is_online()));
@@ -91,7 +91,8 @@ fn the_next_connect_has_the_contexts_of_that_moment() {
         assert_eq!(contexts_of(&sim), [json!(["one", "two"]), json!(["two", "three"])]);
         assert_eq!(sim.journal().requests("signalwire.receive").len(), 1);
         assert_eq!(sim.journal().requests("signalwire.unreceive").len(), 1);
-        // What is refused, or wanted while there is no link, is wanted all the same.
+        // Contexts that are rejected, or requested while the connection is down, are part of the next connect all the
+        // same.
         sim.refuse_next("signalwire.receive", 402, "Payment required");
         assert_eq!(client.receive(["four"]).unwrap_err().code(), Some(402));
         go_offline(&sim, &client);
@@ -210,7 +211,7 @@ fn a_request_without_an_answer_is_of_unknown_outcome_at_its_deadline_and_the_con
         let error = receive(&client, "more").unwrap_err();
         assert_eq!(error.kind(), ErrorKind::OutcomeUnknown);
         assert!(error.is_timeout() && error.may_have_been_sent());
-        // The late answer is nobody's, and harms nobody.
+        // The late response belongs to no request, and does no harm.
         sim.release_replies("signalwire.receive");
         caught_up(&sim);
         assert!(client.execute("signalwire.ping", json!({})).is_ok());
@@ -311,7 +312,7 @@ fn a_service_that_asks_to_reconnect_is_answered_and_the_session_resumed() {
         assert!(online(&mut states));
         let asked = sim.journal();
         let asked = asked.entries().iter().find(|entry| entry.method() == "signalwire.disconnect").unwrap();
-        // It was written to the old link, which may be read to its end only now.
+        // The frame was written to the old connection, which may be read to its end only now.
         until("the answer", || !answers_to(&sim, asked.id()).is_empty());
         until("the end of the old link", || sim.connections() == 1);
         assert_eq!(answers_to(&sim, asked.id()).len(), 1);
@@ -359,7 +360,7 @@ fn nothing_more_is_sent_on_a_connection_that_the_service_is_leaving() {
         asking.join().unwrap().unwrap();
         assert!(online(&mut states));
         let sent = sim.wait_for_request("signalwire.receive", LONG).unwrap();
-        // Whether the drop comes first, or the client's own end of the link, which the drop then follows.
+        // Either the cut comes first, or the client's own end of the connection, which the cut then follows.
         assert!(sent.connection() > 1, "{sent:?}");
     });
 }
@@ -390,7 +391,7 @@ fn the_answer_to_a_leaving_service_is_the_last_frame_also_under_load() {
             let id = json!(format!("leave-{round}"));
             let leave = json!({"jsonrpc": "2.0", "id": id, "method": "signalwire.disconnect", "params": {}});
             sim.push_raw(&leave.to_string());
-            // The client closes the link itself, and the simulator has seen everything before that.
+            // The client closes the connection itself, and the simulator has read everything before that.
             assert!(online(&mut states));
             until("the end of the old link", || sim.connections() == 1);
             let answer = answers_to(&sim, &id).remove(0);
@@ -778,7 +779,7 @@ fn a_call_is_unconfirmed_after_a_resume_until_an_event_of_it_arrives() {
         sim.drop_link();
         assert!(online(&mut states));
         assert!(!call.is_confirmed());
-        // So will a reply.
+        // A response does the same.
         let playing = call.play(silence(millis(100))).unwrap();
         assert!(call.is_confirmed());
         playing.wait(LONG).unwrap();
@@ -818,7 +819,7 @@ fn a_call_that_stays_unconfirmed_is_given_up() {
         sim.stop_listening();
         sim.drop_link();
         reconnecting(&mut states);
-        // It waits for the link, and its reply confirms the call before its time is up.
+        // The request waits for the connection, and its response confirms the call before its timeout.
         let asking = {
             let kept = kept.clone();
             sim.spawn(move || kept.play(silence(millis(1000))).map(|action| action.is_done())).unwrap()
@@ -890,7 +891,7 @@ fn a_peer_that_takes_nothing_holds_no_caller_beyond_its_deadline() {
                 .request_timeout(Duration::from_secs(1))
                 .tuning(|t| t.write_queue(64 << 10).write_timeout(Duration::from_secs(3600)))
         });
-        // Nobody reads: the socket's buffers fill, then the queue, and callers have to wait.
+        // The peer does not read: the socket's buffers fill, then the queue, and callers have to wait.
         let started = Instant::now();
         let callers: Vec<_> = (0..16)
             .map(|_| {

@@ -36,7 +36,7 @@ fn cause(state: &LinkState) -> &Error {
     }
 }
 
-/// The next connection, with its `signalwire.connect` unanswered; whether it asks to resume.
+/// The next connection, with its `signalwire.connect` without a response; and whether it resumes a session.
 fn knock(peer: &Peer) -> (Service, Value, bool) {
     let mut service = peer.accept();
     let connect = service.frame();
@@ -64,7 +64,7 @@ fn numbered(index: usize, bytes: usize) -> Value {
     event(&format!("e-{index}"), "some.event", json!({"index": index, "text": "x".repeat(bytes)}))
 }
 
-/// The numbers of the events that the client hears.
+/// The numbers of the events that the client receives.
 fn listen(client: &Client) -> std::sync::mpsc::Receiver<u64> {
     let (heard, hears) = channel();
     client.on_event(move |event| {
@@ -193,7 +193,7 @@ fn a_backlog_beyond_its_bound_costs_the_session_and_is_not_retried_indefinitely(
 #[test]
 fn a_frame_that_is_too_large_again_after_a_resume_costs_the_session() {
     watched(|| {
-        // Whether each connection ends by such a frame, and whether the next one asks for the session.
+        // Whether each connection ends by such a frame, and whether the next one resumes the session.
         for (ends, resumes) in
             [(vec![true, true], vec![true, false]), (vec![true, false, true], vec![true, true, true])]
         {
@@ -447,7 +447,7 @@ fn code_and_reason_of_a_close_are_reported() {
         assert!(error.to_string().ends_with("the service closed it (4401): project suspended"), "{error}");
         assert_eq!((error.kind(), error.server_message()), (ErrorKind::Connect, Some("project suspended")));
         drop(service);
-        // And of a link that stood. A secret in it is not told.
+        // The same for a connection that was up. A secret in the reason is not shown.
         let (_client, mut states, mut service) = in_session(&peer, |builder| builder);
         close(&mut service, 4402, "token-1 out of credit");
         let state = reconnecting(&mut states);

@@ -62,12 +62,12 @@ fn check(text: &str, secrets: &[&str], from: &str) {
     }
 }
 
-/// The texts that the author of a program sees, which are searched at the end.
+/// The strings that the author of a program sees, which are searched at the end.
 #[derive(Default)]
 struct Shown {
     ours: Vec<String>,
-    /// The texts of the service that are allowed: the name of the session, which is the context of messages, contains
-    /// the project, and the program needs it.
+    /// The strings of the service that are allowed: the name of the session, which is the context of messages,
+    /// contains the project, and the program needs it.
     told: Vec<String>,
 }
 
@@ -202,7 +202,7 @@ fn on_the_simulator(shown: &mut Shown) {
     shown.debug(&client.state());
 }
 
-/// A service that refuses, and repeats what it was told while it does.
+/// A service that rejects the connect, and repeats its fields in the response.
 fn on_a_rude_service(shown: &mut Shown) {
     let peer = Peer::new();
     let builder = peer.builder().jwt(JWT).project(PROJECT).token(TOKEN);
@@ -227,7 +227,7 @@ fn on_a_rude_service(shown: &mut Shown) {
     service.0.close(Some(close)).unwrap();
     service.gone();
     shown.debug(&reconnecting(&mut states));
-    // The resume keys twice, then the credentials.
+    // The resume keys are rejected twice, then the credentials.
     for resumes in [true, true, false] {
         let mut service = peer.accept();
         let connect = service.frame();
@@ -379,7 +379,7 @@ fn client_alone(host: &str) {
     let large = json!({"token": TOKEN, "filler": "x".repeat(300_000)});
     client.execute("some.other", large).unwrap_err();
     report("ready");
-    // The service cuts the link now, and the session is resumed.
+    // The service cuts the connection now, and the session is resumed.
     reconnecting(&mut states);
     assert!(online(&mut states));
     call.hangup().unwrap();
@@ -536,7 +536,7 @@ fn with_a_hostile_service() {
     let long = client.execute("some.method", json!({})).unwrap_err();
     assert!(long.to_string().len() < 1200 && long.server_message().is_some_and(|said| said.len() < 1100), "{long}");
 
-    // An inbound call and message whose IDs are hostile; then the same again, which nobody claims.
+    // An inbound call and message with hostile IDs; then the same again, unclaimed.
     let offer = |id: &str| {
         let device = json!({"type": "phone", "params": {"from_number": id, "to_number": id}});
         json!({"call_id": id, "node_id": id, "segment_id": id, "tag": id, "context": id, "call_state": "created",

@@ -51,7 +51,7 @@ enum During {
     BackOff,
     /// The socket stands, and the service does not let us in.
     Authentication,
-    /// The service has asked us to come back later.
+    /// The service has requested a later reconnect.
     Leaving,
     Draining,
 }
@@ -76,7 +76,7 @@ fn ends(during: During, by: By) {
     let (call, _caller) = answered(&sim, &client);
     let over = call.play(silence(SECOND)).unwrap();
     over.wait(MINUTE).unwrap();
-    // What waits, and for ever if nobody ends it.
+    // Waits that would never end by themselves.
     let play = call.play(forever()).unwrap();
     let dialing = client.start_dial(to("+15552220009")).unwrap();
     sim.advance(SECOND);
@@ -137,7 +137,7 @@ fn ends(during: During, by: By) {
         By::Drop => drop(client),
     }
     assert!(states.last().is_some_and(|state| state.is_closed()), "{what}");
-    // A shutdown at its limit hangs up, and hears how the calls end.
+    // A shutdown at its limit hangs up, and receives the ends of the calls.
     let limit = if by == By::Shutdown { 7 * SECOND } else { SECOND };
     let took = sim.elapsed() - before;
     assert!(took <= limit, "{what} took {took:?}");
@@ -177,7 +177,7 @@ fn in_callback(sim: &Simulator, over: &PlayAction, client: Client, job: fn(&Clie
 fn a_client_ends_within_a_second_in_every_state_and_in_every_way() {
     for during in [During::Online, During::BackOff, During::Authentication, During::Leaving, During::Draining] {
         for by in [By::Disconnect, By::Everybody, By::Callback, By::Drop, By::Shutdown] {
-            // The thread that drains holds a handle: nobody else's is the last.
+            // The draining thread holds a handle, so no other handle is the last one.
             if (during, by) != (During::Draining, By::Drop) {
                 watchdog(&format!("{by:?} during {during:?}"), move || ends(during, by));
             }

@@ -40,7 +40,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "call", "message", "trace",
         ],
     ),
-    // Draws what it is handed, and knows nobody.
+    // Draws the lines that it is given, and imports nothing else.
     ("ladder", &[]),
     ("simulator", &["error", "clock", "secret", "ladder"]),
     ("fuzz", &["protocol", "secret"]),
@@ -261,7 +261,7 @@ fn the_library_does_not_panic_on_purpose() {
         let judges = source.path == "simulator/handles/expect.rs";
         let lines: Vec<&str> = source.text.lines().collect();
         for (n, line) in source.code() {
-            // A test whose virtual time stands still would hang for ever.
+            // A test whose virtual time stands still would never end.
             let is_standstill = source.path == "clock/virtual_time.rs" && line.contains("panic!(\"{why}\")");
             for word in [".unwrap()", "panic!(", "todo!(", "unimplemented!(", "dbg!(", "println!(", "eprintln!("] {
                 let verdict = judges && ![".unwrap()", "todo!(", "unimplemented!(", "dbg!("].contains(&word);

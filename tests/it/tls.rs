@@ -200,8 +200,8 @@ impl Server {
         Tapped(socket, Arc::default())
     }
 
-    /// Takes one client, refuses its upgrade if it gets that far, and hears it out; `say` is what is said to it in plain
-    /// text, instead of TLS.
+    /// Accepts one client, rejects its upgrade if it gets that far, and reads until its end; `say` is sent to it in
+    /// plain text, instead of TLS.
     pub fn hears(self, acceptor: Option<TlsAcceptor>, say: &'static [u8]) -> JoinHandle<Heard> {
         thread::spawn(move || {
             let mut socket = self.next();
@@ -430,7 +430,8 @@ fn a_certificate_that_is_wrong_at_a_reconnect_gets_no_secret_either() {
             "of the refusal",
             |state| matches!(state, LinkState::Reconnecting { cause, .. } if cause.phase() == Some(Phase::Tls)),
         );
-        // It goes on trying, and comes back when the certificate is right again. An attempt may be under way still.
+        // The client keeps trying, and connects when the certificate is valid again. An attempt may still be under
+        // way.
         let _service = loop {
             let Ok(stream) = right.accept(server.next()) else { continue };
             let mut service = tungstenite::accept(stream).unwrap();

@@ -66,7 +66,7 @@ fn a_caller_who_hangs_up_while_the_agent_rings_leaves_nothing_behind() {
     sim.advance(MINUTE);
     let stats = client.stats();
     assert_eq!((stats.handler_failures, stats.calls), (0, 0));
-    // The second agent was not called for nobody.
+    // The second agent was not called after the caller had left.
     assert_eq!(sim.journal().requests("calling.connect").len(), 1);
 }
 
@@ -78,7 +78,7 @@ fn a_caller_whose_agent_answered_in_a_gap_goes_on_talking() {
     let caller = caller(&sim).after_hearing("Hello").waits(MINUTE * 3).hangs_up().dials();
     caller.wait_heard("Hello", 2 * MINUTE).unwrap();
     sim.drop_link();
-    // Nobody hangs up, though the handler never hears that the agent has answered.
+    // No party hangs up, although the handler never learns that the agent has answered.
     sim.advance(MINUTE * 2);
     assert_eq!(caller.state(), "answered");
     assert!(sim.journal().requests("calling.end").is_empty());
@@ -93,7 +93,7 @@ fn a_transfer_ends_with_its_session() {
     sim.callee(FIRST).answers_after(Duration::from_secs(15));
     let caller = caller(&sim).dials();
     caller.wait_heard("please wait", 2 * MINUTE).unwrap();
-    // The agent rings; the reply to `calling.connect` is long here.
+    // The agent's phone rings; the response to `calling.connect` arrived long before.
     sim.advance(Duration::from_secs(5));
     sim.forget_sessions();
     sim.drop_link();

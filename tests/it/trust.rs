@@ -186,7 +186,7 @@ fn ssl_cert_file_and_ssl_cert_dir_name_the_systems_roots() {
     assert_eq!(seen, vec!["false false false true false"; backends().len()]);
 }
 
-/// Takes one client, asks it for its certificate, and welcomes it; gives the certificate, if that was shown and right.
+/// Accepts one client, requests its certificate, and welcomes it; returns the certificate, if it was sent and valid.
 fn asks_for_a_certificate(authority: &Authority) -> (u16, JoinHandle<Option<Vec<u8>>>) {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -207,7 +207,8 @@ fn asks_for_a_certificate(authority: &Authority) -> (u16, JoinHandle<Option<Vec<
         socket.set_read_timeout(Some(LONG)).unwrap();
         let session = ServerConnection::new(Arc::new(config)).unwrap();
         let mut stream = rustls::StreamOwned::new(session, socket);
-        // Until the handshake is done; a client without the right certificate is told so and does not get further.
+        // Until the handshake is complete. A client without the right certificate receives an alert and gets no
+        // further.
         if stream.flush().is_err() {
             let _its_end = stream.sock.read_to_end(&mut Vec::new());
             return None;
@@ -218,7 +219,7 @@ fn asks_for_a_certificate(authority: &Authority) -> (u16, JoinHandle<Option<Vec<
         let answer = json!({"jsonrpc": "2.0", "id": connect["id"], "result": {"protocol": "p1"}});
         service.send(Message::text(answer.to_string())).unwrap();
         let seen = service.get_ref().conn.peer_certificates().map(|chain| chain[0].to_vec());
-        // Until the client is gone.
+        // Until the client has closed.
         while service.read().is_ok() {}
         seen
     });

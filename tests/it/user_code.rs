@@ -129,9 +129,9 @@ impl Drop for AtDrop {
 /// The state of the client around the callback.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Around {
-    /// The link is up, the call lives.
+    /// The connection is up, and the call is live.
     Well,
-    /// The link is down, the call is over, or the client is closed: any error will do.
+    /// The connection is down, the call has ended, or the client is closed: any error is accepted.
     Ill,
 }
 
@@ -848,7 +848,7 @@ fn listeners_add_and_remove_listeners_while_they_run() {
         let (call, caller) = answered(&sim, &client);
         let drops = Drops::default();
         let heard: Arc<Mutex<Vec<(usize, usize)>>> = Arc::default();
-        // Each hears one event, removes itself, and puts the next in its place.
+        // Each listener receives one event, removes itself, and registers the next one.
         fn add(call: &Call, number: usize, heard: &Arc<Mutex<Vec<(usize, usize)>>>, drops: &Drops) {
             let (own, list, all, flag) = (call.clone(), Arc::clone(heard), drops.clone(), drops.flag());
             let itself: Arc<Mutex<Option<signalwire_relay::events::Listener>>> = Arc::default();
@@ -976,7 +976,7 @@ fn a_refused_thread_is_requested_again_while_the_others_are_busy() {
         caller.wait_ended(20 * MINUTE).unwrap();
         let took = sim.elapsed() - before;
         assert!(caller.was_hung_up_on() && took <= SECOND, "{took:?}");
-        // Not a second time: what was refused once is over, and asked for anew.
+        // The refused threads are not requested again: no worker and no waiting job is left.
         sim.advance(MINUTE);
         assert_eq!((client.stats().workers, client.stats().jobs_waiting), (0, 0));
     });

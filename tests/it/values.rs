@@ -142,7 +142,7 @@ fn a_sip_address_may_have_a_name() {
         call.answer().unwrap();
         call.refer(sip(ALICE)).unwrap();
         assert_eq!(sent(&sim, "calling.refer")["device"]["params"]["to"], ALICE);
-        // Nobody has that address in the simulator: what counts is that it was asked.
+        // The simulator has no callee at that address; only the request is checked.
         let _nobody = client.start_dial(sip(ALICE)).unwrap();
         sim.wait_for_request("calling.dial", LONG).unwrap();
         assert_eq!(sent(&sim, "calling.dial")["devices"][0][0]["params"]["to"], ALICE);

@@ -50,7 +50,7 @@ fn service(script: Script) -> (Service, Call) {
                 seen.send(frame.clone()).ok();
             }
             if method == "test.push" {
-                // The events first: whoever has the reply knows that they were handled.
+                // The events are sent first, so that they were handled before the response arrives.
                 out.rotate_left(1);
             }
             for frame in out {
@@ -101,7 +101,7 @@ fn what_lives_as_long_as_its_call_ends_well_with_it() {
     assert!(tap.wait(LONG).unwrap().ended_by_call && stream.wait(LONG).unwrap().ended_by_call);
     assert_eq!(pay.wait(LONG).unwrap_err().kind(), ErrorKind::CallEnded);
     assert_eq!(transcription.wait(LONG).unwrap_err().kind(), ErrorKind::CallEnded);
-    // What is started on a call that is over never was, and did not end with it.
+    // An operation that is started on an ended call never existed, and did not end with the call.
     assert_eq!(call.ai(Ai::new()).unwrap().wait(LONG).unwrap_err().kind(), ErrorKind::CallEnded);
     service.end();
 }
@@ -263,10 +263,10 @@ fn events_without_a_call_go_to_the_client() {
     push("calling.conference", json!({"call_id": "c", "status": "participant-join"}));
     push("queuing.relay.tasks", json!({"context": "office", "message": {"a": 1}}));
     assert_eq!(hears.recv_timeout(LONG).unwrap().name(), "queuing.relay.tasks");
-    // Of a call that nobody knows: after the time it may take to become known.
+    // The event of an unknown call is delivered after the time in which its offer may still arrive.
     push("calling.call.play", json!({"call_id": "stranger", "state": "finished"}));
     assert_eq!(hears.recv_timeout(LONG).unwrap().call_id(), Some("stranger"));
-    // The handler is let go: its end of the channel with it.
+    // The handler is dropped, and its end of the channel with it.
     listener.remove();
     push("calling.conference", json!({"status": "conference-end"}));
     assert!(hears.recv_timeout(LONG).is_err());

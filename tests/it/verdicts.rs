@@ -23,9 +23,9 @@ const SECOND: Duration = Duration::from_secs(1);
 /// Longer than any test.
 const HOURS: Duration = Duration::from_secs(7200);
 
-/// Codes of a service, or of a proxy before it, that may have failed after it did what it was asked to do.
+/// Codes of a service, or of a proxy before it, that may have failed after the request took effect.
 const TROUBLE: [i64; 9] = [-32000, -32603, -32700, 408, 500, 502, 503, 504, 599];
-/// Codes that are a verdict on the request itself, but for those of a call that is gone.
+/// Codes that are a verdict on the request itself, except those for a call that has ended.
 const VERDICTS: [i64; 16] =
     [400, 401, 402, 403, 405, 409, 422, 429, -32001, -32002, -32003, -32004, -32005, -32600, -32601, -32602];
 
@@ -105,7 +105,7 @@ fn a_dial_that_a_service_in_trouble_refuses_is_given_up_and_its_late_leg_is_ende
                 fence(&client);
                 fence(&client);
                 assert_eq!(ended(&sim)[before.0..], [call_id]);
-                // Nobody else can have its tag while a leg of it may come.
+                // No other dial can have its tag while a leg of it may arrive.
                 let again = client.start_dial(Dial::new(bob()).tag(tag.as_str()));
                 assert_eq!(refusal(again.map(drop)).kind(), ErrorKind::Config);
                 assert_eq!(count(&sim, "calling.dial"), before.2 + 1);
@@ -306,7 +306,7 @@ fn a_hang_up_of_a_leg_that_a_service_in_trouble_refuses_is_repeated() {
             sim.advance(8 * SECOND);
             assert_eq!((count(&sim, "calling.end") - before, sim.calls().len()), (4, 0), "{code}");
         }
-        // What is refused for good is not asked for again.
+        // A request that is rejected permanently is not repeated.
         let before = count(&sim, "calling.end");
         let dialing = client.start_dial(Dial::new(bob().timeout(HOURS))).unwrap();
         sim.advance(SECOND);
@@ -783,7 +783,7 @@ fn an_offer_of_a_caller_who_has_hung_up_is_ignored() {
         assert_eq!(calls.recv_timeout(LONG).as_deref(), Ok("known"));
         push_offer(&sim, "known", "ended", 2.0);
         until("nothing is left", || client.stats().calls == 0);
-        // Nobody was bothered with the others. The handler goes with its client.
+        // The handler received no other call. It is dropped with its client.
         client.disconnect();
         assert_eq!(calls.iter().collect::<Vec<_>>(), [""; 0]);
     });

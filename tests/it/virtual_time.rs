@@ -156,7 +156,7 @@ fn a_wait_for_what_cannot_come_panics_instead_of_hanging() {
     drop(client.next_call(None));
 }
 
-/// A call that lives through two cuts of the link, the second of which costs the session.
+/// A call that survives two cuts of the connection, the second of which costs the session.
 fn cuts(seed: u64) -> (String, Vec<Duration>) {
     let sim = Simulator::builder().virtual_time().seed(seed).start().unwrap();
     let client = client(&sim);
@@ -165,7 +165,7 @@ fn cuts(seed: u64) -> (String, Vec<Duration>) {
     call.answer().unwrap();
     let mut back = Vec::new();
     for lost in [false, true] {
-        // Until nobody does anything: what is on its way when a link breaks is anybody's guess.
+        // Until every thread waits, because the fate of frames in flight at a cut is not defined.
         sim.advance(SECOND);
         let states = client.states();
         if lost {

@@ -17,11 +17,11 @@ use crate::support::*;
 /// The event that ends a wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Cause {
-    /// The caller hangs up, and nothing but `ended` is heard of it.
+    /// The caller hangs up, and `ended` is the only event.
     End,
     /// The service does not know the call (any more).
     Gone,
-    /// The link drops, and another session takes its place.
+    /// The connection is lost, and another session takes its place.
     Lost,
     /// Another thread disconnects the client.
     Closed,
@@ -194,7 +194,7 @@ fn a_request_without_a_connection_is_sent_later_or_never_and_its_caller_gets_the
             call.answer().unwrap();
             call.wait_for_answered(LONG).unwrap();
             let mut states = client.states();
-            // An operation that is to be stopped is started while there is a link.
+            // An operation that is to be stopped is started while the connection is up.
             let prepared = (method == "calling.play.stop").then(|| job(&client, &call));
             sim.stop_listening();
             sim.drop_link();
@@ -362,7 +362,7 @@ fn a_wait_on_something_that_has_ended_returns_at_once() {
             Cause::ClosedByHandler => scene.disconnect_in_a_handler(),
             _ => drop(scene.client.take()),
         }
-        // Ends with the call, so from here on the call is over.
+        // The stream of events ends with the call, so from here on the call has ended.
         drop(events.last());
         watchdog(&format!("a wait after {cause:?}"), move || {
             for time in [None, Some(Duration::ZERO), Some(LONG * 10)] {
@@ -374,7 +374,7 @@ fn a_wait_on_something_that_has_ended_returns_at_once() {
                 assert!(call.events().next_within(time).is_none());
             }
             assert_eq!(call.end().is_some(), of_end == Got::Done, "{cause:?}");
-            // An operation that is started now is over, too, and a command says what it says on a call that is over.
+            // An operation that is started now has ended as well, and a command returns the same as on any ended call.
             let play = call.play(forever());
             match &play {
                 Ok(play) => {
@@ -470,7 +470,7 @@ fn on_completed_is_called_once_in_every_ending_and_never_inline() {
         let of_wait = got(play.wait(LONG));
         let late = {
             let (tell, flag) = (tell.clone(), drops.flag());
-            // On a thread that waits for its own callback: inline, it would wait for ever.
+            // The thread waits for its own callback: inline, it would wait indefinitely.
             move || {
                 let (inner, called) = mpsc::channel();
                 let own = thread::current().id();

@@ -309,7 +309,7 @@ fn a_file_that_cannot_be_played_says_why() {
     let [paid, journal] = record(&crate::examples::PAYMENT, &directory, shown);
     assert!(refused(&paid).contains("the parameters of calling.call.pay are masked"));
     replay(&journal, crate::examples::PAYMENT.program).0.unwrap_or_else(|differences| panic!("{differences}"));
-    // Where the program is told nothing that is masked, the rest does not matter.
+    // If no content that the program receives is masked, other masked values do not matter.
     let [path, _] = record(scene("dial"), &directory, |trace| trace);
     assert!(read(&path).contains("<content>") && read(&path).contains("+...2222"));
     replay(&path, remind).0.unwrap_or_else(|differences| panic!("{differences}"));

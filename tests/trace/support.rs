@@ -74,7 +74,7 @@ pub fn text<'a>(line: &'a Value, name: &str) -> &'a str {
     line.get(name).and_then(Value::as_str).unwrap_or_default()
 }
 
-/// A directory that is gone after the test.
+/// A directory that is removed after the test.
 pub struct Directory(PathBuf);
 
 impl Directory {

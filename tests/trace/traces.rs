@@ -286,7 +286,7 @@ fn a_disk_that_does_not_answer_holds_nothing_up_and_the_queue_keeps_to_its_bound
     let stats = client.stats();
     drop((call, client));
     disk.set(Mode::Works);
-    // The thread writes what it has and drops the writer; the channel then has no other end.
+    // The thread writes its lines and drops the writer; the channel then has no sender.
     let told = disk.told.clone();
     let memory = disk.memory.clone();
     drop((disk, told));

@@ -21,7 +21,7 @@ pub enum Way {
 }
 
 thread_local! {
-    /// The arguments that went past their setters since they were last asked for.
+    /// The arguments that bypassed their setters since the list was last taken.
     static UNFIT: RefCell<BTreeSet<String>> = const { RefCell::new(BTreeSet::new()) };
 }
 

@@ -274,7 +274,7 @@ fn pay_prompt(json: &Value, way: Way) -> Option<PayPrompt> {
         "require_matching_inputs": flag_in_text => require_matching_inputs))
 }
 
-/// A conference, with the stream of what is heard there.
+/// A conference, with a stream of its audio.
 pub fn conference(args: &mut Args) -> JoinConference {
     let set = JoinConference::new(args.text("name").expect("a name"));
     let Some(json) = args.json("stream_obj") else { return set };

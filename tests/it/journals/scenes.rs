@@ -6,7 +6,7 @@ use signalwire_relay::simulator::{CutPoint, Direction, PersonOnCall};
 
 use super::{ANN, BOB, MINUTE, OURS, SECOND, Scene, device, spoken};
 
-/// A scene by its name; the others run twice, the second time with each reply behind the last event that it causes.
+/// A scene by its name; the others run twice, the second time with each response behind the last event that it causes.
 pub type Play = fn(&Scene);
 
 const PLAY: Play = |scene| {
@@ -663,7 +663,7 @@ const MOVES: Play = |scene| {
     scene.wait(4.0);
 };
 
-/// Everything at once, so that the order in which a call ends what runs on it is told.
+/// Everything at once, so that the order in which the operations of an ending call end is recorded.
 fn busy(scene: &Scene) -> (PersonOnCall, Call) {
     let (ann, call) = scene.answered(scene.caller());
     let langs = json!({"action": {"start": {"from_lang": "a", "to_lang": "b"}}});
@@ -817,7 +817,7 @@ pub const SCENES: &[(&str, Play)] = &[
     ("faults by hand", BY_HAND),
 ];
 
-/// The methods whose reply comes last in the second run of a scene.
+/// The methods whose response comes last in the second run of a scene.
 pub const ALL: &[&str] = &[
     "dial",
     "answer",

@@ -22,7 +22,7 @@ pub fn watch() {
                     eprintln!("thread {:?}:\n{:?}", thread.thread_id(), thread.backtrace());
                 }
             }
-            // No test would end that waits for one of them, and none could tell of it.
+            // A test that waits for one of these threads would never end and could not report the deadlock.
             std::process::abort();
         };
         thread::Builder::new().name("deadlocks".into()).spawn(look).unwrap();

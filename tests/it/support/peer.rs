@@ -55,7 +55,7 @@ impl Peer {
     }
 }
 
-/// Reads until the other side is gone, and gives what it said until then.
+/// Reads until the other side has closed, and returns everything that was read.
 pub fn drain(mut socket: TcpStream) -> Vec<u8> {
     let mut said = Vec::new();
     match socket.read_to_end(&mut said) {
@@ -124,7 +124,7 @@ impl Service {
         self.send(json!({"jsonrpc": "2.0", "id": to["id"], "error": {"code": code, "message": message}}));
     }
 
-    /// Waits until the client is gone.
+    /// Waits until the client has closed.
     pub fn gone(mut self) {
         loop {
             match self.0.read() {

@@ -115,7 +115,7 @@ pub fn push_state(sim: &Simulator, call: &Call, state: &str) {
     sim.push_event("calling.call.state", of_call(call, json!({"call_state": state, "direction": "inbound"})));
 }
 
-/// Answers the next request of a method, which the simulator was told not to answer, with this result or error.
+/// Responds to the next request of a method, which the simulator leaves without a response, with this result or error.
 pub fn answer_by_hand(sim: &Simulator, method: &str, body: Value) {
     let request = sim.wait_for_request(method, LONG).unwrap();
     let mut frame = json!({"jsonrpc": "2.0", "id": request.id()});

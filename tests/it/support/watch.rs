@@ -129,8 +129,8 @@ impl Patience {
     }
 }
 
-/// Whether a thread of this process besides the calling one runs or waits for a processor. `false` where the system does
-/// not tell.
+/// `true` if a thread of this process besides the calling one runs or waits for a processor. `false` if the system
+/// does not report it.
 fn others_could_run() -> bool {
     let own = fs::read_link("/proc/thread-self").unwrap_or_default();
     let Ok(threads) = fs::read_dir("/proc/self/task") else { return false };

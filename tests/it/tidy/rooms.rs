@@ -61,7 +61,8 @@ fn module_of(path: &str) -> Vec<String> {
     module
 }
 
-/// The paths that begin at `crate::`, `self::` or `super::`, groups taken apart, each with `true` if it is told on.
+/// The paths that begin at `crate::`, `self::` or `super::`, with groups expanded, each with `true` if it is
+/// re-exported.
 fn paths(code: &str) -> Vec<(Vec<String>, bool)> {
     let mut found = Vec::new();
     for statement in code.split_inclusive(';') {
@@ -121,7 +122,7 @@ impl Imports {
         let modules = files.iter().enumerate().map(|(at, file)| (module_of(&file.path), at)).collect();
         let mut imports = Self { files, modules, arrows: BTreeSet::new() };
         let said: Vec<Vec<(Vec<String>, bool)>> = imports.files.iter().map(|file| paths(&code_of(file))).collect();
-        // What a module tells on, by its name, and where that is from.
+        // The names that a module re-exports, with their origins.
         let mut told_on: BTreeMap<(usize, String), Vec<String>> = BTreeMap::new();
         for (at, paths) in said.iter().enumerate() {
             for (path, _) in paths.iter().filter(|(_, told_on)| *told_on) {
