@@ -172,7 +172,7 @@ fn memory(bench: &Bench) {
         until(|| client.stats().calls == 0);
         held.lock().unwrap_or_else(PoisonError::into_inner).clear();
     };
-    // What the client remembers of the latest events and calls is bounded; it is filled first.
+    // The client's records of the latest events and calls are bounded; they are filled first.
     for _ in 0..20 {
         fill(PORTION);
         end();
@@ -199,7 +199,7 @@ fn system_calls(bench: &Bench, work: &str) -> Option<(f64, Vec<(String, f64)>)> 
     let [once, three_times] = [1, 3].map(|rounds| strace(bench.port(Scheme::Ws), work, rounds));
     let (once, three_times) = (once?, three_times?);
     let of_once = |name: &str| once.iter().find(|(there, _)| there == name).map_or(0.0, |(_, calls)| *calls);
-    // What depends on how the threads meet, such as yielding, may be less the second time.
+    // Calls that depend on the meeting of threads, such as yielding, may be fewer the second time.
     let more = |name: &str, calls: f64| (calls - of_once(name)).max(0.0);
     let mut most: Vec<_> = three_times.iter().map(|(name, calls)| (name.clone(), more(name, *calls))).collect();
     let all = most.iter().map(|(_, calls)| calls).sum();

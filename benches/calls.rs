@@ -160,7 +160,7 @@ fn memory(bench: &Bench) {
             until(|| lives() >= wanted);
         }
     };
-    // What the client remembers of the latest events and calls is bounded; it is filled first.
+    // The client's records of the latest events and calls are bounded; they are filled first.
     for _ in 0..20 {
         fill(PORTION);
         end(&client, &held);

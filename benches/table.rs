@@ -401,7 +401,7 @@ fn starting(bench: &Bench, scheme: Scheme) {
             }
             Some((cpu_seconds_of_children()? - before) * 1e3 / count as f64)
         };
-        // What a process takes besides is not TLS.
+        // The other memory of a process is not TLS.
         let of = |who: &str| cpu(who, Scheme::Wss).zip(cpu(who, Scheme::Ws)).map(|(with, without)| with - without);
         let (first, floor) = (of("client"), of("floor"));
         line("connect for the first time in a process, wss", "CPU ms", first, None, Aim::AtMost(25.0));

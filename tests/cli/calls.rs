@@ -45,7 +45,7 @@ fn a_dial_shows_each_step_speaks_and_hangs_up() {
     let places = steps.map(at);
     assert!(places.is_sorted(), "{said}");
     assert_eq!(bob.heard(), ["Hello Bob", "Goodbye"]);
-    // It is no terminal: neither colours nor lines that are written anew.
+    // The output is not a terminal: it has no colours, and no lines are overwritten.
     assert!(!said.contains('\u{1b}') && !said.contains('\r'), "{said:?}");
 }
 

@@ -303,7 +303,7 @@ fn faults() -> Vec<String> {
     let read = |file| std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).unwrap();
     let source = files.map(read).concat();
     let names = source.lines().filter_map(|line| line.strip_prefix("    pub fn ")?.split('(').next());
-    // What is injected has names of its own, and `fault` before them.
+    // Injected faults have names of their own, after `fault`.
     let asks = [
         "connections",
         "connections_ever",
@@ -317,7 +317,7 @@ fn faults() -> Vec<String> {
         // Frames are counted out by a test, which knows them.
         "cut_at_frame",
         "cut_and_forget_at_frame",
-        // Of clients in virtual time, which another process is not.
+        // Only for clients in virtual time, which another process is not.
         "refuse_threads",
     ];
     names.filter(|name| !asks.contains(name)).map(str::to_owned).collect()
@@ -449,7 +449,7 @@ fn it_warns_when_any_client_on_the_network_can_connect() {
         ("127.0.0.1:0", &[], false),
         ("127.0.0.2:0", &[], false),
     ] {
-        // Not every system has all of these.
+        // Some systems lack some of these.
         if std::net::TcpListener::bind(listen).is_err() {
             continue;
         }
@@ -576,7 +576,7 @@ fn signal(alone: &Alone, name: &str) {
 #[cfg(unix)]
 #[test]
 fn in_the_background_it_runs_until_a_signal_comes_which_also_ends_a_wait() {
-    // Nothing to read is no end.
+    // A pipe without data is not at its end.
     let mut alone = Alone::spawn(command(&["--max-life", "120"]).stdin(Stdio::null()));
     alone.hello = serde_json::from_str(&alone.line()).unwrap();
     alone.client().disconnect();

@@ -199,7 +199,7 @@ fn the_page_is_at_the_address_that_is_printed_and_loads_nothing_from_elsewhere()
         assert_eq!(part.status, 200, "{name}");
         assert!(part.head.contains(kind) && part.body.len() > 500, "{name}: {}", part.head);
         for elsewhere in ["http://", "https://", "@import", "url("] {
-            // What is sent by the program is played; the name of the namespace of SVG is no address.
+            // Audio of the program is played by its URL; the name of the namespace of SVG is no URL.
             let found = part.body.matches(elsewhere).count();
             assert_eq!(found, 0, "{name} names {elsewhere}");
         }
@@ -344,7 +344,7 @@ fn bad_commands_are_refused_with_what_was_expected() {
         ("{\"fault\":{\"fault\":\"earthquake\"}}", "earthquake"),
         ("{\"mend\":{\"id\":7}}", "the fault is over"),
         ("{\"expect\":{\"what\":\"request\",\"words\":\"calling.plya\"}}", "not a method"),
-        // What would block the page's server, or end everything, is for stdin.
+        // Commands that would block the page's server, or end the simulator, are for stdin only.
         ("{\"wait_connected\":{\"clients\":9}}", "for stdin"),
         ("{\"quit\":{}}", "for stdin"),
     ] {
@@ -410,7 +410,7 @@ fn a_phone_rings_until_the_page_answers_declines_or_is_busy() {
         assert!(refused.contains("no call rings") || refused.contains("nobody on the line"), "{refused}");
         dialing.wait(None)
     };
-    // Nothing was said of the number: it rings on the page, which has a phone for it then.
+    // The number was not set up, so it rings on the page, which then has a phone for it.
     let call = ring("answer").unwrap();
     web.until("the phone", |state| {
         state["phones"].as_array().is_some_and(|all| all.iter().any(|one| one["number"] == BOB))
@@ -423,7 +423,7 @@ fn a_phone_rings_until_the_page_answers_declines_or_is_busy() {
         let error = ring(order).unwrap_err();
         assert_eq!((error.kind(), error.end_reason()), (ErrorKind::DialFailed, Some(reason)), "{error}");
     }
-    // And a number of which the page says something does that.
+    // A number that the page has set up behaves like that.
     web.does(json!({"phone": {"number": BOB, "when_called": "is_busy"}}));
     assert_eq!(dial().wait(None).unwrap_err().end_reason(), Some(EndReason::Busy));
 }

@@ -119,7 +119,7 @@ fn look(action: &dyn Started, callbacks: &Count, recorded: &Value, broken: &mut 
 }
 
 fn observe(wire: &Wire, row: &Value) -> Observed {
-    // What waits past the end of its call does not wait for long here.
+    // Waits that continue after the end of their call are short here.
     let (client, link) =
         wire.connect(wire.builder().tuning(|t| t.final_event_grace(std::time::Duration::from_millis(50))));
     let observed = play(&client, &link, row);

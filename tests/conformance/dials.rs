@@ -64,7 +64,7 @@ fn observe(wire: &Wire, row: &Value) -> Observed {
     }
     start.enter(usize::MAX);
     if row["outcome"] == "pending" {
-        // It ends with its client, and not before.
+        // The dial ends with its client, and not before.
         client.disconnect();
     }
     let outcome = match start.get() {
@@ -76,7 +76,7 @@ fn observe(wire: &Wire, row: &Value) -> Observed {
         Err(error) => Err(error.clone()),
     };
     if let Ok(call) = start.get() {
-        // It can be talked to.
+        // The call can be used.
         if let Err(error) = call.hangup() {
             broken.push(format!("the call that was returned: {error:?}"));
         }
@@ -96,7 +96,7 @@ fn judge_outcome(row: &Value, observed: &Observed) -> Result<(), String> {
         (_, None) if recorded == "pending" && row["call"].is_null() => Ok(()),
         (Ok(ours), Some(_)) if recorded == "call" && same(ours, &row["call"]) => Ok(()),
         (Err(error), Some(_)) if row["call"].is_null() => {
-            // What the reference finds out itself has code -1 and words of its own.
+            // Errors that the reference detects itself have code -1 and a message of its own.
             let words = format!("Dial failed (tag={})", observed.tag.as_str().unwrap_or_default());
             match relay_error(recorded) {
                 Some((-1, told))

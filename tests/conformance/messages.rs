@@ -150,7 +150,7 @@ fn has_all(row: &Value, observed: &Observed) -> std::result::Result<(), String> 
     }
     let last = end.map_or(events.len(), |end| end + 1);
     let expected: Vec<&Value> = events[..last].iter().map(|event| &event["params"]).collect();
-    // What came before the listener did is in the state alone.
+    // Events from before the listener was registered are only visible in the state.
     let first_look = observed.looks.iter().position(Option::is_some).map_or(usize::MAX, |step| step + 1);
     let early = sent_in.iter().take(last).filter(|state| **state <= first_look).count();
     if expected[early..] != observed.heard.iter().collect::<Vec<_>>()[..] {
@@ -214,7 +214,7 @@ fn judge(row: &Value, observed: &Observed) -> Verdict {
                     "callbacks": 0, "listener_calls": 0})
             }
             Some(look) => told(row, look)?,
-            // It could not be sent, so that there is nothing to look at.
+            // The message could not be sent, so there is nothing to observe.
             None => json!({"started": true}),
         };
         if !same(&ours, recorded) {

@@ -271,7 +271,7 @@ fn any_frame_harms_neither_the_connection_nor_what_runs() {
     }
     link.handled();
     assert_eq!((client.stats().connections, client.stats().panics), (1, 0));
-    // What ran before runs on, and ends as if nothing had been.
+    // The operations from before continue, and end normally.
     assert!(!playing.is_done() && !sent.is_done());
     let of_play = json!({"call_id": "c-live", "control_id": "k-live", "state": "finished"});
     link.send(&link.event(&json!({"event_type": "calling.call.play", "params": of_play})));
@@ -374,7 +374,7 @@ fn any_answer_is_an_answer() {
             call.hangup().err(),
         ];
         for error in errors.into_iter().flatten() {
-            // It is taken for an answer, and not waited for any longer.
+            // The frame is taken for a response, and ends the wait.
             assert!(!error.is_timeout(), "{number}: {members}: {error:?}");
             let acts_outside = matches!(error.method(), Some("messaging.send" | "calling.connect"));
             let is_open = error.kind() == ErrorKind::OutcomeUnknown;
@@ -540,7 +540,7 @@ impl Sender {
             put(&mut set, "call_id", "c-live".into());
             put(&mut set, "node_id", "n-live".into());
         }
-        // What was not named has a name of its own.
+        // Values that are not named are generated.
         for key in ["control_id", "tag", "context"] {
             if set.get(key).is_none() && sent.get(key).is_some_and(|name| name.as_str() != Some("")) {
                 put(&mut sent, key, Value::Null);

@@ -161,7 +161,7 @@ fn of_call(wire: &Wire, row: &Value, way: Way, state: &str) -> Result<Sent, Stri
                 Sent(sent, None, holes.open("{control_id}"), None)
             }
             Ok(Outcome::Done) if sent.is_empty() && state == "ended" && method == "send_digits" => {
-                // What is sent on a call that lasts stands for what is not sent here.
+                // Requests on a live call stand for those that are not sent here.
                 let Sent(sent, error, holes, _) = of_call(wire, row, way, "answered")?;
                 Sent(sent, error, holes, Some(Rule::DigitsAreAnAction))
             }

@@ -422,7 +422,7 @@ fn every_table_filled_with_the_largest_frames_stays_within_its_bound() {
         assert!(stats.unclaimed_bytes <= 2 * 12 * MIB && stats.unclaimed > 200, "{stats:?}");
         assert!(stats.calls == 200 && stats.remembered_ids <= 400, "{stats:?}");
         assert!(stats.listener_events_dropped >= 2 && stats.messages_dropped >= 3, "{stats:?}");
-        // What was counted, 17 KiB for each call, 1 KiB twice for each ID, and what a frame takes on its way.
+        // The sum: the counted bytes, 17 KiB for each call, 1 KiB twice for each ID, and the frames on their way.
         let counted = (stats.listener_backlog_bytes + stats.unmatched_bytes + stats.unclaimed_bytes) / MIB;
         let kept = counted + (stats.calls * 17 + stats.remembered_ids * 2) / 1024;
         assert!(after < before + kept + 96, "{before} MiB before, {after} after, {kept} are accounted for: {stats:?}");

@@ -416,7 +416,7 @@ fn a_call_that_is_passed_has_ended_for_this_program() {
         let (caller, call) = offered(&sim, &client);
         call.pass().unwrap();
         assert_eq!(sent(&sim, "calling.pass"), json!({}));
-        // It may ring elsewhere for a long time: nothing here waits for that.
+        // The call may ring elsewhere for a long time, and no wait depends on that.
         assert!(call.wait_for_ended(Duration::ZERO).is_ok());
         assert_eq!(client.stats().calls, 0);
         caller.wait_ended(LONG).unwrap();

@@ -73,7 +73,8 @@ fn refused_credentials_are_tried_three_times_and_leave_nothing_behind() {
 fn the_simulator_refuses_a_wrong_token_and_a_wrong_project() {
     watched(|| {
         let sim = Simulator::builder().project("right").token("right").start().unwrap();
-        // Not with `connect`, which takes its real time to give up: after a first success nothing is given up.
+        // `connect` would take its real time to give up, so this starts after a first success, when nothing is given
+        // up.
         let client = builder(&sim).connect().unwrap();
         let mut states = client.states();
         assert!(!online(&mut states));
@@ -475,7 +476,7 @@ fn a_service_that_talks_instead_of_answering_is_given_up() {
     });
 }
 
-// What is said at first.
+// The first requests.
 
 #[test]
 fn the_connect_request_says_exactly_what_it_should() {
@@ -511,7 +512,7 @@ fn a_jwt_takes_the_place_of_project_and_token() {
         let (_service, params) = peer.welcome("p1");
         assert_eq!(params["authentication"], json!({"jwt_token": "jwt-1"}));
         assert_eq!(params.get("contexts"), None, "no contexts are no key");
-        // It is not sent, and known all the same.
+        // The project is not sent, but can be read.
         assert_eq!(connecting.join().unwrap().unwrap().project(), Some("project-1"));
     });
 }
@@ -846,7 +847,7 @@ mod tls {
                 Pem::with(format!("{good}-----BEGIN CERTIFICATE-----\n").as_bytes()),
                 Pem::with(format!("{good}-----BEGIN CERT").as_bytes()),
                 Pem::with(format!("{good}-----").as_bytes()),
-                // And one in the middle of it.
+                // A damaged certificate before a good one.
                 Pem::with(format!("{cut}{good}").as_bytes()),
             ];
             let nowhere = std::env::temp_dir().join("relay-test-there-is-no-such-file.pem");

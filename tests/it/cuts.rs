@@ -144,7 +144,7 @@ impl Stage {
                 self.seen.follow(&call);
                 let outcome = program(&call);
                 if call.hangup().is_err() {
-                    // It may not have arrived.
+                    // The message may not have arrived.
                     drop(call.hangup());
                 }
                 outcome
@@ -584,8 +584,8 @@ fn a_cut_at_any_frame_hangs_leaks_and_repeats_nothing() {
         counter.fetch_add(usize::from(!outcome.was_cut), Ordering::Relaxed);
         Ok(())
     });
-    // What happens at one moment has no order, so a run may have a frame less; and who is shutting down does not
-    // connect again.
+    // Events of one moment have no order, so a run may have one frame less; and a client that shuts down does not
+    // reconnect.
     let unharmed = unharmed.load(Ordering::Relaxed);
     println!("{made} cuts of {number}, {unharmed} of them in vain");
     assert!(unharmed * 20 < made, "{unharmed} of {made} cuts did not harm the link");

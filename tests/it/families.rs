@@ -647,7 +647,7 @@ fn a_call_that_is_transferred_to_an_address_has_ended_here() {
         call.wait_for_ended(LONG).unwrap();
         assert_eq!(tap.wait(LONG).unwrap().state, TapState::Finished);
         assert_eq!((person.state(), person.was_hung_up_on()), ("answered", false));
-        // Its offer may come again, and is none.
+        // A repeated offer of it is ignored.
         assert!(sim.redeliver_last_event("calling.call.receive"));
         fence(&client);
         assert_eq!((client.stats().calls, client.stats().unclaimed), (0, 0));
@@ -862,7 +862,7 @@ fn a_stay_in_a_queue_ends_by_its_time_or_with_the_call() {
         };
         call.queue_enter(QueueEnter::new("support").wait_time(Duration::from_secs(1))).unwrap();
         assert_eq!([status(), status()], [QueueStatus::Enqueue, QueueStatus::Leave]);
-        // It has left already, which is no error.
+        // The call has left already, which is no error.
         call.queue_leave("support").unwrap();
         call.queue_enter("support").unwrap();
         person.hang_up();

@@ -206,7 +206,8 @@ fn a_service_that_stops_reading_is_given_up_and_nothing_is_sent_twice() {
         }
         stalled.remove();
         assert!(lost_and_back(&mut states).1);
-        // What lay unread is read now, old attempts to connect too, and each takes the session over.
+        // The unread bytes are read now, with those of old attempts to connect, and each of these takes the session
+        // over.
         sim.advance(5 * MINUTE);
         let texts = sim.texts_sent().len();
         assert!(texts <= 12, "{texts}");
@@ -424,7 +425,7 @@ fn events_of_a_resumed_session_may_be_missing() {
         let lost = sim.inject(Fault::lose().on("calling.call.play").events());
         sim.inject(Fault::cut());
         assert!(lost_and_back(&mut states).1);
-        // Its end may have been missed, and that is what a wait says whose time is up.
+        // The end may have been missed, and a wait that times out reports that.
         let missed = playing.wait(MINUTE).unwrap_err();
         assert_eq!((missed.kind(), missed.is_timeout()), (ErrorKind::OutcomeUnknown, true));
         assert!(lost.times() >= 1);
@@ -621,7 +622,7 @@ fn requests_are_refused_with_the_code_of_the_fault() {
     });
 }
 
-// What happens once.
+// Faults that occur once.
 
 #[test]
 fn a_connection_that_ends_in_any_way_is_restored_and_resumed() {
@@ -665,7 +666,7 @@ fn a_reset_instead_of_a_response_leaves_the_outcome_unknown() {
             let at_work = sim.inject(fault.on("messaging.send").for_next(1));
             let sent = client.send_message(sms("+15552222222").from("+15551111111").body("once"));
             assert_eq!(at_work.times(), 1, "{name}");
-            // What the service only announces, it still carries out.
+            // The service announces its close, and still carries requests out.
             match round {
                 3 => drop(sent.unwrap()),
                 _ => assert_eq!(sent.unwrap_err().kind(), ErrorKind::OutcomeUnknown, "{name}"),

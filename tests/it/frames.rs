@@ -90,7 +90,8 @@ fn odd_frames_that_can_be_understood_are() {
             (r#"{"id":{"a":1},"method":"signalwire.ping"}"#, json!({"a": 1}), json!({})),
         ] {
             if result.is_null() {
-                // Its answer repeats a number that no parser of ours can hold: only that it does no harm counts.
+                // The response repeats a number that the parser of this test cannot hold, so the test only checks that
+                // it does no harm.
                 continue;
             }
             sim.push_raw(frame);

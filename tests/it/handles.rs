@@ -258,7 +258,7 @@ fn a_conference_that_ends_around_a_call_ends_its_stay() {
         json!({"conference_id": id, "name": name, "status": "conference-end",
             "reason_ended": "conference-ended-via-api"})
     };
-    // That of another conference, and of an earlier one with this name, are not its own.
+    // The ends of another conference, and of an earlier one with this name, do not end the stay.
     stage.sim.push_event("calling.conference", end("other", "x"));
     stage.sim.push_event("calling.conference", end("standup", "an earlier one"));
     stage.sim.advance(SECOND);
@@ -288,7 +288,7 @@ fn a_stay_whose_caller_hangs_up_ends_with_the_call_and_one_that_others_end_does_
     stage.sim.advance(SECOND);
     caller.hang_up();
     assert_eq!(stay.wait(None).unwrap().end, StayEnd::CallEnded);
-    // Nothing follows: others have taken the call out.
+    // No event follows, so another party has taken the call out.
     let (_caller, call) = stage.answered();
     let stay = call.join_conference("standup").unwrap();
     stay.wait_joined(None).unwrap();
@@ -383,7 +383,7 @@ fn live_transcription_gives_its_utterances_its_summaries_and_its_log() {
             (LiveReport::Log, no_text())
         ]
     );
-    // What does not run cannot be stopped, which is no error of the command.
+    // A session that does not run cannot be stopped, which is no error of the command.
     assert!(call.live_transcribe(LiveTranscribe::stop()).unwrap().is_done());
 }
 
@@ -461,7 +461,7 @@ fn a_connect_whose_answer_was_missed_ends_with_an_unknown_outcome() {
     // The ringing time that was set, and 30 s.
     let waited = stage.sim.elapsed() - begun;
     assert!(waited >= Duration::from_secs(49) && waited <= Duration::from_secs(51), "{waited:?}");
-    // What comes all the same is followed.
+    // Events that arrive all the same are applied.
     let peer = json!({"connect_state": "connected", "peer": {"call_id": "p", "node_id": "n"}});
     stage.push(&call, "calling.call.connect", &peer);
     stage.sim.advance(SECOND);
@@ -487,7 +487,7 @@ fn a_second_connect_that_is_refused_proves_the_first() {
     let connected = bridge.wait(Duration::ZERO).unwrap();
     assert_eq!((connected.state, connected.presumed), (ConnectState::Connected, true));
     assert!(call.is_connected());
-    // Its end is its end.
+    // The reported end ends the bridge.
     stage.push(&call, "calling.call.connect", &json!({"connect_state": "disconnected"}));
     assert_eq!(bridge.wait_disconnected(None).unwrap().state, ConnectState::Disconnected);
 }
@@ -587,7 +587,7 @@ fn what_never_began_is_sent_no_commands() {
 fn a_call_known_by_its_id_is_unconfirmed_until_an_event_arrives() {
     let stage = Stage::new();
     let (_caller, call) = stage.answered();
-    // The same call as the one at hand.
+    // The handle refers to the same call as the first one.
     assert_eq!(stage.client.call(call.id(), &call.node_id()), call);
     assert_eq!(stage.client.stats().calls, 1);
     let unknown = stage.client.call("5b1e7c90-2f4d-4a86-b3d1-9c60f2a7e418", "n-1");

@@ -243,7 +243,7 @@ fn a_call_about_which_something_was_decided_is_not_passed_back_when_dropped() {
             Call::answer,
             Call::hangup,
             Call::pass,
-            // Not by a method that the crate knows, and decided all the same.
+            // The method is unknown to the crate, but it decides the call all the same.
             |call| call.execute("calling.answer", json!({})).map(drop),
         ];
         for (n, decide) in verdicts.into_iter().enumerate() {

@@ -114,7 +114,7 @@ impl Scene {
         for line in self.sim.transcript() {
             let _infallible = writeln!(story, "{}", without_file(&line));
         }
-        // What people press and say is in the transcript.
+        // The digits and the words of people are in the transcript.
         let by_people = |kind: InteractionKind| matches!(kind, InteractionKind::Pressed | InteractionKind::Spoke);
         for interaction in self.sim.interactions().iter().filter(|interaction| !by_people(interaction.kind())) {
             let words = without_file(interaction.words());
@@ -188,7 +188,7 @@ fn faults() -> Vec<(String, Fault)> {
         _ => json!({}),
     };
     let mut all: Vec<(String, Fault)> = Vec::new();
-    // What a rate or small pieces do depends on which of two frames goes first; tests of their own look at these.
+    // The effects of a rate or of small pieces depend on the order of two frames; separate tests check these.
     for name in Fault::names().iter().filter(|name| !["bandwidth", "slices"].contains(name)) {
         let mut form = needs(name);
         for extra in ["status"].iter().filter(|_| *name != "http") {

@@ -48,7 +48,7 @@ fn an_idle_client_has_two_threads_that_sleep_between_pings() {
         let idle = Task::of_the_crate();
         assert_eq!(idle.len(), 2, "threads of an idle client");
         until("the threads sleep", || if idle.iter().all(Task::sleeps) { Ok(()) } else { Err(()) });
-        // Its last acknowledgement may still be on its way to bed: a second look that finds nothing new.
+        // The last acknowledgement may just have been sent, so the second look must find no change.
         let switches = || idle.iter().map(Task::voluntary_switches).collect::<Vec<_>>();
         let busy_sim = Simulator::start().unwrap();
         let busy = builder(&busy_sim).connect().unwrap();
@@ -613,7 +613,7 @@ fn shutdown_lets_calls_finish_and_starts_nothing_new() {
     let elsewhere = other_member.next_call(LONG).unwrap();
     assert_eq!(elsewhere.id(), late.call_id());
     assert!(!late.was_passed());
-    // What is live goes on as before.
+    // Live calls continue.
     first.play(silence(Duration::from_millis(10))).unwrap().wait(LONG).unwrap();
     first.hangup().unwrap();
     second.play(silence(Duration::from_millis(10))).unwrap().wait(LONG).unwrap();

@@ -502,7 +502,7 @@ fn methods() -> Vec<Method> {
         row("Dialing::progress", Callee, None, STREAM, |scene| {
             let dialing = scene.client().start_dial(to()).unwrap();
             let mut legs = dialing.progress();
-            // What is known so far: the phone rings.
+            // The state so far: the phone rings.
             scene.sim.advance(SECOND);
             while legs.next_within(Duration::ZERO).is_some() {}
             Box::new(move |time| {
@@ -527,7 +527,8 @@ fn methods() -> Vec<Method> {
             });
             Box::new(move |time| got(message.wait(time)))
         }),
-        // Its limit, the end of the calls that it waits for, or the end of the client: all the same to it.
+        // The shutdown ends at its limit, with the calls that it waits for, or with the client: the result is the
+        // same.
         row("Client::shutdown", Answered, None,
             [OK, OK, OK, THEN, Want::See(Got::Ok, At::Reconnected), OK, No("a client that drains is offered nothing"), BORROWED,
                 Want::See(Got::Ok, At::Limit)],

@@ -210,7 +210,7 @@ fn listeners_hear_every_state_in_order_and_callbacks_run_once() {
         let kept = Arc::new(());
         let (list, captured, same) = (Arc::clone(&heard), Arc::clone(&kept), text.clone());
         text.on(move |event| {
-            // It may use the message, and holding it here makes no cycle that stays.
+            // The callback may use the message, and holding it here creates no permanent cycle.
             let _held = (&captured, same.state());
             list.lock().push(event.state.to_string());
         });
@@ -284,7 +284,7 @@ fn what_cannot_be_sent_is_refused_before_anything_is_sent() {
             assert!(text.contains("not sent") && text.contains(mend), "{text}");
         }
         assert_eq!((count(&sim, "messaging.send"), client.stats().messages), (0, 0));
-        // What the service may judge is left to it.
+        // Values that the service may judge are sent.
         let error = refusal(client.send_message(sms("nonsense").from("+15551111111").body("x")));
         assert_eq!((error.kind(), error.code()), (ErrorKind::Rejected, Some(400)));
     });

@@ -182,14 +182,14 @@ fn unknown_states_end_nothing() {
         for state in ["buffering", "", "FINISHED"] {
             push(&sim, "calling.call.play", &play, json!({"state": state}));
         }
-        // Nor does an event of another kind or of another operation.
+        // An event of another kind or of another operation does not end it either.
         push(&sim, "calling.call.record", &play, json!({"state": "finished"}));
         sim.push_event("calling.call.play", of_call(&call, json!({"state": "finished", "control_id": "other"})));
         fence(&client);
         assert!(!play.is_done());
         push(&sim, "calling.call.play", &play, json!({"state": "finished"}));
         assert_eq!(play.wait(LONG).unwrap().state, PlayState::Finished);
-        // What comes afterwards changes nothing.
+        // Later events change nothing.
         push(&sim, "calling.call.play", &play, json!({"state": "error"}));
         fence(&client);
         assert_eq!(play.wait(LONG).unwrap().state, PlayState::Finished);
@@ -510,7 +510,7 @@ fn neither_the_start_of_input_nor_parts_of_it_complete_a_collect() {
         assert_eq!(events.next_within(LONG).unwrap().digits(), Some("123"));
         assert!(events.next().is_none());
 
-        // The same, with words, and only by the look of the events.
+        // The same collect with speech, recognized only by its events.
         let collect = call.collect(Collect::speech()).unwrap();
         let speech = |text: &str| json!({"type": "speech", "params": {"text": text, "confidence": 0.0}});
         collected(&sim, &collect, json!({"state": "collecting"}));
@@ -660,7 +660,7 @@ fn a_human_is_detected() {
         let verdict = detect.wait(LONG).unwrap();
         assert_eq!((&verdict.heard, &verdict.kind), (&Heard::Human, &DetectKind::Machine));
         assert!(!verdict.heard.is_end());
-        // It goes on until its end, which takes nothing back.
+        // The detector continues until its end, which does not change the result.
         let last = heard(events).pop();
         assert_eq!(last, Some(Heard::Finished));
         assert_eq!(detect.wait(None).unwrap().heard, Heard::Human);

@@ -250,7 +250,7 @@ fn a_dial(sim: &Simulator, client: &Client, dice: &mut Dice, seed: u64) {
     );
     let mut items = Vec::new();
     for (n, (event_type, params)) in events.into_iter().enumerate() {
-        // The same again under a new id is what a service does that delivers anew after a resume.
+        // A service that delivers again after a resume sends the same event under a new ID.
         for id in 0..dice.within(1..=2) {
             items.push(Frame::event(format!("{seed}-{n}-{id}"), event_type, params.clone()));
         }

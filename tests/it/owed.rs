@@ -401,7 +401,7 @@ fn a_method_that_blocks_waits_for_room_in_the_offline_queue() {
         second.join().unwrap();
         assert_eq!(of_session.join().unwrap_err().kind(), ErrorKind::SessionLost);
         drop(caller);
-        // Or until the client is closed.
+        // The other end of the wait is the end of the client.
         online(&mut states);
         take_away(&sim, &mut states);
         let full = client.start_dial(phone(BOB).from("+15551111111")).unwrap();

@@ -188,7 +188,7 @@ fn a_second_is_a_second_whatever_is_waited_for() {
         let (sim, client) = pair();
         let (_caller, call) = answered(&sim, &client, "+15551230001");
         let play = call.play(forever()).unwrap();
-        // Neither an answer nor an event, for two minutes.
+        // There is neither an answer nor an event for two minutes.
         sim.never_answer("calling.dial");
         let dialing = dial(&client, "t");
         sim.never_answer("messaging.send");
@@ -572,7 +572,7 @@ fn a_handler_that_takes_minutes_holds_nothing_up() {
         client.on_call(|call| {
             call.answer()?;
             if call.from_number() == "+15551230001" {
-                // Nothing comes for as long as it waits.
+                // No event arrives during the wait.
                 let _none = call.wait_for("calling.x", |_| true, 30 * MINUTE);
             } else {
                 call.play(tts("Hello"))?.wait(None)?;
@@ -614,7 +614,7 @@ fn a_listener_that_is_too_slow_loses_notices_that_are_counted_and_never_the_end(
         let same = call.clone();
         call.on_any(move |event| {
             list.lock().push(event.name().to_string());
-            // As slow as a wait that times out.
+            // This takes as long as a wait that times out.
             let _none = same.wait_for_ended(MINUTE);
         });
         for n in 0..100 {

@@ -116,7 +116,7 @@ fn signals_that_were_ignored_stay_ignored() {
             run.join().unwrap().unwrap();
             return report(format!("ignored: {ignored}, closed: {}", client.state().is_closed()));
         }
-        // As `nohup` and the shell's `&` leave it.
+        // `nohup` and the shell's `&` leave signals ignored like this.
         let script = r#"trap "" INT HUP; exec "$0" --exact "$1" --nocapture --test-threads=1"#;
         let mut command = Command::new("sh");
         command.args(["-c", script]).arg(std::env::current_exe().unwrap()).arg(NAME);

@@ -105,7 +105,7 @@ fn the_ringing_of_a_leg_is_measured_by_the_service_over_a_gap() {
     };
     event(1000.25, "calling.call.state", leg("ringing"));
     sim.advance(60 * SECOND);
-    // It comes late, and says when it happened.
+    // The event arrives late, and carries the time of its occurrence.
     event(1008.5, "calling.call.state", leg("ended"));
     event(1008.75, "calling.call.dial", json!({"tag": "t", "dial_state": "failed"}));
     let error = dialing.wait(None).unwrap_err();
@@ -157,7 +157,7 @@ fn the_end_of_a_call_has_its_reason_its_side_and_its_duration() {
     let (_caller, call) = answered(&sim, &client);
     call.hangup().unwrap();
     assert_eq!(call.wait_for_ended(None).unwrap().source, Some(EndSource::Outbound));
-    // It was never answered.
+    // The call was never answered.
     let caller = sim.caller("+15551230000").is_silent().dials();
     let call = client.next_call(None).unwrap();
     caller.hang_up();
@@ -252,7 +252,7 @@ fn handlers_of_a_dial_receive_each_step_and_its_callbacks_the_answered_call() {
     dialing.on_progress(move |leg| say.send(leg.state.to_string()).unwrap());
     let say = said.clone();
     dialing.on_completed(move |outcome| {
-        // It may block, and talk to the callee.
+        // The callback may block, and use the call.
         let call = outcome.as_ref().unwrap();
         call.play(tts("Hello")).unwrap().wait(None).unwrap();
         say.send(format!("answered by {}", call.to_number())).unwrap();
@@ -355,7 +355,7 @@ fn the_failure_of_a_text_message_has_its_reason() {
     assert_eq!(message.failure().unwrap().code(), None);
     sim.number(ANN).undelivered("30003");
     assert_eq!(client.send_message(text()).unwrap().wait(None).unwrap().failure().unwrap().code(), Some(30003));
-    // What no document names can be read all the same, and a reason is one line.
+    // Undocumented members can be read as well, and a reason is one line.
     let message = client.send_message(text()).unwrap();
     event(&message, json!({"message_state": "failed", "reason": "blocked\nby the carrier", "error_code": 30007}));
     message.wait(None).unwrap();

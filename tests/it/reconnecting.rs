@@ -145,7 +145,7 @@ fn another_session_ends_what_belonged_to_the_old_one() {
         assert_eq!(sim.journal().requests("calling.answer").len(), 1);
         let stats = client.stats();
         assert_eq!((stats.calls, stats.dials, stats.pending_requests), (0, 0, 0));
-        // And it goes on.
+        // The playback continues.
         let next = answered_call(&sim, &client);
         next.hangup().unwrap();
         next.wait_for_ended(LONG).unwrap();
@@ -189,7 +189,7 @@ fn a_request_in_flight_at_the_drop_is_of_unknown_outcome_and_never_sent_again() 
         assert!(error.may_have_been_sent() && !error.is_timeout() && !error.is_retryable());
         assert_eq!((error.method(), error.code()), (Some("messaging.send"), None));
         assert!(online(&mut states));
-        // The same where the service acted and only its answer was lost.
+        // The service acted, and only its response was lost: the result is the same.
         sim.answer_again("messaging.send");
         sim.drop_link_after_request("messaging.send");
         let error = client.send_message(text("ho")).unwrap_err();
@@ -556,7 +556,7 @@ fn times_without_end_are_taken() {
         assert_eq!(client.stats().panics, 0);
         client.shutdown(ever);
         assert!(sim.elapsed() - started < LONG);
-        // So is none at all: what cannot be done in no time may fail, and nothing panics.
+        // A timeout of zero is short as well: a request may fail, but nothing panics.
         let none = Duration::ZERO;
         let client =
             builder(&sim).tuning(|t| t.ping_after(Duration::from_secs(5)).ping_timeout(none).probe_after(none));
@@ -832,7 +832,7 @@ fn a_call_that_stays_unconfirmed_is_given_up() {
         assert_eq!(lost.hangup().map_err(|error| error.kind()), Err(ErrorKind::SessionLost));
         kept.hangup().unwrap();
         kept.wait_for_ended(None).unwrap();
-        // Who waits wakes a moment before the call leaves the tables.
+        // A waiting thread wakes a moment before the call leaves the tables.
         until_in(&sim, "the call to be gone", || client.stats().calls == 0);
     });
 }
@@ -939,7 +939,7 @@ fn a_peer_that_takes_nothing_is_given_up() {
         let (mut second, _) = peer.welcome("p1");
         assert!(online(&mut states));
         drop(service);
-        // What was never written is sent now, the rest is of unknown outcome.
+        // Unwritten requests are sent now; the others have an unknown outcome.
         let answering = thread::spawn(move || {
             while let Ok(message) = second.0.read() {
                 if let tungstenite::Message::Text(text) = message {

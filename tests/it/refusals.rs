@@ -130,7 +130,7 @@ fn a_backlog_before_the_answer_is_acknowledged_as_it_comes_and_delivered() {
         for index in 0..COUNT {
             assert_eq!(hears.recv_timeout(LONG), Ok(index as u64));
         }
-        // Nothing is acknowledged twice.
+        // No event is acknowledged twice.
         service.send(json!({"jsonrpc": "2.0", "id": "mark", "method": "signalwire.ping", "params": {}}));
         assert_eq!(service.frame()["id"], "mark");
     });
@@ -157,7 +157,7 @@ fn what_was_acknowledged_before_an_attempt_failed_is_delivered_by_the_one_that_s
             service.reply(&connect, json!({"protocol": protocol}));
             let resumed = online(&mut states);
             assert_eq!(resumed, protocol == "p1");
-            // Of a session that is lost, nothing comes.
+            // No event of a lost session is delivered.
             let first = if resumed { 0 } else { 10 };
             for index in first..=10 {
                 assert_eq!(hears.recv_timeout(LONG), Ok(index));
@@ -419,7 +419,7 @@ fn a_service_that_leaves_and_then_says_nothing_more_is_left() {
         // No ping finds out that it is silent.
         let (_client, mut states, mut service) = in_session(&peer, |builder| builder.tuning(|t| t.ping_after(NEVER)));
         service.send(json!({"jsonrpc": "2.0", "id": "leave", "method": "signalwire.disconnect"}));
-        // It neither closes nor answers our close.
+        // The service neither closes nor answers the client's close.
         let (mut next, connect, _) = knock(&peer);
         next.reply(&connect, json!({"protocol": "p1"}));
         assert!(online(&mut states));

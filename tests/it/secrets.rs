@@ -325,7 +325,7 @@ fn child() {
     }));
     std::panic::set_hook(usual);
     outcome.unwrap_or_else(|_| panic!("{:?}", panics.lock().unwrap()));
-    // What the program itself says when it panics is not ours to mask; that it is masked in our log is checked below.
+    // The program's own panic message is not masked by the crate; the crate's log masks it, which is checked below.
     panics.lock().unwrap().retain(|panic| !panic.contains("on purpose"));
     for text in shown.ours.iter().chain(panics.lock().unwrap().iter()) {
         check(text, &ALL, "what was shown");
@@ -339,7 +339,7 @@ fn child() {
     for (target, line) in records.iter().filter(|(target, _)| ours(target)) {
         check(line, &ALL, target);
     }
-    // That frames were traced at all, and that secrets would have been seen.
+    // Frames were traced, and secrets in them would have been found.
     let frames = records.iter().filter(|(target, _)| target == "signalwire_relay::wire").count();
     let masked = records.iter().filter(|(target, line)| ours(target) && line.contains("<secret>")).count();
     assert!(frames > 50 && masked > 10, "{frames} frames, {masked} with something masked");
@@ -390,7 +390,7 @@ fn client_alone(host: &str) {
     }
     let of = |target: &str| records.iter().filter(|(from, _)| from.starts_with(target)).count();
     let masked = records.iter().filter(|(_, line)| line.contains("<secret>")).count();
-    // That everything was logged, tungstenite's handshake too.
+    // Everything was logged, tungstenite's handshake included.
     let (wire, tungstenite) = (of("signalwire_relay::wire"), of("tungstenite"));
     assert!(wire > 20 && masked > 5 && tungstenite > 2, "{wire} frames, {masked} masked, {tungstenite} of tungstenite");
     report("clean");

@@ -207,7 +207,7 @@ fn a_shutdown_lets_a_hundred_calls_finish_and_ends_at_its_limit_what_does_not() 
         let (going, before) = (client.clone(), sim.elapsed());
         let helper = sim.spawn(move || going.shutdown(MINUTE)).unwrap();
         sim.advance(SECOND);
-        // What is new is refused, in and out.
+        // New calls and requests are refused, in and out.
         let late = sim.caller("+15559990009").is_silent().dials();
         sim.advance(SECOND);
         assert!(!late.was_passed() && !late.was_answered(), "it waits for somebody who is subscribed");
@@ -319,7 +319,7 @@ fn stores_in(span: Duration) -> (Duration, usize) {
         call.answer()?;
         call.play(forever())?.wait(None)?;
         let Some(client) = its_client.upgrade() else { return Ok(()) };
-        // Nothing comes: this passes the time.
+        // No event arrives: this wait passes the time.
         if client.next_message(span).is_err_and(|error| error.kind() == ErrorKind::Timeout) {
             count.fetch_add(1, Ordering::SeqCst);
         }

@@ -91,7 +91,7 @@ fn handlers_that_block_keep_no_callback_and_no_message_from_running() {
             let own = call.clone();
             call.on("calling.error", move |_| drop(own.hangup()));
             call.answer()?;
-            // It waits for what its own listener does.
+            // The handler waits for the act of its own listener.
             Ok(call.wait_for_ended(None).map(drop)?)
         });
         let texts = Arc::new(AtomicUsize::new(0));

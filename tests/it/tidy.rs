@@ -159,7 +159,7 @@ fn imports_go_down_only() {
                     found.push(format!("src/{}:{n}: {module} may not import {to:?}", source.path));
                 }
             }
-            // The same by another way: out of the module, and into a neighbour of it.
+            // The same import by another way: out of the module, and into a neighbour of it.
             for rest in line.split("super::super::").skip(1) {
                 let to: String = rest.chars().take_while(|c| c.is_ascii_lowercase() || *c == '_').collect();
                 let is_neighbour = IMPORTS.iter().any(|(name, _)| *name == to);

@@ -308,7 +308,7 @@ fn a_certificate_that_is_not_right_is_refused_before_a_byte_of_the_upgrade() {
             }
             heard.join().unwrap().is_nothing(what);
         }
-        // The same way to look finds the upgrade where the certificate is right.
+        // The same search finds the upgrade when the certificate is valid.
         for shown in [ours.issues(good()), middle.issues(good()).followed_by(&middle)] {
             let server = Server::new();
             let builder = client(backend, "127.0.0.1", server.port()).ca_file(&ca.0);
@@ -334,7 +334,7 @@ fn a_common_name_without_a_dns_name_is_taken_by_openssl_alone() {
             if takes_it && backend == TlsBackend::NativeTls {
                 let error = builder.connect().map(|_| ()).unwrap_err();
                 let heard = heard.join().unwrap();
-                // What the other platforms' libraries do is their own affair.
+                // The order in the other platforms' libraries is not checked.
                 if cfg!(target_os = "linux") {
                     assert_eq!(error.phase(), Some(Phase::Upgrade), "{error}");
                     assert!(heard.plain.starts_with(b"GET / HTTP/1.1\r\n"));

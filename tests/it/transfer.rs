@@ -98,7 +98,7 @@ fn a_transfer_ends_with_its_session() {
     sim.forget_sessions();
     sim.drop_link();
     sim.advance(MINUTE);
-    // Its end is no failure of the handler.
+    // The end of the call is no failure of the handler.
     let stats = client.stats();
     assert_eq!((stats.handler_failures, stats.calls), (0, 0));
 }

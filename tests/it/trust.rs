@@ -136,7 +136,7 @@ fn a_file_of_roots_that_has_changed_is_read_by_the_next_client() {
             assert_eq!(shown.each_ref().map(|shown| trusts(shown, backend, in_file)), taken);
             assert_eq!(shown.each_ref().map(|shown| trusts(shown, backend, in_directory)), taken);
         }
-        // What was good before is judged again.
+        // Files that were valid before are checked again.
         fs::write(&file, "-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----").unwrap();
         let error = in_file(client(backend, "127.0.0.1", 1)).connect().map(|_| ()).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Config, "{error}");

@@ -479,7 +479,7 @@ fn cell(kind: &'static Kind, (_, want, method): Method) -> std::result::Result<(
     }));
     let causing = Arc::clone(&scene);
     let helper = scene.sim.spawn(move || (kind.cause)(&causing)).unwrap();
-    // What waits without a deadline ends with the client.
+    // Waits without a deadline end with the client.
     scene.sim.advance(HOUR);
     scene.client().disconnect();
     helper.join();
@@ -677,7 +677,7 @@ fn what_panicked_works_the_next_time_in_every_kind_of_callback() {
             push(&sim, &own, 10 + round);
             assert_eq!(waiter.unwrap().join().is_err(), round == 0, "the panic is that of the waiting thread");
         }
-        // Its session, its tables and its threads are as if nothing had been.
+        // The client's session, tables and threads are unaffected.
         caller.hang_up();
         call.wait_for_ended(MINUTE).unwrap();
         client.execute("signalwire.ping", json!({})).unwrap();
@@ -780,7 +780,7 @@ fn notices_beyond_the_bound_are_counted_exactly_and_the_end_is_never_dropped() {
         let stats = client.stats();
         assert!(stats.listener_backlog_bytes <= 20_000, "{stats:?}");
         assert!((500..2000).contains(&stats.listener_events_dropped), "{stats:?}");
-        // What is dropped for one is not dropped for what needs no room: states, waits, completions.
+        // Events that need no room are not dropped with the others: states, waits, completions.
         let play = other.play(silence(SECOND)).unwrap();
         assert_eq!(play.wait(MINUTE).unwrap().state, PlayState::Finished);
         let dropped = client.stats().listener_events_dropped;
@@ -963,7 +963,7 @@ fn a_refused_thread_is_requested_again_while_the_others_are_busy() {
             let own = call.clone();
             call.on("calling.error", move |_| own.hangup().unwrap());
             call.answer()?;
-            // It waits for what its own listener is to do.
+            // The callback waits for the act of its own listener.
             drop(call.wait_for_ended(10 * MINUTE)?);
             Ok(())
         });

@@ -259,7 +259,7 @@ fn events_without_a_call_go_to_the_client() {
     push("calling.conference", json!({"status": "conference-start", "name": "stand-up"}));
     let Event::Conference(conference) = hears.recv_timeout(LONG).unwrap() else { panic!("a conference") };
     assert_eq!(conference.name, "stand-up");
-    // Of a call that is known: not for the client.
+    // An event of a known call does not go to the client.
     push("calling.conference", json!({"call_id": "c", "status": "participant-join"}));
     push("queuing.relay.tasks", json!({"context": "office", "message": {"a": 1}}));
     assert_eq!(hears.recv_timeout(LONG).unwrap().name(), "queuing.relay.tasks");

@@ -357,7 +357,7 @@ fn a_second_answered_leg_of_a_dial_is_ended_and_the_winner_stays() {
             let dialing = by_hand(&sim, &client, &tag);
             way(&sim, &tag, &winner, &second);
             let call = dialing.wait(LONG).unwrap();
-            // And once more, which ends nothing twice.
+            // A repeated event ends nothing twice.
             push_leg(&sim, &tag, &second, "answered");
             push_leg(&sim, &tag, &winner, "answered");
             push_winner(&sim, &tag, &winner);
@@ -504,7 +504,7 @@ fn a_dial_that_fails_without_a_reason_has_that_of_its_last_leg() {
             assert_eq!(error.kind(), ErrorKind::DialFailed);
             assert_eq!(error.to_string(), format!("dial {BOB}: {text}"));
         }
-        // What the service says of the dial itself counts more.
+        // The service's reason for the dial itself counts more.
         let dialing = by_hand(&sim, &client, "t");
         push_end(&sim, "t", "leg", "busy");
         let failed = json!({"node_id": "n-7", "tag": "t", "dial_state": "failed", "reason": "noAnswer"});

@@ -160,7 +160,7 @@ fn a_request_without_a_connection_is_sent_later_or_never_and_its_caller_gets_the
             Done,
             of_client!(|client| got(client.send_message(sms("+15552220000").from("+15551110000").body("Hi")))),
         ),
-        // It was not sent: it belongs to no session yet.
+        // The request was not sent, so it belongs to no session yet.
         ("calling.dial", true, Done, |client, _| {
             let dialing = client.start_dial(to()).unwrap();
             Box::new(move || got(dialing.wait(None)))
@@ -236,7 +236,7 @@ fn a_request_without_a_connection_is_sent_later_or_never_and_its_caller_gets_the
             };
             assert!(fits, "{method}, {then:?}: wants {want:?}, got {got:?}");
             if then == Then::TimeIsUp {
-                // It is not sent later either: a later request is the first that arrives.
+                // The request is not sent later either: a later request is the first that arrives.
                 sim.listen_again().unwrap();
                 weak.upgrade().unwrap().execute("signalwire.ping", json!({})).unwrap();
                 let pings = usize::from(method == "signalwire.ping");

@@ -51,7 +51,7 @@ fn the_pictures_are_those_of_the_scenes_and_each_stands_on_a_page() {
             let (_, svg) = all.iter().find(|(known, _)| *known == name).unwrap_or_else(|| panic!("no picture {name}"));
             page.push_str(svg);
             shown.push(name.to_owned());
-            // What stood there before ends with an empty line.
+            // The old picture ends with an empty line.
             for old in lines.by_ref() {
                 if old.is_empty() {
                     page.push('\n');

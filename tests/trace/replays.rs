@@ -158,7 +158,7 @@ pub fn record(scene: &Scene, directory: &Directory, trace: impl FnOnce(Trace) ->
     let client = builder(&sim, trace(Trace::to_file(&paths[0]))).connect().expect("a client");
     (scene.program)(&client);
     (scene.happens)(&sim);
-    // What is on its way arrives.
+    // The frames on their way arrive.
     sim.advance(5 * SECOND);
     client.disconnect();
     wait_written(&paths[0], 1);
@@ -305,7 +305,7 @@ fn a_file_that_cannot_be_played_says_why() {
     let said = refused(&masked);
     let line = read(&masked).lines().position(|line| line.contains("\"digits\":\"<content>\"")).expect("digits") + 1;
     assert!(said.contains(&format!("line {line}: params.result.params.digits is masked")), "{said}");
-    // What a payment reports is masked in every trace, and by no choice.
+    // The results of a payment are masked in every trace, whatever the settings.
     let [paid, journal] = record(&crate::examples::PAYMENT, &directory, shown);
     assert!(refused(&paid).contains("the parameters of calling.call.pay are masked"));
     replay(&journal, crate::examples::PAYMENT.program).0.unwrap_or_else(|differences| panic!("{differences}"));

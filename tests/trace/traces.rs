@@ -135,7 +135,7 @@ fn no_secret_stands_in_a_trace() {
     client.on_call(|_| Err(format!("could not use {TOKEN}").into()));
     sim.caller("+15550000001").calls(PROGRAM).dials().wait_ended(LONG).unwrap();
     let call = answered(&sim, &client, "+15552222222");
-    // What a request brings is looked for from then on, however many come before the line is written.
+    // The secrets of a request are masked from then on, however many follow before the line is written.
     for n in 0..200 {
         let url = format!("https://user{n}:{PASSWORD}-{n}@example.com/");
         sim.refuse_next("calling.user_event", 500, &format!("{TOKEN}: cannot reach {url}, {PASSWORD}-{n}"));
@@ -419,7 +419,7 @@ fn the_same_scene_gives_the_same_trace_in_virtual_time() {
             let person = sim.caller(number).calls(PROGRAM).when_asked_for_digits().waits(SECOND).presses("1").dials();
             person.wait_ended(LONG).unwrap();
         }
-        // What was sent at this moment arrives first.
+        // The frames of this moment arrive first.
         sim.advance(SECOND);
         sim.drop_link();
         sim.advance(10 * SECOND);

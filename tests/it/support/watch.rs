@@ -239,7 +239,7 @@ pub fn each<T: Send + 'static>(
     let (tell, told) = mpsc::channel();
     for _ in 0..AT_ONCE {
         let (shared, running, tell) = (Arc::clone(&shared), Arc::clone(&running), tell.clone());
-        // Not joined: one that hangs is reported instead.
+        // A thread that hangs is reported instead of joined.
         thread::spawn(move || {
             let (all, name, check) = &*shared;
             loop {
@@ -278,7 +278,7 @@ fn a_test_hangs_when_nothing_progresses_and_not_when_much_is_to_be_done() {
     patience.since -= 10 * STILL;
     progressed();
     assert!(!patience.is_at_its_end());
-    // What other tests do counts, too, so that only the end of all progress can be shown by hand.
+    // Progress of other tests counts as well, so that only the end of all progress can be shown by hand.
     patience.began -= 2 * ENDLESS;
     assert!(patience.is_at_its_end());
 }
