@@ -54,7 +54,7 @@ impl<W> Time<W> {
         if self.speed == 1.0 { real } else { real.mul_f64(self.speed) }
     }
 
-    /// What must pass on the real clock so that a span of simulated time is over: never less than that.
+    /// The real time after which a span of simulated time has certainly passed. It is never shorter than the span.
     pub(crate) fn at_least(&self, span: Duration) -> Duration {
         match self.speed == 1.0 || span.is_zero() {
             true => span,
