@@ -5,10 +5,11 @@ use std::time::Duration;
 use signalwire_relay::params::Hangup;
 use signalwire_relay::{Collect, Play, Record, audio, silence, tts};
 
-use crate::allocations;
+use crate::{allocations, alone};
 
 #[test]
 fn parameters_allocate_for_their_strings_and_one_list_each() {
+    let _alone = alone();
     let long = "a text that is longer than all that is short enough to be kept elsewhere";
     // The text and its list, the playlist, its JSON, and the list of the request.
     assert_eq!(allocations(|| Play::from(tts(long))), 5);
