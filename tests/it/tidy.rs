@@ -442,6 +442,7 @@ fn the_library_depends_on_what_was_agreed_upon() {
         "crossbeam-channel",
         // Only with the command.
         "crossterm",
+        "env_logger",
         "httparse",
         "log",
         "native-tls",

@@ -49,12 +49,12 @@ impl<W> Time<W> {
 
     /// Simulated time since the start.
     pub(crate) fn simulated(&self) -> Duration {
-        let real = self.elapsed();
-        // Exact where nothing has to be converted.
+        let real = self.now().saturating_duration_since(self.started);
+        // No rounding where nothing is converted.
         if self.speed == 1.0 { real } else { real.mul_f64(self.speed) }
     }
 
-    /// The real time after which a span of simulated time has certainly passed. It is never shorter than the span.
+    /// The real time after which a span of simulated time is certainly over.
     pub(crate) fn at_least(&self, span: Duration) -> Duration {
         match self.speed == 1.0 || span.is_zero() {
             true => span,
