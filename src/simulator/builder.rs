@@ -33,6 +33,7 @@ pub struct Builder {
     allow_unknown_fields: bool,
     allow_violations: bool,
     ping_every: Duration,
+    ping_limit: Option<Duration>,
     replays_missed_events: bool,
     echo_secrets: bool,
     journal_limit: usize,
@@ -89,6 +90,7 @@ impl Simulator {
             allow_unknown_fields: false,
             allow_violations: false,
             ping_every: Duration::from_secs(5),
+            ping_limit: None,
             replays_missed_events: false,
             echo_secrets: false,
             journal_limit: KEPT,
@@ -177,11 +179,13 @@ impl Builder {
         self
     }
 
-    /// Sets the interval of the service's pings, in real time. Default: 5 s. A connection without a response within
-    /// twice that time is closed.
+    /// Sets the interval of the service's pings, in real time, and closes a connection without a response within twice that
+    /// time. Default: a ping every 5 s, and 10 s for its response in virtual time, 30 s in real time: a test on a busy machine
+    /// keeps its connection.
     #[must_use]
     pub fn pings_every(mut self, span: Duration) -> Self {
         self.ping_every = span;
+        self.ping_limit = Some(span.saturating_mul(2));
         self
     }
 
@@ -241,7 +245,7 @@ impl Builder {
             allow_violations: self.allow_violations,
             known_for: KNOWN_FOR,
             ping_every: self.ping_every,
-            ping_limit: self.ping_every.saturating_mul(2),
+            ping_limit: self.ping_limit.unwrap_or(Duration::from_secs(if self.time == Time::Real { 30 } else { 10 })),
             replays_missed_events: self.replays_missed_events,
             echo_secrets: self.echo_secrets,
             journal_limit: self.journal_limit,

@@ -294,8 +294,9 @@ fn events_without_a_type_or_a_payload_are_acknowledged() {
 #[test]
 fn a_frame_that_is_large_is_taken_and_one_that_is_too_large_costs_the_connection() {
     watched(|| {
-        let sim = sim();
-        let client = builder(&sim).connect().unwrap();
+        let sim = Simulator::builder().speed(50.0).pings_every(LONG).start().unwrap();
+        // Nine mebibytes may take long on a busy machine, and no ping is to end the connection meanwhile.
+        let client = builder(&sim).tuning(|t| t.ping_after(LONG).ping_timeout(LONG)).connect().unwrap();
         let mut states = client.states();
         assert!(!online(&mut states));
         let call = answered_call(&sim, &client);

@@ -113,7 +113,7 @@ fn a_backlog_before_the_answer_is_acknowledged_as_it_comes_and_delivered() {
     const COUNT: usize = 3000;
     watched(|| {
         let peer = Peer::new();
-        let (client, mut states, service) = in_session(&peer, |builder| builder);
+        let (client, mut states, service) = in_session(&peer, |builder| builder.connect_timeout(LONG));
         let hears = listen(&client);
         drop(service);
         let (mut service, connect, resumes) = knock(&peer);
