@@ -219,6 +219,16 @@ impl Error {
     }
 
     /// `true` if the call has ended or is gone. This is the normal way out of a handler.
+    ///
+    /// ```no_run
+    /// # use signalwire_relay::tts;
+    /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {
+    /// match call.play(tts("Welcome!"))?.wait(None) {
+    ///     Err(error) if error.is_call_gone() => println!("the caller has hung up"),
+    ///     other => drop(other?),
+    /// }
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn is_call_gone(&self) -> bool {
         matches!(self.0.kind, ErrorKind::CallGone | ErrorKind::CallEnded)
@@ -254,6 +264,16 @@ impl Error {
 }
 
 /// # What was attempted
+///
+/// ```no_run
+/// # use signalwire_relay::Client;
+/// # fn main() {
+/// if let Err(error) = Client::from_env() {
+///     eprintln!("{error}");
+///     eprintln!("{:?}: phase {:?}, method {:?}, call {:?}", error.kind(), error.phase(), error.method(), error.call_id());
+/// }
+/// # }
+/// ```
 impl Error {
     /// The RELAY method that was attempted, for example `calling.play`.
     #[must_use]
@@ -275,6 +295,18 @@ impl Error {
 }
 
 /// # The service's response
+///
+/// ```no_run
+/// # use signalwire_relay::{Client, ErrorKind, phone};
+/// # fn dial(client: &Client) {
+/// if let Err(error) = client.dial(phone("+15552222222").from("+15551111111")) {
+///     println!("{:?}: {:?}", error.code(), error.server_message());
+///     if let Some(delay) = error.retry_after() {
+///         println!("the service requested a delay of {delay:?}");
+///     }
+/// }
+/// # }
+/// ```
 impl Error {
     /// The service's error code, for example 404 or -32602. `None` for an error that was found on this side of the
     /// connection, and for a rejection whose code is missing or is not a number.

@@ -27,6 +27,17 @@ impl<T> EventStream<T> {
 
     /// Blocks until the next event, at most `timeout`. With `None` it blocks until the stream ends. Returns `None`
     /// after `timeout`, and when the stream has ended.
+    ///
+    /// ```no_run
+    /// # use std::time::Duration;
+    /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {
+    /// let mut events = call.events();
+    /// while let Some(event) = events.next_within(Duration::from_secs(30)) {
+    ///     println!("{}", event.name());
+    /// }
+    /// println!("no event for 30 s, or the call has ended");
+    /// # Ok(()) }
+    /// ```
     pub fn next_within(&mut self, timeout: impl Into<Option<Duration>>) -> Option<T> {
         let until = self.source.as_ref()?.0.deadline(timeout.into());
         self.next_until(until).ok()

@@ -107,6 +107,19 @@ impl Call {
     ///
     /// A call that is not confirmed may have ended while the connection was down. The next event of the call, or any
     /// response to a request about it, confirms it.
+    ///
+    /// ```no_run
+    /// # use signalwire_relay::LinkState;
+    /// # fn main() -> signalwire_relay::Result<()> {
+    /// # let client = signalwire_relay::Client::from_env()?;
+    /// # let call = client.next_call(None)?;
+    /// for state in client.states() {
+    ///     if matches!(state, LinkState::Online { resumed: true }) && !call.is_confirmed() {
+    ///         println!("call {} may have ended while the connection was down", call.id());
+    ///     }
+    /// }
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn is_confirmed(&self) -> bool {
         self.core.is_confirmed()

@@ -201,6 +201,8 @@ params! {
     ///     .language(AiLanguage::new("English", "en-US").voice("rime.spore"))
     ///     .pronounce([Pronounce::new("SW", "SignalWire").ignore_case(true)])
     ///     .hints(["croissant", "brioche"])
+    ///     .post_prompt("Summarize the order.")
+    ///     .post_prompt_url("https://example.com/orders")
     ///     .swaig(Swaig::new().function(json!({"function": "order", "purpose": "Places an order"})))
     ///     .ai_params(json!({"end_of_speech_timeout": 700}));
     /// ```
@@ -259,6 +261,12 @@ impl Ai {
     }
 
     /// Adds a word that the AI is likely to hear: a string, a [`Hint`] or a JSON object.
+    ///
+    /// ```
+    /// use signalwire_relay::params::{Ai, Hint};
+    ///
+    /// let ai = Ai::new().hint("croissant").hint(Hint::new("RELAY", "re ?lay", "RELAY"));
+    /// ```
     pub fn hint(mut self, hint: impl Into<Value>) -> Self {
         self.fields.push("hints", hint.into());
         self
@@ -361,6 +369,13 @@ params! {
 
 impl AiMessage {
     /// Restarts the conversation with the settings in this JSON object. `{}` is sent unchanged.
+    ///
+    /// ```
+    /// use serde_json::json;
+    /// use signalwire_relay::params::AiMessage;
+    ///
+    /// let message = AiMessage::new().reset(json!({"full_reset": true, "system_prompt": "You take reservations."}));
+    /// ```
     pub fn reset(mut self, reset: impl Into<Value>) -> Self {
         self.fields.set("", "reset", reset.into());
         self

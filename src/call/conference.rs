@@ -273,6 +273,8 @@ impl ConferenceAction {
     /// let stay = call.join_conference("stand-up")?;
     /// stay.wait_joined(Duration::from_secs(10))?;
     /// println!("in conference {:?}", stay.conference_id());
+    /// // Later:
+    /// stay.leave()?;
     /// # Ok(()) }
     /// ```
     ///

@@ -304,6 +304,15 @@ impl Call {
     }
 
     /// `true` if the call is bridged with another, according to the events so far.
+    ///
+    /// ```no_run
+    /// # use signalwire_relay::tts;
+    /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {
+    /// if !call.is_connected() {
+    ///     call.play(tts("Still trying to reach an agent."))?.wait(None)?;
+    /// }
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn is_connected(&self) -> bool {
         self.core.bridge().is_some()

@@ -63,6 +63,14 @@ impl Pay {
     }
 
     /// Sets whether the postal code is requested, or the postal code itself if it is known. Default: requested.
+    ///
+    /// ```
+    /// use signalwire_relay::params::Pay;
+    ///
+    /// let asks = Pay::new("https://example.com/pay").charge_amount("12.50");
+    /// let knows = Pay::new("https://example.com/pay").postal_code("94043");
+    /// let needs_none = Pay::new("https://example.com/pay").postal_code(false);
+    /// ```
     pub fn postal_code(mut self, code: impl Into<PostalCode>) -> Self {
         self.fields.set("", "postal_code", Value::String(code.into().0));
         self

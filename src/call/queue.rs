@@ -208,6 +208,19 @@ impl Operation for QueueEnter {
 pub type QueueAction = Action<QueueEnter>;
 
 /// # A stay in a queue
+///
+/// ```no_run
+/// # use std::time::Duration;
+/// # use signalwire_relay::tts;
+/// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {
+/// let stay = call.queue_enter("support")?;
+/// if stay.wait(Duration::from_secs(120)).is_err_and(|error| error.is_timeout()) {
+///     println!("{:?} of {:?}, {:?}", stay.position(), stay.size(), stay.average_wait());
+///     stay.leave()?;
+///     call.play(tts("Please call again later."))?.wait(None)?;
+/// }
+/// # Ok(()) }
+/// ```
 impl QueueAction {
     /// The call's place in the queue; the front is 1. `None` before the first event.
     #[must_use]

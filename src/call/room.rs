@@ -140,6 +140,16 @@ impl RoomAction {
     /// Blocks until the call takes part in the room, at most `timeout`. With `None` it blocks indefinitely. Returns at
     /// once when it has joined.
     ///
+    /// ```no_run
+    /// # use std::time::Duration;
+    /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {
+    /// let stay = call.join_room("lobby")?;
+    /// stay.wait_joined(Duration::from_secs(10))?;
+    /// // Later:
+    /// stay.leave()?;
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     ///
     /// `ConnectFailed` if the room could not be joined, `CallEnded` if the stay ended before the call had joined;

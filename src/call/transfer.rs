@@ -51,6 +51,13 @@ impl Transfer {
     }
 
     /// Transfers to the RELAY application of this context.
+    ///
+    /// ```no_run
+    /// # use signalwire_relay::params::Transfer;
+    /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {
+    /// call.transfer(Transfer::to_context("billing"))?;
+    /// # Ok(()) }
+    /// ```
     pub fn to_context(context: &str) -> Self {
         Self::new(format!("context:{context}"))
     }

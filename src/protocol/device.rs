@@ -129,6 +129,12 @@ params! {
 
 impl Sip {
     /// Adds a SIP header, whose name begins with `X-`. `X-SignalWire` and `X-CID` are the service's own.
+    ///
+    /// ```
+    /// use signalwire_relay::sip;
+    ///
+    /// let desk = sip("sip:desk@pbx.example").header("X-Customer", "4711");
+    /// ```
     #[doc(alias = "headers")]
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.fields.push("headers", json!({ "name": name.into(), "value": value.into() }));

@@ -229,6 +229,15 @@ impl Reply {
 
     /// Returns one member of the result. `None` if the member is absent or `null`. Older servers wrap the result in a
     /// member `result`: a missing member is searched for there too.
+    ///
+    /// ```no_run
+    /// # use serde_json::json;
+    /// # fn main() -> signalwire_relay::Result<()> {
+    /// # let client = signalwire_relay::Client::from_env()?;
+    /// let reply = client.execute("signalwire.ping", json!({}))?;
+    /// println!("{:?} {:?}", reply.code(), reply.get("timestamp"));
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn get(&self, key: &str) -> Option<Value> {
         let member = self.raw_member(key)?;

@@ -68,6 +68,17 @@ pub struct LinkStates {
 
 impl LinkStates {
     /// Blocks until the next state, at most `timeout`. Returns `None` after `timeout`, and after the last state.
+    ///
+    /// ```no_run
+    /// # use std::time::Duration;
+    /// # fn main() -> signalwire_relay::Result<()> {
+    /// # let client = signalwire_relay::Client::from_env()?;
+    /// let mut states = client.states();
+    /// while let Some(state) = states.next_within(Duration::from_secs(60)) {
+    ///     println!("{state:?}");
+    /// }
+    /// # Ok(()) }
+    /// ```
     pub fn next_within(&mut self, timeout: impl Into<Option<Duration>>) -> Option<LinkState> {
         if self.ended {
             return None;

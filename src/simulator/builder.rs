@@ -22,6 +22,23 @@ use crate::simulator::world::settings::Settings;
 use crate::simulator::world::shared::Shared;
 
 /// Settings of a simulator. Made by [`Simulator::builder`].
+///
+/// ```
+/// use std::time::Duration;
+/// use signalwire_relay::simulator::Simulator;
+///
+/// let sim = Simulator::builder()
+///     .virtual_time()
+///     .seed(7)
+///     .project("project id")
+///     .token("API token")
+///     .allow_unknown_fields()
+///     .allow_violations()
+///     .pings_every(Duration::from_secs(30))
+///     .replays_missed_events()
+///     .start()?;
+/// # Ok::<(), signalwire_relay::Error>(())
+/// ```
 #[derive(Clone)]
 pub struct Builder {
     listen: SocketAddr,

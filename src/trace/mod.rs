@@ -134,6 +134,12 @@ impl Trace {
     /// more lines are written. [`rotate_at`](Self::rotate_at) and [`keep`](Self::keep) have no effect.
     ///
     /// Clones of the trace share the writer.
+    ///
+    /// ```
+    /// use signalwire_relay::connection::Trace;
+    ///
+    /// let trace = Trace::to_writer(std::io::stderr());
+    /// ```
     pub fn to_writer(writer: impl Write + Send + 'static) -> Self {
         Self::new(Target::Writer(Output::writer(Box::new(writer))))
     }
@@ -187,6 +193,12 @@ impl Trace {
 }
 
 /// # Bounds
+///
+/// ```
+/// use signalwire_relay::connection::Trace;
+///
+/// let trace = Trace::to_file("relay.jsonl").queue_bytes(64 << 20).call_bytes(256 << 10);
+/// ```
 impl Trace {
     /// Sets the number of bytes of lines that may be queued. Further lines are dropped and counted. Default: 8 MiB.
     pub fn queue_bytes(mut self, bytes: usize) -> Self {

@@ -184,6 +184,17 @@ impl RawEvent {
     }
 
     /// One member of the payload. `None` if it is absent or `null`.
+    ///
+    /// ```no_run
+    /// # use signalwire_relay::Event;
+    /// # fn handler(call: signalwire_relay::Call) -> signalwire_relay::HandlerResult {
+    /// call.on_any(|event: &Event| {
+    ///     if let Some(quality) = event.raw().get("audio_in_mos") {
+    ///         println!("line quality: {quality}");
+    ///     }
+    /// });
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn get(&self, key: &str) -> Option<Value> {
         object::member_of(self.json(), key)

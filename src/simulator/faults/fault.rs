@@ -108,6 +108,22 @@ impl Fault {
 }
 
 /// The line.
+///
+/// ```
+/// use std::time::Duration;
+/// use signalwire_relay::simulator::{Fault, Simulator};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let sim = Simulator::start()?;
+/// sim.inject(Fault::bandwidth(16_000).to_client());
+/// sim.inject(Fault::slices(7).every(Duration::from_millis(5)));
+/// sim.inject(Fault::stall().after(Duration::from_secs(5)).lasting(Duration::from_secs(20)));
+/// sim.inject(Fault::freeze().lasting(Duration::from_secs(30)));
+/// sim.inject(Fault::unanswered_pings());
+/// sim.inject(Fault::flap(Duration::from_secs(60), Duration::from_secs(5)));
+/// sim.inject(Fault::refuse_connections().for_next(3));
+/// # Ok(()) }
+/// ```
 impl Fault {
     /// Delays frames in each direction, in order. [`jitter`](Self::jitter) adds a random time.
     #[must_use]
@@ -161,6 +177,20 @@ impl Fault {
 
 /// Frames: responses and events, unless [`replies`](Self::replies), [`events`](Self::events) or
 /// [`requests`](Self::requests) restricts them.
+///
+/// ```
+/// use std::time::Duration;
+/// use signalwire_relay::simulator::{Fault, Simulator};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let sim = Simulator::start()?;
+/// sim.inject(Fault::delay(Duration::from_secs(2)).on("calling.play").replies());
+/// sim.inject(Fault::lose().on("calling.call.state").for_next(1));
+/// sim.inject(Fault::repeat(2).events().with_probability(0.1));
+/// sim.inject(Fault::redeliver());
+/// sim.inject(Fault::reorder(3));
+/// # Ok(()) }
+/// ```
 impl Fault {
     /// Loses the frames.
     #[must_use]
@@ -195,6 +225,24 @@ impl Fault {
 
 /// Faults while connecting, and rejections. Of [`Phase`], `Tcp` means before anything is read, `Tls` exists on a port
 /// with TLS only, and `Lookup` has no faults.
+///
+/// ```
+/// use std::time::Duration;
+/// use signalwire_relay::errors::Phase;
+/// use signalwire_relay::simulator::{Fault, Simulator};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let sim = Simulator::start()?;
+/// sim.inject(Fault::http(503, "try later").for_next(2));
+/// sim.inject(Fault::garbage(Phase::Upgrade, "SSH-2.0"));
+/// sim.inject(Fault::drip(Phase::Upgrade, Duration::from_secs(1)));
+/// sim.inject(Fault::cut_at(Phase::Auth));
+/// sim.inject(Fault::reset_at(Phase::Tcp));
+/// sim.inject(Fault::refuse_credentials().for_next(1));
+/// sim.inject(Fault::refuse_resume());
+/// sim.inject(Fault::refuse(500, "internal error").on("calling.record"));
+/// # Ok(()) }
+/// ```
 impl Fault {
     /// Reads what the client sends in this phase of connecting, and never responds.
     #[must_use]
@@ -254,6 +302,21 @@ impl Fault {
 
 /// Faults that occur once: at once to every connection, or with [`on`](Self::on) to the connection of a request,
 /// before the request takes effect, or of an event, after the event was sent.
+///
+/// ```
+/// use signalwire_relay::simulator::{Fault, Simulator};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let sim = Simulator::start()?;
+/// sim.inject(Fault::reset().on("calling.play")); // with the next playback
+/// sim.inject(Fault::close(1012, "service restart"));
+/// sim.inject(Fault::forget_sessions());
+/// sim.inject(Fault::pings(100));
+/// sim.inject(Fault::large_frame(1 << 20));
+/// sim.inject(Fault::fragments(5));
+/// sim.inject(Fault::unknown_call());
+/// # Ok(()) }
+/// ```
 impl Fault {
     /// Resets connections (TCP RST). A socket sends a reset only if it has unread bytes, so the client first gets a
     /// WebSocket ping, whose response stays unread. A client without a response within 1 s is cut instead.

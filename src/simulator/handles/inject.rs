@@ -36,6 +36,17 @@ impl Simulator {
 }
 
 /// An injected fault. Made by [`Simulator::inject`]. Dropping it does not remove the fault.
+///
+/// ```
+/// use signalwire_relay::simulator::{Fault, Simulator};
+///
+/// let sim = Simulator::start()?;
+/// let fault = sim.inject(Fault::refuse(500, "internal error").on("calling.record"));
+/// assert_eq!((fault.times(), fault.is_over()), (0, false));
+/// fault.remove();
+/// assert!(fault.is_over() && sim.faults().is_empty());
+/// # Ok::<(), signalwire_relay::Error>(())
+/// ```
 #[derive(Clone)]
 pub struct ActiveFault {
     shared: Arc<Shared>,
