@@ -302,14 +302,14 @@ impl Call {
         };
         which = which.control_id(control_id.clone());
         let queue = which.fields.text("queue_name").unwrap_or_default().to_owned();
-        let before = self.core.stay_in(&queue);
-        self.core.stay(&queue, &control_id);
+        let before = self.core.queue_entry(&queue);
+        self.core.enter_queue(&queue, &control_id);
         let outcome = self.start(which);
         if outcome.as_ref().is_err_and(|error| !error.may_have_been_sent()) {
             // The stay never began; an earlier one continues.
-            self.core.end_stay(&control_id);
+            self.core.leave_queue(&control_id);
             if let Some(before) = before {
-                self.core.stay(&queue, &before);
+                self.core.enter_queue(&queue, &before);
             }
         }
         outcome
@@ -334,7 +334,7 @@ impl Call {
         let control_id = match which.fields.text("control_id") {
             Some(given) => given.to_owned(),
             None => {
-                let stay = self.core.stay_in(which.fields.text("queue_name").unwrap_or_default());
+                let stay = self.core.queue_entry(which.fields.text("queue_name").unwrap_or_default());
                 stay.map_or_else(|| Uuid::new_v4().to_string(), String::from)
             }
         };
@@ -342,7 +342,7 @@ impl Call {
         self.core.leaving(&control_id, true);
         let outcome = self.command(QueueLeave::METHOD, &which.fields);
         match &outcome {
-            Ok(_) => self.core.end_stay(&control_id),
+            Ok(_) => self.core.leave_queue(&control_id),
             Err(error) if !error.may_have_been_sent() => self.core.leaving(&control_id, false),
             Err(_) => {}
         }

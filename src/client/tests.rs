@@ -645,8 +645,8 @@ fn of_the_stays_of_a_call_in_queues_the_last_are_remembered() {
     let scene = Scene::new(|_| {});
     scene.offer(1);
     let call = scene.offered();
-    (0..100).for_each(|n| call.core.stay(&format!("queue-{n}"), &format!("stay-{n}")));
-    let remembered = (0..100).filter(|n| call.core.stay_in(&format!("queue-{n}")).is_some()).collect::<Vec<_>>();
+    (0..100).for_each(|n| call.core.enter_queue(&format!("queue-{n}"), &format!("stay-{n}")));
+    let remembered = (0..100).filter(|n| call.core.queue_entry(&format!("queue-{n}")).is_some()).collect::<Vec<_>>();
     assert_eq!(remembered, (68..100).collect::<Vec<_>>());
 }
 

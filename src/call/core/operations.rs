@@ -135,7 +135,7 @@ impl CallCore {
     }
 
     /// Remembers the control ID of the entry in a queue, which the request that leaves the queue has to carry.
-    pub(crate) fn stay(&self, queue: &str, control_id: &str) {
+    pub(crate) fn enter_queue(&self, queue: &str, control_id: &str) {
         let mut inner = self.inner.lock();
         if !inner.progress.is_over() {
             inner.live().queues.enter(queue, control_id);
@@ -143,7 +143,7 @@ impl CallCore {
     }
 
     /// The control ID of the entry in a queue. `None` if there is none.
-    pub(crate) fn stay_in(&self, queue: &str) -> Option<Box<str>> {
+    pub(crate) fn queue_entry(&self, queue: &str) -> Option<Box<str>> {
         self.inner.lock().live.as_ref()?.queues.control_id(queue)
     }
 
@@ -153,7 +153,7 @@ impl CallCore {
     }
 
     /// Forgets the entry with this control ID, which has ended.
-    pub(crate) fn end_stay(&self, control_id: &str) {
+    pub(crate) fn leave_queue(&self, control_id: &str) {
         if let Some(live) = self.inner.lock().live.as_mut() {
             live.queues.leave(control_id);
         }

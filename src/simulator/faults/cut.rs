@@ -14,9 +14,9 @@ pub enum CutPoint {
 /// The pending cuts.
 #[derive(Default)]
 pub(crate) struct Cutting {
-    pub(crate) plans: Vec<Plan>,
-    /// `Some` if nothing is sent over this connection any more because it is cut in a moment.
-    pub(crate) doomed: Option<u64>,
+    plans: Vec<Plan>,
+    /// The connection over which nothing is sent any more because it is about to be cut.
+    doomed: Option<u64>,
 }
 
 /// One cut.
@@ -29,6 +29,24 @@ pub(crate) struct Plan {
 }
 
 impl Cutting {
+    pub(crate) fn plan(&mut self, plan: Plan) {
+        self.plans.push(plan);
+    }
+
+    /// Stops what is sent over a connection, which is about to be cut.
+    pub(crate) fn doom(&mut self, conn: u64) {
+        self.doomed = Some(conn);
+    }
+
+    pub(crate) fn is_doomed(&self, conn: u64) -> bool {
+        self.doomed == Some(conn)
+    }
+
+    /// Forgets a connection that has ended.
+    pub(crate) fn forget(&mut self, conn: u64) {
+        self.doomed.take_if(|doomed| *doomed == conn);
+    }
+
     /// Counts a frame; returns the cut that is due with it, and whether sessions are forgotten afterwards.
     pub(crate) fn due(&mut self, direction: Direction) -> Option<(CutPoint, bool)> {
         let mut due = None;

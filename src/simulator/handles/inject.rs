@@ -8,6 +8,7 @@ use crate::simulator::faults::fault::Fault;
 use crate::simulator::handles::instance::Simulator;
 use crate::simulator::record::journal::Direction;
 use crate::simulator::world::shared::Shared;
+use crate::simulator::world::state::World;
 
 /// # Faults by name
 impl Simulator {
@@ -22,16 +23,12 @@ impl Simulator {
     /// Returns the faults that are injected now, in order.
     #[must_use]
     pub fn faults(&self) -> Vec<Fault> {
-        self.shared.with(|world| world.faults.active.iter().map(|active| active.fault.clone()).collect())
+        self.shared.with(|world| world.faults.injected.faults())
     }
 
     /// Removes all injected faults. Their past effects remain.
     pub fn remove_faults(&self) {
-        self.shared.with(|world| {
-            world.faults.active.clear();
-            world.faults.down.clear();
-            world.reshape();
-        });
+        self.shared.with(World::remove_faults);
     }
 }
 
@@ -63,13 +60,13 @@ impl ActiveFault {
     /// counted.
     #[must_use]
     pub fn times(&self) -> u64 {
-        self.shared.with(|world| world.faults.took.get(&self.id).copied().unwrap_or_default())
+        self.shared.with(|world| world.faults.injected.times(self.id))
     }
 
     /// `true` if the fault is used up, was removed, or has occurred.
     #[must_use]
     pub fn is_over(&self) -> bool {
-        self.shared.with(|world| world.faults.active.iter().all(|active| active.id != self.id))
+        self.shared.with(|world| world.faults.injected.is_over(self.id))
     }
 }
 
@@ -96,6 +93,6 @@ impl Simulator {
     }
 
     fn plan_cut(&self, plan: Plan) {
-        self.shared.with(|world| world.faults.cutting.plans.push(plan));
+        self.shared.with(|world| world.faults.cutting.plan(plan));
     }
 }

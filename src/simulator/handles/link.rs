@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::error::{self, Result};
-use crate::simulator::faults::active::{Failure, Times};
+use crate::simulator::faults::by_hand::Times;
 use crate::simulator::handles::instance::Simulator;
 use crate::simulator::handles::person_on_call::wait;
 use crate::simulator::line::out::Out;
@@ -76,12 +76,12 @@ impl Simulator {
     /// Cuts the connection that sends the next request of this method, after the request took effect and instead of
     /// the response.
     pub fn drop_link_after_request(&self, method: &str) {
-        self.shared.with(|world| world.faults.drop_after.insert(method.to_owned()));
+        self.shared.with(|world| world.faults.by_hand.cut_after(method));
     }
 
     /// Cuts the connection that sends the next request of this method, before the request takes any effect.
     pub fn drop_link_before_request(&self, method: &str) {
-        self.shared.with(|world| world.faults.drop_before.insert(method.to_owned()));
+        self.shared.with(|world| world.faults.by_hand.cut_before(method));
     }
 
     /// Refuses new connections; existing connections stay up. The port stays reserved: no other program can take it in
@@ -105,7 +105,7 @@ impl Simulator {
     /// called with `false`. The lost bytes are not sent later.
     pub fn freeze_link(&self, frozen: bool) {
         self.shared.with(|world| {
-            world.faults.frozen_by_hand = frozen;
+            world.faults.by_hand.is_frozen = frozen;
             world.reshape();
         });
     }
@@ -117,17 +117,17 @@ impl Simulator {
 
     /// Rejects the credentials of the next `times` connects.
     pub fn refuse_credentials(&self, times: usize) {
-        self.shared.with(|world| world.faults.refuse_credentials = Some(Times::Next(times)));
+        self.shared.with(|world| world.faults.by_hand.set_credentials(Some(Times::Next(times))));
     }
 
     /// Rejects all credentials, until [`accept_credentials`](Self::accept_credentials).
     pub fn refuse_all_credentials(&self) {
-        self.shared.with(|world| world.faults.refuse_credentials = Some(Times::Always));
+        self.shared.with(|world| world.faults.by_hand.set_credentials(Some(Times::Always)));
     }
 
     /// Accepts credentials again.
     pub fn accept_credentials(&self) {
-        self.shared.with(|world| world.faults.refuse_credentials = None);
+        self.shared.with(|world| world.faults.by_hand.set_credentials(None));
     }
 
     /// Sends `signalwire.disconnect` to every client and closes the connections 200 ms later. With `restart`, sessions
@@ -139,34 +139,29 @@ impl Simulator {
     /// Rejects the next request of a method. A negative code is sent as a JSON-RPC error, any other one as the `code`
     /// of the result. Several of these apply in order.
     pub fn refuse_next(&self, method: &str, code: i64, message: &str) {
-        self.add_failure(method, Times::Next(1), code, message);
+        self.shared.with(|world| world.faults.by_hand.reject(method, Times::Next(1), code, message));
     }
 
     /// Rejects every request of a method, until [`stop_refusing`](Self::stop_refusing).
     pub fn refuse_always(&self, method: &str, code: i64, message: &str) {
-        self.add_failure(method, Times::Always, code, message);
+        self.shared.with(|world| world.faults.by_hand.reject(method, Times::Always, code, message));
     }
 
     /// Ends the rejections of a method.
     pub fn stop_refusing(&self, method: &str) {
-        self.shared.with(|world| world.faults.failures.remove(method));
-    }
-
-    fn add_failure(&self, method: &str, times: Times, code: i64, message: &str) {
-        let failure = Failure { times, code, message: message.to_owned() };
-        self.shared.with(|world| world.faults.failures.entry(method.to_owned()).or_default().push(failure));
+        self.shared.with(|world| world.faults.by_hand.stop_rejecting(method));
     }
 
     /// Carries out the requests of a method but holds the responses back, until
     /// [`release_replies`](Self::release_replies).
     pub fn hold_replies(&self, method: &str) {
-        self.shared.with(|world| world.faults.held.insert(method.to_owned()));
+        self.shared.with(|world| world.faults.by_hand.hold(method));
     }
 
     /// Sends the responses of a method that were held back, in order, and holds back no further ones.
     pub fn release_replies(&self, method: &str) {
         self.shared.with(|world| {
-            world.faults.held.remove(method);
+            world.faults.by_hand.stop_holding(method);
             for reply in world.outbox.take_of(method) {
                 world.send(reply.conn, FrameKind::Reply, &reply.method, reply.frame);
             }
@@ -175,12 +170,12 @@ impl Simulator {
 
     /// Ignores the requests of a method, until [`answer_again`](Self::answer_again).
     pub fn never_answer(&self, method: &str) {
-        self.shared.with(|world| world.faults.unanswered.insert(method.to_owned()));
+        self.shared.with(|world| world.faults.by_hand.ignore(method));
     }
 
     /// Ends [`never_answer`](Self::never_answer) for a method.
     pub fn answer_again(&self, method: &str) {
-        self.shared.with(|world| world.faults.unanswered.remove(method));
+        self.shared.with(|world| world.faults.by_hand.stop_ignoring(method));
     }
 
     /// Refuses the next `count` threads that clients in virtual time request, as a system does that has none left. Zero
@@ -192,7 +187,7 @@ impl Simulator {
     /// Sets whether the pings of clients stay without a response.
     pub fn ignore_pings(&self, ignore: bool) {
         self.shared.with(|world| {
-            world.faults.ignore_pings_by_hand = ignore;
+            world.faults.by_hand.ignores_pings = ignore;
             world.reshape();
         });
     }
@@ -201,18 +196,18 @@ impl Simulator {
     /// overtakes the response to `calling.dial`, `delivered` the one to `messaging.send`, `finished` the one to
     /// `calling.play`.
     pub fn events_before_reply(&self, method: &str) {
-        self.shared.with(|world| world.faults.events_first.insert(method.to_owned()));
+        self.shared.with(|world| world.faults.by_hand.send_events_first(method));
     }
 
     /// Sets whether calls end without the last events of their operations.
     pub fn end_calls_abruptly(&self, abruptly: bool) {
-        self.shared.with(|world| world.faults.abrupt_ends = abruptly);
+        self.shared.with(|world| world.faults.by_hand.ends_calls_abruptly = abruptly);
     }
 
     /// Sets whether a recording that ends with its call is reported before `ended` instead of after it; likewise for
     /// faxes and transcriptions.
     pub fn finish_recordings_before_ended(&self, before: bool) {
-        self.shared.with(|world| world.faults.recordings_end_first = before);
+        self.shared.with(|world| world.faults.by_hand.ends_recordings_first = before);
     }
 
     /// Sends an event with this payload in a valid envelope: to the session of the call in `params.call_id` if there

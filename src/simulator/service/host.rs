@@ -24,7 +24,10 @@ impl Host for Shared {
     }
 
     fn admits(&self) -> Option<Vec<Trouble>> {
-        self.with(|world| if world.refuses_connections() { None } else { Some(world.troubles()) })
+        self.with(|world| {
+            let injected = &mut world.faults.injected;
+            if injected.refuses_connections() { None } else { Some(injected.handshakes()) }
+        })
     }
 
     fn connected(&self, line: Line) -> u64 {
@@ -42,7 +45,7 @@ impl Host for Shared {
     fn ended(&self, conn: u64) -> bool {
         self.with(|world| {
             world.ends(conn);
-            world.faults.frozen
+            world.faults.is_frozen()
         })
     }
 

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 impl World {
     /// A client sent a text frame.
     pub(crate) fn on_text(&mut self, conn: u64, frame: &str) {
-        if self.faults.frozen || !self.connections.is_open(conn) {
+        if self.faults.is_frozen() || !self.connections.is_open(conn) {
             return;
         }
         if self.takes_for_replay(conn, frame) {
@@ -97,19 +97,19 @@ impl World {
             self.violation(format!("connection {conn} sent signalwire.connect twice"));
             return self.send(conn, FrameKind::ErrorReply, method, frame::error(id, -32600, "Already connected"));
         }
-        if self.faults.drop_before.remove(method) {
+        if self.faults.by_hand.cuts_before(method) {
             return self.cut(conn);
         }
-        if !self.faults.is_quiet() && self.apply_request_faults(conn, id, method) {
+        if !self.faults.injected.is_quiet() && self.apply_request_faults(conn, id, method) {
             return;
         }
-        if method == "signalwire.connect" && self.authentication_amiss(conn) {
+        if method == "signalwire.connect" && self.apply_authentication_faults(conn) {
             return;
         }
-        if self.faults.unanswered.contains(method) || (method == "signalwire.ping" && self.faults.ignore_pings) {
+        if self.faults.by_hand.ignores(method) || (method == "signalwire.ping" && self.faults.ignores_pings()) {
             return;
         }
-        if let Some((code, message)) = self.faults.failure(method) {
+        if let Some((code, message)) = self.faults.by_hand.rejection(method) {
             return self.refuse_request(conn, id, method, &Refusal { code, message });
         }
         if let Err(refusal) = self.check(method, params) {
@@ -123,7 +123,7 @@ impl World {
         };
         self.outbox.cork();
         let verdict = self.dispatch(conn, &session, method, params);
-        if self.faults.drop_after.remove(method) {
+        if self.faults.by_hand.cuts_after(method) {
             self.cut(conn);
         }
         match verdict {
@@ -146,8 +146,8 @@ impl World {
             return;
         }
         let after =
-            if self.faults.events_first.contains(method) { last_event_of(method, params, &frame) } else { None };
-        if after.is_some() || self.faults.held.contains(method) {
+            if self.faults.by_hand.sends_events_first(method) { last_event_of(method, params, &frame) } else { None };
+        if after.is_some() || self.faults.by_hand.holds(method) {
             self.outbox.hold(LateReply::new(conn, method, frame, after));
         } else {
             self.send(conn, FrameKind::Reply, method, frame);

@@ -67,7 +67,7 @@ impl World {
             return refuse(-32001, "Protocol version not supported");
         }
         let resumes = text(params, "protocol").is_some_and(|name| !name.is_empty());
-        if self.faults.refuses_credentials() || self.credentials_amiss(resumes) || !self.credentials_fit(params) {
+        if self.rejects_credentials(resumes) || !self.credentials_fit(params) {
             return refuse(-32002, "Authentication failed");
         }
         let wanted = text(params, "protocol").filter(|name| !name.is_empty());
@@ -115,7 +115,7 @@ impl World {
             return refuse(-32602, "authentication.jwt_token is missing");
         }
         let fits = self.settings.any_credentials || jwt == Some(self.settings.token.expose());
-        if self.faults.refuses_credentials() || self.credentials_amiss(false) || !fits {
+        if self.rejects_credentials(false) || !fits {
             return refuse(-32002, "Authentication failed");
         }
         Ok(Map::from_iter([("authorization".to_owned(), self.authorization())]))
@@ -155,7 +155,7 @@ impl World {
 
     fn ping(&mut self, conn: u64) {
         let Some(connection) = self.connections.get(conn).filter(|connection| !connection.foreign) else { return };
-        if connection.ping.is_none() && !self.faults.frozen {
+        if connection.ping.is_none() && !self.faults.is_frozen() {
             let id = self.ids.fresh(0x9199);
             let frame = frame::request(&id, "signalwire.ping", json!({"timestamp": self.time.unix()}));
             self.send(conn, FrameKind::ServiceRequest, "signalwire.ping", frame);

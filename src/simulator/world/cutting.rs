@@ -27,7 +27,7 @@ impl World {
             }
             Some(CutPoint::After) => {
                 // The frames that the request causes are lost.
-                self.faults.cutting.doomed = Some(conn);
+                self.faults.cutting.doom(conn);
                 (true, true)
             }
         }
@@ -35,7 +35,7 @@ impl World {
 
     /// Counts a frame that is about to be sent, and cuts the connection if its turn has come.
     pub(crate) fn sends_frame(&mut self, conn: u64, kind: FrameKind, method: &str, frame: &Value) -> (bool, bool) {
-        let doomed = self.faults.cutting.doomed == Some(conn);
+        let doomed = self.faults.cutting.is_doomed(conn);
         let cut = if doomed { Some(CutPoint::Before) } else { self.due_cut(Direction::ToClient) };
         if cut != Some(CutPoint::Before) {
             return (true, cut.is_some());
@@ -67,9 +67,7 @@ impl World {
     /// Ends a connection behind what was sent over it already, without a word. What was not acknowledged is to be
     /// sent again after a resume, where missed events are.
     pub(crate) fn end_here(&mut self, conn: u64) {
-        if self.faults.cutting.doomed == Some(conn) {
-            self.faults.cutting.doomed = None;
-        }
+        self.faults.cutting.forget(conn);
         let Some(mut connection) = self.connections.close(conn) else { return };
         let _ = connection.out.send(Out::End);
         let session = connection.session.as_ref().and_then(|name| self.sessions.get_mut(name));

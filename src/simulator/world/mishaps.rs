@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::clock::Rng;
-use crate::simulator::faults::active::{Active, HeldFrame};
-use crate::simulator::faults::fault::{Act, Fault, FaultKind, Only, Ways};
+use crate::simulator::faults::active::{Again, Begins, FrameFate, HeldFrame, RequestFate};
+use crate::simulator::faults::fault::{Act, Fault, Only, Ways};
 use crate::simulator::faults::json;
 use crate::simulator::faults::malformed::{self, Sent};
-use crate::simulator::line::handshake::{HandshakeFault, Trouble};
+use crate::simulator::line::handshake::HandshakeFault;
 use crate::simulator::line::link::Way;
 use crate::simulator::line::out::Out;
 use crate::simulator::record::journal::{Direction, Frame, FrameKind};
@@ -24,13 +24,12 @@ const REORDER_LIMIT: Duration = Duration::from_secs(1);
 const CLOSE_AFTER: Duration = Duration::from_millis(200);
 
 impl World {
-    /// Takes a fault on; it has an effect at once, or from the moment that it says.
+    /// Adds a fault, which takes effect at once, or after the time that it says.
     pub(crate) fn inject(&mut self, fault: Fault) -> u64 {
-        self.faults.injected += 1;
-        let id = self.faults.injected;
+        let id = self.faults.injected.next_id();
         let rng = Rng::new(self.ids.seed_of_fault(id));
-        let (after, lasting, left) = (fault.after, fault.lasting, fault.times);
-        self.faults.active.push(Active { id, fault, left, begun: false, rng });
+        let (after, lasting) = (fault.after, fault.lasting);
+        self.faults.injected.add(id, fault, rng);
         if let Some(span) = lasting {
             self.after_real(after.saturating_add(span), move |world| world.remove_fault(id));
         }
@@ -43,46 +42,34 @@ impl World {
     }
 
     pub(crate) fn remove_fault(&mut self, id: u64) {
-        self.faults.active.retain(|active| active.id != id);
-        self.faults.down.remove(&id);
+        self.faults.injected.remove(id);
+        self.reshape();
+    }
+
+    /// Removes all faults.
+    pub(crate) fn remove_faults(&mut self) {
+        self.faults.injected.clear();
         self.reshape();
     }
 
     fn begin_fault(&mut self, id: u64) {
-        let Some(active) = self.faults.active.iter_mut().find(|active| active.id == id) else { return };
-        active.begun = true;
-        let kind = active.fault.kind.clone();
-        match kind {
-            FaultKind::Act(act) if active.fault.on.is_none() => {
-                let happens = active.rng.part() < active.fault.chance;
-                self.faults.active.retain(|active| active.id != id);
-                if happens {
-                    *self.faults.took.entry(id).or_default() += 1;
-                    let conns = self.connections.numbers();
-                    self.perform(&act, conns);
-                }
+        match self.faults.injected.begin(id) {
+            Some(Begins::Acts(act)) => {
+                let conns = self.connections.numbers();
+                self.perform(&act, conns);
             }
-            FaultKind::Flap { up, .. } => {
-                let span = up.mul_f64(0.5 + active.rng.part());
-                self.after_real(span, move |world| world.flap(id, true));
-            }
-            _ => {}
+            Some(Begins::Flaps(span)) => self.after_real(span, move |world| world.flap(id, true)),
+            Some(Begins::Waits) | None => {}
         }
         self.reshape();
     }
 
     fn flap(&mut self, id: u64, goes_down: bool) {
-        let Some(active) = self.faults.active.iter_mut().find(|active| active.id == id) else { return };
-        let FaultKind::Flap { up, down } = active.fault.kind else { return };
-        let span = if goes_down { down } else { up }.mul_f64(0.5 + active.rng.part());
+        let Some(span) = self.faults.injected.flap(id, goes_down) else { return };
         if goes_down {
-            self.faults.down.insert(id);
-            *self.faults.took.entry(id).or_default() += 1;
             let conns: Vec<u64> = self.connections.numbers();
-            self.mark("flap", &conns);
+            self.record_fault("flap", &conns);
             conns.into_iter().for_each(|conn| self.cut(conn));
-        } else {
-            self.faults.down.remove(&id);
         }
         self.after_real(span, move |world| world.flap(id, !goes_down));
     }
@@ -91,23 +78,15 @@ impl World {
 
     /// Applies the injected faults to the lines.
     pub(crate) fn reshape(&mut self) {
-        let shape = self.faults.shape();
+        let shape = self.faults.injected.shape();
         self.lines.shape(shape);
     }
 
     /// The time at which bytes that are sent now arrive; `None` is at once. They do not overtake bytes on the way.
     pub(crate) fn arrival(&mut self, conn: u64, way: Way) -> Option<Instant> {
-        let other = if way == Way::ToClient { Ways::FromClient } else { Ways::ToClient };
-        let mut delay = Duration::ZERO;
-        if !self.faults.is_quiet() {
-            for (kind, part) in
-                self.faults.turns(|fault| matches!(fault.kind, FaultKind::Latency { .. }) && fault.way != other)
-            {
-                if let FaultKind::Latency { by, jitter } = kind {
-                    delay += by + jitter.mul_f64(part);
-                }
-            }
-        }
+        let direction = if way == Way::ToClient { Ways::ToClient } else { Ways::FromClient };
+        let injected = &mut self.faults.injected;
+        let delay = if injected.is_quiet() { Duration::ZERO } else { injected.latency(direction) };
         let now = self.time.now();
         let last = &mut self.connections.get_mut(conn)?.arrival[usize::from(way == Way::FromClient)];
         let at = last.unwrap_or(now).max(now.checked_add(delay)?);
@@ -118,7 +97,7 @@ impl World {
         *last
     }
 
-    /// A text frame of a client is read; it arrives as late as the latency of the line has it.
+    /// Handles a text frame of a client, after the latency of the line.
     pub(crate) fn arrives(&mut self, conn: u64, frame: &str) {
         match self.arrival(conn, Way::FromClient) {
             None => self.on_text(conn, frame),
@@ -129,7 +108,7 @@ impl World {
         }
     }
 
-    /// A connection has ended; that is known here after what is on its way.
+    /// Handles the end of a connection, after the frames that are on their way.
     pub(crate) fn ends(&mut self, conn: u64) {
         match self.arrival(conn, Way::FromClient) {
             None => self.gone(conn),
@@ -139,57 +118,33 @@ impl World {
 
     // Connecting.
 
-    /// The faults of the handshakes of a new connection.
-    pub(crate) fn troubles(&mut self) -> Vec<Trouble> {
-        let turns = self.faults.turns(|fault| matches!(fault.kind, FaultKind::Connecting(_)));
-        let troubles = turns.into_iter().filter_map(|(kind, _)| match kind {
-            FaultKind::Connecting(trouble) => Some(trouble),
-            _ => None,
-        });
-        troubles.collect()
-    }
-
-    /// Whether a new connection is closed at once.
-    pub(crate) fn refuses_connections(&mut self) -> bool {
-        !self.faults.down.is_empty()
-            || !self.faults.turns(|fault| fault.kind == FaultKind::RefuseConnections).is_empty()
-    }
-
-    pub(crate) fn credentials_amiss(&mut self, resumes: bool) -> bool {
-        let turns = self.faults.turns(
-            |fault| matches!(fault.kind, FaultKind::RefuseCredentials { resumed_only } if resumes || !resumed_only),
-        );
-        !turns.is_empty()
+    /// `true` if a fault, set by hand or injected, rejects the credentials of a connect.
+    pub(crate) fn rejects_credentials(&mut self, resumes: bool) -> bool {
+        self.faults.by_hand.rejects_credentials() || self.faults.injected.rejects_credentials(resumes)
     }
 
     // Requests.
 
-    /// Lets go wrong with a request what is to go wrong; true when nothing more becomes of it.
+    /// Applies the faults to a request. Returns `true` if the request does not take effect.
     pub(crate) fn apply_request_faults(&mut self, conn: u64, id: &Value, method: &str) -> bool {
-        let fits = |fault: &Fault| fault.on.as_deref() == Some(method) && fault.only != Only::Events;
-        for (kind, _) in self.faults.turns(|fault| matches!(fault.kind, FaultKind::Act(_)) && fits(fault)) {
-            if let FaultKind::Act(act) = kind {
-                self.perform(&act, vec![conn]);
-            }
+        for act in self.faults.injected.acts_on_request(method) {
+            self.perform(&act, vec![conn]);
         }
         if !self.connections.is_open(conn) {
             return true;
         }
-        let named = |fault: &Fault| fault.on.is_none() || fault.on.as_deref() == Some(method);
-        let lost = |fault: &Fault| fault.kind == FaultKind::Lose && fault.only == Only::Requests && named(fault);
-        if !self.faults.turns(lost).is_empty() {
-            return true;
+        match self.faults.injected.on_request(method) {
+            None => return false,
+            Some(RequestFate::Lost) => {}
+            Some(RequestFate::Refused { code, message }) => {
+                self.refuse_request(conn, id, method, &Refusal { code, message });
+            }
         }
-        let refusals = self.faults.turns(|fault| matches!(fault.kind, FaultKind::Refuse { .. }) && named(fault));
-        if let Some((FaultKind::Refuse { code, message }, _)) = refusals.into_iter().next() {
-            self.refuse_request(conn, id, method, &Refusal { code, message });
-            return true;
-        }
-        false
+        true
     }
 
-    /// Lets go wrong with the authentication of a connection what is to go wrong; true when nothing becomes of it.
-    pub(crate) fn authentication_amiss(&mut self, conn: u64) -> bool {
+    /// Applies the faults to the authentication of a connection. Returns `true` if it gets no response.
+    pub(crate) fn apply_authentication_faults(&mut self, conn: u64) -> bool {
         let Some(trouble) = self.connections.get_mut(conn).and_then(|connection| connection.trouble.take()) else {
             return false;
         };
@@ -208,7 +163,7 @@ impl World {
 
     // Frames.
 
-    /// Sends a frame, and lets go wrong with it what is to go wrong.
+    /// Sends a frame, and applies the faults to it.
     pub(crate) fn send_with_faults(&mut self, conn: u64, kind: FrameKind, method: &str, frame: Value) {
         let sort = match kind {
             FrameKind::Reply | FrameKind::ErrorReply => Only::Replies,
@@ -216,73 +171,56 @@ impl World {
             // Pings and similar frames are not affected; they have faults of their own.
             _ => return self.put(conn, kind, method, frame),
         };
-        let turns = self.faults.turns(|fault| {
-            matches!(
-                fault.kind,
-                FaultKind::Lose
-                    | FaultKind::Delay { .. }
-                    | FaultKind::Repeat { .. }
-                    | FaultKind::Redeliver
-                    | FaultKind::Reorder { .. }
-            ) && (fault.only == Only::Any || fault.only == sort)
-                && (fault.on.is_none() || fault.on.as_deref() == Some(method))
-        });
-        let (mut lost, mut delay, mut behind) = (false, Duration::ZERO, 0);
+        let FrameFate { is_lost, delay, behind, again } = self.faults.injected.on_frame(sort, method);
         let mut frames = vec![frame.clone()];
-        for (turn, part) in turns {
-            match turn {
-                FaultKind::Lose => lost = true,
-                FaultKind::Delay { by, jitter } => delay += by + jitter.mul_f64(part),
-                FaultKind::Repeat { copies } => {
+        for again in again {
+            match again {
+                Again::Same(copies) => {
                     self.outbox.by_hand(frame["id"].to_string());
                     frames.extend(std::iter::repeat_n(frame.clone(), copies));
                 }
-                FaultKind::Redeliver => {
+                Again::FreshId => {
                     let mut again = frame.clone();
                     again["id"] = self.ids.fresh(0xe7e7).into();
                     frames.push(again);
                 }
-                FaultKind::Reorder { behind: more } => behind += more,
-                _ => {}
             }
         }
-        if lost {
+        if is_lost {
             self.tell(format!("lost on the way: {method}"));
         } else if behind > 0 {
             let id = self.ids.number();
             let (left, method) = (behind, method.to_owned());
-            self.faults.behind.push(HeldFrame { id, conn, left, kind, method, frames });
-            self.after_real(REORDER_LIMIT, move |world| world.release(|frame| frame.id == id));
+            self.faults.injected.hold(HeldFrame { id, conn, left, kind, method, frames });
+            self.after_real(REORDER_LIMIT, move |world| {
+                let held = world.faults.injected.take_held(|frame| frame.id == id);
+                world.release(held);
+            });
         } else if delay.is_zero() {
             frames.into_iter().for_each(|frame| self.put(conn, kind, method, frame));
-            self.passed(conn);
+            self.release_overtaken(conn);
         } else {
             let method = method.to_owned();
             self.after_real(delay, move |world| {
                 frames.into_iter().for_each(|frame| world.put(conn, kind, &method, frame));
-                world.passed(conn);
+                world.release_overtaken(conn);
             });
         }
         if kind == FrameKind::Event {
-            let fits = |fault: &Fault| fault.on.as_deref() == Some(method) && fault.only != Only::Requests;
-            for (turn, _) in self.faults.turns(|fault| matches!(fault.kind, FaultKind::Act(_)) && fits(fault)) {
-                if let FaultKind::Act(act) = turn {
-                    self.perform(&act, vec![conn]);
-                }
+            for act in self.faults.injected.acts_on_event(method) {
+                self.perform(&act, vec![conn]);
             }
         }
     }
 
-    /// A frame went out, by which others that wait for it were overtaken.
-    fn passed(&mut self, conn: u64) {
-        self.faults.behind.iter_mut().filter(|frame| frame.conn == conn).for_each(|frame| frame.left -= 1);
-        self.release(|frame| frame.left == 0);
+    /// Sends the frames that the frame before has overtaken, if enough others have.
+    fn release_overtaken(&mut self, conn: u64) {
+        let held = self.faults.injected.overtaken(conn);
+        self.release(held);
     }
 
-    fn release(&mut self, due: impl Fn(&HeldFrame) -> bool) {
-        let (ready, kept): (Vec<_>, Vec<_>) = std::mem::take(&mut self.faults.behind).into_iter().partition(due);
-        self.faults.behind = kept;
-        for HeldFrame { conn, kind, method, frames, .. } in ready {
+    fn release(&mut self, held: Vec<HeldFrame>) {
+        for HeldFrame { conn, kind, method, frames, .. } in held {
             frames.into_iter().for_each(|frame| self.put(conn, kind, &method, frame));
         }
     }
@@ -290,7 +228,7 @@ impl World {
     // Faults that occur once.
 
     fn perform(&mut self, act: &Act, conns: Vec<u64>) {
-        self.mark(json::name_of(act), &conns);
+        self.record_fault(json::name_of(act), &conns);
         match act {
             Act::Reset => conns.into_iter().for_each(|conn| self.reset(conn)),
             Act::Cut => conns.into_iter().for_each(|conn| self.cut(conn)),
@@ -337,13 +275,13 @@ impl World {
                     self.note(Direction::ToClient, FrameKind::Event, conn, "simulator.padding", frame);
                 }
             }
-            Act::UnknownCall => conns.into_iter().for_each(|conn| self.tell_of_nobody(conn)),
+            Act::UnknownCall => conns.into_iter().for_each(|conn| self.send_unknown_call(conn)),
             Act::Again { event } => self.again(event, true, &conns),
         }
     }
 
-    /// Writes into the journal what was done to connections.
-    fn mark(&mut self, what: &str, conns: &[u64]) {
+    /// Records a fault of connections in the journal.
+    fn record_fault(&mut self, what: &str, conns: &[u64]) {
         let at = self.time.elapsed();
         for conn in conns {
             let frame = Frame::Text(format!("<{what}>"));
@@ -400,7 +338,7 @@ impl World {
     }
 
     /// Sends events of an unknown call.
-    fn tell_of_nobody(&mut self, conn: u64) {
+    fn send_unknown_call(&mut self, conn: u64) {
         let session = self.session_of(conn);
         let call_id = self.ids.fresh(0xdead);
         let of_call = |more: Value| {

@@ -21,10 +21,10 @@ const UNREAD_LIMIT: usize = 64 << 20;
 impl World {
     /// Sends a frame, and lets go wrong with it what is to go wrong.
     pub(crate) fn send(&mut self, conn: u64, kind: FrameKind, method: &str, frame: Value) {
-        if self.faults.frozen || !self.connections.is_open(conn) {
+        if self.faults.is_frozen() || !self.connections.is_open(conn) {
             return;
         }
-        if self.faults.is_quiet() {
+        if self.faults.injected.is_quiet() {
             self.put(conn, kind, method, frame);
         } else {
             self.send_with_faults(conn, kind, method, frame);

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::clock::Clock;
-use crate::simulator::faults::active::Faults;
+use crate::simulator::faults::Faults;
 use crate::simulator::line::link::Lines;
 use crate::simulator::people::speech::span;
 use crate::simulator::record::history::History;
