@@ -478,6 +478,7 @@ fn the_library_depends_on_what_was_agreed_upon() {
         "clap_mangen",
         "crossterm",
         "ctrlc",
+        "env_logger",
         "native-tls",
         "rcgen",
         "rustls",

@@ -35,7 +35,7 @@ impl Host for Shared {
     }
 
     fn text(&self, conn: u64, text: &str) {
-        self.with(|world| world.arrives(conn, text));
+        self.with(|world| world.receive_text(conn, text));
     }
 
     fn binary(&self, conn: u64) {
@@ -44,7 +44,7 @@ impl Host for Shared {
 
     fn ended(&self, conn: u64) -> bool {
         self.with(|world| {
-            world.ends(conn);
+            world.receive_end(conn);
             world.faults.is_frozen()
         })
     }

@@ -15,14 +15,15 @@ impl World {
         self.connections.open(connection)
     }
 
-    /// A connection has ended.
-    pub(crate) fn gone(&mut self, conn: u64) {
+    /// Handles the end of a connection.
+    pub(crate) fn disconnected(&mut self, conn: u64) {
         if let Some(connection) = self.connections.close(conn) {
-            self.left(conn, &connection);
+            self.detach_connection(conn, &connection);
         }
     }
 
-    pub(crate) fn left(&mut self, conn: u64, connection: &Conn) {
+    /// Removes a connection from its session, the outbox and the replay.
+    pub(crate) fn detach_connection(&mut self, conn: u64, connection: &Conn) {
         if let Some(replay) = &mut self.replay {
             replay.closed(conn);
         }
@@ -205,7 +206,7 @@ impl World {
             self.pass_on(conn, how);
         }
         if let Some(connection) = self.connections.close(conn) {
-            self.left(conn, &connection);
+            self.detach_connection(conn, &connection);
         }
     }
 

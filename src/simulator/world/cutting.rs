@@ -88,6 +88,6 @@ impl World {
                 }
             }
         }
-        self.left(conn, &connection);
+        self.detach_connection(conn, &connection);
     }
 }

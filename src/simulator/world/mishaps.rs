@@ -98,7 +98,7 @@ impl World {
     }
 
     /// Handles a text frame of a client, after the latency of the line.
-    pub(crate) fn arrives(&mut self, conn: u64, frame: &str) {
+    pub(crate) fn receive_text(&mut self, conn: u64, frame: &str) {
         match self.arrival(conn, Way::FromClient) {
             None => self.on_text(conn, frame),
             Some(at) => {
@@ -109,10 +109,10 @@ impl World {
     }
 
     /// Handles the end of a connection, after the frames that are on their way.
-    pub(crate) fn ends(&mut self, conn: u64) {
+    pub(crate) fn receive_end(&mut self, conn: u64) {
         match self.arrival(conn, Way::FromClient) {
-            None => self.gone(conn),
-            Some(at) => self.at(at, move |world| world.gone(conn)),
+            None => self.disconnected(conn),
+            Some(at) => self.at(at, move |world| world.disconnected(conn)),
         }
     }
 
@@ -294,7 +294,7 @@ impl World {
         if let Some(connection) = self.connections.close(conn) {
             connection.socket.will_reset();
             let _ = connection.out.send(Out::Ping(Vec::new()));
-            self.left(conn, &connection);
+            self.detach_connection(conn, &connection);
         }
     }
 

@@ -91,7 +91,7 @@ impl World {
     pub(crate) fn cut(&mut self, conn: u64) {
         if let Some(connection) = self.connections.close(conn) {
             self.outbox.close(Arc::clone(&connection.socket));
-            self.left(conn, &connection);
+            self.detach_connection(conn, &connection);
         }
     }
 
