@@ -24,7 +24,7 @@ type Seen = Result<(), Box<dyn std::error::Error>>;
 const OUR_NUMBER: &str = "+15559990000";
 const LIMIT: Duration = Duration::from_secs(25);
 
-/// What was seen, as one JSON object: `run` reads facts that belong together at the same time.
+/// The observations, as one JSON object: `run` reads facts that belong together at the same time.
 fn tell(facts: Value) {
     let mut out = std::io::stdout().lock();
     writeln!(out, "{facts}").and_then(|()| out.flush()).expect("`run` reads the facts");
