@@ -54,7 +54,8 @@ impl Client {
     ///
     /// - The client unsubscribes from its contexts first (`signalwire.unreceive`), so that the service offers new calls
     ///   to others. A call that is offered nevertheless is passed back. New dials and messages return
-    ///   `Draining`.
+    ///   `Draining`, also those of the handlers of live calls: a handler that reports a voicemail by text message stores
+    ///   the URL elsewhere then.
     /// - Live calls, dials, handlers and listeners may finish until `limit`, and recordings, transcriptions and faxes may
     ///   get their last event.
     /// - Calls that are live at `limit` are hung up. They have 1 s to report their end, and then their handlers have 1 s
