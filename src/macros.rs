@@ -29,7 +29,7 @@ macro_rules! wire_enum {
         pub enum $name {
             $(
                 $(#[$variant_meta])*
-                #[doc = concat!("\n\nText: `", $text, "`.")]
+                #[doc = concat!("\n\nOn the wire: `", $text, "`.")]
                 $(#[doc(alias = $alias)])?
                 $variant,
             )+
