@@ -3,16 +3,16 @@
 use super::row::{Column, Row, cut};
 use super::story::{Chapter, Story};
 
-/// Fewer characters than this show nothing.
+/// Smallest useful width; a narrower column shows nothing.
 const NARROWEST: usize = 80;
 
-/// The largest table of comparisons. Where two calls differ in more rows, the rest is shown without being matched.
+/// The largest table of comparisons. If two calls differ in more rows, the rest is shown without being matched.
 const LARGEST: usize = 4_000_000;
 
-/// A row of the left side, of the right side, or one that both have.
+/// A row of the left side, of the right side, or of both.
 type Pair<'a> = (Option<&'a Row>, Option<&'a Row>);
 
-/// Draws the sections of both in turn; what only one side has is marked by `<` or `>`.
+/// Draws the sections of both in turn; rows of only one side are marked by `<` or `>`.
 pub(super) fn draw(left: &Story, right: &Story, heads: (&str, &str), width: usize) -> String {
     let width = width.max(NARROWEST);
     let half = (width - 3) / 2;
@@ -56,7 +56,7 @@ fn alike(a: &Row, b: &Row) -> bool {
     a.kind() == b.kind() && a.text() == b.text() && a.from() == b.from() && a.to() == b.to()
 }
 
-/// The rows of both in their order, with as many as possible beside their like.
+/// The rows of both in their order, with as many as possible beside equal ones.
 fn matched<'a>(left: &[&'a Row], right: &[&'a Row]) -> Vec<Pair<'a>> {
     let start = left.iter().zip(right).take_while(|(a, b)| alike(a, b)).count();
     let (mine, theirs) = (&left[start..], &right[start..]);
@@ -71,7 +71,7 @@ fn matched<'a>(left: &[&'a Row], right: &[&'a Row]) -> Vec<Pair<'a>> {
     pairs
 }
 
-/// The longest common subsequence of what differs, and what stands between its rows.
+/// The longest common subsequence of the differing rows, and the rows between.
 fn middle<'a>(left: &[&'a Row], right: &[&'a Row]) -> Vec<Pair<'a>> {
     let mut pairs = Vec::new();
     let (mut i, mut j) = (0, 0);

@@ -38,13 +38,13 @@ pub enum RowKind {
     Response,
     /// A response that is an error or a refusal.
     Refusal,
-    /// An event of the service, or what a phone did to cause one.
+    /// An event of the service, or the act of a phone that causes one.
     Event,
     /// Words that are spoken on a call, or a text message.
     Speech,
     /// DTMF digits.
     Digits,
-    /// A note about what no frame shows: a state of the connection, a handler, a wait.
+    /// A note without a frame: a state of the connection, a handler, a wait.
     Note,
     /// The connection was lost; events may be missing after it.
     Gap,
@@ -53,7 +53,7 @@ pub enum RowKind {
 }
 
 impl RowKind {
-    /// The word that JSON has for it.
+    /// The kind's name in JSON.
     pub(super) fn word(self) -> &'static str {
         match self {
             Self::Request => "request",
@@ -74,7 +74,7 @@ impl RowKind {
 pub struct Row {
     pub(super) at: Duration,
     pub(super) call: Option<Arc<str>>,
-    /// The calls that belong together share one. `None`: the connection.
+    /// The section, which connected calls share. `None`: the connection.
     pub(super) section: Option<usize>,
     pub(super) from: Column,
     pub(super) to: Column,
@@ -109,25 +109,25 @@ impl Row {
         &self.to
     }
 
-    /// Returns what the row shows.
+    /// Returns the kind of the row.
     #[must_use]
     pub fn kind(&self) -> RowKind {
         self.kind
     }
 
-    /// Returns what the row says, such as `calling.play "Welcome"`.
+    /// Returns the row's text, such as `calling.play "Welcome"`.
     #[must_use]
     pub fn text(&self) -> &str {
         &self.text
     }
 
-    /// Returns how long a response, a handler or a wait took.
+    /// Returns the duration of a response, a handler or a wait.
     #[must_use]
     pub fn took(&self) -> Option<Duration> {
         self.took
     }
 
-    /// Returns the frame behind the row, with its secrets replaced.
+    /// Returns the frame of the row, with its secrets replaced.
     #[must_use]
     pub fn frame(&self) -> Option<&Value> {
         self.frame.as_deref()

@@ -35,7 +35,7 @@ pub(super) struct Section {
     pub(super) end: Option<String>,
     first: Option<Arc<str>>,
     columns: Vec<Arc<str>>,
-    /// Whether a call of it has not ended.
+    /// `true` if a call of the section has not ended.
     live: usize,
 }
 
@@ -44,7 +44,7 @@ pub(super) struct Section {
 struct Leg {
     column: Column,
     section: usize,
-    /// Whether the program asked to end it.
+    /// `true` if the program has requested the end of the call.
     ending: bool,
     ended: bool,
 }
@@ -315,7 +315,7 @@ impl Story {
         self.add(line, None, None, between, RowKind::Note, format!("not a frame: {text}"));
     }
 
-    /// A new connection: what was open on the one before got no response.
+    /// Begins a new connection: requests of the previous one got no response.
     fn connects(&mut self, line: &Line<'_>) {
         let Some(before) = self.connections.insert(line.client, line.connection) else { return };
         if before == line.connection {
@@ -422,7 +422,7 @@ impl Story {
         self.order.push(Arc::clone(id));
     }
 
-    /// Two calls that are connected share a section.
+    /// Puts two connected calls into one section.
     fn joined(&mut self, call: &Arc<str>, params: &Value) {
         let peer = params.get("peer").and_then(|peer| text(peer, "call_id"));
         let (Some(mine), Some(theirs)) = (self.section_of(call), peer.and_then(|peer| self.section_of(peer))) else {

@@ -7,11 +7,11 @@ use super::story::{Chapter, Story};
 
 /// Distances, in the units of the image.
 const TIME: usize = 90;
-/// Between the program and the service.
+/// Distance between the program and the service.
 const WIDE: usize = 380;
-/// Between the service and the first phone.
+/// Distance between the service and the first phone.
 const FIRST_LEG: usize = 260;
-/// Between two phones.
+/// Distance between two phones.
 const LEG: usize = 130;
 const ROW: usize = 26;
 const HEAD: usize = 74;

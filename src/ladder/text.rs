@@ -6,7 +6,7 @@ use super::story::{Chapter, Story};
 /// Position of the first column; the time stands before it.
 const FIRST: usize = 11;
 
-/// Fewer characters than this show nothing.
+/// Smallest useful width; a narrower column shows nothing.
 const NARROWEST: usize = 60;
 
 /// One line, which grows from the left.
@@ -82,7 +82,8 @@ fn draw_row(chapter: &Chapter<'_>, row: &Row, places: &[usize], width: usize) ->
     line.text()
 }
 
-/// Where the columns stand. The first phone is further from the service than from the others: most of what is said is there.
+/// The positions of the columns. The first phone is further from the service than from the other phones, because most
+/// texts are drawn there.
 fn places(columns: usize, width: usize) -> Vec<usize> {
     let all = width.saturating_sub(FIRST + 2);
     let legs = columns.saturating_sub(2);
@@ -110,7 +111,7 @@ impl Canvas {
         Self(vec![' '; width])
     }
 
-    /// Writes over what is there; what is beyond the end is cut off.
+    /// Writes over the present text; text beyond the end is cut off.
     fn write(&mut self, at: usize, text: &str) {
         for (place, c) in self.0.iter_mut().skip(at).zip(text.chars()) {
             *place = c;

@@ -5,7 +5,7 @@ use serde_json::Value;
 /// Number of characters of a text that a row shows.
 const SHOWN: usize = 200;
 
-/// A request: its method, and what matters of its parameters.
+/// A request: its method, and the important parameters.
 pub(super) fn request(method: &str, params: &Value) -> String {
     let detail = match method {
         "signalwire.connect" => {
@@ -46,7 +46,7 @@ fn medium(medium: &Value) -> Option<String> {
     }
 }
 
-/// A response: the code and the words of the service.
+/// A response: the code and the message of the service.
 pub(super) fn response(frame: &Value) -> (String, bool) {
     if let Some(error) = frame.get("error") {
         let code = error.get("code").map(plain).unwrap_or_default();
@@ -65,7 +65,7 @@ pub(super) fn response(frame: &Value) -> (String, bool) {
     (parts.into_iter().flatten().collect::<Vec<_>>().join(" "), good)
 }
 
-/// An event: its type without `calling.`, and what it says is new.
+/// An event: its type without `calling.`, and its new information.
 pub(super) fn event(kind: &str, params: &Value) -> String {
     const STATES: [&str; 8] = [
         "call_state",

@@ -5,7 +5,7 @@ use crate::simulator::record::journal::Direction;
 /// The side of a frame on which the connection is cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum CutPoint {
-    /// The frame does not arrive any more.
+    /// The frame does not arrive.
     Before,
     /// The frame arrives, and no frame after it, in either direction.
     After,

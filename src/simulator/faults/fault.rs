@@ -58,7 +58,7 @@ pub(crate) enum FaultKind {
     Act(Act),
 }
 
-/// A fault that happens once, when it is injected.
+/// A fault that occurs once, when it is injected.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Act {
     Reset,
@@ -107,7 +107,7 @@ impl Fault {
     }
 }
 
-/// The line.
+/// Faults of the line.
 ///
 /// ```
 /// use std::time::Duration;
@@ -216,7 +216,7 @@ impl Fault {
         Self { only: Only::Events, ..Self::new(FaultKind::Redeliver) }
     }
 
-    /// Sends the frames after `behind` of the frames that follow; after 1 s, if none follow.
+    /// Sends each frame behind `behind` of the following frames, or after 1 s if there are fewer.
     #[must_use]
     pub fn reorder(behind: usize) -> Self {
         Self::new(FaultKind::Reorder { behind: behind.max(1) })
@@ -244,7 +244,7 @@ impl Fault {
 /// # Ok(()) }
 /// ```
 impl Fault {
-    /// Reads what the client sends in this phase of connecting, and never responds.
+    /// Reads the client's bytes in this phase of connecting, and never responds.
     #[must_use]
     pub fn silence(phase: Phase) -> Self {
         Self::at(phase, HandshakeFault::Silence)

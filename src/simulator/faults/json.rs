@@ -14,7 +14,7 @@ use crate::simulator::line::handshake::{HandshakeFault, Trouble};
 
 /// One fault.
 struct Row {
-    /// The name of the function that makes it.
+    /// The name of the fault's constructor.
     name: &'static str,
     /// The fault's keys and its effect, as on the page on faults.
     #[cfg_attr(not(test), expect(dead_code, reason = "the page is compared with it"))]
@@ -305,7 +305,7 @@ impl Fault {
         &NAMES
     }
 
-    /// The fault's name: that of the function that makes it.
+    /// The fault's name, which is that of its constructor.
     #[must_use]
     pub fn name(&self) -> &'static str {
         row(&self.kind).map_or("", |(row, _)| row.name)
@@ -367,14 +367,14 @@ impl Fault {
     }
 }
 
-/// The name, with what belongs to it as JSON.
+/// The name, with the fields of the fault as JSON.
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.to_json().fmt(f)
     }
 }
 
-/// Reads JSON, or the name alone of a fault that needs nothing else.
+/// Reads JSON, or the name alone of a fault without required keys.
 impl FromStr for Fault {
     type Err = Error;
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::error::Phase;
 
-/// Something that goes wrong while a client connects.
+/// A fault while a client connects.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Trouble {
     pub(crate) phase: Phase,

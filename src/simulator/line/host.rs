@@ -8,7 +8,7 @@ use crate::simulator::line::handshake::Trouble;
 use crate::simulator::line::link::{Lines, Link};
 use crate::simulator::line::out::Out;
 
-/// A connection whose handshakes are done.
+/// A connection that has finished its handshakes.
 pub(crate) struct Line {
     /// The queue of the connection's writer.
     pub(crate) out: Sender<Out>,
@@ -19,7 +19,7 @@ pub(crate) struct Line {
     pub(crate) trouble: Option<Trouble>,
 }
 
-/// The service behind the lines. Methods run on the threads of connections, with no lock held.
+/// The service, as the lines see it. Methods run on the threads of connections, with no lock held.
 pub(crate) trait Host: Send + Sync {
     fn clock(&self) -> &Clock;
 
@@ -31,19 +31,19 @@ pub(crate) trait Host: Send + Sync {
     /// The faults of the handshakes of a new connection. `None` if it is closed at once.
     fn admits(&self) -> Option<Vec<Trouble>>;
 
-    /// A connection has finished its handshakes; gives its number.
+    /// Registers a connection that has finished its handshakes; returns its number.
     fn connected(&self, line: Line) -> u64;
 
     fn text(&self, conn: u64, text: &str);
 
     fn binary(&self, conn: u64);
 
-    /// A connection has ended. `true` if everything is swallowed just now.
+    /// Notes the end of a connection. Returns `true` if all bytes are lost at present.
     fn ended(&self, conn: u64) -> bool;
 
-    /// The simulator ends: timers and waits with it.
+    /// Ends the simulator, with its timers and waits.
     fn stopping(&self);
 
-    /// All connections end.
+    /// Ends all connections.
     fn cut_all(&self);
 }

@@ -24,11 +24,11 @@ pub(crate) enum Way {
 /// The shape of the bytes in one direction.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Flow {
-    /// The largest piece.
+    /// Size of the largest piece.
     pub(crate) slice: Option<usize>,
-    /// After each piece.
+    /// The pause after each piece.
     pub(crate) pause: Duration,
-    /// Bytes per second.
+    /// The rate, in bytes per second.
     pub(crate) rate: Option<u64>,
 }
 
@@ -52,13 +52,13 @@ impl Flow {
 pub(crate) struct Shape {
     pub(crate) to_client: Flow,
     pub(crate) from_client: Flow,
-    /// The service does not read.
+    /// `true` if the service does not read.
     pub(crate) stalled: bool,
     /// Additional time for each response of the handshakes.
     pub(crate) round_trip: Duration,
 }
 
-/// All connections, and how bytes go through them.
+/// All connections, and the shape of their bytes.
 pub(crate) struct Lines {
     clock: Clock,
     shaped: AtomicBool,
@@ -111,7 +111,7 @@ impl Lines {
 struct Flags {
     closed: bool,
     established: bool,
-    /// The handshakes go byte by byte, with so much between them.
+    /// The pause between two bytes of the handshakes, if they are sent byte by byte.
     drip: Option<Duration>,
 }
 
@@ -198,12 +198,12 @@ impl Link {
         self.tcp.shutdown(how)
     }
 
-    /// The handshakes go byte by byte from here on, or in one piece again.
+    /// Sends the handshakes byte by byte from here on, or in one piece again.
     pub(crate) fn drip(&self, pause: Option<Duration>) {
         self.flags.lock().drip = pause;
     }
 
-    /// The handshakes are done.
+    /// Notes that the handshakes are complete.
     pub(crate) fn established(&self) {
         let mut flags = self.flags.lock();
         (flags.established, flags.drip) = (true, None);
@@ -221,8 +221,8 @@ impl Link {
         self.reset.load(Ordering::Acquire)
     }
 
-    /// Waits for bytes, and leaves them unread: a socket that is closed then resets the connection. Whoever has a part
-    /// in it drops that next.
+    /// Waits for bytes, and leaves them unread: closing the socket then resets the connection. The caller drops it
+    /// next.
     pub(crate) fn leave_unread(&self) {
         self.reset.store(true, Ordering::Release);
         // Without the timeout, this would wait for a client that sends nothing. With it, the connection just ends.
@@ -236,7 +236,7 @@ impl Link {
         self.tcp.reads_no_more();
     }
 
-    /// Whether the client lives in another time than the simulator; known from the first bytes that it sent.
+    /// `true` if the client lives in another time than the simulator; known from its first bytes.
     pub(crate) fn is_foreign(&self) -> bool {
         self.tcp.is_foreign()
     }

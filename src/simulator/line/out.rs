@@ -6,15 +6,15 @@ pub(crate) enum Out {
     Binary(Vec<u8>),
     Ping(Vec<u8>),
     Pong(Vec<u8>),
-    /// Bytes as they are, after what was written before them.
+    /// Bytes that are written unchanged, after the bytes before them.
     Bytes(Vec<u8>),
     Close,
-    /// Closes with this code and reason.
+    /// Closes the connection with this code and reason.
     CloseWith(u16, String),
-    /// Ends without a word, so that the socket can be reset.
+    /// Ends the writer without a Close, so that the socket can be reset.
     Abandon,
-    /// The end, without a Close.
+    /// Ends the connection without a Close.
     End,
-    /// TLS has something to say of its own.
+    /// Sends records that TLS has created itself.
     Flush,
 }

@@ -86,7 +86,7 @@ impl Server {
         self.address
     }
 
-    /// The address at which this machine reaches the server: one that listens everywhere is at the loopback.
+    /// The address at which this machine reaches the server: the loopback address if the server listens everywhere.
     pub(crate) fn reachable(&self) -> SocketAddr {
         let mut address = self.address;
         match address.ip() {
@@ -102,7 +102,7 @@ impl Server {
         TcpStream::connect_timeout(&self.reachable(), REACH_LIMIT)
     }
 
-    /// Keeps the other end of the connection that keeps the port; gives back every other one.
+    /// Keeps the other end of the connection that reserves the port; returns every other connection.
     fn keep(&self, socket: TcpStream) -> Option<TcpStream> {
         let mut keeper = self.keeper.lock();
         let near = keeper.near.as_ref().and_then(|near| near.local_addr().ok());
@@ -192,7 +192,7 @@ impl Server {
         }
     }
 
-    /// The whole life of a connection, on its reader thread.
+    /// Serves a connection from its beginning to its end, on its reader thread.
     fn serve(self: &Arc<Self>, socket: &Arc<Link>) {
         let (out, queue) = self.host.clock().unbounded();
         if socket.set_nodelay(true).is_err() || socket.set_write_timeout(Some(WRITE_LIMIT)).is_err() {
@@ -263,7 +263,8 @@ impl Server {
         self.tls.is_some()
     }
 
-    /// Reads until the end; gives the code of the client's Close, if it sent one: the outer `None` is an end without.
+    /// Reads until the end; returns the code of the client's Close, if it sent one. The outer `None` is an end without
+    /// a Close.
     fn read(&self, conn: u64, websocket: &mut WebSocket<ReadHalf>, out: &Sender<Out>) -> Option<Option<u16>> {
         loop {
             match websocket.read() {
@@ -311,7 +312,7 @@ impl Server {
     }
 }
 
-/// Waits for a thread, unless that is the one that asks.
+/// Waits for a thread, unless it is the calling one.
 fn join(thread: JoinHandle<()>) {
     if thread.thread().id() != std::thread::current().id() {
         // A thread that panicked has ended too.
@@ -319,7 +320,7 @@ fn join(thread: JoinHandle<()>) {
     }
 }
 
-/// The body of a writer thread; true when the connection was closed in good order.
+/// The body of a writer thread; returns `true` if the connection was closed regularly.
 fn write(clock: &Clock, mut websocket: WebSocket<WriteHalf>, queue: &Receiver<Out>, unread: &AtomicUsize) -> bool {
     while let Ok(first) = clock.recv(queue, None) {
         let mut next = Some(first);
@@ -363,8 +364,8 @@ fn write(clock: &Clock, mut websocket: WebSocket<WriteHalf>, queue: &Receiver<Ou
     false
 }
 
-/// Lets something go wrong with a handshake; false when nothing more comes of the connection. Without `writing`, both
-/// directions are `reading`'s.
+/// Applies a fault to a handshake; returns `false` if the connection ends with it. Without `writing`, both directions
+/// are `reading`'s.
 fn fault_handshake(reading: &mut Io, writing: Option<&mut Io>, link: &Link, trouble: &Trouble) -> bool {
     let answer: Vec<u8> = match &trouble.what {
         HandshakeFault::Drip(pause) => {
@@ -444,7 +445,7 @@ impl Io {
     }
 }
 
-/// HandshakeFault the reader's WebSocket reads from. What it would answer by itself is answered by the writer instead.
+/// The stream that the reader's WebSocket reads from. Its automatic responses are sent by the writer instead.
 struct ReadHalf {
     io: Io,
     established: bool,

@@ -30,7 +30,7 @@ const SCRATCH: usize = 32 << 10;
 /// The TLS settings of the server.
 pub(crate) struct Acceptor(Arc<ServerConfig>);
 
-/// The certificate of the authority, in a file that goes with this value.
+/// The certificate of the authority, in a file that is removed with this value.
 #[derive(Debug)]
 pub(crate) struct CaFile(PathBuf);
 
@@ -51,7 +51,8 @@ fn refused(what: &str, source: impl std::fmt::Display) -> Error {
     error::config(format!("the simulator cannot offer TLS: {what}: {source}"))
 }
 
-/// Makes an authority, a certificate for the loopback addresses and the one that is listened on, and what accepts connections with it.
+/// Creates an authority, a certificate for the loopback addresses and the listening address, and the acceptor for
+/// them.
 pub(crate) fn prepare(address: IpAddr) -> Result<(Acceptor, CaFile), Error> {
     let (authority, leaf, key) = certificates(address).map_err(|error| refused("no certificate", error))?;
     let chain = vec![leaf.der().clone(), authority.der().clone()];
@@ -95,14 +96,14 @@ fn certificates(address: IpAddr) -> Result<(Certificate, Certificate, KeyPair), 
     Ok((authority, leaf, key))
 }
 
-/// A session, and what was received and not yet taken in by it.
+/// A session, and the received bytes that it has not processed yet.
 struct Session {
     tls: ServerConnection,
     incoming: Vec<u8>,
 }
 
 impl Session {
-    /// Takes in what was received, as far as there is room for the text.
+    /// Processes the received bytes, as far as there is room for the plain text.
     fn process(&mut self) -> io::Result<()> {
         while !self.incoming.is_empty() && self.tls.wants_read() {
             let taken = self.tls.read_tls(&mut self.incoming.as_slice())?;
@@ -120,7 +121,7 @@ impl Session {
         Ok(ready)
     }
 
-    /// The text there is; `WouldBlock` when something has to be received first.
+    /// Reads plain text; `WouldBlock` if bytes must be received first.
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         loop {
             match self.tls.reader().read(into) {
@@ -142,7 +143,7 @@ pub(crate) struct Half {
 }
 
 impl Acceptor {
-    /// Shakes hands; nothing when the other side is not up to it.
+    /// Performs the handshake; returns `None` if the other side fails it.
     pub(crate) fn accept(&self, socket: &Arc<Link>, out: &Sender<Out>) -> Option<(Half, Half)> {
         let mut scratch = vec![0; SCRATCH];
         let mut tls = ServerConnection::new(Arc::clone(&self.0)).ok()?;

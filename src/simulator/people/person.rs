@@ -39,7 +39,7 @@ pub(crate) struct Person {
     pub(crate) kind: PersonKind,
     script: Vec<Step>,
     at: usize,
-    /// A step is under way.
+    /// `true` while a step is carried out.
     pub(crate) busy: bool,
     pub(crate) heard: Vec<String>,
     pub(crate) heard_out: Vec<String>,
@@ -52,7 +52,7 @@ pub(crate) struct Person {
     pub(crate) passed: bool,
     pub(crate) answered: bool,
     pub(crate) ending: Option<Ending>,
-    /// Handles that may still ask about them.
+    /// Number of handles that may still read the person.
     pub(crate) handles: usize,
 }
 
@@ -79,7 +79,7 @@ impl Person {
         }
     }
 
-    /// `true` if the script may go on: the person is on the phone and does nothing else.
+    /// `true` if the script may continue: the person is on the phone and idle.
     pub(crate) fn is_free(&self) -> bool {
         !self.busy && self.ending.is_none() && self.answered && self.at < self.script.len()
     }
@@ -118,7 +118,7 @@ impl Person {
         found.is_some_and(|question| self.used.insert(question))
     }
 
-    /// `true` if what is said now is said over a machine's greeting.
+    /// `true` if words that are said now are said during a machine's greeting.
     pub(crate) fn greets(&self, now: Instant) -> bool {
         match self.greeting {
             Greeting::None => false,
@@ -137,7 +137,7 @@ impl Person {
     }
 }
 
-/// Finds a text among what was heard since the last time, and uses it up.
+/// Finds a text among those heard since the last time, and marks it as used.
 fn find(heard: &[String], used: &mut usize, wanted: &str) -> bool {
     match heard.iter().skip(*used).position(|text| text.to_lowercase().contains(wanted)) {
         Some(at) => {

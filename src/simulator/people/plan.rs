@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::simulator::people::script::Step;
 use crate::simulator::people::speech::{span, speaking_seconds};
 
-/// Kind of what is at the far end of a line.
+/// The kind of the far end of a line.
 #[derive(Clone, Debug, Default)]
 pub enum PersonKind {
     #[default]
@@ -23,7 +23,7 @@ pub struct Machine {
     pub(crate) beep: bool,
     /// Length of the greeting.
     pub(crate) lasts: Duration,
-    /// Between the greeting and the beep.
+    /// The silence between the greeting and the beep.
     pub(crate) pause: Duration,
     /// Time that the machine listens before it hangs up.
     pub(crate) listens: Option<Duration>,
@@ -45,7 +45,7 @@ impl Machine {
 #[derive(Clone, Debug)]
 pub struct FaxManner {
     pub(crate) pages: u32,
-    /// Behind how many pages it fails, and why.
+    /// Number of pages after which the fax fails, and the reason.
     pub(crate) fails: Option<(u32, String)>,
 }
 

@@ -10,7 +10,7 @@ pub enum Step {
     WhileHearing(String),
     WhenPutThrough,
     Waits(Duration),
-    /// Keys, and the time before each.
+    /// Digits, and the time before each.
     Presses(String, Duration),
     Says(String),
     Mumbles(String),

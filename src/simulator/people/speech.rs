@@ -36,7 +36,7 @@ pub(crate) fn audible(media: &Value) -> Option<String> {
     }
 }
 
-/// Seconds as a `Duration`; nonsense counts as zero, far too much as a year.
+/// Seconds as a `Duration`; invalid values count as zero, values beyond a year as a year.
 pub(crate) fn span(seconds: f64) -> Duration {
     Duration::try_from_secs_f64(seconds.min(31_536_000.0)).unwrap_or_default()
 }

@@ -128,7 +128,7 @@ fn line(entry: &FrameRecord, of: &str, acks: &HashMap<(u64, String), f64>) -> St
     line.to_string()
 }
 
-/// Ids, and what they are called instead.
+/// IDs, and the names that replace them.
 #[derive(Default)]
 struct Names(HashMap<String, usize>);
 
@@ -153,7 +153,7 @@ impl Names {
 /// Length of a UUID in text.
 const ID: usize = 36;
 
-/// Whether this begins with a UUID.
+/// `true` if the text begins with a UUID.
 fn is_id(bytes: &[u8]) -> bool {
     bytes.len() >= ID
         && bytes[..ID].iter().enumerate().all(|(at, byte)| match at {

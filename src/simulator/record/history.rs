@@ -17,7 +17,7 @@ const INTERACTIONS_KEPT: usize = 50_000;
 /// The records of a simulator.
 pub(crate) struct History {
     log: Log,
-    /// Up to where a test has waited for entries, by their kind and method.
+    /// Places up to which a test has waited for entries, by their kind and method.
     claimed: HashMap<(FrameKind, String), u64>,
     lines: VecDeque<String>,
     listeners: Vec<Sender<String>>,
@@ -61,17 +61,17 @@ impl History {
         self.log.snapshot()
     }
 
-    /// The last frame that fits.
+    /// The last frame that matches.
     pub(crate) fn last(&self, fits: impl Fn(&FrameRecord) -> bool) -> Option<FrameRecord> {
         self.log.last(fits)
     }
 
-    /// `true` if a frame to a client holds this text.
+    /// `true` if a frame to a client contains this text.
     pub(crate) fn tells_of(&self, text: &str) -> bool {
         self.log.tells_of(text)
     }
 
-    /// The next entry of this kind and method, which is given once.
+    /// Returns the next entry of this kind and method, each one once.
     pub(crate) fn claim(&mut self, kind: FrameKind, method: &str) -> Option<FrameRecord> {
         let name = (kind, method.to_owned());
         let from = self.claimed.get(&name).copied().unwrap_or(0);
@@ -106,7 +106,7 @@ impl History {
 
     // The listeners.
 
-    /// Hands over all lines that are kept, and from now on each new one.
+    /// Sends all kept lines to a listener, and each new one from now on.
     pub(crate) fn on_line(&mut self, listener: Sender<String>) {
         self.lines.iter().for_each(|line| drop(listener.send(line.clone())));
         self.listeners.push(listener);
@@ -123,7 +123,7 @@ impl History {
         self.interaction_listeners.push(listener);
     }
 
-    /// Lets the listeners end once they have had what was handed over.
+    /// Lets the listeners end after they have processed everything.
     pub(crate) fn end_listening(&mut self) {
         self.listeners.clear();
         self.interaction_listeners.clear();
@@ -174,7 +174,7 @@ impl History {
 
     // Acknowledgements.
 
-    /// An event was acknowledged after so long.
+    /// Records the time until an event was acknowledged.
     pub(crate) fn acked_after(&mut self, span: Duration) {
         self.slowest_ack = self.slowest_ack.max(span);
     }

@@ -4,8 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Kind of an interaction. The program is the subject of all of them but [`Heard`](Self::Heard), [`Pressed`](Self::Pressed) and
-/// [`Spoke`](Self::Spoke), of which a person is.
+/// Kind of an interaction. Its subject is the program, except for [`Heard`](Self::Heard), [`Pressed`](Self::Pressed)
+/// and [`Spoke`](Self::Spoke), whose subject is a person.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum InteractionKind {
@@ -27,7 +27,7 @@ pub enum InteractionKind {
     Charged,
     /// The program sent DTMF digits.
     SentDigits,
-    /// The program made a recording. The words are what was said meanwhile.
+    /// The program made a recording. The words are those that were said during it.
     Recorded,
     /// The program called a number, by a dial or by a connect.
     Dialled,
@@ -43,7 +43,7 @@ pub enum InteractionKind {
     Spoke,
 }
 
-/// Something that the program did, or a person on one of its calls. Cheap to clone.
+/// An act of the program, or of a person on one of its calls. Cheap to clone.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Interaction(Arc<Inner>);
 
@@ -87,13 +87,13 @@ impl Interaction {
         self.0.kind
     }
 
-    /// The number or address of the person it was done to.
+    /// The number or address of the person of the interaction.
     #[must_use]
     pub fn with(&self) -> &str {
         &self.0.who
     }
 
-    /// The words that belong to it: those spoken, those of the prompt, of the text; [`InteractionKind`] says which.
+    /// The words of the interaction: spoken words, a prompt, a text message; see [`InteractionKind`].
     #[must_use]
     pub fn words(&self) -> &str {
         &self.0.words

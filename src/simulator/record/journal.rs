@@ -12,9 +12,9 @@ pub(crate) const KEPT: usize = 50_000;
 /// Sender of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Direction {
-    /// The program's client sent it.
+    /// The frame is from the program's client.
     FromClient,
-    /// The simulated service sent it.
+    /// The frame is from the simulated service.
     ToClient,
 }
 
@@ -24,9 +24,9 @@ pub enum Direction {
 pub enum FrameKind {
     /// A request of the client, such as `calling.play`.
     Request,
-    /// A reply of the service that is not a JSON-RPC error; its `code` may still be a refusal.
+    /// A response of the service that is not a JSON-RPC error; its `code` may still be a rejection.
     Reply,
-    /// A reply of the service that is a JSON-RPC error.
+    /// A response of the service that is a JSON-RPC error.
     ErrorReply,
     /// An event of the service.
     Event,
@@ -34,7 +34,7 @@ pub enum FrameKind {
     ServiceRequest,
     /// Response of the client to an event or to a request of the service.
     Ack,
-    /// Something pushed by hand, or sent by the client, that is no well-formed frame.
+    /// A frame that is not well-formed, pushed by hand or sent by the client.
     Raw,
 }
 
@@ -80,7 +80,7 @@ impl FrameRecord {
         self.0.sequence
     }
 
-    /// Time since the simulator was started, by its clock, whatever the speed.
+    /// Time since the start of the simulator, by its clock, whatever the speed.
     #[must_use]
     pub fn at(&self) -> Duration {
         self.0.at
@@ -98,25 +98,25 @@ impl FrameRecord {
         self.0.kind
     }
 
-    /// The connection it went over, counted from 1.
+    /// The connection of the frame, counted from 1.
     #[must_use]
     pub fn connection(&self) -> u64 {
         self.0.connection
     }
 
-    /// The method of a request and of its reply, the type of an event; empty where there is none.
+    /// The method of a request and of its response, or the type of an event; empty for other frames.
     #[must_use]
     pub fn method(&self) -> &str {
         &self.0.method
     }
 
-    /// The JSON-RPC id, as it was on the wire.
+    /// The JSON-RPC ID, as it was on the wire.
     #[must_use]
     pub fn id(&self) -> &Value {
         self.part("id")
     }
 
-    /// The parameters of a request, the payload of an event, the result or error of a reply; null for raw frames.
+    /// The parameters of a request, the payload of an event, the result or error of a response; null for raw frames.
     /// Secrets are replaced.
     #[must_use]
     pub fn params(&self) -> &Value {
@@ -129,7 +129,7 @@ impl FrameRecord {
         }
     }
 
-    /// The call it is about.
+    /// The ID of the frame's call.
     #[must_use]
     pub fn call_id(&self) -> Option<&str> {
         let params = self.params();
@@ -222,7 +222,7 @@ impl Journal {
         &self.entries
     }
 
-    /// The number of older frames that the journal no longer has, because more than
+    /// The number of older frames that the journal has dropped, because more than
     /// [`Builder::journal_limit`](crate::simulator::Builder::journal_limit) were sent.
     #[must_use]
     pub fn dropped(&self) -> u64 {
@@ -241,7 +241,7 @@ impl Journal {
         self.pick(FrameKind::Event, event_type)
     }
 
-    /// The service's replies to one method, in order, refusals included.
+    /// The service's responses to one method, in order, rejections included.
     #[must_use]
     pub fn replies(&self, method: &str) -> Vec<FrameRecord> {
         let is_reply = |entry: &&FrameRecord| matches!(entry.kind(), FrameKind::Reply | FrameKind::ErrorReply);
@@ -265,7 +265,7 @@ impl fmt::Display for Journal {
     }
 }
 
-/// The error of a wait that timed out. `Display` and `Debug` say what was waited for, and show the last frames as a
+/// The error of a wait that timed out. `Display` and `Debug` name the awaited frame, and show the last frames as a
 /// [ladder](crate::ladder).
 #[derive(Clone)]
 pub struct WaitTimeout {

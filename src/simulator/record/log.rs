@@ -10,7 +10,7 @@ use crate::simulator::record::ladder;
 /// Number of rows of the ladder that a failed wait shows.
 const SHOWN: usize = 20;
 
-/// The growing journal: frames in order, the oldest of which go first.
+/// The growing journal: frames in order, the oldest of which are dropped first.
 pub(crate) struct Log {
     entries: VecDeque<FrameRecord>,
     limit: usize,
@@ -48,14 +48,14 @@ impl Log {
         }
     }
 
-    /// Hands over all entries that are kept, and from now on each new one.
+    /// Sends all kept entries to a listener, and each new one from now on.
     pub(crate) fn listen(&mut self, listener: Sender<FrameRecord>) {
         if self.entries.iter().all(|entry| listener.send(entry.clone()).is_ok()) {
             self.listeners.push(listener);
         }
     }
 
-    /// Lets the listeners end once they have had what was handed over.
+    /// Lets the listeners end after they have processed everything.
     pub(crate) fn end_listening(&mut self) {
         self.listeners.clear();
     }
@@ -65,7 +65,7 @@ impl Log {
         self.next.saturating_sub(1)
     }
 
-    /// Whether a frame to a client holds this text.
+    /// `true` if a frame to a client contains this text.
     pub(crate) fn tells_of(&self, text: &str) -> bool {
         self.entries.iter().any(|entry| entry.direction() == Direction::ToClient && entry.text().contains(text))
     }
@@ -74,7 +74,7 @@ impl Log {
         Journal::new(self.entries.iter().cloned().collect(), self.dropped())
     }
 
-    /// The first entry at or after `from` that fits.
+    /// The first entry at or after `from` that matches.
     pub(crate) fn find(&self, from: u64, fits: impl Fn(&FrameRecord) -> bool) -> Option<FrameRecord> {
         let skip = usize::try_from(from.saturating_sub(self.dropped())).unwrap_or(usize::MAX);
         self.entries.iter().skip(skip).find(|entry| fits(entry)).cloned()

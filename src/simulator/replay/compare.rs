@@ -46,7 +46,7 @@ pub(crate) fn each_text<'a>(value: &'a Value, each: &mut impl FnMut(&'a str)) {
     }
 }
 
-/// The IDs of the recording, and what the program calls them now.
+/// The IDs of the recording, and the program's present IDs for them.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Names {
     now: HashMap<String, String>,
@@ -62,7 +62,7 @@ impl Names {
         Self { fixed, ..Self::default() }
     }
 
-    /// Whether one ID may stand for the other, which it does from then on.
+    /// `true` if one ID may stand for the other; from then on it does.
     fn same(&mut self, recorded: &str, now: &str) -> bool {
         if recorded == now {
             return true;
@@ -85,7 +85,7 @@ impl Names {
         }
     }
 
-    /// A value of the recording with the IDs of now.
+    /// A value of the recording with the present IDs.
     pub(crate) fn translate(&self, value: &mut Value) {
         match value {
             Value::String(text) => {
@@ -103,7 +103,7 @@ impl Names {
         }
     }
 
-    /// Whether nothing differs. The IDs stay as free as they were.
+    /// `true` if nothing differs. No IDs are bound by this.
     pub(crate) fn may_be(&mut self, recorded: &Value, now: &Value) -> bool {
         self.trial = Some(Vec::new());
         let same = self.differ(recorded, now).is_none();

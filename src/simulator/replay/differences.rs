@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::ladder::Ladder;
 
-/// A request of the program: as it was recorded, and as it is now.
+/// A request of the program: the recorded one, and the present one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Entry {
     /// Time, method, and line of the file.
@@ -28,7 +28,7 @@ impl Entry {
     }
 }
 
-/// One difference between what a program did and what was recorded of it.
+/// One difference between a program and its recording.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Difference {
@@ -91,7 +91,7 @@ impl Differences {
         &self.ladders.recorded
     }
 
-    /// The ladder of what happened in the replay.
+    /// The ladder of the replay.
     #[must_use]
     pub fn replayed(&self) -> &Ladder {
         &self.ladders.replayed

@@ -23,7 +23,7 @@ pub(crate) enum Act {
     Cut { conn: u64 },
 }
 
-/// A request of the program, as it was found.
+/// A request of the program that was found in the recording.
 #[derive(Debug)]
 struct Found {
     /// The recorded request that it stands for.
@@ -55,7 +55,7 @@ pub(crate) struct Engine {
     bases: Vec<Option<usize>>,
     /// Times at which the steps were done, or given up.
     done: Vec<Option<Duration>>,
-    /// Requests that did not come.
+    /// Requests that were missing.
     missing: HashSet<usize>,
     /// The steps that are due, with their times.
     ready: BTreeSet<(Duration, usize)>,
@@ -187,7 +187,7 @@ impl Engine {
         self.ready.insert((due.max(before), index));
     }
 
-    /// A step is done: others may follow.
+    /// Notes that a step is done, which may make others due.
     fn finish(&mut self, index: usize, now: Duration) {
         if self.done[index].is_some() {
             return;
@@ -262,7 +262,7 @@ impl Engine {
         self.groups[group].program.get(self.groups[group].asked).copied()
     }
 
-    /// The program asks for something. Gives a response if it is not in the recording.
+    /// Handles a request of the program. Returns a response if the request is not in the recording.
     pub(crate) fn asked(&mut self, conn: u64, now: Duration, frame: &Value) -> Option<Act> {
         let id = frame.get("id").cloned().unwrap_or_default();
         let method = frame.get("method").and_then(Value::as_str).unwrap_or_default().to_owned();
@@ -320,7 +320,7 @@ impl Engine {
         candidates.iter().find(is_same).or_else(|| candidates.first()).copied()
     }
 
-    /// A connection has ended.
+    /// Notes the end of a connection.
     pub(crate) fn closed(&mut self, conn: u64) {
         self.open.retain(|open| *open != conn);
     }
@@ -381,7 +381,7 @@ mod tests {
 
     const MS: fn(u64) -> Duration = Duration::from_millis;
 
-    /// A recording of these frames: time in milliseconds, connection, kind, method, and what is in the frame.
+    /// A recording of these frames: time in milliseconds, connection, kind, method, and the content of the frame.
     fn engine(frames: &[(u64, u64, &str, &str, Value)]) -> Engine {
         let line = |(at, connection, kind, method, frame): &(u64, u64, &str, &str, Value)| {
             let direction = if *kind == "request" { "from_client" } else { "to_client" };

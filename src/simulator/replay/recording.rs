@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::simulator::replay::compare::{each_text, ids};
 
-/// The newest version of a trace that is understood.
+/// The newest version of a trace that can be read.
 const VERSION: u64 = 1;
 
 /// The method by which client and service check each other on their own.
@@ -32,13 +32,13 @@ pub(crate) struct Step {
 /// The content of a step.
 #[derive(Clone, Debug)]
 pub(crate) enum What {
-    /// The program asked for something.
+    /// The program sent a request.
     Request { method: String, params: Value },
-    /// The service answered the request of this step.
+    /// The service responded to the request of this step.
     Reply { of: usize, is_error: bool, method: String, frame: Value },
-    /// The service sent something of its own.
+    /// The service sent a frame on its own.
     Sent { kind: Sent, method: String, frame: Value },
-    /// The connection ended, other than by the program.
+    /// The connection ended, but not by the program.
     Cut,
 }
 
@@ -67,9 +67,9 @@ pub(crate) struct Recording {
     pub(crate) groups: Vec<Option<String>>,
     /// Groups by the IDs under which the requests of the program name them.
     pub(crate) known: HashMap<String, usize>,
-    /// The IDs that the service made.
+    /// The IDs that the service created.
     pub(crate) fixed: HashSet<String>,
-    /// The lines with what the journal of a replay has too, for drawing.
+    /// The lines that the journal of a replay also has, for drawing.
     pub(crate) lines: Vec<Value>,
     /// The lines that could not be used: `line 7: the line is cut off`.
     pub(crate) problems: Vec<String>,
@@ -77,7 +77,7 @@ pub(crate) struct Recording {
     pub(crate) masked: Vec<String>,
 }
 
-/// The call, dial or message that parameters name, the most telling first.
+/// The IDs of the call, dial or message in parameters, the most specific first.
 pub(crate) fn keys(params: &Value) -> Vec<String> {
     let mut keys = Vec::new();
     for key in ["tag", "call_id", "message_id"] {
@@ -87,7 +87,7 @@ pub(crate) fn keys(params: &Value) -> Vec<String> {
     keys
 }
 
-/// The group of what belongs to no call and no message.
+/// The group of steps of no call and no message.
 pub(crate) const LINK: usize = 0;
 
 /// A recording that is being read.
@@ -98,14 +98,14 @@ struct Reading {
     connections: HashMap<(u64, u64), usize>,
     /// The step of each request that has no response yet.
     asked: HashMap<(usize, String), usize>,
-    /// IDs that the program made.
+    /// IDs that the program created.
     free: HashSet<String>,
     /// The last connection of each client, and whether the file says when it ended.
     told: HashSet<usize>,
 }
 
 impl Recording {
-    /// Reads a file of JSON lines. What is no line of a trace or a journal is left out and named.
+    /// Reads a file of JSON lines. Other lines are left out and listed as problems.
     pub(crate) fn read(mut from: impl BufRead) -> io::Result<Self> {
         let mut reading = Reading::default();
         reading.recording.groups.push(None);
@@ -131,7 +131,7 @@ impl Recording {
         Ok(reading.recording)
     }
 
-    /// Whether there is anything to play.
+    /// `true` if the recording has a connection to replay.
     pub(crate) fn is_empty(&self) -> bool {
         !self.steps.iter().any(|step| step.request().is_some_and(|(method, _)| method == CONNECT))
     }
@@ -258,7 +258,7 @@ impl Reading {
         group
     }
 
-    /// Notes who made the IDs of a frame.
+    /// Notes the creator of each ID of a frame.
     fn note_ids(&mut self, frame: &Value, is_to_client: bool) {
         let (free, fixed) = (&mut self.free, &mut self.recording.fixed);
         each_text(frame, &mut |text| {
@@ -290,7 +290,8 @@ impl Reading {
         }
     }
 
-    /// A journal does not say when a connection was lost: behind its last frame, if another one follows.
+    /// Adds the loss of connections to a journal, which does not record it: after the last frame of each connection
+    /// that another one follows.
     fn end_connections(&mut self) {
         let steps = &self.recording.steps;
         let count = self.connections.len();

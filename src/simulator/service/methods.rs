@@ -18,7 +18,7 @@ pub(crate) type From<'a> = (u64, &'a str);
 /// The function that carries out a method of the session.
 type Carry = fn(&mut World, From<'_>, &Params) -> Reply;
 
-/// The methods that address no call: name, fields, last event, and what carries them out.
+/// The methods that address no call: name, fields, last event, and function.
 const SESSION: &[(&str, &str, Last, Carry)] = &[
     (
         "signalwire.connect",
@@ -99,7 +99,7 @@ mod tests {
     use crate::simulator::service::methods::all;
     use crate::simulator::wire::schema;
 
-    /// Every method, those that are refused included.
+    /// Every method, including those that are rejected.
     fn names() -> Vec<&'static str> {
         all().names().chain(schema::refused_names()).collect()
     }

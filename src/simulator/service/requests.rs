@@ -9,7 +9,7 @@ use crate::simulator::world::state::World;
 use serde_json::{Value, json};
 
 impl World {
-    /// A client sent a text frame.
+    /// Handles a text frame of a client.
     pub(crate) fn on_text(&mut self, conn: u64, frame: &str) {
         if self.faults.is_frozen() || !self.connections.is_open(conn) {
             return;
@@ -45,7 +45,7 @@ impl World {
         }
     }
 
-    /// A client sent something other than text.
+    /// Handles a frame of a client that is not text.
     pub(crate) fn on_binary(&mut self, conn: u64) {
         self.violation(format!("connection {conn} sent a binary frame"));
     }
@@ -140,7 +140,7 @@ impl World {
         self.uncork();
     }
 
-    /// Sends a reply, or keeps it back when that was asked for.
+    /// Sends a response, or holds it back if the test has set that.
     pub(crate) fn answer(&mut self, conn: u64, method: &str, params: &Params, frame: Value) {
         if !self.connections.is_open(conn) {
             return;

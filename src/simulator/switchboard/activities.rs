@@ -25,7 +25,7 @@ static NOBODY: PersonKind = PersonKind::Person;
 impl World {
     // Beginning activities, and requests to running ones.
 
-    /// A request for a verb.
+    /// Handles a request for a verb.
     pub(crate) fn begin(&mut self, verb: &'static Verb, call_id: &str, params: &Params) -> Reply {
         let Some(view) = self.calls.get(call_id).map(|leg| self.view(leg)) else {
             return refuse(404, "Call does not exist");
@@ -77,7 +77,7 @@ impl World {
         Ok(())
     }
 
-    /// A request for what runs under a control ID.
+    /// Handles a request for the activity with a control ID.
     pub(crate) fn command(&mut self, call_id: &str, family: &str, command: &str, params: &Params) -> Reply {
         let control_id = text(params, "control_id").unwrap_or_default();
         let found = self.calls.get(call_id).and_then(|leg| {
@@ -161,7 +161,7 @@ impl World {
         keys.into_iter().map(|(_, key)| key).collect()
     }
 
-    /// A key is pressed on the phone of a call's person.
+    /// Handles a digit that is pressed on the phone of a call's person.
     pub(crate) fn key_pressed(&mut self, call_id: &str, pressed: char) {
         let Some(leg) = self.calls.get(call_id).filter(|leg| leg.state == State::Answered) else { return };
         let peer = leg.peer.as_ref().and_then(|peer| self.calls.get(peer)).map(|peer| peer.person);
@@ -184,7 +184,7 @@ impl World {
         }
     }
 
-    /// The person of a call begins to speak.
+    /// Notes that the person of a call begins to speak.
     pub(crate) fn speech_begins(&mut self, call_id: &str, said: &str) {
         let now = self.time.now();
         let Some(leg) = self.calls.get_mut(call_id) else { return };
@@ -192,7 +192,7 @@ impl World {
         self.tell_all(call_id, |_| true, |activity, call, out| activity.speech_begins(said, call, out));
     }
 
-    /// The person of a call stops speaking.
+    /// Notes that the person of a call stops speaking.
     pub(crate) fn speech_ends(&mut self, call_id: &str, said: &str, clearly: bool) {
         let Some(leg) = self.calls.get_mut(call_id) else { return };
         leg.speaking = None;
@@ -200,7 +200,7 @@ impl World {
         self.overheard(call_id, said);
     }
 
-    /// Something was said on a call.
+    /// Passes words that were said on a call to its activities.
     pub(crate) fn overhears(&mut self, call_id: &str, who: Role, said: &str) {
         self.tell_all(call_id, |_| true, |activity, call, out| activity.overhears(who, said, call, out));
     }
@@ -215,7 +215,7 @@ impl World {
 
     // The end of a call.
 
-    /// Ends what is attached to a call; quietly, without the events that would say so.
+    /// Ends the attached activities of a call; with `quietly`, without their events.
     pub(crate) fn detach(&mut self, call_id: &str, quietly: bool) {
         for key in self.keys(call_id, |running| !running.is_operation()) {
             if !quietly {
@@ -322,7 +322,7 @@ impl World {
         }
     }
 
-    /// Sends an event of a call with a control ID, where there is one.
+    /// Sends an event of a call, with a control ID if there is one.
     fn emit_with(&mut self, call_id: &str, event: &'static str, control_id: Option<String>, mut more: Value) {
         if let Some(control_id) = control_id {
             more["control_id"] = control_id.into();
@@ -345,7 +345,7 @@ impl World {
         }
     }
 
-    /// The person of a call, or the one to whom it is connected.
+    /// The person of a call, or the connected person.
     fn person_of(&self, call_id: &str, who: Role) -> Option<u64> {
         let leg = self.calls.get(call_id)?;
         match who {

@@ -112,7 +112,7 @@ impl World {
         Ok(reply("Answering call"))
     }
 
-    /// A leg is answered: by the program when it came in, by the person when it went out.
+    /// Answers a leg: an inbound one for the program, an outbound one for the person.
     pub(crate) fn answered(&mut self, call_id: &str) {
         let now = self.time.millis();
         let Some(leg) = self.calls.get_mut(call_id) else { return };
@@ -172,7 +172,7 @@ impl World {
         Ok(reply("Ending call"))
     }
 
-    /// A call goes to another application: to the one that is subscribed to the context, or out of sight.
+    /// Hands a call to another application: to the one that is subscribed to the context, or to none.
     pub(crate) fn hand_over(&mut self, call_id: &str, context: Option<String>) {
         self.end_attempts_of(call_id);
         self.leave_everything(call_id, false);
@@ -195,7 +195,7 @@ impl World {
         }
     }
 
-    /// Ends a leg: its operations first, then the call, then what hangs on it.
+    /// Ends a leg: its operations first, then the call, then the legs that depend on it.
     pub(crate) fn end_call(&mut self, call_id: &str, reason: &str, source: &'static str) {
         let now = self.time.millis();
         let abrupt = self.faults.by_hand.ends_calls_abruptly;

@@ -103,7 +103,7 @@ impl World {
         Ok(reply("Leaving conference"))
     }
 
-    /// A call leaves its conference, if it is in one.
+    /// Takes a call out of its conference, if it is in one.
     pub(crate) fn leave_conference(&mut self, call_id: &str) {
         let Some(name) = self.calls.get(call_id).and_then(|leg| leg.conference.clone()) else { return };
         let Some(conference) = self.meetings.conference(&name) else { return };

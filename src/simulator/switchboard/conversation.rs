@@ -99,7 +99,7 @@ impl World {
         });
     }
 
-    /// Keys as the transcript shows them: those of a card stay hidden.
+    /// Digits as the transcript shows them: those of a card stay hidden.
     fn shown_keys(&self, id: u64, keys: &str) -> String {
         let pays = self
             .numbers
@@ -141,7 +141,7 @@ impl World {
         self.did(InteractionKind::Pressed, &name, Some(&call), shown);
     }
 
-    /// Begins to speak, so that it can be understood or not; gives how long it will take.
+    /// Begins to speak, recognizably or not; returns the duration.
     pub(crate) fn say(&mut self, id: u64, text: String, clearly: bool) -> Duration {
         let lasts = span(speaking_seconds(&text));
         let Some(call) =
@@ -191,7 +191,7 @@ impl World {
         self.act(id);
     }
 
-    /// A machine begins its greeting, unless it has.
+    /// Begins the greeting of a machine, unless it has begun.
     pub(crate) fn greeting_begins(&mut self, id: u64) {
         let Some(person) = self.numbers.person_mut(id) else { return };
         if let Greeting::Due(lasts) = person.greeting {
@@ -257,7 +257,7 @@ impl World {
         self.tell(format!("{name} heard the digits {digits}"));
     }
 
-    /// A person's call has ended.
+    /// Notes the end of a person's call.
     pub(crate) fn person_left(&mut self, id: u64, ending: Ending) {
         let Some(person) = self.numbers.person_mut(id) else { return };
         let name = person.name.clone();

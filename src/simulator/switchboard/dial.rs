@@ -18,7 +18,7 @@ fn address(device: &Value) -> String {
     ["to_number", "to", "channel", "url"].iter().find_map(|key| params[key].as_str()).unwrap_or_default().to_owned()
 }
 
-/// Whether a device stands for a call that exists.
+/// `true` if a device stands for an existing call.
 fn is_there(device: &Value) -> bool {
     matches!(device["type"].as_str(), Some("call" | "queue"))
 }
@@ -113,7 +113,7 @@ impl World {
         }
     }
 
-    /// Bridges to a call that exists, named or first in a queue; false when there is none.
+    /// Bridges to an existing call, named or first in a queue; returns `false` if there is none.
     fn takes(&mut self, id: u64, device: &Value) -> bool {
         let Some(attempt) = self.calls.attempt(id) else { return false };
         let (session, Some(parent)) = (attempt.session.clone(), attempt.parent.clone()) else { return false };
@@ -173,7 +173,7 @@ impl World {
         self.after_seconds(limit, end("noAnswer"));
     }
 
-    /// The person who is called answers by hand; `false` if the call does not ring there.
+    /// Answers by hand for the callee; returns `false` if the call does not ring there.
     pub(crate) fn person_answers(&mut self, call_id: &str) -> bool {
         if !self.rings_at_a_person(call_id) {
             return false;
@@ -186,7 +186,7 @@ impl World {
         true
     }
 
-    /// The person who is called declines by hand, for this reason; `false` if the call does not ring there.
+    /// Declines by hand for the callee, for this reason; returns `false` if the call does not ring there.
     pub(crate) fn person_declines(&mut self, call_id: &str, reason: &'static str) -> bool {
         let rings = self.rings_at_a_person(call_id);
         if let Some(person) = self.calls.get(call_id).filter(|_| rings).map(|leg| leg.person) {
@@ -232,7 +232,7 @@ impl World {
         }
     }
 
-    /// One of those who were called will not answer.
+    /// Notes that a callee will not answer.
     pub(crate) fn lost(&mut self, id: u64, call_id: &str, reason: &str) {
         let Some(attempt) = self.calls.attempt_mut(id) else { return };
         attempt.ringing.retain(|other| other != call_id);
@@ -285,7 +285,7 @@ impl World {
         self.bridge_from(parent, child, None);
     }
 
-    /// Bridges two calls; the second may come from a queue, of which its id and its name are given.
+    /// Bridges two calls. If the second one comes from a queue, the queue's ID and name are given.
     fn bridge_from(&mut self, parent: &str, child: &str, queue: Option<(String, String)>) {
         for (one, other) in [(parent, child), (child, parent)] {
             if let Some(leg) = self.calls.get_mut(one) {
@@ -346,7 +346,7 @@ impl World {
         }
     }
 
-    /// The person at a number, and what the number does when it is dialled.
+    /// The person at a number, and the number's behaviour when it is dialled.
     fn callee(&mut self, number: &str) -> (Person, Manner) {
         let (manner, kind, script) = self.numbers.plan_or_new(number).is_called();
         (Person::new(number, kind, script), manner)

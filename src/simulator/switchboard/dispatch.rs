@@ -29,14 +29,14 @@ enum Run {
     Verb(&'static Verb),
     /// The method is a command to a running activity: the family, and the command.
     Command(&'static str, &'static str),
-    /// The service does not have it, although the reference names it.
+    /// The service does not have the method, although the reference names it.
     Refused,
 }
 
 /// The function that carries out a method of a call.
 type Carry = fn(&mut World, &str, &Params) -> Reply;
 
-/// The methods that move calls: name, fields, last event, secrets, and what carries them out.
+/// The methods that move calls: name, fields, last event, secrets, and function.
 const CALLS: &[(&str, &str, Last, bool, Carry)] = &[
     (
         "calling.answer",
@@ -135,7 +135,7 @@ pub(crate) fn methods() -> &'static Methods {
 }
 
 impl World {
-    /// Carries out a request for a call that is there.
+    /// Carries out a request for an existing call.
     pub(crate) fn dispatch_call(&mut self, call_id: &str, method: &str, params: &Params) -> Reply {
         match ROWS.get(method).map(|row| &row.run) {
             Some(Run::Call(carry)) => carry(self, call_id, params),

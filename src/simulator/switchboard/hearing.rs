@@ -32,7 +32,7 @@ impl World {
         listeners
     }
 
-    /// The person of a call has said something: others hear it, and so does what listens to the call.
+    /// Passes the words of a call's person to the connected people and to the activities that listen.
     pub(crate) fn overheard(&mut self, call_id: &str, said: &str) {
         self.overhears(call_id, Role::Remote, said);
         for other in self.listeners(call_id) {

@@ -69,17 +69,17 @@ impl World {
         Ok(started("Leaving queue", call_id, params))
     }
 
-    /// A call leaves its queue, if it is in one.
+    /// Takes a call out of its queue, if it is in one.
     pub(crate) fn leave_queue(&mut self, call_id: &str, tell: bool) {
         self.remove_from_queue(call_id, if tell { Some("leave") } else { None });
     }
 
-    /// A call is taken out of its queue to be connected; gives the queue's id and name.
+    /// Takes a call out of its queue to be connected; returns the queue's ID and name.
     pub(crate) fn dequeue(&mut self, call_id: &str) -> Option<(String, String)> {
         self.remove_from_queue(call_id, Some("dequeue"))
     }
 
-    /// The call that waits longest.
+    /// The call that has waited longest.
     pub(crate) fn first_in_queue(&self, name: &str) -> Option<CallId> {
         self.meetings.queue(name)?.waiting.first().cloned()
     }

@@ -11,7 +11,7 @@ use crate::simulator::wire::ids::Ids;
 use crate::simulator::wire::reply::{Params, Refusal, Reply, refuse, started};
 use crate::simulator::wire::schema::Methods;
 
-/// One verb: its method, what it accepts, and how it begins.
+/// One verb: its method, its fields, and its beginning.
 pub(crate) struct Verb {
     pub(crate) method: &'static str,
     /// The fields of a request, as [`Methods`] reads them.
@@ -37,7 +37,7 @@ impl Verb {
         Self { method, fields, commands: &[], refused: &[], begin, last: Last::OfOperation, secrets: false }
     }
 
-    /// `true` if what it begins runs under a control ID.
+    /// `true` if the verb's activity runs under a control ID.
     pub(crate) fn has_control_id(&self) -> bool {
         self.fields.split(' ').any(|field| field == "control_id:s!")
     }
@@ -53,7 +53,7 @@ impl Verb {
 pub(crate) enum Last {
     /// The request causes no event.
     Never,
-    /// The one that ends the operation with the request's control ID.
+    /// The event that ends the operation with the request's control ID.
     OfOperation,
     /// An event of this type with the request's call ID and, unless there are no values, one of them under this key.
     OnCall(&'static str, &'static str, &'static [&'static str]),
@@ -63,7 +63,7 @@ pub(crate) enum Last {
 
 /// The outcome of a request that begins an activity.
 pub(crate) enum Begun {
-    /// Something runs from now on.
+    /// An activity runs from now on.
     Runs(Box<dyn Activity>, Params),
     /// The request is complete.
     Done(Params),
@@ -85,7 +85,7 @@ pub(crate) enum Turn {
 /// The reason of an activity's end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ends {
-    /// The program stops it.
+    /// The program stops the activity.
     Asked,
     /// The activity's call ends, or is handed over.
     CallEnded,
@@ -96,7 +96,7 @@ pub(crate) enum Ends {
 pub(crate) enum Role {
     /// The person of the call.
     Remote,
-    /// The one to whom the call is connected.
+    /// The person to whom the call is connected.
     Local,
 }
 
@@ -112,36 +112,36 @@ impl Role {
 /// An activity on a call. It never uses the call, the service or the clock: its input is handed in, and its decisions
 /// are handed back.
 pub(crate) trait Activity: Send {
-    /// `play` of `calling.play.stop`.
+    /// The family: `play` of `calling.play.stop`.
     fn family(&self) -> &'static str;
 
     fn turn(&self) -> Turn {
         Turn::Operation
     }
 
-    /// `true` if a command of this name is for it.
+    /// `true` if a command of this name is for the activity.
     fn takes(&self, family: &str, _command: &str) -> bool {
         family == self.family()
     }
 
-    /// A request for it.
+    /// Handles a request for the activity.
     fn command(&mut self, command: &str, params: &Params, call: &View<'_>, out: &mut Steps) -> Reply {
         by_default(self, command, params, call, out)
     }
 
-    /// A time that it has set is up.
+    /// Handles an alarm of the activity.
     fn alarm(&mut self, _name: &'static str, _nth: u64, _call: &View<'_>, _out: &mut Steps) {}
 
-    /// The person presses a key.
+    /// Handles a digit that the person presses.
     fn key(&mut self, _key: char, _call: &View<'_>, _out: &mut Steps) {}
 
-    /// The person begins to speak.
+    /// Notes that the person begins to speak.
     fn speech_begins(&mut self, _said: &str, _call: &View<'_>, _out: &mut Steps) {}
 
-    /// The person stops speaking.
+    /// Notes that the person stops speaking.
     fn speech_ends(&mut self, _said: &str, _clearly: bool, _call: &View<'_>, _out: &mut Steps) {}
 
-    /// Something was said on the call, by whomever.
+    /// Handles words that were said on the call, by any party.
     fn overhears(&mut self, _who: Role, _said: &str, _call: &View<'_>, _out: &mut Steps) {}
 
     /// The number that distinguishes this occasion from earlier ones of the same activity, while there is an occasion.
@@ -153,7 +153,7 @@ pub(crate) trait Activity: Send {
     fn ends(&mut self, why: Ends, call: &View<'_>, out: &mut Steps);
 }
 
-/// The command that most activities have, and no other.
+/// The only command of most activities.
 pub(crate) fn by_default<A: Activity + ?Sized>(
     activity: &mut A,
     command: &str,
@@ -173,7 +173,7 @@ pub(crate) struct View<'a> {
     pub(crate) now: Instant,
     /// Seconds since 1970.
     pub(crate) unix: f64,
-    /// Simulated seconds in a real one.
+    /// Simulated seconds per real second.
     pub(crate) speed: f64,
     pub(crate) call_id: &'a str,
     pub(crate) node_id: &'a str,
@@ -190,7 +190,7 @@ pub(crate) struct View<'a> {
     pub(crate) speaking: Option<&'a str>,
     /// The last digits that the person pressed.
     pub(crate) pressed: &'a str,
-    /// The families of what runs on the call.
+    /// The families of the activities on the call.
     pub(crate) running: Vec<&'static str>,
     pub(crate) project: &'a str,
     pub(crate) script: &'a AgentScript,
@@ -200,7 +200,7 @@ pub(crate) struct View<'a> {
 }
 
 impl View<'_> {
-    /// `true` if something of one of these families runs on the call.
+    /// `true` if an activity of one of these families runs on the call.
     pub(crate) fn runs(&self, families: &[&str]) -> bool {
         self.running.iter().any(|family| families.contains(family))
     }
@@ -230,14 +230,14 @@ pub(crate) struct AgentScript {
 pub(crate) enum Step {
     /// An event with the activity's control ID.
     Emit(&'static str, Value),
-    /// An event without it.
+    /// An event without the control ID.
     Announce(&'static str, Value),
     /// The activity has ended, with its last event, which carries its control ID.
     End(Option<(&'static str, Value)>),
-    /// After so many simulated seconds; setting it again voids the earlier one.
+    /// An alarm after this number of simulated seconds; setting it again replaces the earlier one.
     Alarm(&'static str, u64, f64),
     Disarm(&'static str, u64),
-    /// The program did something to the person, in these words.
+    /// An interaction of the program with the person, with these words.
     Did(InteractionKind, String, Duration),
     /// A line of the transcript.
     Tell(String),
@@ -246,13 +246,13 @@ pub(crate) enum Step {
     /// A text has been heard to its end.
     HeardOut(Role, Option<String>),
     HearsDigits(String),
-    /// The person may go on with the script.
+    /// The person may continue the script.
     GoesOn,
-    /// A machine begins its greeting, if it has not.
+    /// A machine begins its greeting, unless it has begun.
     Greets,
-    /// A document has arrived at the person.
+    /// The person has received a document.
     Faxed(String),
-    /// The program did what the service would not accept.
+    /// A violation by the program.
     Violation(String),
     /// A method is run as if the program had sent it.
     Run(String, Params),

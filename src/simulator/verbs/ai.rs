@@ -82,7 +82,7 @@ struct Agent {
     control_id: Option<String>,
     since: u64,
     held: bool,
-    /// `true` if the program asked for a summary.
+    /// `true` if the program has requested a summary.
     sums_up: bool,
     /// The sentences that the agent is about to say or is saying, by number.
     words: BTreeMap<u64, String>,

@@ -80,7 +80,7 @@ fn binding(params: &Params, call: &View<'_>, out: &mut Steps) -> Result<Binding,
     })
 }
 
-/// The parameters of a bound method with what every method on a call needs.
+/// The parameters of a bound method, with the fields that every method on a call needs.
 fn whole(method: &str, bound: &Params, call: &View<'_>) -> Params {
     let mut params = bound.clone();
     params.insert("node_id".into(), call.node_id.into());

@@ -33,7 +33,7 @@ pub(crate) const PLAY_AND_COLLECT: Verb = Verb {
 
 const EVENT: &str = "calling.call.collect";
 
-/// The alarm of the input: its begin, its next digit, or the silence behind its words.
+/// The alarm of the input: its begin, its next digit, or the silence after its words.
 const INPUT: &str = "input";
 
 /// A collect on a call, with its prompt.
@@ -64,7 +64,7 @@ struct Digits {
 enum Awaits {
     Input,
     Digit,
-    /// The silence behind these words, which were understood or not.
+    /// The silence after these words, which were recognized or not.
     Silence(String, bool),
 }
 
@@ -151,7 +151,7 @@ impl Collecting {
         }
     }
 
-    /// Ends the prompt of a collect, which goes on.
+    /// Ends the prompt of a collect, which continues.
     fn stop_prompt(&mut self, out: &mut Steps) {
         if self.prompt.take().is_some() {
             out.disarm(ITEM);
@@ -178,7 +178,7 @@ impl Collecting {
         self.result(result, out);
     }
 
-    /// A result came: the end of a one-shot collect, a delivery of a continuous one.
+    /// Handles a result: it ends a one-shot collect, and is delivered by a continuous one.
     fn result(&mut self, result: Value, out: &mut Steps) {
         if !self.continuous {
             return self.finish(result, out);

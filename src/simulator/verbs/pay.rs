@@ -182,7 +182,7 @@ fn begin(params: &Params, call: &View<'_>, out: &mut Steps) -> Result<Begun, Ref
 }
 
 impl Payment {
-    /// Asks for the field that is next, or again after an error; processes when there is none.
+    /// Asks for the next field, or again after an error; processes the payment if there is none.
     fn ask(&mut self, error: Option<&'static str>, out: &mut Steps) {
         let Some(field) = self.fields.get(self.at).copied() else { return self.process(out) };
         self.asked += 1;
@@ -201,7 +201,7 @@ impl Payment {
         out.heard_out(Role::Remote, Some(question));
     }
 
-    /// A field is complete, or nothing more came for it.
+    /// Handles a field that is complete, or has timed out.
     fn entered(&mut self, call: &View<'_>, out: &mut Steps) {
         self.asking = None;
         let error = if self.typed.is_empty() { Some("timeout") } else { self.judge(call.unix) };
@@ -219,7 +219,7 @@ impl Payment {
         self.ask(error, out);
     }
 
-    /// The connector is given a second.
+    /// Processes the payment, which takes 1 s.
     fn process(&mut self, out: &mut Steps) {
         self.asking = None;
         out.disarm("key");
@@ -376,7 +376,7 @@ fn passes_check_sum(number: &str) -> bool {
     digits.iter().enumerate().map(weigh).sum::<u32>() % 10 == 0
 }
 
-/// Whether a month and a year, as `MMYY`, are not over; the year is counted in average ones.
+/// `true` if a month and a year, as `MMYY`, are not in the past; the year is counted in average ones.
 fn is_to_come(typed: &str, now: f64) -> bool {
     let part = |from: usize| typed.get(from..from + 2).and_then(|digits| digits.parse::<f64>().ok());
     match (part(0), part(2)) {

@@ -33,7 +33,7 @@ pub(crate) const ITEM: &str = "item";
 /// Duration of an audio file, which is not read, and of a ringtone without a length.
 const AUDIO_SECONDS: f64 = 3.0;
 
-/// Media in a row.
+/// Media that are played in a row.
 pub(crate) struct Playback {
     items: Vec<Item>,
     at: usize,
@@ -75,7 +75,7 @@ impl Playback {
         Ok(Self { items, at: 0, rounds_left, left: 0.0, since: call.now, paused: false })
     }
 
-    /// Begins the item that is next.
+    /// Begins the next item.
     pub(crate) fn start(&mut self, call: &View<'_>, out: &mut Steps) {
         let Some(item) = self.items.get(self.at) else { return };
         let (heard, lasts) = (item.heard.clone(), item.seconds);

@@ -22,11 +22,11 @@ pub(crate) const STATUS: Verb = Verb::new("calling.ai_sidecar.status", "+", |_, 
 
 const FAMILY: &str = "ai_sidecar";
 
-/// An observer; how many events it has told.
+/// A sidecar, with the number of its events so far.
 #[derive(Default)]
 struct Observer {
     ticks: u64,
-    /// The questions that are not answered yet, by number, with their IDs.
+    /// The open questions, by number, with their IDs.
     asked: BTreeMap<u64, (String, String)>,
 }
 

@@ -25,7 +25,7 @@ pub(crate) const STREAM: Verb = Verb {
     )
 };
 
-/// A tap or a stream: what it is, and what its events say.
+/// A tap or a stream, with the fields of its events.
 struct Copying {
     is_tap: bool,
     shown: Value,

@@ -14,7 +14,7 @@ use crate::simulator::wire::ids::Ids;
 use crate::simulator::wire::reply::{Params, Refusal, Reply};
 use crate::simulator::wire::schema::Methods;
 
-/// A verb at work, and all that it has decided.
+/// A running verb, and all its decisions.
 pub(crate) struct Rig {
     activity: Option<Box<dyn Activity>>,
     kind: PersonKind,
@@ -104,7 +104,7 @@ impl Rig {
         }
     }
 
-    /// Lets time pass, with the alarms in it.
+    /// Lets time pass, with its alarms.
     pub(crate) fn pass(&mut self, seconds: f64) {
         let until = self.seconds + seconds;
         while let Some(at) = self.next_alarm(until) {
@@ -132,7 +132,7 @@ impl Rig {
         }
     }
 
-    /// The person says something, in no time.
+    /// Lets the person say a text, without taking time.
     pub(crate) fn says(&mut self, words: &str) {
         self.told_of(|activity, call, out| activity.speech_begins(words, call, out));
         self.told_of(|activity, call, out| activity.speech_ends(words, true, call, out));

@@ -32,7 +32,7 @@ impl fmt::Display for Count {
     }
 }
 
-/// One thing that is expected, or several in their order.
+/// One expected interaction, or several in their order.
 #[derive(Debug)]
 pub enum Expected {
     Interaction(Matcher, Count),
@@ -115,7 +115,7 @@ fn tell_all(line: &mut String, what: &str, all: &[String]) {
     }
 }
 
-/// All that is expected, each with the number that it is found by.
+/// All expectations, each with its number.
 #[derive(Default)]
 pub(crate) struct Book {
     added: u64,
@@ -123,7 +123,7 @@ pub(crate) struct Book {
 }
 
 impl Book {
-    /// Notes what is expected; gives what it is found by.
+    /// Adds an expectation; returns its number.
     pub(crate) fn add(&mut self, expected: Expected) -> u64 {
         self.added += 1;
         self.all.push((self.added, expected));
@@ -135,7 +135,7 @@ impl Book {
         self.all.iter_mut().find(|(known, _)| *known == id).map(|(_, expected)| expected)
     }
 
-    /// Takes all of it, to be judged.
+    /// Takes all expectations, to be checked.
     pub(crate) fn take(&mut self) -> Vec<Expected> {
         std::mem::take(&mut self.all).into_iter().map(|(_, expected)| expected).collect()
     }

@@ -9,7 +9,7 @@ pub(crate) enum Incoming {
     Reply { id: Value },
 }
 
-/// Sorts a frame by the rules of JSON-RPC, or says what is wrong with it.
+/// Sorts a frame by the rules of JSON-RPC, or returns the error in it.
 pub(crate) fn sort(frame: &Value) -> Result<Incoming, String> {
     let Some(object) = frame.as_object() else { return Err("the frame is not an object".into()) };
     if object.get("jsonrpc").and_then(Value::as_str) != Some("2.0") {

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 /// The source of IDs and of numbers that distinguish things.
 pub(crate) struct Ids {
-    /// The part of all IDs that tells one run from another.
+    /// The part of all IDs that distinguishes one run from another.
     run: Uuid,
     last: AtomicU64,
 }
@@ -16,7 +16,7 @@ impl Ids {
         Self { run: seed.map_or_else(Uuid::new_v4, seeded), last: AtomicU64::new(0) }
     }
 
-    /// A fresh ID. Its first group is `mark`, which says what it is for.
+    /// Creates a new ID. Its first group is `mark`, which stands for its purpose.
     pub(crate) fn fresh(&self, mark: u32) -> String {
         self.shaped(mark, self.number())
     }
@@ -26,7 +26,7 @@ impl Ids {
         format!("{mark:08x}-{a:04x}-{b:04x}-8000-{number:012x}")
     }
 
-    /// A number that no other thing of this run has.
+    /// A number that is unique in this run.
     pub(crate) fn number(&self) -> u64 {
         self.last.fetch_add(1, Ordering::Relaxed) + 1
     }

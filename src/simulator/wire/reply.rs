@@ -21,7 +21,7 @@ pub(crate) fn refuse<T>(code: i64, message: impl Into<String>) -> Result<T, Refu
     Err(Refusal { code, message: message.into() })
 }
 
-/// Refuses a field whose value is none of these.
+/// Rejects a field whose value is none of these.
 pub(crate) fn one_of(params: &Params, key: &str, values: &[&str]) -> Result<(), Refusal> {
     match text(params, key) {
         Some(value) if !values.contains(&value) => {
@@ -31,14 +31,14 @@ pub(crate) fn one_of(params: &Params, key: &str, values: &[&str]) -> Result<(), 
     }
 }
 
-/// The fields of a reply.
+/// The fields of a response.
 pub(crate) fn reply(message: &str) -> Params {
     let mut fields = Map::new();
     fields.insert("message".into(), message.into());
     fields
 }
 
-/// The fields of a reply about something that runs on a call under a control ID.
+/// The fields of a response about an activity with a control ID.
 pub(crate) fn started(message: &str, call_id: &str, params: &Params) -> Params {
     let mut fields = reply(message);
     fields.insert("call_id".into(), call_id.into());

@@ -13,7 +13,7 @@ use crate::simulator::wire::reply::{Params, Refusal, refuse};
 /// The fields that other clients add to every request about calls and messages; the service accepts them.
 const ANY_REQUEST: &str = "protocol:s project_id:s";
 
-/// Methods that the published material names and the simulator refuses, with the reason.
+/// Methods that the documentation names and the simulator rejects, with the reason.
 const REFUSED: &[(&str, &str)] = &[
     ("signalwire.execute", "is a legacy method"),
     ("signalwire.event", "is for the service to send"),
@@ -209,7 +209,7 @@ enum SchemaError {
 /// The errors in a request, as sentences, and whether it is rejected for them.
 pub(crate) type Judgement = (Vec<String>, Result<(), Refusal>);
 
-/// Methods and what they accept.
+/// Methods and their fields.
 pub(crate) struct Methods(HashMap<&'static str, Vec<Field>>);
 
 impl Methods {
@@ -237,7 +237,7 @@ impl Methods {
         fields.is_some_and(|fields| fields.iter().any(|field| field.name == name && field.required))
     }
 
-    /// Whether a request has the form that the service asks for.
+    /// Checks a request; returns its errors, and whether it is rejected.
     pub(crate) fn judge(&self, method: &str, params: &Params, allow_unknown_fields: bool) -> Judgement {
         if !self.knows(method) {
             let why = refused(method).unwrap_or("there is no such method");
@@ -261,7 +261,7 @@ impl Methods {
         (violations, refusal)
     }
 
-    /// All that is wrong with the parameters of a request; nothing for a method that is not known.
+    /// Everything that is wrong with the parameters of a request; empty for an unknown method.
     fn check(&self, method: &str, params: &Params) -> Vec<SchemaError> {
         let mut errors = Vec::new();
         if let Some(fields) = self.0.get(method) {

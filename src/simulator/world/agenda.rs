@@ -4,13 +4,13 @@ use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
 use std::time::Instant;
 
-/// The heap of what is due. `W` is what it is done to.
+/// The heap of pending jobs. `W` is the type that the jobs change.
 pub(crate) struct Agenda<W> {
     timers: BinaryHeap<Reverse<Timer<W>>>,
     added: u64,
 }
 
-/// Something to be done later.
+/// A job for later.
 pub(crate) type Job<W> = Box<dyn FnOnce(&mut W) + Send>;
 
 /// A job with its time.
@@ -47,7 +47,7 @@ impl<W> Default for Agenda<W> {
 }
 
 impl<W> Agenda<W> {
-    /// Adds something; of what is due at one moment, the first that was added is the first.
+    /// Adds a job. Jobs of the same moment run in the order in which they were added.
     pub(crate) fn add(&mut self, at: Instant, job: Job<W>) {
         self.added += 1;
         self.timers.push(Reverse(Timer { at, sequence: self.added, job }));
@@ -57,7 +57,7 @@ impl<W> Agenda<W> {
         self.timers.peek().map(|Reverse(timer)| timer.at)
     }
 
-    /// Takes the first of what is due.
+    /// Takes the first job that is due.
     pub(crate) fn take_due(&mut self, now: Instant) -> Option<Job<W>> {
         if self.next_due()? > now {
             return None;

@@ -17,7 +17,7 @@ pub(crate) struct Leg {
     pub(crate) call_id: CallId,
     pub(crate) node_id: String,
     pub(crate) segment_id: String,
-    /// The session that controls it; empty while no session was offered it.
+    /// The session that controls the call; empty until it is offered to one.
     pub(crate) session: SessionId,
     pub(crate) tag: Option<String>,
     pub(crate) context: String,
@@ -31,20 +31,20 @@ pub(crate) struct Leg {
     /// The activities on the call, oldest first.
     pub(crate) running: BTreeMap<u64, Running>,
     pub(crate) control_ids: HashSet<String>,
-    /// The leg it is bridged to.
+    /// The leg that the call is bridged to.
     pub(crate) peer: Option<CallId>,
-    /// The call on whose behalf `calling.connect` made this leg.
+    /// The call on whose behalf `calling.connect` created this leg.
     pub(crate) parent: Option<CallId>,
     /// The attempt to reach a person that the call belongs to, while the attempt runs.
     pub(crate) attempt: Option<u64>,
-    /// The sessions that passed it.
+    /// The sessions that passed the call.
     pub(crate) passed: Vec<SessionId>,
-    /// Since when its person is speaking, and what.
+    /// The time since when the call's person speaks, and the words.
     pub(crate) speaking: Option<(String, Instant)>,
     /// The last digits that the call's person pressed.
     pub(crate) pressed: String,
     pub(crate) held: bool,
-    /// The name of the conference that it is in.
+    /// The name of the conference that the call is in.
     pub(crate) conference: Option<String>,
     pub(crate) stay: Option<QueueEntry>,
     pub(crate) referring: bool,
@@ -61,12 +61,12 @@ pub(crate) struct QueueEntry {
     pub(crate) mark: u64,
 }
 
-/// Something that runs on a call.
+/// An activity on a call.
 pub(crate) struct Running {
     pub(crate) control_id: Option<String>,
     pub(crate) family: &'static str,
     pub(crate) turn: Turn,
-    /// The alarms that are set, and the number of the timer that is theirs.
+    /// The alarms that are set, and the number of their timer.
     pub(crate) alarms: BTreeMap<(&'static str, u64), u64>,
     /// The activity; `None` while an occasion is passed to it.
     pub(crate) what: Option<Box<dyn Activity>>,
@@ -78,7 +78,7 @@ impl Running {
         Self { control_id, family, turn, alarms: BTreeMap::new(), what: Some(what) }
     }
 
-    /// `true` if it is an operation, and not only attached to the call.
+    /// `true` if the activity is an operation, and not only attached to the call.
     pub(crate) fn is_operation(&self) -> bool {
         !matches!(self.turn, Turn::Attached(_))
     }
@@ -88,7 +88,7 @@ impl Running {
 /// wins.
 pub(crate) struct Attempt {
     pub(crate) session: SessionId,
-    /// The call to bridge the winner to; without one it is a dial.
+    /// The call to which the winner is bridged; `None` for a dial.
     pub(crate) parent: Option<CallId>,
     pub(crate) tag: String,
     pub(crate) groups: VecDeque<Vec<Value>>,
@@ -131,7 +131,7 @@ const WITHOUT_SEGMENT: &[&str] = &[
 ];
 
 impl Leg {
-    /// A leg that has just been made: its ID and segment, where it is, and who is on it.
+    /// A new leg: its ID and segment, its ends, and its person.
     pub(crate) fn new(ids: (CallId, String), node_id: String, person: u64, inbound: bool, device: Value) -> Self {
         Self {
             call_id: ids.0,
@@ -169,7 +169,7 @@ impl Leg {
         keys.iter().find_map(|key| params[key].as_str()).unwrap_or_default()
     }
 
-    /// The operations on it, oldest first, without what is only attached to it.
+    /// The operations on the call, oldest first, without attached activities.
     pub(crate) fn operations(&self) -> impl Iterator<Item = &Running> {
         self.running.values().filter(|running| running.is_operation())
     }
@@ -179,7 +179,7 @@ impl Leg {
         self.operations().find(|running| running.control_id.as_deref() == Some(control_id))
     }
 
-    /// `true` if something of one of these families runs on it.
+    /// `true` if an activity of one of these families runs on the call.
     pub(crate) fn runs(&self, families: &[&str]) -> bool {
         self.running.values().any(|running| families.contains(&running.family))
     }
@@ -216,7 +216,7 @@ impl Leg {
         fields
     }
 
-    /// The event that says how it ended.
+    /// The event of the call's end.
     pub(crate) fn end_event(&self, reason: &str, source: &str) -> Value {
         let mut fields = self.state_event();
         fields.insert("call_state".into(), State::Ended.name().into());
@@ -268,7 +268,7 @@ impl Calls {
         self.legs.values()
     }
 
-    /// A call waits until a session is subscribed to its context.
+    /// Lets a call wait until a session is subscribed to its context.
     pub(crate) fn waits(&mut self, call_id: &str) {
         self.unrouted.push_back(call_id.to_owned());
     }

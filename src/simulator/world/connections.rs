@@ -21,7 +21,7 @@ pub(crate) struct Conn {
     pub(crate) out: Sender<Out>,
     pub(crate) unread: Arc<AtomicUsize>,
     pub(crate) socket: Arc<Link>,
-    /// The client lives in another time, so that no deadline of this one holds for it.
+    /// `true` if the client lives in another time, whose deadlines are unknown here.
     pub(crate) foreign: bool,
     pub(crate) session: Option<SessionId>,
     /// The response to the connect was sent, which may be lost on the way.
@@ -59,7 +59,7 @@ impl Conn {
         }
     }
 
-    /// False when the id was used before.
+    /// Returns `false` if the ID was used before.
     pub(crate) fn note_id(&mut self, id: &str) -> bool {
         if !self.ids.insert(id.to_owned()) {
             return false;
@@ -74,7 +74,7 @@ impl Conn {
     }
 }
 
-/// The connections that there are, by their number.
+/// The open connections, by their number.
 #[derive(Default)]
 pub(crate) struct Connections {
     all: BTreeMap<u64, Conn>,
@@ -82,7 +82,7 @@ pub(crate) struct Connections {
 }
 
 impl Connections {
-    /// Adds a connection, and gives its number, counted from 1.
+    /// Adds a connection, and returns its number, counted from 1.
     pub(crate) fn open(&mut self, connection: Conn) -> u64 {
         self.ever += 1;
         self.all.insert(self.ever, connection);
@@ -118,7 +118,7 @@ impl Connections {
         self.ever
     }
 
-    /// Forgets the events that wait for an acknowledgement, but those that are kept.
+    /// Forgets the events that wait for an acknowledgement, except those that are kept.
     pub(crate) fn retain_unacked(&mut self, keep: impl Fn(&Unacked) -> bool) {
         self.all.values_mut().for_each(|connection| connection.unacked.retain(|_, event| keep(event)));
     }

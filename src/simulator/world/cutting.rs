@@ -64,8 +64,8 @@ impl World {
         Some(cut)
     }
 
-    /// Ends a connection behind what was sent over it already, without a word. What was not acknowledged is to be
-    /// sent again after a resume, where missed events are.
+    /// Ends a connection after the bytes that were sent already, without a Close. Events without an acknowledgement
+    /// are sent again after a resume if missed events are replayed.
     pub(crate) fn end_here(&mut self, conn: u64) {
         self.faults.cutting.forget(conn);
         let Some(mut connection) = self.connections.close(conn) else { return };

@@ -21,7 +21,7 @@ const KEPT: usize = 10_000;
 /// A call, or one operation on it.
 pub(crate) type Ended = (CallId, Option<String>);
 
-/// An event that is not acknowledged yet.
+/// An event without an acknowledgement.
 pub(crate) struct Unacked {
     pub(crate) sent: Instant,
     /// The object whose end the event reports.
@@ -47,7 +47,7 @@ impl EndedIndex {
         }
     }
 
-    /// Since when a client has known of an end.
+    /// The time since when a client has known of an end.
     pub(crate) fn known_since(&self, ended: &Ended) -> Option<Instant> {
         self.since.get(ended).copied()
     }

@@ -68,7 +68,7 @@ impl Meetings {
         self.conferences.get_mut(name)
     }
 
-    /// The conference of this name, made when there is none.
+    /// The conference with this name; creates it if there is none.
     pub(crate) fn conference_or(&mut self, name: &str, new: impl FnOnce() -> Conference) -> &mut Conference {
         self.conferences.entry(name.to_owned()).or_insert_with(new)
     }
@@ -85,7 +85,7 @@ impl Meetings {
         self.queues.get_mut(name)
     }
 
-    /// The queue of this name, made when there is none.
+    /// The queue with this name; creates it if there is none.
     pub(crate) fn queue_or_new(&mut self, name: &str) -> &mut Queue {
         self.queues.entry(name.to_owned()).or_default()
     }

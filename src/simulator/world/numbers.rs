@@ -18,7 +18,7 @@ pub(crate) enum Outlook {
     Delivered,
     Undelivered(String),
     Failed(String),
-    /// The service does not take it at all.
+    /// The service rejects the message.
     Refused(i64, String),
 }
 
@@ -42,7 +42,7 @@ impl Outlooks {
     }
 }
 
-/// A text that the program sent.
+/// A text message of the program.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Text {
@@ -52,7 +52,7 @@ pub struct Text {
     pub to: String,
     /// Text of the message. Empty if it has media only.
     pub body: String,
-    /// The addresses of its media.
+    /// The URLs of the message's media.
     pub media: Vec<String>,
 }
 
@@ -65,7 +65,7 @@ pub(crate) struct Numbers {
     unlisted: NumberPlan,
     outlooks: HashMap<String, Outlooks>,
     texts_sent: Vec<Text>,
-    /// Texts for contexts that no session is subscribed to.
+    /// Text messages for contexts without a subscribed session.
     unrouted: VecDeque<(String, Value)>,
     script: AgentScript,
 }
@@ -87,7 +87,7 @@ impl Numbers {
         self.people.remove(&id);
     }
 
-    /// Everybody who is on a call at this number, in the order of the calls.
+    /// All people on a call at this number, in the order of the calls.
     pub(crate) fn people_at(&self, number: &str) -> Vec<u64> {
         let there = |person: &Person| person.name == number && person.answered && person.ending.is_none();
         let mut all: Vec<u64> = self.people.iter().filter(|(_, person)| there(person)).map(|(id, _)| *id).collect();
@@ -134,7 +134,7 @@ impl Numbers {
         &self.texts_sent
     }
 
-    /// A text waits for a session that is subscribed to its context.
+    /// Lets a text message wait for a session that is subscribed to its context.
     pub(crate) fn text_waits(&mut self, context: String, event: Value) {
         self.unrouted.push_back((context, event));
     }

@@ -8,15 +8,15 @@ use serde_json::Value;
 use crate::simulator::line::link::Link;
 use crate::simulator::world::calls::SessionId;
 
-/// Whether an event of this type and payload is the one that is waited for.
+/// `true` if an event of this type and payload is the awaited one.
 pub(crate) type Trigger = Box<dyn Fn(&str, &Value) -> bool + Send>;
 
-/// A reply that is kept until something else has been sent.
+/// A response that is held back until another frame has been sent.
 pub(crate) struct LateReply {
     pub(crate) conn: u64,
     pub(crate) method: String,
     pub(crate) frame: Value,
-    /// The event after which it goes out, when it is not released by hand.
+    /// The event after which the response is sent, unless it is released by hand.
     pub(crate) after: Option<Trigger>,
     /// `true` if the event has been sent, or is about to be.
     is_due: bool,
@@ -28,7 +28,7 @@ impl LateReply {
     }
 }
 
-/// An event that is kept back, so that a reply can go out before it.
+/// An event that is held back, so that a response can be sent before it.
 pub(crate) struct PendingEvent {
     pub(crate) session: SessionId,
     pub(crate) event_type: &'static str,
@@ -39,7 +39,7 @@ pub(crate) struct PendingEvent {
 /// Smallest number of IDs of frames sent by hand that are kept.
 const BY_HAND: usize = 10_000;
 
-/// The ids of frames that were sent by hand: the last ones of them, because a million may be sent.
+/// The IDs of frames that were sent by hand; only the last ones, because a million may be sent.
 #[derive(Default)]
 struct ByHand {
     recent: HashSet<String>,
@@ -59,19 +59,19 @@ impl ByHand {
     }
 }
 
-/// All that waits to be sent, or to be closed.
+/// The frames that wait to be sent, and the sockets that wait to be closed.
 #[derive(Default)]
 pub(crate) struct Outbox {
-    /// Events that are kept back until their request is answered.
+    /// Events that are held back until their request has its response.
     corked: Option<Vec<PendingEvent>>,
     late: Vec<LateReply>,
-    /// Frames sent by hand: answers to them are in order, however often they come.
+    /// Frames that were sent by hand: any number of responses to them is allowed.
     by_hand: ByHand,
     to_close: Vec<Arc<Link>>,
 }
 
 impl Outbox {
-    /// Keeps events back, until [`uncork`](Self::uncork).
+    /// Holds events back, until [`uncork`](Self::uncork).
     pub(crate) fn cork(&mut self) {
         self.corked = Some(Vec::new());
     }
@@ -80,7 +80,7 @@ impl Outbox {
         self.corked.take().unwrap_or_default()
     }
 
-    /// Keeps an event back, or gives it back when events go out at once.
+    /// Holds an event back, or returns it if events are sent at once.
     pub(crate) fn keep(&mut self, event: PendingEvent) -> Option<PendingEvent> {
         match &mut self.corked {
             Some(waiting) => {
@@ -91,29 +91,29 @@ impl Outbox {
         }
     }
 
-    /// Keeps a reply back.
+    /// Holds a response back.
     pub(crate) fn hold(&mut self, reply: LateReply) {
         self.late.push(reply);
     }
 
-    /// Notes which replies go out behind this event.
+    /// Marks the responses that are sent after this event.
     pub(crate) fn note_event(&mut self, event_type: &str, params: &Value) {
         for reply in &mut self.late {
             reply.is_due |= reply.after.as_ref().is_some_and(|fits| fits(event_type, params));
         }
     }
 
-    /// Takes the replies whose event has gone out.
+    /// Takes the responses whose event has been sent.
     pub(crate) fn take_due(&mut self) -> Vec<LateReply> {
         self.take(|reply| reply.is_due)
     }
 
-    /// Takes the replies of a method.
+    /// Takes the responses of a method.
     pub(crate) fn take_of(&mut self, method: &str) -> Vec<LateReply> {
         self.take(|reply| reply.method == method)
     }
 
-    /// Forgets the replies of a connection.
+    /// Forgets the responses of a connection.
     pub(crate) fn forget(&mut self, conn: u64) {
         self.late.retain(|reply| reply.conn != conn);
     }

@@ -28,7 +28,7 @@ impl World {
         since.is_some_and(|since| now.saturating_duration_since(since) >= self.settings.known_for)
     }
 
-    /// Refuses a request for a call that is not there.
+    /// Rejects a request for a call that does not exist.
     pub(crate) fn no_such_call<A>(&mut self, call_id: &str, method: &str) -> Result<A, Refusal> {
         // A test may have sent events of calls with IDs of its own.
         if !self.ids.is_ours(CALL, call_id) && !self.record.tells_of(call_id) {
@@ -39,7 +39,7 @@ impl World {
         refuse(404, "Call does not exist")
     }
 
-    /// Refuses a command for an operation that does not run.
+    /// Rejects a command for an operation that does not run.
     pub(crate) fn no_such_operation<A>(&mut self, call_id: &str, control_id: &str, method: &str) -> Result<A, Refusal> {
         let leg = self.calls.get(call_id);
         let family = leg.and_then(|leg| leg.operation(control_id)).map(|running| running.family);

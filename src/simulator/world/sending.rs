@@ -15,11 +15,11 @@ use crate::simulator::world::ended::Unacked;
 use crate::simulator::world::outbox::PendingEvent;
 use crate::simulator::world::state::World;
 
-/// A client that does not read is cut when this much waits for it.
+/// Number of waiting bytes at which a client that does not read is cut.
 const UNREAD_LIMIT: usize = 64 << 20;
 
 impl World {
-    /// Sends a frame, and lets go wrong with it what is to go wrong.
+    /// Sends a frame, and applies faults to it.
     pub(crate) fn send(&mut self, conn: u64, kind: FrameKind, method: &str, frame: Value) {
         if self.faults.is_frozen() || !self.connections.is_open(conn) {
             return;
@@ -59,7 +59,7 @@ impl World {
         }
     }
 
-    /// Gives the writer of a connection something to do, as late as the latency of the line has it.
+    /// Gives an order to the writer of a connection, with the latency of the line.
     pub(crate) fn pass_on(&mut self, conn: u64, out: Out) {
         let arrival = self.arrival(conn, Way::ToClient);
         let Some(connection) = self.connections.get(conn) else { return };
@@ -87,7 +87,7 @@ impl World {
         self.record.frame(at, direction, kind, conn, method, Frame::Json(frame));
     }
 
-    /// Closes a connection at once: what is queued is lost.
+    /// Closes a connection at once: queued frames are lost.
     pub(crate) fn cut(&mut self, conn: u64) {
         if let Some(connection) = self.connections.close(conn) {
             self.outbox.close(Arc::clone(&connection.socket));
@@ -102,7 +102,7 @@ impl World {
         }
     }
 
-    /// Sends the events that were kept back, so that a reply could go out before them.
+    /// Sends the events that were held back, after the response that had to be sent before them.
     pub(crate) fn uncork(&mut self) {
         for event in self.outbox.uncork() {
             self.push(event);
@@ -158,7 +158,7 @@ impl World {
         (id, frame)
     }
 
-    /// Sends an event to the connection of a session, or keeps it for a resume when that was asked for.
+    /// Sends an event to the connection of a session, or keeps it for a resume if missed events are replayed.
     pub(crate) fn deliver(&mut self, session: &str, event_type: &str, id: String, frame: Value) {
         let Some(known) = self.sessions.get_mut(session) else { return };
         let Some(conn) = known.conn else {
@@ -172,7 +172,7 @@ impl World {
 
     // What the program did.
 
-    /// The program did something to the person of a call.
+    /// Records an interaction of the program with the person of a call.
     pub(crate) fn record_interaction(&mut self, call_id: &str, kind: InteractionKind, words: &str) {
         let Some(person) = self.calls.get(call_id).map(|leg| leg.person) else { return };
         let who = self.person_name(person);

@@ -11,7 +11,7 @@ pub(crate) struct Session {
     pub(crate) conn: Option<u64>,
     pub(crate) contexts: BTreeSet<String>,
     pub(crate) authorization_state: String,
-    /// Events that found no connection, for a resume: type, id, frame.
+    /// Events that found no connection, for a resume: type, ID, frame.
     pub(crate) missed: Vec<(String, String, Value)>,
     /// Time of the session's last offer; the session that has waited longest is next.
     last_offer: u64,
@@ -22,13 +22,13 @@ impl Session {
         Self { conn: None, contexts: BTreeSet::new(), authorization_state, missed: Vec::new(), last_offer: 0 }
     }
 
-    /// `true` if something in this context can be offered to it.
+    /// `true` if calls and messages of this context can be offered to the session.
     fn takes(&self, context: &str) -> bool {
         self.conn.is_some() && self.contexts.contains(context)
     }
 }
 
-/// The sessions that are remembered, connected or not.
+/// The sessions that are kept, connected or not.
 #[derive(Default)]
 pub(crate) struct Sessions {
     all: BTreeMap<SessionId, Session>,
@@ -57,12 +57,12 @@ impl Sessions {
         self.all.clear();
     }
 
-    /// `true` if a session is connected that takes something in this context.
+    /// `true` if a connected session is subscribed to this context.
     pub(crate) fn any_for(&self, context: &str, except: &[SessionId]) -> bool {
         self.all.iter().any(|(name, session)| session.takes(context) && !except.contains(name))
     }
 
-    /// The connected session that waits longest for something in this context.
+    /// The connected session that has waited longest for an offer of this context.
     pub(crate) fn next_for(&mut self, context: &str, except: &[SessionId]) -> Option<SessionId> {
         self.offers += 1;
         let fitting = self.all.iter_mut().filter(|(name, session)| session.takes(context) && !except.contains(name));

@@ -18,9 +18,9 @@ pub(crate) struct Shared {
     pub(crate) world: Mutex<World>,
     /// The expectations, under a lock of their own.
     pub(crate) expected: Mutex<Book>,
-    /// Rung after every change.
+    /// The bell that rings after every change.
     pub(crate) bell: Condvar,
-    /// Rung when the timer thread has to look again.
+    /// The bell that rings when the timer thread has to check again.
     pub(crate) timer_bell: Condvar,
 }
 
@@ -57,7 +57,7 @@ impl Shared {
         answer
     }
 
-    /// Waits until `look` finds something; `None` when the deadline came first or the simulator stopped.
+    /// Waits until `look` returns a value; `None` if the deadline comes first or the simulator stops.
     pub(crate) fn wait_for<R>(&self, until: Deadline, mut look: impl FnMut(&mut World) -> Option<R>) -> Option<R> {
         let mut world = self.world.lock();
         loop {

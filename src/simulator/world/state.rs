@@ -26,7 +26,7 @@ use crate::simulator::world::time::Time;
 /// The prefix of the IDs of calls.
 pub(crate) const CALL: u32 = 0xca11;
 
-/// All state of the service. Each part is changed by its own few methods.
+/// All state of the service. Only the methods of a part change it.
 pub(crate) struct World {
     pub(crate) time: Time<Self>,
     pub(crate) ids: Ids,
@@ -109,7 +109,7 @@ impl World {
         self.record.tell(line);
     }
 
-    /// A client did what the service would not accept.
+    /// Records a violation by a client.
     pub(crate) fn violation(&mut self, what: String) {
         self.record.violation(what);
     }

@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 use crate::clock::Clock;
 use crate::simulator::world::agenda::{Agenda, Job};
 
-/// The clock, and what is due. `W` is what it is done to.
+/// The clock, and the pending jobs. `W` is the type that the jobs change.
 pub(crate) struct Time<W> {
     clock: Clock,
     started: Instant,
-    /// Simulated seconds in a real one.
+    /// Simulated seconds per real second.
     speed: f64,
     agenda: Agenda<W>,
 }
@@ -37,7 +37,7 @@ impl<W> Time<W> {
         self.clock.now().saturating_duration_since(self.started)
     }
 
-    /// The moment after a span of real time. `None` when it is further away than time goes.
+    /// The moment after a span of real time. `None` if it is beyond the range of the clock.
     pub(crate) fn after(&self, span: Duration) -> Option<Instant> {
         self.clock.after(span)
     }
@@ -86,7 +86,7 @@ impl<W> Time<W> {
         self.agenda.next_due()
     }
 
-    /// Takes the first of what is due.
+    /// Takes the first job that is due.
     pub(crate) fn take_due(&mut self) -> Option<Job<W>> {
         self.agenda.take_due(self.clock.now())
     }
