@@ -37,7 +37,7 @@ use serde_json::Value;
 pub use row::{Column, Row, RowKind};
 use story::Story;
 
-/// The newest version of a trace that is understood.
+/// The newest version of a trace that can be read.
 const VERSION: u64 = 1;
 
 /// A ladder: the rows of a trace or a journal, in the order in which they happened.

@@ -28,7 +28,7 @@ pub(crate) struct Injected {
     ignores_pings: bool,
 }
 
-/// A fault that is injected.
+/// An injected fault.
 struct Active {
     id: u64,
     fault: Fault,

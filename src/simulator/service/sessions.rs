@@ -10,7 +10,7 @@ use crate::simulator::world::state::World;
 use serde_json::{Map, Value, json};
 
 impl World {
-    /// A connection has finished its handshakes.
+    /// Registers a connection that has finished its handshakes.
     pub(crate) fn connected(&mut self, connection: Conn) -> u64 {
         self.connections.open(connection)
     }
@@ -59,7 +59,7 @@ impl World {
         }
     }
 
-    /// Judges a `signalwire.connect`; gives the session and whether it is an old one.
+    /// Checks a `signalwire.connect`; returns the session and whether it is an old one.
     fn authenticate(&mut self, conn: u64, params: &Params) -> Result<(SessionId, bool), Refusal> {
         let version = frame::object(params, "version");
         let part = |name| version.and_then(|version| version.get(name)).and_then(Value::as_i64);
@@ -108,7 +108,7 @@ impl World {
         })
     }
 
-    /// A fresh JWT on an open connection; when it is refused, the connection and its session stay as they are.
+    /// Checks a new JWT on an open connection. If it is rejected, the connection and its session stay unchanged.
     pub(crate) fn on_reauthenticate(&mut self, params: &Params) -> Reply {
         let given = frame::object(params, "authentication");
         let jwt = given.and_then(|given| text(given, "jwt_token")).filter(|jwt| !jwt.is_empty());
@@ -196,7 +196,7 @@ impl World {
         Ok(reply("Unreceiving events"))
     }
 
-    /// Closes a connection in good order, after what is queued for it.
+    /// Closes a connection regularly, after its queued frames.
     pub(crate) fn close(&mut self, conn: u64) {
         self.close_with(conn, Out::Close);
     }
@@ -210,7 +210,7 @@ impl World {
         }
     }
 
-    /// Announces the end of every connection, as before maintenance, and closes them a moment later.
+    /// Announces the end of every connection, as before maintenance, and closes them 200 ms later.
     pub(crate) fn ask_to_reconnect(&mut self, restart: bool) {
         for conn in self.connections.numbers() {
             let id = self.ids.fresh(0xd15c);

@@ -289,7 +289,7 @@ impl World {
         }
     }
 
-    /// Ends a connection with a reset: its reader leaves the answer to a ping unread.
+    /// Ends a connection with a reset: its reader leaves the response to a ping unread.
     fn reset(&mut self, conn: u64) {
         if let Some(connection) = self.connections.close(conn) {
             connection.socket.will_reset();
@@ -359,7 +359,7 @@ impl World {
         }
     }
 
-    /// Sends the last event of a type once more.
+    /// Sends the last event of a type again.
     pub(crate) fn again(&mut self, event_type: &str, fresh_id: bool, conns: &[u64]) {
         let last = self.record.last(|entry| entry.kind() == FrameKind::Event && entry.method() == event_type);
         let Some(mut frame) = last.and_then(|entry| serde_json::from_str::<Value>(&entry.text()).ok()) else { return };
