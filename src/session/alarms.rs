@@ -47,7 +47,7 @@ impl Alarm {
             Self::CallPassed => ("inbound call was passed back", "inbound calls were passed back"),
             Self::CallLeft => ("call could not be cleaned up", "calls could not be cleaned up"),
             Self::MessageDropped => ("inbound message was dropped", "inbound messages were dropped"),
-            Self::MessageForgotten => ("sent message is followed no longer", "sent messages are followed no longer"),
+            Self::MessageForgotten => ("sent message is no longer tracked", "sent messages are no longer tracked"),
             Self::NoticeDropped => ("event was dropped", "events were dropped"),
             Self::CallDropped => ("inbound call was dropped", "inbound calls were dropped"),
             Self::LegDropped => ("dial had too many calls", "dials had too many calls"),

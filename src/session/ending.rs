@@ -15,8 +15,8 @@ use crate::workers::{self, Workers};
 /// Time that `disconnect()` waits for the reader and the writer to end.
 const JOIN_LIMIT: Duration = Duration::from_secs(2);
 
-/// Why a connection ends that the service asked to close.
-const LEAVING: &str = "the service asked to reconnect";
+/// End reason of a connection that the service requested to close.
+const LEAVING: &str = "the service requested a reconnect";
 
 /// Time that the service has to answer our Close before the socket is cut.
 const GOODBYE: Duration = Duration::from_millis(250);
@@ -82,7 +82,7 @@ impl Session {
         }
         let limit = Clock::real().after(JOIN_LIMIT);
         if self.ended.wait(&self.clock, self.clock.after(JOIN_LIMIT)).is_none() {
-            log::warn!("the connection to {} takes long to close; no longer waiting for it", self.host());
+            log::warn!("closing the connection to {} takes too long: no longer waiting for it", self.host());
             return;
         }
         let threads = std::mem::take(&mut *self.threads.lock());
@@ -100,7 +100,7 @@ impl Session {
         self.ended.wait(&self.clock, None).flatten()
     }
 
-    /// Sends a Close on the connection that the service asked to close, behind everything that is queued.
+    /// Sends a close frame on the connection that the service requested to close, after everything that is queued.
     pub(super) fn leave(&self, generation: u64) {
         if let Some(link) = self.watch.lock().link.as_mut().filter(|link| link.generation == generation) {
             link.cut.get_or_insert(LEAVING);

@@ -2,10 +2,10 @@
 
 use crate::secret::Secret;
 
-/// Contexts, protocol string and credentials of a client, as the service was or will be told.
+/// Contexts, protocol string and credentials of a client, as they were or will be sent to the service.
 #[derive(Default)]
 pub(super) struct Identity {
-    /// The contexts that the program subscribes to, in the order in which it asked for them.
+    /// The contexts that the program subscribes to, in the order of its requests.
     contexts: Vec<String>,
     /// The protocol string of the session. Empty before the first session.
     protocol: String,

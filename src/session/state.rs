@@ -19,7 +19,7 @@ pub enum LinkState {
     Connecting,
     /// Connected and authenticated; contexts are subscribed.
     Online {
-        /// Whether the earlier session was resumed. If so, its calls go on, and events that were sent while the
+        /// Whether the earlier session was resumed. If so, its calls continue, and events that were sent while the
         /// connection was down may be missing. Otherwise the session is new, and the calls of the earlier one have
         /// ended.
         resumed: bool,

@@ -96,8 +96,8 @@ stats! {
         /// Events remembered to recognise a repeat: at most [`Tuning::dedup_window`](crate::connection::Tuning::dedup_window), until the
         /// session ends.
         remembered_events,
-        /// Ended calls, finished dials and received messages remembered to recognise what comes late or again: of each at most
-        /// [`Tuning::remembered_ids`](crate::connection::Tuning::remembered_ids), until the client is closed.
+        /// Ended calls, finished dials and received messages remembered to recognise late and repeated events: of each
+        /// at most [`Tuning::remembered_ids`](crate::connection::Tuning::remembered_ids), until the client is closed.
         remembered_ids,
         /// Requests without a response yet.
         pending_requests,

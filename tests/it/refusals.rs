@@ -403,7 +403,7 @@ fn a_connection_that_the_service_leaves_is_closed_as_soon_as_nothing_is_unanswer
             }
             drop(service);
             let state = reconnecting(&mut states);
-            assert!(cause(&state).to_string().contains("asked to reconnect"), "{state:?}");
+            assert!(cause(&state).to_string().contains("requested a reconnect"), "{state:?}");
             let (mut service, connect, resumes) = knock(&peer);
             assert!(resumes);
             service.reply(&connect, json!({"protocol": "p1"}));

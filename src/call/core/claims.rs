@@ -47,8 +47,8 @@ impl CallCore {
         self.inner.lock().offer.take_left()
     }
 
-    /// `true` if the call is being passed back and this is another offer than the one that it came with: the next offer
-    /// arrived before the response to the pass.
+    /// `true` if the call is being passed back and this is another offer than its first one: the next offer arrived
+    /// before the response to the pass.
     pub(crate) fn is_passed_and_offered_anew(&self, offer: u64) -> bool {
         let inner = self.inner.lock();
         !inner.progress.is_over() && inner.offer.is_passed_and_offered_anew(offer)
@@ -100,7 +100,7 @@ impl CallCore {
         if self.settle_offer() {
             self.pass_back("its handler failed");
         } else if self.may_be_bridged_unnoticed() {
-            // Hanging up would cut off a caller who is talking to somebody else.
+            // Hanging up would cut off a caller who is talking to another party.
             log::warn!(
                 "call {} is left up although its handler failed: the connection was interrupted, and the call may be \
                  bridged, in a conference or in a queue",

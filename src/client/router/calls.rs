@@ -109,7 +109,7 @@ impl Router {
         };
         match call {
             Some((call, is_lingering)) => {
-                // The listeners of a call that ended are gone, though an operation of it still waits.
+                // The listeners of an ended call have been removed, though one of its operations may still wait.
                 if is_lingering {
                     self.unmatched.tell(session, envelope);
                 }
@@ -118,7 +118,7 @@ impl Router {
                     self.hang_up_second_winner(session, &call, Some(envelope));
                 }
             }
-            // A leg that was dropped because its end was not reported may be answered all the same.
+            // A leg that was dropped because its end was not reported may be answered nevertheless.
             None if is_state && (answered || !known) && self.late_leg(session, envelope, head, answered) => {}
             None if known => self.stray(session, envelope),
             None => self.keep_early(session, id, envelope),
@@ -170,8 +170,7 @@ impl Router {
     }
 
     pub(crate) fn settle_call(&self, call: &Arc<CallCore>) {
-        // Both are read before the table is locked. A call that has ended only gets fewer operations, and the thread that
-        // ends the last one comes here afterwards.
+        // Both are read before the table is locked. A call that has ended only gets fewer operations, and the thread that ends the last one calls this afterwards.
         let (lingers, left) = (call.is_lingering(), call.take_left());
         let tag = if call.direction() == Direction::Outbound { Some(call.tag()) } else { None };
         let dial = {

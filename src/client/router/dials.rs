@@ -85,8 +85,8 @@ impl Router {
         }
     }
 
-    /// Handles an event of a dial that has ended: a late answer, or news of the call that won. Returns `false` if the event
-    /// concerns no known call and no leg to be hung up.
+    /// Handles an event of a dial that has ended: a late answer, or an event of the call that won. Returns `false` if
+    /// the event concerns no known call and no leg to be hung up.
     fn dialled_late<'a>(
         &self,
         session: &Arc<Session>,

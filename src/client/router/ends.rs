@@ -22,7 +22,10 @@ impl Router {
     pub(super) fn end_doubtful_calls(&self, session: &Arc<Session>, since: Instant) {
         for call in self.live_calls() {
             if call.in_doubt_since(since) {
-                log::warn!("call {} was not heard of for too long and is given up", call.shown_id());
+                log::warn!(
+                    "giving up call {}: it has been unconfirmed for too long after a reconnect",
+                    call.shown_id()
+                );
                 call.finish(session, CallFate::SessionLost, None);
                 self.settle(call.id());
             }
@@ -35,7 +38,7 @@ impl Router {
         self.calls.clear();
     }
 
-    /// Ends everything, and enters nothing more.
+    /// Ends everything, and accepts no new entries.
     pub(super) fn close(&self, session: &Arc<Session>) {
         self.tables.lock().closed = true;
         self.end_all(session, &CallFate::Closed);

@@ -43,7 +43,7 @@ impl Router {
         };
         if let Some(surplus) = surplus {
             session.warn(Alarm::MessageForgotten, || {
-                format!("message {} is followed no longer: more than {limit} have no final state", surplus.id())
+                format!("message {} is no longer tracked: more than {limit} messages have no final state", surplus.id())
             });
             surplus.give_up(session);
         }

@@ -82,8 +82,8 @@ impl Router {
         }
     }
 
-    /// `true` if this offers a call again that was given away: it was passed back, or a transfer leads here. The offer
-    /// that the call came with first may also be delivered again, and does not count.
+    /// `true` if this offers a call again that was given away: it was passed back, or a transfer leads here. A repeat
+    /// of the first offer of the call does not count.
     fn comes_back(&self, session: &Arc<Session>, id: &str, offer: u64) -> bool {
         let Some(left) = self.tables.lock().calls.take_back(id, offer) else { return false };
         // From now on the events of this ID are those of the new call.

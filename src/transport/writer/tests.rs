@@ -290,7 +290,7 @@ fn a_peer_that_sends_much_and_reads_nothing_holds_the_reader_for_a_bounded_time(
     writer.open(1, link.writer, link.socket, Vec::new()).expect("open");
     beside(&writer, None, |_| {
         let mut acks = AckEncoder::default();
-        // More than the buffers of both sockets hold; returns when the link is cut.
+        // This is more than the buffers of both sockets hold. It returns when the connection is cut.
         while writer.state.lock().is_current(1) {
             acknowledge(&writer, &mut acks, &"x".repeat(10_000));
         }
@@ -300,7 +300,7 @@ fn a_peer_that_sends_much_and_reads_nothing_holds_the_reader_for_a_bounded_time(
     drop(peer);
 }
 
-/// Reads so many events, and acknowledges each with a frame that is longer than the event.
+/// Reads `count` events, and acknowledges each with a frame that is longer than the event.
 fn read_and_acknowledge(writer: &Writer, reader: &mut ReadHalf, count: usize) {
     let mut acks = AckEncoder::default();
     for _ in 0..count {
@@ -312,8 +312,8 @@ fn read_and_acknowledge(writer: &Writer, reader: &mut ReadHalf, count: usize) {
     writer.pause(1);
 }
 
-/// Both directions are full: the peer writes and does not read, and what the reader has to write does not fit. The
-/// reader reads on all the same, and what it had to say reaches the peer as soon as that reads.
+/// Both directions are full: the peer writes and does not read, and the frames of the reader do not fit. The reader
+/// continues to read, and its frames reach the peer as soon as the peer reads.
 #[test]
 fn a_reader_reads_on_while_its_peer_takes_nothing() {
     const COUNT: usize = 20_000;

@@ -57,8 +57,8 @@ impl Bridge {
         self.peer = None;
     }
 
-    /// `true` if the call may be bridged although no event reported it. `is_being` tells whether an operation runs that
-    /// brings the call together with others.
+    /// `true` if the call may be bridged although no event reported it. `is_being` returns whether an operation runs
+    /// that connects the call with others.
     pub(crate) fn may_be_unnoticed(&self, is_being: impl FnOnce() -> bool) -> bool {
         self.is_possible || (self.had_gap && (self.peer.is_some() || is_being()))
     }

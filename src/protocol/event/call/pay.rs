@@ -68,7 +68,7 @@ impl PayEvent {
             let text = payload.string(first);
             if text.is_empty() { payload.string(second) } else { text }
         };
-        // A result that is no string is one all the same, so that the payment is over; what is in it is not shown.
+        // A result that is no string counts too, because it ends the payment. Its content is not shown.
         let result = payload.get("result").map(text_of);
         Self {
             control_id: payload.string("control_id"),
