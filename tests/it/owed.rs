@@ -346,7 +346,7 @@ fn what_could_not_be_cleaned_up_is_a_warning_with_the_id_of_the_call() {
     let cases = [
         ("down", Some("the connection was down for too long")),
         ("closed", Some("the client was closed")),
-        ("refused", Some("the service refused: not allowed (403)")),
+        ("refused", Some("the service rejected the request: not allowed (403)")),
         // The caller hung up in the same moment.
         ("gone", None),
     ];

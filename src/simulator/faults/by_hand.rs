@@ -49,12 +49,12 @@ pub(crate) struct ByHand {
     cut_after: HashSet<String>,
     /// Methods whose next request cuts its connection without taking effect.
     cut_before: HashSet<String>,
-    pub(crate) ignores_pings: bool,
-    pub(crate) is_frozen: bool,
+    ignores_pings: bool,
+    is_frozen: bool,
     /// Whether calls end without the last events of their operations.
-    pub(crate) ends_calls_abruptly: bool,
+    ends_calls_abruptly: bool,
     /// Whether recordings that end with their call are reported before the end of the call.
-    pub(crate) ends_recordings_first: bool,
+    ends_recordings_first: bool,
 }
 
 impl ByHand {
@@ -119,6 +119,38 @@ impl ByHand {
 
     pub(crate) fn sends_events_first(&self, method: &str) -> bool {
         self.events_first.contains(method)
+    }
+
+    pub(crate) fn set_ignores_pings(&mut self, ignores: bool) {
+        self.ignores_pings = ignores;
+    }
+
+    pub(crate) fn ignores_pings(&self) -> bool {
+        self.ignores_pings
+    }
+
+    pub(crate) fn set_frozen(&mut self, is_frozen: bool) {
+        self.is_frozen = is_frozen;
+    }
+
+    pub(crate) fn is_frozen(&self) -> bool {
+        self.is_frozen
+    }
+
+    pub(crate) fn end_calls_abruptly(&mut self, abruptly: bool) {
+        self.ends_calls_abruptly = abruptly;
+    }
+
+    pub(crate) fn ends_calls_abruptly(&self) -> bool {
+        self.ends_calls_abruptly
+    }
+
+    pub(crate) fn end_recordings_first(&mut self, first: bool) {
+        self.ends_recordings_first = first;
+    }
+
+    pub(crate) fn ends_recordings_first(&self) -> bool {
+        self.ends_recordings_first
     }
 
     pub(crate) fn cut_before(&mut self, method: &str) {

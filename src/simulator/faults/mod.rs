@@ -25,11 +25,11 @@ pub(crate) struct Faults {
 impl Faults {
     /// `true` if all bytes are lost.
     pub(crate) fn is_frozen(&self) -> bool {
-        self.by_hand.is_frozen || self.injected.is_frozen()
+        self.by_hand.is_frozen() || self.injected.is_frozen()
     }
 
     /// `true` if pings of clients stay without a response.
     pub(crate) fn ignores_pings(&self) -> bool {
-        self.by_hand.ignores_pings || self.injected.ignores_pings()
+        self.by_hand.ignores_pings() || self.injected.ignores_pings()
     }
 }

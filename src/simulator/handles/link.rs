@@ -105,7 +105,7 @@ impl Simulator {
     /// called with `false`. The lost bytes are not sent later.
     pub fn freeze_link(&self, frozen: bool) {
         self.shared.with(|world| {
-            world.faults.by_hand.is_frozen = frozen;
+            world.faults.by_hand.set_frozen(frozen);
             world.reshape();
         });
     }
@@ -187,7 +187,7 @@ impl Simulator {
     /// Sets whether the pings of clients stay without a response.
     pub fn ignore_pings(&self, ignore: bool) {
         self.shared.with(|world| {
-            world.faults.by_hand.ignores_pings = ignore;
+            world.faults.by_hand.set_ignores_pings(ignore);
             world.reshape();
         });
     }
@@ -201,13 +201,13 @@ impl Simulator {
 
     /// Sets whether calls end without the last events of their operations.
     pub fn end_calls_abruptly(&self, abruptly: bool) {
-        self.shared.with(|world| world.faults.by_hand.ends_calls_abruptly = abruptly);
+        self.shared.with(|world| world.faults.by_hand.end_calls_abruptly(abruptly));
     }
 
     /// Sets whether a recording that ends with its call is reported before `ended` instead of after it; likewise for
     /// faxes and transcriptions.
     pub fn finish_recordings_before_ended(&self, before: bool) {
-        self.shared.with(|world| world.faults.by_hand.ends_recordings_first = before);
+        self.shared.with(|world| world.faults.by_hand.end_recordings_first(before));
     }
 
     /// Sends an event with this payload in a valid envelope: to the session of the call in `params.call_id` if there

@@ -198,13 +198,13 @@ impl World {
     /// Ends a leg: its operations first, then the call, then the legs that depend on it.
     pub(crate) fn end_call(&mut self, call_id: &str, reason: &str, source: &'static str) {
         let now = self.time.millis();
-        let abrupt = self.faults.by_hand.ends_calls_abruptly;
+        let abrupt = self.faults.by_hand.ends_calls_abruptly();
         self.leave_everything(call_id, abrupt);
         let Some(mut leg) = self.calls.remove(call_id) else { return };
         self.calls.waits_no_more(call_id);
         let running = std::mem::take(&mut leg.running);
         let (recordings, others): (Vec<_>, Vec<_>) = running.into_values().partition(|one| one.turn == Turn::File);
-        let recordings_first = self.faults.by_hand.ends_recordings_first;
+        let recordings_first = self.faults.by_hand.ends_recordings_first();
         if !abrupt {
             others.into_iter().for_each(|running| self.cut_off(&leg, running));
         }
