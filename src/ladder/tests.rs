@@ -83,7 +83,7 @@ call c1 · +15551230001 → +15550000000 · ended: hangup
 ";
     let squeezed = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
     for (line, wanted) in text.lines().zip(expected.lines()) {
-        // How far the columns are apart is a matter of taste; what stands in them is not.
+        // The test compares the contents of the columns, not their distances.
         let plain = |line: &str| squeezed(&line.replace(['─', '│'], " "));
         assert_eq!(plain(line), plain(wanted), "\n{text}");
     }
@@ -282,7 +282,7 @@ fn no_line_makes_it_panic() {
                 if let Some(place) = changed.pointer_mut(path) {
                     *place = value.clone();
                 }
-                // Some are refused with words.
+                // Some values are refused with an error.
                 let _ = all.push(&changed);
             }
         }

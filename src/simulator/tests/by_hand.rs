@@ -48,7 +48,7 @@ fn a_phone_that_rings_is_answered_or_declined_by_hand() {
         match tag {
             "b" => assert!(bob.decline()),
             "c" => assert!(bob.is_busy()),
-            // To hang up before the answer is to decline.
+            // Hanging up before the answer declines the call.
             _ => bob.hang_up(),
         }
         let failed = outcome(&mut client, tag);
@@ -65,7 +65,7 @@ fn a_phone_that_rings_by_hand_stops_when_the_dial_is_given_up() {
     let bob = ringing(&sim, &mut client, "a", patient("+15552222222", 30.0));
     assert_eq!(outcome(&mut client, "a")["reason"], "noAnswer");
     assert!(!bob.answer() && !bob.decline() && !bob.is_busy());
-    // A caller has nothing to answer.
+    // The phone of a caller does not ring.
     let ann = sim.caller("+15551110000").dials();
     client.offered();
     assert!(!ann.answer() && !ann.decline());
@@ -84,7 +84,8 @@ fn every_number_of_which_nothing_is_said_does_what_unlisted_callees_do() {
         assert_eq!(reply["result"]["code"], "200", "{reply}");
         assert_eq!(outcome(&mut client, tag)["dial_state"], state, "{number}");
     }
-    // What is said of one number later holds for it, and what is said of all for those not called yet.
+    // A later setting for one number applies to that number, and a setting for all numbers to those that were not
+    // called yet.
     sim.unlisted_callee().answers().is_silent();
     sim.callee("+15552222222").answers();
     for (tag, number) in [("c", "+15552222222"), ("d", "+15554444444")] {
@@ -111,7 +112,7 @@ fn a_watcher_receives_each_interaction_and_sees_which_people_are_connected() {
             return interaction;
         }
     };
-    // What was done before it listened is handed over, too.
+    // The listener also receives the interactions from before its registration.
     assert_eq!(next(&is(InteractionKind::Answered)).call_id(), Some(ann.call_id()));
 
     let device = patient("+15552222222", AN_AGE);
@@ -153,7 +154,7 @@ fn a_callee_meets_one_call_after_the_other_as_the_settings_between_then_say() {
     let sim = fast();
     let bob = sim.callee("+15552222222").is_busy().then().is_machine("You have reached Bob", true).declines();
     let bob = bob.then().answers().presses("7");
-    // For every number of which nothing else is said, likewise.
+    // The same for every number that is not set up.
     sim.unlisted_callee().does_not_exist().then().answers();
     let mut client = Bare::connected(&sim);
     let dials = [("+15552222222", "busy"), ("+15552222222", "decline"), ("+15552222222", "answered")];
@@ -168,7 +169,7 @@ fn a_callee_meets_one_call_after_the_other_as_the_settings_between_then_say() {
     }
     assert_eq!(bob.times_called(), 3);
     assert_eq!(sim.callee("+15553333333").times_called(), 2);
-    // The last of them holds for all further calls.
+    // The last setting applies to all further calls.
     client.ask("calling.dial", json!({"tag": "again", "devices": [[phone("+15552222222")]]}));
     assert_eq!(outcome(&mut client, "again")["dial_state"], "answered");
     no_violations(&sim);
@@ -184,7 +185,7 @@ fn what_was_stopped_was_heard_but_not_to_the_end() {
     let call = json!({"call_id": call["call_id"], "node_id": call["node_id"]});
     client.on(&call, "calling.play", json!({"control_id": "whole", "play": tts("Hello")}));
     client.event("calling.call.play", |event| event["control_id"] == "whole" && event["state"] == "finished");
-    // Far longer than a machine takes to stop it, at any speed.
+    // This is far longer than a machine needs to stop it, at any speed.
     let story = "and they lived happily ".repeat(5_000);
     client.on(&call, "calling.play", json!({"control_id": "part", "play": tts(&story)}));
     bob.wait_heard("lived happily", LONG).expect("the story begins");

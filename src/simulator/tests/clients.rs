@@ -45,7 +45,7 @@ fn the_first_requests_of_other_sdks_are_taken_as_they_come() {
             assert!(!sim.journal().to_string().contains("canary"), "a copy of the token is a secret too");
             no_violations(sim);
         }
-        // The copies do not count.
+        // The copies have no effect.
         let mut wrong = connect;
         wrong["authentication"] = json!({"project": project, "token": "PTother"});
         assert_eq!(Bare::open(&sim).ask("signalwire.connect", wrong)["error"]["code"], -32002);
@@ -104,7 +104,7 @@ fn an_unknown_field_is_recorded_and_the_request_carried_out() {
             "calling.play: unknown field play[0].params.pitch"
         ]
     );
-    // Together with a fault that is refused, both are recorded.
+    // If another fault of the request is rejected, both are recorded.
     assert_eq!(client.refused(&call, "calling.play", json!({"control_id": "q", "colour": 1})), 400);
     assert_eq!(sim.take_violations(), ["calling.play: play is missing", "calling.play: unknown field colour"]);
 }

@@ -74,14 +74,14 @@ fn connections_and_recordings_are_reported() {
     assert!(recordings.len() == 1 && recordings[0].lasted() >= Duration::from_secs(1), "{recordings:?}");
     assert_eq!(sim.dialled(), ["+15552222222"]);
     assert_eq!(sim.connected(), [("+15551230000".to_owned(), "+15552222222".to_owned())]);
-    // In whatever order they are named.
+    // The two people may be named in any order.
     sim.expect_connected("+15552222222", "+15551230000").once();
     sim.expect_connected("+15551230000", "+15552222222").once();
     sim.expect(connected("+15551230000", "+15553333333")).never();
     sim.expect_recorded().with("+15551230000").saying("call me").once();
     sim.expect_in_order([recorded(), said("one moment"), dialled("+15552222222")]);
     sim.expect_in_order([recorded(), dialled("+15552222222"), said("one moment")]);
-    // The ringback comes first.
+    // The ringback is played first.
     let unmet = sim.verify().expect_err("an order that was another");
     assert_eq!(unmet.expectations().len(), 1, "{unmet}");
 }
@@ -132,7 +132,7 @@ fn a_verdict_by_hand_is_not_given_again() {
     let unmet = sim.verify().expect_err("nobody said anything");
     assert_eq!((unmet.expectations().len(), unmet.violations().len()), (1, 0));
     sim.expect_said("goodbye").never();
-    // It is gone, and is not taken for the one that has come since.
+    // The earlier expectation was removed, and the later one does not take its place.
     before.once();
     assert_eq!(verdict(sim), None);
 }
@@ -156,7 +156,7 @@ fn a_missing_acknowledgement_fails_the_drop() {
     let sim = fast();
     let mut client = Bare::connected(&sim);
     client.event("signalwire.authorization.state", |_| true);
-    // The test client answers what it reads, and now it reads nothing.
+    // The test client acknowledges only what it reads, and it reads nothing now.
     sim.push_event("something.new", json!({}));
     let told = verdict(sim).expect("a verdict");
     assert!(told.contains("connection 1 has not acknowledged 1 events"), "{told}");
@@ -183,7 +183,7 @@ fn commands_for_what_a_client_knows_to_be_over_are_violations() {
     assert!(sim.take_violations().concat().contains("r is a record on call"));
 
     ann.hang_up();
-    // Nobody has read, and so acknowledged, the end yet.
+    // The end has not been read, and therefore not been acknowledged.
     let id = client.send("calling.play", with(&call, play.clone()));
     assert_eq!(client.reply(&id)["result"]["code"], "404");
     assert_eq!(sim.take_violations(), [""; 0], "the client could not know");
@@ -289,7 +289,7 @@ fn a_slow_caller_presses_too_late_and_then_in_time() {
         let prompt = json!({"control_id": id, "play": tts("Press a key"), "collect": collect});
         client.on(&call, "calling.play_and_collect", prompt);
         results.push(client.about(&call, "calling.call.collect")["result"].clone());
-        // The key that comes too late is lost.
+        // The digit that comes too late is lost.
         let waits =
             json!({"control_id": format!("{id} pause"), "play": [{"type": "silence", "params": {"duration": 15}}]});
         client.on(&call, "calling.play", waits);
@@ -318,7 +318,7 @@ fn an_agent_says_what_is_laid_down_and_sums_up_at_the_end() {
     let summary = client.about(&call, "calling.ai.post_prompt");
     assert_eq!(summary["post_prompt_data"]["parsed"][0]["topic"], "hours");
     client.about(&call, "calling.ai.stop");
-    // Who asks for none gets none.
+    // A program that requests no summary gets none.
     client.on(&call, "calling.ai", json!({"control_id": "b", "prompt": {"text": "be kind"}}));
     client.on(&call, "calling.ai.stop", json!({"control_id": "b"}));
     client.about(&call, "calling.call.ai");
@@ -348,7 +348,7 @@ fn what_a_caller_expects_is_for_their_own_call() {
     for words in ["first", "second"] {
         callers.push(sim.caller("+15551230000").expects_to_hear(words).dials());
         let call = client.answered();
-        // Both hear the same, which only the first of them expects.
+        // Both people hear the same, and only the first one expects it.
         client.on(&call, "calling.play", json!({"control_id": "a", "play": tts("The first thing")}));
         client.about(&call, "calling.call.play");
     }

@@ -97,7 +97,7 @@ impl<S: std::io::Read + std::io::Write> Bare<S> {
         self.try_event(kind, fits).unwrap_or_else(|| panic!("the link closed before {kind}"))
     }
 
-    /// Reads one frame; false when the link is closed.
+    /// Reads one frame; returns `false` if the connection is closed.
     fn read(&mut self) -> bool {
         let text = match self.socket.read() {
             Ok(Message::Text(text)) => text,
@@ -112,7 +112,7 @@ impl<S: std::io::Read + std::io::Write> Bare<S> {
         let frame: Value = serde_json::from_str(text.as_str()).expect("the simulator writes JSON");
         if frame["method"].is_string() {
             let ack = json!({"jsonrpc": "2.0", "id": frame["id"], "result": {}});
-            // A link that is being closed takes no more.
+            // A connection that is being closed accepts no more frames.
             let _ = self.socket.send(Message::text(ack.to_string()));
             if frame["method"] == "signalwire.event" {
                 self.events.push_back(frame["params"].clone());

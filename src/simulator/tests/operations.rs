@@ -127,7 +127,7 @@ fn a_payment_is_declined_interrupted_or_forgotten() {
 
 #[test]
 fn what_runs_is_not_started_twice_and_can_be_stopped() {
-    // In real time, nothing of this ends by itself before the test is over.
+    // In real time, none of these operations ends by itself during the test.
     let sim = Simulator::start().expect("a simulator");
     sim.callee("sip:slow@pbx.example").answers_after(Duration::from_secs(3600));
     let ann = sim.caller("sip:ann@pbx.example").calls("sip:program@pbx.example").dials();
@@ -297,7 +297,7 @@ fn user_events_are_sent_back_without_changing_their_call() {
 
 #[test]
 fn a_prompt_has_its_own_commands_but_is_not_paused() {
-    // In real time, nothing of this ends by itself before the test is over.
+    // In real time, none of these operations ends by itself during the test.
     let sim = Simulator::start().expect("a simulator");
     let _ann = sim.caller("+15551230000").dials();
     let mut client = Bare::connected(&sim);

@@ -82,13 +82,13 @@ fn unknown_methods_are_refused_and_recorded() {
 #[test]
 fn a_call_that_ended_may_be_hung_up_at_any_time() {
     let (sim, ann, mut client, call) = on_the_phone(|sim| sim.caller("+15551230000"));
-    // As if hours had passed since the client knew.
+    // The state of a client that has known of the end for hours.
     sim.shared.with(|world| world.settings.known_for = Duration::ZERO);
     ann.hang_up();
     client.state(&call, "ended");
     assert_eq!(client.refused(&call, "calling.end", json!({})), 404);
     no_violations(&sim);
-    // Any other command is at fault by then, and so is the end of a call that never was.
+    // Any other command is a violation by then, and so is the end of a call that never existed.
     assert_eq!(client.refused(&call, "calling.hold", json!({})), 404);
     let never = json!({"node_id": "n", "call_id": "never"});
     assert_eq!(client.refused(&never, "calling.end", json!({})), 404);
@@ -147,7 +147,7 @@ fn the_journal_keeps_what_its_limit_says_and_counts_the_rest() {
         }
         sim
     };
-    // Request and reply of each ping and of the connect; an event and its acknowledgement.
+    // The request and the response of each ping and of the connect; an event and its acknowledgement.
     let all = run(44);
     assert_eq!((all.journal().entries().len(), all.journal().dropped()), (44, 0), "{}", all.journal());
     let sim = run(10);
@@ -155,7 +155,7 @@ fn the_journal_keeps_what_its_limit_says_and_counts_the_rest() {
     assert_eq!((journal.entries().len(), journal.dropped()), (10, 34));
     let sequences: Vec<u64> = journal.entries().iter().map(crate::simulator::FrameRecord::sequence).collect();
     assert_eq!(sequences, (34..44).collect::<Vec<u64>>());
-    // What is left is found, each once.
+    // The remaining frames are found, each once.
     for _ in 0..5 {
         sim.wait_for_request("signalwire.ping", Duration::ZERO).expect("one of the last pings");
     }
@@ -180,7 +180,7 @@ fn a_client_that_leaves_a_ping_unanswered_is_closed() {
     let sim = Simulator::builder().pings_every(Duration::from_millis(20)).start().expect("a simulator");
     let mut client = Bare::connected(&sim);
     client.event("signalwire.authorization.state", |_| true);
-    // The test client answers what it reads, and now it reads nothing.
+    // The test client acknowledges only what it reads, and it reads nothing now.
     sim.wait_connected(0, LONG).expect("the end of the connection");
     assert!(sim.take_violations().iter().any(|line| line.contains("did not answer a ping")));
 }
@@ -203,7 +203,7 @@ fn a_caller_hears_the_prompt_and_presses_the_digits() {
     let result = client.event("calling.call.collect", |event| event["control_id"] == "c");
     assert_eq!(result["result"]["params"]["digits"], "42");
     assert_eq!(ann.heard(), ["Press one"]);
-    // Nobody presses anything now.
+    // No person presses a digit now.
     let timed = json!({"control_id": "n", "digits": {"max": 2}, "initial_timeout": 1, "start_input_timers": true});
     client.on(&call, "calling.collect", timed);
     let result = client.event("calling.call.collect", |event| event["control_id"] == "n");
@@ -323,7 +323,7 @@ fn a_dial_is_answered_busy_unanswered_or_won_by_the_fastest() {
     let unanswered = dial(&mut client, "c", json!([[patient]]));
     assert_eq!(unanswered["reason"], "noAnswer");
 
-    // First a busy line, then two at once, of whom the faster wins and the other is ended.
+    // First a busy line, then two phones at once, of which the faster one wins and the other is ended.
     let groups = json!([[phone("+15553333333")], [phone("+15555555555"), phone("+15556666666")]]);
     let won = dial(&mut client, "d", groups);
     assert_eq!(won["call"]["device"]["params"]["to_number"], "+15556666666");
@@ -392,7 +392,7 @@ fn a_call_is_connected_and_both_hear_each_other() {
     client.event("calling.call.connect", |event| event["call_id"] == id && event["connect_state"] == "disconnected");
     assert_eq!(ann.state(), "answered");
 
-    // The other way round, the leg that was made for the call ends with it.
+    // In the other direction, the leg that was created for the call ends with it.
     client.on(&call, "calling.connect", json!({"devices": [[phone("+15553334444")]]}));
     let connected =
         client.event("calling.call.connect", |event| event["call_id"] == id && event["connect_state"] == "connected");
@@ -515,7 +515,7 @@ fn responses_are_late_missing_rejections_or_lost_on_demand() {
 }
 
 impl<S: std::io::Read + std::io::Write> Bare<S> {
-    /// Reads whatever comes, garbage too; false when the link is closed.
+    /// Reads any bytes, malformed ones too; returns `false` if the connection is closed.
     fn try_frame(&mut self) -> bool {
         match self.socket.read() {
             Ok(Message::Text(text)) => {
@@ -586,7 +586,7 @@ fn a_drop_frees_every_connection_whatever_its_state() {
     let sim = Simulator::builder().allow_violations().start().expect("a simulator");
     let _silent = TcpStream::connect(sim.address()).expect("the simulator listens");
     let mut client = Bare::connected(&sim);
-    // Nobody reads this, and it is more than the sockets take.
+    // This is not read, and is more than the sockets can hold.
     let big = "x".repeat(1 << 20);
     (0..20).for_each(|_| sim.push_raw(&big));
     drop(sim);

@@ -129,7 +129,7 @@ fn a_call_waits_in_a_queue_until_an_agent_takes_it() {
     assert_eq!(client.refused(&second, "calling.queue.leave", json!({"control_id": "c", "queue_name": "x"})), 404);
     let other = json!({"control_id": "c", "queue_name": "billing", "queue_id": "another"});
     assert_eq!(client.refused(&second, "calling.queue.leave", other), 404);
-    // Under a control id of its own, as most clients send it; the event has that of the stay.
+    // The request has a control ID of its own, as most clients send it; the event has that of the stay.
     let leave = json!({"control_id": "fresh", "queue_name": "billing", "queue_id": moved["id"]});
     assert_eq!(client.on(&second, "calling.queue.leave", leave)["control_id"], "fresh");
     let left = client.about(&second, "calling.call.queue");
@@ -155,7 +155,7 @@ fn a_call_is_connected_to_a_call_and_to_a_stream() {
     client.event("calling.call.connect", |event| event["connect_state"] == "connected");
     ann.say("is that you?");
     bob.wait_heard("is that you?", LONG).expect("what Ann says");
-    // Who is on hold is not heard; the live transcription tells when the words are over.
+    // A person on hold is not heard; the live transcription shows when the words have ended.
     client.on(&first, "calling.live_transcribe", json!({"action": {"start": {"live_events": true}}}));
     client.on(&first, "calling.hold", json!({}));
     ann.say("a secret");
