@@ -325,7 +325,12 @@ impl Workers {
 
     /// Returns 1 if the calling thread is a worker of this pool.
     fn own(&self) -> usize {
-        usize::from(OURS.with(Cell::get) == self.address())
+        usize::from(self.runs_here())
+    }
+
+    /// Returns `true` on a thread of this pool.
+    pub(crate) fn runs_here(&self) -> bool {
+        OURS.with(Cell::get) == self.address()
     }
 
     fn address(&self) -> usize {

@@ -17,6 +17,9 @@ impl Client {
     /// Blocks until the service has accepted the message, at most the request timeout. [`Message::wait`] blocks until
     /// its final state is known.
     ///
+    /// During a [`shutdown`](Self::shutdown), handlers, listeners and callbacks of the client may still send messages, as
+    /// the shutdown waits for them. Other threads get `Draining`.
+    ///
     /// ```no_run
     /// use std::time::Duration;
     /// use signalwire_relay::{Client, sms};
@@ -37,7 +40,7 @@ impl Client {
     pub fn send_message(&self, sms: impl Into<Sms>) -> Result<Message> {
         let sms: Sms = sms.into();
         sms.check()?;
-        self.may_start(Sms::METHOD)?;
+        self.may_send()?;
         let session = &self.handle.session;
         if let Some(number) = sms.fields.text("to_number").filter(|number| !looks_like_a_number(number)) {
             session.warn_of_number(Sms::METHOD, number);
@@ -90,7 +93,16 @@ impl Client {
         Ok(message)
     }
 
-    /// Returns an error for new calls and messages while the client is shutting down.
+    /// Returns an error for a message while the client is shutting down. Code that the client waits for then may send one,
+    /// such as a handler that reports a voicemail when its caller has hung up.
+    fn may_send(&self) -> Result<()> {
+        match self.may_start(Sms::METHOD) {
+            Err(error) if error.kind() == ErrorKind::Draining && self.handle.session.runs_here() => Ok(()),
+            outcome => outcome,
+        }
+    }
+
+    /// Returns an error for what would be new while the client is shutting down.
     pub(super) fn may_start(&self, what: &str) -> Result<()> {
         self.handle.session.check_process(what)?;
         if self.handle.session.is_closing() {

@@ -53,9 +53,8 @@ impl Client {
     /// and up to 2 s longer if calls are hung up at the limit.
     ///
     /// - The client unsubscribes from its contexts first (`signalwire.unreceive`), so that the service offers new calls
-    ///   to others. A call that is offered nevertheless is passed back. New dials and messages return
-    ///   `Draining`, also those of the handlers of live calls: a handler that reports a voicemail by text message stores
-    ///   the URL elsewhere then.
+    ///   to others. A call that is offered nevertheless is passed back. New dials return `Draining`, and so do new text
+    ///   messages, unless a handler, listener or callback sends them.
     /// - Live calls, dials, handlers and listeners may finish until `limit`, and recordings, transcriptions and faxes may
     ///   get their last event.
     /// - Calls that are live at `limit` are hung up. They have 1 s to report their end, and then their handlers have 1 s

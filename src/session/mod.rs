@@ -272,6 +272,11 @@ impl Session {
         self.pools().into_iter().all(|pool| pool.wait_quiet(until))
     }
 
+    /// Returns `true` on a thread that runs a handler, a listener or a callback of this client.
+    pub(crate) fn runs_here(&self) -> bool {
+        self.pools().into_iter().any(Workers::runs_here)
+    }
+
     /// Number of handlers and callbacks that run or are queued, except the calling one.
     pub(crate) fn unfinished(&self) -> usize {
         self.pools().into_iter().map(Workers::unfinished).sum()

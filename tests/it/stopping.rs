@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use signalwire_relay::actions::PlayAction;
 use signalwire_relay::params::Sms;
 use signalwire_relay::simulator::{PersonOnCall, Simulator, VirtualThread};
-use signalwire_relay::{Call, Client, Dial, ErrorKind, LinkState, Play, phone, silence, sms};
+use signalwire_relay::{Call, Client, Dial, ErrorKind, LinkState, MessageState, Play, phone, silence, sms};
 
 use crate::support::{NEVER, child_role, log_to, report, reports_of_child, watchdog};
 
@@ -229,6 +229,44 @@ fn a_shutdown_lets_a_hundred_calls_finish_and_ends_at_its_limit_what_does_not() 
 }
 
 const SECOND_IN_MILLIS: u64 = 1000;
+
+#[test]
+fn handlers_and_callbacks_may_send_text_messages_during_a_shutdown_and_other_threads_may_not() {
+    watchdog("texts in a drain", || {
+        let sim = simulator();
+        let client = client(&sim);
+        let outcomes = Arc::new(Mutex::new(Vec::new()));
+        let noted = Arc::clone(&outcomes);
+        client.on_call(move |call| {
+            call.answer()?;
+            let (sends, noted) = (call.client().expect("the client"), Arc::clone(&noted));
+            let of_callback = (sends.clone(), Arc::clone(&noted));
+            call.play(silence(10 * SECOND))?.on_completed(move |_| {
+                of_callback
+                    .1
+                    .lock()
+                    .push(("callback", of_callback.0.send_message(text())?.wait(None).map(|sent| sent.state)));
+                Ok(())
+            });
+            call.wait_for_ended(None)?;
+            noted.lock().push(("handler", sends.send_message(text())?.wait(None).map(|sent| sent.state)));
+            noted.lock().push(("dial", sends.dial(to("+15552220000")).map(|_| MessageState::Sent)));
+            Ok(())
+        });
+        let caller = sim.caller("+15551230001").after_hearing("").waits(20 * SECOND).hangs_up().dials();
+        caller.wait_answered(MINUTE).unwrap();
+        let going = client.clone();
+        let helper = sim.spawn(move || going.shutdown(MINUTE)).unwrap();
+        sim.advance(SECOND);
+        assert_eq!(client.send_message(text()).map(drop).unwrap_err().kind(), ErrorKind::Draining);
+        helper.join();
+        let outcomes: Vec<_> =
+            outcomes.lock().iter().map(|(who, outcome)| (*who, outcome.as_ref().ok().cloned())).collect();
+        let delivered = Some(MessageState::Delivered);
+        assert_eq!(outcomes, [("callback", delivered.clone()), ("handler", delivered), ("dial", None)]);
+        assert_eq!(client.stats().handler_failures, 0);
+    });
+}
 
 #[test]
 fn a_shutdown_ends_at_its_limit_though_the_connection_is_down() {
