@@ -212,6 +212,22 @@ pub fn is_the_same_again(scene: &Scene) {
 }
 
 #[test]
+fn a_replay_that_waits_for_a_missing_request_waits_at_its_speed() {
+    let directory = Directory::new();
+    let [path, _] = record(scene("menu"), &directory, shown);
+    let replay = Simulator::builder().virtual_time().speed(20.0).replay(&path).expect("a recording");
+    let replay = replay.patience(600 * SECOND);
+    let sim = replay.simulator();
+    let client = builder(sim, Trace::to_writer(Memory::default())).connect().expect("a client");
+    // Without a handler the program answers no call.
+    let begun = sim.elapsed();
+    replay.finish().expect_err("nothing is answered");
+    let took = sim.elapsed() - begun;
+    assert!((30 * SECOND..40 * SECOND).contains(&took), "{took:?}");
+    client.disconnect();
+}
+
+#[test]
 fn what_a_changed_program_does_otherwise_is_named() {
     let directory = Directory::new();
     let [path, _] = record(scene("menu"), &directory, shown);
