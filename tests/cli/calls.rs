@@ -21,9 +21,7 @@ fn sim() -> Simulator {
 /// The command, led to a simulator.
 fn command(sim: &Simulator, arguments: &[&str]) -> Command {
     let mut command = relay(arguments);
-    command.env("SIGNALWIRE_RELAY_HOST", sim.host()).env("SIGNALWIRE_RELAY_SCHEME", "ws");
-    command.env("SIGNALWIRE_PROJECT_ID", sim.project()).env("SIGNALWIRE_API_TOKEN", sim.token());
-    command.env("SIGNALWIRE_FROM_NUMBER", OURS);
+    command.envs(sim.environment()).env("SIGNALWIRE_FROM_NUMBER", OURS);
     command
 }
 

@@ -61,8 +61,7 @@ fn an_example_writes_a_trace_that_is_drawn_and_replayed() {
 fn a_server_that_gets_sigterm_finishes_its_call_and_ends_well() {
     let sim = Simulator::start().unwrap();
     let mut server = example("server");
-    server.arg("127.0.0.1:0").env("SIGNALWIRE_RELAY_HOST", sim.host()).env("SIGNALWIRE_RELAY_SCHEME", "ws");
-    server.env("SIGNALWIRE_PROJECT_ID", sim.project()).env("SIGNALWIRE_API_TOKEN", sim.token());
+    server.arg("127.0.0.1:0").envs(sim.environment());
     let mut server = server.spawn().unwrap();
     let said = lines(server.stdout.take().unwrap());
     assert!(next(&said, "the address").starts_with("listening on http://"));

@@ -71,9 +71,7 @@ fn recorded() -> TempFile {
     let sim = Simulator::builder().speed(20.0).start().unwrap();
     let _ann = sim.caller("+15551230000").calls("+15559990000").after_hearing("Welcome").hangs_up().dials();
     let mut listen = relay(&["listen", "--once", "--say", "Welcome"]);
-    listen.env("SIGNALWIRE_RELAY_HOST", sim.host()).env("SIGNALWIRE_RELAY_SCHEME", "ws");
-    listen.env("SIGNALWIRE_PROJECT_ID", sim.project()).env("SIGNALWIRE_API_TOKEN", sim.token());
-    assert_eq!(run(&mut listen).0, 0);
+    assert_eq!(run(listen.envs(sim.environment())).0, 0);
     let lines: String = sim.journal().entries().iter().map(|entry| format!("{}\n", entry.to_json())).collect();
     TempFile::with("recorded.jsonl", &lines)
 }

@@ -1,4 +1,4 @@
-//! Where events go: each to its call, dial or message, or to the listeners of the client.
+//! Passes each event to its call, dial or message, or to the listeners of the client.
 //!
 //! One lock guards the tables, which are in `tables`. The methods are in the files beside it, by what they are about:
 //! `calls`, `offers`, `dials`, `messages`, `conferences`, `unmatched` and `ends`.

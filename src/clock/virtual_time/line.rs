@@ -77,7 +77,7 @@ impl State {
     }
 
     /// Notes that the service's end has received bytes of a peer that is not attached, so the peer is in another time.
-    /// It must not be mistaken for a later connection from the same address.
+    /// Such a line must not be mistaken for a later connection from the same address.
     fn note_foreign(&mut self, id: u64) {
         let Some(line) = self.lines.get(&id) else { return };
         if !line.attached[Side::Client.place()] {

@@ -72,9 +72,9 @@ pub(super) struct Way {
     pub(super) end: bool,
     /// Whether the end of the stream was sent.
     pub(super) ended: bool,
-    /// Whether its reader has ended.
+    /// `true` if the reader has ended.
     pub(super) closed: bool,
-    /// Whether its reader has stopped for now, so that unread bytes do not count as on their way.
+    /// `true` if the reader has stopped for now, so that unread bytes do not count as on their way.
     pub(super) stalled: bool,
 }
 

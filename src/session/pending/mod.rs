@@ -115,7 +115,7 @@ impl Entry {
     }
 }
 
-/// Where the text of a request is.
+/// The place of a request's text.
 enum Place {
     /// The request is not sent: it waits for the connection, at this place of the queue.
     Queued(i64, String),
