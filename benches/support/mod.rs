@@ -63,7 +63,7 @@ struct Greeting {
 pub struct Bench {
     name: &'static str,
     pub quick: bool,
-    /// Without the floors, for profilers.
+    /// The client alone, for profilers.
     pub alone: bool,
     only: Option<Scheme>,
     server: Child,
@@ -173,7 +173,7 @@ impl Bench {
         // The first round fills caches and makes threads; it does not count.
         for round in 0..=self.amount(3, 7) {
             for (contender, figures) in contenders.iter_mut().zip(&mut figures) {
-                if self.alone && contender.0.starts_with("floor") {
+                if self.alone && contender.0 != "client" {
                     continue;
                 }
                 let (began, cpu) = (Instant::now(), cpu_seconds());

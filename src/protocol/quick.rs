@@ -108,10 +108,10 @@ impl<'a> Scan<'a> {
     /// Finds the next byte that is special in a string: a quote, a backslash or a control character.
     fn end_of_plain(&self) -> Option<usize> {
         const ONES: u64 = u64::MAX / 255;
-        let bytes = self.text.as_bytes().get(self.at..)?;
-        let (words, rest) = bytes.split_at(bytes.len() & !7);
-        for (at, word) in words.chunks_exact(8).enumerate() {
-            let word = word.try_into().map_or(0, u64::from_le_bytes);
+        let bytes = self.text.as_bytes();
+        let mut at = self.at;
+        while let Some(word) = bytes.get(at..).and_then(<[u8]>::first_chunk) {
+            let word = u64::from_le_bytes(*word);
             // The highest bit of a byte is set if a subtraction below borrows from it: for zero, or less than a space.
             let (quote, backslash) = (word ^ (ONES * u64::from(b'"')), word ^ (ONES * u64::from(b'\\')));
             let found = (word.wrapping_sub(ONES * 0x20) & !word)
@@ -119,11 +119,12 @@ impl<'a> Scan<'a> {
                 | (backslash.wrapping_sub(ONES) & !backslash);
             let found = found & (ONES << 7);
             if found != 0 {
-                return Some(self.at + 8 * at + found.trailing_zeros() as usize / 8);
+                return Some(at + found.trailing_zeros() as usize / 8);
             }
+            at += 8;
         }
-        let in_rest = rest.iter().position(|byte| matches!(byte, b'"' | b'\\' | ..0x20))?;
-        Some(self.at + words.len() + in_rest)
+        let in_rest = bytes.get(at..)?.iter().position(|byte| matches!(byte, b'"' | b'\\' | ..0x20))?;
+        Some(at + in_rest)
     }
 
     /// Skips a value of JSON that is known to be valid.

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::wire::LinkEnd;
 
 /// Size of one read in bytes, and of the buffer that is kept without pending data.
-const BUFFER: usize = 16 << 10;
+const BUFFER: usize = 32 << 10;
 
 /// Largest buffer that is kept, in bytes. A buffer that a large frame has grown beyond this size is freed.
 const KEPT: usize = 256 << 10;

@@ -115,10 +115,23 @@ impl Inlet {
     /// Blocks in `recv`. Called when the buffer is empty.
     fn fill(&mut self) -> io::Result<()> {
         let count = self.wire.recv(&mut self.buffer)?;
+        (self.start, self.end) = (0, count);
+        self.received(count)
+    }
+
+    /// Blocks in `recv` like [`fill`](Self::fill), but receives into `room`. Without TLS nothing needs the buffer after
+    /// the upgrade, and it is freed.
+    fn fill_directly(&mut self, room: &mut [u8]) -> io::Result<usize> {
+        (self.buffer, self.start, self.end) = (Box::default(), 0, 0);
+        let count = self.wire.recv(room)?;
+        self.received(count)?;
+        Ok(count)
+    }
+
+    fn received(&self, count: usize) -> io::Result<()> {
         if count == 0 {
             return Err(ErrorKind::UnexpectedEof.into());
         }
-        (self.start, self.end) = (0, count);
         self.pulse.beat(self.wire.clock.now(), count);
         Ok(())
     }
@@ -252,7 +265,12 @@ impl ReadHalf {
                 Ok(count) => self.decoder.received(count),
                 Err(e) if e.kind() == ErrorKind::WouldBlock => {
                     before_blocking();
-                    self.inlet.fill()?;
+                    if self.inlet.tls.is_some() {
+                        self.inlet.fill()?;
+                    } else {
+                        let count = self.inlet.fill_directly(self.decoder.room())?;
+                        self.decoder.received(count);
+                    }
                 }
                 Err(e) => return Err(e.into()),
             }

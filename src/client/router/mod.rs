@@ -26,6 +26,7 @@ use super::unmatched::UnmatchedEvents;
 use crate::call::Call;
 use crate::message::Message;
 use crate::protocol::frame::{Envelope, EventHead};
+use crate::protocol::limits::LONGEST_NAME;
 use crate::session::{EventSink, Session, Stats};
 
 /// Takes every event to where it belongs.
@@ -93,7 +94,8 @@ impl Router {
 impl EventSink for Router {
     fn event(&self, session: &Arc<Session>, envelope: &Envelope<'_>) {
         let head = EventHead::parse(envelope.params);
-        if self.is_malformed(session, &head) {
+        // A name is never longer than the payload that contains it.
+        if envelope.params.get().len() > LONGEST_NAME && self.is_malformed(session, &head) {
             return;
         }
         match &*envelope.event_type {
