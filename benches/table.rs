@@ -2,7 +2,7 @@
 //!
 //! The floors have the same frames: `mt` is a reader thread and blocking callers on a bare socket, `lean` is one
 //! thread that borrows the data that it parses and acknowledges in batches. The contenders take turns, so that a busy
-//! machine slows both.
+//! machine slows both, and a ratio is the median of the ratios of all rounds.
 
 #[path = "support/crowd.rs"]
 mod crowd;
@@ -28,12 +28,14 @@ use signalwire_relay::tts;
 use self::crowd::{Caller, Crowd};
 use self::floor::{Floor, Frame, connector};
 use self::support::{
-    Bench, Row, Sample, Scheme, builder_for, cpu_seconds, cpu_seconds_of_children, median, quiet, timed,
+    Bench, Figures, Row, Sample, Scheme, builder_for, cpu_seconds, cpu_seconds_of_children, median, quiet, ratio, timed,
 };
 
 const METHOD: &str = "signalwire.receive";
 const PARAMS: &str = r#"{"contexts":["bench"]}"#;
 const AT_ONCE: usize = 200;
+/// Many short rounds, so that the contenders of one round find the same machine.
+const ROUNDS: usize = 21;
 /// Longer than anything here takes.
 const LONG: Duration = Duration::from_secs(60);
 
@@ -43,7 +45,7 @@ fn main() {
         return connect_once(&given[at + 1], &given[at + 2], given.get(at + 3).map(Path::new));
     }
     let bench = support::start("table");
-    println!("\n{:<54} {:>10} {:>10} {:>7} {:>7}", "work", "ours", "floor", "ratio", "aim");
+    println!("\n{:<58} {:>10} {:>10} {:>7} {:>7}", "work", "ours", "floor", "ratio", "aim");
     for scheme in bench.schemes() {
         requests(&bench, scheme);
     }
@@ -68,6 +70,16 @@ enum Aim {
 /// One line of the table, where `ours / floor` is compared with the aim; without a floor, `ours` itself.
 fn line(what: &str, unit: &str, ours: Option<f64>, floor: Option<f64>, aim: Aim) {
     let ratio = ours.zip(floor).map(|(ours, floor)| ours / floor);
+    line_with(what, unit, [ours, floor, ratio], aim);
+}
+
+/// One line of the table for figures that were measured in rounds.
+fn paired(what: &str, unit: &str, [us, floor]: [&Row; 2], of: fn(&Figures) -> &Vec<f64>, aim: Aim) {
+    let (ours, floors) = (of(&us.all), of(&floor.all));
+    line_with(what, unit, [median(ours), median(floors), ratio(ours, floors)], aim);
+}
+
+fn line_with(what: &str, unit: &str, [ours, floor, ratio]: [Option<f64>; 3], aim: Aim) {
     let cell = |value: Option<f64>, width: usize| match value.filter(|value| value.is_finite()) {
         Some(value) if value >= 1000.0 => format!("{value:>width$.0}"),
         Some(value) => format!("{value:>width$.2}"),
@@ -84,7 +96,7 @@ fn line(what: &str, unit: &str, ours: Option<f64>, floor: Option<f64>, aim: Aim)
         None => "n/a",
     };
     let what = format!("{what}, {unit}");
-    println!("{what:<54} {} {} {} {text:>7} {verdict}", cell(ours, 10), cell(floor, 10), cell(ratio, 7));
+    println!("{what:<58} {} {} {} {text:>7} {verdict}", cell(ours, 10), cell(floor, 10), cell(ratio, 7));
     let _unseen = std::io::stdout().flush();
 }
 
@@ -94,21 +106,27 @@ fn requests(bench: &Bench, scheme: Scheme) {
     let caller = crowd.caller();
     let ours = || drop(client.execute(METHOD, json!({"contexts": ["bench"]})).expect("a reply"));
     let of = |work: &str| format!("{work}, {}", scheme.name());
-    let count = bench.amount(1000, 6000);
-    let [mt, us] = two(bench.rounds(&mut [
-        ("floor-mt", Box::new(|| timed(count, || caller.ask(METHOD, PARAMS)))),
-        ("client", Box::new(|| timed(count, ours))),
-    ]));
+    let (rounds, count) = (bench.amount(3, ROUNDS), bench.amount(1000, 2000));
+    let [mt, us] = two(bench.rounds(
+        rounds,
+        &mut [
+            ("floor-mt", Box::new(|| timed(count, || caller.ask(METHOD, PARAMS)))),
+            ("client", Box::new(|| timed(count, ours))),
+        ],
+    ));
     let work = of("one caller, one request after another");
-    line(&work, "per s", Some(us.rate), Some(mt.rate), Aim::AtLeast(1.0));
+    paired(&work, "per s", [&us, &mt], |all| &all.rates, Aim::AtLeast(1.0));
     line(&work, "CPU s per 100k", us.cpu, mt.cpu, Aim::AtMost(1.0));
-    let count = bench.amount(50, 150);
-    let [mt, us] = two(bench.rounds(&mut [
-        ("floor-mt", Box::new(|| quiet(count, || caller.ask(METHOD, PARAMS)))),
-        ("client", Box::new(|| quiet(count, ours))),
-    ]));
-    line(&of("request on a quiet link"), "p50 us", us.p50, mt.p50, Aim::AtMost(1.1));
-    line(&of("request on a quiet link"), "p10 us", us.p10, mt.p10, Aim::AtMost(1.1));
+    let count = 50;
+    let [mt, us] = two(bench.rounds(
+        rounds,
+        &mut [
+            ("floor-mt", Box::new(|| quiet(count, || caller.ask(METHOD, PARAMS)))),
+            ("client", Box::new(|| quiet(count, ours))),
+        ],
+    ));
+    paired(&of("request on a quiet link"), "p50 us", [&us, &mt], |all| &all.p50, Aim::AtMost(1.1));
+    paired(&of("request on a quiet link"), "p10 us", [&us, &mt], |all| &all.p10, Aim::AtMost(1.1));
 }
 
 fn two(rows: Vec<Row>) -> [Row; 2] {
@@ -154,36 +172,40 @@ fn flood(bench: &Bench, scheme: Scheme) {
     let tls = (scheme == Scheme::Wss).then(|| connector(bench));
     let crowd = Crowd::connect_with(bench, scheme, tls.as_ref(), Box::new(listener));
     let caller = crowd.caller();
-    let count = bench.amount(20_000, 150_000);
+    let (rounds, count) = (bench.amount(3, ROUNDS), bench.amount(20_000, 50_000));
     let dropped = || usize::try_from(client.stats().listener_events_dropped).unwrap_or(usize::MAX);
     let (mut all, mut all_mt) = (0, 0);
-    let rows = bench.rounds(&mut [
-        ("floor-lean", Box::new(|| lean_flood(&mut lean, count))),
-        (
-            "floor-mt",
-            Box::new(|| {
-                caller.ask("bench.flood", &json!({"count": count, "call_id": "bare"}).to_string());
-                all_mt += count;
-                assert_eq!(heard.load(Ordering::Relaxed), all_mt);
-                Sample { count, latencies: Vec::new() }
-            }),
-        ),
-        (
-            "client",
-            Box::new(|| {
-                client.execute("bench.flood", json!({"count": count, "call_id": call.id()})).expect("a flood");
-                all += count;
-                while seen.load(Ordering::Relaxed) + dropped() < all {
-                    thread::yield_now();
-                }
-                Sample { count, latencies: Vec::new() }
-            }),
-        ),
-    ]);
+    let rows = bench.rounds(
+        rounds,
+        &mut [
+            ("floor-lean", Box::new(|| lean_flood(&mut lean, count))),
+            (
+                "floor-mt",
+                Box::new(|| {
+                    caller.ask("bench.flood", &json!({"count": count, "call_id": "bare"}).to_string());
+                    all_mt += count;
+                    assert_eq!(heard.load(Ordering::Relaxed), all_mt);
+                    Sample { count, latencies: Vec::new() }
+                }),
+            ),
+            (
+                "client",
+                Box::new(|| {
+                    client.execute("bench.flood", json!({"count": count, "call_id": call.id()})).expect("a flood");
+                    all += count;
+                    while seen.load(Ordering::Relaxed) + dropped() < all {
+                        thread::yield_now();
+                    }
+                    Sample { count, latencies: Vec::new() }
+                }),
+            ),
+        ],
+    );
     let [lean, mt, us]: [Row; 3] = rows.try_into().unwrap_or_else(|_| panic!("three contenders"));
     let work = format!("flood of events to one listener, {}", scheme.name());
-    line(&format!("{work}, by mt"), "per s", Some(us.rate), Some(mt.rate), Aim::AtLeast(1.0));
-    line(&format!("{work}, by lean"), "per s", Some(us.rate), Some(lean.rate), Aim::AtLeast(0.6));
+    paired(&format!("{work}, by mt"), "per s", [&us, &mt], |all| &all.rates, Aim::AtLeast(1.0));
+    paired(&format!("{work}, by lean"), "per s", [&us, &lean], |all| &all.rates, Aim::AtLeast(0.6));
+    line(&format!("{work}, by mt"), "CPU s per 100k", us.cpu, mt.cpu, Aim::AtMost(1.25));
     line(&work, "CPU s per 100k", us.cpu, None, Aim::AtMost(0.2));
 }
 
@@ -247,7 +269,7 @@ fn calls(bench: &Bench, scheme: Scheme) {
     let tls = (scheme == Scheme::Wss).then(|| connector(bench));
     let crowd = Crowd::connect_with(bench, scheme, tls.as_ref(), Box::new(on_event));
     let (over, all_over) = unbounded();
-    let batches = bench.amount(2, 6);
+    let (rounds, batches) = (bench.amount(3, ROUNDS), 2);
     let count = batches * AT_ONCE;
     thread::scope(|scope| {
         for _ in 0..AT_ONCE {
@@ -261,30 +283,33 @@ fn calls(bench: &Bench, scheme: Scheme) {
             });
         }
         let starter = crowd.caller();
-        let [mt, us] = two(bench.rounds(&mut [
-            (
-                "floor-mt",
-                Box::new(|| {
-                    for _ in 0..batches {
-                        starter.ask("bench.calls", &json!({"count": AT_ONCE}).to_string());
-                        all_of(&all_over);
-                    }
-                    Sample { count, latencies: Vec::new() }
-                }),
-            ),
-            (
-                "client",
-                Box::new(|| {
-                    for _ in 0..batches {
-                        client.execute("bench.calls", json!({"count": AT_ONCE})).expect("calls");
-                        all_of(&ended);
-                    }
-                    Sample { count, latencies: Vec::new() }
-                }),
-            ),
-        ]));
+        let [mt, us] = two(bench.rounds(
+            rounds,
+            &mut [
+                (
+                    "floor-mt",
+                    Box::new(|| {
+                        for _ in 0..batches {
+                            starter.ask("bench.calls", &json!({"count": AT_ONCE}).to_string());
+                            all_of(&all_over);
+                        }
+                        Sample { count, latencies: Vec::new() }
+                    }),
+                ),
+                (
+                    "client",
+                    Box::new(|| {
+                        for _ in 0..batches {
+                            client.execute("bench.calls", json!({"count": AT_ONCE})).expect("calls");
+                            all_of(&ended);
+                        }
+                        Sample { count, latencies: Vec::new() }
+                    }),
+                ),
+            ],
+        ));
         let work = format!("{AT_ONCE} calls at once, {}", scheme.name());
-        line(&work, "calls per s", Some(us.rate), Some(mt.rate), Aim::AtLeast(1.8));
+        paired(&work, "calls per s", [&us, &mt], |all| &all.rates, Aim::AtLeast(1.8));
         line(&work, "CPU s per 100k", us.cpu, mt.cpu, Aim::AtMost(0.6));
         (0..AT_ONCE).for_each(|_| no_more.send(String::new()).expect("a caller"));
     });
@@ -312,7 +337,7 @@ fn serve(caller: &Caller<'_>, call_id: &str, waiting: &Waiting) {
 
 fn connecting(bench: &Bench, scheme: Scheme) {
     let tls: Option<TlsConnector> = (scheme == Scheme::Wss).then(|| connector(bench));
-    let count = bench.amount(10, 40);
+    let (rounds, count) = (bench.amount(3, ROUNDS), bench.amount(10, 15));
     let connected = |connect: &mut dyn FnMut() -> Instant| {
         let latencies = (0..count)
             .map(|_| {
@@ -323,42 +348,45 @@ fn connecting(bench: &Bench, scheme: Scheme) {
         Sample { count, latencies }
     };
     let (mut ours, mut floors) = (0.0, 0.0);
-    let [mt, us] = two(bench.rounds(&mut [
-        (
-            "floor-mt",
-            Box::new(|| {
-                let before = cpu_seconds().unwrap_or_default();
-                let sample = connected(&mut || {
-                    let crowd = Crowd::connect_with(bench, scheme, tls.as_ref(), Box::new(|_| ()));
-                    let ready = Instant::now();
-                    drop(crowd);
-                    ready
-                });
-                floors += cpu_seconds().unwrap_or_default() - before;
-                sample
-            }),
-        ),
-        (
-            "client",
-            Box::new(|| {
-                let before = cpu_seconds().unwrap_or_default();
-                let sample = connected(&mut || {
-                    let client = bench.builder(scheme).connect().expect("a client");
-                    let ready = Instant::now();
-                    client.disconnect();
-                    ready
-                });
-                ours += cpu_seconds().unwrap_or_default() - before;
-                sample
-            }),
-        ),
-    ]));
+    let [mt, us] = two(bench.rounds(
+        rounds,
+        &mut [
+            (
+                "floor-mt",
+                Box::new(|| {
+                    let before = cpu_seconds().unwrap_or_default();
+                    let sample = connected(&mut || {
+                        let crowd = Crowd::connect_with(bench, scheme, tls.as_ref(), Box::new(|_| ()));
+                        let ready = Instant::now();
+                        drop(crowd);
+                        ready
+                    });
+                    floors += cpu_seconds().unwrap_or_default() - before;
+                    sample
+                }),
+            ),
+            (
+                "client",
+                Box::new(|| {
+                    let before = cpu_seconds().unwrap_or_default();
+                    let sample = connected(&mut || {
+                        let client = bench.builder(scheme).connect().expect("a client");
+                        let ready = Instant::now();
+                        client.disconnect();
+                        ready
+                    });
+                    ours += cpu_seconds().unwrap_or_default() - before;
+                    sample
+                }),
+            ),
+        ],
+    ));
     let work = format!("connect, {}", scheme.name());
-    line(&work, "p50 us", us.p50, mt.p50, Aim::AtMost(1.3));
-    line(&work, "p10 us", us.p10, mt.p10, Aim::AtMost(1.3));
+    paired(&work, "p50 us", [&us, &mt], |all| &all.p50, Aim::AtMost(1.3));
+    paired(&work, "p10 us", [&us, &mt], |all| &all.p10, Aim::AtMost(1.3));
     if scheme == Scheme::Wss {
         // The sums over all rounds, as the system counts in ticks of 10 ms.
-        let all = (count * (bench.amount(3, 7) + 1)) as f64;
+        let all = (count * (rounds + 1)) as f64;
         let millis = |seconds: f64| (seconds > 0.0).then_some(seconds * 1e3 / all);
         line("connect again, wss", "CPU ms", millis(ours), None, Aim::AtMost(3.0));
         line("connect again, wss, the floor", "CPU ms", millis(floors), None, Aim::AtMost(3.0));

@@ -142,8 +142,8 @@ impl Bench {
     /// Lets the contenders take turns, round after round, and prints the medians. The others are compared with the
     /// first contender.
     pub fn contest(&self, scheme: Scheme, work: &str, contenders: &mut [Contender<'_>], aim: &str) {
-        let rows = self.rounds(contenders);
         let rounds = self.amount(3, 7);
+        let rows = self.rounds(rounds, contenders);
         println!("\n{} over {}: {work} (medians of {rounds} rounds)", self.name, scheme.name());
         println!(
             "{:<10} {:>10} {:>10} {:>10} {:>12}   {:>7} {:>7} {:>7}",
@@ -158,8 +158,8 @@ impl Bench {
                 cell(row.p50, 10, 1),
                 cell(row.p99, 10, 1),
                 cell(row.cpu, 12, 2),
-                cell(Some(row.rate / base.rate), 7, 2),
-                cell(row.p50.zip(base.p50).map(|(a, b)| a / b), 7, 2),
+                cell(ratio(&row.all.rates, &base.all.rates), 7, 2),
+                cell(ratio(&row.all.p50, &base.all.p50), 7, 2),
                 cell(row.cpu.zip(base.cpu).map(|(a, b)| a / b), 7, 2),
             );
         }
@@ -168,10 +168,10 @@ impl Bench {
     }
 
     /// Lets the contenders take turns, round after round; returns the medians of each.
-    pub fn rounds(&self, contenders: &mut [Contender<'_>]) -> Vec<Row> {
+    pub fn rounds(&self, rounds: usize, contenders: &mut [Contender<'_>]) -> Vec<Row> {
         let mut figures: Vec<Figures> = contenders.iter().map(|_| Figures::default()).collect();
         // The first round fills caches and makes threads; it does not count.
-        for round in 0..=self.amount(3, 7) {
+        for round in 0..=rounds {
             for (contender, figures) in contenders.iter_mut().zip(&mut figures) {
                 if self.alone && contender.0 != "client" {
                     continue;
@@ -184,7 +184,7 @@ impl Bench {
                 }
             }
         }
-        figures.iter().map(Figures::row).collect()
+        figures.into_iter().map(Figures::row).collect()
     }
 }
 
@@ -233,11 +233,12 @@ pub fn nanos(since: Instant) -> u64 {
     u64::try_from(since.elapsed().as_nanos()).unwrap_or(u64::MAX)
 }
 
+/// The figures of every round of one contender.
 #[derive(Default)]
-struct Figures {
-    rates: Vec<f64>,
-    p10: Vec<f64>,
-    p50: Vec<f64>,
+pub struct Figures {
+    pub rates: Vec<f64>,
+    pub p10: Vec<f64>,
+    pub p50: Vec<f64>,
     p99: Vec<f64>,
     count: usize,
     cpu: Option<f64>,
@@ -251,6 +252,7 @@ pub struct Row {
     pub p50: Option<f64>,
     pub p99: Option<f64>,
     pub cpu: Option<f64>,
+    pub all: Figures,
 }
 
 impl Figures {
@@ -270,13 +272,14 @@ impl Figures {
         note(&mut self.p99, 0.99);
     }
 
-    fn row(&self) -> Row {
+    fn row(self) -> Row {
         Row {
             rate: median(&self.rates).unwrap_or(f64::NAN),
             p10: median(&self.p10),
             p50: median(&self.p50),
             p99: median(&self.p99),
             cpu: self.cpu.map(|cpu| cpu * 1e5 / self.count as f64),
+            all: self,
         }
     }
 }
@@ -285,6 +288,13 @@ pub fn median(values: &[f64]) -> Option<f64> {
     let mut values = values.to_vec();
     values.sort_unstable_by(f64::total_cmp);
     values.get(values.len() / 2).copied()
+}
+
+/// The median of the ratios of each round. The speed of a shared machine changes from one second to the next, so only
+/// the figures of the same round are compared.
+pub fn ratio(ours: &[f64], floor: &[f64]) -> Option<f64> {
+    let ratios: Vec<f64> = ours.iter().zip(floor).map(|(ours, floor)| ours / floor).collect();
+    median(&ratios)
 }
 
 /// The CPU time of this process so far, if the system reports it in a file.
