@@ -1,5 +1,5 @@
-//! Runs the table of requests, its release on a new link, the writer, the latch and the workers, from their very sources,
-//! under a scheduler that chooses at every lock, wait and wake which thread goes on. See README.md.
+//! Runs the table of requests, its release on a new link, the writer, the latch, the mailbox and the workers, from their
+//! very sources, under a scheduler that chooses at every lock, wait and wake which thread goes on. See README.md.
 
 // What the sources take from `parking_lot` and from the macro `thread_local` is the scheduler's.
 extern crate self as parking_lot;
@@ -7,6 +7,7 @@ extern crate self as parking_lot;
 extern crate shuttle;
 
 mod clock;
+mod letters;
 mod link;
 mod locks;
 mod scenarios;
@@ -15,6 +16,8 @@ mod writing;
 
 #[path = "../../src/latch.rs"]
 mod latch;
+#[path = "../../src/mailbox.rs"]
+mod mailbox;
 #[path = "../../src/session/pending/mod.rs"]
 mod pending;
 #[path = "../../src/session/release.rs"]

@@ -9,6 +9,7 @@ use shuttle::thread;
 
 use crate::clock::{Clock, Deadline};
 use crate::latch::Latch;
+use crate::letters;
 use crate::pending::{Again, Answer, CancelOutcome, DeferredCompletion, Lost, Pending, Registered, Request, Slot};
 use crate::protocol::frame::Reply;
 use crate::release::release;
@@ -18,13 +19,15 @@ use crate::writing;
 
 type Scenario = (&'static str, fn());
 
-pub(crate) const ALL: [Scenario; 9] = [
+pub(crate) const ALL: [Scenario; 11] = [
     ("table", table),
     ("order", order),
     ("release", broken),
     ("bound", bound),
     ("latch", latch),
     ("workers", work),
+    ("mailbox", letters::delivery),
+    ("mailbox-without-threads", letters::no_delivery),
     ("hand-over", writing::hand_over),
     ("hand-over-and-loss", writing::hand_over_and_loss),
     ("hand-over-to-nobody", writing::hand_over_to_nobody),
@@ -89,8 +92,15 @@ impl Session {
             session.ends.lock().expect("nothing panics with it").push((id, name(answer)));
         };
         let waiter = slot.map(|slot| slot.sender.clone());
-        let request =
-            Request { id, text: id.to_string(), until, of_session: false, owed: false, waiter, effect: Some(Box::new(effect)) };
+        let request = Request {
+            id,
+            text: id.to_string(),
+            until,
+            of_session: false,
+            owed: false,
+            waiter,
+            effect: Some(Box::new(effect)),
+        };
         let registered = match slot {
             Some(_) => self.pending.register_in_turn(request),
             None => self.pending.register(request),
@@ -112,7 +122,9 @@ impl Session {
         }
         let answer = slot.wait(&self.clock, id, 1, until).unwrap_or_else(|| {
             let (answer, owed) = match self.pending.withdraw(id) {
-                CancelOutcome::Answered => return slot.wait(&self.clock, id, 1, None).expect("an answer is on its way"),
+                CancelOutcome::Answered => {
+                    return slot.wait(&self.clock, id, 1, None).expect("an answer is on its way");
+                }
                 CancelOutcome::Unsent(owed) => (Answer::Unsent, owed),
                 CancelOutcome::Handed(generation, owed) => {
                     let unsent = self.writer.withdraw(generation, id);
