@@ -1,6 +1,6 @@
 //! The events of the simulator as the page shows them: phones, calls, speech and digits, the ladder, the log.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -61,6 +61,10 @@ pub struct Scene {
     ladder: Ladder,
     rows: usize,
     texts: HashSet<String>,
+    /// Texts of the program that wait until the page shows the frames before them: an answer comes after its question.
+    texted: VecDeque<Interaction>,
+    /// The time of the last frame.
+    framed: Duration,
     violations: usize,
     link: Option<usize>,
     /// Faults that the page injected, each with its number.
@@ -86,6 +90,8 @@ impl Scene {
             ladder: Ladder::new(),
             rows: 0,
             texts: HashSet::new(),
+            texted: VecDeque::new(),
+            framed: Duration::ZERO,
             violations: 0,
             link: None,
             injected: Vec::new(),
@@ -110,7 +116,10 @@ impl Scene {
         loop {
             let mut next = match sights.recv_timeout(LOOK_EVERY) {
                 Ok(sight) => Some(sight),
-                Err(RecvTimeoutError::Timeout) => None,
+                Err(RecvTimeoutError::Timeout) => {
+                    self.texts_out(Duration::MAX);
+                    None
+                }
                 Err(RecvTimeoutError::Disconnected) => return,
             };
             let mut answers = Vec::new();
@@ -275,6 +284,8 @@ impl Scene {
             }
             _ => {}
         }
+        self.framed = frame.at();
+        self.texts_out(self.framed);
     }
 
     /// Handles a text message that has reached the program.
@@ -323,13 +334,23 @@ impl Scene {
             InteractionKind::Faxed => self.talk(number, call, "note", &format!("Fax: {words}"), None),
             InteractionKind::Passed => self.talk(number, call, "note", "The program has passed the call on", None),
             InteractionKind::Texted => {
-                self.has_phone(number);
-                let sent = self.stage.simulator.texts_sent();
-                let media = sent.iter().rev().find(|text| text.to == number && text.body == words);
-                let media = media.map(|text| json!(text.media)).unwrap_or_default();
-                self.talk(number, None, "texted", &with_media(words, &media), None);
+                self.texted.push_back(interaction.clone());
+                self.texts_out(self.framed);
             }
             _ => {}
+        }
+    }
+
+    /// Shows the texts that the program sent until then.
+    fn texts_out(&mut self, until: Duration) {
+        while self.texted.front().is_some_and(|text| text.at() <= until) {
+            let Some(text) = self.texted.pop_front() else { return };
+            let (number, words) = (text.with(), text.words());
+            self.has_phone(number);
+            let sent = self.stage.simulator.texts_sent();
+            let media = sent.iter().rev().find(|text| text.to == number && text.body == words);
+            let media = media.map(|text| json!(text.media)).unwrap_or_default();
+            self.talk(number, None, "texted", &with_media(words, &media), None);
         }
     }
 
