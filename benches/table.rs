@@ -23,6 +23,7 @@ use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use native_tls::TlsConnector;
 use serde::Deserialize;
 use serde_json::json;
+use signalwire_relay::connection::TlsBackend;
 use signalwire_relay::tts;
 
 use self::crowd::{Caller, Crowd};
@@ -431,8 +432,9 @@ fn starting(bench: &Bench, scheme: Scheme) {
         };
         // The other memory of a process is not TLS.
         let of = |who: &str| cpu(who, Scheme::Wss).zip(cpu(who, Scheme::Ws)).map(|(with, without)| with - without);
-        let (first, floor) = (of("client"), of("floor"));
+        let (first, floor, rustls) = (of("client"), of("floor"), of("client-rustls"));
         line("connect for the first time in a process, wss", "CPU ms", first, None, Aim::AtMost(25.0));
+        line("connect for the first time, wss, rustls", "CPU ms", rustls, None, Aim::AtMost(25.0));
         // Both set up a connector of the native-tls crate, which reads the system's roots twice.
         line("connect for the first time, wss, the floor", "CPU ms", floor, None, Aim::AtMost(25.0));
     }
@@ -441,8 +443,13 @@ fn starting(bench: &Bench, scheme: Scheme) {
 /// Connects once in a process of its own.
 fn connect_once(who: &str, port: &str, ca_file: Option<&Path>) {
     let port = port.parse().expect("a port");
-    if who == "client" {
-        let client = builder_for(port, ca_file).connect().expect("a client");
+    let backend = match who {
+        "client" => Some(TlsBackend::NativeTls),
+        "client-rustls" => Some(TlsBackend::Rustls),
+        _ => None,
+    };
+    if let Some(backend) = backend {
+        let client = builder_for(port, ca_file).tls_backend(backend).connect().expect("a client");
         println!("ready");
         client.disconnect();
     } else {

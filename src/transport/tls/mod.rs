@@ -32,6 +32,7 @@ pub enum TlsBackend {
     /// feature `native-tls`, which is on by default.
     NativeTls,
     /// rustls, with ring for the cryptography and the platform's root certificates. Needs the crate's feature `rustls`.
+    /// The first connection of a process takes less processor time than with OpenSSL.
     Rustls,
 }
 
