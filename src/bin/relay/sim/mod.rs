@@ -17,9 +17,10 @@ use std::time::Duration;
 
 pub use self::commands::answer_at_once;
 pub use self::flags::{Flags, life, speed};
+pub use self::input::Stop;
 pub use self::stage::{Stage, environment};
 
-use self::input::{Event, Stop};
+use self::input::Event;
 use self::output::Output;
 use self::script::Script;
 use crate::Outcome;

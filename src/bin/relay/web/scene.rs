@@ -485,3 +485,43 @@ fn with_media(body: &str, media: &Value) -> String {
     let addresses = media.as_array().into_iter().flatten().filter_map(Value::as_str);
     std::iter::once(body).chain(addresses).filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n")
 }
+
+#[cfg(test)]
+mod tests {
+    use signalwire_relay::{Client, sms};
+
+    use super::*;
+    use crate::sim::Stop;
+
+    const LONG: Duration = Duration::from_secs(120);
+
+    #[test]
+    fn an_answer_is_shown_after_its_question_whichever_arrives_first() {
+        let simulator = Arc::new(Simulator::start().expect("a simulator"));
+        let client = Client::builder().simulator(&simulator).contexts(["default"]).connect().expect("a client");
+        simulator.texts("+15551230000", "+15559990000", "hello");
+        let question = client.next_message(LONG).expect("a text");
+        let answer = sms(question.from_number()).from("+15559990000").body("You wrote: hello");
+        client.send_message(answer).expect("sent");
+        let texts = |frames_first: bool| {
+            let feed = Arc::new(Feed::new("run".to_owned()));
+            let stage = Stage::beside(Arc::clone(&simulator), Arc::new(Stop::new(None)));
+            let mut scene = Scene::new(stage, Arc::clone(&feed));
+            let frames = simulator.journal();
+            if frames_first {
+                frames.entries().iter().for_each(|frame| scene.frame(frame));
+            }
+            simulator.interactions().iter().for_each(|interaction| scene.interaction(interaction));
+            if !frames_first {
+                frames.entries().iter().for_each(|frame| scene.frame(frame));
+            }
+            scene.tell();
+            let talk = feed.get("talk").unwrap_or_default();
+            let texts = talk.as_array().into_iter().flatten().map(|entry| entry["text"].as_str().map(str::to_owned));
+            texts.collect::<Vec<_>>()
+        };
+        let both = ["hello", "You wrote: hello"].map(|text| Some(text.to_owned()));
+        assert_eq!(texts(true), both);
+        assert_eq!(texts(false), both);
+    }
+}
