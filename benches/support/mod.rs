@@ -237,6 +237,7 @@ pub fn nanos(since: Instant) -> u64 {
 #[derive(Default)]
 pub struct Figures {
     pub rates: Vec<f64>,
+    /// Latency of the requests without a delay, also on a busy machine.
     pub p10: Vec<f64>,
     pub p50: Vec<f64>,
     p99: Vec<f64>,
@@ -247,8 +248,6 @@ pub struct Figures {
 /// The medians of one contender: units of work per second, latencies in µs, and CPU seconds for 100,000 units.
 pub struct Row {
     pub rate: f64,
-    /// Latency of the requests without a delay, also on a busy machine.
-    pub p10: Option<f64>,
     pub p50: Option<f64>,
     pub p99: Option<f64>,
     pub cpu: Option<f64>,
@@ -275,7 +274,6 @@ impl Figures {
     fn row(self) -> Row {
         Row {
             rate: median(&self.rates).unwrap_or(f64::NAN),
-            p10: median(&self.p10),
             p50: median(&self.p50),
             p99: median(&self.p99),
             cpu: self.cpu.map(|cpu| cpu * 1e5 / self.count as f64),

@@ -1,7 +1,7 @@
 //! The mailbox: notices of two threads, delivered by workers.
 
 use std::panic::resume_unwind;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex as Plain};
 use std::time::Duration;
 
 use shuttle::thread;
@@ -9,9 +9,6 @@ use shuttle::thread;
 use crate::clock::Clock;
 use crate::mailbox::{Letter, Mailbox, PARTS, Reads};
 use crate::workers::{Pool, Workers};
-
-/// A lock of the standard library, never held where another thread can go on.
-type Plain<T> = std::sync::Mutex<T>;
 
 const STAY: Duration = Duration::from_secs(1);
 
